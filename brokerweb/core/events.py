@@ -1,0 +1,59 @@
+"""What happened, told after the commit that made it so. Metrics, rates, logs and dispatchers listen; verbs only record.
+
+An ``Outcome`` gathers what one transaction did. Listeners are called once per committed transaction, on the thread that
+committed, must be quick and must not raise.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+PUBLISHED, DELIVERED, ACKED, FAILED = "published", "delivered", "acked", "failed"
+RELEASED, DEAD, EXPIRED, REDRIVEN, PURGED = "released", "dead", "expired", "redriven", "purged"
+QUEUE_EVENTS = (PUBLISHED, DELIVERED, ACKED, FAILED, RELEASED, DEAD, EXPIRED, REDRIVEN, PURGED)
+
+
+class Outcome:
+    """What one transaction did, for those who act on it after the commit."""
+
+    __slots__ = ("changed", "counts", "due_at", "ended", "handed", "ready")
+
+    def __init__(self) -> None:
+        self.counts: dict[tuple[str, int], int] = {}  # (event, queue id) -> how many
+        self.ready: set[int] = set()  # queues that may have something to hand out
+        self.ended: list[tuple[int, int, int]] = []  # leases that ended: (queue id, message id, attempts)
+        self.handed: list[tuple[Any, list[Any]]] = []  # stored already leased: (taker, leased messages)
+        self.due_at: int | None = None  # the earliest instant at which a duty has work because of this
+        self.changed: set[int] = set()  # queues whose definition changed: settings, paused, deleted
+
+    def event(self, name: str, queue_id: int, n: int = 1) -> None:
+        if n:
+            key = (name, queue_id)
+            self.counts[key] = self.counts.get(key, 0) + n
+
+    def due(self, instant: int) -> None:
+        if self.due_at is None or instant < self.due_at:
+            self.due_at = instant
+
+
+Listener = Callable[[Outcome], None]
+_listeners: list[Listener] = []
+
+
+def listen(listener: Listener) -> Callable[[], None]:
+    """Call ``listener`` with every committed outcome of this process; returns how to stop that."""
+    _listeners.append(listener)
+    return lambda: _listeners.remove(listener) if listener in _listeners else None
+
+
+def committed(outcome: Outcome) -> None:
+    """Tell every listener; called once, after the commit."""
+    for listener in list(_listeners):
+        try:
+            listener(outcome)
+        except Exception:
+            log.exception("a listener failed")

@@ -1,0 +1,4 @@
+SECRET_KEY = "x"
+INSTALLED_APPS = ["queues"]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+USE_TZ = True

@@ -1,0 +1,153 @@
+"""Queue, Message and what belongs to them: fields, constraints, and indexes with the statement that needs each.
+
+Anyone's ORM code may read these. Rows of messages are written by the verbs in ``queues.engine`` and ``queues.control``
+alone: a row written past them has no count, no order and no wake-up.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+
+from brokerweb.storage.fields import InstantField
+from queues.states import DEAD_REASONS, State
+
+
+class Queue(models.Model):
+    """A point-to-point queue and its settings; durations are seconds."""
+
+    id: int
+    name = models.CharField(max_length=200, unique=True)
+    created_at = InstantField()
+    deleted_at = InstantField(null=True)  # the row stays, renamed, until a duty has removed what it held
+    lease = models.FloatField(default=30)
+    max_failures = models.IntegerField(null=True, default=10)
+    backoff_initial = models.FloatField(default=1)
+    backoff_factor = models.FloatField(default=2)
+    backoff_max = models.FloatField(default=3600)
+    backoff_jitter = models.FloatField(default=0.15)
+    keyed = models.BooleanField(default=False)
+    ttl = models.FloatField(null=True)
+    on_expire = models.CharField(max_length=10, default="drop")
+    max_length = models.BigIntegerField(null=True)
+    overflow = models.CharField(max_length=20, default="refuse")
+    dedup_window = models.FloatField(default=300)
+    max_body_bytes = models.IntegerField(default=1_048_576)
+    history = models.CharField(max_length=10, default="failures")
+    keep_settled = models.FloatField(default=0)
+    expires = models.FloatField(null=True)
+    idle_since_at = InstantField(null=True)  # without consumer and message since; only kept when ``expires`` is set
+    paused_at = InstantField(null=True)
+    paused_by = models.CharField(max_length=200, default="")
+    pause_reason = models.CharField(max_length=2000, default="")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="queue_lease_range", condition=Q(lease__gte=1, lease__lte=43_200)),
+            models.CheckConstraint(name="queue_max_failures_positive", condition=Q(max_failures=None) | Q(max_failures__gte=1)),
+            models.CheckConstraint(name="queue_on_expire_known", condition=Q(on_expire__in=["drop", "dead"])),
+            models.CheckConstraint(name="queue_overflow_known", condition=Q(overflow__in=["refuse", "dead_letter_oldest"])),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Message(models.Model):
+    """One stored message. ``id`` is never used again; ``position`` orders within a priority."""
+
+    id = models.BigAutoField(primary_key=True)
+    # No index of its own: every statement finds messages by id or by a partial index below, and a full index on the
+    # queue would be written at every publish and settle. No database constraint: the queue's row outlives its messages.
+    queue = models.ForeignKey(Queue, on_delete=models.DO_NOTHING, db_index=False, db_constraint=False)
+    state = models.SmallIntegerField(choices=[(s.value, s.name.lower()) for s in State])
+    priority = models.SmallIntegerField(default=4)
+    position = models.BigIntegerField()
+    attempts = models.IntegerField(default=0)  # every hand-out; never goes down: it fences the lease
+    failures = models.IntegerField(default=0)
+    holds_key = models.BooleanField(default=False)  # the one message of its key that is ready, leased or backing off
+    alone = models.BooleanField(default=False)  # its last failure was a lost consumer: hand it out by itself
+    due_at = InstantField()  # scheduled: when due; ready: since when; leased: until when; dead: since when
+    expires_at = InstantField(null=True)
+    published_at = InstantField()
+    ttl = models.FloatField(null=True)  # as asked for; expires_at follows from it when first due
+    key = models.CharField(max_length=255, null=True)
+    headers = models.TextField(null=True)  # a JSON object of strings, as text
+    content_type = models.CharField(max_length=255, null=True)
+    binary = models.BooleanField(default=False)  # the body came as bytes, not as JSON
+    reply_to = models.CharField(max_length=255, null=True)
+    correlation_id = models.CharField(max_length=255, null=True)
+    holder = models.CharField(max_length=255, null=True)  # who holds or last held the lease: "ws:NODE/CONNECTION/SUB", "rest:OWNER"
+    reason = models.CharField(max_length=20, null=True)  # why dead
+    last_error = models.CharField(max_length=2000, null=True)
+    publisher = models.CharField(max_length=255, null=True)  # the token's or user's name
+    parent = models.BigIntegerField(null=True)  # the message this one is an edited copy of
+    route = models.CharField(max_length=255, null=True)  # the topic it came through
+    body = models.BinaryField()  # last: SQLite reads a row from the front
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="message_key_holder", fields=["queue", "key"], condition=Q(holds_key=True)),
+            models.CheckConstraint(name="message_state_known", condition=Q(state__in=[s.value for s in State])),
+            models.CheckConstraint(name="message_dead_has_reason", condition=~Q(state=State.DEAD) | Q(reason__in=DEAD_REASONS)),
+        ]
+        indexes = [
+            # lease: the next messages of a queue
+            models.Index("queue", F("priority").desc(), "position", name="message_ready", condition=Q(state=State.READY)),
+            # promote: what is due, in all queues
+            models.Index("due_at", name="message_scheduled", condition=Q(state=State.SCHEDULED)),
+            # expire_leases; browsing leased messages filters by the queue without reading rows
+            models.Index("due_at", "queue", name="message_leased", condition=Q(state=State.LEASED)),
+            # leave_key: the next message of a key
+            models.Index("queue", "key", "position", name="message_blocked", condition=Q(state=State.BLOCKED)),
+            # browse: a queue's messages by state and id. Leased ones are left out, so that a message handed over in
+            # its publish commit and acknowledged never touches this index
+            models.Index("queue", "state", "id", name="message_browse", condition=~Q(state=State.LEASED)),
+            # expire_messages
+            models.Index("expires_at", name="message_ttl", condition=Q(expires_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class QueueCount(models.Model):
+    """How many messages a queue has per state: the sum over ``slot`` counts, one row alone may be negative."""
+
+    pk = models.CompositePrimaryKey("queue_id", "slot")
+    queue = models.ForeignKey(Queue, on_delete=models.DO_NOTHING, db_index=False, db_constraint=False)
+    slot = models.IntegerField(default=0)
+    scheduled = models.BigIntegerField(default=0)
+    ready = models.BigIntegerField(default=0)
+    blocked = models.BigIntegerField(default=0)
+    leased = models.BigIntegerField(default=0)
+    dead = models.BigIntegerField(default=0)
+
+
+class Failure(models.Model):
+    """One failed hand-out of a message that still exists."""
+
+    id = models.BigAutoField(primary_key=True)
+    queue_id = models.IntegerField()
+    message_id = models.BigIntegerField()
+    attempt = models.IntegerField()
+    kind = models.CharField(max_length=20)
+    consumer = models.CharField(max_length=255, null=True)
+    error = models.CharField(max_length=2000, null=True)
+    failed_at = InstantField()
+
+    class Meta:
+        indexes = [models.Index("message_id", "attempt", name="failure_of_message")]
+
+
+class Dedup(models.Model):
+    """A ``dedup_id`` a queue remembers, with the message it was first accepted as."""
+
+    pk = models.CompositePrimaryKey("queue_id", "dedup_id")
+    queue_id = models.IntegerField()
+    dedup_id = models.CharField(max_length=255)
+    message_id = models.BigIntegerField()
+    expires_at = InstantField()
+
+    class Meta:
+        indexes = [models.Index("expires_at", name="dedup_expires")]  # forget
