@@ -1,0 +1,35 @@
+"""What the store asks of a database. A new one is one module beside this: a ``Dialect``, and texts where SQL differs.
+
+Statements are named in the apps' ``.sql`` files; a dialect says which text is its own, how to run it on the driver's
+connection, and what the driver's errors mean. Capabilities are asked, never guessed from a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from brokerweb.core.errors import BrokerError
+from brokerweb.storage.statements import Statement
+
+
+class Dialect(Protocol):
+    """One database's way. ``raw`` is the driver's connection, inside a transaction."""
+
+    name: str
+    one_writer: bool  # writers run one after another: no row locks, and batches of statements cost no round trips
+
+    def now(self, raw: Any) -> int:
+        """The store's clock, in microseconds: this process's, or the database's where nodes share it."""
+
+    def run(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Any:
+        """Run one statement; the cursor has its rows and row count."""
+
+    def run_many(self, raw: Any, statement: Statement, rows: Iterable[Sequence[Any]]) -> Any:
+        """Run one statement for each row of values; the cursor has the sum of the row counts."""
+
+    def slot(self, raw: Any) -> int:
+        """Which counter row this connection writes, so that writers never wait for each other."""
+
+    def translate(self, error: Exception) -> BrokerError | None:
+        """What a driver's or Django's error means to a caller; None when it is not the database's."""

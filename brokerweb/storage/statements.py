@@ -1,0 +1,71 @@
+"""Named SQL. A file holds statements of one app, each under a line that names it, its parameters and its purpose:
+
+    -- ack (id, queue, attempts, now): remove a leased message, if the lease is still this one
+
+A heading may end its name with ``@sqlite`` or ``@postgres`` where one text does not serve both; the reason follows in a
+comment. ``:name`` is a parameter; calls pass the values in the heading's order.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from importlib import resources
+
+_HEADING = re.compile(r"^-- (?P<name>[a-z_]+)(?:@(?P<dialect>[a-z]+))? \((?P<params>[a-z_, ]*)\): (?P<purpose>.+)$", re.M)
+_PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
+DIALECTS = ("sqlite", "postgres")
+
+
+class Statement:
+    """One named statement: its text per dialect, with positional parameters."""
+
+    __slots__ = ("name", "params", "text")
+
+    def __init__(self, name: str, params: tuple[str, ...]) -> None:
+        self.name, self.params = name, params
+        self.text: dict[str, str] = {}
+
+    def add(self, dialect: str | None, sql: str) -> None:
+        unknown = set(_PARAMETER.findall(sql)) ^ set(self.params)
+        if unknown:
+            raise ValueError(f"statement {self.name}: heading and text disagree about {sorted(unknown)}")
+        for each in [dialect] if dialect else DIALECTS:
+            self.text[each] = self._positional(sql, each)
+
+    def _positional(self, sql: str, dialect: str) -> str:
+        number = {name: i + 1 for i, name in enumerate(self.params)}
+        form = "?{}" if dialect == "sqlite" else "${}"
+        return _PARAMETER.sub(lambda m: form.format(number[m.group(1)]), sql)
+
+
+class Statements:
+    """The statements of one file, as attributes; read at first use."""
+
+    def __init__(self, package: str, file: str = "queries.sql") -> None:
+        self._package, self._file = package, file
+
+    @cached_property
+    def _all(self) -> dict[str, Statement]:
+        text = resources.files(self._package).joinpath(self._file).read_text(encoding="utf-8")
+        found: dict[str, Statement] = {}
+        headings = list(_HEADING.finditer(text))
+        ends = [h.start() for h in headings[1:]] + [len(text)]
+        for heading, end in zip(headings, ends, strict=True):
+            params = tuple(p.strip() for p in heading["params"].split(",") if p.strip())
+            statement = found.setdefault(heading["name"], Statement(heading["name"], params))
+            statement.add(heading["dialect"], _bare(text[heading.end() : end]))
+        return found
+
+    def __getattr__(self, name: str) -> Statement:
+        try:
+            statement = self._all[name]
+        except KeyError:
+            raise AttributeError(f"{self._package}/{self._file} has no statement {name}") from None
+        setattr(self, name, statement)
+        return statement
+
+
+def _bare(sql: str) -> str:
+    lines = (line for line in sql.splitlines() if not line.lstrip().startswith("--"))
+    return " ".join(" ".join(lines).split()).rstrip(";")

@@ -1,0 +1,118 @@
+"""A unit of work: the caller's database transaction, one reading of the clock, the counters, and what to tell afterwards.
+
+Verbs take one as their first argument and never commit. Inside ``transaction.atomic()`` it joins the caller's
+transaction, so that a message commits with the caller's own rows or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import transaction as django_transaction
+
+from brokerweb.core import events
+from brokerweb.core.errors import Unavailable
+from brokerweb.storage.base import Dialect
+from brokerweb.storage.sqlite import SQLite
+from brokerweb.storage.statements import Statement, Statements
+
+STATES = 5
+DIALECTS: dict[str, Dialect] = {"sqlite": SQLite()}
+_Q = Statements("brokerweb.storage", "counters.sql")
+
+
+class HandOver(Protocol):
+    """Who would take messages of a queue at once; asked inside the publishing transaction."""
+
+    def reserve(self, queue_id: int, wanted: int) -> Sequence[Any]:
+        """Takers with room for up to ``wanted`` messages in all: objects with ``room``, ``lease``, ``holder``, ``acknowledge``."""
+
+    def cancel(self, takers: Sequence[Any]) -> None:
+        """The transaction did not commit: the room is free again."""
+
+
+class Transaction:
+    """See the module. ``now`` is the one instant of the whole transaction; ``writes`` counts statements that may have changed a row."""
+
+    __slots__ = ("_counts", "dialect", "handover", "memo", "now", "outcome", "raw", "writes")
+
+    def __init__(self, raw: Any, dialect: Dialect, handover: HandOver | None = None) -> None:
+        self.raw, self.dialect, self.handover = raw, dialect, handover
+        self.now = dialect.now(raw)
+        self.outcome = events.Outcome()
+        self.writes = 0
+        self.memo: dict[Any, Any] = {}  # what verbs of this transaction have looked up
+        self._counts: dict[int, list[int]] = {}
+
+    def rows(self, statement: Statement, *args: Any) -> list[tuple[Any, ...]]:
+        return self.dialect.run(self.raw, statement, args).fetchall()  # type: ignore[no-any-return]
+
+    def row(self, statement: Statement, *args: Any) -> tuple[Any, ...] | None:
+        return self.dialect.run(self.raw, statement, args).fetchone()  # type: ignore[no-any-return]
+
+    def change(self, statement: Statement, *args: Any) -> int:
+        self.writes += 1
+        return self.dialect.run(self.raw, statement, args).rowcount  # type: ignore[no-any-return]
+
+    def change_many(self, statement: Statement, rows: Iterable[Sequence[Any]]) -> int:
+        self.writes += 1
+        return self.dialect.run_many(self.raw, statement, rows).rowcount  # type: ignore[no-any-return]
+
+    def returning(self, statement: Statement, *args: Any) -> list[tuple[Any, ...]]:
+        self.writes += 1
+        return self.dialect.run(self.raw, statement, args).fetchall()  # type: ignore[no-any-return]
+
+    def count(self, queue_id: int, state: int, delta: int) -> None:
+        """``delta`` more messages of a queue are in ``state``; only ever what a row count said."""
+        if delta:
+            counts = self._counts.get(queue_id)
+            if counts is None:
+                counts = self._counts[queue_id] = [0] * STATES
+            counts[state] += delta
+
+    def moved(self, queue_id: int, old: int, new: int, n: int = 1) -> None:
+        """``n`` messages of a queue went from one state to another."""
+        self.count(queue_id, old, -n)
+        self.count(queue_id, new, n)
+
+    def counted(self, queue_id: int) -> list[int]:
+        """The queue's messages per state as this transaction sees them, its own changes included."""
+        stored = self.row(_Q.read_counts, queue_id) or (0,) * STATES
+        own = self._counts.get(queue_id) or (0,) * STATES
+        return [a + b for a, b in zip(stored, own, strict=True)]
+
+    def flush(self) -> None:
+        """Write the counters, last in the transaction: on PostgreSQL their rows must be locked after all others."""
+        slot = self.dialect.slot(self.raw)
+        rows = [(queue_id, slot, *counts) for queue_id, counts in sorted(self._counts.items()) if any(counts)]
+        if rows:
+            self.change_many(_Q.add_counts, rows)
+        self._counts.clear()
+
+    def abandon(self) -> None:
+        """The transaction was rolled back: give reserved takers their room back."""
+        handed, self.outcome.handed = self.outcome.handed, []
+        if self.handover is not None and handed:
+            self.handover.cancel([(taker, len(messages)) for taker, messages in handed])
+
+
+@contextmanager
+def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None) -> Iterator[Transaction]:
+    """One unit of work on ``using``; commits at the end, or with the caller's ``atomic()``. Listeners hear of it after the commit."""
+    connection = connections[using]
+    dialect = DIALECTS.get(connection.vendor)
+    if dialect is None:
+        raise Unavailable(f"There is no dialect for {connection.vendor}.")
+    with django_transaction.atomic(using=using):
+        connection.validate_no_broken_transaction()
+        tx = Transaction(connection.connection, dialect, handover)
+        try:
+            yield tx
+            tx.flush()
+        except BaseException:
+            tx.abandon()
+            raise
+        django_transaction.on_commit(lambda: events.committed(tx.outcome), using=using)

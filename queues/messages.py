@@ -1,0 +1,109 @@
+"""What goes into the verbs and what comes out of them. Plain values: no model, no protocol, no clock.
+
+Instants are microseconds, durations seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from msgspec import Struct
+
+
+class NewMessage(Struct):
+    """A message to be published. ``body`` is JSON text, or any bytes when ``binary``; ``headers`` is a JSON object's text."""
+
+    body: bytes
+    binary: bool = False
+    key: str | None = None
+    headers: str | None = None
+    content_type: str | None = None
+    priority: int = 4
+    delay: float | None = None
+    deliver_at: int | None = None
+    ttl: float | None = None
+    dedup_id: str | None = None
+    reply_to: str | None = None
+    correlation_id: str | None = None
+
+
+class Accepted(NamedTuple):
+    """A stored message, or with ``duplicate`` the one that its ``dedup_id`` named before."""
+
+    id: int
+    duplicate: bool
+
+
+class Leased(Struct):
+    """A message handed out until ``lease_until``. Without acknowledgement (at most once) ``receipt`` is None."""
+
+    id: int
+    queue_id: int
+    attempts: int
+    failures: int
+    priority: int
+    key: str | None
+    headers: str | None
+    content_type: str | None
+    binary: bool
+    body: bytes
+    published_at: int
+    expires_at: int | None
+    reply_to: str | None
+    correlation_id: str | None
+    position: int = 0
+    lease_until: int = 0
+    lease: float = 0
+    receipt: str | None = None
+    alone: bool = False
+
+
+class Handout(NamedTuple):
+    """The answer to a lease: what was handed out, and why it may be nothing."""
+
+    messages: list[Leased]
+    paused: bool = False
+    more: bool = False  # something ready was left
+    alone: bool = False  # a message waits that only a subscription which holds nothing may have
+
+
+class Receipt(NamedTuple):
+    """The proof of one lease: the attempt fences it."""
+
+    queue_id: int
+    message_id: int
+    attempt: int
+
+    def __str__(self) -> str:
+        return f"{self.queue_id}-{self.message_id}-{self.attempt}"
+
+
+def parse_receipt(text: str) -> Receipt | None:
+    """The receipt, or None for a text that cannot be one."""
+    try:
+        queue_id, message_id, attempt = text.split("-")
+        receipt = Receipt(int(queue_id), int(message_id), int(attempt))
+    except ValueError:
+        return None
+    return receipt if str(receipt) == text and receipt.message_id < 2**63 and receipt.queue_id < 2**63 else None
+
+
+Kind = Literal["ack", "nack", "release", "dead", "extend", "lose"]
+
+
+class Settle(Struct):
+    """One settlement. ``delay`` goes with nack, ``error`` with nack and dead, ``lease`` with extend; ``lose`` is the broker's own."""
+
+    kind: Kind
+    receipt: str
+    delay: float | None = None
+    error: str | None = None
+    lease: float | None = None
+
+
+class Settled(NamedTuple):
+    """The answer to one settlement: ``ok`` or an error's code; an extended lease says until when."""
+
+    receipt: str
+    status: str
+    lease_until: int | None = None
