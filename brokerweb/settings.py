@@ -1,4 +1,143 @@
-SECRET_KEY = "x"
-INSTALLED_APPS = ["queues"]
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+"""Django's settings of the broker as its own project. What an operator may change is in ``brokerweb.conf``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import django
+
+from brokerweb.conf import read
+from brokerweb.secret import secret_key
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+conf = read(os.environ)
+
+SECRET_KEY = secret_key(conf.data)
+DEBUG = False
+ALLOWED_HOSTS = conf.hosts
+BROKERWEB: dict[str, object] = {}
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_htmx",
+    "csp",
+    *(["template_partials"] if django.VERSION < (6, 0) else []),  # part of Django since 6.0
+    "brokerweb",
+    "brokerweb.identity",
+    "brokerweb.cluster",
+    "queues",
+    "console",
+]
+
+# Every class here is async-capable: a synchronous one would hold asgiref's one thread while a long poll waits.
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "brokerweb.faces.static_files.StaticFiles",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "brokerweb.urls"
+ASGI_APPLICATION = "brokerweb.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES = {
+    "default": {
+        "ENGINE": "brokerweb.storage.django_sqlite",
+        "NAME": conf.database,
+        "CONN_MAX_AGE": None,
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "/sign-in"
+LOGIN_REDIRECT_URL = "/"
+
+SESSION_COOKIE_NAME = "brokerweb_session"
+SESSION_COOKIE_AGE = 8 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = conf.secure
+CSRF_COOKIE_NAME = "brokerweb_csrf"
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SECURE = conf.secure
+CSRF_TRUSTED_ORIGINS = list(conf.public_url)
+SECURE_HSTS_SECONDS = 30 * 24 * 3600 if conf.secure else 0
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+_SELF = ["'self'"]
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": _SELF,
+        "style-src": _SELF,
+        "img-src": [*_SELF, "data:"],  # the interface of the API's documentation draws its icons from data URLs
+        "connect-src": _SELF,
+        "font-src": _SELF,
+        "form-action": _SELF,
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
 USE_TZ = True
+USE_I18N = False
+APPEND_SLASH = False
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True  # no collectstatic
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # no CORS headers
+DATA_UPLOAD_MAX_MEMORY_SIZE = conf.max_request_bytes
+
+REST_FRAMEWORK: dict[str, object] = {}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True, "level": "INFO"},
+        # 4xx are the client's affair and would fill the log; an exception is logged as an error.
+        "django.request": {"level": "ERROR"},
+        "django.security": {"level": "ERROR"},
+        "daphne": {"level": "WARNING"},
+        "twisted": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class BrokerwebConfig(AppConfig):
+    name = "brokerweb"
+
+    def ready(self) -> None:
+        from brokerweb import checks  # noqa: F401 (registers them)

@@ -1,0 +1,207 @@
+"""Every option of the broker: its default, its unit, one line of what it does.
+
+A value comes from the command line (``manage.py serve --bind …``), else the environment (``BROKERWEB_BIND``), else the
+``BROKERWEB`` dictionary of Django's settings (``{"bind": …}``), else its default. ``get()`` reads them once, lazily.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property, lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+MAX_UNAUTHENTICATED_BYTES = 65_536  # of a request or frame, before the caller is known
+READ_TIMEOUT = 10.0  # seconds a client has for a request's head, and for each further stretch of its body
+PING_INTERVAL, PING_TIMEOUT = 5.0, 10.0  # seconds, of a WebSocket
+
+Network = IPv4Network | IPv6Network
+
+
+class BadOption(ValueError):
+    """An option's value cannot be used; the message names the option."""
+
+
+def _text(value: Any) -> str:
+    return str(value).strip()
+
+
+def _secret(value: Any) -> str:
+    return str(value)
+
+
+def _path(value: Any) -> Path:
+    return Path(value).expanduser()
+
+
+def _bytes(value: Any) -> int:
+    number = int(value)
+    if not MAX_UNAUTHENTICATED_BYTES <= number <= 1 << 30:
+        raise ValueError("a number of bytes from 65536 to 1073741824")
+    return number
+
+
+def _server(value: Any) -> str:
+    if value not in ("daphne", "uvicorn"):
+        raise ValueError("daphne or uvicorn")
+    return str(value)
+
+
+def _bind(value: Any) -> str:
+    split_bind(_text(value))
+    return _text(value)
+
+
+def _items(value: Any) -> list[str]:
+    parts = value.split(",") if isinstance(value, str) else value
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _origins(value: Any) -> tuple[str, ...]:
+    return tuple(_origin(item) for item in _items(value))
+
+
+def _origin(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError(f"{text!r} is not an origin such as https://broker.example")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _networks(value: Any) -> tuple[Network, ...]:
+    return tuple(ip_network(item, strict=False) for item in _items(value))
+
+
+def option(variable: str, default: Any, parse: Callable[[Any], Any], doc: str, *, flag: bool = True) -> Any:
+    """A field of ``Conf``: the variable it is read from, how, and what it is for. Secrets have no flag: ``ps`` shows those."""
+    return field(default=default, metadata={"variable": variable, "parse": parse, "doc": doc, "flag": flag})
+
+
+@dataclass(frozen=True)
+class Conf:
+    """The options, parsed."""
+
+    data: Path = option("BROKERWEB_DATA", Path("data"), _path, "directory of the SQLite file, the secret key, the lock")
+    bind: str = option("BROKERWEB_BIND", "127.0.0.1:8000", _bind, "address and port to listen on")
+    server: str = option("BROKERWEB_SERVER", "daphne", _server, "daphne or uvicorn")
+    public_url: tuple[str, ...] = option(
+        "BROKERWEB_PUBLIC_URL", (), _origins, "origins under which people reach the broker, comma-separated; loopback names otherwise"
+    )
+    trusted_proxies: tuple[Network, ...] = option(
+        "BROKERWEB_TRUSTED_PROXIES", (), _networks, "addresses or networks whose forwarded headers are believed, comma-separated"
+    )
+    max_request_bytes: int = option("BROKERWEB_MAX_REQUEST_BYTES", 8_388_608, _bytes, "largest request or WebSocket message, in bytes")
+    database_url: str = option("DATABASE_URL", "", _text, "PostgreSQL; comes with scale-out, refused until then", flag=False)
+    redis_url: str = option("REDIS_URL", "", _text, "Redis or Valkey; comes with scale-out, refused until then", flag=False)
+    admin_password: str = option(
+        "BROKERWEB_ADMIN_PASSWORD", "", _secret, "password of the first administrator, generated otherwise; first start only", flag=False
+    )
+    admin_token: str = option(
+        "BROKERWEB_ADMIN_TOKEN", "", _secret, "token of the first administrator, generated otherwise; first start only", flag=False
+    )
+
+    @property
+    def host(self) -> str:
+        return split_bind(self.bind)[0]
+
+    @property
+    def port(self) -> int:
+        return split_bind(self.bind)[1]
+
+    @property
+    def database(self) -> Path:
+        return self.data / "brokerweb.sqlite3"
+
+    @cached_property
+    def origins(self) -> tuple[str, ...]:
+        """Origins whose pages may use a session: CSRF and WebSocket handshakes."""
+        return self.public_url or tuple(f"http://{name}:{self.port}" for name in LOOPBACK)
+
+    @cached_property
+    def hosts(self) -> list[str]:
+        """Host names answered to. Loopback is among them always: health checks come from there."""
+        named = [str(urlsplit(origin).hostname) for origin in self.public_url]
+        return [f"[{name}]" if ":" in name else name for name in named] + list(LOOPBACK)
+
+    @property
+    def secure(self) -> bool:
+        """Whether people come by https alone."""
+        return bool(self.public_url) and all(origin.startswith("https://") for origin in self.public_url)
+
+    @property
+    def url(self) -> str:
+        """Where a person opens the console."""
+        host = self.host.strip("[]")
+        shown = "127.0.0.1" if host in ("", "0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104 (compared, not bound)
+        return self.public_url[0] if self.public_url else f"http://{shown}:{self.port}"
+
+
+OPTIONS = {f.name: f for f in fields(Conf)}
+
+
+def split_bind(text: str) -> tuple[str, int]:
+    """``127.0.0.1:8000`` or ``[::1]:8000`` as host and port."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65_535 or (":" in host and not host.startswith("[")):
+        raise ValueError(f"{text!r} is not ADDRESS:PORT")
+    return host.strip("[]"), int(port)
+
+
+def read(environ: Mapping[str, str], settings: Mapping[str, Any] | None = None) -> Conf:
+    """The options of an environment over those of a ``BROKERWEB`` dictionary. Raises BadOption."""
+    chosen = dict(settings or {})
+    for name in chosen:
+        if name not in OPTIONS:
+            raise BadOption(unknown(name))
+    for name, spec in OPTIONS.items():
+        if environ.get(spec.metadata["variable"], "") != "":
+            chosen[name] = environ[spec.metadata["variable"]]
+    return Conf(**{name: _parsed(name, value) for name, value in chosen.items()})
+
+
+def _parsed(name: str, value: Any) -> Any:
+    try:
+        return OPTIONS[name].metadata["parse"](value)
+    except (TypeError, ValueError) as error:
+        raise BadOption(f"{OPTIONS[name].metadata['variable']}: {error}") from error
+
+
+def unknown(name: str) -> str:
+    """What to say about an option that does not exist."""
+    close = difflib.get_close_matches(str(name), OPTIONS, n=1)
+    return f"BROKERWEB has no option {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+
+
+@lru_cache(maxsize=1)
+def get() -> Conf:
+    """This process's options. Raises BadOption."""
+    from django.conf import settings
+
+    return read(os.environ, getattr(settings, "BROKERWEB", None))
+
+
+def forget() -> None:
+    """Read the options again at the next ``get()``."""
+    get.cache_clear()
+
+
+def flags() -> dict[str, str]:
+    """Option name -> command-line flag, for those that have one."""
+    return {name: "--" + name.replace("_", "-") for name, spec in OPTIONS.items() if spec.metadata["flag"]}
+
+
+def adopt_flags(arguments: Sequence[str]) -> None:
+    """Put the flags among ``arguments`` into the environment, where they win; Django's settings are read after this."""
+    for name, flag in flags().items():
+        for i, argument in enumerate(arguments):
+            if argument.startswith(flag + "="):
+                os.environ[OPTIONS[name].metadata["variable"]] = argument.partition("=")[2]
+            elif argument == flag and i + 1 < len(arguments):
+                os.environ[OPTIONS[name].metadata["variable"]] = arguments[i + 1]
+    forget()

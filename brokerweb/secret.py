@@ -1,0 +1,31 @@
+"""The secret key of a data directory: made at first use, readable by its owner alone."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+
+def secret_key(directory: Path) -> str:
+    """The key kept in ``directory``; several processes that start at once agree on one."""
+    path = directory / "secret.key"
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        _create(path)
+        return path.read_text().strip()
+
+
+def _create(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # mkstemp makes files of mode 0600
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+        os.link(temporary, path)  # fails where another process was first: whole or not at all
+    except FileExistsError:
+        pass
+    finally:
+        os.unlink(temporary)
