@@ -1,0 +1,433 @@
+"""The JSON of messages and settlements, shared by REST and WebSocket: strict in, cheap both ways.
+
+A JSON body is never decoded and encoded again: it goes in and out as the very text it came as (``msgspec.Raw``).
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from brokerweb.core import clock
+from brokerweb.core.errors import Invalid
+from brokerweb.core.names import parse_destination
+from queues.messages import Kind, Leased, NewMessage, Settle, Settled
+
+T = TypeVar("T")
+
+MAX_MESSAGES = MAX_RECEIPTS = 1000
+MAX_DEPTH = 100
+MAX_HEADERS, MAX_HEADER_BYTES = 64, 16 * 1024
+MAX_TEXT_BYTES = 255
+MAX_ERROR_CHARACTERS = 2000
+MAX_BODIES = 512 * 1024  # bytes of bodies in one answer or frame
+MAX_DELAY = 366 * 86_400
+MAX_TTL = 100 * MAX_DELAY  # far beyond use; keeps instants within 63 bits
+
+Delay = Annotated[float, Meta(ge=0, le=MAX_DELAY)]
+Lease = Annotated[float, Meta(ge=1, le=43_200)]
+
+
+class Strict(Struct, forbid_unknown_fields=True, gc=False):
+    """A JSON object in which an unknown field is an error."""
+
+
+class WireMessage(Strict):
+    """A message as clients send it: exactly one of ``body`` and ``body_base64``; durations are seconds."""
+
+    body: Raw | UnsetType = UNSET
+    body_base64: bytes | None = None
+    key: str | None = None
+    headers: dict[str, str] | None = None
+    content_type: str | None = None
+    priority: Annotated[int, Meta(ge=0, le=9)] | None = None
+    delay: Delay | None = None
+    deliver_at: str | None = None
+    ttl: Annotated[float, Meta(gt=0, le=MAX_TTL)] | None = None
+    dedup_id: str | None = None
+    reply_to: str | None = None
+    correlation_id: str | None = None
+
+
+Messages = Annotated[list[WireMessage], Meta(min_length=1, max_length=MAX_MESSAGES)]
+
+
+class NackItem(Strict):
+    """A failed message: ``delay`` replaces the queue's backoff, ``error`` says what went wrong."""
+
+    receipt: str
+    delay: Delay | None = None
+    error: str | None = None
+
+
+class DeadItem(Strict):
+    """A message that must not be tried again."""
+
+    receipt: str
+    reason: str | None = None
+
+
+class ExtendItem(Strict):
+    """A lease to be counted anew from now; the queue's own lease when none is named."""
+
+    receipt: str
+    lease: Lease | None = None
+
+
+Receipts = Annotated[list[str], Meta(max_length=MAX_RECEIPTS)]
+NackItems = Annotated[list[NackItem], Meta(max_length=MAX_RECEIPTS)]
+DeadItems = Annotated[list[DeadItem], Meta(max_length=MAX_RECEIPTS)]
+ExtendItems = Annotated[list[ExtendItem], Meta(max_length=MAX_RECEIPTS)]
+
+
+class PublishRequest(Strict):
+    """Messages to store, all or none."""
+
+    messages: Messages
+
+
+class ReceiveRequest(Strict):
+    """How many messages to lease, and how long to wait for the first, in seconds."""
+
+    max: Annotated[int, Meta(ge=1, le=1000)] = 10
+    wait: Annotated[float, Meta(ge=0, le=20)] = 0
+    lease: Lease | None = None
+    ack: Literal["explicit", "none"] = "explicit"
+
+
+class SettleRequest(Strict):
+    """Receipts and what became of their messages, at most 1000 together."""
+
+    ack: Receipts = []
+    nack: NackItems = []
+    release: Receipts = []
+    dead: DeadItems = []
+    extend: ExtendItems = []
+
+
+# In: decoding
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
+
+
+def decode(kind: type[T], data: bytes | str) -> T:
+    """``data`` as a ``kind``. Raises Invalid, with a pointer where the fault has a place.
+
+    Bytes are checked as UTF-8 first: ``Raw`` would let invalid UTF-8 in bodies through, and one such body closes
+    every text WebSocket it is sent to.
+    """
+    try:
+        if isinstance(data, bytes):
+            str(data, "utf-8")
+        decoded: T = _decoder(kind).decode(data)  # type: ignore[arg-type]  # a type is hashable
+    except UnicodeError:
+        raise Invalid(
+            "the request is not valid UTF-8",
+            errors=[{"pointer": "", "detail": "not valid UTF-8"}],
+        ) from None
+    except RecursionError:
+        raise Invalid.at("", f"JSON nests deeper than {MAX_DEPTH}") from None
+    except msgspec.DecodeError as error:  # ValidationError too
+        raise invalid(str(error)) from None
+    return decoded
+
+
+_PLACE = re.compile(r"(?P<what>.*?) - at `(?:key in )?\$(?P<path>.*)`", re.DOTALL)
+_STEP = re.compile(r"\.(?P<field>[^.\[\]]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
+_FIELD = re.compile(r"field `(.*)`", re.DOTALL)
+
+
+def invalid(text: str) -> Invalid:
+    """msgspec's message, which names places as ``$.messages[3].key``, as an error with a JSON Pointer."""
+    found = _PLACE.fullmatch(text)
+    what, path = (found["what"], found["path"]) if found else (text, "")
+    steps = [step["field"] or step["index"] for step in _STEP.finditer(path) if step.lastgroup]
+    if found_field := _FIELD.search(what):
+        steps.append(found_field[1])
+    return Invalid.at("".join("/" + escape_pointer(step) for step in steps), what)
+
+
+def escape_pointer(step: str) -> str:
+    """One step of a JSON Pointer (RFC 6901)."""
+    return step.replace("~", "~0").replace("/", "~1")
+
+
+def check_depth(json: bytes, pointer: str = "") -> None:
+    """Raises Invalid where JSON, already known to be well-formed, nests deeper than 100."""
+    # Counting by replace: it searches with memchr, which bytes.count does not; most texts end here.
+    opens = 2 * len(json) - len(json.replace(b"{", b"")) - len(json.replace(b"[", b""))
+    if opens > MAX_DEPTH and _depth(json) > MAX_DEPTH:
+        raise Invalid.at(pointer, f"JSON nests deeper than {MAX_DEPTH}")
+
+
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+
+
+def _depth(json: bytes) -> int:
+    depth = deepest = 0
+    for token in _BRACKETS.findall(json):
+        if token in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif token in b"]}":
+            depth -= 1
+    return deepest
+
+
+# In: conversion
+
+
+def to_new(messages: Sequence[WireMessage], pointer: str = "/messages") -> list[NewMessage]:
+    """Messages as the verbs take them, every limit checked. Raises Invalid."""
+    try:
+        return [_to_new(message) for message in messages]
+    except Invalid:  # once more, to say where: pointers cost too much to be made for every good message
+        return [to_one(message, f"{pointer}/{index}") for index, message in enumerate(messages)]
+
+
+def to_one(message: WireMessage, pointer: str = "/message") -> NewMessage:
+    """One message as the verbs take it. Raises Invalid with pointers below ``pointer``."""
+    try:
+        return _to_new(message)
+    except Invalid as error:
+        fault = error.extra["errors"][0]
+        raise Invalid.at(pointer + fault["pointer"], fault["detail"]) from None
+
+
+def _to_new(m: WireMessage) -> NewMessage:
+    body = m.body
+    if body is UNSET:
+        if m.body_base64 is None:
+            raise Invalid.at("", "one of body and body_base64 is needed")
+        return _convert(m, m.body_base64)
+    if m.body_base64 is not None:
+        raise Invalid.at("", "only one of body and body_base64 may be given")
+    text = bytes(body)
+    if len(text) > 2 * MAX_DEPTH:
+        check_depth(text, "/body")
+    if (
+        (m.key is None and m.headers is None and m.dedup_id is None and m.delay is None and m.ttl is None)
+        and (m.priority is None and m.content_type is None and m.deliver_at is None)
+        and (m.reply_to is None and m.correlation_id is None)
+    ):  # nothing but a JSON body: most messages
+        return NewMessage(text)
+    return _convert(m, text)
+
+
+def _convert(m: WireMessage, body: bytes) -> NewMessage:
+    return NewMessage(
+        body,
+        m.body is UNSET,
+        check_text(m.key, "/key"),
+        check_headers(m.headers, "/headers"),
+        check_content_type(m.content_type, "/content_type"),
+        4 if m.priority is None else m.priority,
+        m.delay,
+        _deliver_at(m),
+        m.ttl,
+        check_text(m.dedup_id, "/dedup_id"),
+        check_destination(m.reply_to, "/reply_to"),
+        check_text(m.correlation_id, "/correlation_id"),
+    )
+
+
+def check_text(value: str | None, pointer: str) -> str | None:
+    """A short text: at most 255 bytes, and without NUL, which PostgreSQL cannot store. Raises Invalid."""
+    if value is None:
+        return None
+    if len(value) > MAX_TEXT_BYTES or (not value.isascii() and len(value.encode()) > MAX_TEXT_BYTES):
+        raise Invalid.at(pointer, f"at most {MAX_TEXT_BYTES} bytes")
+    if "\0" in value:
+        raise Invalid.at(pointer, "a NUL character cannot be stored")
+    return value
+
+
+def check_content_type(value: str | None, pointer: str) -> str | None:
+    """A media type as a header may carry it: printable. Raises Invalid."""
+    if check_text(value, pointer) and value is not None and not value.isprintable():
+        raise Invalid.at(pointer, "control characters do not belong here")
+    return value or None
+
+
+def check_destination(value: str | None, pointer: str) -> str | None:
+    """A destination such as ``queue:answers``. Raises Invalid."""
+    if value is not None:
+        parse_destination(value, pointer)
+    return value
+
+
+def check_headers(headers: dict[str, str] | None, pointer: str) -> str | None:
+    """Headers as JSON text, or None for none. Raises Invalid."""
+    if not headers:
+        return None
+    if len(headers) > MAX_HEADERS:
+        raise Invalid.at(pointer, f"at most {MAX_HEADERS} headers")
+    joined = "".join([*headers, *headers.values()])
+    if len(joined.encode()) > MAX_HEADER_BYTES:
+        raise Invalid.at(pointer, f"at most {MAX_HEADER_BYTES} bytes in all")
+    if "\0" in joined:
+        raise Invalid.at(pointer, "a NUL character cannot be stored")
+    return msgspec.json.encode(headers).decode()
+
+
+def _deliver_at(m: WireMessage) -> int | None:
+    if m.deliver_at is None:
+        return None
+    if m.delay is not None:
+        raise Invalid.at("/deliver_at", "only one of delay and deliver_at may be given")
+    return check_instant(m.deliver_at, "/deliver_at")
+
+
+def check_instant(text: str, pointer: str) -> int:
+    """An RFC 3339 instant, at most 366 days ahead. Raises Invalid."""
+    try:
+        instant = clock.parse_rfc3339(text.upper())
+    except (ValueError, OverflowError):
+        raise Invalid.at(pointer, "not an RFC 3339 instant with a time zone") from None
+    if instant > clock.now() + clock.seconds(MAX_DELAY):
+        raise Invalid.at(pointer, "more than 366 days ahead")
+    return instant
+
+
+def settles(request: SettleRequest) -> list[Settle]:
+    """A settle request's receipts in the order of the answer: ack, nack, release, dead, extend. Raises Invalid."""
+    asked = [
+        *settle_receipts("ack", request.ack),
+        *settle_nacks(request.nack),
+        *settle_receipts("release", request.release),
+        *settle_deads(request.dead),
+        *settle_extends(request.extend),
+    ]
+    if len(asked) > MAX_RECEIPTS:
+        raise Invalid.at("", f"at most {MAX_RECEIPTS} receipts")
+    return asked
+
+
+def settle_receipts(kind: Kind, receipts: Sequence[str]) -> list[Settle]:
+    """Settlements that need nothing but the receipt."""
+    return [Settle(kind, receipt) for receipt in receipts]
+
+
+def settle_nacks(items: Sequence[NackItem]) -> list[Settle]:
+    return [Settle("nack", item.receipt, item.delay, cut(item.error)) for item in items]
+
+
+def settle_deads(items: Sequence[DeadItem]) -> list[Settle]:
+    return [Settle("dead", item.receipt, None, cut(item.reason)) for item in items]
+
+
+def settle_extends(items: Sequence[ExtendItem]) -> list[Settle]:
+    return [Settle("extend", item.receipt, None, None, item.lease) for item in items]
+
+
+def cut(error: str | None) -> str | None:
+    """An error's text, cut to what is kept; NUL, which PostgreSQL cannot store, is replaced rather than refused."""
+    return error[:MAX_ERROR_CHARACTERS].replace("\0", "\ufffd") if error else None
+
+
+# Out
+
+
+def results(accepted: Sequence[tuple[int, bool]]) -> bytes:
+    """The answers to published messages as a JSON array."""
+    items = [f'{{"id":"{id}","duplicate":{"true" if duplicate else "false"}}}' for id, duplicate in accepted]
+    return f"[{','.join(items)}]".encode()
+
+
+def settled(answers: Sequence[Settled]) -> bytes:
+    """The answers to settlements as a JSON array; a receipt is the client's own text, so it is escaped."""
+    return msgspec.json.encode([_settled(answer) for answer in answers])
+
+
+def _settled(answer: Settled) -> dict[str, str]:
+    item = {"receipt": answer.receipt, "status": answer.status}
+    if answer.lease_until is not None:
+        item["lease_until_at"] = clock.rfc3339(answer.lease_until)
+    return item
+
+
+def split(messages: Sequence[Leased]) -> Iterator[Sequence[Leased]]:
+    """The messages in order, in runs of at most 512 KiB of bodies; a larger one goes alone."""
+    start = size = 0
+    for index, message in enumerate(messages):
+        length = len(message.body)
+        if size and size + length > MAX_BODIES:
+            yield messages[start:index]
+            start, size = index, 0
+        size += length
+    if start < len(messages):
+        yield messages[start:]
+
+
+def delivered(messages: Sequence[Leased]) -> bytes:
+    """Delivered messages as a JSON array, bodies as the bytes they came as."""
+    parts: list[bytes] = []
+    append = parts.append
+    known: tuple[Any, ...] | None = None
+    tail = b""
+    for m in messages:
+        # One publish or lease gives all its messages the same instants and counters: those are formatted once.
+        same = (
+            m.binary, m.lease_until, m.published_at, m.attempts, m.failures, m.priority,
+            m.expires_at, m.content_type, m.headers, m.reply_to, m.correlation_id,
+        )  # fmt: skip
+        if same != known:
+            known, tail = same, _tail(m)
+        key = _text(m.key)
+        receipt = "null" if m.receipt is None else f'"{m.receipt}"'
+        if m.binary:
+            append(f',{{"id":"{m.id}","receipt":{receipt},"key":{key},"body_base64":"'.encode())
+            append(b64encode(m.body) + b'"')
+        else:
+            append(f',{{"id":"{m.id}","receipt":{receipt},"key":{key},"body":'.encode())
+            append(m.body)
+        append(tail)
+    return b"[%b]" % b"".join(parts)[1:]
+
+
+def _tail(m: Leased) -> bytes:
+    """What follows a body."""
+    held = m.receipt is not None
+    kind = _text(m.content_type) if m.content_type else '"application/octet-stream"' if m.binary else '"application/json"'
+    headers, lease = m.headers or "{}", m.lease if held else "null"
+    return (
+        f',"content_type":{kind},"headers":{headers},"priority":{m.priority},'
+        f'"published_at":{_instant(m.published_at)},"expires_at":{_instant(m.expires_at)},'
+        f'"reply_to":{_text(m.reply_to)},"correlation_id":{_text(m.correlation_id)},'
+        f'"attempts":{m.attempts},"failures":{m.failures},'
+        f'"lease_until_at":{_instant(m.lease_until if held else None)},"lease":{lease}}}'
+    ).encode()
+
+
+def default_type(binary: bool) -> str:
+    """The content type of a message that named none."""
+    return "application/octet-stream" if binary else "application/json"
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else _encode(value).decode()
+
+
+@lru_cache(maxsize=256)
+def _to_second(second: int) -> str:
+    return clock.rfc3339(second * clock.SECOND)[:19]
+
+
+def _instant(instant: int | None) -> str:
+    """The instant as JSON; as ``clock.rfc3339`` writes it, which takes fifteen times as long."""
+    if instant is None:
+        return "null"
+    second, micro = divmod(instant, clock.SECOND)
+    return f'"{_to_second(second)}.{micro:06d}Z"'
