@@ -20,12 +20,13 @@ QUEUE_EVENTS = (PUBLISHED, DELIVERED, ACKED, FAILED, RELEASED, DEAD, EXPIRED, RE
 class Outcome:
     """What one transaction did, for those who act on it after the commit."""
 
-    __slots__ = ("changed", "counts", "due_at", "ended", "handed", "ready")
+    __slots__ = ("changed", "counts", "due_at", "ended", "extended", "handed", "ready")
 
     def __init__(self) -> None:
         self.counts: dict[tuple[str, int], int] = {}  # (event, queue id) -> how many
         self.ready: set[int] = set()  # queues that may have something to hand out
-        self.ended: list[tuple[int, int, int]] = []  # leases that ended: (queue id, message id, attempts)
+        self.ended: list[str] = []  # receipts whose lease ended before its deadline
+        self.extended: list[tuple[str, int]] = []  # receipts with a new deadline
         self.handed: list[tuple[Any, list[Any]]] = []  # stored already leased: (taker, leased messages)
         self.due_at: int | None = None  # the earliest instant at which a duty has work because of this
         self.changed: set[int] = set()  # queues whose definition changed: settings, paused, deleted

@@ -31,7 +31,10 @@ def parse_destination(text: object, pointer: str = "/to") -> tuple[str, str]:
 def glob(pattern: str) -> re.Pattern[str]:
     """A full-match glob, ``*`` for any run and ``?`` for one character; everything else is literal.
 
-    Runs of ``*`` collapse, so that no pattern can make matching slow.
+    Between two ``*`` the first fit is as good as any later one, so each is taken for good (an atomic group): no
+    pattern makes matching slow.
     """
-    parts = re.split(r"(\*+|\?)", pattern)
-    return re.compile("".join(".*" if p.startswith("*") else "." if p == "?" else re.escape(p) for p in parts), re.DOTALL)
+    first, *rest = ("".join("." if c == "?" else re.escape(c) for c in part) for part in pattern.split("*"))
+    *middle, last = rest or [""]
+    between = "".join(f"(?>.*?{part})" for part in middle if part)
+    return re.compile(first + between + (".*" if rest else "") + last, re.DOTALL)

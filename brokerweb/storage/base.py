@@ -28,6 +28,9 @@ class Dialect(Protocol):
     def run_many(self, raw: Any, statement: Statement, rows: Iterable[Sequence[Any]]) -> Any:
         """Run one statement for each row of values; the cursor has the sum of the row counts."""
 
+    def run_each(self, raw: Any, statement: Statement, rows: Iterable[Sequence[Any]]) -> list[int]:
+        """Run one statement for each row of values; the row count of each."""
+
     def slot(self, raw: Any) -> int:
         """Which counter row this connection writes, so that writers never wait for each other."""
 

@@ -28,10 +28,10 @@ class HandOver(Protocol):
     """Who would take messages of a queue at once; asked inside the publishing transaction."""
 
     def reserve(self, queue_id: int, wanted: int) -> Sequence[Any]:
-        """Takers with room for up to ``wanted`` messages in all: objects with ``room``, ``lease``, ``holder``, ``acknowledge``."""
+        """(taker, room) pairs with room for up to ``wanted`` messages in all; a taker has ``lease``, ``holder``, ``acknowledge``."""
 
-    def cancel(self, takers: Sequence[Any]) -> None:
-        """The transaction did not commit: the room is free again."""
+    def cancel(self, reserved: Sequence[Any]) -> None:
+        """The transaction did not commit: the (taker, room) pairs are free again."""
 
 
 class Transaction:
@@ -60,6 +60,14 @@ class Transaction:
     def change_many(self, statement: Statement, rows: Iterable[Sequence[Any]]) -> int:
         self.writes += 1
         return self.dialect.run_many(self.raw, statement, rows).rowcount  # type: ignore[no-any-return]
+
+    def change_each(self, statement: Statement, rows: Iterable[Sequence[Any]]) -> list[int]:
+        self.writes += 1
+        return self.dialect.run_each(self.raw, statement, rows)
+
+    def scan(self, statement: Statement, *args: Any) -> Iterator[tuple[Any, ...]]:
+        """Rows one by one, for a caller that stops early."""
+        return self.dialect.run(self.raw, statement, args)  # type: ignore[no-any-return]
 
     def returning(self, statement: Statement, *args: Any) -> list[tuple[Any, ...]]:
         self.writes += 1

@@ -1,0 +1,39 @@
+"""Keyed queues: one message of a key at a time, in publish order.
+
+The head of a key (ready, leased, or backing off) has ``holds_key``; a unique index allows no second. Everyone else of the
+key is blocked. Whoever ends a head calls ``leave`` in the same transaction, after the row has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from brokerweb.storage.transaction import Transaction
+from queues.definitions import Q
+from queues.states import State
+
+
+def is_free(tx: Transaction, queue_id: int, key: str) -> bool:
+    """Whether a message that joins now would be the head of its key."""
+    return tx.row(Q.key_taken, queue_id, key) is None
+
+
+def enter(tx: Transaction, queue_id: int, key: str | None) -> tuple[State, bool]:
+    """(state, holds_key) of a message that joins the end of its key now; without a key it is simply ready."""
+    if key is None:
+        return State.READY, False
+    # A key without holder may still have blocked messages within this transaction; they were there first.
+    if is_free(tx, queue_id, key) and tx.row(Q.next_of_key, queue_id, key) is None:
+        return State.READY, True
+    return State.BLOCKED, False
+
+
+def leave(tx: Transaction, queue_id: int, keys: Iterable[str | None]) -> None:
+    """Heads of these keys have ended or left: the next of each becomes ready. Harmless for a key that is held."""
+    for key in sorted({key for key in keys if key is not None}):
+        if not is_free(tx, queue_id, key):
+            continue
+        following = tx.row(Q.next_of_key, queue_id, key)
+        if following is not None and tx.change(Q.unblock, following[0], tx.now):
+            tx.moved(queue_id, State.BLOCKED, State.READY)
+            tx.outcome.ready.add(queue_id)

@@ -1,0 +1,228 @@
+"""Publish: dedup, limits, order and keys, and the hand-over of messages that somebody is waiting for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from brokerweb.core import events
+from brokerweb.core.clock import seconds
+from brokerweb.core.errors import QueueFull, TooLarge
+from brokerweb.storage.transaction import Transaction
+from queues import burial, keys, sequence
+from queues.definitions import Definition, Q, find
+from queues.messages import Accepted, Leased, NewMessage
+from queues.states import OVERFLOW, State
+
+SCHEDULED, READY, BLOCKED, LEASED = (int(s) for s in (State.SCHEDULED, State.READY, State.BLOCKED, State.LEASED))
+
+
+def publish(tx: Transaction, queue: str, messages: Sequence[NewMessage], *, publisher: str | None = None) -> list[Accepted]:
+    """Store messages, all or none, in their order. Raises NotFound, TooLarge, QueueFull before anything is written."""
+    target = find(tx, queue)
+    _check_sizes(target, messages)
+    if any(m.dedup_id is not None for m in messages):
+        return _publish_once(tx, target, messages, publisher)
+    return [Accepted(i, False) for i in _store(tx, target, messages, publisher)]
+
+
+def _check_sizes(target: Definition, messages: Sequence[NewMessage]) -> None:
+    limit = target.max_body_bytes
+    for i, message in enumerate(messages):
+        if len(message.body) > limit:
+            detail = f"The body has {len(message.body)} bytes; queue {target.name} takes {limit}."
+            raise TooLarge(detail, errors=[{"pointer": f"/messages/{i}/body", "detail": detail}])
+
+
+def _publish_once(
+    tx: Transaction, target: Definition, messages: Sequence[NewMessage], publisher: str | None
+) -> list[Accepted]:
+    """Publish what the queue does not remember; the others answer with the message they repeat."""
+    known: dict[str, int] = {}
+    first: dict[str, int] = {}  # dedup_id -> its place among the fresh
+    fresh: list[NewMessage] = []
+    for message in messages:
+        dedup_id = message.dedup_id
+        if dedup_id is None:
+            fresh.append(message)
+        elif dedup_id not in known and dedup_id not in first:
+            row = tx.row(Q.remembered, target.id, dedup_id, tx.now)
+            if row:
+                known[dedup_id] = row[0]
+            else:
+                first[dedup_id] = len(fresh)
+                fresh.append(message)
+    ids = _store(tx, target, fresh, publisher) if fresh else []
+    until = tx.now + seconds(target.dedup_window)
+    # Sorted, so that two transactions that remember the same ids cannot wait for each other.
+    tx.change_many(Q.remember, [(target.id, d, ids[i], until) for d, i in sorted(first.items())])
+    return _answers(messages, known, {d: ids[i] for d, i in first.items()}, iter(ids))
+
+
+def _answers(
+    messages: Sequence[NewMessage], known: dict[str, int], first: dict[str, int], ids: Any
+) -> list[Accepted]:
+    answers, seen = [], set()
+    for message in messages:
+        dedup_id = message.dedup_id
+        if dedup_id is None:
+            answers.append(Accepted(next(ids), False))
+        elif dedup_id in known:
+            answers.append(Accepted(known[dedup_id], True))
+        elif dedup_id in seen:
+            answers.append(Accepted(first[dedup_id], True))
+        else:
+            seen.add(dedup_id)
+            answers.append(Accepted(next(ids), False))
+    return answers
+
+
+class _Plan:
+    """What each message of one publish becomes: parallel lists, by place in the batch."""
+
+    __slots__ = ("due", "held", "state", "taker")
+
+    def __init__(self, n: int, now: int) -> None:
+        self.state = [READY] * n
+        self.due = [now] * n
+        self.held = [False] * n
+        self.taker: list[Any] = [None] * n
+
+
+def _store(tx: Transaction, target: Definition, messages: Sequence[NewMessage], publisher: str | None) -> range:
+    n = len(messages)
+    if target.max_length is not None:
+        _make_room(tx, target, n)
+    plan = _plan(tx, target, messages)
+    wanted = plan.state.count(READY)
+    takers = _takers(tx, target, wanted) if wanted else []
+    if takers:
+        _assign(plan, messages, takers)
+    ids = range(start := sequence.take(tx, n), start + n)
+    rows = [_row(tx.now, target, plan, i, ids[i], m, publisher) for i, m in enumerate(messages)]
+    if takers:
+        rows = _hand_over(tx, target, plan, rows, takers)
+    tx.change_many(Q.insert, rows)
+    _count(tx, target, plan, n)
+    return ids
+
+
+def _plan(tx: Transaction, target: Definition, messages: Sequence[NewMessage]) -> _Plan:
+    plan, now = _Plan(len(messages), tx.now), tx.now
+    entered: set[str] = set()
+    for i, m in enumerate(messages):
+        if m.delay or m.deliver_at is not None:
+            due = m.deliver_at if m.deliver_at is not None else now + seconds(m.delay or 0)
+            if due > now:
+                plan.state[i], plan.due[i] = SCHEDULED, due
+                tx.outcome.due(due)
+                continue
+        if target.keyed and m.key is not None:
+            if m.key in entered:
+                plan.state[i] = BLOCKED
+                continue
+            entered.add(m.key)
+            state, plan.held[i] = keys.enter(tx, target.id, m.key)
+            plan.state[i] = int(state)
+    return plan
+
+
+def _takers(tx: Transaction, target: Definition, wanted: int) -> list[tuple[Any, int]]:
+    """Who may have messages at once: only while the queue hands out and nothing ready waits before them."""
+    if tx.handover is None or target.paused_at is not None:
+        return []
+    idle = ("nothing ready", target.id)
+    if idle not in tx.memo:
+        tx.memo[idle] = tx.row(Q.any_ready, target.id) is None
+    return list(tx.handover.reserve(target.id, wanted)) if tx.memo[idle] else []
+
+
+def _assign(plan: _Plan, messages: Sequence[NewMessage], takers: list[tuple[Any, int]]) -> None:
+    """Give the takers their messages, in the queue's order."""
+    places = [i for i, state in enumerate(plan.state) if state == READY]
+    room = sum(n for _, n in takers)
+    if room < len(places) or len(takers) > 1:
+        places.sort(key=lambda i: -messages[i].priority)
+    place = iter(places)
+    for taker, n in takers:
+        for _, i in zip(range(n), place, strict=False):
+            plan.state[i], plan.taker[i] = LEASED, taker
+
+
+def _row(
+    now: int, target: Definition, plan: _Plan, i: int, id: int, m: NewMessage, publisher: str | None
+) -> tuple[Any, ...]:
+    taker = plan.taker[i]
+    due = plan.due[i]
+    ttl = m.ttl if m.ttl is not None else target.ttl
+    expires = None if ttl is None else due + seconds(ttl)
+    if taker is None:
+        return (
+            id, target.id, plan.state[i], m.priority, 0, plan.held[i], due, expires, now, ttl, m.key, m.headers,
+            m.content_type, m.binary, m.body, m.reply_to, m.correlation_id, None, publisher,
+        )  # fmt: skip
+    lease = taker.lease or target.lease
+    return (
+        id, target.id, LEASED, m.priority, 1, plan.held[i], now + seconds(lease), expires, now, ttl, m.key, m.headers,
+        m.content_type, m.binary, m.body, m.reply_to, m.correlation_id, taker.holder, publisher,
+    )  # fmt: skip
+
+
+def _hand_over(
+    tx: Transaction, target: Definition, plan: _Plan, rows: list[tuple[Any, ...]], takers: list[tuple[Any, int]]
+) -> list[tuple[Any, ...]]:
+    """Record what goes to whom after the commit; the rows to store are those left, since nobody settles an ``ack: none``."""
+    handed: dict[int, list[Leased]] = {id(taker): [] for taker, _ in takers}
+    kept, gone_keys = [], []
+    for row, taker in zip(rows, plan.taker, strict=True):
+        if taker is None:
+            kept.append(row)
+            continue
+        handed[id(taker)].append(_leased(row, taker, target))
+        if taker.acknowledge:
+            kept.append(row)
+        else:
+            gone_keys.append(row[10])
+    for taker, _ in takers:
+        tx.outcome.handed.append((taker, handed[id(taker)]))
+    tx.outcome.event(events.DELIVERED, target.id, sum(map(len, handed.values())))
+    if len(kept) < len(rows):
+        sequence.take(tx, 0, stored=False)
+    return kept
+
+
+def _leased(row: tuple[Any, ...], taker: Any, target: Definition) -> Leased:
+    return Leased(
+        row[0], row[1], 1, 0, row[3], row[10], row[11], row[12], row[13], row[14], row[8], row[7], row[15], row[16],
+        row[0], row[6], taker.lease or target.lease, f"{row[1]}-{row[0]}-1" if taker.acknowledge else None,
+    )  # fmt: skip
+
+
+def _count(tx: Transaction, target: Definition, plan: _Plan, n: int) -> None:
+    stored = [s for s, t in zip(plan.state, plan.taker, strict=True) if t is None or t.acknowledge]
+    for state in (SCHEDULED, READY, BLOCKED, LEASED):
+        tx.count(target.id, state, stored.count(state))
+    tx.outcome.event(events.PUBLISHED, target.id, n)
+    if READY in stored:
+        tx.memo["nothing ready", target.id] = False
+        tx.outcome.ready.add(target.id)
+
+
+def _make_room(tx: Transaction, target: Definition, n: int) -> None:
+    counts = tx.counted(target.id)
+    limit = target.max_length or 0
+    over = counts[SCHEDULED] + counts[READY] + counts[BLOCKED] + counts[LEASED] + n - limit
+    if over <= 0:
+        return
+    waiting = counts[SCHEDULED] + counts[READY] + counts[BLOCKED]
+    if target.overflow == "refuse" or over > waiting:
+        raise QueueFull(f"Queue {target.name} holds {limit} messages at most.")
+    oldest = []
+    for state in (SCHEDULED, READY, BLOCKED):
+        if counts[state]:
+            oldest += tx.rows(Q.oldest_in_state, target.id, state, over)
+    oldest.sort()
+    for id, state, failures, key, held in oldest[:over]:
+        burial.bury(tx, target, burial.Body(id, state, failures, key if held else None), OVERFLOW)
+
+

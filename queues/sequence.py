@@ -1,0 +1,23 @@
+"""Ids and positions: one rising sequence, never used twice."""
+
+from __future__ import annotations
+
+from brokerweb.storage.transaction import Transaction
+from queues.definitions import Q
+
+
+def take(tx: Transaction, n: int, *, stored: bool = True) -> int:
+    """The first of ``n`` numbers in a row. Pass ``stored=False`` when not every number becomes a row's id.
+
+    A rolled back transaction gives its numbers to the next one, which nobody can have seen.
+    """
+    last = tx.memo.get("sequence")
+    if last is None:
+        row = tx.row(Q.last_id)
+        if row is None:
+            tx.change(Q.begin_ids)
+        last = row[0] if row else 0
+    tx.memo["sequence"] = last + n
+    if not stored:
+        tx.change(Q.burn_ids, last + n)
+    return last + 1  # type: ignore[no-any-return]

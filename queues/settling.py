@@ -1,0 +1,199 @@
+"""Settle: ack, nack, release, dead, extend; and what the broker itself does with leases that end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from brokerweb.core import events
+from brokerweb.core.clock import seconds
+from brokerweb.storage.transaction import Transaction
+from queues import burial, keys
+from queues.definitions import Definition, Q, find, find_by_id
+from queues.messages import Receipt, Settle, Settled, parse_receipt
+from queues.states import CONSUMER_LOST, LEASE_EXPIRED, MAX_FAILURES, NACKED, REJECTED, State
+
+LOST = "lease_lost"
+KEPT_FAILURES = 100  # of one message; older ones go
+_MAY_ALL: Callable[[str], bool] = lambda _: True  # noqa: E731  # a default
+
+
+class Held(NamedTuple):
+    """A leased message: the columns of ``held``, in its order."""
+
+    id: int
+    queue_id: int
+    attempts: int
+    failures: int
+    key: str | None
+    expires_at: int | None
+    holder: str | None
+
+    def body(self, queue: Definition, failures: int) -> burial.Body:
+        return burial.Body(self.id, State.LEASED, failures, self.key if queue.keyed else None, self.attempts)
+
+
+def settle(
+    tx: Transaction, settles: Sequence[Settle], *, queue: str | None = None, may: Callable[[str], bool] = _MAY_ALL
+) -> list[Settled]:
+    """Settle each, in order; a receipt that is not that of a running lease is ``lease_lost``, and costs the others nothing.
+
+    With ``queue`` only its receipts count (raises NotFound); ``may`` says whether the caller may consume a queue.
+    """
+    only = find(tx, queue).id if queue is not None else None
+    answers: list[Settled] = []
+    run: list[Receipt] = []  # acks of one queue in a row are settled together
+    for item in settles:
+        receipt = parse_receipt(item.receipt)
+        if receipt is not None and (only is None or receipt.queue_id == only):
+            if item.kind == "ack" and (not run or run[0].queue_id == receipt.queue_id):
+                run.append(receipt)
+                continue
+            answers += _ack_run(tx, run, may)
+            run = []
+            if item.kind == "ack":
+                run.append(receipt)
+            else:
+                answers.append(_settle_one(tx, item, receipt, may))
+        else:
+            answers += _ack_run(tx, run, may)
+            run = []
+            answers.append(Settled(item.receipt, LOST))
+    return answers + _ack_run(tx, run, may)
+
+
+def _ack_run(tx: Transaction, run: list[Receipt], may: Callable[[str], bool]) -> list[Settled]:
+    if not run:
+        return []
+    queue = _consumable(tx, run[0].queue_id, may)
+    if queue is None:
+        return [Settled(str(r), LOST) for r in run]
+    rows = [(r.message_id, r.queue_id, r.attempt, tx.now) for r in run]
+    removed = _ack_keyed(tx, queue, rows) if queue.keyed else tx.change_each(Q.ack, rows)
+    answers = []
+    for receipt, gone in zip(run, removed, strict=True):
+        text = str(receipt)
+        answers.append(Settled(text, "ok" if gone else LOST))
+        if gone:
+            tx.outcome.ended.append(text)
+            if receipt.attempt > 1:  # a first hand-out cannot have failed before
+                tx.change(Q.forget_failures, receipt.message_id)
+    n = sum(removed)
+    tx.count(queue.id, State.LEASED, -n)
+    tx.outcome.event(events.ACKED, queue.id, n)
+    return answers
+
+
+def _ack_keyed(tx: Transaction, queue: Definition, rows: list[tuple[int, int, int, int]]) -> list[int]:
+    freed = [tx.returning(Q.ack_keyed, *row) for row in rows]
+    keys.leave(tx, queue.id, [gone[0][0] for gone in freed if gone])
+    return [len(gone) for gone in freed]
+
+
+def _consumable(tx: Transaction, queue_id: int, may: Callable[[str], bool]) -> Definition | None:
+    queue = find_by_id(tx, queue_id)
+    return queue if queue is not None and may(queue.name) else None
+
+
+def _settle_one(tx: Transaction, item: Settle, receipt: Receipt, may: Callable[[str], bool]) -> Settled:
+    queue = _consumable(tx, receipt.queue_id, may)
+    if queue is None:
+        return Settled(item.receipt, LOST)
+    fence = (receipt.message_id, receipt.queue_id, receipt.attempt, tx.now)
+    if item.kind == "extend":
+        return _extend(tx, item, queue, fence)
+    row = tx.row(Q.held, *fence)
+    if row is None:
+        return Settled(item.receipt, LOST)
+    held = Held(*row)
+    if item.kind == "nack":
+        wait = None if item.delay is None else seconds(item.delay)
+        fail(tx, queue, held, Failing(NACKED, item.error, wait))
+    elif item.kind == "lose":
+        fail(tx, queue, held, Failing(CONSUMER_LOST, None, 0))
+    elif item.kind == "dead":
+        reject(tx, queue, held, item.error)
+    else:
+        release(tx, queue, held)
+    return Settled(item.receipt, "ok")
+
+
+def _extend(tx: Transaction, item: Settle, queue: Definition, fence: tuple[int, int, int, int]) -> Settled:
+    until = tx.now + seconds(item.lease if item.lease is not None else queue.lease)
+    if not tx.change(Q.extend, *fence, until):
+        return Settled(item.receipt, LOST)
+    tx.outcome.extended.append((item.receipt, until))
+    return Settled(item.receipt, "ok", until)
+
+
+class Failing(NamedTuple):
+    """How a hand-out failed; ``wait`` is microseconds until the next, None for the queue's backoff."""
+
+    kind: str
+    error: str | None
+    wait: int | None
+
+
+def fail(tx: Transaction, queue: Definition, held: Held, failing: Failing) -> None:
+    """One failure more: back to the queue, or dead when that was the last it may have."""
+    failures = held.failures + 1
+    _record(tx, held, failing.kind, failing.error)
+    tx.outcome.event(events.FAILED, queue.id)
+    error = failing.error or failing.kind.replace("_", " ")
+    if queue.max_failures is not None and failures >= queue.max_failures:
+        _ended(tx, held)
+        burial.bury(tx, queue, held.body(queue, failures), MAX_FAILURES, error)
+        return
+    wait = queue.backoff.delay(failures) if failing.wait is None else failing.wait
+    _put_back(tx, queue, held, _Return(failures, wait, failing.kind == CONSUMER_LOST, error))
+
+
+def reject(tx: Transaction, queue: Definition, held: Held, error: str | None) -> None:
+    """The consumer says that no try will help."""
+    _record(tx, held, REJECTED, error)
+    _ended(tx, held)
+    burial.bury(tx, queue, held.body(queue, held.failures), REJECTED, error)
+
+
+def release(tx: Transaction, queue: Definition, held: Held) -> None:
+    """Given back unharmed: ready at once, at its old place, without a failure."""
+    tx.outcome.event(events.RELEASED, queue.id)
+    _put_back(tx, queue, held, _Return(held.failures, 0, False, None))
+
+
+class _Return(NamedTuple):
+    failures: int
+    wait: int
+    alone: bool
+    error: str | None
+
+
+def _put_back(tx: Transaction, queue: Definition, held: Held, back: _Return) -> None:
+    _ended(tx, held)
+    if held.expires_at is not None and held.expires_at <= tx.now:
+        burial.expire(tx, queue, held.body(queue, back.failures))
+        return
+    state = State.SCHEDULED if back.wait > 0 else State.READY
+    due = tx.now + back.wait
+    if tx.change(Q.put_back, held.id, held.attempts, state, due, back.failures, back.alone, back.error):
+        tx.moved(queue.id, State.LEASED, state)
+        if state is State.READY:
+            tx.memo["nothing ready", queue.id] = False
+            tx.outcome.ready.add(queue.id)
+        else:
+            tx.outcome.due(due)
+
+
+def _ended(tx: Transaction, held: Held) -> None:
+    tx.outcome.ended.append(str(Receipt(held.queue_id, held.id, held.attempts)))
+
+
+def _record(tx: Transaction, held: Held, kind: str, error: str | None) -> None:
+    tx.change(Q.add_failure, held.queue_id, held.id, held.attempts, kind, held.holder, error, tx.now)
+    if held.failures >= KEPT_FAILURES:
+        tx.change(Q.trim_failures, held.id, held.attempts - KEPT_FAILURES)
+
+
+def lease_ran_out(tx: Transaction, queue: Definition, held: Held) -> None:
+    """The deadline passed without a word: a failure, and ready at once, since the wait has been the lease."""
+    fail(tx, queue, held, Failing(LEASE_EXPIRED, None, 0))
