@@ -21,6 +21,11 @@ def sqlite_is_sound(version: tuple[int, ...]) -> bool:
     return version >= FIXED or any(version[:2] == fixed[:2] and version >= fixed for fixed in FIXED_BACKPORTS)
 
 
+def sqlite_version() -> str:
+    """The version of the SQLite behind the default database."""
+    return str(connections["default"].Database.sqlite_version)  # type: ignore[attr-defined]  # of the SQLite backend
+
+
 @register()
 def check_options(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """E001: an option that does not exist. E002: a value that cannot be used."""

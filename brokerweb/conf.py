@@ -69,7 +69,13 @@ def _origins(value: Any) -> tuple[str, ...]:
 
 def _origin(text: str) -> str:
     parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query or parts.fragment:
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.path not in ("", "/")
+        or parts.query
+        or parts.fragment
+    ):
         raise ValueError(f"{text!r} is not an origin such as https://broker.example")
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
@@ -91,19 +97,32 @@ class Conf:
     bind: str = option("BROKERWEB_BIND", "127.0.0.1:8000", _bind, "address and port to listen on")
     server: str = option("BROKERWEB_SERVER", "daphne", _server, "daphne or uvicorn")
     public_url: tuple[str, ...] = option(
-        "BROKERWEB_PUBLIC_URL", (), _origins, "origins under which people reach the broker, comma-separated; loopback names otherwise"
+        "BROKERWEB_PUBLIC_URL",
+        (),
+        _origins,
+        "origins under which people reach the broker, comma-separated; loopback names otherwise",
     )
     trusted_proxies: tuple[Network, ...] = option(
         "BROKERWEB_TRUSTED_PROXIES", (), _networks, "addresses or networks whose forwarded headers are believed, comma-separated"
     )
-    max_request_bytes: int = option("BROKERWEB_MAX_REQUEST_BYTES", 8_388_608, _bytes, "largest request or WebSocket message, in bytes")
+    max_request_bytes: int = option(
+        "BROKERWEB_MAX_REQUEST_BYTES", 8_388_608, _bytes, "largest request or WebSocket message, in bytes"
+    )
     database_url: str = option("DATABASE_URL", "", _text, "PostgreSQL; comes with scale-out, refused until then", flag=False)
     redis_url: str = option("REDIS_URL", "", _text, "Redis or Valkey; comes with scale-out, refused until then", flag=False)
     admin_password: str = option(
-        "BROKERWEB_ADMIN_PASSWORD", "", _secret, "password of the first administrator, generated otherwise; first start only", flag=False
+        "BROKERWEB_ADMIN_PASSWORD",
+        "",
+        _secret,
+        "password of the first administrator, generated otherwise; first start only",
+        flag=False,
     )
     admin_token: str = option(
-        "BROKERWEB_ADMIN_TOKEN", "", _secret, "token of the first administrator, generated otherwise; first start only", flag=False
+        "BROKERWEB_ADMIN_TOKEN",
+        "",
+        _secret,
+        "token of the first administrator, generated otherwise; first start only",
+        flag=False,
     )
 
     @property
@@ -135,11 +154,20 @@ class Conf:
         return bool(self.public_url) and all(origin.startswith("https://") for origin in self.public_url)
 
     @property
+    def shown_host(self) -> str:
+        """The bound host as it stands in a URL; a wildcard is reached on loopback."""
+        if self.host in ("", "0.0.0.0", "::"):  # noqa: S104 (compared, not bound)
+            return "127.0.0.1"
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.host == "localhost" or self.host == "::1" or self.host.startswith("127.")
+
+    @property
     def url(self) -> str:
         """Where a person opens the console."""
-        host = self.host.strip("[]")
-        shown = "127.0.0.1" if host in ("", "0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104 (compared, not bound)
-        return self.public_url[0] if self.public_url else f"http://{shown}:{self.port}"
+        return self.public_url[0] if self.public_url else f"http://{self.shown_host}:{self.port}"
 
 
 OPTIONS = {f.name: f for f in fields(Conf)}

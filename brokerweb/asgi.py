@@ -1,0 +1,64 @@
+"""The ASGI application: HTTP by the lean handlers and Django, WebSocket by Channels' routing.
+
+``manage.py serve`` runs it; any ASGI server that keeps the lifespan protocol can.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "brokerweb.settings")
+django.setup()
+
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402 (models must be there first)
+from django.urls import path, re_path  # noqa: E402
+
+from brokerweb import conf  # noqa: E402
+from brokerweb.faces import health  # noqa: E402
+from brokerweb.faces.body import Receive, Scope, Send  # noqa: E402
+from brokerweb.faces.django_http import DjangoHttp  # noqa: E402
+from brokerweb.faces.proxies import believe  # noqa: E402
+from brokerweb.servers import lifecycle  # noqa: E402
+
+if find_spec("brokerweb.faces.lean"):
+    from brokerweb.faces import lean
+if find_spec("brokerweb.faces.websocket"):
+    from brokerweb.faces.websocket import Socket
+
+_django = DjangoHttp()
+
+
+async def http(scope: Scope, receive: Receive, send: Send) -> None:
+    """The shortest way for each request: health pages, hot calls with a token, Django for the rest."""
+    if scope["path"] in health.PATHS:
+        await health.answer(scope["path"], send, lifecycle.readiness)
+    elif lean.matches(scope):
+        await lean.app(scope, receive, send)
+    else:
+        await _django(scope, receive, send)
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    """A WebSocket handshake where there is none to be had: 403."""
+    await receive()
+    await send({"type": "websocket.close"})
+
+
+_router = ProtocolTypeRouter(
+    {
+        "http": http,
+        "websocket": URLRouter([path("ws", Socket.as_asgi()), re_path("", refuse)]),
+        "lifespan": lifecycle.lifespan,
+    }
+)
+_trusted = conf.get().trusted_proxies
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """The whole of brokerweb."""
+    if _trusted and scope["type"] != "lifespan":
+        believe(scope, _trusted)
+    await _router(scope, receive, send)

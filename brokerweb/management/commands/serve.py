@@ -1,0 +1,91 @@
+"""``manage.py serve``: the broker."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from argparse import ArgumentParser
+from importlib import import_module
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from brokerweb import __version__, conf
+from brokerweb.checks import sqlite_version
+from brokerweb.servers.lock import AlreadyRunning, only_server
+
+# An interpreter that switches threads every 5 ms lets a busy thread starve the committer from commit to commit.
+SWITCH_INTERVAL = 0.000_05
+
+
+class Command(BaseCommand):
+    help = "Runs the broker: console, REST, WebSocket and background duties, on one port."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        for name, flag in conf.flags().items():
+            spec = conf.OPTIONS[name].metadata
+            parser.add_argument(flag, help=f"{spec['doc']} ({spec['variable']})")
+        parser.add_argument("--workers", type=int, help="more processes than one; comes with scale-out")
+        parser.add_argument("--no-migrate", action="store_true", help="leave the database's schema as it is")
+
+    def handle(self, *args: Any, **given: Any) -> None:
+        for name in conf.flags():
+            if given[name] is not None:
+                conf.adopt_flags([conf.flags()[name], str(given[name])])
+        options = conf.get()
+        refuse_what_is_not_built(options, given["workers"])
+        try:
+            with only_server(options.data):
+                self.serve(options, migrate=not given["no_migrate"])
+        except AlreadyRunning as error:
+            raise CommandError(f"{error}; stop it first, or choose another --data") from error
+
+    def serve(self, options: conf.Conf, *, migrate: bool) -> None:
+        """Prepare the data, say where to go, and serve until a signal. The lock is held."""
+        if migrate:
+            call_command("migrate", interactive=False, verbosity=0)
+        sock = bind(options)
+        self.say_hello(options, sock.getsockname()[1])
+        from brokerweb.asgi import application  # late: it needs the tables' apps, and chooses the reactor
+
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        import_module(f"brokerweb.servers.{options.server}").run(application, sock, options)
+
+    def say_hello(self, options: conf.Conf, port: int) -> None:
+        """Who can sign in and where; secrets of a first start are shown this once."""
+        from brokerweb.identity import first_start
+
+        url = options.public_url[0] if options.public_url else f"http://{options.shown_host}:{port}"
+        self.stdout.write(
+            f"brokerweb {__version__} on {url} ({options.server}, SQLite {sqlite_version()}, data in {options.data})"
+        )
+        for line in first_start.prepare(options, url):
+            self.stdout.write(line)
+        if not options.public_url and not options.is_loopback:
+            self.stdout.write("It listens beyond this machine: name the address people use in BROKERWEB_PUBLIC_URL.")
+        self.stdout.flush()
+
+
+def refuse_what_is_not_built(options: conf.Conf, workers: int | None) -> None:
+    """Raises CommandError rather than run as something else than was asked for."""
+    if workers is not None and workers != 1:
+        raise CommandError("--workers needs PostgreSQL: SQLite has one writer, and one process serves it best")
+    for name in ("database_url", "redis_url"):
+        if getattr(options, name):
+            raise CommandError(f"{conf.OPTIONS[name].metadata['variable']} is set, but running on it is not built yet; unset it")
+
+
+def bind(options: conf.Conf) -> socket.socket:
+    """The socket to serve on, bound but not yet listening: nobody connects before the broker is ready."""
+    host, port = conf.split_bind(options.bind)
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        sock = socket.socket(family, kind, protocol)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+    except OSError as error:
+        raise CommandError(f"cannot listen on {options.bind}: {error.strerror or error}") from error
+    return sock

@@ -1,0 +1,207 @@
+"""Daphne with this project's limits: body sizes, patience with slow clients, close codes, order of stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import math
+import socket
+from io import BytesIO
+from typing import Any
+
+import daphne.server as stock  # first: it chooses Twisted's reactor
+from daphne.http_protocol import HTTPFactory, WebRequest
+from daphne.ws_protocol import WebSocketFactory
+from twisted.internet import reactor as _reactor
+from twisted.logger import globalLogBeginner
+from twisted.web import http
+
+from brokerweb import conf
+from brokerweb.core.errors import TooLarge
+from brokerweb.faces.body import caller_is_known
+from brokerweb.servers import lifecycle
+
+reactor: Any = _reactor  # a module to the type checker, an object in truth
+log = logging.getLogger(__name__)
+
+
+class Channel(http.HTTPChannel):
+    """HTTP with a deadline for the head, and for each further stretch of the body."""
+
+    totalHeadersSize = MAX_LENGTH = lifecycle.MAX_HEAD_BYTES
+    abortTimeout = 5
+    _idle = False
+
+    def resetTimeout(self) -> None:
+        """Called for every bit of data; only the first of a request earns time."""
+        if self._idle:
+            self._idle = False
+            self.setTimeout(conf.READ_TIMEOUT)
+
+    def progressed(self) -> None:
+        """A good stretch of the body came."""
+        self.setTimeout(conf.READ_TIMEOUT)
+
+    def requestDone(self, request: Any) -> None:
+        self._idle = True
+        super().requestDone(request)
+        if self.persistent and not self._handlingRequest:
+            self.setTimeout(lifecycle.KEEP_ALIVE)
+
+    def refuse(self, error: TooLarge) -> None:
+        """Answer now and read no more than what it takes for the client to see the answer."""
+        body = json.dumps(error.problem()).encode()
+        head = b"HTTP/1.1 %d Content Too Large\r\nContent-Type: application/problem+json\r\n" % error.http_status
+        self.transport.write(head + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        self.setTimeout(None)
+        self.dataReceived = lambda data: None  # type: ignore[method-assign]  # deaf from here on
+        self.transport.resumeProducing()
+        reactor.callLater(lifecycle.LINGER, self.transport.loseConnection)
+
+
+class Request(WebRequest):
+    """A request whose body is bounded while it comes in, in memory: Daphne starts the application once it is whole."""
+
+    def gotLength(self, length: int | None) -> None:
+        self.content = BytesIO()
+        self._size = self._stretch = 0
+        self._standing_asked = self._refused = False
+        self._bound(length or 0)
+
+    def handleContentChunk(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._size += len(data)
+        self._stretch += len(data)
+        if self._stretch >= conf.MAX_UNAUTHENTICATED_BYTES:
+            self._stretch = 0
+            self.channel.progressed()
+        self._bound(self._size)
+        if not self._refused:
+            self.content.write(data)
+
+    def _bound(self, size: int) -> None:
+        if size > conf.get().max_request_bytes:
+            self._refuse()
+        elif size > conf.MAX_UNAUTHENTICATED_BYTES and not self._standing_asked:
+            self._standing_asked = True
+            self.channel.transport.pauseProducing()
+            asyncio.ensure_future(self._ask_standing())
+
+    async def _ask_standing(self) -> None:
+        """Read on only for a caller who is known."""
+        headers = [(name.lower(), value) for name, values in self.requestHeaders.getAllRawHeaders() for value in values]
+        try:
+            known = await caller_is_known(headers)
+        except Exception:
+            log.exception("the caller could not be looked up")
+            known = False
+        if self.channel is None or hasattr(self, "request_start"):  # gone, or whole already: the application decides
+            return
+        if known:
+            self.channel.transport.resumeProducing()
+        else:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        self._refused = True
+        self.channel.refuse(TooLarge())
+
+
+class Factory(HTTPFactory):
+    """Builds connections of the kind above."""
+
+    protocol = Channel
+
+    def buildProtocol(self, addr: Any) -> Any:
+        channel = http.HTTPFactory.buildProtocol(self, addr)
+        channel.requestFactory = Request  # type: ignore[union-attr]
+        return channel
+
+
+class Server(stock.Server):
+    """Starts the broker before it listens, and drains it before it stops."""
+
+    def __init__(self, application: Any, sock: socket.socket, options: conf.Conf) -> None:
+        # autobahn pings by itself, more exactly than Daphne's timer; nothing limits how long a socket lives
+        super().__init__(application, endpoints=["adopted"], ping_interval=math.inf, websocket_timeout=-1, server_name=None)
+        self.sock, self.options = sock, options
+        self.failure: BaseException | None = None
+        self.connections: dict[Any, dict[str, Any]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def run(self) -> None:
+        """Serve until a signal. Raises what kept the broker from starting."""
+        self.http_factory = Factory(self)
+        self.http_factory.timeOut = conf.READ_TIMEOUT
+        self.ws_factory = self._websockets()
+        globalLogBeginner.beginLoggingTo([lambda event: None], redirectStandardIO=False, discardBuffer=True)
+        loop = reactor._asyncioEventloop
+        asyncio.set_event_loop(loop)
+        reactor.callLater(1, self.application_checker)
+        reactor.callLater(2, self.timeout_checker)
+        reactor.callWhenRunning(self._begin, loop)
+        reactor.run(installSignalHandlers=False)
+        if self.failure is not None:
+            raise self.failure
+
+    def _websockets(self) -> WebSocketFactory:
+        factory = WebSocketFactory(self, server=None)
+        factory.setProtocolOptions(
+            allowNullOrigin=True,
+            autoPingInterval=conf.PING_INTERVAL,
+            autoPingTimeout=conf.PING_TIMEOUT,
+            failByDrop=False,  # else a message over the limit ends without 1009
+            maxFramePayloadSize=self.options.max_request_bytes,
+            maxMessagePayloadSize=self.options.max_request_bytes,
+            openHandshakeTimeout=conf.READ_TIMEOUT,
+            tcpNoDelay=True,
+        )
+        return factory
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        lifecycle.on_signals(loop, lambda: self._spawn(self._go_down()))
+        self._spawn(self._come_up())
+
+    def _spawn(self, coroutine: Any) -> None:
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _come_up(self) -> None:
+        try:
+            await lifecycle.start()
+        except BaseException as error:  # it ends the process: told by ``run``
+            self.failure = error
+            reactor.stop()
+            return
+        self.sock.listen(2048)
+        self.sock.setblocking(False)
+        self.port = reactor.adoptStreamPort(self.sock.fileno(), self.sock.family, self.http_factory)
+        self.sock.close()  # Twisted has its own descriptor of it
+
+    async def _go_down(self) -> None:
+        try:
+            self.port.stopListening()
+            await lifecycle.drain()
+            await self._finish_requests()
+            await lifecycle.stop()
+        finally:
+            reactor.stop()
+
+    async def _finish_requests(self) -> None:
+        running = [d["application_instance"] for d in self.connections.values() if "application_instance" in d]
+        if running:
+            _, late = await asyncio.wait(running, timeout=lifecycle.GRACE)
+            for instance in late:
+                instance.cancel()
+
+    def protocol_disconnected(self, protocol: Any) -> None:
+        if protocol in self.connections:  # the checker may have been first
+            super().protocol_disconnected(protocol)
+
+
+def run(application: Any, sock: socket.socket, options: conf.Conf) -> None:
+    """Serve until a signal."""
+    Server(application, sock, options).run()

@@ -1,0 +1,148 @@
+"""Uvicorn with this project's limits: patience with slow clients, size of a head, close codes, order of stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from brokerweb import conf
+from brokerweb.servers import lifecycle
+
+
+class Http(HttpToolsProtocol):
+    """HTTP with a deadline for the head, and for each further stretch of the body."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self._reading, self._in_head, self._received = False, True, 0
+        self._deadline: asyncio.TimerHandle | None = None
+        self._give(conf.READ_TIMEOUT)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._take_deadline()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        self._reading, self._in_head, self._received = True, True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head, self._received = False, 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._reading = False
+        super().on_message_complete()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._reading:
+            self._watch(len(data))
+        elif self._deadline is not None:
+            self._take_deadline()
+
+    def _watch(self, size: int) -> None:
+        """A request is not whole yet: bound its head, and let only progress earn time."""
+        self._received += size
+        if self._in_head and self._received > lifecycle.MAX_HEAD_BYTES:
+            self.send_400_response("The request's head is too large.")
+        elif self._deadline is None or (not self._in_head and self._received >= conf.MAX_UNAUTHENTICATED_BYTES):
+            self._received = 0
+            self._give(conf.READ_TIMEOUT)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._reading:  # answered before it was read: a refusal
+            self._give(lifecycle.LINGER)
+
+    def _give(self, seconds: float) -> None:
+        self._take_deadline()
+        self._deadline = self.loop.call_later(seconds, self._out_of_time)
+
+    def _take_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _out_of_time(self) -> None:
+        self._deadline = None
+        if self.flow.read_paused:  # it is the application that is not reading
+            self._give(conf.READ_TIMEOUT)
+        else:
+            self.transport.close()
+
+
+class WebSocket(WebSocketsSansIOProtocol):
+    """WebSocket whose last word reaches the client: what the client still sends is read away before the close."""
+
+    def handle_parser_exception(self) -> None:
+        if self.close_sent:
+            return
+        close = self.conn.close_sent
+        code, reason = (close.code, close.reason) if close is not None else (1006, "")
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.close_timer = self.loop.call_later(lifecycle.LINGER, self.transport.close)
+        self.transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        if self.conn.parser_exc is None:
+            super().data_received(data)
+
+    def shutdown(self) -> None:
+        """The broker has closed every socket before; what is left never finished its handshake or its close."""
+        self.stop_keepalive()
+        self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """Starts the broker before it listens, and drains it before it stops. Signals are handled outside."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        lifecycle.on_signals(asyncio.get_running_loop(), self._begin_to_stop)
+        await lifecycle.start()
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        await lifecycle.drain()
+        await super().shutdown(sockets)
+        await lifecycle.stop()
+
+    def _begin_to_stop(self) -> None:
+        self.should_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]  # uvicorn says Generator
+        yield
+
+
+def run(application: Any, sock: socket.socket, options: conf.Conf) -> None:
+    """Serve until a signal."""
+    config = uvicorn.Config(
+        application,
+        loop="uvloop",
+        http=Http,
+        ws=WebSocket,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        ws_max_size=options.max_request_bytes,
+        ws_ping_interval=conf.PING_INTERVAL,
+        ws_ping_timeout=conf.PING_TIMEOUT,
+        ws_per_message_deflate=False,
+        timeout_keep_alive=int(lifecycle.KEEP_ALIVE),
+        timeout_graceful_shutdown=int(lifecycle.GRACE),
+    )
+    Server(config).run(sockets=[sock])
