@@ -28,7 +28,7 @@ MAX_TEXT_BYTES = 255
 MAX_ERROR_CHARACTERS = 2000
 MAX_BODIES = 512 * 1024  # bytes of bodies in one answer or frame
 MAX_DELAY = 366 * 86_400
-MAX_TTL = 100 * MAX_DELAY  # far beyond use; keeps instants within 63 bits
+MIN_TTL, MAX_TTL = 0.001, 100 * MAX_DELAY  # far beyond use; keeps instants within 63 bits
 
 Delay = Annotated[float, Meta(ge=0, le=MAX_DELAY)]
 Lease = Annotated[float, Meta(ge=1, le=43_200)]
@@ -49,7 +49,7 @@ class WireMessage(Strict):
     priority: Annotated[int, Meta(ge=0, le=9)] | None = None
     delay: Delay | None = None
     deliver_at: str | None = None
-    ttl: Annotated[float, Meta(gt=0, le=MAX_TTL)] | None = None
+    ttl: Annotated[float, Meta(ge=MIN_TTL, le=MAX_TTL)] | None = None
     dedup_id: str | None = None
     reply_to: str | None = None
     correlation_id: str | None = None

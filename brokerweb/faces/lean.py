@@ -1,0 +1,112 @@
+"""Hot calls that come with a token, straight from ASGI: Django's request, middleware and urls cost more than the work.
+
+Requests without an ``Authorization`` header (browsers with a session) take the way through Django to the same handlers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from brokerweb import conf
+from brokerweb.core.errors import TooLarge, Unauthenticated
+from brokerweb.faces import hot, problems
+from brokerweb.faces.body import Gone, Receive, Scope, Send, content_length
+from brokerweb.identity import tokens
+from brokerweb.identity.principal import Principal
+
+_PATH = re.compile(r"/api/v1/queues/([^/]+)/(messages|raw|receive|settle)")
+_COMMON = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+_JSON = [(b"content-type", b"application/json"), *_COMMON]
+_PROBLEM = [(b"content-type", problems.MEDIA_TYPE.encode()), *_COMMON]
+
+
+def matches(scope: Scope) -> bool:
+    """Whether ``app`` answers this request."""
+    if scope["method"] != "POST" or not scope["path"].startswith("/api/v1/queues/"):
+        return False
+    return _PATH.fullmatch(scope["path"]) is not None and any(name == b"authorization" for name, _ in scope["headers"])
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """An ASGI application for the requests that ``matches``."""
+    try:
+        status, body = await _answer(scope, receive)
+        headers = _JSON
+    except Gone:
+        return
+    except Exception as failure:  # noqa: BLE001 (an ASGI application answers for whatever went wrong)
+        error = problems.of_exception(failure)
+        status, body = error.http_status, problems.body(error)
+        headers = _PROBLEM + [(name.lower().encode(), value.encode()) for name, value in problems.headers(error).items()]
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, (b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _answer(scope: Scope, receive: Receive) -> tuple[int, bytes]:
+    """Permission before the body is read, so that nobody's body costs more than its bytes."""
+    found = _PATH.fullmatch(scope["path"])
+    assert found is not None
+    queue, action = found[1], hot.CALLS[found[2]]
+    authorization = next(value for name, value in scope["headers"] if name == b"authorization").decode("latin-1")
+    principal = await authenticate(authorization, content_length(scope["headers"]))
+    principal.require(action.verb, "queue", queue)
+    content = await _read(scope, receive)
+    headers = _named(scope) if action.answer is hot.raw else {}
+    return action.status, await hot.answer(action, hot.Call(principal, queue, content, headers, lambda: Watch(receive)))
+
+
+def _named(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+async def authenticate(authorization: str, length: int = 0) -> Principal:
+    """Whose token the header carries. Raises Unauthenticated; TooLarge where more than 64 KiB were to follow."""
+    scheme, _, token = authorization.partition(" ")
+    try:
+        if scheme.lower() != "bearer":
+            raise Unauthenticated("the Authorization header is not 'Bearer TOKEN'")
+        token = token.strip()
+        return tokens.cached(token) or await tokens.aauthenticate(token)
+    except Unauthenticated:
+        if length > conf.MAX_UNAUTHENTICATED_BYTES:
+            raise TooLarge() from None
+        raise
+
+
+async def _read(scope: Scope, receive: Receive) -> bytes:
+    """The body of a caller who is known. Raises TooLarge, Gone."""
+    limit = conf.get().max_request_bytes
+    if content_length(scope["headers"]) > limit:
+        raise TooLarge(f"a request has at most {limit} bytes")
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone()
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
+            raise TooLarge(f"a request has at most {limit} bytes")
+        more = message.get("more_body", False)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+class Watch:
+    """Sets its event when the client disconnects, as long as it is entered."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self._gone = receive, asyncio.Event()
+
+    async def __aenter__(self) -> asyncio.Event:
+        self._task = asyncio.ensure_future(self._watch())
+        return self._gone
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone.set()

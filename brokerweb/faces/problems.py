@@ -1,0 +1,39 @@
+"""Errors as RFC 9457 problem details, for every HTTP face."""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+
+from brokerweb.core.errors import BrokerError, Internal, Unauthenticated
+
+log = logging.getLogger(__name__)
+MEDIA_TYPE = "application/problem+json"
+MAX_DETAIL = 500  # characters: a detail may quote what came in
+
+
+def body(error: BrokerError) -> bytes:
+    """The error as JSON."""
+    problem = error.problem()
+    if len(error.detail) > MAX_DETAIL:
+        problem["detail"] = error.detail[:MAX_DETAIL] + "…"
+    return msgspec.json.encode(problem)
+
+
+def headers(error: BrokerError) -> dict[str, str]:
+    """What goes with the error besides its body."""
+    found: dict[str, str] = {}
+    if error.retry_after is not None:
+        found["Retry-After"] = str(error.retry_after)
+    if isinstance(error, Unauthenticated):
+        found["WWW-Authenticate"] = "Bearer"
+    return found
+
+
+def of_exception(error: Exception) -> BrokerError:
+    """A broker's error as it is; any other is logged, with its traceback, and told as ``internal`` without a word of it."""
+    if isinstance(error, BrokerError):
+        return error
+    log.error("an HTTP request failed", exc_info=error)
+    return Internal()
