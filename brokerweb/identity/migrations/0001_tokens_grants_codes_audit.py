@@ -1,0 +1,106 @@
+import django.db.models.deletion
+from django.conf import settings
+from django.db import migrations, models
+
+import brokerweb.storage.fields
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = [
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name="Token",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=200)),
+                ("sha256", models.CharField(max_length=64, unique=True)),
+                ("created_at", brokerweb.storage.fields.InstantField()),
+                ("expires_at", brokerweb.storage.fields.InstantField(null=True)),
+                ("revoked_at", brokerweb.storage.fields.InstantField(null=True)),
+                ("last_used_at", brokerweb.storage.fields.InstantField(null=True)),
+                ("created_by", models.CharField(max_length=255)),
+                ("maker", models.CharField(max_length=200)),
+            ],
+        ),
+        migrations.CreateModel(
+            name="AuditEntry",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("at", brokerweb.storage.fields.InstantField()),
+                ("actor", models.CharField(max_length=200)),
+                ("owner", models.CharField(max_length=255)),
+                ("action", models.CharField(max_length=100)),
+                ("target", models.CharField(max_length=255)),
+                ("detail", models.JSONField(default=dict)),
+                ("address", models.CharField(default="", max_length=100)),
+            ],
+            options={
+                "indexes": [models.Index(fields=["target", "id"], name="audit_of_target")],
+            },
+        ),
+        migrations.CreateModel(
+            name="SignInCode",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("sha256", models.CharField(max_length=64, unique=True)),
+                ("created_at", brokerweb.storage.fields.InstantField()),
+                ("expires_at", brokerweb.storage.fields.InstantField()),
+                ("used_at", brokerweb.storage.fields.InstantField(null=True)),
+                (
+                    "user",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL),
+                ),
+            ],
+            options={
+                "indexes": [models.Index(fields=["expires_at"], name="sign_in_code_expires")],
+            },
+        ),
+        migrations.CreateModel(
+            name="Grant",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("kind", models.CharField(max_length=10, null=True)),
+                ("pattern", models.CharField(max_length=200)),
+                ("verbs", models.JSONField()),
+                (
+                    "user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="brokerweb_grants",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "token",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="grants",
+                        to="brokerweb_identity.token",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("token__isnull", False), ("user__isnull", True)),
+                            models.Q(("token__isnull", True), ("user__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="grant_has_one_holder",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind", None), ("kind__in", ("queue", "stream", "topic")), _connector="OR"),
+                        name="grant_kind_known",
+                    ),
+                ],
+            },
+        ),
+    ]

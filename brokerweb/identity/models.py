@@ -1,0 +1,89 @@
+"""Tokens, grants, sign-in codes and the audit trail. No row holds a secret, only hashes of secrets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from brokerweb.core.names import KINDS
+from brokerweb.storage.fields import InstantField
+
+
+class Token(models.Model):
+    """An API token; its text was shown once, when it was made. Revoked ones stay, for the audit's sake."""
+
+    id = models.BigAutoField(primary_key=True)
+    name = models.CharField(max_length=200)
+    sha256 = models.CharField(max_length=64, unique=True)  # authenticate
+    created_at = InstantField()
+    expires_at = InstantField(null=True)
+    revoked_at = InstantField(null=True)
+    last_used_at = InstantField(null=True)  # to the minute: written by a duty, never by a request
+    created_by = models.CharField(max_length=255)  # the maker's owner
+    maker = models.CharField(max_length=200)  # the maker's name at that time
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def owner(self) -> str:
+        return f"token:{self.pk}"
+
+
+class Grant(models.Model):
+    """Verbs on a pattern of names, for one token or one user."""
+
+    id = models.BigAutoField(primary_key=True)
+    token = models.ForeignKey(Token, null=True, on_delete=models.CASCADE, related_name="grants")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="brokerweb_grants")
+    kind = models.CharField(max_length=10, null=True)  # None: queues, streams and topics alike
+    pattern = models.CharField(max_length=200)
+    verbs: models.JSONField[Any, Any] = models.JSONField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="grant_has_one_holder",
+                condition=Q(token__isnull=False, user__isnull=True) | Q(token__isnull=True, user__isnull=False),
+            ),
+            models.CheckConstraint(name="grant_kind_known", condition=Q(kind=None) | Q(kind__in=KINDS)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.pattern}" if self.kind else self.pattern
+
+
+class SignInCode(models.Model):
+    """A one-time code of a sign-in link."""
+
+    id = models.BigAutoField(primary_key=True)
+    sha256 = models.CharField(max_length=64, unique=True)  # redeem
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    created_at = InstantField()
+    expires_at = InstantField()
+    used_at = InstantField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["expires_at"], name="sign_in_code_expires")]  # forget_old
+
+
+class AuditEntry(models.Model):
+    """Who did what to what, when and from where. Only ever added to."""
+
+    id = models.BigAutoField(primary_key=True)
+    at = InstantField()
+    actor = models.CharField(max_length=200)
+    owner = models.CharField(max_length=255)  # token:ID, user:ID, system, or empty for nobody known
+    action = models.CharField(max_length=100)
+    target = models.CharField(max_length=255)
+    detail: models.JSONField[Any, Any] = models.JSONField(default=dict)
+    address = models.CharField(max_length=100, default="")
+
+    class Meta:
+        indexes = [models.Index(fields=["target", "id"], name="audit_of_target")]
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.action} {self.target}"

@@ -1,0 +1,98 @@
+"""Who is asking, and what they may do. On the hot path: a question asked before is one dictionary lookup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from brokerweb.core.errors import Forbidden
+from brokerweb.identity.grants import ADMIN, MONITOR, VERBS, Permit
+
+_MEMO = 4096  # answers kept per principal
+_LONGEST_NAME = 200
+_ANY = "any"  # stands for a verb in the memo
+
+
+class Principal:
+    """A token, a signed-in user or the broker itself, as of one reading of the store.
+
+    ``name`` is shown as publisher, ``by`` and actor; ``owner`` is ``token:ID`` or ``user:ID`` and identifies.
+    ``admin`` is true for superusers and for the verb admin on ``*``. A principal never changes: who must notice a
+    revocation asks ``tokens.still_valid``.
+    """
+
+    __slots__ = ("_memo", "admin", "expires_at", "name", "owner", "permits", "session_key")
+
+    def __init__(
+        self,
+        name: str,
+        owner: str,
+        *,
+        permits: Iterable[Permit] = (),
+        superuser: bool = False,
+        expires_at: int | None = None,
+    ) -> None:
+        self.name, self.owner, self.expires_at = name, owner, expires_at
+        self.permits = (Permit(None, "*", frozenset({ADMIN})),) if superuser else tuple(permits)
+        self.admin = any(permit.of_everything and ADMIN in permit.verbs for permit in self.permits)
+        self.session_key: str | None = None  # of a browser's session, which may end before the user does
+        self._memo: dict[tuple[str, str, str], bool] = {}
+
+    def may(self, verb: str, kind: str, name: str) -> bool:
+        """Whether a grant gives ``verb`` on that name, be it there or not; admin gives every verb."""
+        try:
+            return self._memo[verb, kind, name]
+        except KeyError:
+            return self._decide(verb, kind, name)
+
+    def require(self, verb: str, kind: str, name: str) -> None:
+        """Raise Forbidden unless ``may``; to be asked before the name is looked up."""
+        if not self.may(verb, kind, name):
+            raise Forbidden(f"{verb} on {kind}:{name[:_LONGEST_NAME]} is not among your grants")
+
+    def holds_any(self, kind: str, name: str) -> bool:
+        """Whether any verb is held on that name: without one it is 403 whether it exists or not, and is not listed."""
+        return self.may(_ANY, kind, name)
+
+    def require_admin(self) -> None:
+        """Raise Forbidden unless this is an administrator of everything."""
+        if not self.admin:
+            raise Forbidden("this needs the verb admin on '*'")
+
+    @property
+    def monitors(self) -> bool:
+        """Whether ``/metrics``, which tells about every queue, may be read: monitor (or admin) on ``*``."""
+        return any(permit.of_everything and permit.gives(MONITOR) for permit in self.permits)
+
+    def require_monitor(self) -> None:
+        """Raise Forbidden unless ``monitors``."""
+        if not self.monitors:
+            raise Forbidden("this needs the verb monitor on '*'")
+
+    @property
+    def delegates(self) -> bool:
+        """Whether tokens may be made at all: the verb admin, on whatever names."""
+        return any(ADMIN in permit.verbs for permit in self.permits)
+
+    def same_powers(self, other: Principal) -> bool:
+        """Whether both are the same owner with the same grants and end."""
+        mine, theirs = (self.owner, set(self.permits), self.expires_at), (other.owner, set(other.permits), other.expires_at)
+        return mine == theirs
+
+    def _decide(self, verb: str, kind: str, name: str) -> bool:
+        if verb != _ANY and verb not in VERBS:
+            raise ValueError(f"{verb!r} is no verb of grants")
+        if len(name) > _LONGEST_NAME:  # no name at all; and must not fill the memory
+            return self.admin
+        allowed = any((verb == _ANY or permit.gives(verb)) and permit.matches(kind, name) for permit in self.permits)
+        if len(self._memo) >= _MEMO:
+            self._memo.clear()
+        self._memo[verb, kind, name] = allowed
+        return allowed
+
+    def __repr__(self) -> str:
+        return f"<Principal {self.owner}>"
+
+
+def broker_itself(name: str = "broker") -> Principal:
+    """The principal of commands and of first start: whoever holds the shell holds the data."""
+    return Principal(name, "system", superuser=True)
