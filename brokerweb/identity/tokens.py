@@ -18,6 +18,7 @@ from brokerweb.core import clock
 from brokerweb.core.errors import Forbidden, Invalid, NotFound
 from brokerweb.identity import audit
 from brokerweb.identity.authentication import (
+    LONGEST,
     aauthenticate,
     announce_revoked,
     astill_valid,
@@ -36,6 +37,7 @@ from brokerweb.identity.principal import Principal
 from brokerweb.identity.users import permits_of
 
 __all__ = [
+    "LONGEST",
     "NewToken",
     "aauthenticate",
     "as_json",

@@ -1,0 +1,69 @@
+"""Signing in: by a one-time code in a link, or by password. The pages are the console's."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from django.contrib import auth
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+
+from brokerweb.core import clock
+from brokerweb.core.errors import Unauthenticated
+from brokerweb.identity import audit
+from brokerweb.identity.attempts import Attempts
+from brokerweb.identity.authentication import digest_of
+from brokerweb.identity.models import SignInCode
+from brokerweb.identity.users import principal_of
+
+CODE_PREFIX = "bwc_"
+CODE_LASTS = 900.0  # seconds
+attempts = Attempts()
+
+
+def create_code(user: Any) -> str:
+    """A code that signs ``user`` in once, within 15 minutes."""
+    code = CODE_PREFIX + secrets.token_urlsafe(32)
+    now = clock.now()
+    SignInCode.objects.create(sha256=digest_of(code), user=user, created_at=now, expires_at=now + clock.seconds(CODE_LASTS))
+    return code
+
+
+def redeem(code: str, *, address: str | None = None) -> Any:
+    """The user a code signs in; of two who use it at once only one gets in. Raises Unauthenticated.
+
+    Only for a POST: mail scanners and previews follow links, and must not use the code up.
+    """
+    digest, now = digest_of(code[:200]), clock.now()
+    usable = SignInCode.objects.filter(sha256=digest, used_at=None, expires_at__gt=now)
+    if not usable.update(used_at=now):
+        raise Unauthenticated("the sign-in link is unknown, used or older than 15 minutes")
+    user = SignInCode.objects.select_related("user").get(sha256=digest).user
+    audit.record(principal_of(user), "user.sign_in", f"user:{user.pk}", detail={"by": "link"}, address=address)
+    return user
+
+
+@sensitive_variables("password")
+def check_password(request: HttpRequest, username: str, password: str, *, address: str) -> Any:
+    """The user of that name and password. Raises Unauthenticated, or RateLimited after 10 failures in 5 minutes.
+
+    A name that does not exist takes as long and is answered in the same words (Django hashes the password all the same).
+    """
+    attempts.begin(username, address)
+    user = None
+    if "\0" not in username and len(username) <= 150 and len(password) <= 4096:
+        user = auth.authenticate(request, username=username, password=password)
+    if user is None:
+        # The name is kept only where it is one: people type passwords into the wrong field.
+        known = auth.get_user_model()._default_manager.filter(username=username.replace("\0", "")).exists()
+        audit.record(username if known else "somebody", "user.sign_in_failed", "sign-in", address=address)
+        raise Unauthenticated("the user name or the password is wrong")
+    attempts.succeeded(username, address)
+    audit.record(principal_of(user), "user.sign_in", f"user:{user.pk}", detail={"by": "password"}, address=address)
+    return user
+
+
+def forget_old_codes(now: int) -> int:
+    """Remove codes that ended a day ago; returns how many."""
+    return SignInCode.objects.filter(expires_at__lt=now - clock.seconds(86_400)).delete()[0]
