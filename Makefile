@@ -1,0 +1,39 @@
+# Every target builds on the virtual environment that `make install` makes.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: .venv/.installed ## .venv with everything that serve needs
+
+run: .venv/.installed ## the broker, on http://127.0.0.1:8000
+	$(BIN)/python manage.py serve
+
+test: lint ## the whole check: lint, types, import contracts, missing migrations, tests
+	$(BIN)/python -m pytest
+
+lint: .venv/.tested ## format, lint, types, import contracts, missing migrations
+	ruff format --check . && ruff check . && mypy && lint-imports
+	BROKERWEB_DATA=$$(mktemp -d) $(BIN)/python manage.py makemigrations --check --dry-run
+
+bench: .venv/.tested ## the workloads of docs/performance.md, one JSON line each
+	$(BIN)/python -m benchmarks
+
+crash: .venv/.tested ## 60 rounds each of kill and power cut
+	$(BIN)/python -m pytest tests/crash -m full
+
+soak: .venv/.tested ## an hour of mixed traffic, then the books are checked
+	$(BIN)/python -m pytest tests/soak -m full
+
+.venv/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/.tested: .venv/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+.PHONY: help install run test lint bench crash soak
