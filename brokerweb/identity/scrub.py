@@ -13,20 +13,17 @@ HIDDEN = "[hidden]"
 _SHORTEST = 8  # shorter ones would hide half of every line
 _MOST_LEARNT = 100
 _learnt: dict[str, None] = {}
+_HEADER = r"(?:proxy-)?authorization|set-cookie|cookie|x-csrftoken"
+_MEMBER = r"password|token|secret|csrfmiddlewaretoken"
 _PATTERNS = (
-    (re.compile(r"\bbwc?_[A-Za-z0-9_-]{8,}"), HIDDEN),
+    (re.compile(r"\bbwc?_[A-Za-z0-9_-]{30,}"), HIDDEN),
     (re.compile(r"(?i)\b(bearer|basic)(\s+|%20)[^\s\"',;<>]+"), rf"\1\2{HIDDEN}"),
-    # a header in any spelling: Authorization: x, 'authorization': 'x', (b'cookie', b'x')
-    (
-        re.compile(r"(?i)((?:proxy-)?authorization|set-cookie|cookie|x-csrftoken)(b?['\"]?\s*[:=,]\s*b?)(['\"])(?:(?!\3).)*\3"),
-        rf"\1\2\3{HIDDEN}\3",
-    ),
-    (re.compile(r"(?i)\b((?:proxy-)?authorization|set-cookie|cookie|x-csrftoken)(\s*:\s*)(?!['\"\s])[^\r\n]+"), rf"\1\2{HIDDEN}"),
-    (
-        re.compile(r"(?i)(['\"](?:password|token|secret|sessionid|csrfmiddlewaretoken)['\"]\s*:\s*)(['\"])(?:(?!\2).)*\2"),
-        rf"\1\2{HIDDEN}\2",
-    ),
-    (re.compile(r"(?i)\b(password|token|code|secret|brokerweb_session|brokerweb_csrf|sessionid)=[^\s&;\"']+"), rf"\1={HIDDEN}"),
+    # a header shown as Python or JSON: 'authorization': 'x', (b'cookie', b'x')
+    (re.compile(rf"(?i)({_HEADER})(['\"]?\s*[:=,]\s*b?)(['\"])(?:(?!\3).)*\3"), rf"\1\2\3{HIDDEN}\3"),
+    # a header as it is sent
+    (re.compile(rf"(?i)\b({_HEADER})(\s*:\s*)(?!['\"\s])[^\r\n]+"), rf"\1\2{HIDDEN}"),
+    (re.compile(rf"(?i)(['\"](?:{_MEMBER})['\"]\s*:\s*)(['\"])(?:(?!\2).)*\2"), rf"\1\2{HIDDEN}\2"),
+    (re.compile(rf"(?i)\b({_MEMBER}|brokerweb_session|brokerweb_csrf|sessionid)=[^\s&;\"']+"), rf"\1={HIDDEN}"),
 )
 _formatter = logging.Formatter()
 
@@ -55,6 +52,8 @@ class Scrub(logging.Filter):
             record.exc_text = _formatter.formatException(record.exc_info)
         if record.exc_text:
             record.exc_text = scrub(record.exc_text)
+        if record.stack_info:
+            record.stack_info = scrub(record.stack_info)
         return True
 
     def _scrub_message(self, record: logging.LogRecord) -> None:

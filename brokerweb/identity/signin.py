@@ -6,6 +6,7 @@ import secrets
 from typing import Any
 
 from django.contrib import auth
+from django.db import transaction
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
@@ -37,10 +38,11 @@ def redeem(code: str, *, address: str | None = None) -> Any:
     """
     digest, now = digest_of(code[:200]), clock.now()
     usable = SignInCode.objects.filter(sha256=digest, used_at=None, expires_at__gt=now)
-    if not usable.update(used_at=now):
-        raise Unauthenticated("the sign-in link is unknown, used or older than 15 minutes")
-    user = SignInCode.objects.select_related("user").get(sha256=digest).user
-    audit.record(principal_of(user), "user.sign_in", f"user:{user.pk}", detail={"by": "link"}, address=address)
+    with transaction.atomic():
+        if not usable.update(used_at=now):
+            raise Unauthenticated("the sign-in link is unknown, used or older than 15 minutes")
+        user = SignInCode.objects.select_related("user").get(sha256=digest).user
+        audit.record(principal_of(user), "user.sign_in", f"user:{user.pk}", detail={"by": "link"}, address=address)
     return user
 
 
@@ -66,4 +68,5 @@ def check_password(request: HttpRequest, username: str, password: str, *, addres
 
 def forget_old_codes(now: int) -> int:
     """Remove codes that ended a day ago; returns how many."""
-    return SignInCode.objects.filter(expires_at__lt=now - clock.seconds(86_400)).delete()[0]
+    old = SignInCode.objects.filter(expires_at__lt=now - clock.seconds(86_400))
+    return old.delete()[0] if old.exists() else 0  # no write where there is nothing
