@@ -36,4 +36,5 @@ def leave(tx: Transaction, queue_id: int, keys: Iterable[str | None]) -> None:
         following = tx.row(Q.next_of_key, queue_id, key)
         if following is not None and tx.change(Q.unblock, following[0], tx.now):
             tx.moved(queue_id, State.BLOCKED, State.READY)
+            tx.memo["nothing ready", queue_id] = False
             tx.outcome.ready.add(queue_id)

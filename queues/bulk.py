@@ -1,0 +1,97 @@
+"""Purge and redrive: what a filter selects, in chunks of one commit each.
+
+They act on the ids that existed when they began, so that they end whatever is published meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from brokerweb.core import events
+from brokerweb.storage.run import perform
+from brokerweb.storage.transaction import Transaction
+from queues import filters, selection
+from queues.definitions import find
+from queues.filters import MessageFilter
+from queues.moves import revive, take_out
+from queues.selection import Q, Span
+
+CHUNK = 500  # messages a commit
+
+
+class Chunk(NamedTuple):
+    """How many messages one commit took, and after which id the next goes on; None when that was all."""
+
+    affected: int
+    after: int | None
+
+
+class Bounds(NamedTuple):
+    """What a long action may take: ids up to ``last``, and of ready messages those that were ready at ``started``."""
+
+    after: int
+    last: int
+    started: int
+
+
+def purge_all(name: str, chosen: MessageFilter = filters.ALL) -> int:
+    """Delete what the filter selects, in chunks of one commit each; how many that were."""
+    return _in_chunks(purge_chunk, name, filters.for_purge(chosen))
+
+
+def redrive_all(name: str, chosen: MessageFilter = filters.ALL, *, to: str | None = None) -> int:
+    """Put dead messages back at the end of their queue, or of another; how many that were."""
+    return _in_chunks(redrive_chunk, name, filters.for_redrive(chosen), to=to)
+
+
+def _in_chunks(verb: Callable[..., Chunk], name: str, chosen: MessageFilter, **options: Any) -> int:
+    chosen = filters.ascending(chosen)
+    bounds = perform(begin, name)
+    affected = 0
+    while True:
+        chunk: Chunk = perform(verb, name, chosen, bounds, **options)
+        affected += chunk.affected
+        if chunk.after is None:
+            return affected
+        bounds = bounds._replace(after=chunk.after)
+
+
+def begin(tx: Transaction, name: str) -> Bounds:
+    """The bounds of an action that starts now."""
+    find(tx, name)
+    return Bounds(0, (tx.row(Q.newest_id) or (0,))[0], tx.now)
+
+
+def purge(tx: Transaction, name: str, chosen: MessageFilter, *, limit: int = CHUNK) -> int:
+    """Delete the first messages that the filter selects, up to ``limit``, in this transaction; how many that were."""
+    bounds = begin(tx, name)
+    return purge_chunk(tx, name, filters.ascending(filters.for_purge(chosen)), bounds, limit=limit).affected
+
+
+def redrive(tx: Transaction, name: str, chosen: MessageFilter, *, to: str | None = None, limit: int = CHUNK) -> int:
+    """Put the first dead messages that the filter selects back, up to ``limit``, in this transaction; how many that were."""
+    bounds = begin(tx, name)
+    return redrive_chunk(tx, name, filters.ascending(filters.for_redrive(chosen)), bounds, to=to, limit=limit).affected
+
+
+def purge_chunk(tx: Transaction, name: str, chosen: MessageFilter, bounds: Bounds, *, limit: int = CHUNK) -> Chunk:
+    """One commit's part of a purge."""
+    queue = find(tx, name)
+    found = selection.find(tx.rows, queue.id, chosen, Span(bounds.after, bounds.last), limit)
+    affected = take_out(tx, queue, found.messages, bounds.started)
+    tx.outcome.event(events.PURGED, queue.id, affected)
+    return Chunk(affected, found.after)
+
+
+def redrive_chunk(
+    tx: Transaction, name: str, chosen: MessageFilter, bounds: Bounds, *, to: str | None = None, limit: int = CHUNK
+) -> Chunk:
+    """One commit's part of a redrive."""
+    queue = find(tx, name)
+    target = find(tx, to) if to is not None else queue
+    found = selection.find(tx.rows, queue.id, chosen, Span(bounds.after, bounds.last), limit)
+    for message_id, state in found.messages:
+        revive(tx, queue, target, message_id, state)
+    tx.outcome.event(events.REDRIVEN, queue.id, len(found.messages))
+    return Chunk(len(found.messages), found.after)

@@ -1,0 +1,166 @@
+"""The operators' verbs: declare, change, pause, resume, delete, and what they do to one message.
+
+Messages change by guarded statements whose row count is the answer. What acts on many is in ``queues.bulk``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from brokerweb.core import events
+from brokerweb.core.errors import Conflict, NotFound
+from brokerweb.core.names import check_name
+from brokerweb.storage.transaction import Transaction
+from queues import engine, keys, sequence
+from queues.bulk import purge, purge_all, redrive, redrive_all
+from queues.definitions import Definition, find, forget
+from queues.messages import NewMessage
+from queues.models import Queue
+from queues.moves import Seen, look, note_ready, revive, take_out
+from queues.selection import Q
+from queues.settings import validate
+from queues.states import State
+
+__all__ = [
+    "declare",
+    "delete",
+    "delete_message",
+    "pause",
+    "purge",
+    "purge_all",
+    "redrive",
+    "redrive_all",
+    "replace",
+    "requeue",
+    "reschedule",
+    "resume",
+]
+
+MAX_REASON = 2_000
+
+
+def declare(tx: Transaction, name: str, settings: Mapping[str, Any], *, create: bool = True) -> tuple[Queue, bool]:
+    """Create a queue, or change the settings named; (the queue, whether it is new). Without ``create`` it must exist."""
+    check_name(name)
+    changes = validate(settings)
+    queue = Queue.objects.filter(name=name, deleted_at=None).first()
+    created = queue is None
+    if queue is None:
+        if not create:
+            raise NotFound(f"There is no queue {name}.")
+        queue = Queue(name=name, created_at=tx.now)
+    else:
+        _check_keyed(tx, queue, changes)
+    _store(tx, queue, changes)
+    return Queue.objects.get(pk=queue.pk), created
+
+
+def _check_keyed(tx: Transaction, queue: Queue, changes: Mapping[str, Any]) -> None:
+    if changes.get("keyed", queue.keyed) != queue.keyed and any(tx.counted(queue.pk)):
+        raise Conflict("keyed changes only while the queue is empty: the order within its keys would not hold for what is there.")
+
+
+def _store(tx: Transaction, queue: Queue, changes: Mapping[str, Any]) -> None:
+    for column, value in changes.items():
+        setattr(queue, column, value)
+    # Declaring a queue shows that someone wants it: its idle time starts anew.
+    queue.idle_since_at = tx.now if queue.expires is not None else None
+    tx.writes += 1
+    queue.save()
+    forget(tx, queue.pk, queue.name)
+
+
+def delete(tx: Transaction, name: str, *, if_empty: bool = False) -> None:
+    """The queue is gone for everyone at once; a duty removes what it held. Raises Conflict if it must be empty and is not."""
+    queue = find(tx, name)
+    if if_empty and any(tx.counted(queue.id)):
+        raise Conflict(f"Queue {name} is not empty.")
+    tx.change(Q.mark_deleted, queue.id, f".deleted-{queue.id}", tx.now)
+    forget(tx, queue.id, name)
+
+
+def pause(tx: Transaction, name: str, *, reason: str, by: str) -> Queue:
+    """Hand nothing out until resumed; a queue that is paused stays as it is."""
+    queue = find(tx, name)
+    if tx.change(Q.pause, queue.id, tx.now, by[:200], reason[:MAX_REASON]):
+        forget(tx, queue.id, name)
+    return Queue.objects.get(pk=queue.id)
+
+
+def resume(tx: Transaction, name: str) -> Queue:
+    """Hand out again."""
+    queue = find(tx, name)
+    if tx.change(Q.resume, queue.id):
+        forget(tx, queue.id, name)
+        tx.outcome.ready.add(queue.id)
+    return Queue.objects.get(pk=queue.id)
+
+
+def requeue(tx: Transaction, name: str, message_id: int) -> None:
+    """A dead or scheduled message is ready at the end of its queue, or of its key, with its failures forgotten."""
+    queue = find(tx, name)
+    seen = _restorable(tx, queue, message_id)
+    revive(tx, queue, queue, message_id, seen.state)
+    tx.outcome.event(events.REDRIVEN, queue.id)
+
+
+def replace(tx: Transaction, name: str, message_id: int, message: NewMessage, *, publisher: str | None) -> int:
+    """An edited copy takes a dead or scheduled message's place in one commit; its id. Its ``parent`` is the original."""
+    queue = find(tx, name)
+    seen = _restorable(tx, queue, message_id)
+    _remove(tx, queue, message_id, seen.state)
+    accepted = engine.publish(tx, name, [message], publisher=publisher)[0]
+    if accepted.duplicate:
+        raise Conflict(f"The dedup_id was used before, for message {accepted.id}: nothing would take the original's place.")
+    tx.change(Q.name_parent, accepted.id, queue.id, message_id)
+    return accepted.id
+
+
+def _restorable(tx: Transaction, queue: Definition, message_id: int) -> Seen:
+    seen = look(tx, queue, message_id)
+    if seen.state not in (State.DEAD, State.SCHEDULED):
+        raise Conflict(f"Only dead and scheduled messages can be requeued; this one is {seen.state.name.lower()}.")
+    return seen
+
+
+def reschedule(tx: Transaction, name: str, message_id: int, *, due_at: int) -> None:
+    """A scheduled or ready message is due at another time; the past means now. It keeps its place, and its key if it holds it."""
+    queue = find(tx, name)
+    seen = look(tx, queue, message_id)
+    if seen.state not in (State.SCHEDULED, State.READY):
+        raise Conflict(f"Only scheduled and ready messages can be rescheduled; this one is {seen.state.name.lower()}.")
+    if due_at > tx.now:
+        _retime(tx, queue, message_id, seen, due_at)
+        tx.outcome.due(due_at)
+    elif seen.state is State.SCHEDULED:
+        _fall_due(tx, queue, message_id, seen)
+
+
+def _retime(tx: Transaction, queue: Definition, message_id: int, seen: Seen, due_at: int) -> None:
+    retimed = State.SCHEDULED if due_at > tx.now else State.READY
+    tx.change(Q.retime, message_id, queue.id, seen.state, retimed, due_at, queue.ttl)
+    tx.moved(queue.id, seen.state, retimed)
+
+
+def _fall_due(tx: Transaction, queue: Definition, message_id: int, seen: Seen) -> None:
+    """As when its time comes: a delayed message of a keyed queue takes its place at the end of its key now."""
+    _retime(tx, queue, message_id, seen, tx.now)
+    if queue.keyed and seen.key is not None and not seen.holds_key:
+        tx.change(Q.line_up, message_id, queue.id, sequence.take(tx, 1, stored=False))
+        tx.moved(queue.id, State.READY, State.BLOCKED)
+        keys.leave(tx, queue.id, [seen.key])
+    else:
+        note_ready(tx, queue.id)
+
+
+def delete_message(tx: Transaction, name: str, message_id: int) -> None:
+    """The message is gone, whatever its state; a lease on it is lost."""
+    queue = find(tx, name)
+    _remove(tx, queue, message_id, look(tx, queue, message_id).state)
+    tx.outcome.event(events.PURGED, queue.id)
+
+
+def _remove(tx: Transaction, queue: Definition, message_id: int, state: State) -> None:
+    if not take_out(tx, queue, [(message_id, state)]):
+        raise Conflict("The message changed meanwhile.")

@@ -1,0 +1,76 @@
+"""The two steps the operators' verbs are made of: taking messages out, and putting one back at the end."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from brokerweb.core.errors import Conflict, NotFound
+from brokerweb.storage.transaction import Transaction
+from queues import keys, sequence
+from queues.definitions import Definition
+from queues.definitions import Q as HOT
+from queues.filters import MAX_ID
+from queues.messages import Receipt
+from queues.selection import Q
+from queues.states import State
+
+
+class Seen(NamedTuple):
+    """A message as a verb found it."""
+
+    state: State
+    key: str | None
+    holds_key: bool
+
+
+def look(tx: Transaction, queue: Definition, message_id: int) -> Seen:
+    """One message of the queue. Raises NotFound."""
+    row = tx.row(Q.look, message_id, queue.id) if 0 < message_id <= MAX_ID else None
+    if row is None:
+        raise NotFound(f"Queue {queue.name} has no message {message_id}.")
+    return Seen(State(row[0]), row[1], bool(row[2]))
+
+
+def take_out(tx: Transaction, queue: Definition, messages: list[tuple[int, State]], ready_until: int = MAX_ID) -> int:
+    """Delete messages that are still in the states they were found in, with their failures; how many they were.
+
+    The next of a key is ready in the same commit. A ready message stays if it became so after ``ready_until``.
+    """
+    left: set[str] = set()
+    removed = 0
+    for message_id, state in messages:
+        for key, holds_key, attempts in tx.returning(Q.remove, message_id, queue.id, state, ready_until):
+            removed += 1
+            tx.count(queue.id, state, -1)
+            if holds_key:
+                left.add(key)
+            if attempts:
+                tx.change(HOT.forget_failures, message_id)
+            if state is State.LEASED:
+                tx.outcome.ended.append(str(Receipt(queue.id, message_id, attempts)))
+    keys.leave(tx, queue.id, left)
+    return removed
+
+
+def revive(tx: Transaction, queue: Definition, target: Definition, message_id: int, state: State) -> None:
+    """The message joins the end of ``target`` with its failures forgotten; on a keyed queue the end of its key.
+
+    There it is blocked first, and ready at once if nobody holds the key: that also covers a message that held it itself.
+    """
+    key = look(tx, queue, message_id).key if target.keyed else None
+    revived = State.READY if key is None else State.BLOCKED
+    position = sequence.take(tx, 1, stored=False)
+    if not tx.change(Q.revive, message_id, queue.id, state, target.id, revived, position, tx.now, target.ttl):
+        raise Conflict("The message changed meanwhile.")
+    tx.count(queue.id, state, -1)
+    tx.count(target.id, revived, 1)
+    if key is None:
+        note_ready(tx, target.id)
+    else:
+        keys.leave(tx, target.id, [key])
+
+
+def note_ready(tx: Transaction, queue_id: int) -> None:
+    """Something became ready: nothing may be handed over past it in this transaction, and dispatchers look after it."""
+    tx.memo["nothing ready", queue_id] = False
+    tx.outcome.ready.add(queue_id)

@@ -1,0 +1,68 @@
+"""Messages and failures as answers show them: text ids, RFC 3339 instants, the body as the very text it came as."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from msgspec import Raw
+
+from brokerweb.core import clock
+from queues.models import Failure, Message
+from queues.states import State
+
+_NO_HEADERS = Raw(b"{}")
+
+
+def rfc3339(value: datetime | None) -> str | None:
+    """A model's instant as text."""
+    return None if value is None else clock.rfc3339(clock.from_datetime(value))
+
+
+def message_object(message: Message, failures: Iterable[Failure] | None = None) -> dict[str, Any]:
+    """What browsing shows of a message: what a consumer gets but for the receipt, and how it stands. Encode it with msgspec.
+
+    ``lease`` is what is left of it, in seconds, so that the reader's clock does not matter.
+    """
+    leased = message.state == State.LEASED
+    shown = {
+        "id": str(message.pk),
+        "state": State(message.state).name.lower(),
+        **_body(message),
+        "content_type": message.content_type,
+        "key": message.key,
+        "headers": _NO_HEADERS if message.headers is None else Raw(message.headers.encode()),
+        "priority": message.priority,
+        "published_at": rfc3339(message.published_at),
+        "expires_at": rfc3339(message.expires_at),
+        "reply_to": message.reply_to,
+        "correlation_id": message.correlation_id,
+        "attempts": message.attempts,
+        "failures": message.failures,
+        "lease_until_at": rfc3339(message.due_at) if leased else None,
+        "lease": max(0.0, (clock.from_datetime(message.due_at) - clock.now()) / clock.SECOND) if leased else None,
+        "due_at": rfc3339(message.due_at),
+        "reason": message.reason,
+        "last_error": message.last_error,
+        "publisher": message.publisher,
+        "parent": None if message.parent is None else str(message.parent),
+    }
+    return shown if failures is None else {**shown, "failed": [failure_object(failure) for failure in failures]}
+
+
+def _body(message: Message) -> dict[str, Any]:
+    body = bytes(message.body)
+    return {"body_base64": base64.b64encode(body).decode()} if message.binary else {"body": Raw(body)}
+
+
+def failure_object(failure: Failure) -> dict[str, Any]:
+    """One failed hand-out."""
+    return {
+        "attempt": failure.attempt,
+        "kind": failure.kind,
+        "consumer": failure.consumer,
+        "error": failure.error,
+        "failed_at": rfc3339(failure.failed_at),
+    }

@@ -1,0 +1,90 @@
+"""Which messages a filter selects, in the order of their ids; for reading and for acting alike.
+
+One statement answers for all states at once: a message that changes its state between two statements would otherwise be
+missed or seen twice. A key is compared row by row, so a scan stops after ``BUDGET`` messages and says where to go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from brokerweb.storage.statements import Statements
+from queues.filters import MAX_ID, MessageFilter
+from queues.states import State
+
+BUDGET = 20_000  # messages looked at for one page or one chunk
+STEP = 2_000
+Q = Statements("queues", "control.sql")
+Read = Callable[..., list[tuple[Any, ...]]]
+
+
+class Span(NamedTuple):
+    """The ids between two ends: ``after`` is outside, ``until`` inside; downwards when ``after`` is the higher one."""
+
+    after: int
+    until: int
+
+
+class Found(NamedTuple):
+    """Messages as (id, state), and after which id to go on; None when there is nothing more."""
+
+    messages: list[tuple[int, State]]
+    after: int | None
+
+
+def whole(chosen: MessageFilter) -> Span:
+    """Every id, in the filter's order."""
+    return Span(MAX_ID, 0) if chosen.descending else Span(0, MAX_ID)
+
+
+def find(read: Read, queue_id: int, chosen: MessageFilter, span: Span, wanted: int) -> Found:
+    """Up to ``wanted`` messages of the span, looking at no more than ``BUDGET``."""
+    found: list[tuple[int, State]] = []
+    after, looked_at = span.after, 0
+    while True:
+        n = STEP if chosen.key is not None or chosen.ids is not None else wanted - len(found) + 1
+        rows = _window(read, queue_id, chosen, Span(after, span.until), n)
+        for message_id, state, matches in rows:
+            if matches:
+                if len(found) == wanted:
+                    return Found(found, after)
+                found.append((message_id, State(state)))
+            after = message_id
+        looked_at += len(rows)
+        if len(rows) < n:
+            return Found(found, None)
+        if looked_at >= BUDGET:
+            return Found(found, after)
+
+
+def _window(read: Read, queue_id: int, chosen: MessageFilter, span: Span, n: int) -> list[tuple[Any, ...]]:
+    if chosen.ids is not None:
+        return _named(read, queue_id, chosen, span)
+    statement = Q.matching_desc if chosen.descending else Q.matching
+    return read(statement, queue_id, span.after, span.until, n, chosen.key, *flags(chosen))
+
+
+def _named(read: Read, queue_id: int, chosen: MessageFilter, span: Span) -> list[tuple[Any, ...]]:
+    low, high = sorted((span.after, span.until))
+    rows = []
+    for message_id in sorted(chosen.ids or (), reverse=chosen.descending):
+        inside = low <= message_id <= high and message_id != span.after
+        for state, key, *_ in read(Q.look, message_id, queue_id) if inside else ():
+            wanted = (not chosen.states or state in chosen.states) and chosen.key in (None, key)
+            rows.append((message_id, state, wanted))
+    return rows
+
+
+def flags(chosen: MessageFilter) -> list[int]:
+    """The state parameters of the statements: no state named is every state."""
+    return [int(not chosen.states or state in chosen.states) for state in State]
+
+
+def summary(read: Read, queue_id: int, chosen: MessageFilter) -> tuple[int, int | None, int | None]:
+    """How many messages match, exactly, and the lowest and the highest of their ids."""
+    if chosen.ids is None:
+        count, first, last = read(Q.matching_summary, queue_id, chosen.key, *flags(chosen))[0]
+        return count, first, last
+    ids = [message_id for message_id, _, matches in _named(read, queue_id, chosen, Span(0, MAX_ID)) if matches]
+    return len(ids), min(ids, default=None), max(ids, default=None)
