@@ -139,6 +139,7 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         "django.security": {"level": "ERROR"},
         "daphne": {"level": "WARNING"},
+        "uvicorn": {"level": "ERROR"},  # below that it tells every handshake and every malformed request
         "twisted": {"level": "WARNING"},
     },
 }

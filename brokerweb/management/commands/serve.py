@@ -13,6 +13,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from brokerweb import __version__, conf
 from brokerweb.checks import sqlite_version
+from brokerweb.identity.first_start import AdminTokenRefused, FirstStart, first_start
+from brokerweb.management.commands.signin import signin_link
 from brokerweb.servers.lock import AlreadyRunning, only_server
 
 # An interpreter that switches threads every 5 ms lets a busy thread starve the committer from commit to commit.
@@ -54,17 +56,28 @@ class Command(BaseCommand):
 
     def say_hello(self, options: conf.Conf, port: int) -> None:
         """Who can sign in and where; secrets of a first start are shown this once."""
-        from brokerweb.identity import first_start
-
         url = options.public_url[0] if options.public_url else f"http://{options.shown_host}:{port}"
         self.stdout.write(
             f"brokerweb {__version__} on {url} ({options.server}, SQLite {sqlite_version()}, data in {options.data})"
         )
-        for line in first_start.prepare(options, url):
-            self.stdout.write(line)
+        try:
+            first = first_start(options.admin_password, options.admin_token)
+        except AdminTokenRefused as error:
+            raise CommandError(f"BROKERWEB_ADMIN_TOKEN: {error}") from error
+        if first is not None:
+            self.say_secrets(first, url)
         if not options.public_url and not options.is_loopback:
             self.stdout.write("It listens beyond this machine: name the address people use in BROKERWEB_PUBLIC_URL.")
         self.stdout.flush()
+
+    def say_secrets(self, first: FirstStart, url: str) -> None:
+        """What nobody can look up later."""
+        self.stdout.write(f"Sign in, once, within 15 minutes:  {signin_link(url, first.code)}")
+        if first.password is not None:
+            self.stdout.write(f"Or as {first.username} with the password:  {first.password}")
+        if first.token is not None:
+            self.stdout.write(f"A token for programs, shown this once:  {first.token}")
+        self.stdout.write("Another link later: manage.py signin")
 
 
 def refuse_what_is_not_built(options: conf.Conf, workers: int | None) -> None:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
 from brokerweb import conf
-from brokerweb.core.errors import NotFound
+from brokerweb.identity.signin import create_code
+
+
+def signin_link(url: str, code: str) -> str:
+    """The page with the one button; opening it uses nothing up."""
+    return f"{url}/sign-in/{code}"
 
 
 class Command(BaseCommand):
@@ -16,13 +22,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user", nargs="?", default="admin", help="whom it signs in")
-        for flag in ("--data", "--bind", "--public-url"):
-            parser.add_argument(flag, help="as for serve")
+        for name in ("data", "bind", "public_url"):
+            parser.add_argument(conf.flags()[name], help="as for serve")
 
     def handle(self, *args: Any, **given: Any) -> None:
-        from brokerweb.identity import signin
-
-        try:
-            self.stdout.write(signin.link(given["user"], conf.get().url))
-        except NotFound as error:
-            raise CommandError(error.detail) from error
+        model = get_user_model()
+        user = model._default_manager.filter(**{model.USERNAME_FIELD: given["user"]}, is_active=True).first()
+        if user is None:
+            raise CommandError(f"there is no active user {given['user']!r}; the first start of serve creates admin")
+        self.stdout.write(signin_link(conf.get().url, create_code(user)))

@@ -1,0 +1,82 @@
+"""The reading budget, and what import-linter cannot see."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("brokerweb", "queues", "console", "tests", "benchmarks", "examples")
+FUNCTION_LINES, MODULE_LINES, TEMPLATE_LINES, VIEW_LINES = 50, 500, 100, 20
+
+
+def modules() -> Iterator[Path]:
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if "migrations" not in path.parts:
+                yield path
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def test_functions_fit_on_a_screen():
+    assert [name for path in modules() for name, lines in functions(path) if lines > FUNCTION_LINES] == []
+
+
+def test_modules_are_one_noun_each():
+    assert [str(path.relative_to(ROOT)) for path in modules() if len(path.read_text().splitlines()) > MODULE_LINES] == []
+
+
+def test_templates_are_short():
+    templates = sorted((ROOT / "console").rglob("*.html"))
+    assert [str(path.relative_to(ROOT)) for path in templates if len(path.read_text().splitlines()) > TEMPLATE_LINES] == []
+
+
+def test_console_views_only_translate():
+    views = [
+        path
+        for path in modules()
+        if path.match("console/views*/*.py") or path.match("console/views.py") or path.match("console/actions.py")
+    ]
+    assert [name for path in views for name, lines in functions(path) if lines > VIEW_LINES] == []
+
+
+def test_no_module_is_a_drawer():
+    drawers = {"utils", "util", "helpers", "common", "misc"}
+    assert [str(path.relative_to(ROOT)) for path in modules() if path.stem in drawers] == []
+
+
+def test_tests_never_sleep():
+    allowed = {ROOT / "tests" / "eventually.py", Path(__file__)}
+    sleeping = re.compile(r"\btime\.sleep\(")
+    assert [
+        str(p.relative_to(ROOT)) for p in modules() if p not in allowed and "tests" in p.parts and sleeping.search(p.read_text())
+    ] == []
+
+
+def test_user_text_is_never_run():
+    """No filter, name or body may end up as code, as a template or as a pickle."""
+    running = re.compile(r"(?<![\w.])(?:eval|exec)\(|\bpickle\b|Template\(|from_string\(|mark_safe\(|\|safe\b|autoescape off")
+    places = [*(p for p in modules() if "tests" not in p.parts), *sorted((ROOT / "console").rglob("*.html"))]
+    assert [str(path.relative_to(ROOT)) for path in places if running.search(path.read_text())] == []
+
+
+def test_secrets_never_come_from_a_url():
+    """Tokens in query strings end up in logs and in browsers' histories."""
+    reading = re.compile(r"(?:GET|query_params|query)\s*(?:\.get\(|\[)\s*['\"](?:access_)?token['\"]")
+    assert [
+        str(path.relative_to(ROOT)) for path in modules() if "tests" not in path.parts and reading.search(path.read_text())
+    ] == []
+
+
+@pytest.mark.parametrize("word", ["from streams", "import streams"])
+def test_queues_do_not_know_streams(word: str):
+    assert [path.name for path in modules() if "queues" in path.parts and word in path.read_text()] == []
