@@ -22,8 +22,8 @@ lint: .venv/.tested ## format, lint, types, import contracts, missing migrations
 bench: .venv/.tested ## the workloads of docs/performance.md, one JSON line each
 	$(BIN)/python -m benchmarks
 
-crash: .venv/.tested ## 60 rounds each of kill and power cut
-	$(BIN)/python -m pytest tests/crash -m full
+crash: .venv/.tested ## 60 rounds each of kill and power cut, and the other faults in full numbers
+	BROKERWEB_CRASH_ROUNDS=60 CI=true $(BIN)/python -m pytest tests/powerfail tests/crash -ra
 
 soak: .venv/.tested ## an hour of mixed traffic, then the books are checked
 	$(BIN)/python -m pytest tests/soak -m full

@@ -1,0 +1,85 @@
+"""C8: the file itself, read past the broker. Counters equal a recount, nothing is orphaned, no key is stuck, the file is sound.
+
+State changes and counters share their commits, so this holds at every moment, also in what a crash left behind.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pysqlite3
+
+from queues.states import State
+
+COLUMNS = {state.value: state.name.lower() for state in State}
+
+# Each finds rows that should not be: (what it means, statement).
+ORPHANS = (
+    ("messages of no queue", "SELECT id FROM queues_message WHERE queue_id NOT IN (SELECT id FROM queues_queue)"),
+    ("counters of no queue", "SELECT queue_id FROM queues_queuecount WHERE queue_id NOT IN (SELECT id FROM queues_queue)"),
+    ("failures of no message", "SELECT id FROM queues_failure WHERE message_id NOT IN (SELECT id FROM queues_message)"),
+    (
+        "keys that wait for nobody",
+        f"SELECT DISTINCT queue_id || ':' || key FROM queues_message b WHERE b.state = {State.BLOCKED.value} AND NOT EXISTS "
+        "(SELECT 1 FROM queues_message h WHERE h.queue_id = b.queue_id AND h.key = b.key AND h.holds_key)",
+    ),
+    (
+        "messages handed out past their key's holder",
+        f"SELECT m.id FROM queues_message m JOIN queues_queue q ON q.id = m.queue_id WHERE q.keyed AND m.key IS NOT NULL "
+        f"AND m.state IN ({State.READY.value}, {State.LEASED.value}) AND NOT m.holds_key",
+    ),
+    (
+        "dead or blocked holders of a key",
+        f"SELECT id FROM queues_message WHERE holds_key AND state IN ({State.DEAD.value}, {State.BLOCKED.value})",
+    ),
+)
+
+
+def wrongs(data: Path) -> list[str]:
+    """Everything that is wrong in a data directory; works on a copy, because looking at a crashed file repairs it."""
+    with tempfile.TemporaryDirectory(dir=data.parent) as folder:
+        copy = Path(folder) / "data"
+        shutil.copytree(data, copy, ignore=shutil.ignore_patterns("*.lock", "*-shm"))
+        return list(_wrongs(store_file(copy)))
+
+
+def store_file(data: Path) -> Path:
+    """The one SQLite file of a data directory."""
+    files = [path for path in data.iterdir() if path.is_file() and path.read_bytes()[:15] == b"SQLite format 3"]
+    assert len(files) == 1, f"one SQLite file expected in {data}, found {files}"
+    return files[0]
+
+
+def _wrongs(file: Path) -> Iterator[str]:
+    connection = pysqlite3.connect(str(file))
+    try:
+        for (line,) in connection.execute("PRAGMA quick_check"):
+            if line != "ok":
+                yield f"C8 damaged: {line}"
+        yield from _counters(connection)
+        for meaning, statement in ORPHANS:
+            if rows := connection.execute(statement).fetchmany(5):
+                yield f"C8 {meaning}: {[row[0] for row in rows]}"
+    except pysqlite3.DatabaseError as error:
+        yield f"C8 unreadable: {error}"
+    finally:
+        connection.close()
+
+
+def _counters(connection: Any) -> Iterator[str]:
+    sums = ", ".join(f"sum({column})" for column in COLUMNS.values())
+    keep = f"SELECT queue_id, {sums} FROM queues_queuecount GROUP BY queue_id"
+    count = "SELECT queue_id, state, count(*) FROM queues_message GROUP BY queue_id, state"
+    kept = {row[0]: row[1:] for row in connection.execute(keep)}
+    counted: dict[int, dict[int, int]] = {}
+    for queue, state, number in connection.execute(count):
+        counted.setdefault(queue, {})[state] = number
+    for queue in sorted(kept.keys() | counted.keys()):
+        have = {column: counted.get(queue, {}).get(state, 0) for state, column in COLUMNS.items()}
+        says = dict(zip(COLUMNS.values(), kept.get(queue, (0,) * len(COLUMNS)), strict=True))
+        if have != says:
+            yield f"C8 counters of queue {queue}: they say {says}, the table has {have}"

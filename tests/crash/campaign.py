@@ -1,0 +1,184 @@
+"""One run: a broker with traffic on it, faults one after another, a drain at the end, and what the checkers say.
+
+A campaign carries one history over all its faults, so the clients live through every restart as real ones do: they resend
+with their dedup_id, come back with old receipts, and find their messages again.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.crash import books
+from tests.crash.actors import Actor, RestConsumer, RestProducer, SocketConsumer, SocketProducer
+from tests.crash.checkers import complaints
+from tests.crash.history import Dead, History
+from tests.eventually import eventually
+from tests.powerfail.shim import Disk
+from tests.server import Server
+
+QUEUES: dict[str, dict[str, object]] = {
+    "plain": {"lease": 2, "max_failures": 100, "backoff": {"initial": 0.05, "max": 0.5}},
+    "polled": {"lease": 2, "max_failures": 100, "backoff": {"initial": 0.05, "max": 0.5}},
+    "keyed": {"lease": 2, "max_failures": 100, "keyed": True, "backoff": {"initial": 0.05, "max": 0.5}},
+    "poison": {"lease": 2, "max_failures": 3, "backoff": {"initial": 0.05, "max": 0.5}},
+    "once": {"lease": 2},
+}
+
+
+def rounds(quick: int, full: int) -> int:
+    """How many rounds a fault gets: ``quick`` in the test command, ``full`` by ``make crash``.
+
+    BROKERWEB_CRASH_ROUNDS says how many of 60; 60 is the full run, 20 a third of each fault's full count.
+    """
+    return max(quick, round(full * int(os.environ.get("BROKERWEB_CRASH_ROUNDS", 0)) / 60))
+
+
+def seed() -> int:
+    """The seed of this run; BROKERWEB_CRASH_SEED repeats one."""
+    return int(os.environ.get("BROKERWEB_CRASH_SEED", random.randrange(1_000_000)))
+
+
+class Campaign:
+    """A server, its traffic and its history."""
+
+    def __init__(self, server: Server, number: int, *, disk: Disk | None = None) -> None:
+        self.server, self.seed, self.disk = server, number, disk
+        self.history = History()
+        self.dice = random.Random(number)
+        self.actors: list[Actor] = []
+        self.trouble: list[str] = []
+
+    # --- traffic ---
+
+    def open(self) -> None:
+        """Start the server, declare the queues, set everybody to work."""
+        self.server.start()
+        self.declare()
+        self.employ()
+
+    def declare(self) -> None:
+        with self.server.rest() as rest:
+            for name, settings in QUEUES.items():
+                limit = rest.declare(name, **settings)["max_failures"]
+                self.history.max_failures[name] = limit
+        self.history.keyed, self.history.at_most_once = {"keyed"}, {"once"}
+
+    def employ(self) -> None:
+        """Two producers, two consumers a face, and one that asks for no acknowledgement."""
+        everywhere, name = list(QUEUES), f"{self.seed}"
+        self.actors = [
+            RestProducer(self.server, self.history, f"{name}.rp", queues=everywhere),
+            SocketProducer(self.server, self.history, f"{name}.wp", queues=everywhere),
+            RestConsumer(self.server, self.history, f"{name}.rc", queue="polled"),
+            RestConsumer(self.server, self.history, f"{name}.rk", queue="keyed"),
+            SocketConsumer(self.server, self.history, f"{name}.wa", queue="plain"),
+            SocketConsumer(self.server, self.history, f"{name}.wb", queue="plain"),
+            SocketConsumer(self.server, self.history, f"{name}.wk", queue="keyed"),
+            SocketConsumer(self.server, self.history, f"{name}.wp", queue="poison"),
+            SocketConsumer(self.server, self.history, f"{name}.wo", queue="once"),
+        ]
+        for actor in self.actors:
+            actor.start()
+
+    def traffic(self, least: int = 100, *, seconds: float = 0.5) -> None:
+        """Let ``least`` more messages be delivered, then a random moment pass: faults must not find a pattern."""
+        before, end = len(self.history.deliveries), time.monotonic() + self.dice.uniform(0, seconds)
+        eventually(lambda: len(self.history.deliveries) >= before + least, 30, why=f"traffic\n{self.server.log_tail()}")
+        eventually(lambda: time.monotonic() >= end, seconds + 1)
+
+    # --- faults ---
+
+    def kill(self) -> None:
+        """F1: SIGKILL; what it left is looked at before anybody repairs it."""
+        self.server.kill()
+        self.history.outage()
+        self.audit()
+
+    def cut_power(self, keep: float) -> None:
+        """F2, F3: SIGKILL, then go on with what the disk may have."""
+        assert self.disk is not None, "a power cut needs the library"
+        self.server.kill()
+        self.history.outage()
+        self.disk.cut_power(keep=keep, seed=self.dice.randrange(1_000_000))
+        self.audit()
+
+    def restart(self) -> None:
+        """Start on the same data; the first delivery must come within 5 seconds of being ready (C9)."""
+        self.server.start()
+        before, ready = len(self.history.deliveries), time.monotonic()
+        eventually(lambda: len(self.history.deliveries) > before, 30, why="a delivery after the restart")
+        if (took := time.monotonic() - ready) > 5:
+            self.trouble.append(f"C9 the first delivery came {took:.1f} s after the restart")
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """F6: SIGSTOP for the length of the block."""
+        self.server.freeze()
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.history.freezes.append((start, time.monotonic()))
+            self.server.thaw()
+
+    def audit(self) -> None:
+        self.trouble += [f"{line} (after outage {self.history.epoch})" for line in books.wrongs(self.server.data)]
+
+    # --- the end ---
+
+    def close(self) -> None:
+        """Stop the traffic, drain every queue, stop the server, and judge."""
+        self.dismiss()
+        self.drain()
+        self.history.dead = [*self.dead_letters()]
+        assert self.server.terminate() == 0, f"not a clean stop\n{self.server.log_tail()}"
+        self.audit()
+        self.judge()
+
+    def dismiss(self) -> None:
+        for actor in self.actors:
+            actor.finish()
+        for actor in self.actors:
+            actor.join(40)
+            assert not actor.is_alive(), f"{actor.name} got no answer for 40 s\n{self.server.log_tail()}"
+
+    def drain(self) -> None:
+        """Fresh consumers that ack everything but poison, until nothing waits (C9: 60 seconds at most)."""
+        producers = [actor for actor in self.actors if isinstance(actor, SocketProducer | RestProducer)]
+        drainers: list[Actor] = [
+            SocketConsumer(self.server, self.history, f"{self.seed}.drain.{name}", queue=name, kind="drain", prefetch=200)
+            for name in QUEUES
+        ]
+        for actor in drainers:
+            actor.start()
+        eventually(self.drained, 60, why=f"drained\n{self.server.log_tail()}", interval=0.1)
+        for actor in drainers:
+            actor.finish()
+            actor.join(40)
+        self.trouble += [f"C9 never answered: {len(p.again)} batches of {p.name}" for p in producers if len(p.again) > 50]
+
+    def drained(self) -> bool:
+        with self.server.rest() as rest:
+            return all(self._left(rest.queue(name)["counts"]) == 0 for name in QUEUES)
+
+    @staticmethod
+    def _left(counts: dict[str, int]) -> int:
+        return sum(number for state, number in counts.items() if state != "dead")
+
+    def dead_letters(self) -> Iterator[Dead]:
+        with self.server.rest() as rest:
+            for name in QUEUES:
+                for item in rest.browse(name, state="dead"):
+                    uid = item["body"]["uid"]
+                    yield Dead(item["id"], uid, name, item["reason"], item["attempts"], item["failures"])
+
+    def judge(self) -> None:
+        """Fail with every complaint, the seed that repeats the run, and the server's last words."""
+        found = self.trouble + complaints(self.history)
+        summary = f"seed {self.seed}: {self.history.summary()}"
+        print(summary)
+        assert not found, "\n".join([f"{len(found)} complaints; {summary}", *found[:40], self.server.log_tail()])

@@ -1,0 +1,64 @@
+"""C8 is tested: a sound file passes, and every way to be wrong is found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pysqlite3
+import pytest
+
+from tests.crash.books import wrongs
+
+TABLES = """
+    CREATE TABLE queues_queue (id INTEGER PRIMARY KEY, keyed BOOL);
+    CREATE TABLE queues_message (id INTEGER PRIMARY KEY, queue_id INT, state INT, key TEXT, holds_key BOOL);
+    CREATE TABLE queues_queuecount (queue_id INT, slot INT, scheduled INT, ready INT, blocked INT, leased INT, dead INT);
+    CREATE TABLE queues_failure (id INTEGER PRIMARY KEY, message_id INT);
+    INSERT INTO queues_queue VALUES (1, 0), (2, 1);
+    INSERT INTO queues_message VALUES (1, 1, 1, NULL, 0), (2, 2, 3, 'k', 1), (3, 2, 2, 'k', 0), (4, 1, 4, NULL, 0);
+    INSERT INTO queues_queuecount VALUES (1, 0, 0, 2, 0, 0, 1), (1, 7, 0, -1, 0, 0, 0), (2, 7, 0, 0, 1, 1, 0);
+    INSERT INTO queues_failure VALUES (1, 4);
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    _run(tmp_path / "data", TABLES)
+    return tmp_path / "data"
+
+
+def _run(data: Path, script: str) -> None:
+    connection = pysqlite3.connect(str(data / "broker.sqlite3"))
+    connection.executescript(script)
+    connection.close()
+
+
+def test_sound_books_pass(data: Path) -> None:
+    assert wrongs(data) == []
+
+
+@pytest.mark.parametrize(
+    ("complaint", "script"),
+    [
+        ("counters of queue 1", "DELETE FROM queues_message WHERE id = 1"),
+        ("counters of queue 2", "UPDATE queues_message SET state = 1 WHERE id = 2"),
+        ("messages of no queue", "UPDATE queues_message SET queue_id = 9 WHERE id = 1"),
+        ("counters of no queue", "UPDATE queues_queuecount SET queue_id = 9 WHERE slot = 0"),
+        ("failures of no message", "UPDATE queues_failure SET message_id = 9"),
+        ("keys that wait for nobody", "UPDATE queues_message SET holds_key = 0 WHERE id = 2"),
+        ("messages handed out past their key's holder", "UPDATE queues_message SET holds_key = 0 WHERE id = 2"),
+        ("dead or blocked holders of a key", "UPDATE queues_message SET holds_key = 1 WHERE id = 3"),
+    ],
+)
+def test_each_wrong_is_found(data: Path, complaint: str, script: str) -> None:
+    _run(data, script)
+
+    assert any(line.startswith(f"C8 {complaint}") for line in wrongs(data)), wrongs(data)
+
+
+def test_a_damaged_file_is_found(data: Path) -> None:
+    file = data / "broker.sqlite3"
+    file.write_bytes(file.read_bytes()[:4096] + bytes(4096) + file.read_bytes()[8192:])
+
+    assert wrongs(data)

@@ -1,0 +1,80 @@
+"""F7, F8: the disk is full, the disk fails to sync. No false confirmation, and a way back."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from tests.clients import Refused, Rest
+from tests.crash.campaign import Campaign, rounds
+from tests.eventually import eventually
+from tests.powerfail.shim import FSYNC_ERRNO, WRITE_ERRNO, Disk
+from tests.server import Server
+
+
+@contextmanager
+def failing(disk: Disk, cell: int, number: int) -> Iterator[None]:
+    """Every write, or every sync, fails with this errno for the length of the block."""
+    disk.set(cell, number)
+    try:
+        yield
+    finally:
+        disk.set(cell, 0)
+
+
+def _publish_fails(rest: Rest) -> Refused:
+    with pytest.raises(Refused) as caught:
+        rest.publish("plain", {"body": {"uid": "never", "poison": False, "pad": "", "digest": 0}})
+    return caught.value
+
+
+def test_a_full_disk_refuses_publishes_and_recovers_by_itself(disk_campaign: Campaign, disk: Disk) -> None:
+    disk_campaign.open()
+    for _ in range(rounds(1, 10)):
+        disk_campaign.traffic()
+        with failing(disk, WRITE_ERRNO, errno.ENOSPC), disk_campaign.server.rest() as rest:
+            refused = _publish_fails(rest)
+            assert (refused.status, refused.code) in {(507, "store_full"), (503, "unavailable")}
+        with disk_campaign.server.rest() as rest:
+            eventually(lambda: disk_campaign.server.readiness() == 200, 10, why="ready after the disk has space again")
+            rest.declare("plain")
+    disk_campaign.traffic()
+    disk_campaign.close()
+
+
+def test_a_full_disk_at_start_is_said_and_the_next_start_works(disk: Disk) -> None:
+    with Server(disk.live, environment=disk.environment) as server:
+        server.start().terminate()
+        with failing(disk, WRITE_ERRNO, errno.ENOSPC):
+            server.start(ready=False)
+            eventually(lambda: not server.running or server.readiness() == 503, 40, why="ended, or not ready")
+            server.kill()
+
+        assert server.start().readiness() == 200
+
+
+def test_a_failed_sync_confirms_nothing_and_nothing_confirmed_is_lost(disk_campaign: Campaign, disk: Disk) -> None:
+    disk_campaign.open()
+    for _ in range(rounds(1, 10)):
+        disk_campaign.traffic()
+        with failing(disk, FSYNC_ERRNO, errno.EIO):
+            eventually(lambda: _noticed(disk_campaign.server), 30, why="the server noticed that its disk fails")
+        disk_campaign.cut_power(0)
+        disk_campaign.restart()
+    disk_campaign.traffic()
+    disk_campaign.close()
+
+
+def _noticed(server: Server) -> bool:
+    """Whether the server has stopped, or says that it cannot serve; and that it confirms nothing meanwhile."""
+    if not server.running or server.readiness() == 503:
+        return True
+    try:
+        with server.rest() as rest:
+            return _publish_fails(rest).status in (503, 507) and server.readiness() == 503
+    except httpx.TransportError:
+        return not server.running

@@ -1,0 +1,129 @@
+"""A real broker in a process of its own: started, waited for, killed, frozen, stopped. Used wherever a test needs one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+
+from tests.clients import Rest, Socket
+from tests.eventually import eventually
+
+ROOT = Path(__file__).resolve().parent.parent
+TOKEN = "token-of-the-real-server-tests"
+START_SECONDS = 40  # a deadline, not an expectation: two seconds are usual
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """``manage.py serve`` on one data directory; keeps its port, so that clients find it again after a restart."""
+
+    def __init__(self, data: Path, *, kind: str = "uvicorn", environment: Mapping[str, str] | None = None) -> None:
+        self.data, self.kind, self.environment = data, kind, dict(environment or {})
+        self.port = free_port()
+        self.log = data.with_name(data.name + ".log")
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None, "not started"
+        return self.process.pid
+
+    def start(self, *, ready: bool = True) -> Server:
+        """Start the process, and wait until ``/readyz`` says 200 unless told otherwise."""
+        variables = {
+            "BROKERWEB_DATA": str(self.data),
+            "BROKERWEB_BIND": f"127.0.0.1:{self.port}",
+            "BROKERWEB_SERVER": self.kind,
+            "BROKERWEB_ADMIN_TOKEN": TOKEN,
+            "BROKERWEB_ADMIN_PASSWORD": "password-of-the-real-server-tests",
+        }
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, str(ROOT / "manage.py"), "serve"],
+                cwd=ROOT,
+                env={**os.environ, **variables, **self.environment},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        if ready:
+            self.wait_ready()
+        return self
+
+    def wait_ready(self, timeout: float = START_SECONDS) -> None:
+        """Wait until the broker takes requests; fails at once, with its log, when the process has ended."""
+        eventually(self._ready_or_ended, timeout, why=f"ready\n{self.log_tail()}")
+        assert self.running, f"the server ended with {self.exit_status()}:\n{self.log_tail()}"
+
+    def _ready_or_ended(self) -> bool:
+        return not self.running or self.readiness() == 200
+
+    def readiness(self) -> int:
+        """The status of ``/readyz``, 0 when nobody answers."""
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=10).status_code
+        except httpx.TransportError:
+            return 0
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def exit_status(self, timeout: float = START_SECONDS) -> int:
+        """Wait for the process to end by itself; its status."""
+        assert self.process is not None, "not started"
+        return self.process.wait(timeout)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        if self.running:
+            os.kill(self.pid, signal.SIGKILL)
+            self.exit_status()
+
+    def terminate(self, timeout: float = START_SECONDS) -> int:
+        """SIGTERM; the exit status."""
+        os.kill(self.pid, signal.SIGTERM)
+        return self.exit_status(timeout)
+
+    def freeze(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def log_tail(self, lines: int = 40) -> str:
+        """The end of what the server printed, over all starts."""
+        if not self.log.exists():
+            return "(no log)"
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def rest(self, timeout: float = 30) -> Rest:
+        return Rest(self.url, TOKEN, timeout)
+
+    def socket(self) -> Socket:
+        return Socket.open(self.url.replace("http", "ws", 1) + "/ws", TOKEN)
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.running:
+            self.thaw()
+            self.kill()
