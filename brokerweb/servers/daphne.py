@@ -12,7 +12,7 @@ from typing import Any
 
 import daphne.server as stock  # first: it chooses Twisted's reactor
 from daphne.http_protocol import HTTPFactory, WebRequest
-from daphne.ws_protocol import WebSocketFactory
+from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet import reactor as _reactor
 from twisted.logger import globalLogBeginner
 from twisted.web import http
@@ -120,6 +120,21 @@ class Factory(HTTPFactory):
         return channel
 
 
+class WebSocket(WebSocketProtocol):
+    """A socket that the application may close with any code."""
+
+    def serverClose(self, code: int | None = None) -> None:
+        """autobahn's own method refuses codes below 3000 but 1000: a client must not send those, a server must."""
+        if self.state == self.STATE_OPEN:
+            self.sendCloseFrame(code=1000 if code is None else code)
+
+
+class WebSockets(WebSocketFactory):
+    """Builds sockets of the kind above."""
+
+    protocol = WebSocket
+
+
 class Server(stock.Server):
     """Starts the broker before it listens, and drains it before it stops."""
 
@@ -146,8 +161,8 @@ class Server(stock.Server):
         if self.failure is not None:
             raise self.failure
 
-    def _websockets(self) -> WebSocketFactory:
-        factory = WebSocketFactory(self, server=None)
+    def _websockets(self) -> WebSockets:
+        factory = WebSockets(self, server=None)
         factory.setProtocolOptions(
             allowNullOrigin=True,
             autoPingInterval=conf.PING_INTERVAL,
@@ -172,7 +187,7 @@ class Server(stock.Server):
     async def _come_up(self) -> None:
         try:
             await lifecycle.start()
-        except BaseException as error:  # it ends the process: told by ``run``
+        except BaseException as error:  # ends the process: ``run`` raises it
             self.failure = error
             reactor.stop()
             return
@@ -187,6 +202,8 @@ class Server(stock.Server):
             await lifecycle.drain()
             await self._finish_requests()
             await lifecycle.stop()
+        except BaseException as error:  # a stop that failed must not look like one that worked
+            self.failure = error
         finally:
             reactor.stop()
 
