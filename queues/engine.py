@@ -1,7 +1,8 @@
 """The hot verbs, under one name each. They know no protocol, check no permission, and run in the caller's transaction."""
 
-from queues.leasing import Terms, lease
+from queues.definitions import find, find_by_id
+from queues.leasing import Terms, Want, lease, lease_alone, lease_round
 from queues.publishing import publish
 from queues.settling import settle
 
-__all__ = ["Terms", "lease", "publish", "settle"]
+__all__ = ["Terms", "Want", "find", "find_by_id", "lease", "lease_alone", "lease_round", "publish", "settle"]

@@ -1,89 +1,150 @@
-"""Lease: hand ready messages out, in order, to one holder."""
+"""Lease: hand ready messages out, in order, to one holder or to several who wait."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 from brokerweb.core import events
+from brokerweb.core.allotment import allot
 from brokerweb.core.clock import seconds
+from brokerweb.core.errors import NotFound
 from brokerweb.storage.transaction import Transaction
 from queues import keys
-from queues.definitions import Definition, Q, find
+from queues.definitions import Definition, Q, find, find_by_id
 from queues.messages import Handout, Leased
 from queues.states import State
 
-MAX_BYTES = 512 * 1024  # of bodies in one answer; one larger message goes by itself
+ANSWER_BYTES = 512 * 1024  # of bodies in one answer; one larger message goes by itself
+ROUND_BYTES = 4 * 1024 * 1024  # of bodies handed out in one transaction
+_NO_LIMIT = -1  # SQLite's; the reader stops early
 
 
+@dataclass(slots=True)
 class Terms:
-    """How a holder takes messages. ``lease`` is seconds (None: the queue's); ``shareable`` leaves out those that must go alone."""
+    """How a holder takes messages. ``lease`` is seconds (None: the queue's)."""
 
-    __slots__ = ("acknowledge", "holder", "lease", "max_bytes", "shareable")
+    holder: str
+    lease: float | None = None
+    acknowledge: bool = True
 
-    def __init__(self, holder: str, *, lease: float | None = None, acknowledge: bool = True, shareable: bool = False) -> None:
-        self.holder, self.lease, self.acknowledge, self.shareable = holder, lease, acknowledge, shareable
-        self.max_bytes = MAX_BYTES
+
+@dataclass(slots=True)
+class Want:
+    """One who would take up to ``limit`` messages, and has ``unsettled`` already."""
+
+    limit: int
+    terms: Terms
+    unsettled: int = 0
 
 
 def lease(tx: Transaction, queue: str, limit: int, terms: Terms) -> Handout:
-    """Hand out up to ``limit`` ready messages. Raises NotFound; a paused queue hands out nothing.
+    """Hand out up to ``limit`` ready messages, and bodies that fit one answer. Raises NotFound; a paused queue hands out nothing.
 
     A message whose last consumer was lost goes out alone, so that one poison message cannot take others with it.
     """
     source = find(tx, queue)
     if source.paused_at is not None:
         return Handout([], paused=True)
-    found, more = _next(tx, source, limit, terms)
+    found: list[Leased] = []
+    size, more = 0, False
+    for message in _ready(tx, source):
+        size += len(message.body)
+        more = bool(found) and (len(found) == limit or size > ANSWER_BYTES or message.alone or found[0].alone)
+        if more:
+            break
+        found.append(message)
+    _hand_out(tx, source, found, terms)
+    return Handout(found, more=more)
+
+
+def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[list[list[Leased]], Handout]:
+    """Hand ready messages round among ``wants``, fairly; messages that must go alone are passed over and reported.
+
+    Answers with each one's messages, and a Handout without messages that says what is left. Raises NotFound.
+    """
+    source = _existing(tx, queue_id)
+    if source.paused_at is not None:
+        return [[] for _ in wants], Handout([], paused=True)
+    room = sum(want.limit for want in wants)
+    found: list[Leased] = []
+    size, more, alone = 0, False, False
+    for message in _ready(tx, source):
+        if message.alone:
+            alone = True
+            continue
+        size += len(message.body)
+        more = bool(found) and (len(found) == room or size > ROUND_BYTES)
+        if more:
+            break
+        found.append(message)
+    shares = allot(len(found), [(want.unsettled, want.limit) for want in wants])
+    rest = iter(found)
+    parts = [[message for _, message in zip(range(n), rest, strict=False)] for n in shares]
+    for part, want in zip(parts, wants, strict=True):
+        _hand_out(tx, source, part, want.terms)
+    return parts, Handout([], more=more, alone=alone)
+
+
+def lease_alone(tx: Transaction, queue_id: int, terms: Terms) -> Handout:
+    """Hand out the first ready message that must go alone, to a holder who has nothing. Raises NotFound."""
+    source = _existing(tx, queue_id)
+    if source.paused_at is not None:
+        return Handout([], paused=True)
+    found = next((message for message in _ready(tx, source) if message.alone), None)
+    if found is None:
+        return Handout([])
+    _hand_out(tx, source, [found], terms)
+    return Handout([found], alone=True)
+
+
+def _existing(tx: Transaction, queue_id: int) -> Definition:
+    source = find_by_id(tx, queue_id)
+    if source is None:
+        raise NotFound("The queue was deleted.")
+    return source
+
+
+def _ready(tx: Transaction, source: Definition) -> Iterator[Leased]:
+    """The queue's ready messages in order, read as far as the caller goes."""
+    for row in tx.scan(Q.next_ready, source.id, _NO_LIMIT):
+        (id, attempts, failures, priority, key, headers, content_type, binary, body, published_at, expires_at, reply_to,
+         correlation_id, position, alone) = row  # fmt: skip
+        yield Leased(
+            id, source.id, attempts, failures, priority, key, headers, content_type, bool(binary), body, published_at,
+            expires_at, reply_to, correlation_id, position, alone=bool(alone),
+        )  # fmt: skip
+
+
+def _hand_out(tx: Transaction, source: Definition, found: list[Leased], terms: Terms) -> None:
     if not found:
-        return Handout([], more=False, alone=more and terms.shareable)
+        return
+    for message in found:
+        message.attempts += 1
     if terms.acknowledge:
         _lease(tx, source, found, terms)
     else:
         _take(tx, source, found)
     tx.count(source.id, State.READY, -len(found))
     tx.outcome.event(events.DELIVERED, source.id, len(found))
-    return Handout(found, more=more)
-
-
-def _next(tx: Transaction, source: Definition, limit: int, terms: Terms) -> tuple[list[Leased], bool]:
-    """The next messages, as many as fit; and whether something ready is left."""
-    statement = Q.next_shareable if terms.shareable else Q.next_ready
-    found: list[Leased] = []
-    size = 0
-    for row in tx.scan(statement, source.id, limit + 1):
-        message = _leased(source.id, row)
-        size += len(message.body)
-        if found and (len(found) == limit or size > terms.max_bytes or message.alone):
-            return found, True
-        found.append(message)
-        if message.alone:
-            return found, True
-    return found, terms.shareable and not found and tx.row(Q.any_ready, source.id) is not None
-
-
-def _leased(queue_id: int, row: tuple[object, ...]) -> Leased:
-    (id, attempts, failures, priority, key, headers, content_type, binary, body, published_at, expires_at, reply_to,
-     correlation_id, position, alone) = row  # fmt: skip
-    return Leased(
-        id, queue_id, attempts, failures, priority, key, headers, content_type, bool(binary), body, published_at,  # type: ignore[arg-type, operator]  # columns of the statement
-        expires_at, reply_to, correlation_id, position, alone=bool(alone),  # type: ignore[arg-type]
-    )  # fmt: skip
 
 
 def _lease(tx: Transaction, source: Definition, found: list[Leased], terms: Terms) -> None:
     length = terms.lease or source.lease
     until = tx.now + seconds(length)
+    rows: list[tuple[Any, ...]] = []
     for message in found:
-        message.attempts += 1
         message.lease, message.lease_until = length, until
         message.receipt = f"{source.id}-{message.id}-{message.attempts}"
-    tx.change_many(Q.lease, [(m.id, m.attempts, until, terms.holder) for m in found])
+        rows.append((message.id, message.attempts, until, terms.holder))
+    tx.change_many(Q.lease, rows)
     tx.count(source.id, State.LEASED, len(found))
     tx.outcome.due(until)
 
 
 def _take(tx: Transaction, source: Definition, found: list[Leased]) -> None:
     """At most once: the message is gone in the commit that hands it out."""
-    for message in found:
-        message.attempts += 1
     tx.change_many(Q.remove, [(m.id,) for m in found])
     retried = [(m.id,) for m in found if m.attempts > 1]
     if retried:

@@ -34,11 +34,6 @@ SELECT id, attempts, failures, priority, "key", headers, content_type, "binary",
   correlation_id, position, alone
 FROM queues_message WHERE queue_id = :queue AND state = 1 ORDER BY priority DESC, position LIMIT :limit;
 
--- next_shareable (queue, limit): the same without those that must go out alone
-SELECT id, attempts, failures, priority, "key", headers, content_type, "binary", body, published_at, expires_at, reply_to,
-  correlation_id, position, alone
-FROM queues_message WHERE queue_id = :queue AND state = 1 AND alone = 0 ORDER BY priority DESC, position LIMIT :limit;
-
 -- lease (id, attempts, until, holder): hand a ready message out
 UPDATE queues_message SET state = 3, attempts = :attempts, due_at = :until, holder = :holder WHERE id = :id AND state = 1;
 
@@ -134,8 +129,8 @@ DELETE FROM queues_dedup WHERE (queue_id, dedup_id) IN
 SELECT id, queue_id, attempts, failures, "key", expires_at, holder FROM queues_message
 WHERE state = 3 AND holder LIKE 'ws:%' LIMIT :limit;
 
--- shift_leases (by): running leases end later by the time the broker was not there
-UPDATE queues_message SET due_at = due_at + :by WHERE state = 3;
+-- shift_leases (by, since): leases that ran at ``since`` end later, by the time the broker was not there
+UPDATE queues_message SET due_at = due_at + :by WHERE state = 3 AND due_at > :since;
 
 -- newest_instant (): the newest instant that was written as the present
 SELECT max(at) FROM (

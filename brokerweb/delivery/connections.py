@@ -1,0 +1,109 @@
+"""The live connections of this process: who is there, what they wait for and hold, and how to close one."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from brokerweb.core import clock
+from brokerweb.core.errors import Conflict
+from brokerweb.delivery.hub import Hub
+from brokerweb.delivery.subscription import Subscription
+from brokerweb.identity.principal import Principal
+
+CLOSED_BY_OPERATOR = 4009
+MAX_SUBSCRIPTIONS = 1000  # of one connection
+
+_connections: dict[str, Connection] = {}
+
+
+class Connection:
+    """One socket of a known principal. ``close(code, reason)`` ends it; it is told so by its face."""
+
+    def __init__(self, hub: Hub, principal: Principal, address: str, protocol: str) -> None:
+        self.id = secrets.token_hex(8)
+        self.hub, self.principal, self.address, self.protocol = hub, principal, address, protocol
+        self.connected_at = clock.now()
+        self.subscriptions: dict[str, Subscription] = {}
+        self.cancelled: list[Subscription] = []  # take no more, but their messages may still be settled
+        self.close: Callable[[int, str], None] = lambda code, reason: None
+
+    def add(self, subscription: Subscription) -> None:
+        """Begin a subscription. Raises Conflict for a live name."""
+        if subscription.sub in self.subscriptions:
+            raise Conflict(f"The subscription {subscription.sub} is live.")
+        if len(self.subscriptions) + len(self.cancelled) >= MAX_SUBSCRIPTIONS:
+            raise Conflict(f"A connection has at most {MAX_SUBSCRIPTIONS} subscriptions.")
+        self.subscriptions[subscription.sub] = subscription
+        self.hub.join(subscription)
+
+    def cancel(self, sub: str, *, release: bool) -> Subscription | None:
+        """End one subscription; its messages go back, or stay with the connection."""
+        subscription = self.subscriptions.pop(sub, None)
+        if subscription is None:
+            return None
+        held = subscription.stop()
+        self.hub.leave(subscription)
+        if release:
+            self.hub.release(held)
+        elif held:
+            self.cancelled.append(subscription)
+        self.cancelled = [s for s in self.cancelled if s.held]
+        return subscription
+
+    def end(self, *, clean: bool) -> None:
+        """The connection is over: what it held is given back, or has failed once more."""
+        _connections.pop(self.id, None)
+        held: list[str] = []
+        for subscription in [*self.subscriptions.values(), *self.cancelled]:
+            held += subscription.stop()
+            self.hub.leave(subscription)
+        self.subscriptions.clear()
+        self.cancelled.clear()
+        if clean:
+            self.hub.release(held)
+        else:
+            self.hub.lose(held)
+
+
+def register(connection: Connection) -> None:
+    _connections[connection.id] = connection
+
+
+def live() -> list[Connection]:
+    return list(_connections.values())
+
+
+def snapshot() -> list[dict[str, Any]]:
+    """Every connection as REST and the console show it, oldest first."""
+    return [_describe(connection) for connection in live()]
+
+
+def close(connection_id: str) -> bool:
+    """Close one on an operator's word; False when there is none of that id. From any thread."""
+    connection = _connections.get(connection_id)
+    if connection is None:
+        return False
+    connection.close(CLOSED_BY_OPERATOR, "closed by an operator")
+    return True
+
+
+def consumers(queue_id: int) -> int:
+    """How many subscriptions of this process wait for messages of a queue."""
+    return sum(s.queue_id == queue_id for c in live() for s in list(c.subscriptions.values()))
+
+
+def _describe(connection: Connection) -> dict[str, Any]:
+    return {
+        "id": connection.id,
+        "owner": connection.principal.owner,
+        "name": connection.principal.name,
+        "address": connection.address,
+        "protocol": connection.protocol,
+        "connected_at": clock.rfc3339(connection.connected_at),
+        "subscriptions": [
+            {"sub": s.sub, "queue": s.queue, "prefetch": s.prefetch, "unsettled": len(s.held), "ack": "explicit" if s.acknowledge else "none"}
+            for s in list(connection.subscriptions.values())
+        ],
+    }

@@ -1,0 +1,169 @@
+"""The delivery of one process: its dispatchers, and how commits reach them.
+
+Outcomes of commits come from whatever thread committed, and are applied on the loop: leases that ended give credit back,
+handed messages go to their takers, queues with something ready are looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from brokerweb.core import events
+from brokerweb.core.errors import BrokerError
+from brokerweb.delivery.dispatcher import Dispatcher
+from brokerweb.delivery.subscription import Subscription
+from brokerweb.delivery.taker import Book, Taker
+from brokerweb.storage import run
+from brokerweb.storage.committer import Call
+from queues import engine
+from queues.messages import Settle
+
+RECEIPTS_AT_ONCE = 500  # in one settlement of the broker's own
+RETRY = 0.5  # seconds after the store refused one
+
+
+class Hub:
+    """Start on the loop; ``stop`` before the committer does."""
+
+    def __init__(self) -> None:
+        self.book = Book()
+        self.holders: dict[str, Subscription] = {}  # receipt -> who holds it, of subscriptions in this process
+        self.stopping = False
+        self.on_due: Callable[[int], None] = lambda _: None  # a duty will have work at that instant
+        self.on_deleted: Callable[[int], None] = lambda _: None  # takers that are not subscriptions end themselves
+        self._dispatchers: dict[int, Dispatcher] = {}
+        self._loop: asyncio.AbstractEventLoop
+        self._unlisten: Callable[[], None] = lambda: None
+
+    def listen(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._unlisten = events.listen(self._committed)
+
+    def stop(self) -> None:
+        self.stopping = True
+        self._unlisten()
+
+    # Takers
+
+    def join(self, taker: Taker) -> None:
+        """A taker may have messages from now on."""
+        self.book.add(taker)
+        dispatcher = self._dispatchers.get(taker.queue_id)
+        if dispatcher is None:
+            dispatcher = self._dispatchers[taker.queue_id] = Dispatcher(self, taker.queue_id)
+        dispatcher.look()
+
+    def leave(self, taker: Taker) -> None:
+        """A taker may have no more messages."""
+        self.book.remove(taker)
+        if not self.book.of(taker.queue_id):
+            self._dispatchers.pop(taker.queue_id, None)
+        else:
+            self.pump(taker.queue_id)
+
+    def pump(self, queue_id: int) -> None:
+        dispatcher = self._dispatchers.get(queue_id)
+        if dispatcher is not None:
+            dispatcher.pump()
+
+    def look(self, queue_ids: Iterable[int] | None = None) -> None:
+        """Something may be ready in these queues, or in any."""
+        for queue_id in list(self._dispatchers) if queue_ids is None else queue_ids:
+            dispatcher = self._dispatchers.get(queue_id)
+            if dispatcher is not None:
+                dispatcher.look()
+
+    def queue_deleted(self, queue_id: int) -> None:
+        """End everybody who waits for messages of a queue that is gone."""
+        for taker in self.book.of(queue_id):
+            if isinstance(taker, Subscription):
+                taker.ended(taker, "deleted", "The queue was deleted.")
+        self.on_deleted(queue_id)
+
+    # Verbs
+
+    def start(self, verb: Any, args: tuple[Any, ...], done: Callable[[Call], None]) -> None:
+        """Run a verb; ``done`` is told on the loop. Raises Unavailable."""
+        run.start(verb, args, {}, done=done)
+
+    def release(self, receipts: list[str]) -> None:
+        """Give messages back that nobody will handle."""
+        self.settle_all([Settle("release", receipt) for receipt in receipts])
+
+    def lose(self, receipts: list[str]) -> None:
+        """Their consumer was lost: a failure each."""
+        self.settle_all([Settle("lose", receipt) for receipt in receipts])
+
+    def settle_all(self, settles: list[Settle]) -> None:
+        """Settle by the broker itself, in bounded steps, and again until the store takes it."""
+        for i in range(0, len(settles), RECEIPTS_AT_ONCE):
+            self._settle_some(settles[i : i + RECEIPTS_AT_ONCE])
+
+    def _settle_some(self, some: list[Settle]) -> None:
+        def done(call: Call) -> None:
+            if call.error is not None and call.error.retryable:
+                self._loop.call_later(RETRY, self._settle_some, some)
+
+        try:
+            self.start(engine.settle, (some,), done)
+        except BrokerError:
+            if not self.stopping:
+                self._loop.call_later(RETRY, self._settle_some, some)
+
+    # Outcomes
+
+    def _committed(self, outcome: events.Outcome) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._apply, outcome)
+
+    def _apply(self, outcome: events.Outcome) -> None:
+        for taker, messages in outcome.handed:
+            taker.accept(messages)
+        if outcome.extended:
+            self._extend(outcome.extended)
+        queues = self._end(outcome.ended) if outcome.ended else set()
+        if outcome.ready:
+            self.look(outcome.ready)
+        for queue_id in queues - outcome.ready:
+            self.pump(queue_id)
+        if outcome.changed:
+            self.look(outcome.changed)
+            self._check(outcome.changed)
+        if outcome.due_at is not None:
+            self.on_due(outcome.due_at)
+
+    def _extend(self, extended: list[tuple[str, int]]) -> None:
+        for receipt, until in extended:
+            subscription = self.holders.get(receipt)
+            if subscription is not None:
+                subscription.extend(receipt, until)
+
+    def _end(self, receipts: list[str]) -> set[int]:
+        """Give credit back; the queues whose takers have room again."""
+        holders, by_subscription = self.holders, dict[Subscription, list[str]]()
+        for receipt in receipts:
+            subscription = holders.pop(receipt, None)
+            if subscription is not None:
+                ended = by_subscription.get(subscription)
+                if ended is None:
+                    by_subscription[subscription] = [receipt]
+                else:
+                    ended.append(receipt)
+        for subscription, ended in by_subscription.items():
+            subscription.end(ended)
+        return {subscription.queue_id for subscription in by_subscription}
+
+    def _check(self, queue_ids: set[int]) -> None:
+        """Find out which of the changed queues are gone, also when nobody has room."""
+        for queue_id in queue_ids & self.book.queues():
+
+            def done(call: Call, queue_id: int = queue_id) -> None:
+                if call.error is None and call.result is None:
+                    self.queue_deleted(queue_id)
+
+            try:
+                self.start(engine.find_by_id, (queue_id,), done)
+            except BrokerError:
+                self._loop.call_later(RETRY, self._check, {queue_id})

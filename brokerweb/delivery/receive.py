@@ -1,0 +1,125 @@
+"""Receive: one answer with messages, waiting for the first if asked to."""
+
+from __future__ import annotations
+
+import asyncio
+
+from brokerweb.core.errors import NotFound
+from brokerweb.delivery import hub as hub_module
+from brokerweb.delivery.taker import Taker
+from brokerweb.identity.principal import Principal
+from brokerweb.storage.run import aperform
+from queues import engine
+from queues.leasing import ANSWER_BYTES
+from queues.messages import Handout, Leased
+
+_hub: hub_module.Hub | None = None
+_waiting: set[Receiver] = set()
+
+
+def install(hub: hub_module.Hub | None) -> None:
+    """The hub that long polls of this process wait at."""
+    global _hub
+    _hub = hub
+    if hub is not None:
+        hub.on_deleted = _queue_deleted
+
+
+class Receiver(Taker):
+    """A taker for one answer: whatever comes first is all it gets."""
+
+    def __init__(self, queue_id: int, terms: engine.Terms, limit: int) -> None:
+        super().__init__(queue_id, terms, limit)
+        self._limit = limit
+        self.answer: asyncio.Future[list[Leased]] = asyncio.get_running_loop().create_future()
+
+    def take(self, n: int) -> None:
+        super().take(n)
+        self.withheld = True
+
+    def give_back(self, n: int) -> None:
+        super().give_back(n)
+        if self.unsettled == 0:
+            self.withheld = False
+
+    def accept(self, messages: list[Leased]) -> None:
+        hub = _hub
+        if self.answer.done() or not self.open:
+            assert hub is not None
+            hub.release([m.receipt for m in messages if m.receipt is not None])
+            return
+        fitting = _fitting(messages) if self.acknowledge else messages
+        if hub is not None and len(fitting) < len(messages):
+            hub.release([m.receipt for m in messages[len(fitting) :] if m.receipt is not None])
+        self.answer.set_result(fitting)
+
+
+def _fitting(messages: list[Leased]) -> list[Leased]:
+    """The messages whose bodies one answer may carry."""
+    size = 0
+    for n, message in enumerate(messages):
+        size += len(message.body)
+        if n and size > ANSWER_BYTES:
+            return messages[:n]
+    return messages
+
+
+async def receive(
+    queue: str,
+    principal: Principal,
+    *,
+    limit: int,
+    wait: float = 0,
+    lease: float | None = None,
+    acknowledge: bool = True,
+    gone: asyncio.Event | None = None,
+) -> Handout:
+    """Lease up to ``limit`` messages; wait up to ``wait`` seconds for the first, or until ``gone``. Raises NotFound."""
+    terms = engine.Terms(f"rest:{principal.owner}", lease, acknowledge)
+    handout: Handout = await aperform(engine.lease, queue, limit, terms)
+    if handout.messages or not wait:
+        return handout
+    hub = _hub
+    if hub is None or hub.stopping:
+        return handout
+    definition = await aperform(engine.find, queue)
+    receiver = Receiver(definition.id, terms, limit)
+    hub.join(receiver)
+    _waiting.add(receiver)
+    try:
+        messages = await _wait(receiver, wait, gone)
+    finally:
+        _waiting.discard(receiver)
+        hub.leave(receiver)
+    if messages:
+        return Handout(messages)
+    return Handout([], paused=(await aperform(engine.find, queue)).paused_at is not None)
+
+
+async def _wait(receiver: Receiver, wait: float, gone: asyncio.Event | None) -> list[Leased]:
+    """What the receiver got. Messages reserved for it in a transaction under way are released by ``accept``."""
+    leaving = asyncio.ensure_future(gone.wait()) if gone is not None else None
+    try:
+        await asyncio.wait({receiver.answer, leaving} if leaving else {receiver.answer}, timeout=wait, return_when="FIRST_COMPLETED")
+    finally:
+        if leaving is not None:
+            leaving.cancel()
+    if receiver.answer.done():
+        return receiver.answer.result()
+    receiver.answer.cancel()
+    return []
+
+
+def finish_waiting() -> None:
+    """The node stops: long polls answer at once, with nothing."""
+    for receiver in list(_waiting):
+        if not receiver.answer.done():
+            receiver.answer.set_result([])
+
+
+def _queue_deleted(queue_id: int) -> None:
+    for receiver in list(_waiting):
+        if receiver.queue_id == queue_id and not receiver.answer.done():
+            receiver.answer.set_exception(NotFound("The queue was deleted."))
+
+

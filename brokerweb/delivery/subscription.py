@@ -1,0 +1,123 @@
+"""A subscription: a taker that stays, with a window of unsettled messages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from brokerweb.core import clock
+from brokerweb.delivery.taker import Taker
+from queues.engine import Terms
+from queues.messages import Leased
+
+if TYPE_CHECKING:
+    from brokerweb.delivery.hub import Hub
+
+MAX_HELD_BYTES = 32 * 1024 * 1024  # of bodies unsettled at one subscription; then its window is full whatever the count
+
+Deliver = Callable[["Subscription", list[Leased]], None]
+Ended = Callable[["Subscription", str, str], None]
+
+
+class Subscription(Taker):
+    """``deliver(sub, messages)`` puts messages on their way; ``ended(sub, code, message)`` says that the broker ends it.
+
+    Credit comes back when a message is settled, wherever that happens, and at its lease's deadline.
+    """
+
+    def __init__(self, hub: Hub, sub: str, queue: str, queue_id: int, terms: Terms, prefetch: int) -> None:
+        super().__init__(queue_id, terms, prefetch)
+        self.hub, self.sub, self.queue, self.prefetch = hub, sub, queue, prefetch
+        self.held: dict[str, int] = {}  # receipt -> bytes
+        self.held_bytes = 0
+        self.alone: str | None = None  # the receipt of a message that nothing may go beside
+        self.draining = False
+        self.congested = False
+        self._deadlines: deque[tuple[int, list[str]]] = deque()
+        self._later: dict[str, int] = {}  # extended: receipt -> deadline
+        self._timer: asyncio.TimerHandle | None = None
+        self.deliver: Deliver
+        self.ended: Ended
+
+    def accept(self, messages: list[Leased]) -> None:
+        if not self.open:
+            self.hub.release([m.receipt for m in messages if m.receipt is not None])
+            return
+        if self.acknowledge:
+            self._hold(messages)
+        self.deliver(self, messages)
+
+    def _hold(self, messages: list[Leased]) -> None:
+        held, holders, receipts = self.held, self.hub.holders, []
+        size = 0
+        for message in messages:
+            receipt = message.receipt
+            assert receipt is not None
+            held[receipt] = length = len(message.body)
+            holders[receipt] = self
+            receipts.append(receipt)
+            size += length
+        self.held_bytes += size
+        if messages[0].alone:
+            self.alone = receipts[0]
+        self._deadlines.append((messages[0].lease_until, receipts))
+        if self._timer is None:
+            self._arm()
+        self.review()
+
+    def end(self, receipts: list[str]) -> None:
+        """These leases are over: settled by whomever, or past their deadline."""
+        for receipt in receipts:
+            self.held_bytes -= self.held.pop(receipt)
+            if self._later:
+                self._later.pop(receipt, None)
+        if self.alone is not None and self.alone not in self.held:
+            self.alone = None
+        if not self.held:
+            self._deadlines.clear()
+        self.hub.book.settle(self, len(receipts))
+        self.review()
+
+    def review(self) -> None:
+        """Decide anew whether more may come."""
+        full = self.held_bytes > MAX_HELD_BYTES
+        withheld = full or self.draining or self.congested or self.alone is not None
+        if withheld != self.withheld:
+            self.hub.book.withhold(self, withheld)
+
+    def extend(self, receipt: str, until: int) -> None:
+        self._later[receipt] = until
+        self._deadlines.append((until, [receipt]))
+        self._arm()
+
+    def stop(self) -> list[str]:
+        """Take no more. Returns the receipts it held, which are nobody's credit from now on."""
+        self.hub.book.remove(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        return list(self.held)
+
+    # Deadlines, by a local timer: one for the earliest
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._deadlines and self.open:
+            first = self._deadlines[0][0] if len(self._deadlines) == 1 else min(until for until, _ in self._deadlines)
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, (first - clock.now()) / clock.SECOND), self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        now = clock.now()
+        over = [r for until, receipts in self._deadlines if until <= now for r in receipts]
+        self._deadlines = deque((until, receipts) for until, receipts in self._deadlines if until > now)
+        ended = list(dict.fromkeys(r for r in over if r in self.held and self._later.get(r, 0) <= now))
+        for receipt in ended:
+            self.hub.holders.pop(receipt, None)
+        if ended:
+            self.end(ended)
+        self._arm()

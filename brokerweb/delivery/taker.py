@@ -1,0 +1,132 @@
+"""Those who wait for messages, and the book of their room, which the committer asks inside a publish."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from brokerweb.core.allotment import allot
+from queues.engine import Terms
+from queues.messages import Leased
+
+MOST_AT_ONCE = 1000  # messages asked for in one go
+
+
+class Taker:
+    """One who takes messages of a queue on given terms. ``credit`` is how many more; ``unsettled`` how many it has."""
+
+    def __init__(self, queue_id: int, terms: Terms, credit: int) -> None:
+        self.queue_id, self.terms, self.credit = queue_id, terms, credit
+        self.unsettled = 0
+        self.open = True
+        self.withheld = False  # may have nothing now: slow to read, draining, or busy with a message that goes alone
+
+    # What the publishing verb asks of a taker
+
+    @property
+    def lease(self) -> float | None:
+        return self.terms.lease
+
+    @property
+    def holder(self) -> str:
+        return self.terms.holder
+
+    @property
+    def acknowledge(self) -> bool:
+        return self.terms.acknowledge
+
+    # What the book asks
+
+    def room(self) -> int:
+        return min(self.credit, MOST_AT_ONCE) if self.open and not self.withheld else 0
+
+    def take(self, n: int) -> None:
+        self.credit -= n
+        self.unsettled += n
+
+    def give_back(self, n: int) -> None:
+        self.credit += n
+        self.unsettled -= n
+
+    def accept(self, messages: list[Leased]) -> None:
+        """Messages are leased to this taker and durable. On the loop."""
+        raise NotImplementedError
+
+
+class Book:
+    """Who has room, by queue. Loop and committer both write in it, so everything is under one short lock."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._takers: dict[int, list[Taker]] = {}
+
+    def add(self, taker: Taker) -> None:
+        with self._lock:
+            self._takers.setdefault(taker.queue_id, []).append(taker)
+
+    def remove(self, taker: Taker) -> None:
+        with self._lock:
+            taker.open = False
+            takers = self._takers.get(taker.queue_id, [])
+            if taker in takers:
+                takers.remove(taker)
+            if not takers:
+                self._takers.pop(taker.queue_id, None)
+
+    def of(self, queue_id: int) -> list[Taker]:
+        with self._lock:
+            return list(self._takers.get(queue_id, ()))
+
+    def queues(self) -> set[int]:
+        with self._lock:
+            return set(self._takers)
+
+    def reserve(self, queue_id: int, wanted: int) -> list[tuple[Taker, int]]:
+        """Room for up to ``wanted`` messages, taken from its owners: give back what is not used."""
+        with self._lock:
+            takers = [(t, room) for t in self._takers.get(queue_id, ()) if (room := t.room()) > 0]
+            if not takers:
+                return []
+            shares = allot(wanted, [(t.unsettled, room) for t, room in takers])
+            reserved = [(t, n) for (t, _), n in zip(takers, shares, strict=True) if n]
+            for taker, n in reserved:
+                taker.take(n)
+            return reserved
+
+    def reserve_all(self, queue_id: int) -> list[tuple[Taker, int]]:
+        """All the room there is, for a look at what is ready."""
+        with self._lock:
+            reserved = [(t, room) for t in self._takers.get(queue_id, ()) if (room := t.room()) > 0]
+            for taker, n in reserved:
+                taker.take(n)
+            return reserved
+
+    def reserve_one(self, queue_id: int, idle: Callable[[Taker], bool]) -> tuple[Taker, int] | None:
+        """All the room of one taker that is idle."""
+        with self._lock:
+            for taker in self._takers.get(queue_id, ()):
+                if (n := taker.room()) > 0 and idle(taker):
+                    taker.take(n)
+                    return taker, n
+            return None
+
+    def cancel(self, reserved: Sequence[tuple[Taker, int]]) -> None:
+        """Room that was not used after all."""
+        with self._lock:
+            for taker, n in reserved:
+                if n:
+                    taker.give_back(n)
+
+    def settle(self, taker: Taker, n: int) -> None:
+        """``n`` of its messages have ended."""
+        with self._lock:
+            taker.give_back(n)
+
+    def grant(self, taker: Taker, n: int, most: int) -> None:
+        """``n`` more, on the taker's own word, and ``most`` at the most."""
+        with self._lock:
+            taker.credit = min(taker.credit + n, most)
+
+    def withhold(self, taker: Taker, withheld: bool) -> None:
+        with self._lock:
+            taker.withheld = withheld
