@@ -1,0 +1,67 @@
+"""What documents say about the code, held against the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from brokerweb import __version__, conf
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
+
+
+def test_every_option_is_in_the_settings_document():
+    rows = {}
+    for line in (ROOT / "docs" / "settings.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| `"):
+            rows[cells[0].strip("`")] = [cell.strip("`") for cell in cells[1:]]
+    assert sorted(rows) == sorted(conf.OPTIONS)
+    for name, (variable, flag, *_) in rows.items():
+        assert variable == conf.OPTIONS[name].metadata["variable"]
+        assert flag == conf.flags().get(name, "")
+
+
+def test_the_settings_document_has_the_defaults():
+    text = (ROOT / "docs" / "settings.md").read_text()
+    defaults = conf.Conf()
+    for value in (defaults.data, defaults.bind, defaults.server, defaults.max_request_bytes):
+        assert f"| `{value}` |" in text
+
+
+def test_the_version_is_the_newest_in_the_changelog():
+    found = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert found is not None
+    assert found[1] == __version__
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_between_files_lead_somewhere(document: Path):
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text())
+    missing = [
+        link for link in links if "://" not in link and not link.startswith("mailto:") and not (document.parent / link).exists()
+    ]
+    assert missing == []
+
+
+def test_records_of_decisions_are_numbered_without_gaps():
+    numbers = sorted(int(path.name[:4]) for path in (ROOT / "docs" / "adr").glob("*.md"))
+    assert numbers == list(range(len(numbers)))
+
+
+def test_every_record_has_a_date_and_a_status():
+    for path in (ROOT / "docs" / "adr").glob("0*.md"):
+        text = path.read_text()
+        assert re.search(r"^- Date: (\d{4}-\d\d-\d\d|YYYY-MM-DD)$", text, re.MULTILINE), path.name
+        assert re.search(r"^- Status: \S+", text, re.MULTILINE), path.name
+
+
+def test_nothing_names_a_package_registry():
+    """An address of one registry in the tree would override whichever one a reader's machine is set to use."""
+    address = re.compile(r"(?:extra-)?index-url|/simple/?[\"' ]")
+    names = ("*.toml", "*.cfg", "*.txt", "*.md", "Makefile", "Dockerfile")
+    files = [path for name in names for path in ROOT.glob(name)] + list((ROOT / ".ci").iterdir())
+    assert [path.name for path in files if address.search(path.read_text())] == []
