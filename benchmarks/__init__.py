@@ -1,0 +1,1 @@
+"""The workloads of docs/performance.md: ``python -m benchmarks`` prints one JSON line for each, on each server."""

@@ -1,0 +1,28 @@
+"""The load generator, a process of its own: python -m benchmarks.load WORKLOAD URL TOKEN PID SECONDS WAITING."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import sys
+
+import uvloop
+
+from benchmarks.workloads import WORKLOADS, Figures, Target
+
+
+def main(workload: str, url: str, token: str, pid: str, *amounts: str) -> None:
+    """Run one workload and print its figures as JSON."""
+    target = Target(url, token, int(pid), float(amounts[0]), int(amounts[1]))
+    gc.disable()  # a pause of the generator would count as the broker's
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        print(json.dumps(runner.run(_run(workload, target))))
+
+
+async def _run(workload: str, target: Target) -> Figures:
+    return await WORKLOADS[workload](target)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,52 @@
+"""What /proc says about a process: processor time, memory."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of all threads so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def rss_mib(pid: int) -> float:
+    """Resident memory in MiB, without pages of files that are only mapped."""
+    wanted = {"RssAnon", "RssShmem"}
+    lines = (line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return sum(int(line[1]) for line in lines if line[0].rstrip(":") in wanted) / 1024
+
+
+def rss_total_mib(pid: int) -> float:
+    """Resident memory in MiB as ``ps`` and ``top`` show it."""
+    lines = (line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return next(int(line[1]) for line in lines if line[0] == "VmRSS:") / 1024
+
+
+class Stopwatch:
+    """Wall time, and the share of one core that this process and the server took, since it was started."""
+
+    def __init__(self, server: int) -> None:
+        self.server = server
+        self.start()
+
+    def start(self) -> None:
+        self.began, self.own, self.theirs = time.perf_counter(), time.process_time(), cpu_seconds(self.server)
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.began
+
+    def shares(self) -> dict[str, float]:
+        """Cores used: 1.0 is one core all the time."""
+        seconds = self.seconds
+        return {
+            "seconds": round(seconds, 2),
+            "server_cores": round((cpu_seconds(self.server) - self.theirs) / seconds, 2),
+            "generator_cores": round((time.process_time() - self.own) / seconds, 2),
+        }

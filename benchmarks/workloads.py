@@ -1,0 +1,182 @@
+"""The workloads. Each is a coroutine of the load generator; it returns the figures of one JSON line."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.request import Request, urlopen
+
+from benchmarks.process import Stopwatch, rss_mib, rss_total_mib
+from benchmarks.roles import BODY, Consumer, Producer, Trouble
+from benchmarks.wire import Http, WebSocket, request
+
+Figures = dict[str, Any]
+WARM_UP = 0.2  # of the time, before the measurement
+
+
+@dataclass(frozen=True)
+class Target:
+    """The broker under load, and how long and how much to load it."""
+
+    url: str
+    token: str
+    pid: int
+    seconds: float
+    waiting: int  # messages of the large backlog
+
+    def declare(self, queue: str) -> None:
+        """Create a queue with its default settings."""
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        asked = Request(f"{self.url}/api/v1/queues/{queue}", b"{}", headers, method="PUT")
+        urlopen(asked, timeout=30).close()
+
+
+async def _steady(target: Target, count: Callable[[], int], broken: Callable[[], Any]) -> Figures:
+    """The rate of ``count`` after a warm-up."""
+    await asyncio.sleep(target.seconds * WARM_UP)
+    watch, before = Stopwatch(target.pid), count()
+    await asyncio.sleep(target.seconds)
+    done, shares = count() - before, watch.shares()
+    if trouble := broken():
+        raise Trouble(trouble)
+    return {"rate": round(done / shares["seconds"]), "unit": "messages/s", **shares}
+
+
+async def _end_to_end(target: Target, *, batch: int, window: int, singly: bool, in_flight: int) -> Figures:
+    """One producer, one consumer; at most ``in_flight`` messages are published and not yet acknowledged."""
+    target.declare("orders")
+    producer = Producer("orders", batch=batch, window=window)
+    consumer = Consumer("orders", prefetch=max(1000, in_flight), singly=singly)
+    await asyncio.gather(producer.connect(target.url, target.token), consumer.connect(target.url, target.token))
+    consumer.consume()
+    consumer.on_acked = lambda: producer.allow(consumer.acked + in_flight)
+    producer.allow(in_flight)
+    figures = await _steady(target, lambda: consumer.acked, lambda: producer.trouble or consumer.trouble)
+    return {**figures, "batch": batch, "in_flight": in_flight}
+
+
+async def batches(target: Target) -> Figures:
+    """End to end over WebSocket, frames of 100, every ack confirmed."""
+    return await _end_to_end(target, batch=100, window=20, singly=False, in_flight=4000)
+
+
+async def singles(target: Target) -> Figures:
+    """End to end over WebSocket, one message a publish frame, one receipt an ack frame, pipelined."""
+    return await _end_to_end(target, batch=1, window=400, singly=True, in_flight=800)
+
+
+async def rest(target: Target) -> Figures:
+    """Confirmed publish over REST, one message a request, 16 connections."""
+    target.declare("orders")
+    post = request(target.url, target.token, "/queues/orders/messages", b'{"messages":[{"body":%s}]}' % BODY)
+    done, wrong = 0, 0
+
+    def answered(connection: list[Http], status: int) -> None:
+        nonlocal done, wrong
+        done, wrong = done + 1, wrong or (status if status != 201 else 0)
+        connection[0].transport.write(post)
+
+    for _ in range(16):
+        own: list[Http] = []
+        own.append(await Http.connect(target.url, lambda status, own=own: answered(own, status)))  # type: ignore[misc]
+        own[0].transport.write(post)
+    return await _steady(target, lambda: done, lambda: wrong)
+
+
+async def latency(target: Target, rate: int = 500) -> Figures:
+    """From publish to delivery at a steady rate, one message a frame, each acknowledged."""
+    target.declare("orders")
+    samples: list[float] = []
+    sent_at: dict[int, float] = {}
+    number = re.compile(rb'"n":(\d+)')
+    consumer = Consumer("orders", prefetch=1000)
+    deliver = consumer.on_deliver
+
+    def on_deliver(payload: bytes) -> None:
+        now = time.perf_counter()
+        samples.extend(now - sent_at.pop(int(n)) for n in number.findall(payload))
+        deliver(payload)
+
+    consumer.on_deliver = on_deliver  # type: ignore[method-assign]
+    producer = await WebSocket.connect(target.url, target.token, lambda payload: None)
+    await consumer.connect(target.url, target.token)
+    consumer.consume()
+    await asyncio.sleep(0.5)
+    watch = Stopwatch(target.pid)
+    for n in range(int(rate * target.seconds)):
+        await asyncio.sleep(max(0, watch.began + n / rate - time.perf_counter()))
+        sent_at[n] = time.perf_counter()
+        text = b'{"op":"publish","to":"queue:orders","messages":[{"body":{"n":%d,"pad":%s}}]}' % (n, BODY[:1000] + b'"')
+        producer.send(text)
+    shares = watch.shares()
+    await consumer.until(int(rate * target.seconds), 10)
+    samples.sort()
+    return {**{f"p{p}_ms": round(samples[len(samples) * p // 100] * 1000, 2) for p in (50, 90, 99)}, "rate": rate, **shares}
+
+
+async def _fill(target: Target, queue: str, number: int) -> float:
+    """Publish ``number`` messages; the rate."""
+    producer = Producer(queue, batch=500, window=8)
+    await producer.connect(target.url, target.token)
+    start = time.perf_counter()
+    producer.allow(number)
+    await producer.until(number, 600)
+    producer.socket.transport.close()
+    return number / (time.perf_counter() - start)
+
+
+async def _drain(target: Target, queue: str, number: int, *, limit: float) -> Figures:
+    """Consume and acknowledge what waits, all of it or as much as ``limit`` seconds allow; the rate."""
+    consumer = Consumer(queue, prefetch=2000)
+    await consumer.connect(target.url, target.token)
+    watch = Stopwatch(target.pid)
+    consumer.consume()
+    deadline = asyncio.create_task(asyncio.sleep(limit))
+    while consumer.acked < number and not deadline.done():
+        await consumer.until(min(number, consumer.acked + 1), limit)
+    shares = watch.shares()
+    deadline.cancel()
+    consumer.socket.transport.close()
+    return {"rate": round(consumer.acked / shares["seconds"]), "drained": consumer.acked, **shares}
+
+
+async def backlog(target: Target) -> Figures:
+    """Draining a large backlog against small ones, and memory: idle, and with the large backlog waiting."""
+    await asyncio.sleep(2)
+    idle, idle_total = rss_mib(target.pid), rss_total_mib(target.pid)
+    small: list[int] = []
+    target.declare("small")
+    for _ in range(5):
+        await _fill(target, "small", 10_000)
+        small.append((await _drain(target, "small", 10_000, limit=30))["rate"])
+    target.declare("large")
+    filled = await _fill(target, "large", target.waiting)
+    await asyncio.sleep(2)
+    full, full_total = rss_mib(target.pid), rss_total_mib(target.pid)
+    large = await _drain(target, "large", target.waiting, limit=120)
+    median = sorted(small)[2]
+    return {
+        "ratio": round(large["rate"] / median, 2),
+        "unit": f"rate draining {target.waiting} / rate draining 10000",
+        "rate_small": median,
+        "rate_large": large["rate"],
+        "publish_rate": round(filled),
+        "memory_idle_mib": round(idle_total, 1),
+        "memory_waiting_mib": round(full_total, 1),
+        "anonymous_idle_mib": round(idle, 1),
+        "anonymous_waiting_mib": round(full, 1),
+        **{name: large[name] for name in ("drained", "seconds", "server_cores", "generator_cores")},
+    }
+
+
+WORKLOADS: dict[str, Callable[[Target], Awaitable[Figures]]] = {
+    "batches": batches,
+    "singles": singles,
+    "rest": rest,
+    "latency": latency,
+    "backlog": backlog,
+}
