@@ -139,9 +139,9 @@ def includes(wide: str, narrow: str, steps: Iterator[int] | None = None) -> bool
             if not places & walker.end:
                 return False
             continue
-        token = narrow[place]
-        after = _skipping_star(narrow, place if token == "*" else place + 1)
-        for letter in walker.letters if token in "*?" else (token,):
+        sign = narrow[place]
+        after = _skipping_star(narrow, place if sign == "*" else place + 1)
+        for letter in walker.letters if sign in "*?" else (sign,):
             if next(steps, None) is None:
                 return False
             there = walker.step(places, letter)
@@ -165,9 +165,9 @@ class _Walker:
 
     def __init__(self, pattern: str) -> None:
         self.letters = {*pattern} - {"*", "?"} | {"\0"}
-        self._star = sum(1 << n for n, token in enumerate(pattern) if token == "*")
+        self._star = sum(1 << n for n, sign in enumerate(pattern) if sign == "*")
         self._matching = {
-            letter: sum(1 << n for n, token in enumerate(pattern) if token in ("?", letter)) for letter in self.letters
+            letter: sum(1 << n for n, sign in enumerate(pattern) if sign in ("?", letter)) for letter in self.letters
         }
         self._other = self._matching["\0"]
         self.start, self.end = self._closed(1), 1 << len(pattern)
