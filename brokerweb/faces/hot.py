@@ -116,7 +116,7 @@ async def answer(hot: Hot, call: Call) -> bytes:
 
 
 async def _publish(call: Call, messages: list[NewMessage]) -> bytes:
-    accepted = await aperform(engine.publish, call.queue, messages, publisher=call.principal.name)
+    accepted = await aperform(engine.publish, call.queue, messages, publisher=call.principal.name, cost=len(call.body))
     return b'{"results":%b}' % wire.results(accepted)
 
 

@@ -42,7 +42,7 @@ class WireMessage(Strict):
     """A message as clients send it: exactly one of ``body`` and ``body_base64``; durations are seconds."""
 
     body: Raw | UnsetType = UNSET
-    body_base64: bytes | None = None
+    body_base64: bytes | UnsetType = UNSET
     key: str | None = None
     headers: dict[str, str] | None = None
     content_type: str | None = None
@@ -206,10 +206,10 @@ def to_one(message: WireMessage, pointer: str = "/message") -> NewMessage:
 def _to_new(m: WireMessage) -> NewMessage:
     body = m.body
     if body is UNSET:
-        if m.body_base64 is None:
+        if m.body_base64 is UNSET:
             raise Invalid.at("", "one of body and body_base64 is needed")
         return _convert(m, m.body_base64)
-    if m.body_base64 is not None:
+    if m.body_base64 is not UNSET:
         raise Invalid.at("", "only one of body and body_base64 may be given")
     text = bytes(body)
     if len(text) > 2 * MAX_DEPTH:

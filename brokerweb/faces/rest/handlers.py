@@ -1,0 +1,30 @@
+"""Django's own error pages: problem details below ``/api/``, pages elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.views import defaults
+
+from brokerweb.core.errors import BrokerError, Forbidden, Internal, Invalid, NotFound
+from brokerweb.faces.rest.base import problem, translated
+
+PROGRAMS = ("/api/", "/metrics")  # paths whose readers are programs
+
+
+def _for_programs(error: type[BrokerError], page: Callable[..., Any]) -> Callable[..., HttpResponse]:
+    def handler(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+        if request.path_info.startswith(PROGRAMS):
+            return problem(translated(exception) if exception is not None and error is Invalid else error())
+        shown: HttpResponse = page(request) if exception is None else page(request, exception)
+        return shown
+
+    return handler
+
+
+bad_request = _for_programs(Invalid, defaults.bad_request)
+forbidden = _for_programs(Forbidden, defaults.permission_denied)
+not_found = _for_programs(NotFound, defaults.page_not_found)
+failed = _for_programs(Internal, defaults.server_error)

@@ -1,0 +1,52 @@
+"""``?limit=`` and cursors of lists that no table pages."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+
+from brokerweb.core.errors import Invalid
+from brokerweb.faces.rest.operations import Parameter
+
+DEFAULT, MOST = 50, 1000
+_NUMBER = re.compile(r"[1-9][0-9]{0,3}")
+
+LIMIT = Parameter("limit", {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT}, "how many items at most")
+AFTER = Parameter("after", {"type": "string"}, "the cursor `next` of the page before, with the same filter")
+
+
+def limit(query: Mapping[str, str]) -> int:
+    """How many items a page has. Raises Invalid."""
+    text = query.get("limit", str(DEFAULT))
+    if not _NUMBER.fullmatch(text) or int(text) > MOST:
+        raise Invalid.at("/limit", f"an integer from 1 to {MOST}")
+    return int(text)
+
+
+def boolean(query: Mapping[str, str], name: str) -> bool:
+    """A parameter that is ``true`` or ``false``, or left out. Raises Invalid."""
+    text = query.get(name, "false")
+    if text not in ("true", "false"):
+        raise Invalid.at(f"/{name}", "true or false")
+    return text == "true"
+
+
+def sealed(kind: str, position: str) -> str:
+    """A cursor: where the next page begins."""
+    return base64.urlsafe_b64encode(f"{kind}:{position}".encode()).decode().rstrip("=")
+
+
+def opened(kind: str, query: Mapping[str, str]) -> str | None:
+    """The position in ``?after=``, or None without one. Raises Invalid for a cursor of something else."""
+    cursor = query.get("after")
+    if cursor is None:
+        return None
+    try:
+        text = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except ValueError:
+        text = ""
+    found, colon, position = text.partition(":")
+    if found != kind or not colon or sealed(kind, position) != cursor:
+        raise Invalid.at("/after", "not a cursor of this list")
+    return position

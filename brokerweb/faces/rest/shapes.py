@@ -1,0 +1,377 @@
+"""The shapes of requests and answers. Requests are parsed by these; the OpenAPI document is written from all of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from brokerweb.faces.wire import Strict, WireMessage
+
+Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, description="RFC 3339, UTC, microseconds")]
+Id = Annotated[str, Meta(pattern="^[0-9]{1,19}$")]
+Name = Annotated[str, Meta(pattern="^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$")]
+State = Literal["scheduled", "ready", "blocked", "leased", "dead"]
+Verb = Literal["publish", "consume", "browse", "manage", "monitor", "admin"]
+Count = Annotated[int, Meta(ge=0)]
+LeaseSetting = Annotated[float, Meta(ge=1, le=43_200)]
+LONGEST = 3_660 * 86_400
+
+
+# Queues
+
+
+class BackoffSettings(Strict):
+    """How long a failed message waits: `initial * factor ** (failures - 1)`, at most `max`, spread by `jitter`; seconds."""
+
+    initial: Annotated[float, Meta(ge=0, le=366 * 86_400)] | None = 1
+    factor: Annotated[float, Meta(ge=1, le=1_000)] | None = 2
+    max: Annotated[float, Meta(ge=0, le=366 * 86_400)] | None = 3600
+    jitter: Annotated[float, Meta(ge=0, le=1)] | None = 0.15
+
+
+class QueueSettings(Strict):
+    """The settings to change; `null` puts one back to its default. Durations are seconds."""
+
+    lease: LeaseSetting | UnsetType | None = UNSET
+    max_failures: Annotated[int, Meta(ge=1, le=1000000)] | UnsetType | None = UNSET
+    backoff: BackoffSettings | UnsetType | None = UNSET
+    keyed: bool | UnsetType | None = UNSET
+    ttl: Annotated[float, Meta(ge=0.001, le=LONGEST)] | UnsetType | None = UNSET
+    on_expire: Literal["drop", "dead"] | UnsetType | None = UNSET
+    max_length: Annotated[int, Meta(ge=1, le=2**53)] | UnsetType | None = UNSET
+    overflow: Literal["refuse", "dead_letter_oldest"] | UnsetType | None = UNSET
+    dedup_window: Annotated[float, Meta(ge=0, le=30 * 86400)] | UnsetType | None = UNSET
+    max_body_bytes: Annotated[int, Meta(ge=1, le=5242880)] | UnsetType | None = UNSET
+    history: Literal["failures"] | UnsetType | None = UNSET
+    keep_settled: Annotated[float, Meta(ge=0, le=0)] | UnsetType | None = UNSET
+    expires: Annotated[float, Meta(ge=1, le=LONGEST)] | UnsetType | None = UNSET
+
+
+class Backoff(Struct):
+    """How long a failed message waits, in seconds."""
+
+    initial: float
+    factor: float
+    max: float
+    jitter: float
+
+
+class Counts(Struct):
+    """Exact numbers of messages per state."""
+
+    ready: Count
+    scheduled: Count
+    blocked: Count
+    leased: Count
+    dead: Count
+
+
+class Rates(Struct):
+    """Events per second over the last ten seconds."""
+
+    published: float
+    delivered: float
+    acked: float
+    failed: float
+
+
+class Paused(Struct):
+    """Who paused a queue, why, and since when."""
+
+    by: str
+    reason: str
+    paused_at: Instant
+
+
+class Queue(Struct):
+    """A queue: its settings and how it stands."""
+
+    name: Name
+    created_at: Instant
+    lease: float
+    max_failures: int | None
+    backoff: Backoff
+    keyed: bool
+    ttl: float | None
+    on_expire: Literal["drop", "dead"]
+    max_length: int | None
+    overflow: Literal["refuse", "dead_letter_oldest"]
+    dedup_window: float
+    max_body_bytes: int
+    history: str
+    keep_settled: float
+    expires: float | None
+    counts: Counts
+    oldest_ready_age: float | None
+    rates: Rates
+    consumers: Count
+    paused: Paused | None
+
+
+class QueueList(Struct):
+    """A page of queues by name."""
+
+    items: list[Queue]
+    next: str | None
+
+
+class PauseRequest(Strict):
+    """Why the queue is paused."""
+
+    reason: Annotated[str, Meta(max_length=2000)] = ""
+
+
+class Nothing(Strict):
+    """Nothing is asked: an empty object, or no body."""
+
+
+# Messages
+
+
+class Delivered(Struct):
+    """A message as it was handed out: `body` where it came as JSON, else `body_base64`."""
+
+    id: Id
+    receipt: str | None
+    content_type: str
+    key: str | None
+    headers: dict[str, str]
+    priority: Annotated[int, Meta(ge=0, le=9)]
+    published_at: Instant
+    expires_at: Instant | None
+    reply_to: str | None
+    correlation_id: str | None
+    attempts: Count
+    failures: Count
+    lease_until_at: Instant | None
+    lease: float | None
+    body: Any | UnsetType = UNSET
+    body_base64: Annotated[str, Meta(extra_json_schema={"contentEncoding": "base64"})] | UnsetType = UNSET
+
+
+class Result(Struct):
+    """A stored message; with `duplicate` the one its `dedup_id` named before."""
+
+    id: Id
+    duplicate: bool
+
+
+class PublishAnswer(Struct):
+    """What became of the messages, in their order."""
+
+    results: list[Result]
+
+
+class ReceiveAnswer(Struct):
+    """What was handed out; `paused` says that the queue hands out nothing."""
+
+    messages: list[Delivered]
+    paused: bool | UnsetType = UNSET
+
+
+class SettleResult(Struct):
+    """`ok`, or the code of what went wrong."""
+
+    receipt: str
+    status: str
+    lease_until_at: Instant | UnsetType = UNSET
+
+
+class SettleAnswer(Struct):
+    """What became of each receipt, in the order ack, nack, release, dead, extend."""
+
+    results: list[SettleResult]
+
+
+class Failure(Struct):
+    """One failed hand-out."""
+
+    attempt: int
+    kind: str
+    consumer: str | None
+    error: str | None
+    failed_at: Instant
+
+
+class Message(Struct):
+    """A message as browsing shows it."""
+
+    id: Id
+    state: State
+    content_type: str
+    key: str | None
+    headers: dict[str, str]
+    priority: Annotated[int, Meta(ge=0, le=9)]
+    published_at: Instant
+    expires_at: Instant | None
+    reply_to: str | None
+    correlation_id: str | None
+    attempts: Count
+    failures: Count
+    lease_until_at: Instant | None
+    lease: float | None
+    due_at: Instant
+    reason: Literal["max_failures", "rejected", "expired", "overflow"] | None
+    last_error: str | None
+    publisher: str | None
+    parent: Id | None
+    body: Any | UnsetType = UNSET
+    body_base64: Annotated[str, Meta(extra_json_schema={"contentEncoding": "base64"})] | UnsetType = UNSET
+    failed: list[Failure] | UnsetType = UNSET  # of one message alone
+
+
+class MessageList(Struct):
+    """A page of messages by id; it may be short, or empty, and still have a next one."""
+
+    items: list[Message]
+    next: str | None
+
+
+class Reschedule(Strict):
+    """When the message is due: one of `delay` (seconds from now) and `deliver_at`; the past means now."""
+
+    delay: Annotated[float, Meta(ge=0, le=366 * 86_400)] | None = None
+    deliver_at: Instant | None = None
+
+
+class RequeueRequest(Strict):
+    """With `message`: the edited copy that takes the original's place."""
+
+    message: WireMessage | None = None
+
+
+class NewId(Struct):
+    """The id of the message that was stored."""
+
+    id: Id
+
+
+class Selection(Strict):
+    """Which messages: the parameters of browsing, or `ids`."""
+
+    state: State | list[State] | UnsetType = UNSET
+    states: State | list[State] | UnsetType = UNSET
+    key: str | UnsetType = UNSET
+    order: Literal["asc", "desc"] | UnsetType = UNSET
+    ids: Annotated[list[Id | int], Meta(max_length=1000)] | UnsetType = UNSET
+
+
+class PurgeRequest(Strict):
+    """What to delete; ready, scheduled and blocked messages unless `states` names others."""
+
+    filter: dict[str, Any] = {}
+    dry_run: bool = False
+
+
+class RedriveRequest(Strict):
+    """Which dead messages to put back, and where: their own queue unless `to` names another (`NAME` or `queue:NAME`)."""
+
+    filter: dict[str, Any] = {}
+    dry_run: bool = False
+    to: str | None = None
+
+
+class Preview(Struct):
+    """What the call would touch."""
+
+    matched: Count
+    oldest_at: Instant | None
+    newest_at: Instant | None
+    samples: list[Message]
+
+
+class Affected(Struct):
+    """How many messages the call touched."""
+
+    affected: Count
+
+
+# Administration
+
+
+class GrantShape(Strict):
+    """Verbs on a pattern of names: a glob (`*`, `?`) over all kinds, or over one as `queue:orders.*`."""
+
+    pattern: Annotated[str, Meta(pattern=r"^((queue|stream|topic):)?[A-Za-z0-9._*?-]{1,200}$")]
+    verbs: Annotated[list[Verb], Meta(min_length=1)]
+
+
+class TokenRequest(Strict):
+    """A token to make; it grants and lasts no more than its maker."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    grants: Annotated[list[GrantShape], Meta(max_length=100)]
+    expires_at: Instant | None = None
+
+
+class Token(Struct):
+    """A token; its text is not known any more."""
+
+    id: Id
+    name: str
+    grants: list[GrantShape]
+    created_at: Instant
+    expires_at: Instant | None
+    last_used_at: Instant | None
+    created_by: str
+
+
+class NewToken(Token, kw_only=True):
+    """A token with its text, this once."""
+
+    token: str
+
+
+class TokenList(Struct):
+    """A page of tokens, the newest first."""
+
+    items: list[Token]
+    next: str | None
+
+
+class Subscription(Struct):
+    """What a connection consumes, and how much of it is unsettled."""
+
+    sub: str
+    queue: str
+    prefetch: Count
+    unsettled: Count
+
+
+class Connection(Struct):
+    """A live WebSocket."""
+
+    id: str
+    owner: str
+    name: str
+    address: str | None
+    protocol: str | None
+    connected_at: Instant
+    subscriptions: list[Subscription]
+
+
+class ConnectionList(Struct):
+    """A page of live connections."""
+
+    items: list[Connection]
+    next: str | None
+
+
+class Fault(Struct):
+    """One place of the request that is wrong; `pointer` is a JSON Pointer (RFC 6901)."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(Struct):
+    """An error, as RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    retryable: bool
+    errors: list[Fault] | UnsetType = UNSET
