@@ -8,6 +8,7 @@ from __future__ import annotations
 from brokerweb.storage.transaction import Transaction
 from queues import burial, keys, sequence, settling
 from queues.definitions import Q, find_by_id
+from queues.messages import parse_receipt
 from queues.states import State
 
 LIMIT = 200
@@ -15,11 +16,12 @@ LIMIT = 200
 
 def promote(tx: Transaction, limit: int = LIMIT) -> int:
     """Scheduled messages that are due become ready; delayed ones of a keyed queue join the end of their key now."""
-    due = tx.rows(Q.due_scheduled, tx.now, limit)
-    for id, queue_id, key, held in due:
+    done = 0
+    for id, queue_id, key, held in tx.rows(Q.due_scheduled, tx.now, limit):
         queue = find_by_id(tx, queue_id)
-        if queue is None:
+        if queue is None:  # a deleted queue's rows go with the sweep
             continue
+        done += 1
         if queue.keyed and key is not None and not held:
             state = _join(tx, queue_id, id, key)
         else:
@@ -28,7 +30,7 @@ def promote(tx: Transaction, limit: int = LIMIT) -> int:
         tx.moved(queue_id, State.SCHEDULED, state)
         if state is State.READY:
             tx.outcome.ready.add(queue_id)
-    return len(due)
+    return done
 
 
 def _join(tx: Transaction, queue_id: int, id: int, key: str) -> State:
@@ -39,22 +41,25 @@ def _join(tx: Transaction, queue_id: int, id: int, key: str) -> State:
 
 def expire_leases(tx: Transaction, limit: int = LIMIT) -> int:
     """Leases past their deadline are failures."""
-    overdue = [settling.Held(*row) for row in tx.rows(Q.overdue, tx.now, limit)]
-    for held in overdue:
+    done = 0
+    for row in tx.rows(Q.overdue, tx.now, limit):
+        held = settling.Held(*row)
         queue = find_by_id(tx, held.queue_id)
         if queue is not None:
             settling.lease_ran_out(tx, queue, held)
-    return len(overdue)
+            done += 1
+    return done
 
 
 def expire_messages(tx: Transaction, limit: int = LIMIT) -> int:
     """Waiting messages past their ttl are dropped, or dead where the queue says so."""
-    expired = tx.rows(Q.expired, tx.now, limit)
-    for id, queue_id, state, failures, attempts, key, held in expired:
+    done = 0
+    for id, queue_id, state, failures, attempts, key, held in tx.rows(Q.expired, tx.now, limit):
         queue = find_by_id(tx, queue_id)
         if queue is not None:
             burial.expire(tx, queue, burial.Body(id, state, failures, key if held else None, attempts))
-    return len(expired)
+            done += 1
+    return done
 
 
 def forget_dedup(tx: Transaction, limit: int = LIMIT) -> int:
@@ -89,3 +94,20 @@ def next_work(tx: Transaction) -> int | None:
     return min(instants, default=None)
 
 
+
+
+def shift_leases(tx: Transaction, by: int, since: int) -> int:
+    """After a stop: leases that ran at ``since`` run on for the time they had left, whatever the wall says of the time between."""
+    return tx.change(Q.shift_leases, by, since) if by > 0 else 0
+
+
+def newest_instant(tx: Transaction) -> int:
+    """The newest instant that was stored as the present; 0 in an empty store."""
+    row = tx.row(Q.newest_instant)
+    return row[0] if row else 0
+
+
+def ended_of(tx: Transaction, receipts: list[str]) -> list[str]:
+    """Which of these leases are over."""
+    parsed = [(text, parse_receipt(text)) for text in receipts]
+    return [text for text, r in parsed if r is None or tx.row(Q.held, r.message_id, r.queue_id, r.attempt, tx.now) is None]

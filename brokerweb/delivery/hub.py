@@ -140,6 +140,11 @@ class Hub:
             if subscription is not None:
                 subscription.extend(receipt, until)
 
+    def leases_ended(self, receipts: list[str]) -> None:
+        """Leases of subscriptions here that are over without an outcome that said so."""
+        for queue_id in self._end(receipts):
+            self.pump(queue_id)
+
     def _end(self, receipts: list[str]) -> set[int]:
         """Give credit back; the queues whose takers have room again."""
         holders, by_subscription = self.holders, dict[Subscription, list[str]]()

@@ -47,6 +47,8 @@ class Subscription(Taker):
             return
         if self.acknowledge:
             self._hold(messages)
+        else:
+            self.hub.book.spend(self, len(messages))
         self.deliver(self, messages)
 
     def _hold(self, messages: list[Leased]) -> None:

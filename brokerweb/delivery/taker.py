@@ -117,6 +117,11 @@ class Book:
                 if n:
                     taker.give_back(n)
 
+    def spend(self, taker: Taker, n: int) -> None:
+        """``n`` messages went to a taker that settles nothing: only its own word brings credit back."""
+        with self._lock:
+            taker.unsettled -= n
+
     def settle(self, taker: Taker, n: int) -> None:
         """``n`` of its messages have ended."""
         with self._lock:

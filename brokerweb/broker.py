@@ -1,0 +1,215 @@
+"""The running broker of one process: clock, committer, delivery and duties, started and stopped together.
+
+It lives on the server's event loop. ``current`` is the one that runs, or None.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from brokerweb.cluster import nodes
+from brokerweb.core import clock, events
+from brokerweb.core.duty import DutyLoop
+from brokerweb.delivery import connections, receive
+from brokerweb.delivery.hub import Hub
+from brokerweb.identity import duties as identity_duties
+from brokerweb.identity import tokens
+from brokerweb.storage import changes, run
+from brokerweb.storage.committer import Call, Committer
+from brokerweb.storage.run import aperform
+from queues import duties, retirement
+
+GOING_AWAY, UNAUTHENTICATED = 1001, 4001
+GOODBYE = 5.0  # seconds sockets have to end at a drain
+HEARTBEAT, TOKENS, FOREIGN, ORPHANS = 5.0, 3.0, 0.2, 60.0  # seconds between
+LOOK = 2.0  # seconds between looks nobody asked for
+STALE = 5.0  # seconds without an answer after which the store counts as not writable
+
+current: Broker | None = None
+
+
+class Broker:
+    """``start``, ``drain`` and ``stop``, in this order and each once."""
+
+    def __init__(self) -> None:
+        self.hub = Hub()
+        self.committer = Committer(self._deliver, handover=self.hub.book)
+        self._loop: asyncio.AbstractEventLoop
+        self._in_use: set[int] = set()
+        self._orphans_at = 0.0
+        self._alive_at = 0.0
+        self._unlisten: list[Callable[[], None]] = []
+        self._duties = [
+            DutyLoop("timers", self._timers),
+            DutyLoop("housekeeping", self._housekeeping, longest=HEARTBEAT),
+            DutyLoop("tokens", self._tokens, longest=TOKENS),
+            DutyLoop("foreign commits", self._foreign, longest=FOREIGN),
+            DutyLoop("looks", self._looks, longest=LOOK),
+        ]
+
+    async def start(self) -> None:
+        """Everything runs when this returns. Raises BrokerError when the store cannot be written."""
+        global current
+        self._loop = asyncio.get_running_loop()
+        clock.install(clock.Clock())
+        self.committer.start()
+        run.install(self.committer)
+        try:
+            await self._recover()
+        except BaseException:
+            await self._stop_committer()
+            raise
+        self.hub.listen()
+        self.hub.on_due = self._duties[0].due
+        receive.install(self.hub)
+        self._unlisten = [events.listen(self._note_use), tokens.on_revoked(self._revoked)]
+        for duty in self._duties:
+            duty.start()
+        self._alive_at = time.monotonic()
+        current = self
+
+    async def drain(self) -> None:
+        """Hand nothing out any more, and tell every socket and long poll that this node goes; returns when they ended."""
+        self.hub.stopping = True
+        receive.finish_waiting()
+        for connection in connections.live():
+            connection.close(GOING_AWAY, "the node stops")
+        deadline = time.monotonic() + GOODBYE
+        while connections.live() and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+
+    async def stop(self) -> None:
+        """End duties and committer; everything accepted is stored when this returns. Safe to call twice."""
+        global current
+        if current is not self:
+            return
+        current = None
+        for duty in self._duties:
+            await duty.stop()
+        for unlisten in self._unlisten:
+            unlisten()
+        self.hub.stop()
+        receive.install(None)
+        await self._stop_committer()
+
+    def ready(self) -> dict[str, Any]:
+        """What ``/readyz`` says: ``ok``, ``degraded``, or ``unavailable`` when the store cannot be written."""
+        error = self.committer.last_error
+        silent = time.monotonic() - self._alive_at > HEARTBEAT + STALE
+        checks = {
+            "store": "not writable" if error is not None or silent else "ok",
+            "duties": "ok",
+            "inbox": "crowded" if self.committer.crowded else "ok",
+        }
+        status = "unavailable" if checks["store"] != "ok" else "ok" if checks["inbox"] == "ok" else "degraded"
+        return {"status": status, "checks": checks}
+
+    # Start
+
+    async def _recover(self) -> None:
+        """Take up where the last run ended: the clock never behind a stored instant, leases given back or prolonged."""
+        seen, newest = await aperform(_instants)
+        clock_now = clock.Clock()
+        clock_now.not_before(max(seen or 0, newest))
+        clock.install(clock_now)
+        if seen is not None:
+            await aperform(duties.shift_leases, clock.now() - seen, seen)
+        while await aperform(duties.release_sockets) > 0:
+            pass
+        await aperform(nodes.begin)
+
+    async def _stop_committer(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self.committer.stop)
+        run.install(None)
+        clock.install(None)
+
+    # Results
+
+    def _deliver(self, batch: list[Call]) -> None:
+        self._loop.call_soon_threadsafe(_tell, batch)
+
+    def _note_use(self, outcome: events.Outcome) -> None:
+        self._in_use.update(queue_id for _, queue_id in outcome.counts)
+
+    def _revoked(self, owner: str) -> None:
+        self._loop.call_soon_threadsafe(_close_of, owner)
+
+    # Duties
+
+    async def _timers(self, now: int) -> float:
+        """What is due: promotions, ended leases, expired messages."""
+        steps: list[Callable[..., int]] = [duties.promote, duties.expire_leases, duties.expire_messages]
+        done = await asyncio.gather(*(aperform(step) for step in steps))
+        if any(n >= duties.LIMIT for n in done):
+            return 0
+        instant = await aperform(duties.next_work)
+        return 1.0 if instant is None else max(0.0, (instant - clock.now()) / clock.SECOND)
+
+    async def _housekeeping(self, now: int) -> float:
+        await aperform(nodes.see)
+        self._alive_at = time.monotonic()
+        in_use, self._in_use = self._in_use | self.hub.book.queues(), set()
+        await aperform(retirement.expire_idle, in_use)
+        await _until_done(duties.forget_dedup, duties.LIMIT)
+        await _until_done(retirement.sweep_deleted, 1)
+        if time.monotonic() >= self._orphans_at:
+            self._orphans_at = time.monotonic() + ORPHANS
+            await _until_done(duties.ready_orphans, duties.LIMIT)
+        await identity_duties.tick(now)
+        await self._reconcile()
+        return HEARTBEAT
+
+    async def _reconcile(self) -> None:
+        """Leases that ended in another process give their credit back, too."""
+        receipts = list(self.hub.holders)
+        for i in range(0, len(receipts), 500):
+            ended = await aperform(duties.ended_of, receipts[i : i + 500])
+            if ended:
+                self.hub.leases_ended(ended)
+
+    async def _tokens(self, now: int) -> float:
+        """Sockets whose token or user was revoked elsewhere end within seconds."""
+        live = connections.live()
+        if live:
+            valid = await tokens.astill_valid_all([c.principal for c in live])
+            for connection, stands in zip(live, valid, strict=True):
+                if not stands:
+                    connection.close(UNAUTHENTICATED, "the token or session has ended")
+        return TOKENS
+
+    async def _foreign(self, now: int) -> float:
+        """Commits of other processes, which nobody told this one about."""
+        if await aperform(changes.foreign_commits):
+            self.hub.look()
+            self._duties[0].due(clock.now())
+        return FOREIGN
+
+    async def _looks(self, now: int) -> float:
+        self.hub.look()
+        return LOOK
+
+
+def _instants(tx: Any) -> tuple[int | None, int]:
+    return nodes.last_seen(tx), duties.newest_instant(tx)
+
+
+async def _until_done(verb: Callable[..., int], full: int) -> None:
+    """Turn after turn while there is a full one; others' calls run in between."""
+    while await aperform(verb) >= full:
+        pass
+
+
+def _tell(batch: list[Call]) -> None:
+    for call in batch:
+        call.done(call)
+
+
+def _close_of(owner: str) -> None:
+    for connection in connections.live():
+        if connection.principal.owner == owner:
+            connection.close(UNAUTHENTICATED, "the token was revoked")
+
+

@@ -1,0 +1,212 @@
+"""The committer: one thread and connection that runs whatever verbs are waiting as one transaction.
+
+A lone call commits at once; while one batch commits the next gathers, so a crowd shares an fsync. Each caller gets its own
+result or error, after the commit returned. The committer knows no verb.
+
+- A verb that raises before it wrote anything fails by itself. One that raises later rolls the batch back, and every call
+  is then run in a transaction of its own.
+- A failing commit answers every call with an error, none with a result.
+- The inbox is bounded in calls and bytes: beyond it ``submit`` raises Unavailable, and ``crowded`` tells faces to stop reading.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from brokerweb.core.errors import BrokerError, Internal, Unavailable
+from brokerweb.storage.transaction import DIALECTS, HandOver, Transaction, transaction
+
+log = logging.getLogger(__name__)
+
+MAX_CALLS, MAX_COST = 10_000, 64 * 1024 * 1024  # of the inbox; a call costs the bytes it holds
+CROWDED = 0.5  # of either, at which faces stop reading
+BATCH_CALLS, BATCH_COST, BATCH_SECONDS = 512, 8 * 1024 * 1024, 0.05
+CALL_COST = 256
+
+Verb = Callable[..., Any]
+Deliver = Callable[[list["Call"]], None]
+
+
+class Call:
+    """One verb to run, and what came of it: ``result`` or ``error``, told to ``done`` where the committer was told to deliver."""
+
+    __slots__ = ("args", "cost", "direct", "done", "error", "kwargs", "result", "verb")
+
+    def __init__(self, verb: Verb, args: tuple[Any, ...], kwargs: dict[str, Any], done: Callable[[Call], None]) -> None:
+        self.verb, self.args, self.kwargs, self.done = verb, args, kwargs, done
+        self.cost = CALL_COST
+        self.direct = False  # ``done`` may be called on the committer's thread
+        self.result: Any = None
+        self.error: BrokerError | None = None
+
+
+class _RedoSeparatelyError(Exception):
+    """A verb failed after it had written: the batch cannot be kept."""
+
+
+class Committer:
+    """Start it, submit calls from any thread, stop it; what was submitted before the stop is still run."""
+
+    def __init__(self, deliver: Deliver, *, using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None) -> None:
+        self._deliver, self._using, self._handover = deliver, using, handover
+        self._inbox: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._calls = self._cost = 0
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+        self.last_error: BrokerError | None = None  # of the last batch; None while commits succeed
+        self.batches = self.calls = 0
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Run what was submitted, then end the thread. Safe to call twice."""
+        with self._lock:
+            already, self._stopping = self._stopping, True
+        if not already:
+            self._inbox.put(None)
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    @property
+    def crowded(self) -> bool:
+        return self._calls > MAX_CALLS * CROWDED or self._cost > MAX_COST * CROWDED
+
+    def submit(self, call: Call) -> None:
+        """Queue a call. Calls of one thread run in the order they were submitted. Raises Unavailable when full or stopping."""
+        with self._lock:
+            if self._stopping or self._calls >= MAX_CALLS or (self._calls and self._cost + call.cost > MAX_COST):
+                raise Unavailable("The broker is stopping." if self._stopping else "The broker has too much to write.")
+            self._calls += 1
+            self._cost += call.cost
+            self._inbox.put(call)
+
+    # The thread
+
+    def _run(self) -> None:
+        connection = connections[self._using]
+        try:
+            self._prepare(connection)
+            while (batch := self._gather()) is not None:
+                self._commit(batch)
+                self._settle_accounts(batch)
+        finally:
+            connection.close()
+
+    def _prepare(self, connection: Any) -> None:
+        connection.ensure_connection()
+        if connection.vendor == "sqlite":
+            # The one connection that checkpoints. A larger log than SQLite's default means fewer, and longer, checkpoints.
+            connection.connection.execute("PRAGMA wal_autocheckpoint=4000")
+            connection.connection.execute("PRAGMA cache_size=-16000")
+
+    def _gather(self) -> list[Call] | None:
+        """What is waiting, within the bounds of a batch; waits only when there is nothing."""
+        call = self._inbox.get()
+        if call is None:
+            return None
+        batch, cost = [call], call.cost
+        while len(batch) < BATCH_CALLS and cost < BATCH_COST:
+            try:
+                call = self._inbox.get_nowait()
+            except queue.Empty:
+                break
+            if call is None:
+                self._inbox.put(None)  # run this batch first
+                break
+            batch.append(call)
+            cost += call.cost
+        return batch
+
+    def _settle_accounts(self, batch: list[Call]) -> None:
+        with self._lock:
+            self._calls -= len(batch)
+            self._cost -= sum(call.cost for call in batch)
+        self.batches += 1
+        self.calls += len(batch)
+        for call in batch:
+            if call.direct:
+                call.done(call)
+        waiting = [call for call in batch if not call.direct]
+        if waiting:
+            self._deliver(waiting)
+
+    def _commit(self, batch: list[Call]) -> None:
+        """Run the batch in as few transactions as its time allows."""
+        while batch:
+            done = self._try_together(batch)
+            if done == 0:
+                for call in batch:
+                    self._run_alone(call)
+                return
+            batch = batch[done:]
+
+    def _try_together(self, batch: list[Call]) -> int:
+        """One transaction with as many calls as fit its time; how many, or 0 when it failed and all must be run alone."""
+        tx: Transaction | None = None
+        done = 0
+        try:
+            with transaction(self._using, self._handover) as tx:
+                deadline = time.monotonic() + BATCH_SECONDS
+                for call in batch:
+                    self._run_in(tx, call)
+                    done += 1
+                    if time.monotonic() > deadline:
+                        break
+        except Exception as error:
+            if tx is not None:
+                tx.abandon()
+            if not isinstance(error, _RedoSeparatelyError) and len(batch) == 1:
+                self._fail(batch[0], error)
+                return 1
+            for call in batch:
+                call.result = call.error = None
+            return 0
+        self.last_error = None
+        return done
+
+    def _run_in(self, tx: Transaction, call: Call) -> None:
+        writes = tx.writes
+        try:
+            call.result = call.verb(tx, *call.args, **call.kwargs)
+        except BrokerError as error:
+            if tx.writes != writes or len(tx.outcome.handed):
+                raise _RedoSeparatelyError from error
+            call.error = error
+
+    def _run_alone(self, call: Call) -> None:
+        tx: Transaction | None = None
+        try:
+            with transaction(self._using, self._handover) as tx:
+                call.result = call.verb(tx, *call.args, **call.kwargs)
+            self.last_error = None
+        except Exception as error:
+            if tx is not None:
+                tx.abandon()
+            self._fail(call, error)
+
+    def _fail(self, call: Call, error: Exception) -> None:
+        call.result, call.error = None, self._meaning(error)
+        if call.error is not error:
+            self.last_error = call.error
+
+    def _meaning(self, error: Exception) -> BrokerError:
+        if isinstance(error, BrokerError):
+            return error
+        dialect = DIALECTS[connections[self._using].vendor]
+        known = dialect.translate(error)
+        if known is None:
+            log.error("a verb failed", exc_info=error)
+            return Internal()
+        log.warning("the store refused a commit: %s", error)
+        return known
+
+

@@ -1,0 +1,89 @@
+"""Run a verb in one commit, from wherever the caller is: the running committer's, or a transaction of one's own.
+
+Inside the caller's own ``atomic()`` a verb joins that instead (``storage.transaction``): call it directly there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from django.db import connection
+
+from brokerweb.core.errors import BrokerError, Internal
+from brokerweb.storage.committer import CALL_COST, Call, Committer
+from brokerweb.storage.transaction import DIALECTS, transaction
+
+_committer: Committer | None = None
+ANSWER_WITHIN = 60  # seconds a thread waits for the committer; its bounds make a batch far shorter
+
+
+def install(committer: Committer | None) -> None:
+    """From now on calls of this process go through ``committer``; ``None``: each commits by itself."""
+    global _committer
+    _committer = committer
+
+
+def running() -> Committer | None:
+    return _committer
+
+
+def perform(verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Run ``verb(tx, *args, **kwargs)`` in one commit and return its result after it. Raises BrokerError.
+
+    For threads; on the event loop use ``aperform``.
+    """
+    if _committer is None or connection.in_atomic_block:
+        return _directly(verb, args, kwargs)
+    answered = threading.Event()
+    call = Call(verb, args, kwargs, lambda _: answered.set())
+    call.direct = True
+    _committer.submit(call)
+    if not answered.wait(ANSWER_WITHIN):
+        raise Internal("The committer did not answer.")
+    return _result(call)
+
+
+async def aperform(verb: Callable[..., Any], *args: Any, cost: int = 0, **kwargs: Any) -> Any:
+    """``perform`` from the event loop; ``cost`` is how many bytes the call holds. A caller that goes away cancels nothing."""
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    def done(call: Call) -> None:
+        if not future.done():
+            future.set_result(None)
+
+    call = start(verb, args, kwargs, done=done, cost=cost)
+    await future
+    return _result(call)
+
+
+def start(
+    verb: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, done: Callable[[Call], None], cost: int = 0
+) -> Call:
+    """Hand a call to the running committer; ``done(call)`` is told on the loop. Raises Unavailable when it cannot be taken."""
+    assert _committer is not None, "no broker runs in this process"
+    call = Call(verb, args, kwargs, done)
+    call.cost = CALL_COST + cost
+    _committer.submit(call)
+    return call
+
+
+def _directly(verb: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    try:
+        with transaction() as tx:
+            return verb(tx, *args, **kwargs)
+    except BrokerError:
+        raise
+    except Exception as error:
+        known = DIALECTS[connection.vendor].translate(error)
+        if known is None:
+            raise
+        raise known from error
+
+
+def _result(call: Call) -> Any:
+    if call.error is not None:
+        raise call.error
+    return call.result
