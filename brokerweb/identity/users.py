@@ -12,9 +12,10 @@ from typing import Any
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.models import AnonymousUser
+from django.db import Error
 from django.http import HttpRequest, parse_cookie
 
-from brokerweb.core.errors import Unauthenticated
+from brokerweb.core.errors import Unauthenticated, Unavailable
 from brokerweb.identity.grants import Permit, stored
 from brokerweb.identity.models import Grant
 from brokerweb.identity.principal import Principal
@@ -57,8 +58,11 @@ def session_principal(session_key: str | None) -> Principal | None:
         return None
     request = HttpRequest()
     request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
-    user = auth.get_user(request)  # compares the password's hash, too
-    return None if isinstance(user, AnonymousUser) else principal_of(user, session_key=session_key)
+    try:
+        user = auth.get_user(request)  # compares the password's hash, too
+        return None if isinstance(user, AnonymousUser) else principal_of(user, session_key=session_key)
+    except Error as error:
+        raise Unavailable("the sessions cannot be read") from error
 
 
 async def asession_principal(session_key: str | None) -> Principal | None:

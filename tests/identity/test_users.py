@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
+from django.db import OperationalError
 from django.test import Client
 
-from brokerweb.core.errors import Unauthenticated
+from brokerweb.core.errors import Unauthenticated, Unavailable
 from brokerweb.identity import tokens, users
 from brokerweb.identity.models import Grant
 
@@ -55,6 +56,16 @@ def test_a_session_is_its_user(user, session):
 def test_no_session_is_nobody(session, key):
     assert users.session_principal(key) is None
     assert asyncio.run(users.asession_principal(key)) is None
+
+
+def test_a_store_that_cannot_be_read_is_nobodys_permission(session, monkeypatch):
+    def fails(*_, **__):
+        raise OperationalError("disk I/O error")
+
+    monkeypatch.setattr(users.auth, "get_user", fails)
+
+    with pytest.raises(Unavailable):
+        users.session_principal(session.session_key)
 
 
 @pytest.mark.parametrize("header", [None, "", "brokerweb_session", ";;;", "a=b"])
