@@ -62,7 +62,7 @@ def test_a_store_that_cannot_be_read_is_nobodys_permission(session, monkeypatch)
     def fails(*_, **__):
         raise OperationalError("disk I/O error")
 
-    monkeypatch.setattr(users.auth, "get_user", fails)
+    monkeypatch.setattr("django.contrib.auth.get_user", fails)
 
     with pytest.raises(Unavailable):
         users.session_principal(session.session_key)
