@@ -17,14 +17,12 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402 (models
 from django.urls import path, re_path  # noqa: E402
 
 from brokerweb import conf  # noqa: E402
-from brokerweb.faces import health  # noqa: E402
+from brokerweb.faces import health, lean  # noqa: E402
 from brokerweb.faces.body import Receive, Scope, Send  # noqa: E402
 from brokerweb.faces.django_http import DjangoHttp  # noqa: E402
 from brokerweb.faces.proxies import believe  # noqa: E402
 from brokerweb.servers import lifecycle  # noqa: E402
 
-if find_spec("brokerweb.faces.lean"):
-    from brokerweb.faces import lean
 if find_spec("brokerweb.faces.websocket"):
     from brokerweb.faces.websocket import Socket
 

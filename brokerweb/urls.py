@@ -6,6 +6,7 @@ from importlib.util import find_spec
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
+from brokerweb.faces.metrics import metrics
 from brokerweb.faces.rest.base import Unknown
 
 # Problem details below /api/, Django's pages elsewhere.
@@ -14,13 +15,10 @@ handler403 = "brokerweb.faces.rest.handlers.forbidden"
 handler404 = "brokerweb.faces.rest.handlers.not_found"
 handler500 = "brokerweb.faces.rest.handlers.failed"
 
-urlpatterns: list[URLPattern | URLResolver] = []
-if find_spec("brokerweb.faces.rest.urls"):
-    urlpatterns.append(path("api/v1/", include("brokerweb.faces.rest.urls")))
-    urlpatterns.append(re_path("^api/", Unknown.as_view()))
-if find_spec("brokerweb.faces.metrics"):
-    from brokerweb.faces.metrics import metrics
-
-    urlpatterns.append(path("metrics", metrics))
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/v1/", include("brokerweb.faces.rest.urls")),
+    re_path("^api/", Unknown.as_view()),
+    path("metrics", metrics),
+]
 if find_spec("console.urls"):
     urlpatterns.append(path("", include("console.urls")))

@@ -15,7 +15,7 @@ from typing import Any
 from brokerweb import broker
 from brokerweb.faces.body import Receive, Scope, Send
 
-GRACE = 5.0  # seconds that requests under way get to finish
+GRACE = 3.0  # seconds that requests under way get to finish
 KEEP_ALIVE = 75.0  # seconds a connection may idle between requests
 LINGER = 2.0  # seconds an answered client may go on sending what nobody will read, so that it gets to see the answer
 MAX_HEAD_BYTES = 65_536

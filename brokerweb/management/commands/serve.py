@@ -77,7 +77,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Or as {first.username} with the password:  {first.password}")
         if first.token is not None:
             self.stdout.write(f"A token for programs, shown this once:  {first.token}")
-        self.stdout.write("Another link later: manage.py signin")
+        self.stdout.write("Another link, later: manage.py signin")
 
 
 def refuse_what_is_not_built(options: conf.Conf, workers: int | None) -> None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
+from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch, reverse
 
 from brokerweb import conf
 from brokerweb.identity.signin import create_code
-
-
-def signin_link(url: str, code: str) -> str:
-    """The page with the one button; opening it uses nothing up."""
-    return f"{url}/sign-in/{code}"
 
 
 class Command(BaseCommand):
@@ -31,3 +29,12 @@ class Command(BaseCommand):
         if user is None:
             raise CommandError(f"there is no active user {given['user']!r}; the first start of serve creates admin")
         self.stdout.write(signin_link(conf.get().url, create_code(user)))
+
+
+def signin_link(url: str, code: str) -> str:
+    """The console's page with the one button, or that of the project it runs in; opening it uses nothing up."""
+    try:
+        page = reverse("console:signin")
+    except NoReverseMatch:
+        page = resolve_url(settings.LOGIN_URL)
+    return f"{url}{page}?code={code}"
