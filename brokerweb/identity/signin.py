@@ -5,13 +5,16 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from django.conf import settings
 from django.contrib import auth
 from django.db import transaction
 from django.http import HttpRequest
+from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch, reverse
 from django.views.decorators.debug import sensitive_variables
 
 from brokerweb.core import clock
-from brokerweb.core.errors import Unauthenticated
+from brokerweb.core.errors import NotFound, Unauthenticated
 from brokerweb.identity import audit
 from brokerweb.identity.attempts import Attempts
 from brokerweb.identity.authentication import digest_of
@@ -29,6 +32,24 @@ def create_code(user: Any) -> str:
     now = clock.now()
     SignInCode.objects.create(sha256=digest_of(code), user=user, created_at=now, expires_at=now + clock.seconds(CODE_LASTS))
     return code
+
+
+def link(username: str, base_url: str) -> str:
+    """A link that signs that user in once: the sign-in page's address and a new code. Raises NotFound."""
+    model = auth.get_user_model()
+    user = model._default_manager.filter(**{model.USERNAME_FIELD: username}, is_active=True).first()
+    if user is None:
+        raise NotFound(f"there is no active user {username!r}")
+    return link_of(create_code(user), base_url)
+
+
+def link_of(code: str, base_url: str) -> str:
+    """The link that carries ``code``: to the console's page, or to the project's own."""
+    try:
+        page = reverse("console:signin")
+    except NoReverseMatch:
+        page = resolve_url(settings.LOGIN_URL)
+    return f"{base_url.rstrip('/')}{page}?code={code}"
 
 
 def redeem(code: str, *, address: str | None = None) -> Any:

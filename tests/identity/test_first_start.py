@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from django.contrib.auth.models import User
 
 from brokerweb.identity import signin, tokens
-from brokerweb.identity.first_start import AdminTokenRefused, first_start
+from brokerweb.identity.first_start import AdminTokenRefused, first_start, prepare
 from brokerweb.identity.models import Token
 
 pytestmark = pytest.mark.django_db(transaction=True)
+URL = "http://127.0.0.1:8000"
 GIVEN = "given-administrator-token-1"
 
 
@@ -40,6 +43,18 @@ def test_an_empty_password_and_token_are_not_given():
     assert made.token
     assert made.password
     assert not User.objects.get().check_password("")
+
+
+def test_what_was_generated_is_printed_and_what_was_given_is_not():
+    given = prepare(SimpleNamespace(admin_password="given password", admin_token=GIVEN), URL)
+    User.objects.all().delete()
+    Token.objects.all().delete()
+    generated = prepare(SimpleNamespace(admin_password="", admin_token=""), URL)
+
+    assert (len(given), len(generated)) == (1, 3)
+    assert "given" not in given[0]
+    assert tokens.authenticate(generated[2].rpartition(" ")[2]).admin
+    assert prepare(SimpleNamespace(admin_password="", admin_token=""), URL) == []
 
 
 def test_a_second_start_changes_nothing():

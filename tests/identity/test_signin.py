@@ -10,7 +10,7 @@ from django.db import connection
 from django.http import HttpRequest
 
 from brokerweb.core import clock
-from brokerweb.core.errors import RateLimited, Unauthenticated
+from brokerweb.core.errors import NotFound, RateLimited, Unauthenticated
 from brokerweb.identity import attempts, signin
 from brokerweb.identity.models import AuditEntry, SignInCode
 
@@ -72,6 +72,17 @@ def test_a_code_of_a_user_who_was_deactivated_signs_nobody_in(user):
 
     with pytest.raises(Unauthenticated):
         signin.redeem(code)
+
+
+def test_a_link_leads_to_the_sign_in_page(user):
+    link = signin.link("ada", "http://localhost:8000/")
+
+    base, _, code = link.partition("?code=")
+    assert base.startswith("http://localhost:8000/")
+    assert "//" not in base.removeprefix("http://")
+    assert signin.redeem(code) == user
+    with pytest.raises(NotFound):
+        signin.link("nobody", "http://localhost:8000")
 
 
 def test_old_codes_are_forgotten(user):
