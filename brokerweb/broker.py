@@ -48,6 +48,7 @@ class Broker:
             DutyLoop("tokens", self._tokens, longest=TOKENS),
             DutyLoop("foreign commits", self._foreign, longest=FOREIGN),
             DutyLoop("looks", self._looks, longest=LOOK),
+            DutyLoop("identity", identity_duties.tick, longest=identity_duties.EVERY),
         ]
 
     async def start(self) -> None:
@@ -158,7 +159,6 @@ class Broker:
         if time.monotonic() >= self._orphans_at:
             self._orphans_at = time.monotonic() + ORPHANS
             await _until_done(duties.ready_orphans, duties.LIMIT)
-        await identity_duties.tick(now)
         await self._reconcile()
         return HEARTBEAT
 

@@ -408,6 +408,11 @@ def _tail(m: Leased) -> bytes:
     ).encode()
 
 
+def text(value: str) -> bytes:
+    """A text as JSON."""
+    return _encode(value)
+
+
 def default_type(binary: bool) -> str:
     """The content type of a message that named none."""
     return "application/octet-stream" if binary else "application/json"

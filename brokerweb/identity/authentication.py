@@ -144,7 +144,9 @@ def _valid() -> QuerySet[Token]:
 
 def _principal(token: Token) -> Principal:
     expires_at = None if token.expires_at is None else clock.from_datetime(token.expires_at)
-    return Principal(token.name, token.owner, permits=users.permits_of(token.grants.all()), expires_at=expires_at)
+    principal = Principal(token.name, token.owner, permits=users.permits_of(token.grants.all()), expires_at=expires_at)
+    principal.account = token.created_by
+    return principal
 
 
 def _tokens_now(owners: Iterable[str]) -> dict[str, Principal]:

@@ -20,7 +20,7 @@ class Principal:
     revocation asks ``tokens.still_valid``.
     """
 
-    __slots__ = ("_memo", "admin", "expires_at", "name", "owner", "permits", "session_key")
+    __slots__ = ("_memo", "account", "admin", "expires_at", "name", "owner", "permits", "session_key")
 
     def __init__(
         self,
@@ -34,6 +34,7 @@ class Principal:
         self.name, self.owner, self.expires_at = name, owner, expires_at
         self.permits = (Permit(None, "*", frozenset({ADMIN})),) if superuser else tuple(permits)
         self.admin = any(permit.of_everything and ADMIN in permit.verbs for permit in self.permits)
+        self.account = owner  # who is behind it: a token's is its maker, so that a socket may go on with a newer token
         self.session_key: str | None = None  # of a browser's session, which may end before the user does
         self._memo: dict[tuple[str, str, str], bool] = {}
 

@@ -1,0 +1,114 @@
+"""What waits to be written to one socket, in order. One writer sends it; whoever adds to it never waits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from brokerweb.delivery.subscription import Subscription
+from brokerweb.faces import wire
+from queues.messages import Leased
+
+SENDS_IN_A_ROW = 20  # about a millisecond; then the committer's thread and the server's writes get their turn
+CROWDED_BYTES = 1024 * 1024  # unsent, from which on nothing more is leased for this socket, until half of it is sent
+STUCK = 30.0  # seconds one send may take before the client counts as too slow
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class TooSlow(Exception):
+    """The client does not read what is sent to it."""
+
+
+class Outbox:
+    """Frames, and messages still to become frames: those of one subscription that wait together share one."""
+
+    def __init__(self, send: Send, crowded: Callable[[bool], None]) -> None:
+        self._send, self._tell_crowded = send, crowded
+        self._waiting: deque[str | tuple[Subscription, list[Leased]]] = deque()
+        self._filled = asyncio.Event()
+        self._bytes = 0
+        self._crowded = False
+        self._close: tuple[int, str] | None = None
+
+    @property
+    def closing(self) -> bool:
+        return self._close is not None
+
+    def frame(self, text: str) -> None:
+        if self._close is None:
+            self._waiting.append(text)
+            self._grow(len(text))
+
+    def deliver(self, subscription: Subscription, messages: list[Leased]) -> None:
+        """Messages for one subscription."""
+        last = self._waiting[-1] if self._waiting else None
+        if isinstance(last, tuple) and last[0] is subscription:
+            last[1].extend(messages)
+        else:
+            self._waiting.append((subscription, list(messages)))
+        self._grow(sum(len(message.body) for message in messages))
+
+    def close(self, code: int, reason: str) -> None:
+        """Send what waits, then close. The first word counts."""
+        if self._close is None:
+            self._close = code, reason
+            self._filled.set()
+
+    async def run(self) -> None:
+        """Write until closed. Raises TooSlow, or whatever the server says of a connection that is gone."""
+        row = 0
+        while True:
+            await self._filled.wait()
+            self._filled.clear()
+            while self._waiting:
+                for text in self._frames(self._waiting.popleft()):
+                    await self._write({"type": "websocket.send", "text": text})
+                    row += 1
+                    if row % SENDS_IN_A_ROW == 0:
+                        time.sleep(0)
+                        await asyncio.sleep(0)
+            if self._close is not None:
+                await self._write({"type": "websocket.close", "code": self._close[0], "reason": self._close[1]})
+                return
+
+    async def _write(self, event: dict[str, Any]) -> None:
+        try:
+            async with asyncio.timeout(STUCK):
+                await self._send(event)
+        except TimeoutError:
+            raise TooSlow from None
+
+    def _frames(self, waiting: str | tuple[Subscription, list[Leased]]) -> Sequence[str]:
+        if isinstance(waiting, str):
+            self._shrink(len(waiting))
+            return (waiting,)
+        subscription, messages = waiting
+        self._shrink(sum(len(message.body) for message in messages))
+        head = b'{"op":"deliver","sub":' + wire.text(subscription.sub)
+        return [
+            (head + b',"messages":' + wire.delivered(part) + b"}").decode() for run in batches(messages) for part in wire.split(run)
+        ]
+
+    def _grow(self, n: int) -> None:
+        self._bytes += n
+        self._filled.set()
+        if not self._crowded and self._bytes > CROWDED_BYTES:
+            self._crowded = True
+            self._tell_crowded(True)
+
+    def _shrink(self, n: int) -> None:
+        self._bytes -= n
+        if self._crowded and self._bytes < CROWDED_BYTES // 2:
+            self._crowded = False
+            self._tell_crowded(False)
+
+
+def batches(messages: list[Leased], most: int = 1000) -> Sequence[list[Leased]]:
+    """Runs of at most ``most`` messages, so that a frame of tiny ones stays within a client's limits."""
+    if len(messages) <= most:
+        return (messages,)
+    return [messages[i : i + most] for i in range(0, len(messages), most)]

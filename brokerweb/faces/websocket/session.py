@@ -1,0 +1,272 @@
+"""What an authenticated client's frames mean: each is parsed, permitted, handed to one verb, and answered when that is stored.
+
+Nothing here waits for a verb, except to begin a subscription: frames are read on while earlier ones are being stored, within
+``IN_FLIGHT`` commands and bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from brokerweb import broker
+from brokerweb.core import clock
+from brokerweb.core.errors import BrokerError, Conflict, Forbidden, Invalid, LeaseLost, NotFound, Unavailable
+from brokerweb.core.names import check_name, parse_destination
+from brokerweb.delivery import connections
+from brokerweb.delivery.subscription import Subscription
+from brokerweb.faces import wire
+from brokerweb.faces.websocket import commands
+from brokerweb.faces.websocket.outbox import Outbox
+from brokerweb.identity import authentication
+from brokerweb.identity.principal import Principal
+from brokerweb.storage import run
+from brokerweb.storage.committer import Call
+from queues import engine
+from queues.messages import Leased, Settle, Settled
+
+IN_FLIGHT, IN_FLIGHT_BYTES = 1000, 16 * 1024 * 1024
+CROWDED_PAUSE = 0.005  # seconds between looks at a crowded committer
+BAD_FRAMES = 10  # in a row
+TOO_MANY, UNAUTHENTICATED = 4008, 4001
+WARN_BEFORE = 60.0  # seconds before a token's end
+
+_encode = msgspec.json.Encoder().encode
+
+
+def error_frame(id: Any, error: BrokerError) -> str:
+    """An error as a frame."""
+    frame: dict[str, Any] = {"op": "error"}
+    if id is not None:
+        frame["id"] = id
+    detail = error.detail if len(error.detail) <= 500 else error.detail[:500] + "…"
+    return _encode(frame | {"code": error.code, "message": detail, "retryable": error.retryable} | error.extra).decode()
+
+
+class Session:
+    """One authenticated socket. ``end`` must be called once, when it is over."""
+
+    def __init__(self, principal: Principal, address: str, outbox: Outbox) -> None:
+        if broker.current is None:
+            raise Unavailable("The broker is stopping.")
+        self._hub, self._outbox = broker.current.hub, outbox
+        self._loop = asyncio.get_running_loop()
+        self._connection = connections.Connection(self._hub, principal, address, "brokerweb.v1")
+        self._connection.close = self._close_from_anywhere
+        connections.register(self._connection)
+        self._bad_in_a_row = 0
+        self._calls = self._bytes = 0
+        self._settled = asyncio.Event()
+        self._timers: list[asyncio.TimerHandle] = []
+        self._handlers: dict[type, Callable[[Any, int], Any]] = {
+            commands.Publish: self._publish,
+            commands.Consume: self._consume,
+            commands.Ack: lambda c, n: self._settle(c, wire.settle_receipts("ack", c.receipts), n),
+            commands.Release: lambda c, n: self._settle(c, wire.settle_receipts("release", c.receipts), n),
+            commands.Nack: lambda c, n: self._settle(c, wire.settle_nacks(c.items), n),
+            commands.Dead: lambda c, n: self._settle(c, wire.settle_deads(c.items), n),
+            commands.Extend: lambda c, n: self._settle(c, wire.settle_extends(c.items), n),
+            commands.Credit: self._credit,
+            commands.Cancel: self._cancel,
+            commands.Auth: self._auth,
+            commands.Ping: lambda c, n: self._answer("pong", c.id),
+            commands.Pong: lambda c, n: None,
+        }
+        self._watch_expiry()
+
+    @property
+    def _principal(self) -> Principal:
+        return self._connection.principal
+
+    # Frames in
+
+    async def handle(self, text: str) -> None:
+        """Do what a frame says; whatever is wrong with it is answered."""
+        id = None
+        try:
+            command = wire.decode(commands.Frame, text)  # type: ignore[arg-type]  # a union is a type to msgspec
+            id = command.id
+            waiting = self._handlers[type(command)](command, len(text))
+            if waiting is not None:
+                await waiting
+            self._bad_in_a_row = 0
+        except Invalid as error:
+            self.bad(error, id if id is not None else _id_of(text))
+        except BrokerError as error:
+            self._bad_in_a_row = 0
+            self._outbox.frame(error_frame(id, error))
+
+    def bad(self, error: BrokerError, id: Any = None) -> None:
+        """A frame that is none. Ten in a row end the socket."""
+        self._outbox.frame(error_frame(id, error))
+        self._bad_in_a_row += 1
+        if self._bad_in_a_row >= BAD_FRAMES:
+            self._outbox.close(TOO_MANY, "too many bad frames")
+
+    async def room(self) -> None:
+        """Wait until another frame may be read: the client's commands under way are bounded, and so is the committer's inbox."""
+        while self._calls >= IN_FLIGHT or self._bytes >= IN_FLIGHT_BYTES:
+            self._settled.clear()
+            await self._settled.wait()
+        while (committer := run.running()) is not None and committer.crowded and self._calls:
+            await asyncio.sleep(CROWDED_PAUSE)
+
+    # Verbs
+
+    def _publish(self, command: commands.Publish, size: int) -> None:
+        kind, name = parse_destination(command.to)
+        self._principal.require("publish", kind, name)
+        if kind != "queue":
+            raise NotFound(f"There is no {kind} {name}.")
+        messages = wire.to_new(command.messages)
+
+        def done(call: Call) -> None:
+            if call.error is not None:
+                self._outbox.frame(error_frame(command.id, call.error))
+            elif command.id is not None:
+                results = wire.results(call.result).decode()
+                self._outbox.frame(f'{{"op":"ok","id":{_encode(command.id).decode()},"results":{results}}}')
+
+        self._start(engine.publish, (name, messages), {"publisher": self._principal.name}, done, size)
+
+    def _settle(self, command: Any, settles: list[Settle], size: int) -> None:
+        if not settles:
+            self._ok(command.id)
+            return
+
+        def done(call: Call) -> None:
+            if call.error is not None:
+                self._outbox.frame(error_frame(command.id, call.error))
+            else:
+                self._settled_as(command, call.result)
+
+        self._start(engine.settle, (settles,), {"may": self._may_consume}, done, size)
+
+    def _settled_as(self, command: Any, answers: list[Settled]) -> None:
+        failed = next((answer for answer in answers if answer.status != "ok"), None)
+        if failed is None:
+            if command.id is not None:
+                results = f',"results":{wire.settled(answers).decode()}' if isinstance(command, commands.Extend) else ""
+                self._outbox.frame(f'{{"op":"ok","id":{_encode(command.id).decode()}{results}}}')
+            return
+        frame = error_frame(command.id, LeaseLost())
+        self._outbox.frame(f'{frame[:-1]},"results":{wire.settled(answers).decode()}}}')
+
+    def _may_consume(self, queue: str) -> bool:
+        return self._principal.may("consume", "queue", queue)
+
+    def _start(self, verb: Any, args: Any, kwargs: Any, done: Callable[[Call], None], size: int) -> None:
+        """Hand a verb to the committer; ``done`` is told after the commit."""
+
+        def ended(call: Call) -> None:
+            self._calls -= 1
+            self._bytes -= size
+            self._settled.set()
+            done(call)
+
+        run.start(verb, args, kwargs, done=ended, cost=size)
+        self._calls += 1
+        self._bytes += size
+
+    # Subscriptions
+
+    async def _consume(self, command: commands.Consume, size: int) -> None:
+        check_name(command.queue, "/queue")
+        self._principal.require("consume", "queue", command.queue)
+        sub = str(command.id)
+        if sub in self._connection.subscriptions:
+            raise Conflict(f"The subscription {sub} is live.")
+        definition = await run.aperform(engine.find, command.queue)
+        holder = f"ws:{broker.nodes.EMBEDDED}/{self._connection.id}/{sub[:200]}"
+        terms = engine.Terms(holder, command.lease, command.ack == "explicit")
+        subscription = Subscription(self._hub, sub, command.queue, definition.id, terms, command.prefetch)
+        subscription.deliver, subscription.ended = self._deliver, self._ended
+        self._outbox.frame(f'{{"op":"ok","id":{_encode(command.id).decode()},"sub":{_encode(sub).decode()}}}')
+        self._connection.add(subscription)
+
+    def _deliver(self, subscription: Subscription, messages: list[Leased]) -> None:
+        self._outbox.deliver(subscription, messages)
+
+    def _ended(self, subscription: Subscription, code: str, message: str) -> None:
+        if self._connection.cancel(subscription.sub, release=True) is not None:
+            frame = {"op": "closed", "sub": subscription.sub, "code": code, "message": message}
+            self._outbox.frame(_encode(frame).decode())
+
+    def _credit(self, command: commands.Credit, size: int) -> None:
+        subscription = self._connection.subscriptions.get(command.sub)
+        if subscription is None:
+            raise NotFound(f"There is no subscription {command.sub}.")
+        if subscription.acknowledge:
+            raise Conflict("Credit of this subscription comes back by settling.")
+        self._hub.book.grant(subscription, command.n, commands.MAX_PREFETCH)
+        self._hub.look([subscription.queue_id])
+        self._ok(command.id)
+
+    def _cancel(self, command: commands.Cancel, size: int) -> None:
+        if self._connection.cancel(command.sub, release=command.release) is None:
+            raise NotFound(f"There is no subscription {command.sub}.")
+        self._ok(command.id)
+
+    def crowded(self, crowded: bool) -> None:
+        """The client reads slower than it is served: nothing more is leased for it meanwhile."""
+        for subscription in self._connection.subscriptions.values():
+            subscription.congested = crowded
+            subscription.review()
+            if not crowded:
+                self._hub.look([subscription.queue_id])
+
+    # Identity
+
+    async def _auth(self, command: commands.Auth, size: int) -> None:
+        principal = await authentication.aauthenticate(command.token)
+        if principal.account != self._principal.account:
+            raise Forbidden("A live socket keeps its owner.")
+        self._connection.principal = principal
+        self._watch_expiry()
+        self._ok(command.id)
+
+    def _watch_expiry(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        expires_at = self._principal.expires_at
+        if expires_at is None:
+            return
+        left = (expires_at - clock.now()) / clock.SECOND
+        frame = _encode({"op": "expiring", "expires_at": clock.rfc3339(expires_at)}).decode()
+        self._timers = [
+            self._loop.call_later(max(0.0, left - WARN_BEFORE), self._outbox.frame, frame),
+            self._loop.call_later(max(0.0, left), self._outbox.close, UNAUTHENTICATED, "the token has expired"),
+        ]
+
+    # Answers, and the end
+
+    def _ok(self, id: Any) -> None:
+        self._answer("ok", id)
+
+    def _answer(self, op: str, id: Any) -> None:
+        if id is not None:
+            self._outbox.frame(_encode({"op": op, "id": id}).decode())
+        elif op == "pong":
+            self._outbox.frame('{"op":"pong"}')
+
+    def _close_from_anywhere(self, code: int, reason: str) -> None:
+        self._loop.call_soon_threadsafe(self._outbox.close, code, reason)
+
+    def end(self, *, clean: bool) -> None:
+        """The socket is over; what it held goes back behind whatever it sent before."""
+        for timer in self._timers:
+            timer.cancel()
+        self._connection.end(clean=clean)
+
+
+def _id_of(text: str) -> Any:
+    """The id of a frame that is otherwise wrong, so that its sender learns which it was."""
+    try:
+        id = msgspec.json.decode(text, type=dict[str, Any]).get("id")
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return None
+    return id if isinstance(id, int | str) and not isinstance(id, bool) and len(str(id)) <= 255 else None

@@ -1,0 +1,196 @@
+"""One socket: handshake, reading, and the end. What frames mean is in ``session``.
+
+Channels routes to it; its own loop replaces the one of ``AsyncConsumer``, which hops to a thread and makes tasks for every
+frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+from channels.consumer import AsyncConsumer
+
+from brokerweb import __version__, conf
+from brokerweb.cluster.nodes import EMBEDDED
+from brokerweb.core.errors import BrokerError, Invalid, Unauthenticated
+from brokerweb.faces import wire
+from brokerweb.faces.websocket import handshake
+from brokerweb.faces.websocket.commands import Auth
+from brokerweb.faces.websocket.outbox import Outbox, TooSlow
+from brokerweb.faces.websocket.session import Session, error_frame
+from brokerweb.identity import authentication
+from brokerweb.identity.principal import Principal
+
+TO_AUTHENTICATE = 10.0  # seconds
+TOO_LARGE, UNAUTHENTICATED, TOO_SLOW = 1009, 4001, 4008
+CLEAN = (1000, 1001)
+LINGER = 2.0  # seconds for the closing handshake
+FRAMES_IN_A_ROW = 16  # read without giving way: a server with frames at hand never suspends in receive
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+_encode = msgspec.json.Encoder().encode
+
+
+class Socket(AsyncConsumer):
+    """The consumer that Channels routes to."""
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
+        await receive()  # websocket.connect
+        try:
+            chosen = handshake.subprotocol(scope)
+        except LookupError:
+            await send({"type": "websocket.close"})
+            return
+        await send({"type": "websocket.accept", "subprotocol": chosen})
+        await _Link(scope, receive, send).run()
+
+
+class _Gone(Exception):
+    """The client closed, or the connection broke."""
+
+    def __init__(self, code: int) -> None:
+        self.clean = code in CLEAN
+
+
+class _Link:
+    """The life of one accepted socket."""
+
+    def __init__(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
+        self._scope, self._receive, self._send = scope, receive, send
+        self._outbox = Outbox(send, self._crowded)
+        self._session: Session | None = None
+
+    async def run(self) -> None:
+        reader, writer = asyncio.ensure_future(self._read()), asyncio.ensure_future(self._outbox.run())
+        clean = False
+        try:
+            await asyncio.wait({reader, writer}, return_when="FIRST_COMPLETED")
+            # An orderly close of ours: give the client a moment to answer it.
+            if writer.done() and writer.exception() is None:
+                await asyncio.wait({reader}, timeout=LINGER)
+            slow = writer.done() and isinstance(writer.exception(), TooSlow)
+            if slow:
+                await self._cut()
+            clean = slow or self._outbox.closing or _is_clean(reader)
+        finally:
+            for task in (reader, writer):
+                task.cancel()
+            if self._session is not None:
+                self._session.end(clean=clean)
+            await asyncio.gather(reader, writer, return_exceptions=True)
+
+    async def _cut(self) -> None:
+        """Close on a client that does not read; the server drops what it cannot write."""
+        with suppress(Exception):
+            async with asyncio.timeout(LINGER):
+                await self._send({"type": "websocket.close", "code": TOO_SLOW, "reason": "too slow"})
+
+    # Reading
+
+    async def _read(self) -> None:
+        try:
+            principal = await self._authenticated()
+            if principal is None:
+                return
+            self._session = session = Session(principal, handshake.address(self._scope), self._outbox)
+            frames = 0
+            while not self._outbox.closing:
+                text = await self._frame(None)
+                if text is not None:
+                    await session.handle(text)
+                await session.room()
+                frames += 1
+                if frames % FRAMES_IN_A_ROW == 0:
+                    time.sleep(0)
+                    await asyncio.sleep(0)
+            await self._until_gone()
+        except asyncio.CancelledError:
+            raise
+        except _Gone:
+            raise
+        except BaseException:
+            self._outbox.close(1011, "the broker made an error")
+            raise
+
+    async def _frame(self, limit: int | None) -> str | None:
+        """The next text frame; None for one that is not to be handled."""
+        event = await self._receive()
+        if event["type"] == "websocket.disconnect":
+            raise _Gone(event.get("code") or 1005)
+        text = event.get("text")
+        if text is None:
+            self._bad(Invalid("frames are JSON text"))
+            return None
+        most = limit or conf.get().max_request_bytes
+        if len(text) > most or (len(text) * 4 > most and len(text.encode("utf-8", "surrogatepass")) > most):
+            self._outbox.close(TOO_LARGE, f"a frame has at most {most} bytes")
+            return None
+        return str(text)
+
+    def _bad(self, error: BrokerError) -> None:
+        if self._session is not None:
+            self._session.bad(error)
+        else:
+            self._refuse(Unauthenticated())
+
+    async def _until_gone(self) -> None:
+        while (await self._receive())["type"] != "websocket.disconnect":
+            pass
+
+    # Authentication
+
+    async def _authenticated(self) -> Principal | None:
+        self._outbox.frame(_hello())
+        try:
+            principal = await handshake.principal(self._scope)
+            if principal is None:
+                async with asyncio.timeout(TO_AUTHENTICATE):
+                    principal = await self._said()
+        except TimeoutError:
+            self._refuse(Unauthenticated("Nobody said who they are in time."))
+        except BrokerError as error:
+            self._refuse(error)
+        else:
+            return principal
+        await self._until_gone()
+        return None
+
+    async def _said(self) -> Principal:
+        """Who the first frame says it is. Raises Unauthenticated for anything but a good ``auth``."""
+        text = await self._frame(conf.MAX_UNAUTHENTICATED_BYTES)
+        if text is None:
+            await self._until_gone()
+            raise _Gone(1005)
+        try:
+            auth = wire.decode(Auth, text)
+        except Invalid:
+            raise Unauthenticated("The first frame must be auth.") from None
+        principal = await authentication.aauthenticate(auth.token)
+        if auth.id is not None:
+            self._outbox.frame(_encode({"op": "ok", "id": auth.id}).decode())
+        return principal
+
+    def _refuse(self, error: BrokerError) -> None:
+        self._outbox.frame(error_frame(None, error))
+        self._outbox.close(UNAUTHENTICATED, error.code)
+
+    def _crowded(self, crowded: bool) -> None:
+        if self._session is not None:
+            self._session.crowded(crowded)
+
+
+def _hello() -> str:
+    limit = conf.get().max_request_bytes
+    return _encode({"op": "hello", "version": __version__, "node": EMBEDDED, "max_frame_bytes": limit}).decode()
+
+
+def _is_clean(reader: asyncio.Future[None]) -> bool:
+    error = reader.exception() if reader.done() and not reader.cancelled() else None
+    return isinstance(error, _Gone) and error.clean
+
+
