@@ -1,0 +1,178 @@
+"""Pages that say what a deed will touch before it is done. The destructive ones want the name typed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpResponse
+from django.urls import reverse
+
+from brokerweb.core.errors import NotFound
+from brokerweb.delivery import connections
+from brokerweb.identity import tokens
+from console.dead_letters import instant
+from console.page import SignedIn, render
+from console.reading import STATES
+from console.templatetags.console import STATE_WORDS, age, number, when
+from queues import browse, filters
+from queues.filters import MessageFilter
+from queues.models import Queue
+from queues.states import STATE_NAMES, State
+
+
+def _render(request: SignedIn, title: str, text: str, status: int = 200, **context: Any) -> HttpResponse:
+    return render(request, "console/confirm.html", status, title=title, text=text, **context)
+
+
+def _of_queue(name: str) -> dict[str, Any]:
+    return {
+        "crumbs": [("Queues", reverse("console:queues")), (name, reverse("console:queue", args=[name]))],
+        "cancel": reverse("console:queue", args=[name]),
+    }
+
+
+def _typed(name: str) -> dict[str, Any]:
+    return {"typed": name, "typed_pattern": re.sub(r"([.])", r"\\\1", name)}
+
+
+@dataclass(frozen=True)
+class Purge:
+    """A purge being asked for: the states chosen, and whether the name was typed."""
+
+    request: SignedIn
+    queue: Queue
+    states: list[str]
+
+    @classmethod
+    def of(cls, request: SignedIn, name: str) -> Purge:
+        given = request.POST if request.method == "POST" else request.GET
+        chosen = [state for state in given.getlist("states") if state in STATE_NAMES]
+        return cls(request, browse.find(name), chosen or [s.name.lower() for s in sorted(filters.PURGED_BY_DEFAULT)])
+
+    @property
+    def posted(self) -> bool:
+        return self.request.method == "POST" and not self.request.POST.get("recount")
+
+    @property
+    def confirmed(self) -> bool:
+        return self.posted and self.request.POST.get("typed") == self.queue.name
+
+    @property
+    def chosen(self) -> MessageFilter:
+        return MessageFilter(states=frozenset(State[state.upper()] for state in self.states))
+
+    def page(self) -> HttpResponse:
+        """What would be deleted, exactly."""
+        seen: dict[str, Any] = browse.preview(self.queue, self.chosen, "purge")
+        counts, n = browse.counts([self.queue.pk])[self.queue.pk], seen["matched"]
+        facts = [("Matched", number(n)), ("Published", _range(seen))] if n else [("Matched", "0: nothing to purge")]
+        return _render(
+            self.request,
+            f"Purge {self.queue.name}",
+            "Purged messages are deleted for good. Nothing has been deleted yet.",
+            400 if self.posted else 200,
+            error="The name was not typed as it is." if self.posted else "",
+            facts=facts,
+            samples=browse.page(self.queue, self.chosen, limit=browse.SAMPLES).items,
+            choices_label="States to purge",
+            choices=[(state, counts[state], state in self.states) for state in STATES],
+            button=f"Purge {n:,} message{'s' * (n != 1)}",
+            nothing=not n,
+            **_typed(self.queue.name),
+            **_of_queue(self.queue.name),
+        )
+
+
+def _range(seen: dict[str, Any]) -> str:
+    oldest, newest = instant(seen["oldest_at"]), instant(seen["newest_at"])
+    return f"{age(oldest)} to {age(newest)} ago" if oldest != newest else f"{age(oldest)} ago"
+
+
+@dataclass(frozen=True)
+class Delete:
+    """A deletion of a queue being asked for."""
+
+    request: SignedIn
+    queue: Queue
+
+    @classmethod
+    def of(cls, request: SignedIn, name: str) -> Delete:
+        return cls(request, browse.find(name))
+
+    @property
+    def confirmed(self) -> bool:
+        return self.request.method == "POST" and self.request.POST.get("typed") == self.queue.name
+
+    def page(self) -> HttpResponse:
+        """What goes with the queue."""
+        posted, name = self.request.method == "POST", self.queue.name
+        counts = browse.counts([self.queue.pk])[self.queue.pk]
+        total = sum(counts.values())
+        facts = [(STATE_WORDS.get(state, state).capitalize(), number(counts[state])) for state in STATES if counts[state]]
+        facts.append(("Consumers", number(connections.consumers(self.queue.pk))))
+        return _render(
+            self.request,
+            f"Delete {name}",
+            "The queue, its settings and everything it holds are deleted for good. Its consumers are told.",
+            400 if posted else 200,
+            error="The name was not typed as it is." if posted else "",
+            facts=facts,
+            button=f"Delete the queue and {total:,} message{'s' * (total != 1)}",
+            **_typed(name),
+            **_of_queue(name),
+        )
+
+
+def pause(request: SignedIn, name: str) -> HttpResponse:
+    """What pausing stops, and why it is done."""
+    queue = browse.find(name)
+    facts = [
+        ("Consumers", number(connections.consumers(queue.pk))),
+        ("Ready", number(browse.counts([queue.pk])[queue.pk]["ready"])),
+    ]
+    text = "Nothing is handed out until you resume. Publishing and settling go on, subscriptions stay."
+    return _render(request, f"Pause {name}", text, facts=facts, reason=True, mild=True, button="Pause", **_of_queue(name))
+
+
+def delete_message(request: SignedIn, name: str, message_id: int) -> HttpResponse:
+    """Which message goes."""
+    request.principal.require("browse", "queue", name)
+    message, _ = browse.read(browse.find(name), message_id)
+    page = _of_queue(name) | {"cancel": reverse("console:message", args=[name, message_id])}
+    text = "The message is deleted for good, whatever its state; a consumer that holds it can no longer settle it."
+    facts = [("Published", when(message.published_at)), ("Failures", number(message.failures))]
+    return _render(
+        request, f"Delete message {message_id}", text, facts=facts, samples=[message], button="Delete 1 message", **page
+    )
+
+
+def close(request: SignedIn, connection_id: str) -> HttpResponse:
+    """What the connection holds. Raises NotFound."""
+    found = next((c for c in connections.snapshot() if c["id"] == connection_id), None)
+    if found is None:
+        raise NotFound("There is no such connection.")
+    held = sum(sub["unsettled"] for sub in found["subscriptions"])
+    facts = [("Client", found["name"]), ("Address", found["address"]), ("Subscriptions", number(len(found["subscriptions"])))]
+    place = reverse("console:connections")
+    return _render(
+        request,
+        "Close a connection",
+        "The socket is closed with 4009. What it holds goes back to its place in the queue, without counting as a failure.",
+        facts=[*facts, ("Unsettled messages", number(held))],
+        button="Close the connection",
+        crumbs=[("Connections", place)],
+        cancel=place,
+    )
+
+
+def revoke(request: SignedIn, token_id: int) -> HttpResponse:
+    """What the token may do now. Raises NotFound."""
+    token, place = tokens.read(request.principal, token_id), reverse("console:tokens")
+    facts = [(str(grant), ", ".join(grant.verbs)) for grant in token.grants.all()]
+    facts.append(("Last used", f"{age(token.last_used_at)} ago" if token.last_used_at else "never"))
+    text = "It is refused at once, and its live connections are closed. It cannot be taken back."
+    return _render(
+        request, f"Revoke {token.name}", text, facts=facts, button="Revoke the token", crumbs=[("Tokens", place)], cancel=place
+    )

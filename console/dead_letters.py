@@ -1,0 +1,139 @@
+"""Dead letters across queues: the list, and the plan of a redrive that says what it would move before it does."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import QueryDict
+
+from brokerweb.core import clock
+from brokerweb.core.errors import Invalid
+from brokerweb.core.names import NAME
+from brokerweb.identity.principal import Principal
+from console.filters import LIMIT, DeadLetters
+from console.reading import dead_by_queue
+from queues import browse, control, filters
+from queues.filters import MAX_IDS, MessageFilter
+from queues.models import Message, Queue
+from queues.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One dead letter of the list."""
+
+    queue: str
+    message: Message
+    may_manage: bool
+
+
+def page(principal: Principal, asked: DeadLetters, queues: list[Queue]) -> tuple[list[Item], int | None]:
+    """The newest of ``queues`` that the filter selects, and the last id when there are more."""
+    listed = [queue for queue in queues if asked.queue in ("", queue.name)]
+    newest = heapq.merge(*(_newest(queue, asked) for queue in listed), key=lambda item: -item[0].pk)
+    found = [item for item, _ in zip(newest, range(LIMIT + 1), strict=False)]
+    items = [Item(queue.name, message, principal.may("manage", "queue", queue.name)) for message, queue in found[:LIMIT]]
+    return items, items[-1].message.pk if len(found) > LIMIT else None
+
+
+def _newest(queue: Queue, asked: DeadLetters) -> Iterator[tuple[Message, Queue]]:
+    found = _dead(queue, asked.reason).defer("body").order_by("-id")
+    if asked.before is not None:
+        found = found.filter(id__lt=asked.before)
+    return ((message, queue) for message in found[: LIMIT + 1])
+
+
+def _dead(queue: Queue, reason: str) -> QuerySet[Message]:
+    # The second condition says nothing new: SQLite takes the partial index only for the predicate it was made with.
+    found = Message.objects.filter(~Q(state=State.LEASED), queue_id=queue.pk, state=State.DEAD)
+    return found.filter(reason=reason) if reason else found
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a redrive would move out of one queue. With ``more`` it takes a first thousand, and the rest next time."""
+
+    queue: str
+    chosen: MessageFilter
+    matched: int
+    oldest_at: datetime | None
+    newest_at: datetime | None
+    samples: list[Message]
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a redrive would move, and the form fields that name it again."""
+
+    parts: list[Part]
+    fields: list[tuple[str, str]]
+
+    @property
+    def matched(self) -> int:
+        return sum(part.matched for part in self.parts)
+
+    def carry_out(self, to: str | None) -> int:
+        """Move them; how many that were. Raises BrokerError."""
+        return sum(control.redrive_all(part.queue, part.chosen, to=to) for part in self.parts)
+
+
+def plan(principal: Principal, asked: QueryDict) -> Plan:
+    """The plan of the messages picked, or with ``all`` of everything that matches. Raises Forbidden, NotFound, Invalid."""
+    wanted = DeadLetters.of({name: str(asked.get(name, "")) for name in ("queue", "reason")})
+    if not asked.get("all"):
+        picks = asked.getlist("pick")[:MAX_IDS]
+        parts = [_part(principal, name, MessageFilter(ids=ids)) for name, ids in _by_queue(picks).items()]
+        return Plan(_some(parts), [("pick", pick) for pick in picks])
+    names = (
+        [wanted.queue]
+        if wanted.queue
+        else [q.name for q, _ in dead_by_queue(principal) if principal.may("manage", "queue", q.name)]
+    )
+    parts = [_matching(principal, name, wanted.reason) for name in names]
+    fields = [("all", "1"), ("queue", wanted.queue), ("reason", wanted.reason)]
+    return Plan(_some(parts), [(name, value) for name, value in fields if value])
+
+
+def _by_queue(picks: list[str]) -> dict[str, tuple[int, ...]]:
+    chosen: dict[str, list[int]] = {}
+    for pick in picks:
+        name, _, digits = pick.rpartition("/")
+        if not NAME.fullmatch(name):
+            raise Invalid("A pick is QUEUE/ID.")
+        try:
+            chosen.setdefault(name, []).append(filters.parse_id(digits))
+        except ValueError:
+            raise Invalid("A pick is QUEUE/ID.") from None
+    return {name: tuple(sorted(set(ids))) for name, ids in chosen.items()}
+
+
+def _matching(principal: Principal, name: str, reason: str) -> Part:
+    principal.require("manage", "queue", name)
+    if not reason:
+        return _part(principal, name, MessageFilter())
+    ids = list(_dead(browse.find(name), reason).order_by("id").values_list("id", flat=True)[: MAX_IDS + 1])
+    part = _part(principal, name, MessageFilter(ids=tuple(ids[:MAX_IDS])))
+    return replace(part, more=len(ids) > MAX_IDS)
+
+
+def _part(principal: Principal, name: str, chosen: MessageFilter) -> Part:
+    principal.require("manage", "queue", name)
+    queue = browse.find(name)
+    seen: dict[str, Any] = browse.preview(queue, chosen, "redrive")
+    samples = browse.page(queue, filters.for_redrive(chosen), limit=browse.SAMPLES).items
+    return Part(name, chosen, seen["matched"], instant(seen["oldest_at"]), instant(seen["newest_at"]), samples)
+
+
+def _some(parts: list[Part]) -> list[Part]:
+    return [part for part in parts if part.matched]
+
+
+def instant(text: str | None) -> datetime | None:
+    """A preview's instant for the page."""
+    return None if text is None else clock.to_datetime(clock.parse_rfc3339(text))

@@ -1,0 +1,65 @@
+"""Acting for a person: the verb and its row in the audit trail in one commit, and a word about how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from django.contrib import messages
+
+from brokerweb.core.errors import BrokerError, Forbidden, NotFound
+from brokerweb.identity import audit
+from brokerweb.identity.principal import Principal
+from brokerweb.storage.run import perform
+from brokerweb.storage.transaction import Transaction
+from console.advice import advice
+from console.page import SignedIn
+
+
+class Deed(NamedTuple):
+    """What the audit trail says: who did what to what, from where."""
+
+    actor: Principal
+    action: str
+    target: str
+    address: str | None
+    detail: Mapping[str, Any]
+
+    def record(self) -> None:
+        """Write it, in the transaction that is open if there is one."""
+        audit.record(self.actor, self.action, self.target, detail=dict(self.detail), address=self.address)
+
+
+def deed(request: SignedIn, action: str, target: str, **detail: Any) -> Deed:
+    """A deed of the person who asks."""
+    return Deed(request.principal, action, target, request.META.get("REMOTE_ADDR"), detail)
+
+
+def audited(done: Deed, verb: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Perform the verb and record the deed, in one commit. Raises BrokerError."""
+    return perform(_with_record, done, verb, *args, **options)
+
+
+def _with_record(tx: Transaction, done: Deed, verb: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    result = verb(tx, *args, **options)
+    done.record()
+    return result
+
+
+@contextmanager
+def telling(request: SignedIn, said: str = "") -> Iterator[Callable[[str], None]]:
+    """Say at the top of the next page that it is done, or what went wrong, with its code and what to do.
+
+    The block may call what it gets with better words. What is forbidden or not there is not caught: it is a page of its
+    own, with its status.
+    """
+    words = [said]
+    try:
+        yield words.append
+    except (Forbidden, NotFound):
+        raise
+    except BrokerError as error:
+        messages.error(request, error.detail, extra_tags=f"{error.code}|{advice(error)}")
+    else:
+        messages.success(request, words[-1])

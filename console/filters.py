@@ -1,0 +1,127 @@
+"""What a list is asked for, read from its URL: a refresh, the back button, a bookmark and a shared link all show the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from brokerweb.core.names import NAME
+from queues.filters import MAX_KEY_BYTES, MessageFilter, parse
+from queues.states import DEAD_REASONS, STATE_NAMES
+
+LIMIT = 50
+
+
+def _query(**parts: Any) -> str:
+    return urlencode({name: value for name, value in parts.items() if value})
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFilter:
+    """Queues by the beginning of their name, and by how they are."""
+
+    prefix: str = ""
+    show: str = ""
+    after: str = ""
+    choices = (("", "All queues"), ("busy", "With messages"), ("dead", "With dead letters"), ("paused", "Paused"))
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> QueueFilter:
+        show = query.get("show", "")
+        return cls(query.get("prefix", "").strip()[:200], show if show in dict(cls.choices) else "", query.get("after", ""))
+
+    @property
+    def active(self) -> bool:
+        return bool(self.prefix or self.show)
+
+    @property
+    def first_page(self) -> str:
+        return _query(prefix=self.prefix, show=self.show)
+
+    def page_after(self, name: str) -> str:
+        return _query(prefix=self.prefix, show=self.show, after=name)
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesOf:
+    """Messages of one queue by state and key."""
+
+    state: str = ""
+    key: str = ""
+    order: str = "desc"
+    after: str = ""
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> MessagesOf:
+        state, order = query.get("state", ""), query.get("order", "desc")
+        key = query.get("key", "").encode("utf-8", "replace")[:MAX_KEY_BYTES].decode("utf-8", "ignore")
+        return cls(state if state in STATE_NAMES else "", key, order if order == "asc" else "desc", query.get("after", ""))
+
+    @property
+    def active(self) -> bool:
+        return bool(self.state or self.key)
+
+    @property
+    def chosen(self) -> MessageFilter:
+        return parse({"state": self.state or None, "key": self.key or None, "order": self.order})
+
+    @property
+    def first_page(self) -> str:
+        return _query(state=self.state, key=self.key, order=self.order)
+
+    def page_after(self, cursor: str) -> str:
+        return _query(state=self.state, key=self.key, order=self.order, after=cursor)
+
+    def chips(self, counts: Mapping[str, int]) -> list[dict[str, Any]]:
+        """The states to choose from, with how many messages each has."""
+        names = ["", *counts]
+        return [
+            {
+                "label": {"": "All", "leased": "In flight"}.get(name, name.capitalize()),
+                "count": counts[name] if name else sum(counts.values()),
+                "query": replace(self, state=name, after="").first_page,
+                "chosen": name == self.state,
+            }
+            for name in names
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetters:
+    """Dead letters by queue and reason, newest first; ``before`` is the last id of the page before."""
+
+    queue: str = ""
+    reason: str = ""
+    before: int | None = None
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> DeadLetters:
+        queue, reason, before = query.get("queue", ""), query.get("reason", ""), query.get("before", "")
+        known = before.isascii() and before.isdigit() and len(before) < 19
+        return cls(
+            queue if NAME.fullmatch(queue) else "", reason if reason in DEAD_REASONS else "", int(before) if known else None
+        )
+
+    @property
+    def active(self) -> bool:
+        return bool(self.queue or self.reason)
+
+    @property
+    def after(self) -> bool:
+        return self.before is not None
+
+    @property
+    def first_page(self) -> str:
+        return _query(queue=self.queue, reason=self.reason)
+
+    @property
+    def all_queues(self) -> str:
+        return _query(reason=self.reason)
+
+    def page_before(self, message_id: int) -> str:
+        return _query(queue=self.queue, reason=self.reason, before=message_id)
+
+    def in_queue(self, name: str) -> str:
+        return _query(queue=name, reason=self.reason)

@@ -1,0 +1,174 @@
+"""The console's forms. They turn text into what the verbs take; the verbs decide, and their errors come back to the field."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from django import forms
+
+from brokerweb.core.errors import BrokerError, Invalid
+from brokerweb.faces import wire
+from queues.messages import NewMessage
+from queues.models import Message, Queue
+from queues.settings import BACKOFF, SETTINGS, plain
+
+_AREA = {"spellcheck": "false", "class": "mono"}
+
+
+class BrokerForm(forms.Form):
+    """A form whose errors may come from a verb: a JSON Pointer finds its field."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
+
+    def refuse(self, error: BrokerError) -> None:
+        """Show the error at the fields it names, or above the form."""
+        named = error.extra.get("errors") if isinstance(error, Invalid) else None
+        for fault in named or [{"pointer": "", "detail": f"{error.detail} ({error.code})"}]:
+            name = self.field_at(str(fault["pointer"]))
+            self.add_error(name if name in self.fields else None, str(fault["detail"]))
+
+    def field_at(self, pointer: str) -> str:
+        """The field a pointer into the request is about."""
+        return pointer.strip("/").replace("/", "_")
+
+
+class SettingsForm(BrokerForm):
+    """A queue's settings; an empty field means the default."""
+
+    lease = forms.FloatField(required=False, label="Lease (s)", help_text="How long a consumer holds a message.")
+    max_failures = forms.IntegerField(required=False, help_text="This failure makes it dead.")
+    keyed = forms.BooleanField(required=False, label="Keyed", help_text="One at a time, in order, within a key.")
+    backoff_initial = forms.FloatField(required=False, label="First wait (s)")
+    backoff_factor = forms.FloatField(required=False, label="Times, for each further one")
+    backoff_max = forms.FloatField(required=False, label="At most (s)")
+    backoff_jitter = forms.FloatField(required=False, label="Jitter", help_text="A share, 0 to 1.")
+    ttl = forms.FloatField(required=False, label="Time to live (s)", help_text="Empty: unlimited.")
+    on_expire = forms.ChoiceField(required=False, label="When it expires", choices=[("drop", "Drop it"), ("dead", "Dead letter")])
+    max_length = forms.IntegerField(required=False, label="Most messages", help_text="Empty: unlimited.")
+    overflow = forms.ChoiceField(
+        required=False, label="When full", choices=[("refuse", "Refuse new ones"), ("dead_letter_oldest", "The oldest is dead")]
+    )
+    max_body_bytes = forms.IntegerField(required=False, label="Largest body (bytes)")
+    dedup_window = forms.FloatField(required=False, label="Dedup window (s)")
+    expires = forms.FloatField(required=False, label="Remove when unused for (s)", help_text="Empty: never.")
+
+    @classmethod
+    def of(cls, queue: Queue) -> SettingsForm:
+        """The form with the queue's present settings."""
+        columns = {s.column for s in (*SETTINGS.values(), *BACKOFF.values())}
+        return cls(initial={name: plain(getattr(queue, name)) for name in cls.base_fields if name in columns})
+
+    @classmethod
+    def blank(cls) -> SettingsForm:
+        """The form of a queue that does not exist yet: the defaults."""
+        defaults = {s.column: plain(s.default) for s in (*SETTINGS.values(), *BACKOFF.values())}
+        return cls(initial=defaults)
+
+    def settings(self) -> dict[str, Any]:
+        """What ``control.declare`` takes."""
+        given = {name: self.cleaned_data[name] for name in SETTINGS if name in self.cleaned_data}
+        backoff = {name: self.cleaned_data[setting.column] for name, setting in BACKOFF.items()}
+        return {name: None if value == "" else value for name, value in given.items()} | {"backoff": backoff}
+
+
+class NewQueueForm(SettingsForm):
+    """A queue to be made."""
+
+    name = forms.CharField(
+        max_length=200,
+        help_text="Letters, digits, '.', '_', '-'. Dots make families: orders.created.",
+        widget=forms.TextInput(attrs={"autofocus": True, "autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}),
+    )
+
+
+class MessageForm(BrokerForm):
+    """A message to publish, or an edited copy of one."""
+
+    body = forms.CharField(strip=False, required=False, widget=forms.Textarea(attrs={"rows": 9, **_AREA}))
+    kind = forms.ChoiceField(label="Body is", choices=[("json", "JSON"), ("text", "Text"), ("base64", "Base64 of bytes")])
+    content_type = forms.CharField(required=False, help_text="Empty: by the kind of body.")
+    key = forms.CharField(required=False, strip=False)
+    priority = forms.IntegerField(required=False, help_text="0 to 9, the highest first; 4.")
+    delay = forms.FloatField(required=False, label="Delay (s)")
+    ttl = forms.FloatField(required=False, label="Time to live (s)", help_text="Empty: the queue's.")
+    headers = forms.CharField(
+        required=False, help_text="One a line, name: value.", widget=forms.Textarea(attrs={"rows": 3, **_AREA})
+    )
+    reply_to = forms.CharField(required=False, help_text="queue:NAME")
+    correlation_id = forms.CharField(required=False)
+    dedup_id = forms.CharField(required=False, help_text="A second one with this id is not stored.")
+    OPTIONS = ("content_type", "key", "priority", "delay", "ttl", "reply_to", "correlation_id", "dedup_id")
+
+    @classmethod
+    def of(cls, message: Message) -> MessageForm:
+        """The form of a copy of ``message``."""
+        body, kind = _editable(bytes(message.body), message.binary)
+        headers: Mapping[str, str] = json.loads(message.headers or "{}")
+        kept = {name: getattr(message, name) for name in ("content_type", "key", "priority", "reply_to", "correlation_id")}
+        lines = "\n".join(f"{name}: {value}" for name, value in headers.items())
+        return cls(initial={"body": body, "kind": kind, "ttl": plain(message.ttl), "headers": lines, **kept})
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something stands in the part that is folded away."""
+        return any(self[name].value() for name in ("headers", "reply_to", "correlation_id", "dedup_id"))
+
+    def field_at(self, pointer: str) -> str:
+        name = super().field_at(pointer.removeprefix("/message"))
+        return (
+            "body" if name == "body_base64" else name.partition("_headers")[0] if name in self.fields else name.partition("/")[0]
+        )
+
+    def message(self) -> NewMessage:
+        """The message as the verbs take it. Raises Invalid."""
+        given = self.cleaned_data
+        parts = {name: given[name] for name in self.OPTIONS if given[name] not in (None, "")}
+        parts["headers"] = _headers(given["headers"])
+        body = given["body"].replace("\r\n", "\n")
+        if given["kind"] == "json":
+            parts["body"] = msgspec.Raw(_json(body))
+        else:
+            parts["body_base64"] = _bytes(body, given["kind"])
+            parts.setdefault("content_type", "text/plain; charset=utf-8" if given["kind"] == "text" else None)
+        return wire.to_one(wire.decode(wire.WireMessage, msgspec.json.encode(parts)))
+
+
+def _editable(body: bytes, binary: bool) -> tuple[str, str]:
+    try:
+        return body.decode(), "text" if binary else "json"
+    except UnicodeDecodeError:
+        return base64.b64encode(body).decode(), "base64"
+
+
+def _json(body: str) -> bytes:
+    """The body, known to be JSON: it stands inside another document from here on."""
+    try:
+        wire.decode(object, body.encode())
+    except Invalid as error:
+        raise Invalid.at("/body", error.extra["errors"][0]["detail"]) from None
+    return body.encode()
+
+
+def _bytes(body: str, kind: str) -> bytes:
+    if kind == "text":
+        return body.encode()
+    try:
+        return base64.b64decode("".join(body.split()), validate=True)
+    except ValueError:
+        raise Invalid.at("/body", "not Base64") from None
+
+
+def _headers(text: str) -> dict[str, str] | None:
+    headers = {}
+    for line in filter(str.strip, text.splitlines()):
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip():
+            raise Invalid.at("/headers", "each line is name: value")
+        headers[name.strip()] = value.strip()
+    return headers or None

@@ -1,0 +1,111 @@
+"""What every page shares: who is signed in, how a page or its live fragment is rendered, how an error is shown."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, cast
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_http_methods
+
+from brokerweb.core.errors import BrokerError
+from brokerweb.identity import users
+from brokerweb.identity.principal import Principal
+from console.advice import advice
+from console.reading import dead_letters
+
+P = ParamSpec("P")
+THEMES = ("system", "light", "dark")
+
+
+class SignedIn(HttpRequest):
+    """A request whose session has a user; ``principal`` is what the user may do."""
+
+    principal: Principal
+    htmx: Any
+
+
+View = Callable[Concatenate[SignedIn, P], HttpResponseBase]
+
+
+def page(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+    """A view for signed-in people that only looks; the broker's errors become error pages."""
+    return _signed_in(view, ["GET", "HEAD"])
+
+
+def action(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+    """A view for signed-in people that acts, by POST alone."""
+    return _signed_in(view, ["POST"])
+
+
+def form(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+    """A view for signed-in people that shows a form, and acts when it is posted."""
+    return _signed_in(view, ["GET", "HEAD", "POST"])
+
+
+def _signed_in(view: View[P], methods: list[str]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+    @functools.wraps(view)
+    def checked(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return _ask_to_sign_in(request)
+        signed_in = cast(SignedIn, request)
+        try:
+            signed_in.principal = users.principal_of(request.user, session_key=request.session.session_key)
+            response = view(signed_in, *args, **kwargs)
+        except BrokerError as error:
+            response = problem(signed_in, error)
+        response.headers.setdefault("Cache-Control", "no-store, private")
+        return response
+
+    return cast(Callable[Concatenate[HttpRequest, P], HttpResponseBase], require_http_methods(methods)(checked))
+
+
+def _ask_to_sign_in(request: HttpRequest) -> HttpResponse:
+    if getattr(request, "htmx", False):  # a poll of a page whose session has ended: the page reloads itself
+        return HttpResponse(status=401)
+    here = request.get_full_path() if request.method == "GET" else "/"
+    return redirect(f"{reverse('console:signin')}?{urlencode({'next': here})}")
+
+
+def render(request: HttpRequest, template: str, status: int = 200, **context: Any) -> HttpResponse:
+    """The page, or for a poll only what is live in it: ``template#live``, and the navigation's count beside it."""
+    context |= _frame(request)
+    if getattr(request, "htmx", False):
+        fragment = render_to_string(f"{template}#live", context, request)
+        return HttpResponse(
+            fragment + render_to_string("console/_dead_count.html", context | {"beside": True}, request), status=status
+        )
+    return HttpResponse(render_to_string(template, context, request), status=status)
+
+
+def _frame(request: HttpRequest) -> dict[str, Any]:
+    principal: Principal | None = getattr(request, "principal", None)
+    chosen = request.COOKIES.get("console_theme", "")
+    theme = chosen if chosen in THEMES else THEMES[0]
+    return {
+        "theme": theme,
+        "themes": THEMES,
+        "next_theme": THEMES[(THEMES.index(theme) + 1) % len(THEMES)],
+        "principal": principal,
+        "dead_total": dead_letters(principal) if principal else 0,
+    }
+
+
+def problem(request: HttpRequest, error: BrokerError) -> HttpResponse:
+    """The error as a page of its own, with its code and what to do."""
+    if getattr(request, "htmx", False):
+        return HttpResponse(error.detail, status=error.http_status, content_type="text/plain")
+    return render(request, "console/problem.html", error.http_status, error=error, advice=advice(error))
+
+
+def back(request: HttpRequest, otherwise: str) -> HttpResponse:
+    """To the page the form stood on, with its filters; never to another site."""
+    place = request.POST.get("back", "")
+    safe = place.startswith("/") and url_has_allowed_host_and_scheme(place, allowed_hosts=None)
+    return redirect(place if safe else otherwise)

@@ -1,0 +1,138 @@
+"""What pages show of queues: rows with counts, rates, ages and consumers, of the names the person may browse."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+
+from django.db.models import Sum
+
+from brokerweb.delivery import connections
+from brokerweb.identity.principal import Principal
+from console.filters import LIMIT, QueueFilter
+from queues import browse, stats
+from queues.models import Queue, QueueCount
+
+STATES = browse.COUNTED
+RATES = stats.RATES
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One queue of a list."""
+
+    name: str
+    counts: Mapping[str, int]
+    rates: Mapping[str, float]
+    consumers: int
+    paused: bool
+    oldest: float | None = None
+
+    @property
+    def unattended(self) -> bool:
+        """Whether something is ready and nobody subscribes; who only receives over REST is not known between calls."""
+        return bool(self.counts["ready"]) and not self.consumers and not self.rates["delivered"]
+
+    @property
+    def waiting(self) -> int:
+        return self.counts["ready"] + self.counts["scheduled"] + self.counts["blocked"]
+
+
+def rows(queues: Iterable[Queue], *, ages: int = 1_000) -> list[Row]:
+    """The queues as rows, with the oldest age of the ``ages`` longest ones: each takes a statement."""
+    listed = list(queues)
+    counted = browse.counts(queue.pk for queue in listed)
+    consumers = Counter(sub["queue"] for connection in connections.snapshot() for sub in connection["subscriptions"])
+    ready = sorted((queue.pk for queue in listed if counted[queue.pk]["ready"]), key=lambda pk: -counted[pk]["ready"])
+    aged = set(ready[:ages])
+    return [
+        Row(
+            queue.name,
+            counted[queue.pk],
+            stats.rates(queue.pk),
+            consumers[queue.name],
+            queue.paused_at is not None,
+            browse.oldest_ready_age(queue) if queue.pk in aged else None,
+        )
+        for queue in listed
+    ]
+
+
+def visible(principal: Principal) -> Callable[[str], bool]:
+    """Which names the person may browse."""
+    return lambda name: principal.may("browse", "queue", name)
+
+
+def browsable(principal: Principal) -> list[Queue]:
+    """Every queue the person may browse, by name."""
+    may = visible(principal)
+    return [queue for queue in Queue.objects.filter(deleted_at=None).order_by("name") if may(queue.name)]
+
+
+def listed(principal: Principal, asked: QueueFilter) -> tuple[list[Row], bool]:
+    """A page of queues by name, and whether there are more."""
+    may, suits = visible(principal), _suits(asked.show)
+    found: list[Queue] = []
+    # Not "startswith": on SQLite that is LIKE, which takes upper and lower case for the same.
+    names = Queue.objects.filter(
+        deleted_at=None, name__gt=asked.after, name__gte=asked.prefix, name__lt=asked.prefix + "\U0010ffff"
+    )
+    for some in batched(names.order_by("name").iterator(chunk_size=200), 200):
+        counted = browse.counts(queue.pk for queue in some) if asked.show else {}
+        found += [queue for queue in some if may(queue.name) and suits(queue, counted.get(queue.pk, {}))]
+        if len(found) > LIMIT:
+            break
+    return rows(found[:LIMIT]), len(found) > LIMIT
+
+
+def _suits(show: str) -> Callable[[Queue, Mapping[str, int]], bool]:
+    if show == "busy":
+        return lambda queue, counts: any(counts.values())
+    if show == "dead":
+        return lambda queue, counts: counts["dead"] > 0
+    return lambda queue, counts: show != "paused" or queue.paused_at is not None
+
+
+def batched(items: Iterable[Queue], size: int) -> Iterator[list[Queue]]:
+    """The items in lists of ``size`` (``itertools.batched`` is Python 3.12's)."""
+    source = iter(items)
+    while some := list(islice(source, size)):
+        yield some
+
+
+def dead_by_queue(principal: Principal) -> list[tuple[Queue, int]]:
+    """The queues with dead letters the person may browse, with how many, by name."""
+    having = QueueCount.objects.values("queue_id").annotate(n=Sum("dead")).filter(n__gt=0).order_by()
+    numbers: dict[int, int] = {row["queue_id"]: row["n"] for row in having}
+    may = visible(principal)
+    found = Queue.objects.filter(pk__in=list(numbers), deleted_at=None).order_by("name")
+    return [(queue, numbers[queue.pk]) for queue in found if may(queue.name)]
+
+
+def dead_letters(principal: Principal) -> int:
+    """How many dead letters there are where the person may browse."""
+    return sum(n for _, n in dead_by_queue(principal))
+
+
+@dataclass(slots=True)
+class Totals:
+    """All queues a person may see, added up."""
+
+    queues: int = 0
+    connections: int = 0
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
+    rates: dict[str, float] = field(default_factory=lambda: dict.fromkeys(RATES, 0.0))
+
+
+def totals(listed: Iterable[Row]) -> Totals:
+    """The rows added up, and how many clients are connected."""
+    sums = Totals(connections=len(connections.snapshot()))
+    for row in listed:
+        sums.queues += 1
+        for name in STATES:
+            sums.counts[name] += row.counts[name]
+        for name in RATES:
+            sums.rates[name] += row.rates[name]
+    return sums

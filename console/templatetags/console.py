@@ -1,0 +1,190 @@
+"""How the console writes numbers, times, states and icons. Everything goes through format_html: text stays text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django import template
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from brokerweb.core import clock
+from console.bodies import visible as show_controls
+from console.icons import icon as draw
+from queues.models import Message
+from queues.states import State
+
+register = template.Library()
+
+STATES = ("ready", "scheduled", "blocked", "leased", "dead")
+STATE_WORDS = {"leased": "in flight"}
+_STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    return draw(name)
+
+
+@register.filter
+def number(value: float | None) -> str:
+    """``12,408``; a dash for what is not known, which is not zero."""
+    return "–" if value is None else f"{value:,.0f}"
+
+
+@register.filter
+def dimmed(value: float | None) -> SafeString | str:
+    """A number whose zero steps back."""
+    return number(value) if value else format_html('<span class="zero">{}</span>', number(value))
+
+
+@register.filter
+def rate(value: float | None) -> SafeString | str:
+    """Per second: one decimal below ten."""
+    if not value:
+        return format_html('<span class="zero">{}</span>', "–" if value is None else "0")
+    return f"{value:,.1f}" if value < 10 else f"{value:,.0f}"
+
+
+@register.filter
+def span(seconds: float | None) -> str:
+    """A duration in its two largest units: ``3 d 4 h``, ``12 min``, ``8 s``, ``250 ms``."""
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return f"{seconds * 1000:.0f} ms" if 0 < seconds < 1 else f"{seconds:g} s" if seconds < 10 else f"{seconds:.0f} s"
+    whole = int(seconds)
+    parts: list[str] = []
+    for size, unit in _STEPS:
+        if whole >= size and len(parts) < 2:
+            parts.append(f"{whole // size} {unit}")
+        elif parts:
+            break
+        whole %= size
+    return " ".join(parts)
+
+
+@register.filter
+def age(instant: datetime | None) -> str:
+    """How long ago, or how long until."""
+    if instant is None:
+        return "–"
+    seconds = (clock.now() - clock.from_datetime(instant)) / clock.SECOND
+    return f"in {span(round(-seconds))}" if seconds < -1 else span(max(0, round(seconds)))
+
+
+@register.filter
+def when(instant: datetime | None) -> SafeString | str:
+    """An instant to the millisecond in UTC, with its distance as a tooltip."""
+    if instant is None:
+        return "–"
+    exact, shown = clock.rfc3339(clock.from_datetime(instant)), f"{instant:%Y-%m-%d %H:%M:%S}.{instant.microsecond // 1000:03d}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', exact, age(instant), shown)
+
+
+@register.filter
+def size(count: int | None) -> str:
+    """Bytes for people: ``812 B``, ``1.4 KiB``, ``5 MiB``."""
+    if count is None:
+        return "–"
+    value = float(count)
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.3g} {unit}" if unit != "B" else f"{count} B"
+        value /= 1024
+    return f"{value:.3g} GiB"
+
+
+@register.filter
+def state(name: str) -> SafeString:
+    """A state as shape and word, colour being only the third sign."""
+    known = name if name in STATES or name == "paused" else ""
+    return format_html('<span class="badge {}">{}</span>', known, STATE_WORDS.get(name, name))
+
+
+@register.filter
+def state_word(name: str) -> str:
+    return STATE_WORDS.get(name, name)
+
+
+@register.filter
+def mix(counts: Mapping[str, int]) -> SafeString | str:
+    """The shares of the states as one thin bar."""
+    total = sum(counts.get(name, 0) for name in STATES)
+    if not total:
+        return ""
+    parts: list[tuple[str, str, str]] = []
+    at = 0.0
+    for name in STATES:
+        width = 100 * counts.get(name, 0) / total
+        if width:
+            parts.append((name, f"{at:.2f}", f"{max(width, 1.5):.2f}"))
+        at += width
+    bars = format_html_join("", '<rect class="fill-{}" x="{}" y="0" width="{}" height="4"/>', parts)
+    said = ", ".join(f"{counts[name]:,} {STATE_WORDS.get(name, name)}" for name, *_ in parts)
+    return format_html(
+        '<svg class="mix" viewBox="0 0 100 4" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>', said, bars
+    )
+
+
+@register.filter
+def short(value: int) -> str:
+    """A count for a narrow place: ``999``, ``12k``, ``3M``."""
+    for size_, unit in ((1_000_000, "M"), (1_000, "k")):
+        if value >= size_:
+            return f"{value // size_}{unit}"
+    return str(value)
+
+
+@register.filter
+def coded(tags: str) -> list[str]:
+    """The code and the advice of an error note (``page.tell_error``)."""
+    return [*tags.split("|", 1), ""][:2]
+
+
+@register.filter
+def state_of(message: Message) -> str:
+    """The name of a message's state."""
+    return State(message.state).name.lower()
+
+
+@register.filter
+def excerpt(message: Message) -> str:
+    """The beginning of a body on one line."""
+    part = bytes(message.body[:160])
+    try:
+        text = part.decode()
+    except UnicodeDecodeError as error:
+        if len(part) - error.start > 3:
+            return f"binary, {size(len(message.body))}"
+        text = part[: error.start].decode()
+    return show_controls(" ".join(text.split()))[:120]
+
+
+@register.filter
+def visible(text: object) -> str:
+    """Text of unknown origin: control characters and those that reorder text are shown, not obeyed."""
+    return show_controls(str(text))
+
+
+@register.filter
+def due(message: Message) -> SafeString | str:
+    """What a message waits for, and until when."""
+    if message.state == State.SCHEDULED:
+        return age(message.due_at)
+    return f"lease ends {age(message.due_at)}" if message.state == State.LEASED else f"since {age(message.due_at)}"
+
+
+HINTS = {
+    "ready": "may be handed out now",
+    "scheduled": "wait for a time or backoff",
+    "blocked": "behind the head of their key",
+    "leased": "held by a consumer",
+    "dead": "failed for good",
+}
+
+
+@register.filter
+def state_hint(name: str) -> str:
+    return HINTS.get(name, "")

@@ -1,0 +1,27 @@
+"""Live connections."""
+
+from __future__ import annotations
+
+from django.http import HttpResponseBase
+
+from brokerweb.core import clock
+from brokerweb.delivery import connections as live
+from console.page import SignedIn, page, render
+
+MOST = 500
+
+
+@page
+def connections(request: SignedIn) -> HttpResponseBase:
+    """Who is connected, and what they hold: the busiest first."""
+    request.principal.require_admin()
+    shown = [
+        {
+            **connection,
+            "connected_at": clock.to_datetime(clock.parse_rfc3339(connection["connected_at"])),
+            "unsettled": sum(sub["unsettled"] for sub in connection["subscriptions"]),
+        }
+        for connection in live.snapshot()
+    ]
+    shown.sort(key=lambda connection: (-connection["unsettled"], connection["id"]))
+    return render(request, "console/connections.html", connections=shown[:MOST], total=len(shown))

@@ -1,0 +1,52 @@
+"""Dead letters across queues, and putting many back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponseBase
+from django.shortcuts import redirect
+
+from console import dead_letters, reading
+from console.deeds import deed, telling
+from console.filters import DeadLetters
+from console.page import SignedIn, form, page, render
+from queues.states import DEAD_REASONS
+
+
+@page
+def dead(request: SignedIn) -> HttpResponseBase:
+    """The newest first, by queue and reason."""
+    asked = DeadLetters.of(request.GET.dict())
+    having = reading.dead_by_queue(request.principal)
+    items, last = dead_letters.page(request.principal, asked, [queue for queue, _ in having])
+    context: dict[str, Any] = {
+        "filter": asked,
+        "items": items,
+        "next": asked.page_before(last) if last else None,
+        "chips": [{"name": queue.name, "count": n, "query": asked.in_queue(queue.name)} for queue, n in having],
+        "total": sum(n for _, n in having),
+        "reasons": DEAD_REASONS,
+    }
+    return render(request, "console/dead.html", **context)
+
+
+@form
+def redrive(request: SignedIn) -> HttpResponseBase:
+    """First what would be moved; then, posted, moving it."""
+    if request.method == "POST":
+        return _redrive(request)
+    targets = [q.name for q in reading.browsable(request.principal) if request.principal.may("publish", "queue", q.name)][:500]
+    return render(request, "console/redrive.html", plan=dead_letters.plan(request.principal, request.GET), targets=targets)
+
+
+def _redrive(request: SignedIn) -> HttpResponseBase:
+    plan, to = dead_letters.plan(request.principal, request.POST), request.POST.get("to") or None
+    if to:
+        request.principal.require("publish", "queue", to)
+    with telling(request) as say:
+        for part in plan.parts:
+            deed(request, "queue.redrive", f"queue:{part.queue}", to=to, matched=part.matched).record()
+        moved = plan.carry_out(to)
+        say(f"Redriven: {moved:,} message{'s' * (moved != 1)}.")
+    return redirect("console:dead")

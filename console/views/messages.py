@@ -1,0 +1,91 @@
+"""One message: looking at it, downloading its body, editing a copy."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+
+from brokerweb.core.errors import BrokerError, TooLarge
+from console import bodies
+from console.deeds import audited, deed
+from console.forms import MessageForm
+from console.page import SignedIn, form, page, render
+from console.views.queue import frame
+from queues import browse, control
+from queues.models import Message
+from queues.states import State
+
+LONGEST_EDITED = 256 * 1024
+_DUE = {
+    State.SCHEDULED: "Due",
+    State.READY: "Ready since",
+    State.BLOCKED: "Blocked since",
+    State.LEASED: "Lease ends",
+    State.DEAD: "Dead since",
+}
+
+
+@page
+def message(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
+    """Body, headers, failures and properties."""
+    context = frame(request, name)
+    found, failures = browse.read(context["queue"], message_id)
+    state = State(found.state)
+    return render(
+        request,
+        "console/message.html",
+        **context,
+        **_shown(request, found),
+        failures=failures,
+        state=state.name.lower(),
+        due_label=_DUE[state],
+        requeueable=state in (State.DEAD, State.SCHEDULED),
+        reschedulable=state in (State.READY, State.SCHEDULED),
+    )
+
+
+def _shown(request: SignedIn, found: Message) -> dict[str, Any]:
+    view = request.GET.get("view", "pretty")
+    shown = bodies.show(bytes(found.body), view if view in bodies.VIEWS else "pretty")
+    headers: dict[str, str] = json.loads(found.headers or "{}")
+    return {"message": found, "shown": shown, "views": bodies.VIEWS, "headers": list(headers.items())}
+
+
+@page
+def body(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
+    """The whole body as a file: never as something a browser would show or run."""
+    found, _ = browse.read(frame(request, name)["queue"], message_id)
+    response = HttpResponse(bytes(found.body), content_type="application/octet-stream")
+    response["Content-Disposition"] = f'attachment; filename="{name}-{message_id}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@form
+def edit(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
+    """An edited copy takes the message's place."""
+    context = frame(request, name)
+    request.principal.require("manage", "queue", name)
+    found, _ = browse.read(context["queue"], message_id)
+    if len(found.body) > LONGEST_EDITED:
+        raise TooLarge("The body is too long to be edited here: download it, and requeue an edited copy through the API.")
+    asked = MessageForm(request.POST) if request.method == "POST" else MessageForm.of(found)
+    if asked.is_bound and asked.is_valid():
+        try:
+            new = _replace(request, name, message_id, asked)
+        except BrokerError as error:
+            asked.refuse(error)
+        else:
+            return redirect("console:message", name, new)
+    return render(request, "console/message_edit.html", 400 if asked.errors else 200, **context, message=found, form=asked)
+
+
+def _replace(request: SignedIn, name: str, message_id: int, asked: MessageForm) -> int:
+    done = deed(request, "message.replace", f"queue:{name}/{message_id}")
+    new: int = audited(done, control.replace, name, message_id, asked.message(), publisher=request.principal.name)
+    messages.success(request, f"Message {new} took the place of {message_id}.")
+    return new

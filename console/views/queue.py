@@ -1,0 +1,99 @@
+"""One queue: a view a tab."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponseBase
+from django.shortcuts import redirect
+
+from brokerweb.core import clock
+from brokerweb.core.errors import BrokerError
+from brokerweb.delivery import connections
+from brokerweb.storage.run import perform
+from console import reading, snippets
+from console.deeds import audited, deed
+from console.filters import MessagesOf
+from console.forms import MessageForm, SettingsForm
+from console.page import SignedIn, form, page, render
+from console.rights import Rights
+from queues import browse, control, engine
+
+
+@page
+def queue(request: SignedIn, name: str) -> HttpResponseBase:
+    """Counts, flow, rules, and how to connect."""
+    context = frame(request, name)
+    row = reading.rows([context["queue"]])[0]
+    host = snippets.Host.of(request)
+    states = [(state, row.counts[state]) for state in reading.STATES]
+    return render(request, "console/queue.html", **context, row=row, states=states, snippets=snippets.consuming(host, name))
+
+
+@page
+def messages_of(request: SignedIn, name: str) -> HttpResponseBase:
+    """The messages, looked at without effect."""
+    context, asked = frame(request, name), MessagesOf.of(request.GET.dict())
+    found = browse.page(context["queue"], asked.chosen, after=asked.after or None)
+    counts = browse.counts([context["queue"].pk])[context["queue"].pk]
+    more = asked.page_after(found.next) if found.next else None
+    return render(
+        request, "console/queue_messages.html", **context, filter=asked, chips=asked.chips(counts), found=found.items, next=more
+    )
+
+
+@page
+def consumers(request: SignedIn, name: str) -> HttpResponseBase:
+    """Who subscribes, and what each holds."""
+    context = frame(request, name)
+    subscribed = [
+        {**connection, **sub, "connected_at": clock.to_datetime(clock.parse_rfc3339(connection["connected_at"]))}
+        for connection in connections.snapshot()
+        for sub in connection["subscriptions"]
+        if sub["queue"] == name
+    ]
+    counts = browse.counts([context["queue"].pk])[context["queue"].pk]
+    return render(request, "console/queue_consumers.html", **context, consumers=subscribed, counts=counts)
+
+
+@form
+def publish(request: SignedIn, name: str) -> HttpResponseBase:
+    """Publish one message."""
+    request.principal.require("publish", "queue", name)
+    asked = MessageForm(request.POST) if request.method == "POST" else MessageForm(initial={"kind": "json", "body": "{}"})
+    if asked.is_bound and asked.is_valid():
+        try:
+            sent = asked.message()
+            [accepted] = perform(engine.publish, name, [sent], publisher=request.principal.name)
+        except BrokerError as error:
+            asked.refuse(error)
+        else:
+            messages.success(request, f"{'A duplicate of' if accepted.duplicate else 'Stored as'} message {accepted.id}.")
+            return redirect("console:publish", name)
+    return render(request, "console/queue_publish.html", 400 if asked.errors else 200, **frame(request, name), form=asked)
+
+
+@form
+def settings(request: SignedIn, name: str) -> HttpResponseBase:
+    """The settings, and changing them."""
+    context = frame(request, name)
+    asked = SettingsForm(request.POST) if request.method == "POST" else SettingsForm.of(context["queue"])
+    if asked.is_bound:
+        request.principal.require("manage", "queue", name)
+    if asked.is_bound and asked.is_valid():
+        change = asked.settings()
+        try:
+            audited(deed(request, "queue.declare", f"queue:{name}", **change), control.declare, name, change, create=False)
+        except BrokerError as error:
+            asked.refuse(error)
+        else:
+            messages.success(request, "Settings saved.")
+            return redirect("console:settings", name)
+    return render(request, "console/queue_settings.html", 400 if asked.errors else 200, **context, form=asked)
+
+
+def frame(request: SignedIn, name: str) -> dict[str, Any]:
+    """What every tab needs. Raises Forbidden before NotFound."""
+    request.principal.require("browse", "queue", name)
+    return {"queue": browse.find(name), "rights": Rights(request.principal, name)}

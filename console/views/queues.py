@@ -1,0 +1,57 @@
+"""The list of queues, and a new one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponseBase
+from django.shortcuts import redirect
+
+from brokerweb.core.errors import BrokerError, Invalid
+from console import reading
+from console.deeds import audited, deed
+from console.filters import QueueFilter
+from console.forms import NewQueueForm
+from console.page import SignedIn, form, page, render
+from console.rights import may_create
+from queues import control
+from queues.models import Queue
+
+
+@page
+def queues(request: SignedIn) -> HttpResponseBase:
+    """Queues by name."""
+    asked = QueueFilter.of(request.GET.dict())
+    rows, more = reading.listed(request.principal, asked)
+    return render(
+        request,
+        "console/queues.html",
+        filter=asked,
+        rows=rows,
+        next=asked.page_after(rows[-1].name) if more else None,
+        may_create=may_create(request.principal),
+    )
+
+
+@form
+def new_queue(request: SignedIn) -> HttpResponseBase:
+    """Declare a queue that is not there yet."""
+    asked = NewQueueForm(request.POST) if request.method == "POST" else NewQueueForm.blank()
+    if asked.is_bound and asked.is_valid():
+        name = asked.cleaned_data["name"]
+        request.principal.require("manage", "queue", name)
+        try:
+            _create(request, name, asked.settings())
+        except BrokerError as error:
+            asked.refuse(error)
+        else:
+            return redirect("console:queue", name)
+    return render(request, "console/queue_new.html", 400 if asked.errors else 200, form=asked)
+
+
+def _create(request: SignedIn, name: str, settings: dict[str, Any]) -> None:
+    if Queue.objects.filter(name=name, deleted_at=None).exists():
+        raise Invalid.at("/name", "There is a queue of that name.")
+    audited(deed(request, "queue.declare", f"queue:{name}", **settings), control.declare, name, settings)
+    messages.success(request, f"Queue {name} is there.")

@@ -1,0 +1,5 @@
+// The console works without any of this; these modules make it live and quick to handle.
+import "./live.js";
+import "./copy.js";
+import "./select.js";
+import "./keys.js";

@@ -1,0 +1,55 @@
+// Keyboard: single keys, off while typing and switchable off (WCAG 2.1.4).
+import { refresh, toggle } from "./live.js";
+
+const help = document.getElementById("keys");
+const off = document.getElementById("keys-off");
+const PLACES = { o: "overview", q: "queues", d: "dead", c: "connections", t: "tokens" };
+let going = 0;
+
+const go = (name) => document.querySelector(`.nav a[data-nav="${name}"]`)?.click();
+const typing = (target) => target.closest?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
+
+function move(step) {
+  const rows = [...document.querySelectorAll("[data-row] a.name, [data-row] a.row-link")];
+  if (!rows.length) return;
+  const at = rows.findIndex((row) => row.closest("[data-row]").contains(document.activeElement));
+  rows[at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + step))].focus();
+}
+
+function choose() {
+  document.activeElement?.closest?.("[data-row]")?.querySelector("input[type=checkbox]")?.click();
+}
+
+const KEYS = {
+  "/": () => document.getElementById("search")?.focus(),
+  j: () => move(1),
+  k: () => move(-1),
+  x: choose,
+  r: refresh,
+  p: toggle,
+  t: () => document.querySelector("[data-next-theme]")?.click(),
+  "?": () => help.showModal(),
+  g: () => (going = Date.now()),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || document.querySelector("dialog[open]")) return;
+  if (off.checked && event.key !== "?") return;
+  const after = Date.now() - going < 1200 ? PLACES[event.key] : undefined;
+  going = 0;
+  if (after) go(after);
+  else if (Object.hasOwn(KEYS, event.key)) KEYS[event.key]();
+  else return;
+  event.preventDefault();
+});
+
+if (help) {
+  for (const opener of document.querySelectorAll("[data-keys]")) {
+    opener.hidden = false;
+    opener.addEventListener("click", () => help.showModal());
+  }
+  off.checked = document.cookie.includes("console_keys=off");
+  off.addEventListener("change", () => {
+    document.cookie = `console_keys=${off.checked ? "off" : "on"}; path=/; max-age=31536000; samesite=lax`;
+  });
+}

@@ -1,0 +1,72 @@
+// Live refresh: htmx polls and morphs the region; this module says when not to, and how fresh what you see is.
+
+const region = document.getElementById("live");
+const pulse = document.getElementById("pulse");
+const label = pulse?.querySelector("[data-label]");
+const EVERY = 5; // seconds; the region's hx-trigger has the same
+let paused = false;
+let good = Date.now();
+let failing = null;
+
+// A menu being read, a dialog, or rows being chosen: nothing may move under the cursor.
+const busy = () =>
+  document.querySelector("dialog[open], [popover]:popover-open") !== null || region.querySelector("input[type=checkbox]:checked") !== null;
+
+function seconds(since) {
+  const s = Math.max(0, Math.round((Date.now() - since) / 1000));
+  return s < 120 ? `${s} s` : `${Math.round(s / 60)} min`;
+}
+
+function tell() {
+  pulse.classList.toggle("paused", paused);
+  pulse.classList.toggle("stale", failing !== null && !paused);
+  region.classList.toggle("is-stale", failing !== null && !paused);
+  const age = `${seconds(good)} ago`;
+  if (paused) label.textContent = `Paused, ${age}`;
+  else if (failing !== null) label.textContent = `${failing}, last good ${age}`;
+  else label.textContent = Date.now() - good < (EVERY + 2) * 1000 ? "Live" : `Updated ${age}`;
+}
+
+export function refresh() {
+  if (region) region.dispatchEvent(new Event("refresh"));
+}
+
+export function toggle() {
+  if (!region) return;
+  paused = !paused;
+  pulse.querySelector("button").setAttribute("aria-pressed", String(paused));
+  if (!paused) refresh();
+  tell();
+}
+
+function start() {
+  pulse.hidden = false;
+  pulse.querySelector("button").addEventListener("click", toggle);
+  region.addEventListener("htmx:before:request", (event) => {
+    if (event.target === region && (document.hidden || paused || busy())) event.preventDefault();
+  });
+  region.addEventListener("htmx:before:response", (event) => {
+    if (event.target !== region) return;
+    const { status } = event.detail.ctx.response;
+    if (status === 200) return;
+    event.preventDefault(); // an error page must not replace the last good data
+    if (status === 401) location.reload();
+    else failing = `Error ${status}`;
+    tell();
+  });
+  region.addEventListener("htmx:error", () => {
+    failing = "Reconnecting";
+    tell();
+  });
+  region.addEventListener("htmx:after:swap", () => {
+    good = Date.now();
+    failing = null;
+    document.dispatchEvent(new Event("console:fresh"));
+    tell();
+  });
+  document.addEventListener("visibilitychange", () => document.hidden || refresh());
+  setInterval(tell, 1000);
+  tell();
+}
+
+if (region && pulse) start();
