@@ -48,8 +48,8 @@ def wrongs(data: Path) -> list[str]:
 
 
 def store_file(data: Path) -> Path:
-    """The one SQLite file of a data directory."""
-    files = [path for path in data.iterdir() if path.is_file() and path.read_bytes()[:15] == b"SQLite format 3"]
+    """The one SQLite file of a data directory. It may still be empty: all it has can be in the log beside it."""
+    files = [*data.glob("*.sqlite3")]
     assert len(files) == 1, f"one SQLite file expected in {data}, found {files}"
     return files[0]
 
