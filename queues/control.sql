@@ -1,51 +1,52 @@
 -- Statements of the operators' verbs (queues/control.py) and of browsing (queues/browse.py). Parameters named after a
 -- state are 1 to include it. Every arm names its state as a literal and repeats its index's predicate: SQLite takes a
--- partial index only for a predicate it finds in the statement.
+-- partial index only for a predicate it finds in the statement. Statements of SQLite alone name their index: with statistics
+-- the planner walks a whole table by rowid for "ORDER BY id LIMIT", past all that is in other states or queues.
 
--- matching (queue, after, until, n, key, scheduled, ready, blocked, leased, dead): a queue's next messages by id, and whether each has the key
+-- matching@sqlite (queue, after, until, n, key, scheduled, ready, blocked, leased, dead): a queue's next messages by id, and whether each has the key
 -- Leased messages are few, and found through message_leased without reading rows: "+id" keeps the planner from walking
 -- the whole table in id order for them.
 SELECT p.id, p.state, CASE WHEN CAST(:key AS text) IS NULL THEN 1 ELSE (SELECT m."key" = :key FROM queues_message m WHERE m.id = p.id) END
 FROM (
-  SELECT * FROM (SELECT id, 0 AS state FROM queues_message
+  SELECT * FROM (SELECT id, 0 AS state FROM queues_message INDEXED BY message_browse
     WHERE :scheduled = 1 AND queue_id = :queue AND state = 0 AND NOT (state = 3) AND id > :after AND id <= :until ORDER BY id LIMIT :n) AS a
-  UNION ALL SELECT * FROM (SELECT id, 1 AS state FROM queues_message
+  UNION ALL SELECT * FROM (SELECT id, 1 AS state FROM queues_message INDEXED BY message_browse
     WHERE :ready = 1 AND queue_id = :queue AND state = 1 AND NOT (state = 3) AND id > :after AND id <= :until ORDER BY id LIMIT :n) AS b
-  UNION ALL SELECT * FROM (SELECT id, 2 AS state FROM queues_message
+  UNION ALL SELECT * FROM (SELECT id, 2 AS state FROM queues_message INDEXED BY message_browse
     WHERE :blocked = 1 AND queue_id = :queue AND state = 2 AND NOT (state = 3) AND id > :after AND id <= :until ORDER BY id LIMIT :n) AS c
-  UNION ALL SELECT * FROM (SELECT id, 3 AS state FROM queues_message
+  UNION ALL SELECT * FROM (SELECT id, 3 AS state FROM queues_message INDEXED BY message_leased
     WHERE :leased = 1 AND queue_id = :queue AND state = 3 AND +id > :after AND +id <= :until ORDER BY +id LIMIT :n) AS d
-  UNION ALL SELECT * FROM (SELECT id, 4 AS state FROM queues_message
+  UNION ALL SELECT * FROM (SELECT id, 4 AS state FROM queues_message INDEXED BY message_browse
     WHERE :dead = 1 AND queue_id = :queue AND state = 4 AND NOT (state = 3) AND id > :after AND id <= :until ORDER BY id LIMIT :n) AS e
 ) AS p ORDER BY p.id LIMIT :n;
 
--- matching_desc (queue, after, until, n, key, scheduled, ready, blocked, leased, dead): the same from the newest down; after is the upper end
+-- matching_desc@sqlite (queue, after, until, n, key, scheduled, ready, blocked, leased, dead): the same from the newest down; after is the upper end
 SELECT p.id, p.state, CASE WHEN CAST(:key AS text) IS NULL THEN 1 ELSE (SELECT m."key" = :key FROM queues_message m WHERE m.id = p.id) END
 FROM (
-  SELECT * FROM (SELECT id, 0 AS state FROM queues_message
+  SELECT * FROM (SELECT id, 0 AS state FROM queues_message INDEXED BY message_browse
     WHERE :scheduled = 1 AND queue_id = :queue AND state = 0 AND NOT (state = 3) AND id < :after AND id >= :until ORDER BY id DESC LIMIT :n) AS a
-  UNION ALL SELECT * FROM (SELECT id, 1 AS state FROM queues_message
+  UNION ALL SELECT * FROM (SELECT id, 1 AS state FROM queues_message INDEXED BY message_browse
     WHERE :ready = 1 AND queue_id = :queue AND state = 1 AND NOT (state = 3) AND id < :after AND id >= :until ORDER BY id DESC LIMIT :n) AS b
-  UNION ALL SELECT * FROM (SELECT id, 2 AS state FROM queues_message
+  UNION ALL SELECT * FROM (SELECT id, 2 AS state FROM queues_message INDEXED BY message_browse
     WHERE :blocked = 1 AND queue_id = :queue AND state = 2 AND NOT (state = 3) AND id < :after AND id >= :until ORDER BY id DESC LIMIT :n) AS c
-  UNION ALL SELECT * FROM (SELECT id, 3 AS state FROM queues_message
+  UNION ALL SELECT * FROM (SELECT id, 3 AS state FROM queues_message INDEXED BY message_leased
     WHERE :leased = 1 AND queue_id = :queue AND state = 3 AND +id < :after AND +id >= :until ORDER BY +id DESC LIMIT :n) AS d
-  UNION ALL SELECT * FROM (SELECT id, 4 AS state FROM queues_message
+  UNION ALL SELECT * FROM (SELECT id, 4 AS state FROM queues_message INDEXED BY message_browse
     WHERE :dead = 1 AND queue_id = :queue AND state = 4 AND NOT (state = 3) AND id < :after AND id >= :until ORDER BY id DESC LIMIT :n) AS e
 ) AS p ORDER BY p.id DESC LIMIT :n;
 
--- matching_summary (queue, key, scheduled, ready, blocked, leased, dead): how many match, and the first and the last of them
+-- matching_summary@sqlite (queue, key, scheduled, ready, blocked, leased, dead): how many match, and the first and the last of them
 -- Without a key the indexes answer alone: the row is read only where the key is compared.
 SELECT sum(n), min(first), max(last) FROM (
-  SELECT count(*) AS n, min(id) AS first, max(id) AS last FROM queues_message
+  SELECT count(*) AS n, min(id) AS first, max(id) AS last FROM queues_message INDEXED BY message_browse
     WHERE :scheduled = 1 AND queue_id = :queue AND state = 0 AND NOT (state = 3) AND (CAST(:key AS text) IS NULL OR "key" = :key)
-  UNION ALL SELECT count(*), min(id), max(id) FROM queues_message
+  UNION ALL SELECT count(*), min(id), max(id) FROM queues_message INDEXED BY message_browse
     WHERE :ready = 1 AND queue_id = :queue AND state = 1 AND NOT (state = 3) AND (CAST(:key AS text) IS NULL OR "key" = :key)
-  UNION ALL SELECT count(*), min(id), max(id) FROM queues_message
+  UNION ALL SELECT count(*), min(id), max(id) FROM queues_message INDEXED BY message_browse
     WHERE :blocked = 1 AND queue_id = :queue AND state = 2 AND NOT (state = 3) AND (CAST(:key AS text) IS NULL OR "key" = :key)
-  UNION ALL SELECT count(*), min(+id), max(+id) FROM queues_message
+  UNION ALL SELECT count(*), min(+id), max(+id) FROM queues_message INDEXED BY message_leased
     WHERE :leased = 1 AND queue_id = :queue AND state = 3 AND (CAST(:key AS text) IS NULL OR "key" = :key)
-  UNION ALL SELECT count(*), min(id), max(id) FROM queues_message
+  UNION ALL SELECT count(*), min(id), max(id) FROM queues_message INDEXED BY message_browse
     WHERE :dead = 1 AND queue_id = :queue AND state = 4 AND NOT (state = 3) AND (CAST(:key AS text) IS NULL OR "key" = :key)
 ) AS s;
 

@@ -1,7 +1,7 @@
 """Which messages a filter selects, in the order of their ids; for reading and for acting alike.
 
 One statement answers for all states at once: a message that changes its state between two statements would otherwise be
-missed or seen twice. A key is compared row by row, so a scan stops after ``BUDGET`` messages and says where to go on.
+missed or seen twice. A key is compared row by row, so a scan stops after a budget and says where to go on.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from brokerweb.storage.statements import Statements
 from queues.filters import MAX_ID, MessageFilter
 from queues.states import State
 
-BUDGET = 20_000  # messages looked at for one page or one chunk
+BUDGET = 20_000  # messages looked at for one page
 STEP = 2_000
 Q = Statements("queues", "control.sql")
 Read = Callable[..., list[tuple[Any, ...]]]
@@ -38,8 +38,8 @@ def whole(chosen: MessageFilter) -> Span:
     return Span(MAX_ID, 0) if chosen.descending else Span(0, MAX_ID)
 
 
-def find(read: Read, queue_id: int, chosen: MessageFilter, span: Span, wanted: int) -> Found:
-    """Up to ``wanted`` messages of the span, looking at no more than ``BUDGET``."""
+def find(read: Read, queue_id: int, chosen: MessageFilter, span: Span, wanted: int, *, budget: int = BUDGET) -> Found:
+    """Up to ``wanted`` messages of the span, looking at about ``budget`` at most."""
     found: list[tuple[int, State]] = []
     after, looked_at = span.after, 0
     while True:
@@ -54,7 +54,7 @@ def find(read: Read, queue_id: int, chosen: MessageFilter, span: Span, wanted: i
         looked_at += len(rows)
         if len(rows) < n:
             return Found(found, None)
-        if looked_at >= BUDGET:
+        if looked_at >= budget:
             return Found(found, after)
 
 
