@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from argparse import ArgumentParser
@@ -37,6 +38,7 @@ class Command(BaseCommand):
                 conf.adopt_flags([conf.flags()[name], str(given[name])])
         options = conf.get()
         refuse_what_is_not_built(options, given["workers"])
+        os.umask(0o007)  # messages, hashes and the log of the store are nobody else's
         try:
             with only_server(options.data):
                 self.serve(options, migrate=not given["no_migrate"])
@@ -47,10 +49,10 @@ class Command(BaseCommand):
         """Prepare the data, say where to go, and serve until a signal. The lock is held."""
         if migrate:
             call_command("migrate", interactive=False, verbosity=0)
+        from brokerweb.asgi import application  # late: what it imports is nothing for other commands
+
         sock = bind(options)
         self.say_hello(options, sock.getsockname()[1])
-        from brokerweb.asgi import application  # late: it needs the tables' apps, and chooses the reactor
-
         sys.setswitchinterval(SWITCH_INTERVAL)
         import_module(f"brokerweb.servers.{options.server}").run(application, sock, options)
 

@@ -1,0 +1,105 @@
+"""The example project: its orders and their messages commit together, also from another process, or not at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.server import ROOT, TOKEN, Server
+
+SHOP = ROOT / "examples" / "in_your_project"
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+class ShopServer(Server):
+    """The shop's own ``manage.py serve``."""
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=SHOP,
+            env=self.shop_environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    def shop_environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+        return {**inherited, "SHOP_DATA": str(self.data), "PYTHONPATH": str(ROOT), "BROKERWEB_ADMIN_TOKEN": TOKEN}
+
+    def start(self, *, ready: bool = True) -> ShopServer:
+        command = [sys.executable, "manage.py", "serve", "--bind", f"127.0.0.1:{self.port}", "--server", self.kind]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=SHOP, env=self.shop_environment(), stdout=log, stderr=subprocess.STDOUT)
+        self.wait_ready()
+        return self
+
+    def call(self, method: str, path: str, **json: object) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        return httpx.request(method, f"{self.url}/api/v1/queues/billing{path}", headers=headers, json=json, timeout=30)
+
+    def waiting(self) -> int:
+        return int(self.call("GET", "").json()["counts"]["ready"])
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShopServer]:
+    data = tmp_path_factory.mktemp("shop") / "data"
+    data.mkdir()
+    with ShopServer(data) as server:
+        server.start()
+        assert server.call("PUT", "").status_code == 201
+        yield server
+
+
+def test_an_order_and_its_message_commit_together(shop: ShopServer):
+    answer = httpx.post(f"{shop.url}/orders", data={"customer": "ada", "total": "12.50"}, timeout=30)
+    assert answer.status_code == 201
+
+    (message,) = shop.call("POST", "/receive", wait=5, ack="none").json()["messages"]
+
+    assert message["body"] == {"order": answer.json()["order"], "total": "12.50"}
+    assert message["key"] == "ada"
+
+
+def test_an_order_that_rolls_back_leaves_no_message(shop: ShopServer):
+    answer = httpx.post(f"{shop.url}/orders", data={"customer": "ada", "total": "0"}, timeout=30)
+
+    assert answer.status_code == 400
+    assert shop.waiting() == 0
+
+
+def test_a_commit_of_another_process_wakes_a_waiting_consumer(shop: ShopServer):
+    with httpx.Client(timeout=30) as client:
+        placing = subprocess.Popen(
+            [sys.executable, "manage.py", "place_order", "grace", "9.90"], cwd=SHOP, env=shop.shop_environment()
+        )
+        answer = client.post(
+            f"{shop.url}/api/v1/queues/billing/receive",
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            json={"wait": 20, "ack": "none"},
+        )
+    assert placing.wait(60) == 0
+    (message,) = answer.json()["messages"]
+    assert message["key"] == "grace"
+
+
+def test_a_rollback_in_another_process_leaves_no_message(shop: ShopServer):
+    placed = shop.command("place_order", "grace", "0")
+
+    assert placed.returncode == 1
+    assert "an order costs something" in placed.stderr
+    assert shop.waiting() == 0
+
+
+def test_the_project_passes_its_system_checks_and_has_no_missing_migrations(shop: ShopServer, tmp_path: Path):
+    for arguments in (["check"], ["makemigrations", "--check", "--dry-run"]):
+        done = shop.command(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
