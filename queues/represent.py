@@ -31,7 +31,7 @@ def message_object(message: Message, failures: Iterable[Failure] | None = None) 
         "id": str(message.pk),
         "state": State(message.state).name.lower(),
         **_body(message),
-        "content_type": message.content_type,
+        "content_type": message.content_type or ("application/octet-stream" if message.binary else "application/json"),
         "key": message.key,
         "headers": _NO_HEADERS if message.headers is None else Raw(message.headers.encode()),
         "priority": message.priority,

@@ -1,0 +1,38 @@
+"""One real broker for all tests of the faces; each test has queues of its own."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from tests.clients import Rest
+from tests.server import Server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
+    """A broker on Uvicorn."""
+    with Server(tmp_path_factory.mktemp("faces") / "data") as running:
+        yield running.start()
+
+
+@pytest.fixture(scope="session")
+def rest(server: Server) -> Iterator[Rest]:
+    """The REST face, as the administrator."""
+    with server.rest() as client:
+        yield client
+
+
+@pytest.fixture
+def name() -> str:
+    """A name nothing has yet."""
+    return f"q-{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def queue(rest: Rest, name: str) -> str:
+    """A queue of the test's own."""
+    rest.declare(name)
+    return name
