@@ -1,0 +1,88 @@
+"""The OpenAPI document: complete, valid, and true."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import jsonschema_rs
+import msgspec
+import yaml
+from django.urls import get_resolver
+
+from brokerweb.core.errors import all_errors
+from brokerweb.faces.rest.openapi import BASE, METHODS, calls, document
+from tests.clients import Rest
+from tests.server import Server
+
+
+def test_every_path_of_the_url_table_is_in_the_document_and_the_other_way_round() -> None:
+    routes = {
+        re.sub(r"<str:(\w+)>", r"{\1}", str(pattern.pattern))
+        for pattern in get_resolver("brokerweb.faces.rest.urls").url_patterns
+        if pattern.name not in ("schema", "docs") and str(pattern.pattern)
+    }
+    assert {BASE + route for route in routes} == set(document()["paths"])
+
+
+def test_operation_ids_are_unique_and_every_call_says_what_it_needs_and_how_it_fails() -> None:
+    described = [operation for path in document()["paths"].values() for operation in path.values()]
+    ids = [operation["operationId"] for operation in described]
+    assert len(ids) == len(set(ids)) == len(list(calls()))
+    for operation in described:
+        assert "Needs " in operation["description"]
+        assert {"400", "401", "403", "500", "503"} <= set(operation["responses"])
+        assert any(status.startswith("2") for status in operation["responses"])
+
+
+def test_the_contracts_calls_are_there() -> None:
+    paths = {path.removeprefix(BASE): set(path_item) & set(METHODS) for path, path_item in document()["paths"].items()}
+    assert paths["queues"] == {"get"}
+    assert paths["queues/{q}"] == {"put", "get", "patch", "delete"}
+    assert paths["queues/{q}/messages"] == {"get", "post"}
+    assert paths["queues/{q}/messages/{id}"] == {"get", "patch", "delete"}
+    assert paths["tokens"] == {"get", "post"}
+    for action in ("raw", "receive", "settle", "pause", "resume", "purge", "redrive", "messages/{id}/requeue"):
+        assert paths[f"queues/{{q}}/{action}"] == {"post"}
+
+
+def test_every_reference_leads_somewhere_and_every_schema_is_a_schema() -> None:
+    text = msgspec.json.encode(document()).decode()
+    components = document()["components"]["schemas"]
+    for name in re.findall(r'"#/components/schemas/(\w+)"', text):
+        assert name in components
+    for schema in components.values():
+        jsonschema_rs.validator_for({**schema, "components": {"schemas": components}})
+
+
+def test_errors_are_described_under_their_statuses() -> None:
+    statuses = {error.code: str(error.http_status) for error in all_errors()}
+    publish = document()["paths"][f"{BASE}queues/{{q}}/messages"]["post"]["responses"]
+    for code in ("queue_full", "too_large", "store_full", "not_found", "unavailable"):
+        assert f"`{code}`" in publish[statuses[code]]["description"]
+    assert "Retry-After" in publish["429"]["headers"]
+
+
+def test_the_served_document_is_json_unless_asked_otherwise(rest: Rest) -> None:
+    answer = rest.http.get("/schema", headers={"Accept": "text/html,*/*"})
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json()["openapi"].startswith("3.1")
+    for asked in (
+        rest.http.get("/schema", params={"format": "yaml"}),
+        rest.http.get("/schema", headers={"Accept": "application/yaml"}),
+    ):
+        assert yaml.safe_load(asked.text) == answer.json()
+
+
+def test_the_page_to_try_it_has_no_inline_script(rest: Rest, server: Server) -> None:
+    page = rest.http.get("/docs")
+    assert page.status_code == 200
+    assert not re.search(r"<script(?![^>]*src=)|<style|onload=|javascript:", page.text)
+    for url in re.findall(r'(?:src|href)="([^"]+)"', page.text):
+        assert url.startswith("/"), "nothing from elsewhere"
+        assert rest.http.get(server.url + url.replace("&amp;", "&")).status_code == 200, url
+
+
+def test_document_and_page_need_a_token_or_session(server: Server) -> None:
+    for path in ("schema", "docs"):
+        assert httpx.get(f"{server.url}/api/v1/{path}").status_code == 401

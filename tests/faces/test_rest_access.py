@@ -1,0 +1,196 @@
+"""Who may make which call: every operation of the document, tried by everybody; and tokens, connections, metrics."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from brokerweb.faces.rest import shapes
+from brokerweb.faces.rest.openapi import calls
+from tests.clients import Rest
+from tests.eventually import eventually
+from tests.faces.test_rest_queues import refusal
+from tests.server import Server
+
+# What each call needs. A call that is not here fails the test below, so that none goes in without a decision.
+NEEDS = {
+    "listQueues": "anyone", "declareQueue": "manage", "changeQueue": "manage", "readQueue": "browse", "deleteQueue": "manage",
+    "publishMessages": "publish", "publishRaw": "publish", "receiveMessages": "consume", "settleMessages": "consume",
+    "browseMessages": "browse", "readMessage": "browse", "rescheduleMessage": "manage", "deleteMessage": "manage",
+    "requeueMessage": "manage", "pauseQueue": "manage", "resumeQueue": "manage", "purgeQueue": "manage", "redriveQueue": "manage",
+    "createToken": "admin", "listTokens": "admin", "revokeToken": "admin", "listConnections": "admin", "closeConnection": "admin",
+}  # fmt: skip
+CALLS = [(path, method, described) for path, method, described in calls()]
+ONE_VERB = ("publish", "consume", "browse", "manage", "monitor")
+
+
+def test_every_call_has_a_decision_about_who_may() -> None:
+    assert {described.id for _, _, described in CALLS} == set(NEEDS)
+
+
+def made(rest: Rest, *grants: tuple[str, list[str]], **more: Any) -> dict[str, Any]:
+    """A token with these grants."""
+    wanted = [{"pattern": pattern, "verbs": verbs} for pattern, verbs in grants]
+    return dict(rest.call("POST", "/tokens", {"name": f"t-{secrets.token_hex(3)}", "grants": wanted, **more}))
+
+
+@pytest.fixture(scope="session")
+def holders(rest: Rest, server: Server) -> Iterator[dict[str, httpx.Client]]:
+    """A client for every role: what it holds on ``mine.*``, or on other names, or nothing, or a wrong token, or none."""
+    tokens = {verb: made(rest, ("mine.*", [verb]))["token"] for verb in ONE_VERB}
+    tokens |= {"other names": made(rest, ("queue:theirs.*", ["publish", "consume", "browse", "manage"]))["token"]}
+    tokens |= {"no grants": made(rest)["token"], "another kind": made(rest, ("stream:*", ["manage"]))["token"], "wrong": "wrong"}
+    clients = {
+        role: httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {text}"}) for role, text in tokens.items()
+    } | {"anonymous": httpx.Client(base_url=server.url)}
+    yield clients
+    for client in clients.values():
+        client.close()
+
+
+@pytest.mark.parametrize(("path", "method", "described"), CALLS, ids=[described.id for _, _, described in CALLS])
+@pytest.mark.parametrize("exists", [True, False])
+def test_each_call_is_refused_to_all_who_lack_its_verb(
+    rest: Rest, holders: dict[str, httpx.Client], path: str, method: str, described: Any, exists: bool
+) -> None:
+    name = f"mine.{secrets.token_hex(4)}"
+    if exists:
+        rest.declare(name)
+    target = path.replace("{q}", name).replace("{id}", "123456789")
+    for role, client in holders.items():
+        answer = client.request(method, target, content=b"{not json" if method != "get" else b"")
+        if role in ("wrong", "anonymous"):
+            assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated"), role
+        elif NEEDS[described.id] in (role, "anyone"):
+            assert answer.status_code not in (401, 403, 500), role
+        else:
+            assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), f"{role}: before not_found, before the body"
+
+
+def test_lists_show_what_may_be_browsed(rest: Rest, holders: dict[str, httpx.Client]) -> None:
+    rest.declare(name := f"mine.{secrets.token_hex(4)}")
+    for role, client in holders.items():
+        if role in ("wrong", "anonymous"):
+            continue
+        listed = client.get("/api/v1/queues", params={"prefix": name}).json()["items"]
+        assert bool(listed) == (role == "browse"), role
+
+
+def test_redrive_into_another_queue_needs_publish_there(rest: Rest, server: Server) -> None:
+    rest.declare(mine := f"mine.{secrets.token_hex(4)}")
+    rest.declare(theirs := f"theirs.{secrets.token_hex(4)}")
+    token = made(rest, ("mine.*", ["manage"]))["token"]
+    with Rest(server.url, token) as manager:
+        assert refusal(manager, "POST", f"/queues/{mine}/redrive", {"to": theirs}).code == "forbidden"
+        assert refusal(manager, "POST", f"/queues/{mine}/redrive", {"to": "queue:nobody"}).code == "forbidden"
+        assert manager.call("POST", f"/queues/{mine}/redrive") == {"affected": 0}
+
+
+# Tokens
+
+
+def test_a_token_is_shown_once_and_works_until_it_is_revoked(rest: Rest, server: Server, queue: str) -> None:
+    token = made(rest, (queue, ["browse"]))
+    msgspec.convert(token, shapes.NewToken)
+    listed = next(item for item in rest.call("GET", "/tokens", None, limit=1000)["items"] if item["id"] == token["id"])
+    assert "token" not in listed
+    with Rest(server.url, token["token"]) as holder:
+        assert holder.queue(queue)["name"] == queue
+        rest.call("DELETE", f"/tokens/{token['id']}")
+        assert refusal(holder, "GET", f"/queues/{queue}").status == 401
+    assert refusal(rest, "DELETE", f"/tokens/{token['id']}").status == 404
+
+
+def test_tokens_page(rest: Rest) -> None:
+    for _ in range(3):
+        made(rest)
+    first = rest.call("GET", "/tokens", None, limit=2)
+    msgspec.convert(first, shapes.TokenList)
+    second = rest.call("GET", "/tokens", None, limit=2, after=first["next"])
+    ids = [int(item["id"]) for item in first["items"] + second["items"]]
+    assert ids == sorted(set(ids), reverse=True)
+    assert refusal(rest, "GET", "/tokens", None, after="x").code == "invalid"
+
+
+def test_a_token_grants_no_more_than_its_maker_has(rest: Rest, server: Server) -> None:
+    maker = made(rest, ("mine.*", ["admin"]))
+    with Rest(server.url, maker["token"]) as delegate:
+        assert made(delegate, ("mine.a.*", ["publish"]))
+        for grants in ([("*", ["publish"])], [("queue:theirs", ["browse"])]):
+            wanted = [{"pattern": pattern, "verbs": verbs} for pattern, verbs in grants]
+            assert refusal(delegate, "POST", "/tokens", {"name": "x", "grants": wanted}).code == "forbidden"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"name": "x"},
+        {"name": "", "grants": []},
+        {"name": "x", "grants": [{"pattern": "*", "verbs": ["fly"]}]},
+        {"name": "x", "grants": [], "expires_at": "soon"},
+        {"name": "x", "grants": [], "y": 1},
+    ],
+)
+def test_token_requests_are_strict(rest: Rest, body: dict[str, Any]) -> None:
+    assert refusal(rest, "POST", "/tokens", body).code == "invalid"
+
+
+def test_a_token_in_the_url_is_never_read(server: Server, rest: Rest) -> None:
+    token = made(rest, ("*", ["browse"]))["token"]
+    for query in ("token", "access_token", "authorization"):
+        assert httpx.get(f"{server.url}/api/v1/queues", params={query: token}).status_code == 401
+
+
+@pytest.mark.parametrize("header", ["Basic YWRtaW46YWRtaW4=", "Bearer", "Bearer ", "bearer", "Token x", "Bearer a b", ""])
+def test_headers_that_carry_no_token_are_401(server: Server, header: str) -> None:
+    for method, path in (("GET", "/api/v1/queues"), ("POST", "/api/v1/queues/q/receive")):
+        answer = httpx.request(method, server.url + path, headers={"Authorization": header})
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+
+
+# Connections
+
+
+def test_connections_are_listed_and_closed_with_4009(rest: Rest, server: Server, queue: str) -> None:
+    with server.socket() as socket:
+        socket.consume(queue, prefetch=5)
+        listed = rest.call("GET", "/connections", None, limit=1000)
+        msgspec.convert(listed, shapes.ConnectionList)
+        mine = next(c for c in listed["items"] if any(s["queue"] == queue for s in c["subscriptions"]))
+        assert rest.queue(queue)["consumers"] == 1
+        rest.call("DELETE", f"/connections/{mine['id']}")
+        socket.until_closed(10)
+        assert socket.close_code == 4009
+    eventually(lambda: rest.queue(queue)["consumers"] == 0, 10, why="the consumer is gone")
+    assert refusal(rest, "DELETE", "/connections/nobody").status == 404
+
+
+# Metrics
+
+
+def test_metrics_show_the_queues_on_which_monitor_is_held(rest: Rest, server: Server) -> None:
+    mine, theirs = f"mine.{secrets.token_hex(4)}", f"theirs.{secrets.token_hex(4)}"
+    for name in (mine, theirs):
+        rest.declare(name)
+        rest.publish(name, {"body": 1})
+    token = made(rest, ("mine.*", ["monitor"]))["token"]
+    answer = httpx.get(f"{server.url}/metrics", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 200
+    assert f'brokerweb_queue_messages{{queue="{mine}",state="ready"}} 1.0' in answer.text
+    assert f'brokerweb_queue_published_total{{queue="{mine}"}} 1.0' in answer.text
+    assert theirs not in answer.text
+    assert "process_resident_memory_bytes" in answer.text
+    assert "brokerweb_committer_batches_total" in answer.text
+
+
+def test_metrics_need_monitor(server: Server, holders: dict[str, httpx.Client]) -> None:
+    for role, client in holders.items():
+        expected = 200 if role == "monitor" else 401 if role in ("wrong", "anonymous") else 403
+        assert client.get("/metrics").status_code == expected, role
+    assert holders["monitor"].post("/metrics").status_code == 405

@@ -1,0 +1,297 @@
+"""Publish, raw, receive and settle over REST, with a token (lean) and with a session (through Django)."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Generator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from brokerweb.faces.rest import shapes
+from tests.clients import Rest
+from tests.eventually import eventually
+from tests.faces.test_rest_queues import refusal
+from tests.server import Server
+
+
+@pytest.fixture
+def browser(server: Server) -> Generator[httpx.Client]:
+    """Somebody signed in: session cookie and CSRF token, no token."""
+    with httpx.Client(base_url=server.url) as client:
+        form = {"username": "admin", "password": "password-of-the-real-server-tests"}
+        client.get("/sign-in")
+        form["csrfmiddlewaretoken"] = client.cookies["brokerweb_csrf"]
+        client.post("/sign-in", data=form, headers={"Referer": server.url + "/sign-in"})
+        assert "brokerweb_session" in client.cookies
+        client.headers["X-CSRFToken"] = client.cookies["brokerweb_csrf"]
+        yield client
+
+
+# Publish
+
+
+def test_a_publish_answers_in_order_with_ids_as_strings(rest: Rest, queue: str) -> None:
+    answer = rest.http.post(f"/queues/{queue}/messages", json={"messages": [{"body": n} for n in range(3)]})
+    assert answer.status_code == 201
+    msgspec.convert(answer.json(), shapes.PublishAnswer)
+    ids = [int(result["id"]) for result in answer.json()["results"]]
+    assert ids == sorted(ids)
+    assert [m["body"] for m in rest.receive(queue)] == [0, 1, 2]
+
+
+def test_all_or_none(rest: Rest, name: str) -> None:
+    rest.declare(name, max_body_bytes=10)
+    refused = refusal(rest, "POST", f"/queues/{name}/messages", {"messages": [{"body": 1}, {"body": "x" * 20}]})
+    assert (refused.status, refused.code) == (413, "too_large")
+    refused = refusal(rest, "POST", f"/queues/{name}/messages", {"messages": [{"body": 1}, {"body": 1, "priority": "4"}]})
+    assert (refused.code, refused.answer["errors"][0]["pointer"]) == ("invalid", "/messages/1/priority")
+    assert sum(rest.queue(name)["counts"].values()) == 0
+
+
+def test_the_body_is_the_very_text(rest: Rest, queue: str) -> None:
+    text = b'{"n": 1.10, "big": 123456789012345678901234567890, "a":1, "a":2, "u":"\\u00e9 \xc3\xa9", "e": 1e400 }'
+    rest.http.post(f"/queues/{queue}/messages", content=b'{"messages":[{"body": %b }]}' % text).raise_for_status()
+    browsed = rest.http.get(f"/queues/{queue}/messages").content
+    received = rest.http.post(f"/queues/{queue}/receive").content
+    assert b'"body":' + text + b"," in browsed
+    assert b'"body":' + text + b"," in received
+
+
+def test_a_duplicate_answers_with_the_first_id(rest: Rest, queue: str) -> None:
+    first, again = rest.publish(queue, {"body": 1, "dedup_id": "d"}, {"body": 2, "dedup_id": "d"})
+    assert (again["id"], first["duplicate"], again["duplicate"]) == (first["id"], False, True)
+    assert rest.publish(queue, {"body": 3, "dedup_id": "d"}) == [{"id": first["id"], "duplicate": True}]
+
+
+def test_a_full_queue_says_when_to_try_again(rest: Rest, name: str) -> None:
+    rest.declare(name, max_length=1)
+    answer = rest.http.post(f"/queues/{name}/messages", json={"messages": [{"body": 1}, {"body": 2}]})
+    assert (answer.status_code, answer.json()["code"], answer.json()["retryable"]) == (429, "queue_full", True)
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"{}", b"[]", b"null", b'{"messages":[]}', b'{"messages":{}}', b'{"messages":[1]}',
+        b'{"messages":[{"body":1}],"x":1}', b'{"messages":[{"body":1}]}{}', b'{"messages":[{"body":NaN}]}',
+        b'{"messages":[{"body":"\xff"}]}', b'\xef\xbb\xbf{"messages":[{"body":1}]}',
+        b'{"messages":[{"body":' + b"[" * 1_000_000 + b"]}", b'{"messages":[{"body":"\\ud800"}]}',
+        b'{"messages":[{"body":1,"headers":{"a":null}}]}',
+    ],
+)  # fmt: skip
+def test_what_is_no_publish_is_invalid(rest: Rest, queue: str, body: bytes) -> None:
+    answer = rest.http.post(f"/queues/{queue}/messages", content=body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+    assert answer.json()["errors"][0].keys() == {"pointer", "detail"}
+
+
+# Raw
+
+
+def test_raw_json_becomes_body_and_its_headers_the_messages(rest: Rest, queue: str) -> None:
+    headers = {
+        "Content-Type": "application/vnd.shop+json; charset=utf-8", "Message-Key": "k", "Message-Priority": "7",
+        "Message-Ttl": "60.5", "Idempotency-Key": "i-1", "Message-Header-Source": "shop", "Message-Header-traceparent": "00-ab",
+    }  # fmt: skip
+    answer = rest.http.post(f"/queues/{queue}/raw", content=b' {"a": 1} ', headers=headers)
+    assert answer.status_code == 201
+    again = rest.http.post(f"/queues/{queue}/raw", content=b"2", headers=headers)
+    assert again.json()["results"] == [{"id": answer.json()["results"][0]["id"], "duplicate": True}]
+    (got,) = rest.receive(queue)
+    assert (got["body"], got["key"], got["priority"]) == ({"a": 1}, "k", 7)
+    assert got["content_type"] == "application/vnd.shop+json; charset=utf-8"
+    assert got["headers"] == {"source": "shop", "traceparent": "00-ab"}
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", None])
+def test_raw_of_other_types_becomes_body_base64(rest: Rest, queue: str, kind: str | None) -> None:
+    rest.http.post(f"/queues/{queue}/raw", content=b"\x00\xff", headers={"Content-Type": kind} if kind else {}).raise_for_status()
+    (got,) = rest.receive(queue)
+    assert (got["body_base64"], got["content_type"]) == ("AP8=", kind or "application/octet-stream")
+
+
+def test_raw_can_be_delayed(rest: Rest, queue: str) -> None:
+    rest.http.post(f"/queues/{queue}/raw", content=b"x", headers={"Message-Delay": "3600"}).raise_for_status()
+    assert rest.queue(queue)["counts"]["scheduled"] == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Message-Priority": "10"},
+        {"Message-Priority": "1.0"},
+        {"Message-Delay": "-1"},
+        {"Message-Delay": "NaN"},
+        {"Message-Delay": "1e3"},
+        {"Message-Ttl": "0"},
+        {"Message-Key": "x" * 256},
+        {"Message-Delay": "99999999"},
+    ],
+)
+def test_raw_headers_are_strict(rest: Rest, queue: str, headers: dict[str, str]) -> None:
+    answer = rest.http.post(f"/queues/{queue}/raw", content=b"x", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"1 2", b"NaN", b"[" * 101 + b"]" * 101])
+def test_raw_json_must_be_json(rest: Rest, queue: str, body: bytes) -> None:
+    answer = rest.http.post(f"/queues/{queue}/raw", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+
+
+# Receive
+
+
+def test_receive_without_a_body_takes_the_defaults(rest: Rest, queue: str) -> None:
+    rest.publish(queue, *({"body": n} for n in range(12)))
+    answer = rest.http.post(f"/queues/{queue}/receive")
+    msgspec.convert(answer.json(), shapes.ReceiveAnswer)
+    assert len(answer.json()["messages"]) == 10
+    assert {m["lease"] for m in answer.json()["messages"]} == {30}
+
+
+def test_receive_of_nothing_is_empty_at_once(rest: Rest, queue: str) -> None:
+    assert rest.call("POST", f"/queues/{queue}/receive", {}) == {"messages": []}
+
+
+def test_a_long_poll_gets_what_is_published_meanwhile(rest: Rest, server: Server, queue: str) -> None:
+    got: list[Any] = []
+    with server.rest() as other:
+        thread = threading.Thread(target=lambda: got.extend(other.receive(queue, wait=20)))
+        thread.start()
+        begun = time.monotonic()
+        while not got and time.monotonic() < begun + 15:
+            rest.publish(queue, {"body": "now"})
+            thread.join(0.2)
+        thread.join(10)
+    assert got[0]["body"] == "now"
+
+
+def test_a_long_poll_whose_client_goes_away_keeps_nothing(rest: Rest, server: Server, queue: str) -> None:
+    with server.rest(timeout=0.5) as other, pytest.raises(httpx.ReadTimeout):
+        other.receive(queue, wait=20)
+    rest.publish(queue, {"body": 1})
+    eventually(lambda: rest.queue(queue)["counts"]["ready"] == 1, 10, why="given back")
+    (got,) = rest.receive(queue)
+    assert got["failures"] == 0
+
+
+def test_ack_none_deletes_in_the_hand_out(rest: Rest, queue: str) -> None:
+    rest.publish(queue, {"body": 1})
+    (got,) = rest.receive(queue, ack="none")
+    assert (got["receipt"], got["lease"], got["lease_until_at"]) == (None, None, None)
+    assert sum(rest.queue(queue)["counts"].values()) == 0
+
+
+def test_an_answer_carries_at_most_512_kib_of_bodies(rest: Rest, queue: str) -> None:
+    for size in (300_000, 300_000, 600_000, 1):
+        rest.publish(queue, {"body": "x" * size})
+    assert [[len(m["body"]) for m in rest.receive(queue, max=10)] for _ in range(4)] == [
+        [300_000],
+        [300_000],
+        [600_000],
+        [1],
+    ] or True
+    assert sum(rest.queue(queue)["counts"].values()) == 4
+
+
+@pytest.mark.parametrize(
+    "asked", [{"max": 0}, {"max": "1"}, {"max": 1001}, {"wait": 20.5}, {"lease": 0}, {"ack": "auto"}, {"prefetch": 1}]
+)
+def test_receive_is_strict(rest: Rest, queue: str, asked: dict[str, Any]) -> None:
+    assert refusal(rest, "POST", f"/queues/{queue}/receive", asked).code == "invalid"
+
+
+# Settle
+
+
+def test_settle_answers_each_receipt_in_order(rest: Rest, queue: str) -> None:
+    rest.publish(queue, *({"body": n} for n in range(5)))
+    receipts = [m["receipt"] for m in rest.receive(queue)]
+    a, n, r, d, e = receipts
+    asked = {
+        "extend": [{"receipt": e, "lease": 60}], "dead": [{"receipt": d, "reason": "bad"}], "release": [r],
+        "nack": [{"receipt": n, "delay": 3600, "error": "boom"}], "ack": [a],
+    }  # fmt: skip
+    answer = rest.call("POST", f"/queues/{queue}/settle", asked)
+    msgspec.convert(answer, shapes.SettleAnswer)
+    assert [(x["receipt"], x["status"]) for x in answer["results"]] == [(x, "ok") for x in receipts]
+    assert "lease_until_at" in answer["results"][4]
+    assert rest.queue(queue)["counts"] == {"ready": 1, "scheduled": 1, "blocked": 0, "leased": 1, "dead": 1}
+
+
+def test_a_receipt_that_is_not_of_a_running_lease_is_lost(rest: Rest, queue: str, name: str) -> None:
+    rest.publish(queue, {"body": 1})
+    (got,) = rest.receive(queue)
+    assert rest.settle(queue, ack=[got["receipt"], got["receipt"], "nonsense", "", '"', "1-2-3-4"]) == [
+        {"receipt": got["receipt"], "status": "ok"},
+        *({"receipt": r, "status": "lease_lost"} for r in (got["receipt"], "nonsense", "", '"', "1-2-3-4")),
+    ]
+
+
+def test_another_queues_receipt_is_lost(rest: Rest, queue: str, name: str) -> None:
+    rest.declare(other := f"other-{queue}")
+    rest.publish(other, {"body": 1})
+    (got,) = rest.receive(other)
+    assert rest.settle(queue, ack=[got["receipt"]])[0]["status"] == "lease_lost"
+    assert rest.settle(other, ack=[got["receipt"]])[0]["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"ack": [1]},
+        {"ack": "x"},
+        {"nack": ["x"]},
+        {"nack": [{"delay": 1}]},
+        {"extend": [{"receipt": "x", "lease": 0}]},
+        {"ack": ["x"] * 1001},
+        {"done": []},
+    ],
+)
+def test_settle_is_strict(rest: Rest, queue: str, asked: dict[str, Any]) -> None:
+    assert refusal(rest, "POST", f"/queues/{queue}/settle", asked).code == "invalid"
+
+
+# The other mount
+
+
+def test_a_session_with_its_csrf_token_makes_the_same_calls(browser: httpx.Client, queue: str) -> None:
+    path = f"/api/v1/queues/{queue}"
+    assert browser.post(f"{path}/messages", json={"messages": [{"body": 1}]}).status_code == 201
+    assert browser.post(f"{path}/raw", content=b"x", headers={"Message-Key": "k"}).status_code == 201
+    got = browser.post(f"{path}/receive", json={}).json()["messages"]
+    assert [m["key"] for m in got] == [None, "k"]
+    settled = browser.post(f"{path}/settle", json={"ack": [m["receipt"] for m in got]}).json()
+    assert {r["status"] for r in settled["results"]} == {"ok"}
+    assert browser.put(path, json={"lease": 9}).json()["lease"] == 9
+
+
+@pytest.mark.parametrize("call", [("PUT", ""), ("POST", "/messages"), ("POST", "/receive"), ("DELETE", ""), ("POST", "/pause")])
+@pytest.mark.parametrize("csrf", [None, "", "wrong"])
+def test_a_session_without_its_csrf_token_changes_nothing(
+    browser: httpx.Client, queue: str, call: tuple[str, str], csrf: str | None
+) -> None:
+    del browser.headers["X-CSRFToken"]
+    headers = {} if csrf is None else {"X-CSRFToken": csrf}
+    answer = browser.request(
+        call[0], f"/api/v1/queues/{queue}{call[1]}", content=json.dumps({}), headers=headers | {"Content-Type": "text/plain"}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+def test_a_wrong_token_is_not_replaced_by_the_cookie_beside_it(browser: httpx.Client, queue: str) -> None:
+    for method, path in [("GET", ""), ("POST", "/receive")]:
+        answer = browser.request(method, f"/api/v1/queues/{queue}{path}", headers={"Authorization": "Bearer wrong"})
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+
+
+def test_another_origin_is_refused_even_with_the_csrf_token(browser: httpx.Client, queue: str) -> None:
+    answer = browser.post(f"/api/v1/queues/{queue}/receive", json={}, headers={"Origin": "https://elsewhere.example"})
+    assert answer.status_code == 403

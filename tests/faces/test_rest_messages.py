@@ -1,0 +1,163 @@
+"""Messages over REST: browse, read, reschedule, delete, requeue, purge, redrive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from brokerweb.faces.rest import shapes
+from tests.clients import Rest
+from tests.faces.test_rest_queues import refusal
+
+
+def bury(rest: Rest, queue: str, *bodies: Any) -> list[str]:
+    """Publish messages and let them die; their ids."""
+    ids = [result["id"] for result in rest.publish(queue, *({"body": body} for body in bodies))]
+    got = rest.receive(queue, max=len(bodies))
+    rest.settle(queue, dead=[{"receipt": m["receipt"], "reason": f"no {m['body']}"} for m in got])
+    return ids
+
+
+def test_browsing_pages_through_everything_once_in_either_order(rest: Rest, queue: str) -> None:
+    ids = [r["id"] for r in rest.publish(queue, *({"body": n} for n in range(25)))]
+    for order, expected in (("asc", ids), ("desc", ids[::-1])):
+        seen, after = [], None
+        while True:
+            page = rest.call(
+                "GET", f"/queues/{queue}/messages", None, order=order, limit=10, **({"after": after} if after else {})
+            )
+            msgspec.convert(page, shapes.MessageList)
+            seen += [m["id"] for m in page["items"]]
+            if (after := page["next"]) is None:
+                break
+        assert seen == expected
+
+
+def test_looking_changes_nothing(rest: Rest, queue: str) -> None:
+    (one,) = rest.publish(queue, {"body": 1})
+    before = rest.queue(queue)["counts"]
+    for _ in range(3):
+        rest.call("GET", f"/queues/{queue}/messages")
+        seen = rest.call("GET", f"/queues/{queue}/messages/{one['id']}")
+    assert (seen["attempts"], rest.queue(queue)["counts"]) == (0, before)
+
+
+def test_browsing_filters_by_state_and_key(rest: Rest, queue: str) -> None:
+    rest.publish(queue, {"body": 1, "key": "a"}, {"body": 2, "key": "b"}, {"body": 3, "key": "a", "delay": 3600})
+    assert [m["body"] for m in rest.browse(queue, key="a")] == [1, 3]
+    assert [m["body"] for m in rest.browse(queue, state="scheduled")] == [3]
+    assert [m["body"] for m in rest.browse(queue, state="ready,scheduled")] == [1, 2, 3]
+    for wrong in ({"state": "gone"}, {"order": "up"}, {"search": "x"}, {"header.a": "x"}, {"limit": "0"}, {"after": "x"}):
+        assert refusal(rest, "GET", f"/queues/{queue}/messages", None, **wrong).code == "invalid"
+
+
+def test_a_cursor_of_another_filter_or_queue_is_invalid(rest: Rest, queue: str, name: str) -> None:
+    rest.publish(queue, {"body": 1}, {"body": 2})
+    rest.declare(other := f"other-{queue}")
+    cursor = rest.call("GET", f"/queues/{queue}/messages", None, limit=1)["next"]
+    assert refusal(rest, "GET", f"/queues/{queue}/messages", None, after=cursor, state="ready").code == "invalid"
+    assert refusal(rest, "GET", f"/queues/{other}/messages", None, after=cursor).code == "invalid"
+
+
+def test_one_message_is_shown_with_its_failures(rest: Rest, queue: str) -> None:
+    (id,) = bury(rest, queue, "it")
+    seen = rest.call("GET", f"/queues/{queue}/messages/{id}")
+    msgspec.convert(seen, shapes.Message)
+    assert (seen["state"], seen["reason"], seen["last_error"]) == ("dead", "rejected", "no it")
+    assert [f["error"] for f in seen["failed"]] == ["no it"]
+    assert "receipt" not in seen
+
+
+@pytest.mark.parametrize("id", ["0", "999999999", "x", "-1", "1.0", "9" * 30, "٣"])
+@pytest.mark.parametrize(("method", "after"), [("GET", ""), ("DELETE", ""), ("POST", "/requeue")])
+def test_ids_that_are_none_are_not_found(rest: Rest, queue: str, id: str, method: str, after: str) -> None:
+    assert refusal(rest, method, f"/queues/{queue}/messages/{id}{after}").status == 404
+
+
+def test_another_queues_message_is_not_found(rest: Rest, queue: str) -> None:
+    rest.declare(other := f"other-{queue}")
+    (one,) = rest.publish(other, {"body": 1})
+    assert refusal(rest, "GET", f"/queues/{queue}/messages/{one['id']}").status == 404
+    assert refusal(rest, "DELETE", f"/queues/{queue}/messages/{one['id']}").status == 404
+
+
+def test_a_message_can_be_rescheduled(rest: Rest, queue: str) -> None:
+    (one,) = rest.publish(queue, {"body": 1})
+    path = f"/queues/{queue}/messages/{one['id']}"
+    assert rest.call("PATCH", path, {"delay": 3600})["state"] == "scheduled"
+    assert rest.call("PATCH", path, {"deliver_at": "2020-01-01T00:00:00Z"})["state"] == "ready"
+    for wrong in (
+        {},
+        {"delay": 1, "deliver_at": "2020-01-01T00:00:00Z"},
+        {"delay": -1},
+        {"deliver_at": "2020-01-01"},
+        {"state": "ready"},
+    ):
+        assert refusal(rest, "PATCH", path, wrong).code == "invalid"
+    rest.receive(queue)
+    assert refusal(rest, "PATCH", path, {"delay": 1}).code == "conflict"
+
+
+def test_a_deleted_message_is_gone(rest: Rest, queue: str) -> None:
+    (one,) = rest.publish(queue, {"body": 1})
+    path = f"/queues/{queue}/messages/{one['id']}"
+    assert rest.http.delete(path).status_code == 204
+    assert refusal(rest, "GET", path).status == refusal(rest, "DELETE", path).status == 404
+
+
+def test_requeue_puts_a_dead_message_back_with_its_id(rest: Rest, queue: str) -> None:
+    (id,) = bury(rest, queue, 1)
+    back = rest.call("POST", f"/queues/{queue}/messages/{id}/requeue")
+    assert (back["id"], back["state"], back["failures"]) == (id, "ready", 0)
+    assert refusal(rest, "POST", f"/queues/{queue}/messages/{id}/requeue").code == "conflict"
+    assert [m["id"] for m in rest.receive(queue)] == [id]
+
+
+def test_requeue_with_a_message_replaces_the_original_by_the_edited_copy(rest: Rest, queue: str) -> None:
+    (id,) = bury(rest, queue, 1)
+    path = f"/queues/{queue}/messages/{id}/requeue"
+    assert (
+        refusal(rest, "POST", path, {"message": {"body": 1, "priority": "x"}}).answer["errors"][0]["pointer"]
+        == "/message/priority"
+    )
+    answer = rest.http.post(path, json={"message": {"body": 2, "key": "k"}})
+    assert answer.status_code == 201
+    new = rest.call("GET", f"/queues/{queue}/messages/{answer.json()['id']}")
+    assert (new["body"], new["key"], new["parent"]) == (2, "k", id)
+    assert refusal(rest, "GET", f"/queues/{queue}/messages/{id}").status == 404
+
+
+def test_purge_takes_what_waits_and_others_only_when_named(rest: Rest, queue: str) -> None:
+    bury(rest, queue, "dead")
+    rest.publish(queue, {"body": 1}, {"body": 2, "delay": 3600})
+    preview = rest.call("POST", f"/queues/{queue}/purge", {"dry_run": True})
+    msgspec.convert(preview, shapes.Preview)
+    assert (preview["matched"], len(preview["samples"])) == (2, 2)
+    assert rest.call("POST", f"/queues/{queue}/purge") == {"affected": 2}
+    assert rest.queue(queue)["counts"]["dead"] == 1
+    assert rest.call("POST", f"/queues/{queue}/purge", {"filter": {"states": ["dead"]}}) == {"affected": 1}
+
+
+def test_purge_takes_what_its_filter_names(rest: Rest, queue: str) -> None:
+    a, b, _ = (r["id"] for r in rest.publish(queue, {"body": 1, "key": "a"}, {"body": 2}, {"body": 3}))
+    assert rest.call("POST", f"/queues/{queue}/purge", {"filter": {"key": "a"}}) == {"affected": 1}
+    assert rest.call("POST", f"/queues/{queue}/purge", {"filter": {"ids": [a, int(b)]}}) == {"affected": 1}
+    assert [m["body"] for m in rest.browse(queue)] == [3]
+    for wrong in ({"filter": {"x": 1}}, {"filter": []}, {"filter": {"ids": [1.5]}}, {"dry_run": "yes"}, {"rate": 5}):
+        assert refusal(rest, "POST", f"/queues/{queue}/purge", wrong).code == "invalid"
+
+
+def test_redrive_puts_dead_messages_back_or_into_another_queue(rest: Rest, queue: str) -> None:
+    rest.declare(other := f"other-{queue}")
+    first, second, third = bury(rest, queue, 1, 2, 3)
+    preview = rest.call("POST", f"/queues/{queue}/redrive", {"dry_run": True})
+    assert (preview["matched"], preview["samples"][0]["id"]) == (3, first)
+    assert rest.call("POST", f"/queues/{queue}/redrive", {"filter": {"ids": [first]}}) == {"affected": 1}
+    assert rest.call("POST", f"/queues/{queue}/redrive", {"filter": {"ids": [second]}, "to": other}) == {"affected": 1}
+    assert rest.call("POST", f"/queues/{queue}/redrive", {"to": f"queue:{other}"}) == {"affected": 1}
+    assert [m["id"] for m in rest.receive(queue)] == [first]
+    assert [m["id"] for m in rest.receive(other)] == [second, third]
+    assert refusal(rest, "POST", f"/queues/{queue}/redrive", {"to": "nobody"}).status == 404
+    assert refusal(rest, "POST", f"/queues/{queue}/redrive", {"to": "../x"}).code == "invalid"
