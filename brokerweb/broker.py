@@ -13,14 +13,13 @@ from typing import Any
 from brokerweb.cluster import nodes
 from brokerweb.core import clock, events
 from brokerweb.core.duty import DutyLoop
-from brokerweb.delivery import connections, receive
-from brokerweb.delivery.hub import Hub
+from brokerweb.delivery import connections, hub
 from brokerweb.identity import duties as identity_duties
 from brokerweb.identity import tokens
 from brokerweb.storage import changes, run
 from brokerweb.storage.committer import Call, Committer
 from brokerweb.storage.run import aperform
-from queues import duties, retirement
+from queues import duties, retirement, stats
 
 GOING_AWAY, UNAUTHENTICATED = 1001, 4001
 GOODBYE = 5.0  # seconds sockets have to end at a drain
@@ -35,7 +34,7 @@ class Broker:
     """``start``, ``drain`` and ``stop``, in this order and each once."""
 
     def __init__(self) -> None:
-        self.hub = Hub()
+        self.hub = hub.Hub()
         self.committer = Committer(self._deliver, handover=self.hub.book)
         self._loop: asyncio.AbstractEventLoop
         self._in_use: set[int] = set()
@@ -65,8 +64,8 @@ class Broker:
             raise
         self.hub.listen()
         self.hub.on_due = self._duties[0].due
-        receive.install(self.hub)
-        self._unlisten = [events.listen(self._note_use), tokens.on_revoked(self._revoked)]
+        hub.current = self.hub
+        self._unlisten = [events.listen(self._note_use), stats.install(), tokens.on_revoked(self._revoked)]
         for duty in self._duties:
             duty.start()
         self._alive_at = time.monotonic()
@@ -74,12 +73,11 @@ class Broker:
 
     async def drain(self) -> None:
         """Hand nothing out any more, and tell every socket and long poll that this node goes; returns when they ended."""
-        self.hub.stopping = True
-        receive.finish_waiting()
+        self.hub.drain()
         for connection in connections.live():
             connection.close(GOING_AWAY, "the node stops")
         deadline = time.monotonic() + GOODBYE
-        while connections.live() and time.monotonic() < deadline:
+        while connections.live() and time.monotonic() < deadline:  # noqa: ASYNC110 (once a process, with an end in sight)
             await asyncio.sleep(0.02)
 
     async def stop(self) -> None:
@@ -93,7 +91,7 @@ class Broker:
         for unlisten in self._unlisten:
             unlisten()
         self.hub.stop()
-        receive.install(None)
+        hub.current = None
         await self._stop_committer()
 
     def ready(self) -> dict[str, Any]:
@@ -211,5 +209,3 @@ def _close_of(owner: str) -> None:
     for connection in connections.live():
         if connection.principal.owner == owner:
             connection.close(UNAUTHENTICATED, "the token was revoked")
-
-

@@ -1,0 +1,28 @@
+"""Point-to-point queues: a message is stored, leased to one consumer, acknowledged, and then gone.
+
+    from queues import publish
+
+    with transaction.atomic():
+        order.save()
+        publish("orders", {"id": order.pk}, key=order.customer)
+
+The message commits with the order, or not at all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from queues.django import publish
+
+__all__ = ["publish"]
+
+
+def __getattr__(name: str) -> object:
+    # Lazily, since models cannot be imported while Django loads the app.
+    if name in __all__:
+        from queues import django
+
+        return getattr(django, name)
+    raise AttributeError(name)

@@ -45,7 +45,7 @@ def find(tx: Transaction, name: str) -> Definition:
         if row is None:
             raise NotFound(f"There is no queue {name}.")
         found = remember(tx, Definition(*row))
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def find_by_id(tx: Transaction, queue_id: int) -> Definition | None:

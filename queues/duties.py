@@ -94,10 +94,8 @@ def next_work(tx: Transaction) -> int | None:
     return min(instants, default=None)
 
 
-
-
 def shift_leases(tx: Transaction, by: int, since: int) -> int:
-    """After a stop: leases that ran at ``since`` run on for the time they had left, whatever the wall says of the time between."""
+    """After a stop: leases that ran at ``since`` go on for what was left of them, whatever the wall says."""
     return tx.change(Q.shift_leases, by, since) if by > 0 else 0
 
 

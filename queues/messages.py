@@ -92,7 +92,7 @@ Kind = Literal["ack", "nack", "release", "dead", "extend", "lose"]
 
 
 class Settle(Struct):
-    """One settlement. ``delay`` goes with nack, ``error`` with nack and dead, ``lease`` with extend; ``lose`` is the broker's own."""
+    """One settlement: ``delay`` for nack, ``error`` for nack and dead, ``lease`` for extend; ``lose`` is the broker's own."""
 
     kind: Kind
     receipt: str

@@ -77,7 +77,9 @@ class Message(models.Model):
     binary = models.BooleanField(default=False)  # the body came as bytes, not as JSON
     reply_to = models.CharField(max_length=255, null=True)
     correlation_id = models.CharField(max_length=255, null=True)
-    holder = models.CharField(max_length=255, null=True)  # who holds or last held the lease: "ws:NODE/CONNECTION/SUB", "rest:OWNER"
+    holder = models.CharField(
+        max_length=255, null=True
+    )  # who holds or last held the lease: "ws:NODE/CONNECTION/SUB", "rest:OWNER"
     reason = models.CharField(max_length=20, null=True)  # why dead
     last_error = models.CharField(max_length=2000, null=True)
     publisher = models.CharField(max_length=255, null=True)  # the token's or user's name

@@ -34,9 +34,7 @@ def _check_sizes(target: Definition, messages: Sequence[NewMessage]) -> None:
             raise TooLarge(detail, errors=[{"pointer": f"/messages/{i}/body", "detail": detail}])
 
 
-def _publish_once(
-    tx: Transaction, target: Definition, messages: Sequence[NewMessage], publisher: str | None
-) -> list[Accepted]:
+def _publish_once(tx: Transaction, target: Definition, messages: Sequence[NewMessage], publisher: str | None) -> list[Accepted]:
     """Publish what the queue does not remember; the others answer with the message they repeat."""
     known: dict[str, int] = {}
     first: dict[str, int] = {}  # dedup_id -> its place among the fresh
@@ -59,9 +57,7 @@ def _publish_once(
     return _answers(messages, known, {d: ids[i] for d, i in first.items()}, iter(ids))
 
 
-def _answers(
-    messages: Sequence[NewMessage], known: dict[str, int], first: dict[str, int], ids: Any
-) -> list[Accepted]:
+def _answers(messages: Sequence[NewMessage], known: dict[str, int], first: dict[str, int], ids: Any) -> list[Accepted]:
     answers, seen = [], set()
     for message in messages:
         dedup_id = message.dedup_id
@@ -98,8 +94,7 @@ def _store(tx: Transaction, target: Definition, messages: Sequence[NewMessage], 
     takers = _takers(tx, target, wanted) if wanted else []
     if takers:
         _assign(plan, messages, takers)
-    ids = range(start := sequence.take(tx, n), start + n)
-    rows = [_row(tx.now, target, plan, i, ids[i], m, publisher) for i, m in enumerate(messages)]
+    ids, rows = _rows(tx, target, plan, messages, publisher)
     if takers:
         rows = _hand_over(tx, target, plan, rows, takers)
     tx.change_many(Q.insert, rows)
@@ -149,23 +144,26 @@ def _assign(plan: _Plan, messages: Sequence[NewMessage], takers: list[tuple[Any,
             plan.state[i], plan.taker[i] = LEASED, taker
 
 
-def _row(
-    now: int, target: Definition, plan: _Plan, i: int, id: int, m: NewMessage, publisher: str | None
-) -> tuple[Any, ...]:
-    taker = plan.taker[i]
-    due = plan.due[i]
-    ttl = m.ttl if m.ttl is not None else target.ttl
-    expires = None if ttl is None else due + seconds(ttl)
-    if taker is None:
-        return (
-            id, target.id, plan.state[i], m.priority, 0, plan.held[i], due, expires, now, ttl, m.key, m.headers,
-            m.content_type, m.binary, m.body, m.reply_to, m.correlation_id, None, publisher,
-        )  # fmt: skip
-    lease = taker.lease or target.lease
-    return (
-        id, target.id, LEASED, m.priority, 1, plan.held[i], now + seconds(lease), expires, now, ttl, m.key, m.headers,
-        m.content_type, m.binary, m.body, m.reply_to, m.correlation_id, taker.holder, publisher,
-    )  # fmt: skip
+def _rows(
+    tx: Transaction, target: Definition, plan: _Plan, messages: Sequence[NewMessage], publisher: str | None
+) -> tuple[range, list[tuple[Any, ...]]]:
+    """The ids of the messages, and their rows in the order of ``insert``."""
+    ids = range(start := sequence.take(tx, len(messages)), start + len(messages))
+    now, queue_id, default_ttl = tx.now, target.id, target.ttl
+    rows: list[tuple[Any, ...]] = []
+    for i, m in enumerate(messages):
+        taker, due = plan.taker[i], plan.due[i]
+        ttl = m.ttl if m.ttl is not None else default_ttl
+        expires = None if ttl is None else due + seconds(ttl)
+        if taker is None:
+            state, attempts, holder = plan.state[i], 0, None
+        else:
+            state, attempts, holder, due = LEASED, 1, taker.holder, now + seconds(taker.lease or target.lease)
+        rows.append((
+            ids[i], queue_id, state, m.priority, attempts, plan.held[i], due, expires, now, ttl, m.key, m.headers,
+            m.content_type, m.binary, m.body, m.reply_to, m.correlation_id, holder, publisher,
+        ))  # fmt: skip
+    return ids, rows
 
 
 def _hand_over(
@@ -224,5 +222,3 @@ def _make_room(tx: Transaction, target: Definition, n: int) -> None:
     oldest.sort()
     for id, state, failures, key, held in oldest[:over]:
         burial.bury(tx, target, burial.Body(id, state, failures, key if held else None), OVERFLOW)
-
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brokerweb.core import clock
+from brokerweb.core import clock, events
 from brokerweb.storage.transaction import Transaction
 from queues.control import delete
 from queues.definitions import Q as HOT
@@ -58,4 +58,5 @@ def _sweep_messages(tx: Transaction, queue_id: int, limit: int) -> int:
 
 def _sweep_queue(tx: Transaction, queue_id: int) -> int:
     tx.change(Q.remove_counts, queue_id)
+    tx.outcome.event(events.REMOVED, queue_id)
     return tx.change(Q.remove_queue, queue_id)

@@ -20,4 +20,4 @@ def take(tx: Transaction, n: int, *, stored: bool = True) -> int:
     tx.memo["sequence"] = last + n
     if not stored:
         tx.change(Q.burn_ids, last + n)
-    return last + 1  # type: ignore[no-any-return]
+    return last + 1

@@ -32,6 +32,9 @@ class Stats:
         with self._mutex:
             bucket = self._bucket(self._monotonic() // clock.SECOND)
             for key, n in outcome.counts.items():
+                if key[0] == events.REMOVED:
+                    self._forget(key[1])
+                    continue
                 bucket[key] = bucket.get(key, 0) + n
                 self._totals[key] = self._totals.get(key, 0) + n
 
@@ -43,14 +46,8 @@ class Stats:
             sums = {name: sum(share * bucket.get((name, queue_id), 0) for share, bucket in shares) for name in RATES}
         return {name: round(n / WINDOW, 2) for name, n in sums.items()}
 
-    def active(self) -> set[int]:
-        """The queues something happened to within the last ten seconds."""
-        oldest = self._monotonic() // clock.SECOND - WINDOW
-        with self._mutex:
-            return {queue_id for second, bucket in self._ring if second >= oldest for _, queue_id in bucket}
-
     def totals(self) -> Counts:
-        """(event, queue id) -> how many since the process started, of queues that are not forgotten."""
+        """(event, queue id) -> how many since the process started, of queues that still have a row."""
         with self._mutex:
             return dict(self._totals)
 
@@ -62,11 +59,9 @@ class Stats:
                 sums[name] = sums.get(name, 0) + n
             return sums
 
-    def keep(self, queue_ids: set[int]) -> None:
-        """Forget the totals of all other queues, which are no more."""
-        with self._mutex:
-            for key in [key for key in self._totals if key[1] not in queue_ids]:
-                self._gone[key[0]] = self._gone.get(key[0], 0) + self._totals.pop(key)
+    def _forget(self, queue_id: int) -> None:
+        for key in [key for key in self._totals if key[1] == queue_id]:
+            self._gone[key[0]] = self._gone.get(key[0], 0) + self._totals.pop(key)
 
     def _bucket(self, second: int) -> Counts:
         place = second % len(self._ring)
@@ -83,7 +78,7 @@ def _share(second: int, now: int) -> float:
 
 
 stats = Stats()
-rates, active, totals, sums, keep = stats.rates, stats.active, stats.totals, stats.sums, stats.keep
+rates, totals, sums = stats.rates, stats.totals, stats.sums
 
 
 def install() -> Callable[[], None]:

@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 PUBLISHED, DELIVERED, ACKED, FAILED = "published", "delivered", "acked", "failed"
 RELEASED, DEAD, EXPIRED, REDRIVEN, PURGED = "released", "dead", "expired", "redriven", "purged"
+REMOVED = "removed"  # a deleted queue's last row: nothing more will be told of it
 QUEUE_EVENTS = (PUBLISHED, DELIVERED, ACKED, FAILED, RELEASED, DEAD, EXPIRED, REDRIVEN, PURGED)
 
 
@@ -53,7 +54,7 @@ def listen(listener: Listener) -> Callable[[], None]:
 
 def committed(outcome: Outcome) -> None:
     """Tell every listener; called once, after the commit."""
-    for listener in list(_listeners):
+    for listener in tuple(_listeners):
         try:
             listener(outcome)
         except Exception:

@@ -103,7 +103,13 @@ def _describe(connection: Connection) -> dict[str, Any]:
         "protocol": connection.protocol,
         "connected_at": clock.rfc3339(connection.connected_at),
         "subscriptions": [
-            {"sub": s.sub, "queue": s.queue, "prefetch": s.prefetch, "unsettled": len(s.held), "ack": "explicit" if s.acknowledge else "none"}
+            {
+                "sub": s.sub,
+                "queue": s.queue,
+                "prefetch": s.prefetch,
+                "unsettled": len(s.held),
+                "ack": "explicit" if s.acknowledge else "none",
+            }
             for s in list(connection.subscriptions.values())
         ],
     }

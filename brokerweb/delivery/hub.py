@@ -24,6 +24,9 @@ RECEIPTS_AT_ONCE = 500  # in one settlement of the broker's own
 RETRY = 0.5  # seconds after the store refused one
 
 
+current: Hub | None = None  # the one of the running broker
+
+
 class Hub:
     """Start on the loop; ``stop`` before the committer does."""
 
@@ -32,7 +35,6 @@ class Hub:
         self.holders: dict[str, Subscription] = {}  # receipt -> who holds it, of subscriptions in this process
         self.stopping = False
         self.on_due: Callable[[int], None] = lambda _: None  # a duty will have work at that instant
-        self.on_deleted: Callable[[int], None] = lambda _: None  # takers that are not subscriptions end themselves
         self._dispatchers: dict[int, Dispatcher] = {}
         self._loop: asyncio.AbstractEventLoop
         self._unlisten: Callable[[], None] = lambda: None
@@ -40,6 +42,13 @@ class Hub:
     def listen(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._unlisten = events.listen(self._committed)
+
+    def drain(self) -> None:
+        """Hand out nothing any more; long polls are answered."""
+        self.stopping = True
+        for queue_id in self.book.queues():
+            for taker in self.book.of(queue_id):
+                taker.dismiss()
 
     def stop(self) -> None:
         self.stopping = True
@@ -78,9 +87,7 @@ class Hub:
     def queue_deleted(self, queue_id: int) -> None:
         """End everybody who waits for messages of a queue that is gone."""
         for taker in self.book.of(queue_id):
-            if isinstance(taker, Subscription):
-                taker.ended(taker, "deleted", "The queue was deleted.")
-        self.on_deleted(queue_id)
+            taker.queue_deleted()
 
     # Verbs
 

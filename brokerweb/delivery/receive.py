@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from brokerweb.core.errors import NotFound
-from brokerweb.delivery import hub as hub_module
+from brokerweb.delivery import hub
+from brokerweb.delivery.hub import Hub
 from brokerweb.delivery.taker import Taker
 from brokerweb.identity.principal import Principal
 from brokerweb.storage.run import aperform
@@ -13,24 +15,13 @@ from queues import engine
 from queues.leasing import ANSWER_BYTES
 from queues.messages import Handout, Leased
 
-_hub: hub_module.Hub | None = None
-_waiting: set[Receiver] = set()
-
-
-def install(hub: hub_module.Hub | None) -> None:
-    """The hub that long polls of this process wait at."""
-    global _hub
-    _hub = hub
-    if hub is not None:
-        hub.on_deleted = _queue_deleted
-
 
 class Receiver(Taker):
     """A taker for one answer: whatever comes first is all it gets."""
 
-    def __init__(self, queue_id: int, terms: engine.Terms, limit: int) -> None:
+    def __init__(self, hub: Hub, queue_id: int, terms: engine.Terms, limit: int) -> None:
         super().__init__(queue_id, terms, limit)
-        self._limit = limit
+        self._hub = hub
         self.answer: asyncio.Future[list[Leased]] = asyncio.get_running_loop().create_future()
 
     def take(self, n: int) -> None:
@@ -43,15 +34,23 @@ class Receiver(Taker):
             self.withheld = False
 
     def accept(self, messages: list[Leased]) -> None:
-        hub = _hub
         if self.answer.done() or not self.open:
-            assert hub is not None
-            hub.release([m.receipt for m in messages if m.receipt is not None])
+            self._release(messages)
             return
         fitting = _fitting(messages) if self.acknowledge else messages
-        if hub is not None and len(fitting) < len(messages):
-            hub.release([m.receipt for m in messages[len(fitting) :] if m.receipt is not None])
+        self._release(messages[len(fitting) :])
         self.answer.set_result(fitting)
+
+    def queue_deleted(self) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(NotFound("The queue was deleted."))
+
+    def dismiss(self) -> None:
+        if not self.answer.done():
+            self.answer.set_result([])
+
+    def _release(self, messages: list[Leased]) -> None:
+        self._hub.release([m.receipt for m in messages if m.receipt is not None])
 
 
 def _fitting(messages: list[Leased]) -> list[Leased]:
@@ -79,18 +78,16 @@ async def receive(
     handout: Handout = await aperform(engine.lease, queue, limit, terms)
     if handout.messages or not wait:
         return handout
-    hub = _hub
-    if hub is None or hub.stopping:
+    current = hub.current
+    if current is None or current.stopping:
         return handout
     definition = await aperform(engine.find, queue)
-    receiver = Receiver(definition.id, terms, limit)
-    hub.join(receiver)
-    _waiting.add(receiver)
+    receiver = Receiver(current, definition.id, terms, limit)
+    current.join(receiver)
     try:
         messages = await _wait(receiver, wait, gone)
     finally:
-        _waiting.discard(receiver)
-        hub.leave(receiver)
+        current.leave(receiver)
     if messages:
         return Handout(messages)
     return Handout([], paused=(await aperform(engine.find, queue)).paused_at is not None)
@@ -99,8 +96,9 @@ async def receive(
 async def _wait(receiver: Receiver, wait: float, gone: asyncio.Event | None) -> list[Leased]:
     """What the receiver got. Messages reserved for it in a transaction under way are released by ``accept``."""
     leaving = asyncio.ensure_future(gone.wait()) if gone is not None else None
+    ends: set[asyncio.Future[Any]] = {receiver.answer} if leaving is None else {receiver.answer, leaving}
     try:
-        await asyncio.wait({receiver.answer, leaving} if leaving else {receiver.answer}, timeout=wait, return_when="FIRST_COMPLETED")
+        await asyncio.wait(ends, timeout=wait, return_when="FIRST_COMPLETED")
     finally:
         if leaving is not None:
             leaving.cancel()
@@ -108,18 +106,3 @@ async def _wait(receiver: Receiver, wait: float, gone: asyncio.Event | None) -> 
         return receiver.answer.result()
     receiver.answer.cancel()
     return []
-
-
-def finish_waiting() -> None:
-    """The node stops: long polls answer at once, with nothing."""
-    for receiver in list(_waiting):
-        if not receiver.answer.done():
-            receiver.answer.set_result([])
-
-
-def _queue_deleted(queue_id: int) -> None:
-    for receiver in list(_waiting):
-        if receiver.queue_id == queue_id and not receiver.answer.done():
-            receiver.answer.set_exception(NotFound("The queue was deleted."))
-
-

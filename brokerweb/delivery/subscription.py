@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from brokerweb.core import clock
 from brokerweb.delivery.taker import Taker
+from queues.definitions import Definition
 from queues.engine import Terms
 from queues.messages import Leased
 
@@ -27,9 +28,9 @@ class Subscription(Taker):
     Credit comes back when a message is settled, wherever that happens, and at its lease's deadline.
     """
 
-    def __init__(self, hub: Hub, sub: str, queue: str, queue_id: int, terms: Terms, prefetch: int) -> None:
-        super().__init__(queue_id, terms, prefetch)
-        self.hub, self.sub, self.queue, self.prefetch = hub, sub, queue, prefetch
+    def __init__(self, hub: Hub, sub: str, queue: Definition, terms: Terms, prefetch: int) -> None:
+        super().__init__(queue.id, terms, prefetch)
+        self.hub, self.sub, self.queue, self.prefetch = hub, sub, queue.name, prefetch
         self.held: dict[str, int] = {}  # receipt -> bytes
         self.held_bytes = 0
         self.alone: str | None = None  # the receipt of a message that nothing may go beside
@@ -55,8 +56,7 @@ class Subscription(Taker):
         held, holders, receipts = self.held, self.hub.holders, []
         size = 0
         for message in messages:
-            receipt = message.receipt
-            assert receipt is not None
+            receipt = str(message.receipt)
             held[receipt] = length = len(message.body)
             holders[receipt] = self
             receipts.append(receipt)
@@ -68,6 +68,9 @@ class Subscription(Taker):
         if self._timer is None:
             self._arm()
         self.review()
+
+    def queue_deleted(self) -> None:
+        self.ended(self, "deleted", "The queue was deleted.")
 
     def end(self, receipts: list[str]) -> None:
         """These leases are over: settled by whomever, or past their deadline."""

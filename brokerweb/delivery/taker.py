@@ -52,6 +52,13 @@ class Taker:
         """Messages are leased to this taker and durable. On the loop."""
         raise NotImplementedError
 
+    def queue_deleted(self) -> None:
+        """There is nothing to wait for any more. On the loop."""
+        raise NotImplementedError
+
+    def dismiss(self) -> None:
+        """The node stops; whoever has a socket is told there."""
+
 
 class Book:
     """Who has room, by queue. Loop and committer both write in it, so everything is under one short lock."""

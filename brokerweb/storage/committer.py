@@ -208,5 +208,3 @@ class Committer:
             return Internal()
         log.warning("the store refused a commit: %s", error)
         return known
-
-

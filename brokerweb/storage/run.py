@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import connection
 
-from brokerweb.core.errors import BrokerError, Internal
+from brokerweb.core.errors import BrokerError, Internal, Unavailable
 from brokerweb.storage.committer import CALL_COST, Call, Committer
 from brokerweb.storage.transaction import DIALECTS, transaction
 
@@ -63,7 +63,8 @@ def start(
     verb: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, done: Callable[[Call], None], cost: int = 0
 ) -> Call:
     """Hand a call to the running committer; ``done(call)`` is told on the loop. Raises Unavailable when it cannot be taken."""
-    assert _committer is not None, "no broker runs in this process"
+    if _committer is None:
+        raise Unavailable("No broker runs in this process.")
     call = Call(verb, args, kwargs, done)
     call.cost = CALL_COST + cost
     _committer.submit(call)

@@ -28,14 +28,14 @@ class HandOver(Protocol):
     """Who would take messages of a queue at once; asked inside the publishing transaction."""
 
     def reserve(self, queue_id: int, wanted: int) -> Sequence[Any]:
-        """(taker, room) pairs with room for up to ``wanted`` messages in all; a taker has ``lease``, ``holder``, ``acknowledge``."""
+        """(taker, room) pairs with room for up to ``wanted`` in all; a taker has ``lease``, ``holder``, ``acknowledge``."""
 
     def cancel(self, reserved: Sequence[Any]) -> None:
         """The transaction did not commit: the (taker, room) pairs are free again."""
 
 
 class Transaction:
-    """See the module. ``now`` is the one instant of the whole transaction; ``writes`` counts statements that may have changed a row."""
+    """See the module. ``now`` is the one instant of it all; ``writes`` counts statements that may have changed a row."""
 
     __slots__ = ("_counts", "dialect", "handover", "memo", "now", "outcome", "raw", "writes")
 
@@ -109,7 +109,7 @@ class Transaction:
 
 @contextmanager
 def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None) -> Iterator[Transaction]:
-    """One unit of work on ``using``; commits at the end, or with the caller's ``atomic()``. Listeners hear of it after the commit."""
+    """One unit of work; commits at the end, or with the caller's ``atomic()``. Listeners hear of it after the commit."""
     connection = connections[using]
     dialect = DIALECTS.get(connection.vendor)
     if dialect is None:

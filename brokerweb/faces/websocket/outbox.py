@@ -69,7 +69,7 @@ class Outbox:
                     await self._write({"type": "websocket.send", "text": text})
                     row += 1
                     if row % SENDS_IN_A_ROW == 0:
-                        time.sleep(0)
+                        time.sleep(0)  # noqa: ASYNC251 (gives the interpreter lock away, and waits for nothing)
                         await asyncio.sleep(0)
             if self._close is not None:
                 await self._write({"type": "websocket.close", "code": self._close[0], "reason": self._close[1]})
@@ -90,7 +90,9 @@ class Outbox:
         self._shrink(sum(len(message.body) for message in messages))
         head = b'{"op":"deliver","sub":' + wire.text(subscription.sub)
         return [
-            (head + b',"messages":' + wire.delivered(part) + b"}").decode() for run in batches(messages) for part in wire.split(run)
+            (head + b',"messages":' + wire.delivered(part) + b"}").decode()
+            for run in batches(messages)
+            for part in wire.split(run)
         ]
 
     def _grow(self, n: int) -> None:

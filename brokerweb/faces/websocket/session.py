@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 
-from brokerweb import broker
+from brokerweb.cluster.nodes import EMBEDDED
 from brokerweb.core import clock
 from brokerweb.core.errors import BrokerError, Conflict, Forbidden, Invalid, LeaseLost, NotFound, Unavailable
 from brokerweb.core.names import check_name, parse_destination
-from brokerweb.delivery import connections
+from brokerweb.delivery import connections, hub
 from brokerweb.delivery.subscription import Subscription
 from brokerweb.faces import wire
 from brokerweb.faces.websocket import commands
@@ -50,9 +50,9 @@ class Session:
     """One authenticated socket. ``end`` must be called once, when it is over."""
 
     def __init__(self, principal: Principal, address: str, outbox: Outbox) -> None:
-        if broker.current is None:
+        if hub.current is None or hub.current.stopping:
             raise Unavailable("The broker is stopping.")
-        self._hub, self._outbox = broker.current.hub, outbox
+        self._hub, self._outbox = hub.current, outbox
         self._loop = asyncio.get_running_loop()
         self._connection = connections.Connection(self._hub, principal, address, "brokerweb.v1")
         self._connection.close = self._close_from_anywhere
@@ -87,7 +87,7 @@ class Session:
         """Do what a frame says; whatever is wrong with it is answered."""
         id = None
         try:
-            command = wire.decode(commands.Frame, text)  # type: ignore[arg-type]  # a union is a type to msgspec
+            command: Any = wire.decode(commands.FRAME, text)
             id = command.id
             waiting = self._handlers[type(command)](command, len(text))
             if waiting is not None:
@@ -111,7 +111,7 @@ class Session:
         while self._calls >= IN_FLIGHT or self._bytes >= IN_FLIGHT_BYTES:
             self._settled.clear()
             await self._settled.wait()
-        while (committer := run.running()) is not None and committer.crowded and self._calls:
+        while (committer := run.running()) is not None and committer.crowded and self._calls:  # noqa: ASYNC110 (another thread's)
             await asyncio.sleep(CROWDED_PAUSE)
 
     # Verbs
@@ -180,9 +180,9 @@ class Session:
         if sub in self._connection.subscriptions:
             raise Conflict(f"The subscription {sub} is live.")
         definition = await run.aperform(engine.find, command.queue)
-        holder = f"ws:{broker.nodes.EMBEDDED}/{self._connection.id}/{sub[:200]}"
+        holder = f"ws:{EMBEDDED}/{self._connection.id}/{sub[:200]}"
         terms = engine.Terms(holder, command.lease, command.ack == "explicit")
-        subscription = Subscription(self._hub, sub, command.queue, definition.id, terms, command.prefetch)
+        subscription = Subscription(self._hub, sub, definition, terms, command.prefetch)
         subscription.deliver, subscription.ended = self._deliver, self._ended
         self._outbox.frame(f'{{"op":"ok","id":{_encode(command.id).decode()},"sub":{_encode(sub).decode()}}}')
         self._connection.add(subscription)

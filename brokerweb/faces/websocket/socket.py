@@ -106,7 +106,7 @@ class _Link:
                 await session.room()
                 frames += 1
                 if frames % FRAMES_IN_A_ROW == 0:
-                    time.sleep(0)
+                    time.sleep(0)  # noqa: ASYNC251 (gives the interpreter lock away, and waits for nothing)
                     await asyncio.sleep(0)
             await self._until_gone()
         except asyncio.CancelledError:
@@ -192,5 +192,3 @@ def _hello() -> str:
 def _is_clean(reader: asyncio.Future[None]) -> bool:
     error = reader.exception() if reader.done() and not reader.cancelled() else None
     return isinstance(error, _Gone) and error.clean
-
-

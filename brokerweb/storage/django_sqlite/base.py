@@ -9,10 +9,10 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import pysqlite3.dbapi2 as Database
+import pysqlite3.dbapi2 as Database  # noqa: N812 (the name Django uses)
 from django.db import OperationalError
 from django.db.backends.sqlite3 import base as stock
-from django.db.backends.sqlite3._functions import register as register_functions
+from django.db.backends.sqlite3._functions import register as register_functions  # type: ignore[import-untyped]
 from django.db.backends.sqlite3.operations import DatabaseOperations as StockOperations
 from django.utils.dateparse import parse_date, parse_datetime, parse_time
 
@@ -20,7 +20,9 @@ from brokerweb.storage.write_lock import lock_for
 
 # What a connection may wait for the lock, and for a writer in another process. Seconds.
 BUSY_TIMEOUT = 10
-_READS = re.compile(r"\s*(SELECT|PRAGMA|EXPLAIN|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|WITH(?!.*\b(?:INSERT|UPDATE|DELETE)\b))", re.I | re.S)
+_READS = re.compile(
+    r"\s*(SELECT|PRAGMA|EXPLAIN|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|WITH(?!.*\b(?:INSERT|UPDATE|DELETE)\b))", re.I | re.S
+)
 _PLACEHOLDER = re.compile(r"(?<!%)%s")
 
 
@@ -50,6 +52,9 @@ def init_commands() -> list[str]:
         "PRAGMA wal_autocheckpoint=0",
         "PRAGMA temp_store=MEMORY",
     ]
+
+
+_Stock: Any = stock.DatabaseWrapper  # its stubs know neither transactions nor init commands
 
 
 class Cursor(Database.Cursor):
@@ -99,7 +104,7 @@ class DatabaseOperations(StockOperations):
         return tuple(repr(value) for value in params)
 
 
-class DatabaseWrapper(stock.DatabaseWrapper):
+class DatabaseWrapper(_Stock):
     """Django's SQLite wrapper on pysqlite3. Every ``atomic()`` is BEGIN IMMEDIATE: readers use none."""
 
     Database = Database
@@ -168,5 +173,3 @@ class DatabaseWrapper(stock.DatabaseWrapper):
             super()._close()
         finally:
             self.release_write_lock()
-
-
