@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from brokerweb.core.clock import SECOND
-from brokerweb.core.events import ACKED, PUBLISHED, PURGED, Outcome
+from brokerweb.core.events import ACKED, PUBLISHED, PURGED, REMOVED, Outcome
 from queues.stats import Stats
 
 
@@ -47,7 +47,6 @@ def test_queues_are_apart_and_idle_ones_show_zero() -> None:
     stats = Stats(Ticks())
     stats(outcome(PUBLISHED, 1, 5))
     assert stats.rates(2)["published"] == 0
-    assert stats.active() == {1}
 
 
 def test_totals_of_removed_queues_are_forgotten_but_stay_in_the_sums() -> None:
@@ -55,7 +54,7 @@ def test_totals_of_removed_queues_are_forgotten_but_stay_in_the_sums() -> None:
     stats(outcome(PUBLISHED, 1, 5))
     stats(outcome(PUBLISHED, 2, 7))
     stats(outcome(PURGED, 2, 1))
-    stats.keep({1})
+    stats(outcome(REMOVED, 2, 1))
     assert stats.totals() == {(PUBLISHED, 1): 5}
     assert stats.sums()[PUBLISHED] == 12
     assert stats.sums()[ACKED] == 0
