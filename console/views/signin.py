@@ -58,16 +58,8 @@ def out(request: HttpRequest) -> HttpResponse:
 
 
 def _form(request: HttpRequest, error: BrokerError | None = None, **context: Any) -> HttpResponse:
-    response = render(
-        request,
-        "console/signin.html",
-        error.http_status if error else 200,
-        error=error,
-        advice=advice(error) if error else "",
-        **context,
-    )
-    response["Referrer-Policy"] = "no-referrer"  # the address may hold a code
-    return response
+    status, told = (error.http_status, advice(error)) if error else (200, "")
+    return render(request, "console/signin.html", status, error=error, advice=told, **context)
 
 
 def _enter(request: HttpRequest, user: Any, place: str) -> HttpResponse:
