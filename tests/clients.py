@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import socket as sockets
 from collections import deque
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 Json = dict[str, Any]
+logging.getLogger("httpx").setLevel(logging.WARNING)  # else a failing test shows thousands of requests
 
 
 class Refused(Exception):

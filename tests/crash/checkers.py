@@ -82,7 +82,10 @@ def _ended(history: History, before: Delivery, after: Delivery, settles: list[Se
 
 
 def no_settle_without_a_lease(history: History) -> Complaints:
-    """C3: a receipt settles only while its lease runs, and only once."""
+    """C3: a receipt settles only while its lease runs, and only once.
+
+    A start prolongs leases by the time the broker was not there, so deadlines are judged where no outage came between.
+    """
     settles = history.settles_by_receipt()
     next_delivery = _next_deliveries(history)
     for delivery in history.deliveries:
@@ -90,7 +93,8 @@ def no_settle_without_a_lease(history: History) -> Complaints:
             continue
         deadline, finals = delivery.at + delivery.lease, 0
         for settle in sorted(settles.get(delivery.receipt, []), key=lambda s: s.sent):
-            if settle.status == OK and _processed_after(history, settle) > deadline:
+            lived = not any(delivery.at < outage < settle.sent for outage in history.outages)
+            if settle.status == OK and lived and _processed_after(history, settle) > deadline:
                 yield f"C3 late {settle.kind} accepted: {settle.receipt}"
             if settle.status == OK and settle.sent > next_delivery.get(delivery.receipt, float("inf")):
                 yield f"C3 foreign {settle.kind} accepted: {settle.receipt} after the next hand-out"

@@ -102,7 +102,7 @@ class History:
         self.at_most_once: set[str] = set()
         self.unexpected: list[str] = []  # answers that no client should ever get
         self.slow: list[str] = []
-        self.epoch = 0
+        self.outages: list[float] = []
         self._lock = threading.Lock()
 
     # --- what happened ---
@@ -143,7 +143,12 @@ class History:
     def outage(self) -> None:
         """The server's process is gone."""
         with self._lock:
-            self.epoch += 1
+            self.outages.append(time.monotonic())
+
+    @property
+    def epoch(self) -> int:
+        """How many outages there were."""
+        return len(self.outages)
 
     # --- what it comes to ---
 

@@ -227,6 +227,14 @@ def test_a_confirmed_extension_moves_the_deadline() -> None:
     assert complaints(history) == []
 
 
+def test_a_late_ack_is_allowed_where_an_outage_prolonged_the_lease() -> None:
+    history = _history()
+    history.settles[0] = _settle(1, sent=115)
+    history.outages.append(112.0)
+
+    assert complaints(history) == []
+
+
 def test_an_ack_none_hand_out_is_final() -> None:
     history = _history()
     history.at_most_once = {"plain"}
