@@ -12,7 +12,7 @@ from brokerweb import conf
 from brokerweb.core.errors import TooLarge, Unauthenticated
 from brokerweb.faces import hot, problems
 from brokerweb.faces.body import Gone, Receive, Scope, Send, content_length
-from brokerweb.identity import tokens
+from brokerweb.identity.http import aprincipal_from_headers
 from brokerweb.identity.principal import Principal
 
 _PATH = re.compile(r"/api/v1/queues/([^/]+)/(messages|raw|receive|settle)")
@@ -61,16 +61,15 @@ def _named(scope: Scope) -> dict[str, str]:
 
 async def authenticate(authorization: str, length: int = 0) -> Principal:
     """Whose token the header carries. Raises Unauthenticated; TooLarge where more than 64 KiB were to follow."""
-    scheme, _, token = authorization.partition(" ")
     try:
-        if scheme.lower() != "bearer":
-            raise Unauthenticated("the Authorization header is not 'Bearer TOKEN'")
-        token = token.strip()
-        return tokens.cached(token) or await tokens.aauthenticate(token)
+        principal = await aprincipal_from_headers(authorization)
+        if principal is None:
+            raise Unauthenticated()
     except Unauthenticated:
         if length > conf.MAX_UNAUTHENTICATED_BYTES:
             raise TooLarge() from None
         raise
+    return principal
 
 
 async def _read(scope: Scope, receive: Receive) -> bytes:
