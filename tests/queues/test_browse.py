@@ -21,7 +21,7 @@ from queues.messages import NewMessage
 from queues.models import Failure
 from queues.represent import message_object
 from queues.states import State
-from tests.queues.helpers import Bench, Time
+from tests.queues.bench import Bench, Time
 
 pytestmark = pytest.mark.django_db
 

@@ -17,7 +17,7 @@ from queues import browse, control, duties, engine, retirement
 from queues.filters import ALL, parse
 from queues.messages import NewMessage
 from queues.models import Dedup, Failure, Message, Queue, QueueCount
-from tests.queues.helpers import Bench, Time, states
+from tests.queues.bench import Bench, Time, states
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from brokerweb.storage.run import perform
 from queues import browse, bulk, control
 from queues.filters import MessageFilter, parse
 from queues.models import Failure, Message
-from tests.queues.helpers import Bench, Time, states
+from tests.queues.bench import Bench, Time, states
 
 pytestmark = pytest.mark.django_db
 

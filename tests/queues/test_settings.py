@@ -10,7 +10,7 @@ from brokerweb.storage.transaction import transaction
 from queues import control, settings
 from queues.definitions import find
 from queues.models import Queue
-from tests.queues.helpers import Bench
+from tests.queues.bench import Bench
 
 pytestmark = pytest.mark.django_db
 
