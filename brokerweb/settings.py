@@ -34,7 +34,10 @@ INSTALLED_APPS = [
     "brokerweb",
     "brokerweb.identity",
     "brokerweb.cluster",
+    "brokerweb.routing",
+    "brokerweb.jobs",
     "queues",
+    "streams",
     "console",
 ]
 

@@ -40,6 +40,7 @@ class Queue(models.Model):
     paused_at = InstantField(null=True)
     paused_by = models.CharField(max_length=200, default="")
     pause_reason = models.CharField(max_length=2000, default="")
+    stream = models.CharField(max_length=200, null=True)  # of a shared consumer group's own queue: whose records it hands out
 
     class Meta:
         constraints = [

@@ -70,6 +70,7 @@ class Migration(migrations.Migration):
                 ('paused_at', brokerweb.storage.fields.InstantField(null=True)),
                 ('paused_by', models.CharField(default='', max_length=200)),
                 ('pause_reason', models.CharField(default='', max_length=2000)),
+                ('stream', models.CharField(max_length=200, null=True)),
             ],
             options={
                 'constraints': [models.CheckConstraint(condition=models.Q(('lease__gte', 1), ('lease__lte', 43200)), name='queue_lease_range'), models.CheckConstraint(condition=models.Q(('max_failures', None), ('max_failures__gte', 1), _connector='OR'), name='queue_max_failures_positive'), models.CheckConstraint(condition=models.Q(('on_expire__in', ['drop', 'dead'])), name='queue_on_expire_known'), models.CheckConstraint(condition=models.Q(('overflow__in', ['refuse', 'dead_letter_oldest'])), name='queue_overflow_known')],

@@ -1,0 +1,40 @@
+"""Job: what to do, how far it has come, and how it ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+
+from brokerweb.storage.fields import InstantField
+
+STATES = ("waiting", "running", "done", "failed", "cancelled")
+
+
+class Job(models.Model):
+    """A purge, redrive or replay. ``done`` and ``failed`` count items; ``total`` is what was matched at the start."""
+
+    id: int
+    kind = models.CharField(max_length=20)  # purge, redrive, replay
+    state = models.CharField(max_length=10, default="waiting")
+    target = models.CharField(max_length=210)  # queue:NAME or stream:NAME
+    to = models.CharField(max_length=210, null=True)
+    params: models.JSONField[Any, Any] = models.JSONField(default=dict)
+    cursor: models.JSONField[Any, Any] = models.JSONField(default=dict)  # where the next chunk begins
+    total = models.BigIntegerField(null=True)
+    done = models.BigIntegerField(default=0)
+    failed = models.BigIntegerField(default=0)
+    rate = models.FloatField(null=True)  # items per second at most
+    error = models.CharField(max_length=2000, null=True)
+    created_by = models.CharField(max_length=255)
+    created_at = InstantField()
+    started_at = InstantField(null=True)
+    finished_at = InstantField(null=True)
+    due_at = InstantField()  # when the next chunk may run
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="job_state_known", condition=models.Q(state__in=STATES))]
+        indexes = [models.Index("due_at", name="job_open", condition=models.Q(state__in=["waiting", "running"]))]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"

@@ -1,0 +1,64 @@
+"""Topic and Binding, and what is remembered so that a repeat gets the first answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+
+from brokerweb.storage.fields import InstantField
+
+
+class Topic(models.Model):
+    """A name to publish to; what becomes of a message is its bindings' affair."""
+
+    id: int
+    name = models.CharField(max_length=200, unique=True)
+    created_at = InstantField()
+    unrouted = models.CharField(max_length=10, default="refuse")  # or drop
+    dedup_window = models.FloatField(default=300)
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="topic_unrouted_known", condition=models.Q(unrouted__in=["refuse", "drop"]))]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Binding(models.Model):
+    """Messages whose routing key matches ``pattern``, and whose headers hold all of ``headers``, are copied to ``to``."""
+
+    topic = models.ForeignKey(Topic, on_delete=models.CASCADE, related_name="bindings")
+    position = models.IntegerField()  # the order they were given in
+    pattern = models.CharField(max_length=255)
+    to = models.CharField(max_length=210)  # queue:NAME or stream:NAME
+    headers: models.JSONField[Any, Any] = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"{self.pattern} -> {self.to}"
+
+
+class TopicDedup(models.Model):
+    """A ``dedup_id`` a topic remembers, and where the copies went."""
+
+    pk = models.CompositePrimaryKey("topic_id", "dedup_id")
+    topic_id = models.BigIntegerField()
+    dedup_id = models.CharField(max_length=255)
+    routed: models.JSONField[Any, Any] = models.JSONField()
+    expires_at = InstantField()
+
+    class Meta:
+        indexes = [models.Index("expires_at", name="topic_dedup_expires")]
+
+
+class Transacted(models.Model):
+    """A transaction that was carried out, by its owner's ``dedup_id``: a repeat gets the first answer."""
+
+    pk = models.CompositePrimaryKey("owner", "dedup_id")
+    owner = models.CharField(max_length=255)
+    dedup_id = models.CharField(max_length=255)
+    answer = models.TextField()  # JSON
+    expires_at = InstantField()
+
+    class Meta:
+        indexes = [models.Index("expires_at", name="transacted_expires")]

@@ -1,0 +1,1 @@
+"""Streams: ordered, persistent logs. Reading consumes nothing; consumer groups keep their own positions."""

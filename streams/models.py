@@ -1,0 +1,147 @@
+"""Stream, Partition, Record, ConsumerGroup and what belongs to them.
+
+Anyone's ORM code may read these. Records and positions are written by the verbs alone.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+from brokerweb.storage.fields import InstantField
+
+OFFSET_BITS = 40
+MAX_OFFSET = (1 << OFFSET_BITS) - 1
+MAX_PARTITION_ID = (1 << 23) - 1
+
+
+class Stream(models.Model):
+    """A log of 1..n partitions and its settings; durations are seconds. ``None`` keeps for ever."""
+
+    id: int
+    name = models.CharField(max_length=200, unique=True)
+    created_at = InstantField()
+    deleted_at = InstantField(null=True)  # the row stays, renamed, until a duty has removed what it held
+    retention_age = models.FloatField(null=True)
+    retention_bytes = models.BigIntegerField(null=True)
+    retention_records = models.BigIntegerField(null=True)
+    compact = models.BooleanField(default=False)
+    dedup_window = models.FloatField(default=300)
+    max_body_bytes = models.IntegerField(default=1_048_576)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Partition(models.Model):
+    """One totally ordered part of a stream. Offsets from ``low_offset`` up to, not including, ``next_offset`` are there.
+
+    The row is the lock of its appenders: offsets are allocated in the appending transaction, so that no reader can skip a
+    record that commits late.
+    """
+
+    id: int
+    stream = models.ForeignKey(Stream, on_delete=models.DO_NOTHING, db_index=False, db_constraint=False)
+    number = models.IntegerField()
+    next_offset = models.BigIntegerField(default=0)
+    low_offset = models.BigIntegerField(default=0)
+    records = models.BigIntegerField(default=0)  # fewer than next - low after compaction
+    bytes = models.BigIntegerField(default=0)  # of bodies, keys and headers
+    last_at = InstantField(default=0)  # the newest appended_at: a partition's instants never go back
+    compacted_to = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(name="partition_of_stream", fields=["stream", "number"])]
+
+    def __str__(self) -> str:
+        return f"{self.stream_id}/{self.number}"
+
+
+class Record(models.Model):
+    """One record. The id is partition and offset in one number, so that reading a partition is a range of rows."""
+
+    id = models.BigIntegerField(primary_key=True)  # partition id << 40 | offset
+    appended_at = InstantField()
+    key = models.CharField(max_length=255, null=True)
+    headers = models.TextField(null=True)  # a JSON object of strings, as text
+    content_type = models.CharField(max_length=255, null=True)
+    binary = models.BooleanField(default=False)
+    reply_to = models.CharField(max_length=255, null=True)
+    correlation_id = models.CharField(max_length=255, null=True)
+    publisher = models.CharField(max_length=255, null=True)
+    route = models.CharField(max_length=255, null=True)  # the topic it came through
+    body = models.BinaryField()  # last: SQLite reads a row from the front
+
+    def __str__(self) -> str:
+        return f"{self.id >> OFFSET_BITS}:{self.id & MAX_OFFSET}"
+
+
+class LatestKey(models.Model):
+    """The newest record of a key in a compacted partition, as far as compaction has come."""
+
+    pk = models.CompositePrimaryKey("partition_id", "key")
+    partition_id = models.BigIntegerField()
+    key = models.CharField(max_length=255)
+    offset = models.BigIntegerField()
+
+
+class StreamDedup(models.Model):
+    """A ``dedup_id`` a stream remembers, with the record it was first accepted as."""
+
+    pk = models.CompositePrimaryKey("stream_id", "dedup_id")
+    stream_id = models.IntegerField()
+    dedup_id = models.CharField(max_length=255)
+    partition = models.IntegerField()
+    offset = models.BigIntegerField()
+    expires_at = InstantField()
+
+    class Meta:
+        indexes = [models.Index("expires_at", name="stream_dedup_expires")]
+
+
+class ConsumerGroup(models.Model):
+    """A group of consumers with one position per partition.
+
+    ``partitioned``: members share the partitions, fenced by ``generation``. ``shared``: single records are leased to
+    whoever has room, through a queue of the group's own (``queue_id``), fed from the stream.
+    """
+
+    id: int
+    stream = models.ForeignKey(Stream, on_delete=models.DO_NOTHING, db_index=False, db_constraint=False)
+    name = models.CharField(max_length=200)
+    kind = models.CharField(max_length=12, default="partitioned")
+    created_at = InstantField()
+    session_timeout = models.FloatField(default=15)
+    start = models.CharField(max_length=40, default="latest")  # latest, earliest or an instant (RFC 3339)
+    generation = models.BigIntegerField(default=0)
+    queue_id = models.IntegerField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(name="group_of_stream", fields=["stream", "name"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class GroupPartition(models.Model):
+    """A group's position in one partition, and who reads it. Every position is the next offset to read."""
+
+    pk = models.CompositePrimaryKey("group_id", "partition_id")
+    group_id = models.BigIntegerField()
+    partition_id = models.BigIntegerField()
+    committed = models.BigIntegerField()
+    previous = models.BigIntegerField(null=True)  # before the last seek, for undo
+    member = models.CharField(max_length=255, null=True)  # who may commit
+    heir = models.CharField(max_length=255, null=True)  # who is next, once the member has let go
+    until_at = InstantField(null=True)  # when the member must have let go
+
+
+class Member(models.Model):
+    """A live member of a partitioned group."""
+
+    pk = models.CompositePrimaryKey("group_id", "member")
+    group_id = models.BigIntegerField()
+    member = models.CharField(max_length=255)  # NODE/CONNECTION/SUB
+    name = models.CharField(max_length=255)
+    address = models.CharField(max_length=255, default="")
+    joined_at = InstantField()
+    seen_at = InstantField()
