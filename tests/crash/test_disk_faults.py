@@ -12,8 +12,10 @@ import pytest
 from tests.clients import Refused, Rest
 from tests.crash.campaign import Campaign, rounds
 from tests.eventually import eventually
-from tests.powerfail.shim import FSYNC_ERRNO, WRITE_ERRNO, Disk
+from tests.powerfail.shim import FSYNC_ERRNO, SPARE_LOG, WRITE_ERRNO, Disk
 from tests.server import Server
+
+BULK, BULK_BYTES = 40, 1_000_000  # more log than any setting lets grow without a checkpoint
 
 
 @contextmanager
@@ -43,6 +45,24 @@ def test_a_full_disk_refuses_publishes_and_recovers_by_itself(disk_campaign: Cam
             eventually(lambda: disk_campaign.server.readiness() == 200, 10, why="ready after the disk has space again")
             rest.declare("plain")
     disk_campaign.traffic()
+    disk_campaign.close()
+
+
+def test_checkpoints_that_fail_cost_nothing_that_was_confirmed(disk_campaign: Campaign, disk: Disk) -> None:
+    """Only the log can be written: commits go on, checkpoints do not, and then the power goes."""
+    disk_campaign.open()
+    disk_campaign.traffic()
+    disk.set(SPARE_LOG, 1)
+    with failing(disk, WRITE_ERRNO, errno.ENOSPC), disk_campaign.server.rest() as rest:
+        rest.declare("bulk")
+        for _ in range(BULK):
+            rest.publish("bulk", {"body": "x" * BULK_BYTES})
+        disk_campaign.traffic()
+    disk.set(SPARE_LOG, 0)
+    disk_campaign.cut_power(0)
+    disk_campaign.restart()
+    with disk_campaign.server.rest() as rest:
+        assert rest.queue("bulk")["counts"]["ready"] == BULK
     disk_campaign.close()
 
 

@@ -32,7 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WRITE_ERRNO, FSYNC_ERRNO, FSYNC_DELAY_US, FSYNC_COUNT, WALL_OFFSET_S };
+enum { WRITE_ERRNO, FSYNC_ERRNO, FSYNC_DELAY_US, FSYNC_COUNT, WALL_OFFSET_S, SPARE_LOG };
 
 #define BLOCK 4096
 #define MAX_BLOCKS (1u << 18) /* 1 GiB a file */
@@ -212,10 +212,22 @@ static void flush(int fd, struct tracked *file) {
     if (to >= 0) real_close(to);
 }
 
-static int write_fails(struct tracked *file) {
-    if (!file || !control || !control[WRITE_ERRNO]) return 0;
-    errno = control[WRITE_ERRNO];
+/* Whether the error in this cell of the control page is for this file; SPARE_LOG keeps it from SQLite's -wal files, so that
+ * commits work and checkpoints fail. Sets errno. */
+static int fails(struct tracked *file, int cell) {
+    size_t n = file ? strlen(file->rel) : 0;
+    if (!file || !control || !control[cell]) return 0;
+    if (control[SPARE_LOG] && n > 4 && !strcmp(file->rel + n - 4, "-wal")) return 0;
+    errno = control[cell];
     return 1;
+}
+
+static int write_fails(struct tracked *file) { return fails(file, WRITE_ERRNO); }
+
+/* After a failed sync Linux counts the pages as clean, though they never reached the disk: no later sync writes them. */
+static void lose(struct tracked *file) {
+    for (unsigned byte = 0; byte < MAX_BLOCKS / 8; byte++)
+        if (file->dirty[byte]) __sync_fetch_and_and(&file->dirty[byte], 0);
 }
 
 static ssize_t wrote(int fd, struct tracked *file, off_t offset, ssize_t n) {
@@ -236,10 +248,10 @@ static int sync_file(int fd, int (*real)(int)) {
     if (control) {
         __sync_fetch_and_add((int *)&control[FSYNC_COUNT], 1);
         if (control[FSYNC_DELAY_US] > 0) usleep(control[FSYNC_DELAY_US]);
-        if (control[FSYNC_ERRNO]) {
-            errno = control[FSYNC_ERRNO];
-            return -1;
-        }
+    }
+    if (fails(file, FSYNC_ERRNO)) {
+        lose(file);
+        return -1;
     }
     flush(fd, file); /* the real sync would only cost time: nothing here outlives the machine */
     return 0;

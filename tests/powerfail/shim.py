@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.powerfail.image import cut
 
 SOURCE = Path(__file__).with_name("powerfail.c")
-WRITE_ERRNO, FSYNC_ERRNO, FSYNC_DELAY_US, FSYNC_COUNT, WALL_OFFSET_S = range(5)
+WRITE_ERRNO, FSYNC_ERRNO, FSYNC_DELAY_US, FSYNC_COUNT, WALL_OFFSET_S, SPARE_LOG = range(6)
 
 
 class NoCompiler(Exception):

@@ -12,7 +12,7 @@ import pysqlite3
 import pytest
 
 from tests.eventually import eventually
-from tests.powerfail.shim import FSYNC_COUNT, FSYNC_ERRNO, WALL_OFFSET_S, WRITE_ERRNO, Disk
+from tests.powerfail.shim import FSYNC_COUNT, FSYNC_ERRNO, SPARE_LOG, WALL_OFFSET_S, WRITE_ERRNO, Disk
 
 ROUNDS, COMMITS = 3, 40
 
@@ -107,6 +107,28 @@ def test_errors_of_writes_and_syncs_are_injected_and_end(powerfail_library: Path
     disk.set(FSYNC_ERRNO, 0)
     assert _python(disk, WRITE_AND_SYNC) == "ok ok"
     assert disk.get(FSYNC_COUNT) == 4
+
+
+def test_what_a_failed_sync_did_not_write_is_not_written_by_the_next_one(powerfail_library: Path, tmp_path: Path) -> None:
+    disk = Disk.make(powerfail_library, tmp_path)
+    _python(disk, "")
+    disk.set(FSYNC_ERRNO, errno.EIO)
+    _python(disk, WRITE_AND_SYNC)
+    disk.set(FSYNC_ERRNO, 0)
+    _python(disk, "import os, sys; os.fsync(os.open(sys.argv[1], os.O_RDWR))")
+
+    assert (disk.live / "file").read_bytes() == b"x" * 5000
+    assert (disk.durable / "file").read_bytes() == bytes(5000)
+
+
+def test_errors_can_spare_the_log(powerfail_library: Path, tmp_path: Path) -> None:
+    disk = Disk.make(powerfail_library, tmp_path)
+    _python(disk, "")
+    disk.set(WRITE_ERRNO, errno.ENOSPC)
+    disk.set(SPARE_LOG, 1)
+
+    assert _python(disk, WRITE_AND_SYNC) == f"{errno.ENOSPC} ok"
+    assert _python(disk, WRITE_AND_SYNC.replace("argv[1]", "argv[1] + '-wal'")) == "ok ok"
 
 
 def test_a_file_that_was_never_synced_is_gone_and_a_synced_one_is_whole(powerfail_library: Path, tmp_path: Path) -> None:
