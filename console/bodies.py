@@ -10,7 +10,7 @@ from dataclasses import dataclass
 LONGEST_SHOWN = 64 * 1024
 VIEWS = ("pretty", "raw", "hex")
 _PARTS = re.compile(r'"(?:[^"\\]|\\.)*+"|[{}\[\],:]|[^\s{}\[\],:"]+')
-_MOST_OPENED = 5_000
+_LONGEST_LAID_OUT = 4 * LONGEST_SHOWN  # deep nesting would become megabytes of spaces
 _HEX_BYTES = 8 * 1024  # each byte takes five characters
 _CONTROLS = {n: chr(0x2400 + n) for n in range(32) if chr(n) not in "\n\t"} | {127: "\u2421"}
 # Characters that reorder or hide text: shown as what they are.
@@ -45,7 +45,7 @@ def show(body: bytes, view: str = "pretty") -> Shown:
             "raw",
             len(body),
             cut,
-            "Too long to be laid out, so shown as it is." if cut else "Not JSON, so shown as it is.",
+            "Too long to be laid out, so shown as it is." if cut else "Not JSON, or too deep, so shown as it is.",
         )
     return Shown(visible(pretty), "pretty", len(body))
 
@@ -70,9 +70,13 @@ def indent(text: str) -> str | None:
         json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return None
-    if text.count("[") + text.count("{") > _MOST_OPENED:  # a deep one would be laid out in megabytes of spaces
-        return None
-    return "".join(_laid_out(text))
+    parts, length = [], 0
+    for part in _laid_out(text):
+        parts.append(part)
+        length += len(part)
+        if length > _LONGEST_LAID_OUT:
+            return None
+    return "".join(parts)
 
 
 def _refuse(constant: str) -> None:

@@ -53,7 +53,9 @@ def span(seconds: float | None) -> str:
     if seconds is None:
         return "–"
     if seconds < 60:
-        return f"{seconds * 1000:.0f} ms" if 0 < seconds < 1 else f"{round(seconds, 1):g} s" if seconds < 10 else f"{seconds:.0f} s"
+        return (
+            f"{seconds * 1000:.0f} ms" if 0 < seconds < 1 else f"{round(seconds, 1):g} s" if seconds < 10 else f"{seconds:.0f} s"
+        )
     whole = int(seconds)
     parts: list[str] = []
     for size, unit in _STEPS:

@@ -1,0 +1,78 @@
+"""People, queues and messages for the console's tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+from brokerweb.identity.models import Grant
+from brokerweb.identity.signin import attempts
+from brokerweb.storage.run import perform
+from queues import control, engine
+from queues.messages import NewMessage, Settle
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'><svg onload=alert(1)>",
+    "</pre></td></table><script src=//evil.example></script>",
+    "{{ 7|add:7 }}{% debug %}",
+    "javascript:alert(1)",
+    '<a href="javascript:alert(1)" hx-get="/x" hx-trigger="load">x</a>',
+    "\u202egnp.exe\u0000\u001b[31m",
+)
+
+
+@pytest.fixture(autouse=True)
+def _database(db, settings):
+    settings.MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+    attempts.clear()
+
+
+@pytest.fixture
+def admin():
+    return get_user_model().objects.create_superuser("admin", password="password-of-the-tests")
+
+
+@pytest.fixture
+def client(admin) -> Client:
+    """A browser with the administrator signed in."""
+    browser = Client()
+    browser.force_login(admin)
+    return browser
+
+
+def person(*grants: tuple[str, Sequence[str]], name: str = "viewer") -> Client:
+    """A browser with somebody signed in who holds these grants."""
+    user = get_user_model().objects.create_user(name, password="password-of-the-tests")
+    for pattern, verbs in grants:
+        Grant.objects.create(user=user, kind=None, pattern=pattern, verbs=list(verbs))
+    browser = Client()
+    browser.force_login(user)
+    return browser
+
+
+def declare(name: str = "orders", **settings) -> str:
+    perform(control.declare, name, settings)
+    return name
+
+
+def publish(name: str, *bodies: object, **fields) -> list[int]:
+    """Publish JSON bodies, or bytes as they are; their ids."""
+    new = [NewMessage(b if isinstance(b, bytes) else json.dumps(b).encode(), isinstance(b, bytes), **fields) for b in bodies]
+    return [accepted.id for accepted in perform(engine.publish, name, new, publisher="tests")]
+
+
+def kill(name: str, *errors: str) -> list[int]:
+    """Reject as many messages as there are errors; their ids."""
+    leased = perform(engine.lease, name, len(errors), engine.Terms("tests")).messages
+    perform(engine.settle, [Settle("dead", m.receipt, error=e) for m, e in zip(leased, errors, strict=True)])
+    return [m.id for m in leased]
+
+
+def text(response) -> str:
+    return response.content.decode()

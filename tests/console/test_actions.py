@@ -1,0 +1,237 @@
+"""What people do: the verb is called, a row is left in the audit trail, and what destroys asks before."""
+
+from __future__ import annotations
+
+import pytest
+
+from brokerweb.identity.models import AuditEntry, Token
+from brokerweb.identity.tokens import authenticate
+from queues import browse
+from queues.models import Message, Queue
+from queues.states import State
+from tests.console.conftest import declare, kill, publish, text
+
+SETTINGS = {"lease": "45", "max_failures": "3", "backoff_initial": "2", "ttl": "", "on_expire": "dead", "overflow": "refuse"}
+
+
+def audited() -> list[tuple[str, str]]:
+    return list(AuditEntry.objects.order_by("id").values_list("action", "target"))
+
+
+def counts(name: str) -> dict[str, int]:
+    queue = browse.find(name)
+    return browse.counts([queue.pk])[queue.pk]
+
+
+def test_a_queue_is_created(client):
+    response = client.post("/new/queue", {"name": "orders", **SETTINGS}, follow=True)
+    assert response.redirect_chain == [("/queues/orders", 302)]
+    queue = browse.find("orders")
+    assert (queue.lease, queue.max_failures, queue.on_expire, queue.backoff_factor) == (45, 3, "dead", 2)
+    assert audited() == [("queue.declare", "queue:orders")]
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "a b", "ä", "x" * 201, "<script>", "a/b", "a\n"])
+def test_a_bad_name_is_refused_beside_the_field(client, name):
+    response = client.post("/new/queue", {"name": name, **SETTINGS})
+    if name != "a\n":  # surrounding white space is no part of a name
+        assert response.status_code == 400
+        assert response.context["form"].errors["name"]
+        assert not Queue.objects.exists()
+
+
+def test_a_queue_that_exists_is_not_changed_by_creating_it(client):
+    declare("orders", lease=99)
+    response = client.post("/new/queue", {"name": "orders", **SETTINGS})
+    assert response.status_code == 400
+    assert browse.find("orders").lease == 99
+
+
+def test_settings_are_changed_and_a_wrong_one_is_named(client):
+    declare("orders")
+    client.post("/queues/orders/settings", SETTINGS)
+    assert browse.find("orders").lease == 45
+    response = client.post("/queues/orders/settings", {**SETTINGS, "lease": "0", "backoff_factor": "0"})
+    assert response.status_code == 400
+    assert set(response.context["form"].errors) == {"lease", "backoff_factor"}
+    assert browse.find("orders").lease == 45
+
+
+@pytest.mark.parametrize(
+    ("fields", "body", "binary", "content_type"),
+    [
+        ({"body": '{"n": 1.10, "n": 2}', "kind": "json"}, b'{"n": 1.10, "n": 2}', False, None),
+        ({"body": "zwei\r\nZeilen", "kind": "text"}, b"zwei\nZeilen", True, "text/plain; charset=utf-8"),
+        ({"body": "AP8=", "kind": "base64", "content_type": "image/png"}, b"\x00\xff", True, "image/png"),
+    ],
+)
+def test_a_message_is_published_as_it_was_typed(client, fields, body, binary, content_type):
+    declare("orders")
+    client.post("/queues/orders/publish", {"headers": "a: 1\nb: x:y", "priority": "7", **fields})
+    message = Message.objects.get()
+    assert (bytes(message.body), message.binary, message.content_type) == (body, binary, content_type)
+    assert (message.priority, message.headers, message.publisher) == (7, '{"a":"1","b":"x:y"}', "admin")
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"body": "{", "kind": "json"}, "body"),
+        ({"body": '1, "key": "sneaked in"', "kind": "json"}, "body"),
+        ({"body": "[" * 200 + "]" * 200, "kind": "json"}, "body"),
+        ({"body": "?", "kind": "base64"}, "body"),
+        ({"body": "1", "kind": "json", "priority": "10"}, "priority"),
+        ({"body": "1", "kind": "json", "key": "k" * 256}, "key"),
+        ({"body": "1", "kind": "json", "delay": "-1"}, "delay"),
+        ({"body": "1", "kind": "json", "headers": "no colon"}, "headers"),
+        ({"body": "1", "kind": "json", "reply_to": "nowhere"}, "reply_to"),
+        ({"body": "1", "kind": "other"}, "kind"),
+    ],
+)
+def test_a_wrong_message_is_refused_beside_its_field(client, fields, field):
+    declare("orders")
+    response = client.post("/queues/orders/publish", fields)
+    assert response.status_code == 400
+    assert list(response.context["form"].errors) == [field]
+    assert not Message.objects.exists()
+
+
+def test_a_full_queue_says_so_with_its_code(client):
+    declare("orders", max_length=1)
+    publish("orders", 1)
+    response = client.post("/queues/orders/publish", {"body": "1", "kind": "json"})
+    assert "queue_full" in text(response)
+
+
+def test_pausing_says_why_and_resuming_ends_it(client):
+    declare("orders")
+    client.post("/queues/orders/pause", {"reason": "maintenance"})
+    assert "maintenance" in text(client.get("/queues/orders"))
+    client.post("/queues/orders/resume")
+    assert browse.find("orders").paused_at is None
+    assert audited() == [("queue.pause", "queue:orders"), ("queue.resume", "queue:orders")]
+
+
+def test_a_purge_shows_what_it_touches_and_wants_the_name_typed(client):
+    declare("orders")
+    publish("orders", 1, 2, 3)
+    kill("orders", "x")
+    page = text(client.get("/queues/orders/purge"))
+    assert "Purge 2 messages" in page
+    assert client.post("/queues/orders/purge", {"states": ["ready"], "typed": "order"}).status_code == 400
+    assert counts("orders")["ready"] == 2
+    assert "Purge 3 messages" in text(client.post("/queues/orders/purge", {"states": ["ready", "dead"], "recount": "1"}))
+    client.post("/queues/orders/purge", {"states": ["ready"], "typed": "orders"})
+    assert counts("orders") == {"ready": 0, "scheduled": 0, "blocked": 0, "leased": 0, "dead": 1}
+    assert audited() == [("queue.purge", "queue:orders")]
+
+
+def test_a_queue_is_deleted_only_by_its_name(client):
+    declare("orders")
+    publish("orders", 1)
+    assert "Delete the queue and 1 message<" in text(client.get("/queues/orders/delete"))
+    assert client.post("/queues/orders/delete", {"typed": ""}).status_code == 400
+    assert client.post("/queues/orders/delete", {"typed": "orders"}).status_code == 302
+    assert client.get("/queues/orders").status_code == 404
+    assert audited() == [("queue.delete", "queue:orders")]
+
+
+def test_a_dead_message_is_requeued_and_the_filters_stay(client):
+    declare("orders")
+    publish("orders", 1)
+    [message] = kill("orders", "x")
+    response = client.post(f"/queues/orders/messages/{message}/requeue", {"back": "/dead?queue=orders"})
+    assert response["Location"] == "/dead?queue=orders"
+    assert counts("orders")["ready"] == 1
+    assert audited() == [("message.requeue", f"queue:orders/{message}")]
+
+
+def test_what_is_not_dead_cannot_be_requeued_and_the_page_says_why(client):
+    declare("orders")
+    [message] = publish("orders", 1)
+    page = text(client.post(f"/queues/orders/messages/{message}/requeue", follow=True))
+    assert "<code>conflict</code>" in page
+    assert audited() == []
+
+
+@pytest.mark.parametrize("place", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", ""])
+def test_the_way_back_never_leads_elsewhere(client, place):
+    declare("orders")
+    publish("orders", 1)
+    [message] = kill("orders", "x")
+    response = client.post(f"/queues/orders/messages/{message}/requeue", {"back": place})
+    assert response["Location"] == f"/queues/orders/messages/{message}"
+
+
+def test_an_edited_copy_takes_the_place_of_the_original(client):
+    declare("orders")
+    publish("orders", {"country": None}, headers='{"h": "v"}')
+    [message] = kill("orders", "KeyError")
+    page = client.get(f"/queues/orders/messages/{message}/edit")
+    assert page.context["form"].initial["headers"] == "h: v"
+    client.post(f"/queues/orders/messages/{message}/edit", {"body": '{"country": "DE"}', "kind": "json", "headers": "h: v"})
+    copy = Message.objects.get()
+    assert (bytes(copy.body), copy.parent, copy.state) == (b'{"country": "DE"}', message, State.READY)
+    assert audited() == [("message.replace", f"queue:orders/{message}")]
+
+
+def test_a_message_is_rescheduled_and_deleted(client):
+    declare("orders")
+    [message] = publish("orders", 1)
+    client.post(f"/queues/orders/messages/{message}/reschedule", {"delay": "3600"})
+    assert counts("orders")["scheduled"] == 1
+    assert "invalid" in text(client.post(f"/queues/orders/messages/{message}/reschedule", {"delay": "soon"}, follow=True))
+    assert "Delete 1 message" in text(client.get(f"/queues/orders/messages/{message}/delete"))
+    client.post(f"/queues/orders/messages/{message}/delete")
+    assert not Message.objects.exists()
+
+
+def test_a_redrive_says_what_it_would_move_before_it_does(client):
+    for name in ("a", "b"):
+        declare(name)
+        publish(name, 1, 2)
+    dead = kill("a", "x", "x") + kill("b", "y", "y")
+    place = f"/dead/redrive?pick=a/{dead[0]}&pick=b/{dead[2]}"
+    plan = client.get(place).context["plan"]
+    assert [(part.queue, part.matched) for part in plan.parts] == [("a", 1), ("b", 1)]
+    assert counts("a")["dead"] == 2
+    client.post("/dead/redrive", {"pick": [f"a/{dead[0]}", f"b/{dead[2]}"]})
+    assert (counts("a")["dead"], counts("b")["dead"]) == (1, 1)
+    client.post("/dead/redrive", {"all": "1", "reason": "rejected", "to": "b"})
+    assert (counts("a"), counts("b")["ready"]) == ({"ready": 1, "scheduled": 0, "blocked": 0, "leased": 0, "dead": 0}, 3)
+    assert [action for action, _ in audited()] == ["queue.redrive"] * 4
+
+
+@pytest.mark.parametrize("pick", ["a", "a/", "/1", "a/-1", "a/1.0", "<b>/1", "a/99999999999999999999"])
+def test_a_pick_that_is_none_is_refused(client, pick):
+    declare("a")
+    assert client.get("/dead/redrive", {"pick": pick}).status_code == 400
+
+
+def test_a_token_is_shown_once_and_works(client):
+    declare("orders")
+    fields = {"name": "shop", "pattern-0": "orders", "verbs-0": ["publish"], "pattern-1": "", "expires": ""}
+    response = client.post("/new/token", fields)
+    secret = response.context["secret"]
+    assert response["Cache-Control"] == "no-store, private"
+    assert authenticate(secret).may("publish", "queue", "orders")
+    assert secret not in text(client.get("/tokens"))
+    assert ("token.create", Token.objects.get().owner) in audited()
+
+
+def test_the_grants_editor_grows_without_javascript(client):
+    response = client.post("/new/token", {"name": "shop", "pattern-0": "a", "verbs-0": ["publish"], "more": "1"})
+    assert [row.pattern for row in response.context["form"].grants] == ["a", ""]
+    wrong = client.post("/new/token", {"name": "shop", "pattern-0": "a b", "verbs-0": ["publish"]})
+    assert wrong.status_code == 400
+    assert wrong.context["form"].grants[0].error
+    assert not Token.objects.exists()
+
+
+def test_a_token_is_revoked(client):
+    made = client.post("/new/token", {"name": "shop", "pattern-0": "*", "verbs-0": ["publish"]})
+    token = Token.objects.get()
+    assert "publish" in text(client.get(f"/tokens/{token.pk}/revoke"))
+    client.post(f"/tokens/{token.pk}/revoke")
+    assert Token.objects.get().revoked_at
+    assert made.context["secret"] not in text(client.get("/tokens"))

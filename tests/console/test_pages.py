@@ -1,0 +1,177 @@
+"""What the pages show, and that what they are asked for stands in their address."""
+
+from __future__ import annotations
+
+import pytest
+
+from brokerweb.delivery import connections
+from tests.console.conftest import declare, kill, person, publish, text
+
+
+def test_a_new_broker_shows_the_first_steps(client):
+    page = text(client.get("/"))
+    assert "First steps" in page
+    assert "http://testserver/api/v1/queues/orders/messages" in page
+
+
+def test_the_first_steps_can_be_hidden(client):
+    assert client.post("/first-steps/hide").status_code == 302
+    assert "First steps" not in text(client.get("/"))
+
+
+def test_the_overview_says_what_needs_attention(client):
+    declare("orders")
+    publish("orders", 1, 2, 3)
+    kill("orders", "boom")
+    page = text(client.get("/"))
+    assert "has 1 dead letter<" in page
+    assert "has 2 messages ready and no consumer" in page
+
+
+def test_an_empty_list_and_a_filter_without_matches_are_different(client):
+    assert "No queues yet" in text(client.get("/queues"))
+    declare("orders")
+    page = text(client.get("/queues?prefix=zzz"))
+    assert "No queue matches" in page
+    assert "Clear the filter" in page
+
+
+def test_queues_are_filtered_by_prefix_and_by_how_they_are(client):
+    for name in ("orders.a", "orders.b", "Orders.c", "emails"):
+        declare(name)
+    publish("emails", 1)
+    page = text(client.get("/queues?prefix=orders."))
+    assert "orders.a" in page
+    assert "Orders.c" not in page
+    busy = text(client.get("/queues?show=busy"))
+    assert ">emails</a>" in busy
+    assert ">orders.a</a>" not in busy
+
+
+def test_a_long_list_is_paged_by_name_without_gaps(client):
+    names = [f"q{n:03}" for n in range(120)]
+    for name in names:
+        declare(name)
+    seen, place = [], "/queues"
+    while place:
+        response = client.get(place)
+        seen += [row.name for row in response.context["rows"]]
+        following = response.context["next"]
+        place = f"/queues?{following}" if following else ""
+    assert seen == names
+
+
+def test_a_poll_gets_the_live_part_alone(client):
+    declare("orders")
+    page = text(client.get("/queues", headers={"HX-Request": "true"}))
+    assert "<html" not in page
+    assert ">orders</a>" in page
+    assert 'id="dead-count" hx-swap-oob' in page
+
+
+def test_a_queue_shows_its_counts_and_rules(client):
+    declare("orders", max_failures=7)
+    publish("orders", 1, 2, 3)
+    kill("orders", "no")
+    response = client.get("/queues/orders")
+    assert response.context["states"] == [("ready", 2), ("scheduled", 0), ("blocked", 0), ("leased", 0), ("dead", 1)]
+    assert "7 failures" in text(response)
+
+
+@pytest.mark.parametrize("tab", ["", "/messages", "/consumers", "/publish", "/settings", "/pause", "/purge", "/delete"])
+def test_every_tab_of_an_unknown_queue_is_404(client, tab):
+    assert client.get(f"/queues/nothing{tab}").status_code == 404
+
+
+def test_messages_are_paged_by_state_and_key(client):
+    declare("orders")
+    publish("orders", *range(70), key="k")
+    publish("orders", "other")
+    first = client.get("/queues/orders/messages?key=k&state=ready")
+    second = client.get(f"/queues/orders/messages?{first.context['next']}")
+    ids = [m.pk for m in (*first.context["found"], *second.context["found"])]
+    assert len(ids) == len(set(ids)) == 70
+    assert ids == sorted(ids, reverse=True)
+
+
+def test_a_cursor_of_another_filter_is_refused(client):
+    declare("orders")
+    publish("orders", *range(70))
+    cursor = client.get("/queues/orders/messages").context["next"].rpartition("=")[2]
+    assert client.get(f"/queues/orders/messages?state=ready&after={cursor}").status_code == 400
+
+
+def test_looking_changes_nothing(client):
+    declare("orders")
+    [message] = publish("orders", {"a": 1})
+    before = text(client.get(f"/queues/orders/messages/{message}"))
+    client.get("/queues/orders/messages")
+    client.get(f"/queues/orders/messages/{message}/body")
+    assert "<dt>Attempts</dt><dd>0</dd>" in before
+    assert client.get(f"/queues/orders/messages/{message}").context["message"].attempts == 0
+
+
+def test_a_message_that_is_gone_is_404_with_advice(client):
+    declare("orders")
+    response = client.get("/queues/orders/messages/999")
+    assert response.status_code == 404
+    assert "not_found" in text(response)
+
+
+def test_a_large_body_is_cut_and_downloads_whole(client):
+    declare("big", max_body_bytes=5_000_000)
+    [message] = publish("big", "x" * 2_000_000)
+    page = client.get(f"/queues/big/messages/{message}")
+    assert len(page.content) < 200_000
+    assert "Only the beginning is shown" in text(page)
+    whole = client.get(f"/queues/big/messages/{message}/body")
+    assert len(whole.content) == 2_000_002
+    assert whole["Content-Type"] == "application/octet-stream"
+    assert whole["Content-Disposition"].startswith("attachment")
+    assert whole["X-Content-Type-Options"] == "nosniff"
+
+
+def test_dead_letters_of_all_queues_come_newest_first_and_page_without_gaps(client):
+    for name in ("a", "b"):
+        declare(name)
+    for n in range(40):
+        publish("a", n)
+        publish("b", n)
+    dead = sorted(kill("a", *["x"] * 40) + kill("b", *["y"] * 40), reverse=True)
+    first = client.get("/dead")
+    second = client.get(f"/dead?{first.context['next']}")
+    assert [i.message.pk for i in (*first.context["items"], *second.context["items"])] == dead
+    assert {i.queue for i in client.get("/dead?queue=b").context["items"]} == {"b"}
+    assert client.get("/dead?reason=expired").context["items"] == []
+
+
+def test_connections_say_what_they_hold(client, monkeypatch):
+    declare("orders")
+    live = {"id": "c1", "owner": "token:1", "name": "worker", "address": "127.0.0.1:1", "protocol": "brokerweb.v1"}
+    subs = [{"sub": "2", "queue": "orders", "prefetch": 32, "unsettled": 5, "ack": "explicit"}]
+    live |= {"connected_at": "2026-11-24T04:00:00.000000Z", "subscriptions": subs}
+    monkeypatch.setattr(connections, "snapshot", lambda: [live])
+    assert "orders × 32" in text(client.get("/connections"))
+    assert "worker" in text(client.get("/queues/orders/consumers"))
+    assert "<dt>Unsettled messages</dt><dd>5</dd>" in text(client.get("/connections/c1/close"))
+
+
+def test_what_a_person_may_not_see_is_not_listed(client):
+    for name in ("orders.a", "secret"):
+        declare(name)
+        publish(name, 1)
+        kill(name, "x")
+    viewer = person(("orders.*", ["browse"]))
+    for place in ("/", "/queues", "/dead"):
+        assert "orders.a" in text(viewer.get(place))
+        assert "secret" not in text(viewer.get(place))
+    assert viewer.get("/dead?queue=secret").context["items"] == []
+
+
+def test_the_theme_is_remembered(client):
+    client.post("/theme", {"theme": "dark", "back": "/queues?prefix=a"})
+    assert 'data-theme="dark"' in text(client.get("/"))
+    client.post("/theme", {"theme": "<b>"})
+    assert 'data-theme="dark"' in text(client.get("/"))
+    client.cookies["console_theme"] = '"><script>'
+    assert "data-theme" not in text(client.get("/"))
