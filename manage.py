@@ -6,10 +6,13 @@ import sys
 
 from django.core.management import execute_from_command_line
 
-from brokerweb.conf import adopt_flags
+from brokerweb.conf import BadOption, adopt_flags
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "brokerweb.settings")
     if sys.argv[1:2] in (["serve"], ["signin"]):
         adopt_flags(sys.argv[2:])  # before Django reads settings that depend on them
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except BadOption as error:
+        sys.exit(f"brokerweb: {error}")

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
 
@@ -25,7 +26,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **given: Any) -> None:
         model = get_user_model()
-        user = model._default_manager.filter(**{model.USERNAME_FIELD: given["user"]}, is_active=True).first()
+        try:
+            user = model._default_manager.filter(**{model.USERNAME_FIELD: given["user"]}, is_active=True).first()
+        except DatabaseError as error:
+            raise CommandError(f"nobody can be looked up in {conf.get().data} ({error}); start serve first") from error
         if user is None:
             raise CommandError(f"there is no active user {given['user']!r}; the first start of serve creates admin")
         self.stdout.write(signin_link(conf.get().url, create_code(user)))

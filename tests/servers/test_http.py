@@ -1,0 +1,92 @@
+"""What is served without credentials, under which names, and with which headers."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from tests.server import TOKEN, Server
+
+ANONYMOUS = {"/healthz": 200, "/readyz": 200, "/sign-in": 200, "/static/console/console.css": 200}
+GUARDED = [
+    "/",
+    "/queues",
+    "/metrics",
+    "/api/v1/queues",
+    "/api/v1/schema",
+    "/api/v1/docs",
+    "/api/v1/tokens",
+    "/api/v1/connections",
+]
+
+
+@pytest.mark.parametrize(("path", "status"), ANONYMOUS.items())
+def test_what_anyone_may_see(server: Server, path: str, status: int):
+    assert httpx.get(server.url + path).status_code == status
+
+
+@pytest.mark.parametrize("path", GUARDED)
+def test_what_nobody_sees_without_credentials(server: Server, path: str):
+    answer = httpx.get(server.url + path)
+    assert answer.status_code in (302, 401)
+    assert TOKEN not in answer.text
+
+
+def test_readiness_says_how_it_is(server: Server):
+    answer = httpx.get(server.url + "/readyz").json()
+    assert answer["status"] == "ok"
+    assert set(answer["checks"].values()) == {"ok"}
+
+
+def test_health_answers_to_any_name(server: Server):
+    assert httpx.get(server.url + "/healthz", headers={"Host": "10.0.0.7"}).status_code == 200
+
+
+def test_nothing_else_answers_to_a_foreign_name(server: Server):
+    answer = httpx.get(server.url + "/sign-in", headers={"Host": "evil.example"})
+    assert answer.status_code == 400
+    assert "evil.example" not in answer.text
+
+
+def test_pages_carry_a_policy_without_inline_code(server: Server):
+    headers = httpx.get(server.url + "/sign-in").headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/api/v1/queues", "/static/console/console.css", "/healthz"])
+def test_no_page_of_another_origin_may_read_answers(server: Server, path: str):
+    headers = httpx.get(server.url + path, headers={"Origin": "https://evil.example"}).headers
+    assert not [name for name in headers if name.startswith("access-control-")]
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../manage.py", "/static/%2e%2e/manage.py", "/static/console/..%5c..%5cmanage.py", "/static//etc/passwd"]
+)
+def test_static_files_are_those_that_were_listed(server: Server, path: str):
+    assert httpx.get(server.url + path).status_code in (302, 400, 404)
+
+
+def test_a_sockets_other_path_is_refused(server: Server):
+    answer = httpx.get(
+        server.url + "/wss",
+        headers={
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        },
+    )
+    assert answer.status_code == 403
+
+
+def test_the_log_holds_no_credentials(server: Server):
+    httpx.get(server.url + "/api/v1/nothing", headers={"Authorization": "Bearer canary-in-the-header"})
+    httpx.get(server.url + "/sign-in?code=canary-in-the-query")
+    log = server.log.read_text()
+    assert "canary" not in log
+    assert TOKEN not in log

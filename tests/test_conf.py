@@ -1,0 +1,104 @@
+"""Options: where they come from, which one wins, and what is refused."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from brokerweb import conf
+from brokerweb.secret import secret_key
+
+
+def test_defaults_listen_on_loopback_only():
+    options = conf.read({})
+    assert (options.host, options.port, options.server, options.data) == ("127.0.0.1", 8000, "daphne", Path("data"))
+    assert options.hosts == ["localhost", "127.0.0.1", "[::1]"]
+    assert "http://localhost:8000" in options.origins
+    assert not options.secure
+
+
+def test_the_environment_wins_over_djangos_settings():
+    options = conf.read({"BROKERWEB_BIND": "127.0.0.1:9000"}, {"bind": "127.0.0.1:7000", "server": "uvicorn"})
+    assert (options.port, options.server) == (9000, "uvicorn")
+
+
+def test_an_empty_variable_counts_as_not_given():
+    assert conf.read({"BROKERWEB_BIND": ""}).bind == "127.0.0.1:8000"
+
+
+def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("BROKERWEB_BIND", "127.0.0.1:9000")
+    monkeypatch.setenv("BROKERWEB_SERVER", "daphne")
+    conf.adopt_flags(["--bind=127.0.0.1:9001", "--server", "uvicorn", "--no-migrate"])
+    options = conf.read(os.environ)
+    assert (options.port, options.server) == (9001, "uvicorn")
+
+
+def test_secrets_have_no_flag():
+    assert not {"admin_password", "admin_token"} & set(conf.flags())
+
+
+def test_hosts_cookies_and_origins_follow_from_the_public_url():
+    options = conf.read({"BROKERWEB_PUBLIC_URL": "https://Broker.example, https://[2001:db8::1]:8443/"})
+    assert options.origins == ("https://broker.example", "https://[2001:db8::1]:8443")
+    assert options.hosts[:2] == ["broker.example", "[2001:db8::1]"]
+    assert options.secure
+    assert options.url == "https://broker.example"
+
+
+def test_one_origin_without_https_leaves_cookies_usable_there():
+    assert not conf.read({"BROKERWEB_PUBLIC_URL": "https://a.example,http://b.example"}).secure
+
+
+def test_proxies_are_addresses_or_networks():
+    options = conf.read({"BROKERWEB_TRUSTED_PROXIES": "10.0.0.0/8, ::1"})
+    assert options.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1"))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("BROKERWEB_BIND", "8000"),
+        ("BROKERWEB_BIND", "::1:8000"),
+        ("BROKERWEB_BIND", "127.0.0.1:99999"),
+        ("BROKERWEB_SERVER", "gunicorn"),
+        ("BROKERWEB_PUBLIC_URL", "broker.example"),
+        ("BROKERWEB_PUBLIC_URL", "https://broker.example/path"),
+        ("BROKERWEB_TRUSTED_PROXIES", "proxy.example"),
+        ("BROKERWEB_MAX_REQUEST_BYTES", "8 MB"),
+        ("BROKERWEB_MAX_REQUEST_BYTES", "1000"),
+    ],
+)
+def test_a_value_that_cannot_be_used_names_its_variable(variable: str, value: str):
+    with pytest.raises(conf.BadOption, match=variable):
+        conf.read({variable: value})
+
+
+def test_an_unknown_option_is_refused_with_a_suggestion():
+    with pytest.raises(conf.BadOption, match="did you mean 'bind'"):
+        conf.read({}, {"bnd": "127.0.0.1:8000"})
+
+
+@pytest.mark.parametrize(("bind", "url"), [("0.0.0.0:80", "http://127.0.0.1:80"), ("[::1]:8000", "http://[::1]:8000")])
+def test_the_shown_address_can_be_opened(bind: str, url: str):
+    assert conf.read({"BROKERWEB_BIND": bind}).url == url
+
+
+def test_the_secret_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path):
+    directory = tmp_path / "new" / "data"
+    keys: list[str] = []
+    threads = [threading.Thread(target=lambda: keys.append(secret_key(directory))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(set(keys)) == 1
+    assert len(keys[0]) >= 50
+    assert stat.S_IMODE((directory / "secret.key").stat().st_mode) == 0o600
+    assert [path.name for path in directory.iterdir()] == ["secret.key"]

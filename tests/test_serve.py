@@ -1,0 +1,105 @@
+"""``manage.py serve`` and ``signin`` as an operator meets them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.server import ROOT, Server
+
+GENERATED = {"BROKERWEB_ADMIN_TOKEN": "", "BROKERWEB_ADMIN_PASSWORD": ""}
+
+
+def manage(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "brokerweb.settings"}  # the tests' own have another database
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_the_first_start_prints_secrets_once_and_the_next_finds_everything_in_place(tmp_path: Path):
+    with Server(tmp_path / "data", environment=GENERATED) as server:
+        server.start()
+        first = server.log.read_text()
+        token = re.search(r"bw_\S+", first)
+        assert token is not None
+        assert re.search(rf"{re.escape(server.url)}/sign-in\?code=\S+", first)
+        headers = {"Authorization": f"Bearer {token[0]}"}
+        assert httpx.put(f"{server.url}/api/v1/queues/orders", json={}, headers=headers).status_code == 201
+        assert server.terminate() == 0
+
+        server.start()
+        second = server.log.read_text().removeprefix(first)
+        assert "code=" not in second
+        assert "bw_" not in second
+        assert httpx.get(f"{server.url}/api/v1/queues/orders", headers=headers).status_code == 200
+
+
+def test_what_was_given_is_not_printed(tmp_path: Path):
+    with Server(tmp_path / "data") as server:
+        log = server.start().log.read_text()
+        assert "tests" not in log.replace(str(tmp_path), "")
+
+
+def test_signin_prints_another_link(tmp_path: Path):
+    with Server(tmp_path / "data") as server:
+        server.start()
+        done = manage("signin", "--data", str(server.data), "--bind", f"127.0.0.1:{server.port}")
+        assert done.returncode == 0, done.stderr
+        link = done.stdout.strip()
+        assert link.startswith(f"{server.url}/sign-in?code=")
+        assert httpx.get(link).status_code == 200
+
+
+def test_signin_for_nobody_says_so(tmp_path: Path):
+    with Server(tmp_path / "data") as server:
+        server.start()
+        done = manage("signin", "nobody", "--data", str(server.data))
+        assert done.returncode == 1
+        assert "no active user 'nobody'" in done.stderr
+
+
+def test_signin_before_the_first_start_says_what_to_do(tmp_path: Path):
+    done = manage("signin", "--data", str(tmp_path / "data"))
+    assert done.returncode == 1
+    assert "start serve first" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_short_administrators_token_stops_the_start(tmp_path: Path):
+    with Server(tmp_path / "data", environment={"BROKERWEB_ADMIN_TOKEN": "short"}) as server:
+        server.start(ready=False)
+        assert server.exit_status() == 1
+        assert "at least 24 characters" in server.log_tail()
+        assert "Traceback" not in server.log_tail()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--workers", "2"], "one writer"),
+        (["--bind", "nowhere"], "ADDRESS:PORT"),
+        (["--bind", "203.0.113.7:8000"], "cannot listen on 203.0.113.7:8000"),
+        (["--server", "gunicorn"], "daphne or uvicorn"),
+        (["--max-request-bytes", "many"], "BROKERWEB_MAX_REQUEST_BYTES"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(tmp_path: Path, arguments: list[str], words: str):
+    done = manage("serve", "--data", str(tmp_path / "data"), *arguments)
+    assert done.returncode != 0
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("variable", ["DATABASE_URL", "REDIS_URL"])
+def test_what_is_not_built_is_refused_not_ignored(tmp_path: Path, variable: str):
+    with Server(tmp_path / "data", environment={variable: "somewhere://else"}) as server:
+        server.start(ready=False)
+        assert server.exit_status() == 1
+        assert variable in server.log_tail()
