@@ -28,8 +28,8 @@ def queue(request: SignedIn, name: str) -> HttpResponseBase:
     row = reading.rows([context["queue"]])[0]
     host = snippets.Host.of(request)
     states = [(state, row.counts[state]) for state in reading.STATES]
-    programs = {"publishing": snippets.publishing(host, name), "consuming": snippets.consuming(host, name)}
-    return render(request, "console/queue.html", **context, **programs, row=row, states=states)
+    context |= {"publishing": snippets.publishing(host, name), "consuming": snippets.consuming(host, name)}
+    return render(request, "console/queue.html", **context, row=row, states=states)
 
 
 @page

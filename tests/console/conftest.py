@@ -75,4 +75,4 @@ def kill(name: str, *errors: str) -> list[int]:
 
 
 def text(response) -> str:
-    return response.content.decode()
+    return str(response.content, "utf-8")

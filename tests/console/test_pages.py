@@ -147,7 +147,13 @@ def test_dead_letters_of_all_queues_come_newest_first_and_page_without_gaps(clie
 
 def test_connections_say_what_they_hold(client, monkeypatch):
     declare("orders")
-    live = {"id": "c1", "owner": "token:1", "name": "worker", "address": "127.0.0.1:1", "protocol": "brokerweb.v1"}
+    live: dict[str, object] = {
+        "id": "c1",
+        "owner": "token:1",
+        "name": "worker",
+        "address": "127.0.0.1:1",
+        "protocol": "brokerweb.v1",
+    }
     subs = [{"sub": "2", "queue": "orders", "prefetch": 32, "unsettled": 5, "ack": "explicit"}]
     live |= {"connected_at": "2026-11-24T04:00:00.000000Z", "subscriptions": subs}
     monkeypatch.setattr(connections, "snapshot", lambda: [live])

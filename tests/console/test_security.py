@@ -16,6 +16,7 @@ import console.urls
 from brokerweb.identity import signin
 from brokerweb.identity.attempts import PER_NAME
 from brokerweb.identity.models import AuditEntry
+from console.bodies import visible
 from queues.models import Message, Queue
 from tests.console.conftest import HOSTILE, declare, kill, person, publish, text
 
@@ -54,9 +55,7 @@ def assert_nothing_runs(page: str) -> None:
     """Scripts are the console's own files; no element has a handler, a style or a foreign address."""
     for tag, attributes in Elements(page).tags:
         assert tag not in ("iframe", "object", "embed", "base", "img", "style"), tag
-        assert not [name for name in attributes if name.startswith("on") or name == "style" or name.startswith("hx-on")], (
-            attributes
-        )
+        assert not [name for name in attributes if name.startswith(("on", "hx-on")) or name == "style"], attributes
         if tag == "script":
             assert str(attributes.get("src")).startswith("/static/")
         for name in ("href", "src", "action", "hx-get"):
@@ -135,7 +134,7 @@ def test_every_page_carries_the_policy_and_is_not_cached(client):
     declare("orders")
     for place in places():
         response = client.get(place)
-        assert POLICY <= set(response["Content-Security-Policy"].split("; ")), place
+        assert set(response["Content-Security-Policy"].split("; ")) >= POLICY, place
         assert "unsafe" not in response["Content-Security-Policy"]
         if response.status_code == 200:
             assert "no-store" in response["Cache-Control"], place
@@ -266,9 +265,12 @@ def test_hostile_text_in_a_message_stays_text(client, hostile):
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize(
     "place",
-    ["/queues?prefix=", "/queues?after=", "/queues/orders/messages?key=", "/queues/orders/messages?state=", "/dead?queue=", "/dead?reason=",
-     "/dead?before=", "/sign-in?next=", "/sign-in?code=", "/tokens?after=", "/queues/orders/purge?states=", "/dead/redrive?pick="],
-)  # fmt: skip
+    [
+        *("/queues?prefix=", "/queues?after=", "/queues/orders/messages?key=", "/queues/orders/messages?state="),
+        *("/dead?queue=", "/dead?reason=", "/dead?before=", "/sign-in?next=", "/sign-in?code=", "/tokens?after="),
+        *("/queues/orders/purge?states=", "/dead/redrive?pick="),
+    ],
+)
 def test_hostile_text_in_an_address_stays_text(client, place, hostile):
     declare("orders")
     name, _, _ = place.partition("?")
@@ -293,7 +295,7 @@ def test_hostile_text_in_a_form_stays_text(client, hostile):
     for response in responses:
         assert response.status_code in (200, 400, 401)
         assert_nothing_runs(text(response))
-    assert escape(kept) in text(responses[-1])
+    assert escape(visible(kept)) in text(responses[-1])
 
 
 def test_a_name_is_looked_up_only_when_it_is_one(client):
