@@ -19,18 +19,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
 
 
 @pytest.fixture(scope="session", params=["uvicorn", "daphne"])
-def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
-    """A broker on each of the two servers in turn."""
+def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
+    """A broker on each of the servers, for what they must do alike."""
     if request.param == "uvicorn":
         yield request.getfixturevalue("server")
         return
-    with Server(tmp_path_factory.mktemp("faces") / "daphne", kind="daphne") as running:
-        yield running.start()
-
-
-@pytest.fixture(scope="session", params=["uvicorn", "daphne"])
-def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
-    """A broker on each of the servers, for what they must do alike."""
     with Server(tmp_path_factory.mktemp("faces") / "data", kind=request.param) as running:
         yield running.start()
 

@@ -31,8 +31,6 @@ class Taken:
 class Driver(ABC):
     """A face as conversations use it. Calls raise Refused."""
 
-    statuses = True  # refusals have a status
-
     def __init__(self, server: Server) -> None:
         self.server = server
         self.operator: Rest = server.rest()
@@ -57,6 +55,9 @@ class Driver(ABC):
     def settle(self, queue: str, kind: str, items: list[Any]) -> list[Json]:
         """What became of each receipt."""
 
+    def forget(self) -> None:
+        """A conversation is over; who consumed in it goes."""
+
     def close(self) -> None:
         self.operator.close()
 
@@ -77,9 +78,9 @@ class RestDriver(Driver):
         return Taken(answer["messages"], answer.get("paused", False))
 
     def wait(self, queue: str, by: str, terms: Json) -> None:
-        before = _delivered(self.operator, queue)
         self._waits[by] = self._threads.submit(self.take, queue, by, {"wait": 20, **terms})
-        _settle_in(self.operator, queue, before)
+        for _ in range(3):  # so that it has most likely begun; conversations hold either way
+            self.operator.queue(queue)
 
     def arrived(self, by: str) -> Taken:
         return self._waits.pop(by).result(30)
@@ -92,20 +93,8 @@ class RestDriver(Driver):
         super().close()
 
 
-def _delivered(rest: Rest, queue: str) -> int:
-    return int(rest.queue(queue)["counts"]["ready"])
-
-
-def _settle_in(rest: Rest, queue: str, before: int) -> None:
-    """Requests on other connections, so that the waiting one has most likely been read; conversations hold either way."""
-    for _ in range(3):
-        rest.queue(queue)
-
-
 class WebSocketDriver(Driver):
     """A socket for publishing and settling, and one for each who consumes."""
-
-    statuses = False
 
     def __init__(self, server: Server) -> None:
         super().__init__(server)
@@ -121,10 +110,11 @@ class WebSocketDriver(Driver):
         return self.arrived(by)
 
     def wait(self, queue: str, by: str, terms: Json) -> None:
-        socket = self._consumers.setdefault(by, self.server.socket()) if by not in self._consumers else self._consumers[by]
+        if by not in self._consumers:
+            self._consumers[by] = self.server.socket()
         asked: Json = {"prefetch": terms.get("max", 10)}
         asked |= {name: terms[name] for name in ("lease", "ack") if name in terms}
-        self._waits[by] = socket.consume(queue, **asked), {"wait": 20, **terms} if "wait" not in terms else terms
+        self._waits[by] = self._consumers[by].consume(queue, **asked), {"wait": 20, **terms}
 
     def arrived(self, by: str) -> Taken:
         """The first messages; then no more may come, and what came is held on."""
@@ -160,9 +150,15 @@ class WebSocketDriver(Driver):
         receipts = items if field == "receipts" else [item["receipt"] for item in items]
         return list(answer.get("results") or [{"receipt": receipt, "status": "ok"} for receipt in receipts])
 
-    def close(self) -> None:
-        for socket in [self._socket, *self._consumers.values()]:
+    def forget(self) -> None:
+        for socket in self._consumers.values():
             socket.close()
+        self._consumers.clear()
+        self._waits.clear()
+
+    def close(self) -> None:
+        self.forget()
+        self._socket.close()
         super().close()
 
 

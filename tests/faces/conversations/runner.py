@@ -126,7 +126,7 @@ class _Run:
 
     def counts(self, step: Step) -> None:
         expected = {state: step.fields.get(state, 0) for state in STATES}
-        assert eventually(lambda: self._counts(step) == expected or self._counts(step), why=str(expected)) is True
+        eventually(lambda: self._counts(step) == expected, 5, why=f"{expected}, not {self._counts(step)}")
 
     def _counts(self, step: Step) -> Json:
         return dict(self.rest.queue(self.name(step.queue))["counts"])
@@ -140,7 +140,7 @@ class _Run:
     def failures(self, step: Step) -> None:
         shown = self.rest.call("GET", f"{self._path(step)}/messages/{self.ids[step.fields['body']]}")
         wanted = step.fields["expected"]
-        assert len(shown["failed"]) == shown["failures"] == len(wanted)
+        assert len(shown["failed"]) == len(wanted)
         assert [{name: f[name] for name in w} for f, w in zip(shown["failed"], wanted, strict=True)] == list(wanted)
 
     def _path(self, step: Step) -> str:
