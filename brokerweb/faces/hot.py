@@ -125,7 +125,7 @@ async def _publish(call: Call, messages: list[NewMessage]) -> bytes:
 _PREFIX = "message-header-"
 _JSON_TYPE = re.compile(r"application/(?:json|[!#$&^_.+a-z0-9-]+\+json)\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
 _DIGIT = re.compile(r"[0-9]")
-_SECONDS = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,9})?")
+_SECONDS = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?")
 _JSON_SPACE = b" \t\r\n"
 
 
@@ -156,7 +156,7 @@ def _header(headers: Headers, name: str) -> str | None:
     try:
         return value.encode("latin-1").decode()
     except UnicodeError:
-        raise Invalid(f"the header {name} is not UTF-8") from None
+        raise Invalid.at("", f"the header {name} is not UTF-8") from None
 
 
 def _message_headers(headers: Headers) -> dict[str, str]:
@@ -169,7 +169,7 @@ def _priority(headers: Headers) -> int | None:
     if text is None:
         return None
     if not _DIGIT.fullmatch(text):
-        raise Invalid("the header message-priority is not a digit from 0 to 9")
+        raise Invalid.at("", "the header message-priority is not a digit from 0 to 9")
     return int(text)
 
 
@@ -178,5 +178,5 @@ def _duration(headers: Headers, name: str, low: float, high: float) -> float | N
     if text is None:
         return None
     if not _SECONDS.fullmatch(text) or not low <= float(text) <= high:
-        raise Invalid(f"the header {name} is not a number of seconds from {low} to {high}")
+        raise Invalid.at("", f"the header {name} is not a number of seconds from {low} to {high}")
     return float(text)

@@ -34,6 +34,19 @@ Delay = Annotated[float, Meta(ge=0, le=MAX_DELAY)]
 Lease = Annotated[float, Meta(ge=1, le=43_200)]
 
 
+# The patterns are for the OpenAPI document alone: what they say is checked below, where a message turns out to need it.
+Text = Annotated[str, Meta(extra_json_schema={"maxLength": MAX_TEXT_BYTES, "pattern": "^[^\\u0000]*$"})]
+MediaType = Annotated[str, Meta(extra_json_schema={"maxLength": MAX_TEXT_BYTES, "pattern": "^[ -~]*$"})]
+Destination = Annotated[
+    str,
+    Meta(extra_json_schema={"pattern": "^(queue|stream|topic):[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$"}, examples=["queue:answers"]),
+]
+Headers = Annotated[dict[str, str], Meta(extra_json_schema={"maxProperties": MAX_HEADERS})]
+Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+_BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+Base64 = Annotated[bytes, Meta(extra_json_schema={"pattern": _BASE64})]
+
+
 class Strict(Struct, forbid_unknown_fields=True, gc=False):
     """A JSON object in which an unknown field is an error."""
 
@@ -42,17 +55,17 @@ class WireMessage(Strict):
     """A message as clients send it: exactly one of ``body`` and ``body_base64``; durations are seconds."""
 
     body: Raw | UnsetType = UNSET
-    body_base64: bytes | UnsetType = UNSET
-    key: str | None = None
-    headers: dict[str, str] | None = None
-    content_type: str | None = None
+    body_base64: Base64 | UnsetType = UNSET
+    key: Text | None = None
+    headers: Headers | None = None
+    content_type: MediaType | None = None
     priority: Annotated[int, Meta(ge=0, le=9)] | None = None
     delay: Delay | None = None
-    deliver_at: str | None = None
+    deliver_at: Instant | None = None
     ttl: Annotated[float, Meta(ge=MIN_TTL, le=MAX_TTL)] | None = None
-    dedup_id: str | None = None
-    reply_to: str | None = None
-    correlation_id: str | None = None
+    dedup_id: Text | None = None
+    reply_to: Destination | None = None
+    correlation_id: Text | None = None
 
 
 Messages = Annotated[list[WireMessage], Meta(min_length=1, max_length=MAX_MESSAGES)]
@@ -253,8 +266,8 @@ def check_text(value: str | None, pointer: str) -> str | None:
 
 def check_content_type(value: str | None, pointer: str) -> str | None:
     """A media type as a header may carry it: printable. Raises Invalid."""
-    if check_text(value, pointer) and value is not None and not value.isprintable():
-        raise Invalid.at(pointer, "control characters do not belong here")
+    if check_text(value, pointer) and value is not None and not (value.isascii() and value.isprintable()):
+        raise Invalid.at(pointer, "a media type is printable ASCII")
     return value or None
 
 

@@ -26,12 +26,11 @@ def _header(name: str, schema: Mapping[str, Any], description: str) -> Parameter
     return Parameter(name, schema, description, where="header")
 
 
-_SECONDS = {"type": "string", "pattern": r"^[0-9]{1,8}(\.[0-9]{1,6})?$"}
 RAW_HEADERS = (
     _header("Message-Key", {"type": "string", "maxLength": 255}, "the message's key"),
     _header("Message-Priority", {"type": "integer", "minimum": 0, "maximum": 9}, "4 without it"),
-    _header("Message-Delay", _SECONDS, "seconds"),
-    _header("Message-Ttl", _SECONDS, "seconds"),
+    _header("Message-Delay", {"type": "number", "minimum": 0, "maximum": wire.MAX_DELAY}, "seconds"),
+    _header("Message-Ttl", {"type": "number", "minimum": wire.MIN_TTL, "maximum": wire.MAX_TTL}, "seconds"),
     _header("Idempotency-Key", {"type": "string", "maxLength": 255}, "the message's `dedup_id`"),
 )
 

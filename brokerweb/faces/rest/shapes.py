@@ -247,14 +247,18 @@ class NewId(Struct):
     id: Id
 
 
+AnId = Annotated[str, Meta(pattern="^[1-9][0-9]{0,17}$")] | Annotated[int, Meta(ge=1, le=2**63 - 1)]
+States = Annotated[list[State], Meta(min_length=1)]
+
+
 class Selection(Strict):
     """Which messages: the parameters of browsing, or `ids`."""
 
-    state: State | list[State] | UnsetType = UNSET
-    states: State | list[State] | UnsetType = UNSET
-    key: str | UnsetType = UNSET
-    order: Literal["asc", "desc"] | UnsetType = UNSET
-    ids: Annotated[list[Id | int], Meta(max_length=1000)] | UnsetType = UNSET
+    state: State | States | None = None
+    states: State | States | None = None
+    key: Annotated[str, Meta(max_length=255)] | None = None
+    order: Literal["asc", "desc"] | None = None
+    ids: Annotated[list[AnId], Meta(max_length=1000)] | None = None
 
 
 class PurgeRequest(Strict):
@@ -269,7 +273,7 @@ class RedriveRequest(Strict):
 
     filter: dict[str, Any] = {}
     dry_run: bool = False
-    to: str | None = None
+    to: Annotated[str, Meta(pattern="^(queue:)?[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$")] | None = None
 
 
 class Preview(Struct):
