@@ -15,13 +15,27 @@ log = logging.getLogger(__name__)
 PUBLISHED, DELIVERED, ACKED, FAILED = "published", "delivered", "acked", "failed"
 RELEASED, DEAD, EXPIRED, REDRIVEN, PURGED = "released", "dead", "expired", "redriven", "purged"
 REMOVED = "removed"  # a deleted queue's last row: nothing more will be told of it
+APPENDED, TRIMMED, COMPACTED = "appended", "trimmed", "compacted"
+STREAM_EVENTS = (APPENDED, TRIMMED, COMPACTED)
 QUEUE_EVENTS = (PUBLISHED, DELIVERED, ACKED, FAILED, RELEASED, DEAD, EXPIRED, REDRIVEN, PURGED)
 
 
 class Outcome:
     """What one transaction did, for those who act on it after the commit."""
 
-    __slots__ = ("changed", "counts", "due_at", "ended", "extended", "handed", "ready")
+    __slots__ = (
+        "appended",
+        "changed",
+        "counts",
+        "due_at",
+        "ended",
+        "extended",
+        "handed",
+        "moved",
+        "ready",
+        "stream_counts",
+        "streams",
+    )
 
     def __init__(self) -> None:
         self.counts: dict[tuple[str, int], int] = {}  # (event, queue id) -> how many
@@ -31,11 +45,20 @@ class Outcome:
         self.handed: list[tuple[Any, list[Any]]] = []  # stored already leased: (taker, leased messages)
         self.due_at: int | None = None  # the earliest instant at which a duty has work because of this
         self.changed: set[int] = set()  # queues whose definition changed: settings, paused, deleted
+        self.stream_counts: dict[tuple[str, int], int] = {}  # (event, stream id) -> how many
+        self.streams: set[int] = set()  # streams that have new records, or were changed or deleted
+        self.appended: list[tuple[int, int, list[Any]]] = []  # (partition id, first offset, records)
+        self.moved: set[int] = set()  # consumer groups whose members, assignment or positions changed
 
     def event(self, name: str, queue_id: int, n: int = 1) -> None:
         if n:
             key = (name, queue_id)
             self.counts[key] = self.counts.get(key, 0) + n
+
+    def stream_event(self, name: str, stream_id: int, n: int = 1) -> None:
+        if n:
+            key = (name, stream_id)
+            self.stream_counts[key] = self.stream_counts.get(key, 0) + n
 
     def due(self, instant: int) -> None:
         if self.due_at is None or instant < self.due_at:

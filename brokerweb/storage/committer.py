@@ -5,7 +5,8 @@ result or error, after the commit returned. The committer knows no verb.
 
 - A verb that raises before it wrote anything fails by itself. One that raises later rolls the batch back, and every call
   is then run in a transaction of its own.
-- A failing commit answers every call with an error, none with a result.
+- A transaction that cannot begin or commit answers every call with an error, none with a result; then the connection is
+  opened anew, since what it believes to be on disk can no longer be trusted.
 - The inbox is bounded in calls and bytes: beyond it ``submit`` raises Unavailable, and ``crowded`` tells faces to stop reading.
 """
 
@@ -18,7 +19,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections
 
 from brokerweb.core.errors import BrokerError, Internal, Unavailable
 from brokerweb.storage.transaction import DIALECTS, HandOver, Transaction, transaction
@@ -61,6 +62,7 @@ class Committer:
         self._calls = self._cost = 0
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+        self._prepared: Any = None  # the driver's connection that has the committer's pragmas
         self.last_error: BrokerError | None = None  # of the last batch; None while commits succeed
         self.batches = self.calls = 0
 
@@ -94,19 +96,23 @@ class Committer:
     def _run(self) -> None:
         connection = connections[self._using]
         try:
-            self._prepare(connection)
             while (batch := self._gather()) is not None:
                 self._commit(batch)
                 self._settle_accounts(batch)
         finally:
             connection.close()
 
-    def _prepare(self, connection: Any) -> None:
+    def _prepare(self) -> None:
+        """Give the connection its pragmas, also when it is a new one after an error."""
+        connection = connections[self._using]
         connection.ensure_connection()
+        if connection.connection is self._prepared:
+            return
         if connection.vendor == "sqlite":
             # The one connection that checkpoints. A larger log than SQLite's default means fewer, and longer, checkpoints.
             connection.connection.execute("PRAGMA wal_autocheckpoint=4000")
             connection.connection.execute("PRAGMA cache_size=-16000")
+        self._prepared = connection.connection
 
     def _gather(self) -> list[Call] | None:
         """What is waiting, within the bounds of a batch; waits only when there is nothing."""
@@ -152,39 +158,61 @@ class Committer:
     def _try_together(self, batch: list[Call]) -> int:
         """One transaction with as many calls as fit its time; how many, or 0 when it failed and all must be run alone."""
         tx: Transaction | None = None
-        done = 0
+        done, running = 0, False
         try:
+            self._prepare()
             with transaction(self._using, self._handover) as tx:
-                deadline = time.monotonic() + BATCH_SECONDS
+                running, deadline = True, time.monotonic() + BATCH_SECONDS
                 for call in batch:
                     self._run_in(tx, call)
                     done += 1
                     if time.monotonic() > deadline:
                         break
+                running = False
         except Exception as error:
             if tx is not None:
                 tx.abandon()
-            if not isinstance(error, _RedoSeparatelyError) and len(batch) == 1:
-                self._fail(batch[0], error)
-                return 1
-            for call in batch:
-                call.result = call.error = None
-            return 0
+            if running or isinstance(error, IntegrityError):
+                return self._undo(batch, error)
+            return self._refuse(batch[:done] or batch, error)
         self.last_error = None
         return done
 
+    def _undo(self, batch: list[Call], error: Exception) -> int:
+        """A verb spoiled the transaction: 0, so that each is run alone; a verb that was alone has failed."""
+        if len(batch) == 1 and not isinstance(error, _RedoSeparatelyError):
+            self._fail(batch[0], error)
+            return 1
+        for call in batch:
+            call.result = call.error = None
+        return 0
+
+    def _refuse(self, batch: list[Call], error: Exception) -> int:
+        """The transaction did not begin, or did not commit: nobody is told that anything happened."""
+        for call in batch:
+            self._fail(call, error)
+        self._reopen()
+        return len(batch)
+
+    def _reopen(self) -> None:
+        try:
+            connections[self._using].close()
+        except Exception:
+            log.exception("closing the connection failed")
+
     def _run_in(self, tx: Transaction, call: Call) -> None:
-        writes = tx.writes
+        writes, handed = tx.writes, len(tx.outcome.handed)
         try:
             call.result = call.verb(tx, *call.args, **call.kwargs)
         except BrokerError as error:
-            if tx.writes != writes or len(tx.outcome.handed):
+            if tx.writes != writes or len(tx.outcome.handed) != handed:
                 raise _RedoSeparatelyError from error
             call.error = error
 
     def _run_alone(self, call: Call) -> None:
         tx: Transaction | None = None
         try:
+            self._prepare()
             with transaction(self._using, self._handover) as tx:
                 call.result = call.verb(tx, *call.args, **call.kwargs)
             self.last_error = None
@@ -195,7 +223,7 @@ class Committer:
 
     def _fail(self, call: Call, error: Exception) -> None:
         call.result, call.error = None, self._meaning(error)
-        if call.error is not error:
+        if call.error is not error and not isinstance(call.error, Internal):
             self.last_error = call.error
 
     def _meaning(self, error: Exception) -> BrokerError:

@@ -1,0 +1,89 @@
+"""A stream's settings and partitions as the verbs need them, looked up once per transaction or read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
+
+from brokerweb.core.errors import Invalid, NotFound
+from brokerweb.storage.statements import Statement, Statements
+from brokerweb.storage.transaction import Transaction
+from streams.models import OFFSET_BITS
+
+Q = Statements("streams")
+
+
+class PartitionRow(NamedTuple):
+    """The columns of ``partitions``, in their order. ``end`` is the offset the next record gets."""
+
+    id: int
+    number: int
+    end: int
+    low: int
+    last_at: int
+    records: int
+    bytes: int
+
+    def record_id(self, offset: int) -> int:
+        return self.id << OFFSET_BITS | offset
+
+
+class Definition(NamedTuple):
+    """The columns of ``find_stream``, and the partitions by number."""
+
+    id: int
+    name: str
+    retention_age: float | None
+    retention_bytes: int | None
+    retention_records: int | None
+    compact: bool
+    dedup_window: float
+    max_body_bytes: int
+    partitions: tuple[PartitionRow, ...]
+
+    def partition(self, number: int, pointer: str = "/partition") -> PartitionRow:
+        """The partition of that number. Raises Invalid."""
+        if not 0 <= number < len(self.partitions):
+            raise Invalid.at(pointer, f"stream {self.name} has the partitions 0 to {len(self.partitions) - 1}")
+        return self.partitions[number]
+
+
+class Reads(Protocol):
+    """Whatever can read: a transaction, or a reader outside of one."""
+
+    def rows(self, statement: Statement, *args: Any) -> list[tuple[Any, ...]]: ...
+
+    def row(self, statement: Statement, *args: Any) -> tuple[Any, ...] | None: ...
+
+    def scan(self, statement: Statement, *args: Any) -> Iterator[tuple[Any, ...]]: ...
+
+
+def load(reads: Reads, name: str) -> Definition:
+    """The stream of that name, read now. Raises NotFound."""
+    row = reads.row(Q.find_stream, name)
+    if row is None:
+        raise NotFound(f"There is no stream {name}.")
+    return _with_partitions(reads, row)
+
+
+def load_by_id(reads: Reads, stream_id: int) -> Definition | None:
+    """The stream of that id; None when it was deleted, or never was."""
+    row = reads.row(Q.find_stream_by_id, stream_id)
+    return None if row is None else _with_partitions(reads, row)
+
+
+def find(tx: Transaction, name: str) -> Definition:
+    """The stream of that name, read once a transaction; its partitions' bounds are of that moment. Raises NotFound."""
+    key = ("stream", name)
+    if key not in tx.memo:
+        tx.memo[key] = load(tx, name)
+    return tx.memo[key]  # type: ignore[no-any-return]
+
+
+def forget(tx: Transaction, name: str) -> None:
+    """The stream changed in this transaction: the next look reads it again."""
+    tx.memo.pop(("stream", name), None)
+
+
+def _with_partitions(reads: Reads, row: tuple[Any, ...]) -> Definition:
+    return Definition(*row, tuple(PartitionRow(*p) for p in reads.rows(Q.partitions, row[0])))

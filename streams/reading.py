@@ -1,0 +1,91 @@
+"""Read a stream: by offset, from either end, or from an instant. Nothing here changes anything."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from brokerweb.core.errors import OffsetOutOfRange
+from streams.definitions import Definition, PartitionRow, Q, Reads, load
+from streams.models import MAX_OFFSET
+from streams.records import Batch, StoredRecord
+
+MAX_RECORDS, MAX_BYTES = 1000, 512 * 1024  # of one batch; one larger record comes alone
+
+Where = Literal["earliest", "latest"] | int  # an int is an instant
+
+
+def positions(reads: Reads, stream: str, where: Where) -> tuple[Definition, dict[int, int]]:
+    """The offset in each partition, by number. Raises NotFound."""
+    found = load(reads, stream)
+    return found, {partition.number: position(reads, partition, where) for partition in found.partitions}
+
+
+def position(reads: Reads, partition: PartitionRow, where: Where) -> int:
+    """The offset of an end, or of the first record appended at an instant or later."""
+    if where == "earliest":
+        return partition.low
+    if where == "latest":
+        return partition.end
+    return _at(reads, partition, where)
+
+
+def _at(reads: Reads, partition: PartitionRow, instant: int) -> int:
+    """A binary search: within a partition instants never go back. Gaps, which compaction leaves, are stepped over."""
+    low, high = partition.low, partition.end
+    while low < high:
+        middle = (low + high) // 2
+        row = reads.row(Q.instant_at, partition.record_id(middle), partition.record_id(high))
+        if row is None or row[1] >= instant:
+            high = middle
+        else:
+            low = (row[0] & MAX_OFFSET) + 1
+    return low
+
+
+def read(reads: Reads, partition: PartitionRow, offset: int, limit: int = MAX_RECORDS) -> Batch:
+    """Records from ``offset`` on, as many as fit. Raises OffsetOutOfRange with ``low`` and ``end``.
+
+    ``partition`` must have been read after the caller last saw its bounds. Where retention passes by, the reader is told:
+    a batch never begins behind a gap that retention made.
+    """
+    check_range(partition, offset)
+    records, size = [], 0
+    beyond = partition.record_id(partition.end)
+    for row in reads.scan(Q.records, partition.record_id(offset), beyond, min(limit, MAX_RECORDS)):
+        size += len(row[8])
+        if records and size > MAX_BYTES:
+            break
+        records.append(_record(partition.number, row))
+    following = records[-1].offset + 1 if records else partition.end
+    if not records or records[0].offset > offset:
+        now = _again(reads, partition)
+        check_range(now, offset)
+    return Batch(records, following, partition.low, partition.end)
+
+
+def _again(reads: Reads, partition: PartitionRow) -> PartitionRow:
+    row = reads.row(Q.partition, partition.id)
+    return PartitionRow(*row) if row else partition._replace(low=partition.end)
+
+
+def check_range(partition: PartitionRow, offset: int) -> None:
+    """Raises OffsetOutOfRange for an offset below the oldest record there is, or beyond the end."""
+    if not partition.low <= offset <= partition.end:
+        side = "is gone: the oldest is" if offset < partition.low else "is not there yet: the next is"
+        bound = partition.low if offset < partition.low else partition.end
+        detail = f"Offset {offset} of partition {partition.number} {side} {bound}."
+        raise OffsetOutOfRange(detail, partition=partition.number, low=str(partition.low), end=str(partition.end))
+
+
+def _record(number: int, row: tuple[Any, ...]) -> StoredRecord:
+    id, at, key, headers, content_type, binary, reply_to, correlation_id, body = row
+    offset = id & MAX_OFFSET
+    return StoredRecord(number, offset, at, key, headers, content_type, bool(binary), reply_to, correlation_id, body)
+
+
+def read_partition(reads: Reads, partition_id: int, offset: int, limit: int = MAX_RECORDS) -> Batch:
+    """``read`` by the partition's id. Raises OffsetOutOfRange; for a partition that is gone, too."""
+    row = reads.row(Q.partition, partition_id)
+    if row is None:
+        raise OffsetOutOfRange("The stream was deleted.")
+    return read(reads, PartitionRow(*row), offset, limit)

@@ -1,0 +1,61 @@
+"""What goes into the verbs of streams and what comes out. Plain values: instants are microseconds."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from msgspec import Struct
+
+
+class NewRecord(Struct):
+    """A record to be appended. ``body`` is JSON text, or any bytes when ``binary``; ``headers`` is a JSON object's text.
+
+    ``partition`` is the record's own choice; else its ``key`` decides, else its turn.
+    """
+
+    body: bytes
+    binary: bool = False
+    key: str | None = None
+    headers: str | None = None
+    content_type: str | None = None
+    dedup_id: str | None = None
+    partition: int | None = None
+    reply_to: str | None = None
+    correlation_id: str | None = None
+
+    @property
+    def size(self) -> int:
+        """What retention counts."""
+        return len(self.body) + len(self.key or "") + len(self.headers or "")
+
+
+class Appended(NamedTuple):
+    """Where a record is; with ``duplicate`` the one that its ``dedup_id`` named before. ``partition`` is its number."""
+
+    partition: int
+    offset: int
+    duplicate: bool
+
+
+class StoredRecord(Struct):
+    """A record as it is read."""
+
+    partition: int
+    offset: int
+    appended_at: int
+    key: str | None
+    headers: str | None
+    content_type: str | None
+    binary: bool
+    reply_to: str | None
+    correlation_id: str | None
+    body: bytes
+
+
+class Batch(NamedTuple):
+    """Records in order; ``next`` is where to go on, ``low`` and ``end`` the partition's bounds when it was read."""
+
+    records: list[StoredRecord]
+    next: int
+    low: int
+    end: int
