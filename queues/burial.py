@@ -29,11 +29,11 @@ def bury(tx: Transaction, queue: Definition, body: Body, reason: str, error: str
         keys.leave(tx, queue.id, [body.held_key])
 
 
-def expire(tx: Transaction, queue: Definition, body: Body) -> None:
+def expire(tx: Transaction, queue: Definition, body: Body, error: str | None = None) -> None:
     """The message is past its ttl: dropped, or dead where the queue says so."""
     tx.outcome.event(events.EXPIRED, queue.id)
     if queue.on_expire == "dead":
-        bury(tx, queue, body, EXPIRED)
+        bury(tx, queue, body, EXPIRED, error)
     elif tx.change(Q.remove, body.id):
         tx.count(queue.id, body.state, -1)
         if body.attempts > 0:

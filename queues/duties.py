@@ -29,6 +29,7 @@ def promote(tx: Transaction, limit: int = LIMIT) -> int:
             state = State.READY
         tx.moved(queue_id, State.SCHEDULED, state)
         if state is State.READY:
+            tx.memo["nothing ready", queue_id] = False
             tx.outcome.ready.add(queue_id)
     return done
 
@@ -54,7 +55,8 @@ def expire_leases(tx: Transaction, limit: int = LIMIT) -> int:
 def expire_messages(tx: Transaction, limit: int = LIMIT) -> int:
     """Waiting messages past their ttl are dropped, or dead where the queue says so."""
     done = 0
-    for id, queue_id, state, failures, attempts, key, held in tx.rows(Q.expired, tx.now, limit):
+    # The heads of keys last: a blocked message would follow its head to ready before its own turn comes here.
+    for id, queue_id, state, failures, attempts, key, held in sorted(tx.rows(Q.expired, tx.now, limit), key=lambda row: row[6]):
         queue = find_by_id(tx, queue_id)
         if queue is not None:
             burial.expire(tx, queue, burial.Body(id, state, failures, key if held else None, attempts))
@@ -84,6 +86,7 @@ def release_sockets(tx: Transaction, limit: int = LIMIT) -> int:
             settling.release(tx, queue, held)
         else:
             tx.change(Q.remove, held.id)
+            tx.change(Q.forget_failures, held.id)
             tx.count(held.queue_id, State.LEASED, -1)
     return len(rows)
 

@@ -11,13 +11,14 @@ from brokerweb.core.allotment import allot
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import NotFound
 from brokerweb.storage.transaction import Transaction
-from queues import keys
+from queues import burial, keys
 from queues.definitions import Definition, Q, find, find_by_id
 from queues.messages import Handout, Leased
 from queues.states import State
 
 ANSWER_BYTES = 512 * 1024  # of bodies in one answer; one larger message goes by itself
 ROUND_BYTES = 4 * 1024 * 1024  # of bodies handed out in one transaction
+LATE_AT_ONCE = 200  # messages past their ttl that a look takes away
 _NO_LIMIT = -1  # SQLite's; the reader stops early
 
 
@@ -48,15 +49,16 @@ def lease(tx: Transaction, queue: str, limit: int, terms: Terms) -> Handout:
     if source.paused_at is not None:
         return Handout([], paused=True)
     found: list[Leased] = []
+    late: list[Leased] = []
     size, more = 0, False
-    for message in _ready(tx, source):
+    for message in _ready(tx, source, late):
         size += len(message.body)
         more = bool(found) and (len(found) == limit or size > ANSWER_BYTES or message.alone or found[0].alone)
         if more:
             break
         found.append(message)
     _hand_out(tx, source, found, terms)
-    return Handout(found, more=more)
+    return Handout(found, more=_expire(tx, source, late) or more)
 
 
 def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[list[list[Leased]], Handout]:
@@ -69,8 +71,9 @@ def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[
         return [[] for _ in wants], Handout([], paused=True)
     room = sum(want.limit for want in wants)
     found: list[Leased] = []
+    late: list[Leased] = []
     size, more, alone = 0, False, False
-    for message in _ready(tx, source):
+    for message in _ready(tx, source, late):
         if message.alone:
             alone = True
             continue
@@ -84,7 +87,7 @@ def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[
     parts = [[message for _, message in zip(range(n), rest, strict=False)] for n in shares]
     for part, want in zip(parts, wants, strict=True):
         _hand_out(tx, source, part, want.terms)
-    return parts, Handout([], more=more, alone=alone)
+    return parts, Handout([], more=_expire(tx, source, late) or more, alone=alone)
 
 
 def lease_alone(tx: Transaction, queue_id: int, terms: Terms) -> Handout:
@@ -92,7 +95,7 @@ def lease_alone(tx: Transaction, queue_id: int, terms: Terms) -> Handout:
     source = _existing(tx, queue_id)
     if source.paused_at is not None:
         return Handout([], paused=True)
-    found = next((message for message in _ready(tx, source) if message.alone), None)
+    found = next((message for message in _ready(tx, source, []) if message.alone), None)
     if found is None:
         return Handout([])
     _hand_out(tx, source, [found], terms)
@@ -106,15 +109,29 @@ def _existing(tx: Transaction, queue_id: int) -> Definition:
     return source
 
 
-def _ready(tx: Transaction, source: Definition) -> Iterator[Leased]:
-    """The queue's ready messages in order, read as far as the caller goes."""
+def _ready(tx: Transaction, source: Definition, late: list[Leased]) -> Iterator[Leased]:
+    """The queue's ready messages in order, read as far as the caller goes; those past their ttl are put aside in ``late``."""
     for row in tx.scan(Q.next_ready, source.id, _NO_LIMIT):
         (id, attempts, failures, priority, key, headers, content_type, binary, body, published_at, expires_at, reply_to,
          correlation_id, position, alone) = row  # fmt: skip
-        yield Leased(
+        message = Leased(
             id, source.id, attempts, failures, priority, key, headers, content_type, bool(binary), body, published_at,
             expires_at, reply_to, correlation_id, position, alone=bool(alone),
         )  # fmt: skip
+        if expires_at is None or expires_at > tx.now:
+            yield message
+        else:
+            late.append(message)
+            if len(late) == LATE_AT_ONCE:
+                return
+
+
+def _expire(tx: Transaction, source: Definition, late: list[Leased]) -> bool:
+    """A ttl ends when it ends, not when a duty notices. True if something else may be ready now."""
+    for message in late:
+        head = message.key if source.keyed else None
+        burial.expire(tx, source, burial.Body(message.id, State.READY, message.failures, head, message.attempts))
+    return bool(late)
 
 
 def _hand_out(tx: Transaction, source: Definition, found: list[Leased], terms: Terms) -> None:

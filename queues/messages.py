@@ -85,7 +85,7 @@ def parse_receipt(text: str) -> Receipt | None:
         receipt = Receipt(int(queue_id), int(message_id), int(attempt))
     except ValueError:
         return None
-    return receipt if str(receipt) == text and receipt.message_id < 2**63 and receipt.queue_id < 2**63 else None
+    return receipt if str(receipt) == text and max(receipt) < 2**63 else None
 
 
 Kind = Literal["ack", "nack", "release", "dead", "extend", "lose"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from brokerweb.core import events
 from brokerweb.core.clock import seconds
@@ -17,13 +17,22 @@ from queues.states import OVERFLOW, State
 SCHEDULED, READY, BLOCKED, LEASED = (int(s) for s in (State.SCHEDULED, State.READY, State.BLOCKED, State.LEASED))
 
 
-def publish(tx: Transaction, queue: str, messages: Sequence[NewMessage], *, publisher: str | None = None) -> list[Accepted]:
+class Origin(NamedTuple):
+    """Where messages come from: the token's or user's name, and the topic they came through."""
+
+    publisher: str | None
+    route: str | None
+
+
+def publish(
+    tx: Transaction, queue: str, messages: Sequence[NewMessage], *, publisher: str | None = None, route: str | None = None
+) -> list[Accepted]:
     """Store messages, all or none, in their order. Raises NotFound, TooLarge, QueueFull before anything is written."""
-    target = find(tx, queue)
+    target, origin = find(tx, queue), Origin(publisher, route)
     _check_sizes(target, messages)
     if any(m.dedup_id is not None for m in messages):
-        return _publish_once(tx, target, messages, publisher)
-    return [Accepted(i, False) for i in _store(tx, target, messages, publisher)]
+        return _publish_once(tx, target, messages, origin)
+    return [Accepted(i, False) for i in _store(tx, target, messages, origin)]
 
 
 def _check_sizes(target: Definition, messages: Sequence[NewMessage]) -> None:
@@ -34,7 +43,7 @@ def _check_sizes(target: Definition, messages: Sequence[NewMessage]) -> None:
             raise TooLarge(detail, errors=[{"pointer": f"/messages/{i}/body", "detail": detail}])
 
 
-def _publish_once(tx: Transaction, target: Definition, messages: Sequence[NewMessage], publisher: str | None) -> list[Accepted]:
+def _publish_once(tx: Transaction, target: Definition, messages: Sequence[NewMessage], origin: Origin) -> list[Accepted]:
     """Publish what the queue does not remember; the others answer with the message they repeat."""
     known: dict[str, int] = {}
     first: dict[str, int] = {}  # dedup_id -> its place among the fresh
@@ -50,7 +59,7 @@ def _publish_once(tx: Transaction, target: Definition, messages: Sequence[NewMes
             else:
                 first[dedup_id] = len(fresh)
                 fresh.append(message)
-    ids = _store(tx, target, fresh, publisher) if fresh else []
+    ids = _store(tx, target, fresh, origin) if fresh else []
     until = tx.now + seconds(target.dedup_window)
     # Sorted, so that two transactions that remember the same ids cannot wait for each other.
     tx.change_many(Q.remember, [(target.id, d, ids[i], until) for d, i in sorted(first.items())])
@@ -76,30 +85,36 @@ def _answers(messages: Sequence[NewMessage], known: dict[str, int], first: dict[
 class _Plan:
     """What each message of one publish becomes: parallel lists, by place in the batch."""
 
-    __slots__ = ("due", "held", "state", "taker")
+    __slots__ = ("due", "held", "ids", "state", "taker")
 
     def __init__(self, n: int, now: int) -> None:
         self.state = [READY] * n
         self.due = [now] * n
         self.held = [False] * n
         self.taker: list[Any] = [None] * n
+        self.ids = range(0)
 
 
-def _store(tx: Transaction, target: Definition, messages: Sequence[NewMessage], publisher: str | None) -> range:
+def _store(tx: Transaction, target: Definition, messages: Sequence[NewMessage], origin: Origin) -> range:
     n = len(messages)
     if target.max_length is not None:
         _make_room(tx, target, n)
     plan = _plan(tx, target, messages)
+    plan.ids = range(start := sequence.take(tx, n), start + n)
+    # Takers come after every statement that may fail: from then on the transaction knows what to cancel.
     wanted = plan.state.count(READY)
     takers = _takers(tx, target, wanted) if wanted else []
     if takers:
         _assign(plan, messages, takers)
-    ids, rows = _rows(tx, target, plan, messages, publisher)
+    rows = _rows(tx, target, plan, messages, origin)
+    freed: list[str | None] = []
     if takers:
-        rows = _hand_over(tx, target, plan, rows, takers)
+        rows, freed = _hand_over(tx, target, plan, rows, takers)
     tx.change_many(Q.insert, rows)
-    _count(tx, target, plan, n)
-    return ids
+    _count(tx, target, plan)
+    if target.keyed:
+        keys.leave(tx, target.id, freed)
+    return plan.ids
 
 
 def _plan(tx: Transaction, target: Definition, messages: Sequence[NewMessage]) -> _Plan:
@@ -145,33 +160,38 @@ def _assign(plan: _Plan, messages: Sequence[NewMessage], takers: list[tuple[Any,
 
 
 def _rows(
-    tx: Transaction, target: Definition, plan: _Plan, messages: Sequence[NewMessage], publisher: str | None
-) -> tuple[range, list[tuple[Any, ...]]]:
-    """The ids of the messages, and their rows in the order of ``insert``."""
-    ids = range(start := sequence.take(tx, len(messages)), start + len(messages))
-    now, queue_id, default_ttl = tx.now, target.id, target.ttl
+    tx: Transaction, target: Definition, plan: _Plan, messages: Sequence[NewMessage], origin: Origin
+) -> list[tuple[Any, ...]]:
+    """The rows of the messages, in the order of ``insert``."""
+    ids, now, queue_id, default_ttl = plan.ids, tx.now, target.id, target.ttl
     rows: list[tuple[Any, ...]] = []
     for i, m in enumerate(messages):
         taker, due = plan.taker[i], plan.due[i]
         ttl = m.ttl if m.ttl is not None else default_ttl
-        expires = None if ttl is None else due + seconds(ttl)
+        expires = None
+        if ttl is not None:
+            expires = due + seconds(ttl)
+            tx.outcome.due(expires)
         if taker is None:
             state, attempts, holder = plan.state[i], 0, None
         else:
             state, attempts, holder, due = LEASED, 1, taker.holder, now + seconds(taker.lease or target.lease)
         rows.append((
             ids[i], queue_id, state, m.priority, attempts, plan.held[i], due, expires, now, ttl, m.key, m.headers,
-            m.content_type, m.binary, m.body, m.reply_to, m.correlation_id, holder, publisher,
+            m.content_type, m.binary, m.body, m.reply_to, m.correlation_id, holder, *origin,
         ))  # fmt: skip
-    return ids, rows
+    return rows
 
 
 def _hand_over(
     tx: Transaction, target: Definition, plan: _Plan, rows: list[tuple[Any, ...]], takers: list[tuple[Any, int]]
-) -> list[tuple[Any, ...]]:
-    """Record what goes to whom after the commit; the rows to store are those left, since nobody settles an ``ack: none``."""
+) -> tuple[list[tuple[Any, ...]], list[str | None]]:
+    """Record what goes to whom after the commit. Answers with the rows to store, since nobody settles an ``ack: none``,
+    and the keys of those that are not stored.
+    """
     handed: dict[int, list[Leased]] = {id(taker): [] for taker, _ in takers}
-    kept, gone_keys = [], []
+    kept: list[tuple[Any, ...]] = []
+    freed: list[str | None] = []
     for row, taker in zip(rows, plan.taker, strict=True):
         if taker is None:
             kept.append(row)
@@ -180,13 +200,17 @@ def _hand_over(
         if taker.acknowledge:
             kept.append(row)
         else:
-            gone_keys.append(row[10])
+            freed.append(row[10])
     for taker, _ in takers:
-        tx.outcome.handed.append((taker, handed[id(taker)]))
+        theirs = handed[id(taker)]
+        theirs.sort(key=lambda message: -message.priority)
+        tx.outcome.handed.append((taker, theirs))
+        if theirs and taker.acknowledge:
+            tx.outcome.due(theirs[0].lease_until)
     tx.outcome.event(events.DELIVERED, target.id, sum(map(len, handed.values())))
     if len(kept) < len(rows):
         sequence.take(tx, 0, stored=False)
-    return kept
+    return kept, freed
 
 
 def _leased(row: tuple[Any, ...], taker: Any, target: Definition) -> Leased:
@@ -196,11 +220,11 @@ def _leased(row: tuple[Any, ...], taker: Any, target: Definition) -> Leased:
     )  # fmt: skip
 
 
-def _count(tx: Transaction, target: Definition, plan: _Plan, n: int) -> None:
+def _count(tx: Transaction, target: Definition, plan: _Plan) -> None:
     stored = [s for s, t in zip(plan.state, plan.taker, strict=True) if t is None or t.acknowledge]
     for state in (SCHEDULED, READY, BLOCKED, LEASED):
         tx.count(target.id, state, stored.count(state))
-    tx.outcome.event(events.PUBLISHED, target.id, n)
+    tx.outcome.event(events.PUBLISHED, target.id, len(plan.state))
     if READY in stored:
         tx.memo["nothing ready", target.id] = False
         tx.outcome.ready.add(target.id)
@@ -220,5 +244,6 @@ def _make_room(tx: Transaction, target: Definition, n: int) -> None:
         if counts[state]:
             oldest += tx.rows(Q.oldest_in_state, target.id, state, over)
     oldest.sort()
-    for id, state, failures, key, held in oldest[:over]:
+    # The heads of keys last: a blocked message would follow its head to ready before its own turn comes here.
+    for id, state, failures, key, held in sorted(oldest[:over], key=lambda row: row[4]):
         burial.bury(tx, target, burial.Body(id, state, failures, key if held else None), OVERFLOW)

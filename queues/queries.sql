@@ -20,11 +20,11 @@ UPDATE sqlite_sequence SET seq = max(seq, :seq) WHERE name = 'queues_message';
 INSERT INTO sqlite_sequence (name, seq) SELECT 'queues_message', 0
 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'queues_message');
 
--- insert (id, queue, state, priority, attempts, holds_key, due, expires, published, ttl, key, headers, content_type, binary, body, reply_to, correlation_id, holder, publisher): store a message; its position is its id
+-- insert (id, queue, state, priority, attempts, holds_key, due, expires, published, ttl, key, headers, content_type, binary, body, reply_to, correlation_id, holder, publisher, route): store a message; its position is its id
 INSERT INTO queues_message (id, queue_id, state, priority, position, attempts, failures, holds_key, alone, due_at, expires_at,
-  published_at, ttl, "key", headers, content_type, "binary", body, reply_to, correlation_id, holder, publisher)
+  published_at, ttl, "key", headers, content_type, "binary", body, reply_to, correlation_id, holder, publisher, route)
 VALUES (:id, :queue, :state, :priority, :id, :attempts, 0, :holds_key, 0, :due, :expires,
-  :published, :ttl, :key, :headers, :content_type, :binary, :body, :reply_to, :correlation_id, :holder, :publisher);
+  :published, :ttl, :key, :headers, :content_type, :binary, :body, :reply_to, :correlation_id, :holder, :publisher, :route);
 
 -- any_ready (queue): is anything of the queue ready?
 SELECT 1 FROM queues_message WHERE queue_id = :queue AND state = 1 LIMIT 1;
@@ -58,11 +58,12 @@ SELECT id, queue_id, attempts, failures, "key", expires_at, holder
 FROM queues_message WHERE state = 3 AND due_at <= :now ORDER BY due_at LIMIT :limit;
 
 -- put_back (id, attempts, state, due, failures, alone, last_error): a leased message returns, keeping its place and its key
-UPDATE queues_message SET state = :state, due_at = :due, failures = :failures, alone = :alone,
+UPDATE queues_message SET state = :state, due_at = :due, failures = :failures, alone = coalesce(:alone, alone),
   last_error = coalesce(:last_error, last_error) WHERE id = :id AND state = 3 AND attempts = :attempts;
 
 -- bury (id, state, now, failures, reason, last_error): a message of that state becomes dead
-UPDATE queues_message SET state = 4, due_at = :now, failures = :failures, reason = :reason, holds_key = false, alone = false,
+-- It expires no more, and must not lie in the index in which the duty looks for those that do.
+UPDATE queues_message SET state = 4, due_at = :now, failures = :failures, reason = :reason, holds_key = false, alone = false, expires_at = NULL,
   last_error = coalesce(:last_error, last_error) WHERE id = :id AND state = :state;
 
 -- add_failure (queue, message, attempt, kind, consumer, error, now): remember how a hand-out failed

@@ -122,6 +122,7 @@ def _extend(tx: Transaction, item: Settle, queue: Definition, fence: tuple[int, 
     until = tx.now + seconds(item.lease if item.lease is not None else queue.lease)
     if not tx.change(Q.extend, *fence, until):
         return Settled(item.receipt, LOST)
+    tx.outcome.due(until)  # it may be sooner than the deadline it had
     tx.outcome.extended.append((item.receipt, until))
     return Settled(item.receipt, "ok", until)
 
@@ -158,20 +159,20 @@ def reject(tx: Transaction, queue: Definition, held: Held, error: str | None) ->
 def release(tx: Transaction, queue: Definition, held: Held) -> None:
     """Given back unharmed: ready at once, at its old place, without a failure."""
     tx.outcome.event(events.RELEASED, queue.id)
-    _put_back(tx, queue, held, _Return(held.failures, 0, False, None))
+    _put_back(tx, queue, held, _Return(held.failures, 0))
 
 
 class _Return(NamedTuple):
     failures: int
     wait: int
-    alone: bool
-    error: str | None
+    alone: bool | None = None  # None: as it was, since its last failure is the same
+    error: str | None = None
 
 
 def _put_back(tx: Transaction, queue: Definition, held: Held, back: _Return) -> None:
     _ended(tx, held)
     if held.expires_at is not None and held.expires_at <= tx.now:
-        burial.expire(tx, queue, held.body(queue, back.failures))
+        burial.expire(tx, queue, held.body(queue, back.failures), back.error)
         return
     state = State.SCHEDULED if back.wait > 0 else State.READY
     due = tx.now + back.wait

@@ -88,7 +88,8 @@ class Dispatcher:
                 draining.review()
         elif draining.unsettled == 0:
             self._undrain(draining)
-            return self._hub.book.reserve_one(self.queue_id, lambda taker: taker is draining)
+            # A publish may have handed it something between the two lines above.
+            return self._hub.book.reserve_one(self.queue_id, lambda taker: taker is draining and taker.unsettled == 0)
         return None
 
     def _undrain(self, subscription: Subscription) -> None:
@@ -97,9 +98,10 @@ class Dispatcher:
 
     def _served(self, reserved: Reserved, handout: Handout) -> None:
         taker, n = reserved[0]
+        if handout.messages:
+            taker.accept(handout.messages)  # first, so that no publish finds room for a second message meanwhile
         self._hub.book.cancel([(taker, n - len(handout.messages))])
         if handout.messages:
-            taker.accept(handout.messages)
             return
         self._alone = False
         self._look = True

@@ -15,6 +15,8 @@ from queues import engine
 from queues.leasing import ANSWER_BYTES
 from queues.messages import Handout, Leased
 
+LOOKS = 10  # in a commit each, before a call waits
+
 
 class Receiver(Taker):
     """A taker for one answer: whatever comes first is all it gets."""
@@ -49,6 +51,13 @@ class Receiver(Taker):
         if not self.answer.done():
             self.answer.set_result([])
 
+    def abandon(self) -> None:
+        """Nobody waits for the answer any more; what it holds is given back."""
+        if not self.answer.done():
+            self.answer.cancel()
+        elif not self.answer.cancelled() and self.answer.exception() is None:
+            self._release(self.answer.result())
+
     def _release(self, messages: list[Leased]) -> None:
         self._hub.release([m.receipt for m in messages if m.receipt is not None])
 
@@ -75,7 +84,7 @@ async def receive(
 ) -> Handout:
     """Lease up to ``limit`` messages; wait up to ``wait`` seconds for the first, or until ``gone``. Raises NotFound."""
     terms = engine.Terms(f"rest:{principal.owner}", lease, acknowledge)
-    handout: Handout = await aperform(engine.lease, queue, limit, terms)
+    handout = await _look(queue, limit, terms)
     if handout.messages or not wait:
         return handout
     current = hub.current
@@ -86,11 +95,37 @@ async def receive(
     current.join(receiver)
     try:
         messages = await _wait(receiver, wait, gone)
+    except asyncio.CancelledError:
+        receiver.abandon()
+        raise
     finally:
         current.leave(receiver)
     if messages:
         return Handout(messages)
     return Handout([], paused=(await aperform(engine.find, queue)).paused_at is not None)
+
+
+async def _look(queue: str, limit: int, terms: engine.Terms) -> Handout:
+    """Lease what is there, again while a look only cleared messages away that were past their ttl.
+
+    A caller that goes away meanwhile cancels nothing: what was leased for nobody is given back.
+    """
+    for _ in range(LOOKS):
+        look = asyncio.ensure_future(aperform(engine.lease, queue, limit, terms))
+        try:
+            handout: Handout = await asyncio.shield(look)
+        except asyncio.CancelledError:
+            look.add_done_callback(_give_back)
+            raise
+        if handout.messages or not handout.more:
+            break
+    return handout
+
+
+def _give_back(look: asyncio.Future[Handout]) -> None:
+    current = hub.current
+    if not look.cancelled() and look.exception() is None and current is not None:
+        current.release([m.receipt for m in look.result().messages if m.receipt is not None])
 
 
 async def _wait(receiver: Receiver, wait: float, gone: asyncio.Event | None) -> list[Leased]:

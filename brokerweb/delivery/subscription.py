@@ -125,4 +125,5 @@ class Subscription(Taker):
             self.hub.holders.pop(receipt, None)
         if ended:
             self.end(ended)
+            self.hub.pump(self.queue_id)
         self._arm()

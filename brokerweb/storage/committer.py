@@ -220,6 +220,8 @@ class Committer:
             if tx is not None:
                 tx.abandon()
             self._fail(call, error)
+            if call.error is not error:
+                self._reopen()
 
     def _fail(self, call: Call, error: Exception) -> None:
         call.result, call.error = None, self._meaning(error)
