@@ -16,6 +16,7 @@ PUBLISHED, DELIVERED, ACKED, FAILED = "published", "delivered", "acked", "failed
 RELEASED, DEAD, EXPIRED, REDRIVEN, PURGED = "released", "dead", "expired", "redriven", "purged"
 REMOVED = "removed"  # a deleted queue's last row: nothing more will be told of it
 APPENDED, TRIMMED, COMPACTED = "appended", "trimmed", "compacted"
+UNROUTED = "unrouted"  # a message no binding of its topic matched
 STREAM_EVENTS = (APPENDED, TRIMMED, COMPACTED)
 QUEUE_EVENTS = (PUBLISHED, DELIVERED, ACKED, FAILED, RELEASED, DEAD, EXPIRED, REDRIVEN, PURGED)
 
@@ -35,6 +36,7 @@ class Outcome:
         "ready",
         "stream_counts",
         "streams",
+        "topic_counts",
     )
 
     def __init__(self) -> None:
@@ -46,6 +48,7 @@ class Outcome:
         self.due_at: int | None = None  # the earliest instant at which a duty has work because of this
         self.changed: set[int] = set()  # queues whose definition changed: settings, paused, deleted
         self.stream_counts: dict[tuple[str, int], int] = {}  # (event, stream id) -> how many
+        self.topic_counts: dict[tuple[str, int], int] = {}  # (event, topic id) -> how many
         self.streams: set[int] = set()  # streams that have new records, or were changed or deleted
         self.appended: list[tuple[int, int, list[Any]]] = []  # (partition id, first offset, records)
         self.moved: set[int] = set()  # consumer groups whose members, assignment or positions changed
@@ -59,6 +62,11 @@ class Outcome:
         if n:
             key = (name, stream_id)
             self.stream_counts[key] = self.stream_counts.get(key, 0) + n
+
+    def topic_event(self, name: str, topic_id: int, n: int = 1) -> None:
+        if n:
+            key = (name, topic_id)
+            self.topic_counts[key] = self.topic_counts.get(key, 0) + n
 
     def due(self, instant: int) -> None:
         if self.due_at is None or instant < self.due_at:
