@@ -182,6 +182,7 @@ class Broker:
         """Commits of other processes, which nobody told this one about."""
         if await aperform(changes.foreign_commits):
             self.hub.look()
+            await self.hub.refresh_tails()
             self._duties[0].due(clock.now())
         return FOREIGN
 

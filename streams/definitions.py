@@ -86,4 +86,5 @@ def forget(tx: Transaction, name: str) -> None:
 
 
 def _with_partitions(reads: Reads, row: tuple[Any, ...]) -> Definition:
-    return Definition(*row, tuple(PartitionRow(*p) for p in reads.rows(Q.partitions, row[0])))
+    partitions = tuple(PartitionRow(*p) for p in reads.rows(Q.partitions, row[0]))
+    return Definition._make((*row, partitions))

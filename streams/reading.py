@@ -49,7 +49,8 @@ def read(reads: Reads, partition: PartitionRow, offset: int, limit: int = MAX_RE
     a batch never begins behind a gap that retention made.
     """
     check_range(partition, offset)
-    records, size = [], 0
+    records: list[StoredRecord] = []
+    size = 0
     beyond = partition.record_id(partition.end)
     for row in reads.scan(Q.records, partition.record_id(offset), beyond, min(limit, MAX_RECORDS)):
         size += len(row[8])
@@ -89,3 +90,9 @@ def read_partition(reads: Reads, partition_id: int, offset: int, limit: int = MA
     if row is None:
         raise OffsetOutOfRange("The stream was deleted.")
     return read(reads, PartitionRow(*row), offset, limit)
+
+
+def end_of(reads: Reads, partition_id: int) -> int:
+    """The next offset of a partition; 0 for one that is gone."""
+    row = reads.row(Q.partition, partition_id)
+    return PartitionRow(*row).end if row else 0

@@ -14,11 +14,14 @@ from brokerweb.core import events
 from brokerweb.core.errors import BrokerError
 from brokerweb.delivery.dispatcher import Dispatcher
 from brokerweb.delivery.subscription import Subscription
+from brokerweb.delivery.tail import Tail
 from brokerweb.delivery.taker import Book, Taker
 from brokerweb.storage import run
 from brokerweb.storage.committer import Call
+from brokerweb.storage.reading import aread
 from queues import engine
 from queues.messages import Settle
+from streams.reading import end_of
 
 RECEIPTS_AT_ONCE = 500  # in one settlement of the broker's own
 RETRY = 0.5  # seconds after the store refused one
@@ -36,6 +39,7 @@ class Hub:
         self.stopping = False
         self.on_due: Callable[[int], None] = lambda _: None  # a duty will have work at that instant
         self._dispatchers: dict[int, Dispatcher] = {}
+        self._tails: dict[int, Tail] = {}
         self._loop: asyncio.AbstractEventLoop
         self._unlisten: Callable[[], None] = lambda: None
 
@@ -89,6 +93,24 @@ class Hub:
         for taker in self.book.of(queue_id):
             taker.queue_deleted()
 
+    # Tails
+
+    def tail(self, partition_id: int) -> Tail:
+        """The live end of a partition, for as long as somebody follows it."""
+        tail = self._tails.get(partition_id)
+        if tail is None:
+            tail = self._tails[partition_id] = Tail(partition_id)
+        return tail
+
+    def forget_tail(self, tail: Tail) -> None:
+        if not tail.followers:
+            self._tails.pop(tail.partition_id, None)
+
+    async def refresh_tails(self) -> None:
+        """Find out what other processes have appended."""
+        for tail in list(self._tails.values()):
+            tail.known(await aread(end_of, tail.partition_id))
+
     # Verbs
 
     def start(self, verb: Any, args: tuple[Any, ...], done: Callable[[Call], None]) -> None:
@@ -128,8 +150,8 @@ class Hub:
     def _apply(self, outcome: events.Outcome) -> None:
         for taker, messages in outcome.handed:
             taker.accept(messages)
-        if outcome.extended:
-            self._extend(outcome.extended)
+        self._append(outcome)
+        self._extend(outcome.extended)
         queues = self._end(outcome.ended) if outcome.ended else set()
         if outcome.ready:
             self.look(outcome.ready)
@@ -140,6 +162,12 @@ class Hub:
             self._check(outcome.changed)
         if outcome.due_at is not None:
             self.on_due(outcome.due_at)
+
+    def _append(self, outcome: events.Outcome) -> None:
+        for partition_id, first, records in outcome.appended:
+            tail = self._tails.get(partition_id)
+            if tail is not None:
+                tail.appended(first, records)
 
     def _extend(self, extended: list[tuple[str, int]]) -> None:
         for receipt, until in extended:
