@@ -13,7 +13,7 @@ from django.urls import get_resolver
 from brokerweb.core.errors import all_errors
 from brokerweb.faces.rest.openapi import BASE, METHODS, calls, document
 from tests.clients import Rest
-from tests.server import Server
+from tests.server import ROOT, Server
 
 
 def test_every_path_of_the_url_table_is_in_the_document_and_the_other_way_round() -> None:
@@ -86,3 +86,18 @@ def test_the_page_to_try_it_has_no_inline_script(rest: Rest, server: Server) -> 
 def test_document_and_page_need_a_token_or_session(server: Server) -> None:
     for path in ("schema", "docs"):
         assert httpx.get(f"{server.url}/api/v1/{path}").status_code == 401
+
+
+def test_every_error_is_in_the_document_of_errors_with_its_status() -> None:
+    rows = {}
+    for line in (ROOT / "docs" / "errors.md").read_text().splitlines():
+        if line.startswith("| `"):
+            code, status, retryable, _ = (cell.strip() for cell in line.strip("|").split("|", 3))
+            rows[code.strip("`")] = (int(status), retryable == "yes")
+    assert rows == {error.code: (error.http_status, error.retryable) for error in all_errors()}
+
+
+def test_every_call_is_in_the_document_for_people() -> None:
+    text = (ROOT / "docs" / "protocol" / "rest.md").read_text()
+    for path, _, _ in calls():
+        assert f"/{path.removeprefix(BASE)}" in text
