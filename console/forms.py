@@ -11,10 +11,11 @@ import msgspec
 from django import forms
 
 from brokerweb.core.errors import BrokerError, Invalid
+from brokerweb.core.settings import plain
 from brokerweb.faces import wire
 from queues.messages import NewMessage
 from queues.models import Message, Queue
-from queues.settings import BACKOFF, SETTINGS, plain
+from queues.settings import BACKOFF, SETTINGS
 
 _AREA = {"spellcheck": "false", "class": "mono"}
 
