@@ -20,6 +20,7 @@ from brokerweb.storage import changes, run
 from brokerweb.storage.committer import Call, Committer
 from brokerweb.storage.run import aperform
 from queues import duties, retirement, stats
+from streams import duties as stream_duties
 
 GOING_AWAY, UNAUTHENTICATED = 1001, 4001
 GOODBYE = 5.0  # seconds sockets have to end at a drain
@@ -154,6 +155,9 @@ class Broker:
         await aperform(retirement.expire_idle, in_use)
         await _until_done(duties.forget_dedup, duties.LIMIT)
         await _until_done(retirement.sweep_deleted, 1)
+        for verb in (stream_duties.retain, stream_duties.compact, stream_duties.forget_dedup):
+            await _until_done(verb, stream_duties.LIMIT)
+        await _until_done(stream_duties.sweep_deleted, 1)
         if time.monotonic() >= self._orphans_at:
             self._orphans_at = time.monotonic() + ORPHANS
             await _until_done(duties.ready_orphans, duties.LIMIT)

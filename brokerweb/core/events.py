@@ -37,6 +37,7 @@ class Outcome:
         "stream_counts",
         "streams",
         "topic_counts",
+        "trimmed",
     )
 
     def __init__(self) -> None:
@@ -51,6 +52,7 @@ class Outcome:
         self.topic_counts: dict[tuple[str, int], int] = {}  # (event, topic id) -> how many
         self.streams: set[int] = set()  # streams that have new records, or were changed or deleted
         self.appended: list[tuple[int, int, list[Any]]] = []  # (partition id, first offset, records)
+        self.trimmed: set[int] = set()  # partition ids whose low offset rose
         self.moved: set[int] = set()  # consumer groups whose members, assignment or positions changed
 
     def event(self, name: str, queue_id: int, n: int = 1) -> None:

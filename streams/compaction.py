@@ -1,0 +1,45 @@
+"""Compaction: of each key only the last record stays. Offsets keep their meaning; the gaps are read over.
+
+It goes over every record once, in order, a batch a turn, and remembers the newest record of each key; a batch, what it
+removed and how far it came commit together, so that it can be killed anywhere.
+"""
+
+from __future__ import annotations
+
+from brokerweb.core import events
+from brokerweb.storage.transaction import Transaction
+from streams.control import C
+from streams.models import MAX_OFFSET, OFFSET_BITS
+
+LIMIT = 500  # records looked at in one turn
+
+
+def compact(tx: Transaction, limit: int = LIMIT) -> int:
+    """Look at up to ``limit`` records; how many that were, 0 when there is nothing new."""
+    seen = 0
+    for partition_id, stream_id, done, low, end in tx.rows(C.compacting):
+        seen += _compact(tx, partition_id, stream_id, (max(done, low), end, limit - seen))
+        if seen >= limit:
+            break
+    return seen
+
+
+def _compact(tx: Transaction, partition_id: int, stream_id: int, span: tuple[int, int, int]) -> int:
+    start, end, limit = span
+    base = partition_id << OFFSET_BITS
+    found = tx.rows(C.oldest, base | start, base | end, limit)
+    removed = size = 0
+    for id, _, _, key in found:
+        if key is None:
+            continue
+        offset = id & MAX_OFFSET
+        row = tx.row(C.latest_of, partition_id, key)
+        if row is not None and row[0] < offset:
+            weight = tx.row(C.weigh, base | row[0])
+            if weight is not None and tx.change(C.remove, base | row[0]):
+                removed, size = removed + 1, size + weight[0]
+        tx.change(C.set_latest, partition_id, key, offset)
+    reached = (found[-1][0] & MAX_OFFSET) + 1 if len(found) == limit else end
+    tx.change(C.compacted, partition_id, reached, removed, size)
+    tx.outcome.stream_event(events.COMPACTED, stream_id, removed)
+    return max(1, len(found))

@@ -1,0 +1,114 @@
+"""Declare, change, grow and delete streams; and what answers say of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from brokerweb.core import clock, cursors
+from brokerweb.core.errors import Conflict, NotFound
+from brokerweb.core.names import check_name
+from brokerweb.storage.statements import Statements
+from brokerweb.storage.transaction import Transaction
+from streams.definitions import find, forget
+from streams.models import Partition, Stream
+from streams.settings import PARTITIONS, to_dict, validate
+
+C = Statements("streams", "control.sql")
+LIST_KIND = "streams"
+
+
+def declare(tx: Transaction, name: str, settings: Mapping[str, Any], *, create: bool = True) -> tuple[Stream, bool]:
+    """Create a stream, or change the settings named; (the stream, whether it is new). Without ``create`` it must exist.
+
+    Raises Invalid, NotFound, and Conflict for fewer partitions: their records would have no place.
+    """
+    check_name(name)
+    changes = validate(settings)
+    wanted = changes.pop(PARTITIONS, None)
+    stream = Stream.objects.filter(name=name, deleted_at=None).first()
+    created = stream is None
+    if stream is None:
+        if not create:
+            raise NotFound(f"There is no stream {name}.")
+        stream = Stream(name=name, created_at=tx.now)
+    have = Partition.objects.filter(stream_id=stream.pk).count() if stream.pk else 0
+    wanted = wanted or max(have, 1)
+    if wanted < have:
+        raise Conflict(f"Stream {name} has {have} partitions; they can become more, not fewer.")
+    _store(tx, stream, changes)
+    for number in range(have, wanted):
+        tx.change(C.add_partition, stream.pk, number)
+    forget(tx, name)
+    tx.outcome.streams.add(stream.pk)
+    return Stream.objects.get(pk=stream.pk), created
+
+
+def _store(tx: Transaction, stream: Stream, changes: Mapping[str, Any]) -> None:
+    for column, value in changes.items():
+        setattr(stream, column, value)
+    if stream.pk and changes.get("compact"):
+        tx.change(C.compact_anew, stream.pk)
+    tx.writes += 1
+    stream.save()
+
+
+def delete(tx: Transaction, name: str, *, if_empty: bool = False) -> None:
+    """The stream is gone for everyone at once; a duty removes what it held. Raises Conflict if it must be empty and is not."""
+    stream = find(tx, name)
+    if if_empty and any(partition.records for partition in stream.partitions):
+        raise Conflict(f"Stream {name} is not empty.")
+    tx.change(C.mark_deleted, stream.id, f".deleted-{stream.id}", tx.now)
+    tx.change(C.close_partitions, stream.id)
+    forget(tx, name)
+    tx.outcome.streams.add(stream.id)
+
+
+# What answers say
+
+
+def describe(stream: Stream) -> dict[str, Any]:
+    """The whole stream: settings, and per partition low, end, records and bytes."""
+    partitions = list(Partition.objects.filter(stream_id=stream.pk).order_by("number"))
+    return {
+        "name": stream.name,
+        "created_at": clock.rfc3339(clock.from_datetime(stream.created_at)),  # type: ignore[arg-type]  # read as a datetime
+        **to_dict(stream, len(partitions)),
+        "records": sum(p.records for p in partitions),
+        "bytes": sum(p.bytes for p in partitions),
+        "partition_list": [
+            {"partition": p.number, "low": str(p.low_offset), "end": str(p.next_offset), "records": p.records, "bytes": p.bytes}
+            for p in partitions
+        ],
+    }
+
+
+def get(name: str) -> Stream:
+    """The stream of that name. Raises NotFound."""
+    stream = Stream.objects.filter(name=name, deleted_at=None).first()
+    if stream is None:
+        raise NotFound(f"There is no stream {name}.")
+    return stream
+
+
+class StreamPage(NamedTuple):
+    items: Sequence[Stream]
+    next: str | None
+
+
+def listing(
+    prefix: str = "", *, after: str | None = None, limit: int = 50, visible: Callable[[str], bool] = lambda _: True
+) -> StreamPage:
+    """Streams by name. Raises Invalid for a cursor of another list."""
+    digest = cursors.digest([LIST_KIND, prefix])
+    last = cursors.unseal(after, digest) if after else ""
+    found = Stream.objects.filter(deleted_at=None, name__gt=last)
+    if prefix:
+        found = found.filter(name__gte=prefix, name__lt=prefix + chr(0x10FFFF))
+    items: list[Stream] = []
+    for stream in found.order_by("name").iterator():
+        if visible(stream.name):
+            if len(items) == limit:
+                return StreamPage(items, cursors.seal(digest, items[-1].name))
+            items.append(stream)
+    return StreamPage(items, None)

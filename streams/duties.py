@@ -1,0 +1,35 @@
+"""What must happen to streams by itself, in small bounded turns; each verb answers how much it did."""
+
+from __future__ import annotations
+
+from brokerweb.storage.transaction import Transaction
+from streams.compaction import compact
+from streams.control import C
+from streams.models import MAX_OFFSET, OFFSET_BITS
+from streams.retention import retain
+
+__all__ = ["compact", "forget_dedup", "retain", "sweep_deleted"]
+
+LIMIT = 500
+
+
+def forget_dedup(tx: Transaction, limit: int = LIMIT) -> int:
+    """Drop dedup ids past their window."""
+    return tx.change(C.forget_dedup, tx.now, limit)
+
+
+def sweep_deleted(tx: Transaction, limit: int = LIMIT) -> int:
+    """Remove some of what deleted streams held, at last their own rows; 0 when nothing is left."""
+    row = tx.row(C.deleted_stream)
+    if row is None:
+        return 0
+    stream_id = row[0]
+    for (partition_id,) in tx.rows(C.partition_ids, stream_id):
+        first, beyond = partition_id << OFFSET_BITS, partition_id << OFFSET_BITS | MAX_OFFSET
+        oldest = tx.rows(C.oldest, first, beyond, limit)
+        if oldest:
+            return tx.change(C.remove_range, first, oldest[-1][0] + 1)
+        tx.change(C.forget_latest_of, partition_id)
+    for statement in (C.remove_positions, C.remove_members, C.remove_groups, C.forget_stream_dedup, C.remove_partitions):
+        tx.change(statement, stream_id)
+    return tx.change(C.remove_stream, stream_id)
