@@ -9,6 +9,7 @@ WORKDIR /app
 COPY pyproject.toml README.md LICENSE manage.py ./
 COPY brokerweb/ brokerweb/
 COPY queues/ queues/
+COPY streams/ streams/
 COPY console/ console/
 COPY static/ static/
 RUN python -m pip install --no-cache-dir --editable . \

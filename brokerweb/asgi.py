@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
+from typing import Any, cast
 
 import django
 
@@ -21,10 +21,8 @@ from brokerweb.faces import health, lean  # noqa: E402
 from brokerweb.faces.body import Receive, Scope, Send  # noqa: E402
 from brokerweb.faces.django_http import DjangoHttp  # noqa: E402
 from brokerweb.faces.proxies import believe  # noqa: E402
+from brokerweb.faces.websocket import Socket  # noqa: E402
 from brokerweb.servers import lifecycle  # noqa: E402
-
-if find_spec("brokerweb.faces.websocket"):
-    from brokerweb.faces.websocket import Socket
 
 _django = DjangoHttp()
 
@@ -48,7 +46,7 @@ async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
 _router = ProtocolTypeRouter(
     {
         "http": http,
-        "websocket": URLRouter([path("ws", Socket.as_asgi()), re_path("", refuse)]),
+        "websocket": URLRouter([path("ws", Socket.as_asgi()), re_path("", cast(Any, refuse))]),
         "lifespan": lifecycle.lifespan,
     }
 )

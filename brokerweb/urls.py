@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
+from django.apps import apps
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from brokerweb.faces.metrics import metrics
@@ -20,5 +19,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path("^api/", Unknown.as_view()),
     path("metrics", metrics),
 ]
-if find_spec("console.urls"):
+if apps.is_installed("console"):
     urlpatterns.append(path("", include("console.urls")))

@@ -5,7 +5,7 @@ import os
 from websockets.asyncio.client import connect
 
 
-async def main():
+async def main() -> None:
     async with connect("ws://127.0.0.1:8000/ws", additional_headers={"Authorization": f"Bearer {os.environ['TOKEN']}"}) as socket:
         await socket.send(json.dumps({"op": "consume", "id": 1, "queue": "orders"}))
         async for frame in socket:

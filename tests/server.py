@@ -28,7 +28,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _inherited() -> dict[str, str]:
+def inherited() -> dict[str, str]:
     """This process's environment without the tests' own settings, and without options of whoever runs the tests."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "BROKERWEB_", "PF_"))}
 
@@ -64,7 +64,7 @@ class Server:
             self.process = subprocess.Popen(
                 [sys.executable, str(ROOT / "manage.py"), "serve"],
                 cwd=ROOT,
-                env={**_inherited(), **variables, **self.environment},
+                env={**inherited(), **variables, **self.environment},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

@@ -7,10 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("brokerweb", "queues", "console", "tests", "benchmarks", "examples")
+PACKAGES = ("brokerweb", "queues", "streams", "console", "tests", "benchmarks", "examples")
 FUNCTION_LINES, MODULE_LINES, TEMPLATE_LINES, VIEW_LINES = 50, 500, 100, 20
 
 
@@ -75,8 +73,3 @@ def test_secrets_never_come_from_a_url():
     assert [
         str(path.relative_to(ROOT)) for path in modules() if "tests" not in path.parts and reading.search(path.read_text())
     ] == []
-
-
-@pytest.mark.parametrize("word", ["from streams", "import streams"])
-def test_queues_do_not_know_streams(word: str):
-    assert [path.name for path in modules() if "queues" in path.parts and word in path.read_text()] == []

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.eventually import eventually
-from tests.server import ROOT, Server, free_port
+from tests.server import ROOT, Server, free_port, inherited
 
 DOCKERFILE = ROOT / "Dockerfile"
 
@@ -32,7 +32,7 @@ class Image:
 
     def __init__(self, root: Path) -> None:
         self.root, self.directory = root, root
-        self.environment = {**os.environ, "PATH": f"{python_without_packages(root / 'python')}:{os.environ['PATH']}"}
+        self.environment = {**inherited(), "PATH": f"{python_without_packages(root / 'python')}:{os.environ['PATH']}"}
         self.command: list[str] = []
 
     def inside(self, path: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.server import ROOT, TOKEN, Server
+from tests.server import ROOT, TOKEN, Server, inherited
 
 SHOP = ROOT / "examples" / "in_your_project"
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -31,8 +30,7 @@ class ShopServer(Server):
         )
 
     def shop_environment(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
-        return {**inherited, "SHOP_DATA": str(self.data), "PYTHONPATH": str(ROOT), "BROKERWEB_ADMIN_TOKEN": TOKEN}
+        return {**inherited(), "SHOP_DATA": str(self.data), "PYTHONPATH": str(ROOT), "BROKERWEB_ADMIN_TOKEN": TOKEN}
 
     def start(self, *, ready: bool = True) -> ShopServer:
         command = [sys.executable, "manage.py", "serve", "--bind", f"127.0.0.1:{self.port}", "--server", self.kind]
@@ -53,7 +51,8 @@ class ShopServer(Server):
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShopServer]:
     data = tmp_path_factory.mktemp("shop") / "data"
     data.mkdir()
-    with ShopServer(data) as server:
+    server = ShopServer(data)
+    with server:
         server.start()
         assert server.call("PUT", "").status_code == 201
         yield server

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -11,15 +10,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.server import ROOT, Server
+from tests.server import ROOT, Server, inherited
 
 GENERATED = {"BROKERWEB_ADMIN_TOKEN": "", "BROKERWEB_ADMIN_PASSWORD": ""}
 
 
 def manage(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "brokerweb.settings"}  # the tests' own have another database
     return subprocess.run(
-        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=inherited(), capture_output=True, text=True, timeout=60
     )
 
 

@@ -13,7 +13,7 @@ from brokerweb.identity.http import aprincipal_from_headers
 from brokerweb.identity.users import asession_principal, session_key_in
 
 Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
+Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]

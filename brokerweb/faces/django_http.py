@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from io import BytesIO
+from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
@@ -33,6 +34,7 @@ class DjangoHttp(ASGIHandler):
         set_script_prefix(get_script_prefix(scope))
         request, refusal = self.create_request(scope, BytesIO(content))
         if request is None:
+            assert refusal is not None  # noqa: S101 (one of the two)
             await self.send_response(refusal, send)
             return
         await _until_gone(asyncio.ensure_future(self._answer(request, send)), receive)
@@ -48,8 +50,9 @@ class DjangoHttp(ASGIHandler):
 async def _until_gone(answer: asyncio.Future[None], receive: Receive) -> None:
     """Wait for the answer; a client that goes away cancels it."""
     gone = asyncio.ensure_future(receive())  # after the body the only thing that can come is the disconnect
+    both: set[asyncio.Future[Any]] = {answer, gone}
     try:
-        await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     finally:
         gone.cancel()
         if not answer.done():

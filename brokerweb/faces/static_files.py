@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 
-class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]  # whitenoise has no types
+class StaticFiles(WhiteNoiseMiddleware):
     """Middleware that answers for static files and passes everything else on."""
 
     sync_capable = async_capable = True

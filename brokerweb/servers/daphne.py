@@ -14,8 +14,9 @@ import daphne.server as stock  # first: it chooses Twisted's reactor
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet import reactor as _reactor
-from twisted.logger import globalLogBeginner
+from twisted.logger import ILogObserver, globalLogBeginner
 from twisted.web import http
+from zope.interface import implementer
 
 from brokerweb import conf
 from brokerweb.core.errors import TooLarge
@@ -26,11 +27,17 @@ reactor: Any = _reactor  # a module to the type checker, an object in truth
 log = logging.getLogger(__name__)
 
 
+@implementer(ILogObserver)  # type: ignore[untyped-decorator]  # zope has no types
+def _unheard(event: dict[str, Any]) -> None:
+    """Twisted's own log tells of every connection; errors come by Python's logging."""
+
+
 class Channel(http.HTTPChannel):
     """HTTP with a deadline for the head, and for each further stretch of the body."""
 
     totalHeadersSize = MAX_LENGTH = lifecycle.MAX_HEAD_BYTES
     abortTimeout = 5
+    transport: Any
     _idle = False
 
     def resetTimeout(self) -> None:
@@ -87,7 +94,7 @@ class Request(WebRequest):
         elif size > conf.MAX_UNAUTHENTICATED_BYTES and not self._standing_asked:
             self._standing_asked = True
             self.channel.transport.pauseProducing()
-            asyncio.ensure_future(self._ask_standing())
+            self._asking = asyncio.ensure_future(self._ask_standing())
 
     async def _ask_standing(self) -> None:
         """Read on only for a caller who is known."""
@@ -151,7 +158,7 @@ class Server(stock.Server):
         self.http_factory = Factory(self)
         self.http_factory.timeOut = conf.READ_TIMEOUT
         self.ws_factory = self._websockets()
-        globalLogBeginner.beginLoggingTo([lambda event: None], redirectStandardIO=False, discardBuffer=True)
+        globalLogBeginner.beginLoggingTo([_unheard], redirectStandardIO=False, discardBuffer=True)
         loop = reactor._asyncioEventloop
         asyncio.set_event_loop(loop)
         reactor.callLater(1, self.application_checker)

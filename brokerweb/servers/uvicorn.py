@@ -122,7 +122,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]  # uvicorn says Generator
+    def capture_signals(self) -> Iterator[None]:
         yield
 
 

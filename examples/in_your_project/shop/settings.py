@@ -14,11 +14,14 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "shop",
-    # the queues and what they stand on
+    # queues, streams, and what they stand on
     "brokerweb",
     "brokerweb.identity",
     "brokerweb.cluster",
     "queues",
+    "streams",
+    "brokerweb.routing",
+    "brokerweb.jobs",
     # the faces: REST and its document; the console could be left out
     "channels",
     "rest_framework",
