@@ -11,7 +11,7 @@ import re
 from brokerweb import conf
 from brokerweb.core.errors import TooLarge, Unauthenticated
 from brokerweb.faces import hot, problems
-from brokerweb.faces.body import Gone, Receive, Scope, Send, content_length
+from brokerweb.faces.body import Gone, Message, Receive, Scope, Send
 from brokerweb.identity.http import aprincipal_from_headers
 from brokerweb.identity.principal import Principal
 
@@ -25,7 +25,7 @@ def matches(scope: Scope) -> bool:
     """Whether ``app`` answers this request."""
     if scope["method"] != "POST" or not scope["path"].startswith("/api/v1/queues/"):
         return False
-    return _PATH.fullmatch(scope["path"]) is not None and any(name == b"authorization" for name, _ in scope["headers"])
+    return _PATH.fullmatch(scope["path"]) is not None and b"authorization" in dict(scope["headers"])
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,19 +47,21 @@ async def _answer(scope: Scope, receive: Receive) -> tuple[int, bytes]:
     """Permission before the body is read, so that nobody's body costs more than its bytes."""
     _, _, _, _, queue, name = scope["path"].split("/")
     action = hot.CALLS[name]
-    authorization = next(value for name, value in scope["headers"] if name == b"authorization").decode("latin-1")
-    principal = await authenticate(authorization, content_length(scope["headers"]))
+    headers = dict(scope["headers"])
+    declared = headers.get(b"content-length", b"")
+    length = int(declared) if declared.isdigit() else 0
+    principal = await authenticate(headers[b"authorization"], length)
     principal.require(action.verb, "queue", queue)
-    content = await _read(scope, receive)
-    headers = _named(scope) if action.answer is hot.raw else {}
-    return action.status, await hot.answer(action, hot.Call(principal, queue, content, headers, lambda: Watch(receive)))
+    content = await _read(receive, length)
+    named = _named(scope) if action.answer is hot.raw else {}
+    return action.status, await hot.answer(action, hot.Call(principal, queue, content, named, lambda: Watch(receive)))
 
 
 def _named(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-async def authenticate(authorization: str, length: int = 0) -> Principal:
+async def authenticate(authorization: bytes, length: int) -> Principal:
     """Whose token the header carries. Raises Unauthenticated; TooLarge where more than 64 KiB were to follow."""
     try:
         principal = await aprincipal_from_headers(authorization)
@@ -72,23 +74,32 @@ async def authenticate(authorization: str, length: int = 0) -> Principal:
     return principal
 
 
-async def _read(scope: Scope, receive: Receive) -> bytes:
+async def _read(receive: Receive, length: int) -> bytes:
     """The body of a caller who is known. Raises TooLarge, Gone."""
     limit = conf.get().max_request_bytes
-    if content_length(scope["headers"]) > limit:
+    if length > limit:
         raise TooLarge(f"a request has at most {limit} bytes")
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):  # most bodies come in one piece
+        body: bytes = message.get("body", b"")
+        if len(body) <= limit:
+            return body
+    return await _read_on(message, receive, limit)
+
+
+async def _read_on(message: Message, receive: Receive, limit: int) -> bytes:
     parts: list[bytes] = []
-    size, more = 0, True
-    while more:
-        message = await receive()
+    size = 0
+    while True:
         if message["type"] == "http.disconnect":
             raise Gone()
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > limit:
             raise TooLarge(f"a request has at most {limit} bytes")
-        more = message.get("more_body", False)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+        message = await receive()
 
 
 class Watch:
