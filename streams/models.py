@@ -133,6 +133,13 @@ class GroupPartition(models.Model):
     member = models.CharField(max_length=255, null=True)  # who may commit
     heir = models.CharField(max_length=255, null=True)  # who is next, once the member has let go
     until_at = InstantField(null=True)  # when the member must have let go
+    generation = models.BigIntegerField(default=0)  # the group's when the holder or, by a seek, the position last changed
+
+    class Meta:
+        indexes = [
+            # groups.sql: overdue, next_overdue
+            models.Index("until_at", name="group_partition_until", condition=models.Q(until_at__isnull=False)),
+        ]
 
 
 class Member(models.Model):

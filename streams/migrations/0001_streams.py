@@ -24,7 +24,11 @@ class Migration(migrations.Migration):
                 ('member', models.CharField(max_length=255, null=True)),
                 ('heir', models.CharField(max_length=255, null=True)),
                 ('until_at', brokerweb.storage.fields.InstantField(null=True)),
+                ('generation', models.BigIntegerField(default=0)),
             ],
+            options={
+                'indexes': [models.Index(models.F('until_at'), condition=models.Q(('until_at__isnull', False)), name='group_partition_until')],
+            },
         ),
         migrations.CreateModel(
             name='LatestKey',

@@ -1,0 +1,210 @@
+"""Consumer groups: declare, change, delete, find and describe them.
+
+Who is in one is in ``streams.membership``, how far it has come in ``streams.positions``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from brokerweb.core import clock
+from brokerweb.core.errors import Conflict, Invalid, NotFound
+from brokerweb.core.names import check_name
+from brokerweb.storage.statements import Statements
+from brokerweb.storage.transaction import Transaction
+from streams import reading
+from streams.definitions import PartitionRow, Reads, load
+from streams.group_settings import DEFAULTS, SHARED, validate
+
+Q = Statements("streams", "groups.sql")
+
+
+class Group(NamedTuple):
+    """The columns of ``find_group``, in their order."""
+
+    id: int
+    stream_id: int
+    stream: str
+    name: str
+    kind: str
+    created_at: int
+    session_timeout: float
+    start: str
+    generation: int
+    queue_id: int | None
+
+
+class Place(NamedTuple):
+    """A group's position in one partition: the columns of ``places`` after the partition's own."""
+
+    partition: PartitionRow
+    committed: int
+    previous: int | None
+    member: str | None
+    heir: str | None
+    until_at: int | None
+    generation: int
+
+    @property
+    def number(self) -> int:
+        return self.partition.number
+
+    @property
+    def lag(self) -> int:
+        """How many offsets are left to read."""
+        return max(0, self.partition.end - max(self.committed, self.partition.low))
+
+
+class SharedKind(Protocol):
+    """Who hands out the records of shared groups. Asked inside the transaction that concerns the group."""
+
+    def on_create(self, tx: Transaction, group: Group, settings: Mapping[str, Any]) -> int:
+        """Make the queue of a new group and return its id. Raises Invalid for settings it does not take."""
+
+    def on_change(self, tx: Transaction, group: Group, settings: Mapping[str, Any]) -> None:
+        """Change the settings named."""
+
+    def on_delete(self, tx: Transaction, group: Group) -> None:
+        """The group goes: so does its queue."""
+
+    def on_seek(self, tx: Transaction, group: Group) -> None:
+        """The positions were moved: what was taken from the stream before is no longer the group's."""
+
+    def describe(self, reads: Reads, group: Group, shown: dict[str, Any]) -> dict[str, Any]:
+        """The group's whole object, made from what every group shows."""
+
+
+_shared: SharedKind | None = None
+
+
+def install_shared(kind: SharedKind | None) -> None:
+    """From now on groups of kind ``shared`` may be declared, and ``kind`` hands out their records."""
+    global _shared
+    _shared = kind
+
+
+def shared_kind() -> SharedKind:
+    """Who hands out the records of shared groups. Raises Invalid when nobody does."""
+    if _shared is None:
+        raise Invalid.at("/kind", "shared groups are not served here")
+    return _shared
+
+
+# Find
+
+
+def find_group(reads: Reads, stream: str, group: str) -> Group:
+    """The group of that name. Raises NotFound."""
+    row = reads.row(Q.find_group, stream, group)
+    if row is None:
+        load(reads, stream)
+        raise NotFound(f"Stream {stream} has no group {group}.")
+    return Group(*row)
+
+
+def by_id(reads: Reads, group_id: int) -> Group | None:
+    """The group of that id; None when it was deleted."""
+    row = reads.row(Q.group, group_id)
+    return Group(*row) if row else None
+
+
+def lock(tx: Transaction, group_id: int) -> Group | None:
+    """The same for those who change its members or positions: others wait until the commit."""
+    row = tx.row(Q.lock_group, group_id)
+    return Group(*row) if row else None
+
+
+def places(reads: Reads, group_id: int) -> list[Place]:
+    """The group's positions by partition number."""
+    return [_place(row) for row in reads.rows(Q.places, group_id)]
+
+
+def place(reads: Reads, group: Group, number: int, pointer: str) -> Place:
+    """The group's position in one partition. Raises Invalid."""
+    row = reads.row(Q.place, group.id, group.stream_id, number)
+    if row is None:
+        raise Invalid.at(pointer, f"stream {group.stream} has no partition {number}")
+    return _place(row)
+
+
+def _place(row: tuple[Any, ...]) -> Place:
+    return Place(PartitionRow(*row[:7]), *row[7:])
+
+
+# Declare and delete
+
+
+def declare_group(
+    tx: Transaction, stream: str, group: str, settings: Mapping[str, Any], *, create: bool = True
+) -> tuple[Group, bool]:
+    """Create a group, or change the settings named; (the group, whether it is new). Without ``create`` it must exist.
+
+    ``start`` decides where a new group begins; changing it later moves nothing. Raises NotFound, Invalid, and Conflict
+    for another kind.
+    """
+    check_name(group)
+    row = tx.row(Q.find_group, stream, group)
+    if row is None and create:
+        return _create(tx, stream, group, settings), True
+    found = Group(*row) if row else find_group(tx, stream, group)
+    _change(tx, found, settings)
+    return find_group(tx, stream, group), False
+
+
+def _create(tx: Transaction, stream: str, name: str, settings: Mapping[str, Any]) -> Group:
+    source = load(tx, stream)
+    asked = validate(settings, None)
+    columns = {**DEFAULTS, **asked.columns}
+    kind = columns["kind"]
+    serving = shared_kind() if kind == SHARED else None
+    where = _where(columns["start"])
+    made = tx.returning(Q.insert_group, source.id, name, kind, tx.now, columns["session_timeout"], columns["start"])
+    group_id = made[0][0]
+    tx.change_many(Q.insert_place, [(group_id, p.id, reading.position(tx, p, where)) for p in source.partitions])
+    if serving is not None:
+        tx.change(Q.name_queue, group_id, serving.on_create(tx, find_group(tx, stream, name), asked.shared))
+    tx.outcome.moved.add(group_id)
+    return find_group(tx, stream, name)
+
+
+def _where(start: str) -> reading.Where:
+    if start == "earliest":
+        return "earliest"
+    return "latest" if start == "latest" else clock.parse_rfc3339(start)
+
+
+def _change(tx: Transaction, found: Group, settings: Mapping[str, Any]) -> None:
+    asked = validate(settings, found.kind)
+    columns = {"session_timeout": found.session_timeout, "start": found.start, **asked.columns}
+    if columns.pop("kind", found.kind) != found.kind:
+        raise Conflict(f"Group {found.name} is {found.kind}; the kind of a group does not change.")
+    tx.change(Q.change_group, found.id, columns["session_timeout"], columns["start"])
+    if asked.shared:
+        shared_kind().on_change(tx, found, asked.shared)
+    tx.outcome.moved.add(found.id)
+
+
+def delete_group(tx: Transaction, stream: str, group: str) -> None:
+    """The group is gone, with its positions; members are told. Raises NotFound."""
+    _remove(tx, find_group(tx, stream, group))
+
+
+def delete_groups_of(tx: Transaction, stream_id: int, limit: int = 20) -> int:
+    """Delete groups of a stream that goes; how many that were."""
+    removed = 0
+    for (group_id,) in tx.rows(Q.groups_of, stream_id)[:limit]:
+        found = lock(tx, group_id)
+        if found is not None:
+            _remove(tx, found)
+            removed += 1
+    return removed
+
+
+def _remove(tx: Transaction, group: Group) -> None:
+    if group.kind == SHARED and _shared is not None:
+        _shared.on_delete(tx, group)
+    tx.change(Q.remove_members, group.id)
+    tx.change(Q.remove_places, group.id)
+    tx.change(Q.remove_group, group.id)
+    tx.outcome.moved.add(group.id)

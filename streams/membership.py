@@ -1,0 +1,244 @@
+"""Members of partitioned groups: who reads which partition, and how partitions change hands.
+
+They move one by one. One that a member must give up stays its own, to commit what it has read, until it lets go, leaves,
+or its grace is over; then its heir has it. A partition is never two members': who may commit is one column of one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import NamedTuple
+
+from brokerweb.core.clock import seconds
+from brokerweb.core.errors import Conflict
+from brokerweb.storage.transaction import Transaction
+from streams.assignment import assign
+from streams.definitions import Reads
+from streams.group_settings import PARTITIONED
+from streams.groups import Group, Place, Q, by_id, declare_group, lock, places
+
+GRACE = 5.0  # seconds in which a member may commit what it read of a partition that goes to another
+LIMIT = 100  # members or groups in one turn of a duty
+
+
+class Hold(NamedTuple):
+    """What a member has in one partition. With another ``generation`` than before it starts anew at ``committed``."""
+
+    committed: int
+    generation: int
+    until_at: int | None
+
+
+Holds = dict[int, Hold]  # by partition number
+
+
+class Holdings(NamedTuple):
+    """All that a group's members have, as of one moment."""
+
+    generation: int
+    members: dict[str, Holds]
+
+
+class Change(NamedTuple):
+    """What one member is to be told. A partition revoked with no ``until_at`` is lost already."""
+
+    member: str
+    assigned: dict[int, int]  # partition number -> where to read from
+    revoked: list[int]
+    until_at: int | None
+
+
+class Joined(NamedTuple):
+    """A member's place in its group, and what changed for any member by its coming."""
+
+    group_id: int
+    generation: int
+    holds: Holds
+    changes: list[Change]
+
+
+# Coming and going
+
+
+def join(tx: Transaction, stream: str, group: str, member: str, *, name: str, address: str = "") -> Joined:
+    """``member`` takes part from now on; a group that is not there is made. Raises NotFound for the stream, and Conflict
+    for a shared group, which has no members."""
+    row = tx.row(Q.find_group, stream, group)
+    found = Group(*row) if row else declare_group(tx, stream, group, {})[0]
+    if found.kind != PARTITIONED:
+        raise Conflict(f"Group {group} is shared: its records are leased one by one, and it has no members.")
+    tx.change(Q.admit, found.id, member, name, address, tx.now)
+    changes = _rebalance(tx, found.id)
+    now = holdings(tx, found.id)
+    return Joined(found.id, now.generation, now.members[member], changes) if now else Joined(found.id, 0, {}, changes)
+
+
+def leave(tx: Transaction, group_id: int, member: str) -> list[Change]:
+    """``member`` is gone: its partitions are others' at once."""
+    return _rebalance(tx, group_id) if tx.change(Q.dismiss, group_id, member) else []
+
+
+def beat(tx: Transaction, group_id: int, members: Iterable[str]) -> list[str]:
+    """These members are alive. Returns those who are members no more, and would have to join anew."""
+    return [member for member in members if not tx.change(Q.see_member, group_id, member, tx.now)]
+
+
+def release(tx: Transaction, group_id: int, member: str, partitions: Collection[int]) -> list[Change]:
+    """``member`` lets go of partitions that were revoked: their heirs have them at once. Others stay as they are."""
+    return _hand_over(tx, group_id, lambda place: place.member == member and place.number in partitions)
+
+
+def partitions_added(tx: Transaction, stream_id: int) -> None:
+    """A stream has more partitions: its groups read them from the first record on."""
+    if tx.change(Q.add_places, stream_id):
+        for (group_id,) in tx.rows(Q.groups_of, stream_id):
+            _rebalance(tx, group_id)
+
+
+# Duties
+
+
+def expire_members(tx: Transaction, limit: int = LIMIT) -> int:
+    """Members silent for longer than their group allows are gone; how many that were."""
+    silent = tx.rows(Q.silent, tx.now, limit)
+    for group_id, member in silent:
+        tx.change(Q.dismiss, group_id, member)
+    for group_id in sorted({group_id for group_id, _ in silent}):
+        _rebalance(tx, group_id)
+    return len(silent)
+
+
+def hand_over_due(tx: Transaction, limit: int = LIMIT) -> int:
+    """Partitions whose grace is over go to their heirs; in how many groups that was."""
+    due = sorted(group_id for (group_id,) in tx.rows(Q.overdue, tx.now, limit))
+    for group_id in due:
+        _hand_over(tx, group_id, lambda place: place.until_at is not None and place.until_at <= tx.now)
+    return len(due)
+
+
+def forget_members(tx: Transaction, limit: int = LIMIT) -> int:
+    """At the start of the only node: members ended with the process that served them; in how many groups."""
+    populated = tx.rows(Q.populated, limit)
+    for (group_id,) in populated:
+        tx.change(Q.remove_members, group_id)
+        _rebalance(tx, group_id)
+    return len(populated)
+
+
+def next_work(tx: Transaction) -> int | None:
+    """The instant at which one of these duties next has something to do."""
+    instants = [row[0] for row in (tx.row(Q.next_overdue), tx.row(Q.next_silent)) if row and row[0] is not None]
+    return int(min(instants)) if instants else None
+
+
+# What members have
+
+
+def holdings(reads: Reads, group_id: int) -> Holdings | None:
+    """What each member has now; None when the group is gone.
+
+    For those who tell members: after a commit that moved the group, and now and then, ``told`` with what the member knows.
+    """
+    group = by_id(reads, group_id)
+    if group is None:
+        return None
+    members: dict[str, Holds] = {row[0]: {} for row in reads.rows(Q.members, group_id)}
+    for place in places(reads, group_id):
+        if place.member in members:
+            members[place.member][place.number] = _hold(place)
+    return Holdings(group.generation, members)
+
+
+def _hold(place: Place) -> Hold:
+    return Hold(place.committed, place.generation, place.until_at)
+
+
+def told(member: str, before: Mapping[int, Hold], after: Mapping[int, Hold]) -> Change | None:
+    """What a member must be told that knows of ``before``, when ``after`` is what it has; None for nothing."""
+    assigned = {
+        number: hold.committed
+        for number, hold in after.items()
+        if hold.until_at is None and (number not in before or before[number].generation != hold.generation)
+    }
+    revoked = [
+        number
+        for number, hold in before.items()
+        if hold.until_at is None and (number not in after or after[number].until_at is not None)
+    ]
+    until = [after[number].until_at or 0 for number in revoked if number in after]
+    return Change(member, assigned, revoked, min(until, default=None)) if assigned or revoked else None
+
+
+# How partitions change hands
+
+
+def _rebalance(tx: Transaction, group_id: int) -> list[Change]:
+    """Share the partitions anew: free ones at once, others when their member has let go."""
+    now = _locked(tx, group_id)
+    members = [row[0] for row in tx.rows(Q.members, group_id)]
+    alive = set(members)
+    target = assign({place.number: _settled_on(place, alive) for place in now}, members)
+    return _store(tx, group_id, now, [_planned(tx, place, alive, target[place.number]) for place in now])
+
+
+def _locked(tx: Transaction, group_id: int) -> list[Place]:
+    """The group's places, which nobody else changes until the commit; none when the group is gone."""
+    return places(tx, group_id) if lock(tx, group_id) else []
+
+
+def _settled_on(place: Place, alive: set[str]) -> str | None:
+    """Who has the partition, or is to have it."""
+    if place.heir in alive:
+        return place.heir
+    return place.member if place.member in alive else None
+
+
+def _planned(tx: Transaction, place: Place, alive: set[str], wanted: str | None) -> Place:
+    if place.member not in alive or place.member == wanted:
+        return place._replace(member=wanted, heir=None, until_at=None)
+    until = place.until_at if place.until_at is not None else tx.now + seconds(GRACE)
+    return place._replace(heir=wanted, until_at=until)
+
+
+def _hand_over(tx: Transaction, group_id: int, chosen: Callable[[Place], bool]) -> list[Change]:
+    """The heirs of some partitions have them now."""
+    now = _locked(tx, group_id)
+    moved = [
+        place._replace(member=place.heir, heir=None, until_at=None) if place.heir is not None and chosen(place) else place
+        for place in now
+    ]
+    return _store(tx, group_id, now, moved)
+
+
+def _store(tx: Transaction, group_id: int, before: list[Place], after: list[Place]) -> list[Change]:
+    """Write what differs, under a new generation, and say what that means for each member."""
+    tx.outcome.moved.add(group_id)
+    if before == after:
+        return []
+    generation: int = tx.returning(Q.raise_generation, group_id)[0][0]
+    after = [_begun(old, new, generation) for old, new in zip(before, after, strict=True)]
+    rows = [
+        (group_id, new.partition.id, new.member, new.heir, new.until_at, new.generation)
+        for old, new in zip(before, after, strict=True)
+        if new != old
+    ]
+    tx.change_many(Q.hand, rows)
+    for until_at in {place.until_at for place in after if place.until_at is not None}:
+        tx.outcome.due(until_at)
+    return _changes(before, after)
+
+
+def _begun(old: Place, new: Place, generation: int) -> Place:
+    """Whoever gets a partition, or may keep one that was revoked, begins anew there."""
+    anew = new.member != old.member or (old.heir is not None and new.heir is None)
+    return new._replace(generation=generation) if anew else new
+
+
+def _changes(before: list[Place], after: list[Place]) -> list[Change]:
+    members = sorted({place.member for place in (*before, *after) if place.member is not None})
+    changes = (told(member, _held_by(member, before), _held_by(member, after)) for member in members)
+    return [change for change in changes if change is not None]
+
+
+def _held_by(member: str, among: list[Place]) -> Holds:
+    return {place.number: _hold(place) for place in among if place.member == member}

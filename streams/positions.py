@@ -1,0 +1,210 @@
+"""How far a group has come: commit, seek, undo. Every position is the next offset to read.
+
+A commit only goes forward, and only by who holds the partition; a seek goes anywhere, and whoever read before it may not
+commit after it until told the new position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from brokerweb.core import clock
+from brokerweb.core.errors import Conflict, Invalid, OffsetOutOfRange
+from brokerweb.storage.transaction import Transaction
+from streams import groups, reading
+from streams.definitions import Reads
+from streams.group_settings import SHARED
+from streams.groups import Group, Place, Q, find_group, places
+from streams.models import MAX_OFFSET
+
+MAX_DIGITS = len(str(MAX_OFFSET))
+MAX_PARTITIONS_NAMED = 10_000
+
+
+class Move(NamedTuple):
+    """A partition's position before and after, and how many records lie between."""
+
+    partition: int
+    origin: int
+    to: int
+    records: int
+
+
+class Fence(NamedTuple):
+    """Who may commit: this member, or without one anybody; as of a generation."""
+
+    member: str | None
+    generation: int
+
+
+# Requests
+
+
+def parse_offset(value: Any, pointer: str) -> int:
+    """An offset from a text of digits or an integer. Raises Invalid."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_OFFSET:
+        raise Invalid.at(pointer, "must be an offset: a text of digits, or an integer")
+    return value
+
+
+def parse_offsets(value: Any, pointer: str = "/offsets") -> dict[int, int]:
+    """Offsets by partition number, as commit and seek take them. Raises Invalid."""
+    if not isinstance(value, Mapping) or not value or len(value) > MAX_PARTITIONS_NAMED:
+        raise Invalid.at(pointer, "must be an object of offsets by partition")
+    return {_number(name, pointer): parse_offset(offset, f"{pointer}/{name}") for name, offset in value.items()}
+
+
+def _number(name: Any, pointer: str) -> int:
+    text = str(name)
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and str(int(text)) == text):
+        raise Invalid.at(pointer, "has a name that is not a partition's number")
+    return int(text)
+
+
+# Commit
+
+
+def commit(
+    tx: Transaction,
+    stream: str,
+    group: str,
+    offsets: Mapping[int, int],
+    *,
+    generation: int | None = None,
+    member: str | None = None,
+) -> None:
+    """Everything below these offsets is done; all or none, before anything is written. Committing the same again is fine.
+
+    A ``member`` must hold the partitions, as it was told in ``generation`` or, without one, as it holds them now. Anybody
+    else must know the group's present generation while it has members. Raises NotFound, Invalid, Conflict, OffsetOutOfRange.
+    """
+    found = find_group(tx, stream, group)
+    if found.kind == SHARED:
+        raise Conflict(f"Group {group} is shared: its position follows from what is settled.")
+    if member is None:
+        _check_generation(tx, found, generation)
+    fence = Fence(member, found.generation if generation is None else generation)
+    going = [(_checked(tx, found, fence, number, offset), offset) for number, offset in offsets.items()]
+    for place, offset in going:
+        if not tx.change(Q.commit, found.id, place.partition.id, offset, *fence):
+            raise Conflict(f"Partition {place.number} changed meanwhile.")
+
+
+def _check_generation(tx: Transaction, group: Group, generation: int | None) -> None:
+    if generation is None and tx.row(Q.any_member, group.id) is None:
+        return
+    if generation != group.generation:
+        given = "needs the generation" if generation is None else f"is of generation {generation}"
+        detail = f"The commit {given}; group {group.name} is at {group.generation}."
+        raise Conflict(detail, generation=group.generation)
+
+
+def _checked(tx: Transaction, group: Group, fence: Fence, number: int, offset: int) -> Place:
+    place = groups.place(tx, group, number, f"/offsets/{number}")
+    if fence.member is not None and place.member != fence.member:
+        raise Conflict(f"Partition {number} is not yours.", partition=number, generation=group.generation)
+    if fence.generation < place.generation:
+        raise Conflict(f"Partition {number} was assigned anew.", partition=number, generation=group.generation)
+    if offset < place.committed:
+        detail = f"Partition {number} is committed up to {place.committed}, beyond {offset}."
+        raise Conflict(detail, partition=number, committed=str(place.committed))
+    end = place.partition.end
+    if offset > end:
+        detail = f"Offset {offset} of partition {number} is not there yet: the next is {end}."
+        raise OffsetOutOfRange(detail, partition=number, low=str(place.partition.low), end=str(end))
+    return place
+
+
+# Seek
+
+
+def seek(tx: Transaction, stream: str, group: str, to: Any, *, dry_run: bool = False) -> list[Move]:
+    """Go elsewhere: to ``earliest``, ``latest``, an instant, offsets by partition, or ``{"shift": n}``; never outside of
+    what the stream has. Running members are told. Raises NotFound, Invalid, Conflict."""
+    found = find_group(tx, stream, group)
+    moves = _plan(tx, found, to)
+    if not dry_run:
+        tx.change(Q.forget_previous, found.id)
+        _move(tx, found, [(place, move.to, place.committed) for place, move in moves])
+    return [move for _, move in moves]
+
+
+def preview(reads: Reads, stream: str, group: str, to: Any) -> list[Move]:
+    """What ``seek`` would do now."""
+    return [move for _, move in _plan(reads, find_group(reads, stream, group), to)]
+
+
+def undo(tx: Transaction, stream: str, group: str) -> list[Move]:
+    """Take back the last seek: go back to where the group was, as far as that is still there. Raises NotFound, Conflict."""
+    found = find_group(tx, stream, group)
+    moves = [(place, _between(tx, place, place.previous)) for place in places(tx, found.id) if place.previous is not None]
+    if not moves:
+        raise Conflict(f"Group {group} has no seek to take back.")
+    _move(tx, found, [(place, move.to, None) for place, move in moves])
+    return [move for _, move in moves]
+
+
+def _plan(reads: Reads, group: Group, to: Any) -> list[tuple[Place, Move]]:
+    wanted = _target(reads, to)
+    now = places(reads, group.id)
+    if isinstance(wanted, dict):
+        unknown = wanted.keys() - {place.number for place in now}
+        if unknown:
+            raise Invalid.at(f"/to/{min(unknown)}", f"stream {group.stream} has no partition {min(unknown)}")
+        return [(place, _between(reads, place, wanted[place.number])) for place in now if place.number in wanted]
+    return [(place, _between(reads, place, wanted(place))) for place in now]
+
+
+def _target(reads: Reads, to: Any) -> dict[int, int] | Callable[[Place], int]:
+    """Offsets by partition, or how to find the offset of any. Raises Invalid."""
+    if isinstance(to, Mapping):
+        if "shift" in to:
+            shift = _shift(to)
+            return lambda place: max(place.committed, place.partition.low) + shift
+        return parse_offsets(to, "/to")
+    where = _where(to)
+    return lambda place: reading.position(reads, place.partition, where)
+
+
+def _shift(to: Mapping[str, Any]) -> int:
+    shift = to["shift"]
+    if len(to) != 1 or isinstance(shift, bool) or not isinstance(shift, int) or abs(shift) > MAX_OFFSET:
+        raise Invalid.at("/to/shift", "must be an integer, and alone")
+    return shift
+
+
+def _where(to: Any) -> reading.Where:
+    if to == "earliest":
+        return "earliest"
+    if to == "latest":
+        return "latest"
+    try:
+        return clock.parse_rfc3339(to)
+    except (ValueError, TypeError, OverflowError):
+        raise Invalid.at("/to", 'is "earliest", "latest", an RFC 3339 instant, offsets by partition, or a shift') from None
+
+
+def _between(reads: Reads, place: Place, wanted: int) -> Move:
+    """The move to ``wanted``, or to the nearest there is."""
+    partition = place.partition
+    to = min(max(wanted, partition.low), partition.end)
+    low, high = sorted((to, max(place.committed, partition.low)))
+    records = high - low
+    if partition.records != partition.end - partition.low:  # compaction has left gaps
+        row = reads.row(Q.records_between, partition.record_id(low), partition.record_id(high))
+        records = row[0] if row else 0
+    return Move(place.number, place.committed, to, records)
+
+
+def _move(tx: Transaction, group: Group, moves: list[tuple[Place, int, int | None]]) -> None:
+    """Write (place, offset, what an undo goes back to), under a new generation: what was read before counts no more."""
+    generation = tx.returning(Q.raise_generation, group.id)[0][0]
+    for place, offset, previous in moves:
+        if not tx.change(Q.move, group.id, place.partition.id, place.committed, offset, previous, generation):
+            raise Conflict(f"Partition {place.number} changed meanwhile.")
+    if group.kind == SHARED:
+        groups.shared_kind().on_seek(tx, group)
+    tx.outcome.moved.add(group.id)
