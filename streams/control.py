@@ -11,6 +11,7 @@ from brokerweb.core.names import check_name
 from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
 from streams.definitions import find, forget
+from streams.membership import partitions_added
 from streams.models import Partition, Stream
 from streams.settings import PARTITIONS, to_dict, validate
 
@@ -39,6 +40,8 @@ def declare(tx: Transaction, name: str, settings: Mapping[str, Any], *, create: 
     _store(tx, stream, changes)
     for number in range(have, wanted):
         tx.change(C.add_partition, stream.pk, number)
+    if have < wanted:
+        partitions_added(tx, stream.pk)
     forget(tx, name)
     tx.outcome.streams.add(stream.pk)
     return Stream.objects.get(pk=stream.pk), created

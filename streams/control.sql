@@ -74,12 +74,3 @@ DELETE FROM streams_partition WHERE stream_id = :stream;
 
 -- remove_stream (id): the stream is gone
 DELETE FROM streams_stream WHERE id = :id AND deleted_at IS NOT NULL;
-
--- remove_positions (stream): its groups' positions
-DELETE FROM streams_grouppartition WHERE group_id IN (SELECT id FROM streams_consumergroup WHERE stream_id = :stream);
-
--- remove_members (stream): its groups' members
-DELETE FROM streams_member WHERE group_id IN (SELECT id FROM streams_consumergroup WHERE stream_id = :stream);
-
--- remove_groups (stream): its groups
-DELETE FROM streams_consumergroup WHERE stream_id = :stream;

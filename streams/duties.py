@@ -5,6 +5,7 @@ from __future__ import annotations
 from brokerweb.storage.transaction import Transaction
 from streams.compaction import compact
 from streams.control import C
+from streams.groups import delete_groups_of
 from streams.models import MAX_OFFSET, OFFSET_BITS
 from streams.retention import retain
 
@@ -23,13 +24,16 @@ def sweep_deleted(tx: Transaction, limit: int = LIMIT) -> int:
     row = tx.row(C.deleted_stream)
     if row is None:
         return 0
-    stream_id = row[0]
+    stream_id: int = row[0]
+    removed = delete_groups_of(tx, stream_id)
+    if removed:
+        return removed
     for (partition_id,) in tx.rows(C.partition_ids, stream_id):
         first, beyond = partition_id << OFFSET_BITS, partition_id << OFFSET_BITS | MAX_OFFSET
         oldest = tx.rows(C.oldest, first, beyond, limit)
         if oldest:
             return tx.change(C.remove_range, first, oldest[-1][0] + 1)
         tx.change(C.forget_latest_of, partition_id)
-    for statement in (C.remove_positions, C.remove_members, C.remove_groups, C.forget_stream_dedup, C.remove_partitions):
+    for statement in (C.forget_stream_dedup, C.remove_partitions):
         tx.change(statement, stream_id)
     return tx.change(C.remove_stream, stream_id)
