@@ -1,0 +1,28 @@
+"""A second database is one more parameter of ``store``, with the alias it has in the tests' settings."""
+
+from __future__ import annotations
+
+import pytest
+
+from brokerweb.core import clock
+from tests.contract.store import Orders, Store
+from tests.queues.bench import Time
+
+ALIASES = {"sqlite": "default"}
+
+
+@pytest.fixture
+def time() -> Time:
+    stopped = Time()
+    clock.install(stopped)
+    return stopped
+
+
+@pytest.fixture(params=sorted(ALIASES))
+def store(request: pytest.FixtureRequest, time: Time, db: None) -> Store:
+    return Store(time, ALIASES[request.param])
+
+
+@pytest.fixture
+def orders(store: Store) -> Orders:
+    return store.queue("orders")

@@ -1,0 +1,158 @@
+"""A store to hold the contract against: verbs in a commit each, time that stands still, books checked after every step."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS
+
+from brokerweb.core import events
+from brokerweb.storage.transaction import HandOver, transaction
+from queues import control, duties, engine
+from queues.messages import Accepted, Leased, NewMessage, Settle
+from queues.models import Failure, Message, Queue, QueueCount
+from queues.states import State
+from tests.queues.bench import Time
+
+NAMES = [state.name.lower() for state in State]
+NO_JITTER = {"initial": 1, "factor": 2, "max": 3600, "jitter": 0}
+
+
+class Store:
+    """One database. ``outcome`` is what the last commit told; ``handover`` is asked inside publishes."""
+
+    def __init__(self, time: Time, alias: str = DEFAULT_DB_ALIAS) -> None:
+        self.time, self.alias = time, alias
+        self.handover: HandOver | None = None
+        self.outcome = events.Outcome()
+
+    def do(self, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run a verb in a commit of its own; whatever becomes of it, the books are right afterwards."""
+        try:
+            with transaction(self.alias, self.handover) as tx:
+                result = verb(tx, *args, **kwargs)
+            self.outcome = tx.outcome
+            return result
+        finally:
+            self.check_books()
+
+    def queue(self, name: str = "orders", **settings: Any) -> Orders:
+        self.do(control.declare, name, {"backoff": NO_JITTER, **settings})
+        return Orders(self, name)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, and the duties do what is due by then."""
+        self.time.advance(seconds)
+        self.run_duties()
+
+    def run_duties(self, limit: int = duties.LIMIT) -> None:
+        for duty in (duties.promote, duties.expire_leases, duties.expire_messages):
+            while self.do(duty, limit):
+                pass
+
+    def message(self, id: int) -> Message:
+        return Message.objects.using(self.alias).get(pk=id)
+
+    def state(self, id: int) -> str:
+        found = Message.objects.using(self.alias).filter(pk=id).first()
+        return "gone" if found is None else State(found.state).name.lower()
+
+    def states(self, ids: list[int]) -> list[str]:
+        return [self.state(id) for id in ids]
+
+    # The books
+
+    def check_books(self) -> None:
+        """Counters equal a recount, keys have one head each, and nothing is left of what is gone."""
+        messages = list(Message.objects.using(self.alias).defer("body"))
+        deleted = set(Queue.objects.using(self.alias).exclude(deleted_at=None).values_list("pk", flat=True))
+        counted: Counter[tuple[int, str]] = Counter()
+        for row in QueueCount.objects.using(self.alias).values("queue_id", *NAMES):
+            counted.update({(row["queue_id"], name): row[name] for name in NAMES if row[name]})
+        stored = Counter((m.queue_id, NAMES[m.state]) for m in messages if m.queue_id not in deleted)
+        assert {k: n for k, n in counted.items() if n and k[0] not in deleted} == stored
+        self._check_keys(messages)
+        failures = set(Failure.objects.using(self.alias).values_list("message_id", flat=True))
+        assert failures <= {m.pk for m in messages}
+        assert all(m.reason for m in messages if m.state == State.DEAD)
+
+    def _check_keys(self, messages: list[Message]) -> None:
+        keyed = set(Queue.objects.using(self.alias).filter(keyed=True).values_list("pk", flat=True))
+        heads = Counter((m.queue_id, m.key) for m in messages if m.holds_key)
+        active = Counter(
+            (m.queue_id, m.key)
+            for m in messages
+            if m.queue_id in keyed and m.key is not None and m.state in (State.READY, State.LEASED)
+        )
+        blocked = {(m.queue_id, m.key) for m in messages if m.state == State.BLOCKED}
+        assert not active - heads, "only heads are ready or leased"
+        assert blocked <= set(heads), "a key with blocked messages has a head"
+        assert all(n == 1 for n in heads.values())
+        assert not [m.pk for m in messages if m.holds_key and m.state in (State.BLOCKED, State.DEAD)]
+
+
+class Orders:
+    """One queue of a store."""
+
+    def __init__(self, store: Store, name: str) -> None:
+        self.store, self.name = store, name
+
+    @property
+    def row(self) -> Queue:
+        return Queue.objects.using(self.store.alias).get(name=self.name)
+
+    def publish_all(self, messages: list[NewMessage]) -> list[Accepted]:
+        return self.store.do(engine.publish, self.name, messages, publisher="shop")  # type: ignore[no-any-return]
+
+    def publish(self, *bodies: object, **fields: Any) -> list[int]:
+        return [a.id for a in self.publish_all([NewMessage(str(b).encode(), **fields) for b in bodies])]
+
+    def one(self, body: object = 1, **fields: Any) -> int:
+        return self.publish(body, **fields)[0]
+
+    def lease(
+        self, limit: int = 1, *, holder: str = "worker", lease: float | None = None, acknowledge: bool = True
+    ) -> list[Leased]:
+        handout = self.store.do(engine.lease, self.name, limit, engine.Terms(holder, lease, acknowledge))
+        return handout.messages  # type: ignore[no-any-return]
+
+    def take(self) -> Leased:
+        [message] = self.lease()
+        return message
+
+    def settle(self, kind: Any, *messages: Leased, **fields: Any) -> list[str]:
+        settles = [Settle(kind, m.receipt or "", **fields) for m in messages]
+        return [answer.status for answer in self.store.do(engine.settle, settles)]
+
+    def ack(self, *messages: Leased) -> list[str]:
+        return self.settle("ack", *messages)
+
+    def nack(self, *messages: Leased, delay: float | None = None, error: str | None = None) -> list[str]:
+        return self.settle("nack", *messages, delay=delay, error=error)
+
+    def kill(self, body: object = 1, **fields: Any) -> int:
+        """A dead message; nothing else may be ready."""
+        id = self.one(body, **fields)
+        assert self.settle("dead", *self.lease(), error="bad") == ["ok"]
+        return id
+
+    def drain(self, limit: int = 100) -> list[int]:
+        """The ids in the order in which they are handed out; all are acknowledged."""
+        ids: list[int] = []
+        while leased := self.lease(limit):
+            ids += [m.id for m in leased]
+            self.ack(*leased)
+        return ids
+
+    def counts(self) -> dict[str, int]:
+        """The states that are not empty."""
+        counted: Counter[str] = Counter()
+        for row in QueueCount.objects.using(self.store.alias).filter(queue_id=self.row.pk).values(*NAMES):
+            counted.update(row)
+        return {name: n for name, n in counted.items() if n}
+
+    def failures(self, id: int) -> list[tuple[int, str, str | None, str | None]]:
+        found = Failure.objects.using(self.store.alias).filter(message_id=id).order_by("id")
+        return list(found.values_list("attempt", "kind", "consumer", "error"))

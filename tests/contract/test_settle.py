@@ -1,0 +1,356 @@
+"""Settle: the lease fences, failures count, and a message ends in exactly one way."""
+
+from __future__ import annotations
+
+import pytest
+
+from brokerweb.core import clock
+from brokerweb.core.errors import NotFound
+from queues import control, duties, engine
+from queues.messages import Settle
+from queues.models import Queue
+from tests.contract.store import Orders, Store
+
+HOSTILE = [
+    "", "-", "--", "1-1", "1-1-1-1", "-1-1-1", "a-b-c", "1-1-x", " 1-1-1", "1-1-1 ", "1-1-1\n", "01-1-1", "1_0-1-1", "+1-1-1",
+    "1-1-\u0661", "1.0-1-1", "0-0-0", "1-1-0", f"1-1-{2**63}", f"1-{2**63}-1", f"{2**63}-1-1", f"1-1-{10**30}",
+    "9" * 5000 + "-1-1", "\x00", "\ud800",
+]  # fmt: skip
+
+
+def test_an_ack_is_final(orders: Orders):
+    id = orders.one()
+    held = orders.take()
+    assert orders.ack(held) == ["ok"]
+    assert orders.store.state(id) == "gone"
+    assert orders.ack(held) == ["lease_lost"]
+    assert orders.lease() == []
+
+
+@pytest.mark.parametrize("receipt", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_text_that_is_no_receipt_of_a_lease_is_lease_lost(orders: Orders, receipt: str):
+    orders.one()
+    orders.lease()
+    for kind in ("ack", "nack", "extend"):
+        [answer] = orders.store.do(engine.settle, [Settle(kind, receipt)])  # type: ignore[arg-type]
+        assert answer == (receipt, "lease_lost", None)
+    assert orders.counts() == {"leased": 1}
+
+
+def test_each_receipt_is_answered_by_itself_in_order(orders: Orders):
+    orders.publish(*range(6))
+    a, b, c, d, e, f = orders.lease(6)
+    kinds = [("ack", a), ("ack", a), ("nack", b), ("ack", c), ("dead", d), ("release", e), ("ack", b), ("extend", f), ("ack", f)]
+    settles = [Settle(kind, m.receipt or "") for kind, m in kinds]  # type: ignore[arg-type]
+    answers = orders.store.do(engine.settle, settles)
+    assert [x.receipt for x in answers] == [m.receipt for _, m in kinds]
+    assert [x.status for x in answers] == ["ok", "lease_lost", "ok", "ok", "ok", "ok", "lease_lost", "ok", "ok"]
+    assert answers[7].lease_until == orders.store.time.now() + clock.seconds(30)
+    assert orders.counts() == {"scheduled": 1, "dead": 1, "ready": 1}
+
+
+def test_receipts_of_several_queues_may_be_settled_together(store: Store):
+    queues = [store.queue(name) for name in ("a", "b")]
+    held = []
+    for queue in queues * 2:
+        queue.one()
+        held.append(queue.take())
+    assert queues[0].ack(*held) == ["ok"] * 4
+    assert [queue.counts() for queue in queues] == [{}, {}]
+
+
+def test_a_settlement_of_one_queue_takes_no_receipt_of_another(store: Store):
+    a, b = store.queue("a"), store.queue("b")
+    b.one()
+    foreign = b.take()
+    [answer] = store.do(engine.settle, [Settle("ack", foreign.receipt or "")], queue="a")
+    assert answer.status == "lease_lost"
+    with pytest.raises(NotFound):
+        store.do(engine.settle, [], queue="nowhere")
+    assert (a.counts(), b.counts()) == ({}, {"leased": 1})
+
+
+def test_who_may_not_consume_a_queue_may_not_settle_there(orders: Orders):
+    orders.publish(1, 2)
+    held = [m.receipt or "" for m in orders.lease(2)]
+    asked: list[str] = []
+
+    def may(queue: str) -> bool:
+        asked.append(queue)
+        return False
+
+    answers = orders.store.do(engine.settle, [Settle("ack", held[0]), Settle("nack", held[1])], may=may)
+    assert [a.status for a in answers] == ["lease_lost"] * 2
+    assert set(asked) == {"orders"}
+    assert orders.counts() == {"leased": 2}
+
+
+def test_an_old_receipt_never_fits_a_new_lease(orders: Orders):
+    orders.one()
+    old = []
+    for _ in range(3):
+        held = orders.take()
+        assert orders.ack(*old) == ["lease_lost"] * len(old)
+        orders.settle("release", held)
+        old.append(held)
+    assert len({m.receipt for m in old}) == 3
+    assert orders.counts() == {"ready": 1}
+
+
+def test_attempts_count_every_hand_out_and_never_go_down(orders: Orders):
+    id = orders.one()
+    orders.settle("release", orders.take())
+    orders.nack(orders.take(), delay=0)
+    orders.settle("dead", orders.take())
+    orders.store.do(control.requeue, "orders", id)
+    again = orders.take()
+    assert (again.attempts, again.failures) == (4, 0)
+
+
+# Nack
+
+
+def test_a_nack_waits_by_the_queues_backoff(orders: Orders):
+    orders.one()
+    for failures, wait in ((1, 1), (2, 2), (3, 4)):
+        held = orders.take()
+        assert orders.nack(held) == ["ok"]
+        due = orders.store.time.now() + clock.seconds(wait)
+        assert orders.store.message(held.id).due_at == clock.to_datetime(due)
+        assert orders.store.message(held.id).failures == failures
+        assert orders.store.outcome.due_at == due
+        orders.store.pass_time(wait)
+
+
+def test_a_nack_waits_as_long_as_it_says(orders: Orders):
+    orders.one()
+    orders.nack(orders.take(), delay=90)
+    orders.store.pass_time(89)
+    assert orders.lease() == []
+    orders.store.pass_time(1)
+    assert orders.take().failures == 1
+
+
+def test_a_nack_without_wait_is_ready_at_once_in_its_old_place(orders: Orders):
+    ids = orders.publish(1, 2)
+    orders.nack(orders.take(), delay=0)
+    assert orders.store.outcome.ready == {orders.row.pk}
+    assert orders.drain() == ids
+
+
+def test_a_nacked_message_keeps_its_place_after_the_backoff(orders: Orders):
+    ids = orders.publish(1, 2)
+    orders.nack(orders.take())
+    orders.store.pass_time(1)
+    assert orders.drain() == ids
+
+
+def test_the_last_failure_makes_it_dead_with_the_last_error(store: Store):
+    orders = store.queue(max_failures=2)
+    id = orders.one()
+    orders.nack(orders.take(), delay=0, error="first")
+    orders.nack(orders.take(), delay=0, error="second")
+    message = store.message(id)
+    assert (store.state(id), message.reason, message.last_error, message.failures) == ("dead", "max_failures", "second", 2)
+    assert store.outcome.counts["dead", orders.row.pk] == 1
+
+
+def unlimited(store: Store) -> Orders:
+    orders = store.queue()
+    Queue.objects.using(store.alias).update(max_failures=None)
+    return orders
+
+
+def test_without_max_failures_there_is_no_last_failure(store: Store):
+    orders = unlimited(store)
+    orders.one()
+    for _ in range(30):
+        orders.nack(orders.take(), delay=0)
+    assert orders.counts() == {"ready": 1}
+
+
+def test_releases_cost_no_failure(store: Store):
+    orders = store.queue(max_failures=1)
+    ids = orders.publish(1, 2)
+    for _ in range(3):
+        assert orders.settle("release", orders.take()) == ["ok"]
+    assert store.outcome.ready == {orders.row.pk}
+    assert orders.failures(ids[0]) == []
+    assert orders.drain() == ids
+
+
+def test_expired_leases_and_lost_consumers_are_failures_too(store: Store):
+    orders = store.queue(max_failures=3)
+    id = orders.one()
+    orders.lease()
+    store.pass_time(30)
+    orders.settle("lose", *orders.lease(holder="ws:node/1/a"))
+    orders.nack(orders.take(), error="bad")
+    assert store.state(id) == "dead"
+    assert [f[1] for f in orders.failures(id)] == ["lease_expired", "consumer_lost", "nacked"]
+
+
+def test_a_rejected_message_is_dead_at_once(orders: Orders):
+    id = orders.one()
+    orders.settle("dead", *orders.lease(holder="picky"), error="nonsense")
+    message = orders.store.message(id)
+    assert (orders.store.state(id), message.reason, message.last_error) == ("dead", "rejected", "nonsense")
+    assert orders.failures(id) == [(1, "rejected", "picky", "nonsense")]
+    assert message.due_at == clock.to_datetime(orders.store.time.now())
+
+
+# Failures
+
+
+def test_failures_are_recorded_with_attempt_consumer_error_and_time(orders: Orders):
+    id = orders.one()
+    orders.nack(*orders.lease(holder="a"), delay=0, error="one")
+    orders.settle("release", *orders.lease(holder="b"))
+    orders.nack(*orders.lease(holder="c"), delay=0)
+    assert orders.failures(id) == [(1, "nacked", "a", "one"), (3, "nacked", "c", None)]
+
+
+def test_failures_go_with_their_message(orders: Orders):
+    acked, deleted = orders.publish(1, 2)
+    orders.nack(*orders.lease(2), delay=0)
+    orders.ack(orders.take())
+    orders.store.do(control.delete_message, "orders", deleted)
+    assert orders.failures(acked) == orders.failures(deleted) == []
+
+
+def test_only_the_newest_failures_of_a_message_are_kept(store: Store):
+    orders = unlimited(store)
+    id = orders.one()
+    for n in range(105):
+        orders.nack(orders.take(), delay=0, error=str(n))
+    kept = orders.failures(id)
+    assert 100 <= len(kept) <= 101
+    assert kept[-1][3] == "104"
+
+
+# Poison
+
+
+def test_a_message_whose_consumer_was_lost_is_ready_at_once_and_goes_alone(orders: Orders):
+    ids = orders.publish(1, 2, 3)
+    assert orders.settle("lose", *orders.lease(2)) == ["ok", "ok"]
+    for id in ids[:2]:
+        [alone] = orders.lease(10)
+        assert (alone.id, alone.failures, alone.alone) == (id, 1, True)
+        orders.ack(alone)
+    assert [m.id for m in orders.lease(10)] == ids[2:]
+
+
+def test_an_ordinary_message_is_not_followed_by_one_that_goes_alone(orders: Orders):
+    poison, *rest = orders.publish(1, 2, 3)
+    orders.settle("lose", orders.take())
+    orders.one(priority=9)
+    assert len(orders.lease(10)) == 1
+    assert [m.id for m in orders.lease(10)] == [poison]
+    assert [m.id for m in orders.lease(10)] == rest
+
+
+def test_a_round_passes_over_what_goes_alone_and_says_so(orders: Orders):
+    poison, *rest = orders.publish(1, 2, 3)
+    orders.settle("lose", orders.take())
+    wants = [engine.Want(5, engine.Terms("a")), engine.Want(5, engine.Terms("b"))]
+    parts, left = orders.store.do(engine.lease_round, orders.row.pk, wants)
+    assert sorted(m.id for part in parts for m in part) == rest
+    assert (left.alone, left.more) == (True, False)
+    alone = orders.store.do(engine.lease_alone, orders.row.pk, engine.Terms("a"))
+    assert [m.id for m in alone.messages] == [poison]
+    assert orders.store.do(engine.lease_alone, orders.row.pk, engine.Terms("a")).messages == []
+
+
+def test_a_released_message_still_goes_alone(orders: Orders):
+    orders.publish(1, 2)
+    orders.settle("lose", orders.take())
+    orders.settle("release", orders.take())
+    assert len(orders.lease(10)) == 1
+
+
+def test_another_kind_of_failure_ends_going_alone(orders: Orders):
+    orders.publish(1, 2)
+    orders.settle("lose", orders.take())
+    orders.nack(orders.take(), delay=0)
+    assert len(orders.lease(10)) == 2
+
+
+def test_a_poison_message_has_exactly_max_failures_attempts(store: Store):
+    orders = store.queue(max_failures=4)
+    poison, bystander = orders.publish(1, 2)
+    attempts = 0
+    for _ in range(10):
+        leased = orders.lease(10)
+        attempts += poison in [m.id for m in leased]
+        orders.settle("lose", *(m for m in leased if m.id == poison or attempts == 1))
+    assert attempts == 4
+    message = store.message(poison)
+    assert (message.reason, message.attempts, message.last_error) == ("max_failures", 4, "consumer lost")
+    assert store.message(bystander).failures == 1
+
+
+# Hand-out
+
+
+def test_a_lease_hands_out_no_more_than_asked_for(orders: Orders):
+    orders.publish(*range(5))
+    handout = orders.store.do(engine.lease, "orders", 3, engine.Terms("w"))
+    assert (len(handout.messages), handout.more) == (3, True)
+    handout = orders.store.do(engine.lease, "orders", 3, engine.Terms("w"))
+    assert (len(handout.messages), handout.more) == (2, False)
+
+
+def test_an_answer_carries_half_a_mebibyte_of_bodies_and_one_larger_message_goes_alone(store: Store):
+    orders = store.queue(max_body_bytes=1024 * 1024)
+    for size in (600, 300, 200, 100):
+        orders.one("x" * 1024 * size)
+    assert [[len(m.body) // 1024 for m in orders.lease(10)] for _ in range(3)] == [[600], [300, 200], [100]]
+
+
+def test_a_round_is_fair(orders: Orders):
+    orders.publish(*range(10))
+    wants = [
+        engine.Want(10, engine.Terms("busy"), 6),
+        engine.Want(10, engine.Terms("idle"), 0),
+        engine.Want(1, engine.Terms("small"), 0),
+    ]
+    parts, left = orders.store.do(engine.lease_round, orders.row.pk, wants)
+    assert [len(part) for part in parts] == [2, 7, 1]
+    assert not left.more
+    assert {orders.store.message(m.id).holder for m in parts[0]} == {"busy"}
+
+
+def test_without_acknowledgement_a_message_is_gone_in_the_hand_out(orders: Orders):
+    orders.publish(1, 2)
+    out = orders.lease(2, acknowledge=False)
+    assert [m.receipt for m in out] == [None, None]
+    assert orders.counts() == {}
+    assert orders.store.outcome.counts["delivered", orders.row.pk] == 2
+
+
+def test_failures_are_gone_when_a_retried_message_is_taken_without_acknowledgement(orders: Orders):
+    id = orders.one()
+    orders.nack(orders.take(), delay=0)
+    orders.lease(acknowledge=False)
+    assert orders.failures(id) == []
+
+
+# The start of the only node
+
+
+def test_what_the_last_runs_sockets_held_is_released(orders: Orders):
+    by_socket, by_rest = orders.publish(1, 2)
+    orders.lease(holder="ws:node-1/abc/1")
+    orders.lease(holder="rest:token:1")
+    assert orders.store.do(duties.release_sockets) == 1
+    assert orders.store.states([by_socket, by_rest]) == ["ready", "leased"]
+    assert orders.failures(by_socket) == []
+
+
+def test_of_these_leases_some_are_over(orders: Orders):
+    orders.publish(1, 2, 3)
+    a, b, c = orders.lease(3)
+    orders.ack(a)
+    receipts = [m.receipt for m in (a, b, c)]
+    assert orders.store.do(duties.ended_of, [*receipts, "nonsense"]) == [a.receipt, "nonsense"]
