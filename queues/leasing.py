@@ -143,6 +143,8 @@ def _hand_out(tx: Transaction, source: Definition, found: list[Leased], terms: T
         _lease(tx, source, found, terms)
     else:
         _take(tx, source, found)
+    # What the commit hands over is sent before the answers to its calls: a later publish in it must not overtake these.
+    tx.memo["nothing ready", source.id] = False
     tx.count(source.id, State.READY, -len(found))
     tx.outcome.event(events.DELIVERED, source.id, len(found))
 

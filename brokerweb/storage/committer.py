@@ -98,7 +98,6 @@ class Committer:
         try:
             while (batch := self._gather()) is not None:
                 self._commit(batch)
-                self._settle_accounts(batch)
         finally:
             connection.close()
 
@@ -146,13 +145,17 @@ class Committer:
             self._deliver(waiting)
 
     def _commit(self, batch: list[Call]) -> None:
-        """Run the batch in as few transactions as its time allows."""
+        """Run the batch in as few transactions as its time allows; calls are answered before the next one commits,
+        so that what it hands over cannot overtake what these have leased.
+        """
         while batch:
             done = self._try_together(batch)
             if done == 0:
                 for call in batch:
                     self._run_alone(call)
+                    self._settle_accounts([call])
                 return
+            self._settle_accounts(batch[:done])
             batch = batch[done:]
 
     def _try_together(self, batch: list[Call]) -> int:

@@ -146,7 +146,7 @@ def test_nothing_overtakes_what_was_leased_in_the_same_commit(orders: Orders):
     waits(orders.store, Waiting("a", 5))
 
     def lease_and_publish(tx):
-        taken = engine.lease(tx, "orders", limit=1, holder="b").messages
+        taken = engine.lease(tx, "orders", 1, engine.Terms("b")).messages
         return taken, engine.publish(tx, "orders", [NewMessage(b"2")])
 
     [taken], [second] = orders.store.do(lease_and_publish)
