@@ -20,7 +20,7 @@ def test_every_path_of_the_url_table_is_in_the_document_and_the_other_way_round(
     routes = {
         re.sub(r"<str:(\w+)>", r"{\1}", str(pattern.pattern))
         for pattern in get_resolver("brokerweb.faces.rest.urls").url_patterns
-        if pattern.name not in ("schema", "docs") and str(pattern.pattern)
+        if str(pattern.pattern) not in ("schema", "docs", "")
     }
     assert {BASE + route for route in routes} == set(document()["paths"])
 
