@@ -8,6 +8,7 @@ import logging
 import socket as sockets
 from collections import deque
 from collections.abc import Iterator
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
@@ -80,24 +81,27 @@ class Rest:
 class Socket:
     """One WebSocket. Frames that are not the answer being waited for are kept in ``pending`` in order."""
 
-    def __init__(self, connection: ClientConnection) -> None:
-        self.connection = connection
+    def __init__(self, connection: ClientConnection, ends: ExitStack) -> None:
+        self.connection, self._ends = connection, ends
         self.pending: deque[Json] = deque()
         self.numbers = itertools.count(1)
 
     @classmethod
     def open(cls, url: str, token: str) -> Socket:
         """Connect and wait for ``hello``."""
-        connection = connect(
-            url,
-            additional_headers={"Authorization": f"Bearer {token}"},
-            subprotocols=[Subprotocol("brokerweb.v1")],
-            compression=None,
-            max_size=None,
-            proxy=None,
-            close_timeout=2,
+        ends = ExitStack()
+        connection = ends.enter_context(
+            connect(
+                url,
+                additional_headers={"Authorization": f"Bearer {token}"},
+                subprotocols=[Subprotocol("brokerweb.v1")],
+                compression=None,
+                max_size=None,
+                proxy=None,
+                close_timeout=2,
+            )
         )
-        socket = cls(connection)
+        socket = cls(connection, ends)
         assert socket.receive(10)["op"] == "hello"
         return socket
 
@@ -147,7 +151,7 @@ class Socket:
 
     def close(self) -> None:
         """A clean close, code 1000."""
-        self.connection.close()
+        self._ends.close()
 
     @property
     def close_code(self) -> int | None:
