@@ -2,7 +2,7 @@
 
 from queues.definitions import find, find_by_id
 from queues.leasing import Terms, Want, lease, lease_alone, lease_round
-from queues.publishing import publish
+from queues.publishing import check, publish
 from queues.settling import settle
 
-__all__ = ["Terms", "Want", "find", "find_by_id", "lease", "lease_alone", "lease_round", "publish", "settle"]
+__all__ = ["Terms", "Want", "check", "find", "find_by_id", "lease", "lease_alone", "lease_round", "publish", "settle"]

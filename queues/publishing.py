@@ -35,6 +35,17 @@ def publish(
     return [Accepted(i, False) for i in _store(tx, target, messages, origin)]
 
 
+def check(tx: Transaction, queue: str, messages: Sequence[NewMessage]) -> None:
+    """Raise what ``publish`` would, NotFound, TooLarge or QueueFull, and write nothing: for callers with more to do.
+
+    Messages are taken for new, whatever their dedup_id.
+    """
+    target = find(tx, queue)
+    _check_sizes(target, messages)
+    if target.max_length is not None:
+        _overflow(tx, target, len(messages))
+
+
 def _check_sizes(target: Definition, messages: Sequence[NewMessage]) -> None:
     limit = target.max_body_bytes
     for i, message in enumerate(messages):
@@ -230,15 +241,21 @@ def _count(tx: Transaction, target: Definition, plan: _Plan) -> None:
         tx.outcome.ready.add(target.id)
 
 
-def _make_room(tx: Transaction, target: Definition, n: int) -> None:
+def _overflow(tx: Transaction, target: Definition, n: int) -> tuple[int, list[int]]:
+    """How many messages must go before ``n`` fit, and the counts per state. Raises QueueFull when none may."""
     counts = tx.counted(target.id)
     limit = target.max_length or 0
-    over = counts[SCHEDULED] + counts[READY] + counts[BLOCKED] + counts[LEASED] + n - limit
+    waiting = counts[SCHEDULED] + counts[READY] + counts[BLOCKED]
+    over = waiting + counts[LEASED] + n - limit
+    if over > 0 and (target.overflow == "refuse" or over > waiting):
+        raise QueueFull(f"Queue {target.name} holds {limit} messages at most.")
+    return over, counts
+
+
+def _make_room(tx: Transaction, target: Definition, n: int) -> None:
+    over, counts = _overflow(tx, target, n)
     if over <= 0:
         return
-    waiting = counts[SCHEDULED] + counts[READY] + counts[BLOCKED]
-    if target.overflow == "refuse" or over > waiting:
-        raise QueueFull(f"Queue {target.name} holds {limit} messages at most.")
     oldest = []
     for state in (SCHEDULED, READY, BLOCKED):
         if counts[state]:

@@ -18,6 +18,8 @@ Counts = dict[tuple[str, int], int]
 class Stats:
     """A ring of one bucket a second, and totals. Safe to use from any thread."""
 
+    rated: tuple[str, ...] = RATES
+
     def __init__(self, monotonic: Callable[[], int] = clock.monotonic) -> None:
         self._monotonic = monotonic
         self._mutex = threading.Lock()
@@ -27,11 +29,15 @@ class Stats:
 
     def __call__(self, outcome: events.Outcome) -> None:
         """Listen to one commit."""
-        if not outcome.counts:
+        self.add(outcome.counts)
+
+    def add(self, counts: Counts) -> None:
+        """Count what happened just now."""
+        if not counts:
             return
         with self._mutex:
             bucket = self._bucket(self._monotonic() // clock.SECOND)
-            for key, n in outcome.counts.items():
+            for key, n in counts.items():
                 if key[0] == events.REMOVED:
                     self._forget(key[1])
                     continue
@@ -43,7 +49,7 @@ class Stats:
         now = self._monotonic()
         with self._mutex:
             shares = [(share, bucket) for second, bucket in self._ring if (share := _share(second, now)) > 0]
-            sums = {name: sum(share * bucket.get((name, queue_id), 0) for share, bucket in shares) for name in RATES}
+            sums = {name: sum(share * bucket.get((name, queue_id), 0) for share, bucket in shares) for name in self.rated}
         return {name: round(n / WINDOW, 2) for name, n in sums.items()}
 
     def totals(self) -> Counts:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import models
 
 from brokerweb.storage.fields import InstantField
@@ -17,6 +15,10 @@ class Topic(models.Model):
     created_at = InstantField()
     unrouted = models.CharField(max_length=10, default="refuse")  # or drop
     dedup_window = models.FloatField(default=300)
+    # Drawn anew with every change, never counted up: what is remembered of the bindings under a version must not fit
+    # another set of them, also when the change that drew it was rolled back.
+    version = models.BigIntegerField(default=0)
+    dropped = models.BigIntegerField(default=0)  # messages no binding matched, since the topic exists
 
     class Meta:
         constraints = [models.CheckConstraint(name="topic_unrouted_known", condition=models.Q(unrouted__in=["refuse", "drop"]))]
@@ -32,7 +34,10 @@ class Binding(models.Model):
     position = models.IntegerField()  # the order they were given in
     pattern = models.CharField(max_length=255)
     to = models.CharField(max_length=210)  # queue:NAME or stream:NAME
-    headers: models.JSONField[Any, Any] = models.JSONField(default=dict)
+    headers = models.TextField(default="{}")  # a JSON object of strings, as text
+
+    class Meta:
+        indexes = [models.Index("to", name="binding_target")]  # which topics lead here
 
     def __str__(self) -> str:
         return f"{self.pattern} -> {self.to}"
@@ -44,7 +49,7 @@ class TopicDedup(models.Model):
     pk = models.CompositePrimaryKey("topic_id", "dedup_id")
     topic_id = models.BigIntegerField()
     dedup_id = models.CharField(max_length=255)
-    routed: models.JSONField[Any, Any] = models.JSONField()
+    routed = models.TextField()  # JSON
     expires_at = InstantField()
 
     class Meta:

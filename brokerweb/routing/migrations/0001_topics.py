@@ -21,6 +21,8 @@ class Migration(migrations.Migration):
                 ('created_at', brokerweb.storage.fields.InstantField()),
                 ('unrouted', models.CharField(default='refuse', max_length=10)),
                 ('dedup_window', models.FloatField(default=300)),
+                ('version', models.BigIntegerField(default=0)),
+                ('dropped', models.BigIntegerField(default=0)),
             ],
             options={
                 'constraints': [models.CheckConstraint(condition=models.Q(('unrouted__in', ['refuse', 'drop'])), name='topic_unrouted_known')],
@@ -33,9 +35,12 @@ class Migration(migrations.Migration):
                 ('position', models.IntegerField()),
                 ('pattern', models.CharField(max_length=255)),
                 ('to', models.CharField(max_length=210)),
-                ('headers', models.JSONField(default=dict)),
+                ('headers', models.TextField(default='{}')),
                 ('topic', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='bindings', to='brokerweb_routing.topic')),
             ],
+            options={
+                'indexes': [models.Index(models.F('to'), name='binding_target')],
+            },
         ),
         migrations.CreateModel(
             name='TopicDedup',
@@ -43,7 +48,7 @@ class Migration(migrations.Migration):
                 ('pk', models.CompositePrimaryKey('topic_id', 'dedup_id', blank=True, editable=False, primary_key=True, serialize=False)),
                 ('topic_id', models.BigIntegerField()),
                 ('dedup_id', models.CharField(max_length=255)),
-                ('routed', models.JSONField()),
+                ('routed', models.TextField()),
                 ('expires_at', brokerweb.storage.fields.InstantField()),
             ],
             options={

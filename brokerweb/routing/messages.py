@@ -1,0 +1,85 @@
+"""What goes into the verbs of routing and what comes out. Answers encode as they are shown: ids and offsets are texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from queues.messages import NewMessage, Settle
+from streams.records import NewRecord
+
+
+class TopicMessage(Struct):
+    """A message for any destination: ``routing_key`` is for topics, ``partition`` for streams, delays and the like for queues."""
+
+    message: NewMessage
+    routing_key: str = ""
+    partition: int | None = None
+
+    def for_stream(self) -> NewRecord:
+        m = self.message
+        return NewRecord(
+            m.body, m.binary, m.key, m.headers, m.content_type, m.dedup_id, self.partition, m.reply_to, m.correlation_id
+        )  # fmt: skip
+
+
+class Copy(Struct, omit_defaults=True):
+    """Where a copy is: ``id`` in a queue, ``partition`` and ``offset`` in a stream."""
+
+    to: str
+    id: str | None = None
+    partition: int | None = None
+    offset: str | None = None
+
+
+class Published(Struct):
+    """The answer to one message published to a topic; with ``duplicate`` the copies that its ``dedup_id`` named before."""
+
+    routed: list[Copy]
+    duplicate: bool = False
+
+
+class Commit(Struct):
+    """Positions of a consumer group to be committed: the next offset to read, by partition."""
+
+    stream: str
+    group: str
+    offsets: Mapping[int, int]
+    generation: int | None = None
+
+
+class Publish(Struct):
+    """Messages for one destination: ``queue:``, ``stream:`` or ``topic:`` and its name."""
+
+    to: str
+    messages: Sequence[TopicMessage]
+
+
+class TransactRequest(Struct):
+    """What is to happen in one commit or not at all; ``settle`` by queue."""
+
+    settle: Mapping[str, Sequence[Settle]] = {}
+    commit: Sequence[Commit] = ()
+    publish: Sequence[Publish] = ()
+    dedup_id: str | None = None
+
+    def uses(self) -> list[tuple[str, str, str]]:
+        """(verb, kind, name) of every permission that it needs, once each."""
+        consumed = [("consume", "queue", queue) for queue in self.settle]
+        committed = [("consume", "stream", part.stream) for part in self.commit]
+        published = [("publish", *part.to.partition(":")[::2]) for part in self.publish]
+        return list(dict.fromkeys([*consumed, *committed, *published]))
+
+
+class Transacted(Struct):
+    """The answer to a transaction: per publish its ``to`` and ``results``, as JSON; with ``duplicate`` the first answer again."""
+
+    duplicate: bool
+    publish: Raw
+
+    def plain(self) -> dict[str, Any]:
+        """The answer as plain values."""
+        return {"duplicate": self.duplicate, "publish": msgspec.json.decode(self.publish)}

@@ -1,0 +1,169 @@
+"""Publish to a topic: every copy of every message in one commit, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from brokerweb.core import events
+from brokerweb.core.clock import seconds
+from brokerweb.core.errors import BrokerError, Invalid, Unroutable
+from brokerweb.routing import pointers, stats
+from brokerweb.routing.definitions import Definition, Q, find
+from brokerweb.routing.messages import Copy, Published, TopicMessage
+from brokerweb.storage.transaction import Transaction
+from queues import engine as queues
+from queues.messages import NewMessage
+from streams import engine as streams
+
+MAX_ERRORS = 20  # of those named in one answer
+_headers = msgspec.json.Decoder(dict[str, str]).decode
+_encode = msgspec.json.Encoder().encode
+_copies = msgspec.json.Decoder(list[Copy]).decode
+Routes = dict[int, Iterable[str]]  # a message's place in the request -> where it goes
+
+
+def publish(tx: Transaction, topic: str, messages: Sequence[TopicMessage], *, publisher: str | None = None) -> list[Published]:
+    """Copy messages to where their bindings lead, all or none. Raises NotFound, Unroutable, and what a destination raises.
+
+    A destination gets a message once, however many of its bindings match. An error of a destination names it as ``to``.
+    """
+    target = find(tx, topic)
+    known = _remembered(tx, target, messages)
+    fresh = _first_of_each(messages, known)
+    routes = _routes(target, messages, fresh)
+    _account(tx, target, routes)
+    stored = _Copying(tx, target, messages, publisher).all(routes)
+    return _answers(tx, target, messages, known, stored)
+
+
+def _remembered(tx: Transaction, target: Definition, messages: Sequence[TopicMessage]) -> dict[str, list[Copy]]:
+    ids = {m.message.dedup_id for m in messages if m.message.dedup_id is not None}
+    found = ((dedup_id, tx.row(Q.remembered, target.id, dedup_id, tx.now)) for dedup_id in sorted(ids))
+    return {dedup_id: _copies(row[0]) for dedup_id, row in found if row}
+
+
+def _first_of_each(messages: Sequence[TopicMessage], known: Mapping[str, Any]) -> list[int]:
+    """The places of messages that repeat neither what is known nor one another."""
+    seen = set(known)
+    places = []
+    for place, message in enumerate(messages):
+        dedup_id = message.message.dedup_id
+        if dedup_id is None:
+            places.append(place)
+        elif dedup_id not in seen:
+            seen.add(dedup_id)
+            places.append(place)
+    return places
+
+
+def _routes(target: Definition, messages: Sequence[TopicMessage], places: list[int]) -> Routes:
+    table, routes = target.table, Routes()
+    for place in places:
+        message = messages[place]
+        text = message.message.headers if table.asks_headers else None
+        try:
+            routes[place] = table.targets(message.routing_key, _headers(text) if text else {})
+        except Invalid as error:
+            raise Invalid.at(f"/messages/{place}/routing_key", error.extra["errors"][0]["detail"]) from None
+    return routes
+
+
+def _account(tx: Transaction, target: Definition, routes: Routes) -> None:
+    """Count, and act as the topic says on what no binding matches."""
+    unrouted = [place for place, destinations in routes.items() if not destinations]
+    if unrouted and target.unrouted == "refuse":
+        stats.refused(target.id, len(unrouted))
+        faults = [
+            {"pointer": f"/messages/{place}/routing_key", "detail": "no binding matches"} for place in unrouted[:MAX_ERRORS]
+        ]
+        raise Unroutable(f"No binding of topic {target.name} matches {len(unrouted)} of the messages.", errors=faults)
+    tx.outcome.topic_event(events.PUBLISHED, target.id, len(routes))
+    tx.outcome.topic_event(events.UNROUTED, target.id, len(unrouted))
+
+
+class _Copying:
+    """Stores the copies of one publish, destination by destination."""
+
+    def __init__(self, tx: Transaction, target: Definition, messages: Sequence[TopicMessage], publisher: str | None) -> None:
+        self.tx, self.target, self.messages = tx, target, messages
+        self.publisher = publisher
+
+    def all(self, routes: Routes) -> dict[int, list[Copy]]:
+        """The copies of each message, in the order of its destinations."""
+        groups: dict[str, list[int]] = {}
+        for place, destinations in routes.items():
+            for to in destinations:
+                groups.setdefault(to, []).append(place)
+        # The memory of the topic holds the dedup ids: in the destinations they would meet those of direct publishers.
+        self.bare = {place: _bare(self.messages[place]) for place in routes}
+        stored = {to: dict(zip(groups[to], self._to(to, groups[to]), strict=True)) for to in self._checked(groups)}
+        if dropped := sum(not destinations for destinations in routes.values()):
+            self.tx.change(Q.drop, self.target.id, dropped)
+        return {place: [stored[to][place] for to in destinations] for place, destinations in routes.items()}
+
+    def _checked(self, groups: dict[str, list[int]]) -> list[str]:
+        """The destinations in an order in which a refusal comes before anything is written, where that can be known.
+
+        A verb that fails after it has written costs the committer's whole batch, and a full queue is an everyday thing.
+        """
+        order = []
+        for to in sorted(groups):
+            kind, _, name = to.partition(":")
+            try:
+                if kind == "queue":
+                    queues.check(self.tx, name, [self.bare[place].message for place in groups[to]])
+                    order.append((1, 0, to))
+                else:
+                    order.append((0, streams.find(self.tx, name).max_body_bytes, to))
+            except BrokerError as error:
+                raise pointers.for_copies(error, to, groups[to]) from error
+        return [to for _, _, to in sorted(order)]
+
+    def _to(self, to: str, places: list[int]) -> list[Copy]:
+        kind, _, name = to.partition(":")
+        chosen = [self.bare[place] for place in places]
+        try:
+            if kind == "queue":
+                accepted = queues.publish(
+                    self.tx, name, [m.message for m in chosen], publisher=self.publisher, route=self.target.name
+                )
+                return [Copy(to, id=str(a.id)) for a in accepted]
+            appended = streams.append(
+                self.tx, name, [m.for_stream() for m in chosen], publisher=self.publisher, route=self.target.name
+            )
+            return [Copy(to, partition=a.partition, offset=str(a.offset)) for a in appended]
+        except BrokerError as error:
+            raise pointers.for_copies(error, to, places) from error
+
+
+def _bare(message: TopicMessage) -> TopicMessage:
+    if message.message.dedup_id is None:
+        return message
+    without: NewMessage = msgspec.structs.replace(message.message, dedup_id=None)
+    return msgspec.structs.replace(message, message=without)
+
+
+def _answers(
+    tx: Transaction,
+    target: Definition,
+    messages: Sequence[TopicMessage],
+    known: dict[str, list[Copy]],
+    stored: dict[int, list[Copy]],
+) -> list[Published]:
+    """An answer for every message, in order; what is new under a dedup_id is remembered."""
+    answers, new = [], dict[str, list[Copy]]()
+    for place, message in enumerate(messages):
+        dedup_id = message.message.dedup_id
+        if place in stored:
+            answers.append(Published(stored[place]))
+            if dedup_id is not None:
+                new[dedup_id] = stored[place]
+        else:
+            answers.append(Published(new.get(dedup_id or "") or known.get(dedup_id or "") or [], True))
+    if new:
+        until = tx.now + seconds(target.dedup_window)
+        tx.change_many(Q.remember, [(target.id, d, _encode(copies).decode(), until) for d, copies in sorted(new.items())])
+    return answers

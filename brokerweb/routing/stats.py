@@ -1,0 +1,34 @@
+"""How much goes through topics, told by the outcomes of this process's commits, and what was refused, which no commit tells.
+
+A refused publish that its caller's batch makes the committer try again counts again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from brokerweb.core import events
+from queues.stats import Stats
+
+
+class TopicStats(Stats):
+    """Messages published, and those of them that no binding matched."""
+
+    rated = (events.PUBLISHED, events.UNROUTED)
+
+    def __call__(self, outcome: events.Outcome) -> None:
+        self.add(outcome.topic_counts)
+
+
+stats = TopicStats()
+rates, totals = stats.rates, stats.totals
+
+
+def refused(topic_id: int, n: int) -> None:
+    """``n`` messages were refused because no binding matched."""
+    stats.add({(events.UNROUTED, topic_id): n})
+
+
+def install() -> Callable[[], None]:
+    """Listen to this process's commits; returns how to stop that."""
+    return events.listen(stats)

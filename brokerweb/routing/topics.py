@@ -1,0 +1,182 @@
+"""Topics: declare, change, delete, list, describe, and the dry run of routing.
+
+Listing, describing and routing read through the caller's connection and change nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from brokerweb.core import clock, events
+from brokerweb.core.cursors import digest, seal, unseal
+from brokerweb.core.errors import NotFound
+from brokerweb.core.names import check_name
+from brokerweb.routing import bindings, definitions, models, settings, stats
+from brokerweb.routing.bindings import Binding
+from brokerweb.routing.definitions import Q, Reads
+from brokerweb.routing.models import Topic
+from brokerweb.storage.transaction import Transaction
+from queues.models import Queue
+from streams.models import Stream
+
+May = Callable[[str, str], None]  # (kind, name) of a target; raises Forbidden
+
+
+class Page(NamedTuple):
+    """Topics by name, and the cursor of what follows."""
+
+    items: list[Topic]
+    next: str | None
+
+
+def declare(
+    tx: Transaction, name: str, given: Mapping[str, Any], *, create: bool = True, may: May | None = None
+) -> tuple[Topic, bool]:
+    """Create a topic, or change the settings named; (the topic, whether it is new). Without ``create`` it must exist.
+
+    ``may(kind, name)`` is asked about the target of every binding the topic did not have. Raises what it raises, Invalid,
+    and NotFound for a target that does not exist; what is bound already may have gone.
+    """
+    check_name(name)
+    changes = settings.validate(given)
+    bound: list[Binding] | None = changes.pop("bindings", None)
+    topic = Topic.objects.filter(name=name).first()
+    created = topic is None
+    if topic is None:
+        if not create:
+            raise NotFound(f"There is no topic {name}.")
+        topic = Topic(name=name, created_at=tx.now)
+    if bound is not None:
+        _check_targets(bound, set() if created else set(_bindings(topic)), may)
+    _store(tx, topic, changes, bound)
+    return Topic.objects.get(pk=topic.pk), created
+
+
+def _check_targets(bound: list[Binding], before: set[Binding], may: May | None) -> None:
+    new = [(place, binding) for place, binding in enumerate(bound) if binding not in before]
+    if may is not None:
+        for _, binding in new:
+            kind, _, name = binding.to.partition(":")
+            may(kind, name)
+    gone = _missing(binding.to for _, binding in new)
+    for place, binding in new:
+        if binding.to in gone:
+            kind, _, name = binding.to.partition(":")
+            detail = f"There is no {kind} {name}."
+            raise NotFound(detail, errors=[{"pointer": f"/bindings/{place}/to", "detail": detail}])
+
+
+def _missing(targets: Iterable[str]) -> set[str]:
+    """Those of some destinations that do not exist."""
+    asked = set(targets)
+    queues = [to.partition(":")[2] for to in asked if to.startswith("queue:")]
+    streams = [to.partition(":")[2] for to in asked if to.startswith("stream:")]
+    there = {f"queue:{name}" for name in Queue.objects.filter(name__in=queues, deleted_at=None).values_list("name", flat=True)}
+    there |= {
+        f"stream:{name}" for name in Stream.objects.filter(name__in=streams, deleted_at=None).values_list("name", flat=True)
+    }
+    return asked - there
+
+
+def _bindings(topic: Topic) -> list[Binding]:
+    return [Binding(*row) for row in topic.bindings.order_by("position").values_list("pattern", "to", "headers")]
+
+
+def _store(tx: Transaction, topic: Topic, changes: Mapping[str, Any], bound: list[Binding] | None) -> None:
+    for column, value in changes.items():
+        setattr(topic, column, value)
+    topic.version = secrets.randbits(62)
+    tx.writes += 1
+    if topic.pk is None:
+        topic.save()
+    else:  # without ``dropped``, which publishers count up meanwhile
+        topic.save(update_fields=[*changes, "version"])
+    if bound is not None:
+        tx.change(Q.unbind, topic.pk)
+        tx.change_many(Q.bind, [(topic.pk, place, *binding) for place, binding in enumerate(bound)])
+    definitions.forget(tx, topic.name)
+
+
+def delete(tx: Transaction, name: str) -> None:
+    """The topic and its bindings are gone; what they led to stays. Raises NotFound."""
+    topic = definitions.find(tx, name)
+    tx.change(Q.unbind, topic.id)
+    tx.change(Q.delete_topic, topic.id)
+    tx.outcome.topic_event(events.REMOVED, topic.id)
+    definitions.forget(tx, name)
+
+
+# Reading
+
+
+def find(name: str) -> Topic:
+    """The topic of that name. Raises NotFound."""
+    topic = Topic.objects.filter(name=name).first()
+    if topic is None:
+        raise NotFound(f"There is no topic {name}.")
+    return topic
+
+
+def list_topics(
+    prefix: str = "", *, after: str | None = None, limit: int = 50, visible: Callable[[str], bool] | None = None
+) -> Page:
+    """Topics by name, those with the prefix; ``visible`` says which of them the caller may know of."""
+    listed = digest("topics", prefix)
+    name = "" if after is None else unseal(after, listed)
+    items: list[Topic] = []
+    for topic in _by_name(prefix, name):
+        if visible is None or visible(topic.name):
+            if len(items) == limit:
+                return Page(items, seal(listed, items[-1].name))
+            items.append(topic)
+    return Page(items, None)
+
+
+def _by_name(prefix: str, after: str) -> Iterable[Topic]:
+    # Not "startswith": on SQLite that is LIKE, which takes upper and lower case for the same.
+    chosen = Topic.objects.filter(name__gt=after).order_by("name")
+    if prefix:
+        chosen = chosen.filter(name__gte=prefix, name__lt=prefix + "\U0010ffff")
+    return chosen.iterator(chunk_size=200)
+
+
+def describe(topics: Iterable[Topic]) -> list[dict[str, Any]]:
+    """Topics as answers show them. ``missing`` names targets that are gone, ``dropped`` counts what no binding matched."""
+    listed = list(topics)
+    bound: dict[int, list[Binding]] = {topic.pk: [] for topic in listed}
+    rows = models.Binding.objects.filter(topic__in=bound).order_by("topic_id", "position")
+    for topic_id, *columns in rows.values_list("topic_id", "pattern", "to", "headers"):
+        bound[topic_id].append(Binding(*columns))
+    gone = _missing(binding.to for each in bound.values() for binding in each)
+    return [
+        {
+            "name": topic.name,
+            "created_at": clock.rfc3339(clock.from_datetime(topic.created_at)),
+            "bindings": [binding.shown() for binding in bound[topic.pk]],
+            **settings.to_dict(topic),
+            "missing": sorted({binding.to for binding in bound[topic.pk]} & gone),
+            "dropped": topic.dropped,
+            "rates": stats.rates(topic.pk),
+        }
+        for topic in listed
+    ]
+
+
+def bound_to(to: str) -> list[str]:
+    """The names of the topics that lead to a destination."""
+    return sorted(set(models.Binding.objects.filter(to=to).values_list("topic__name", flat=True)))
+
+
+def route(reads: Reads, name: str, routing_key: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The dry run: where a message would go and by which bindings. Raises NotFound, and Invalid for what is no routing key.
+
+    ``unrouted`` is null, or what would become of a message that no binding matches: ``refuse`` or ``drop``.
+    """
+    topic = definitions.load(reads, name)
+    matched: dict[str, list[bindings.Binding]] = {}
+    for binding in topic.table.matches(routing_key, headers or {}):
+        matched.setdefault(binding.to, []).append(binding)
+    routed = [{"to": to, "bindings": [binding.shown() for binding in by]} for to, by in matched.items()]
+    return {"routed": routed, "unrouted": None if routed else topic.unrouted}

@@ -1,0 +1,53 @@
+"""A topic, queues and streams for tests of routing: real SQLite, every call a commit of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from brokerweb.routing import topics
+from brokerweb.routing.messages import Published, TopicMessage
+from brokerweb.routing.publishing import publish
+from brokerweb.storage.run import perform
+from queues import control
+from queues.messages import NewMessage
+from queues.models import Message
+from streams import control as streams
+from streams.models import Record
+
+
+def declare_queues(*names: str, **settings: Any) -> None:
+    for name in names:
+        perform(control.declare, name, settings)
+
+
+def declare_stream(name: str, **settings: Any) -> None:
+    perform(streams.declare, name, settings)
+
+
+def bind(topic: str, *bindings: tuple[str, str] | tuple[str, str, dict[str, str]], **settings: Any) -> None:
+    """Declare the topic with (pattern, to) or (pattern, to, headers)."""
+    given = [dict(zip(("pattern", "to", "headers"), binding, strict=False)) for binding in bindings]
+    perform(topics.declare, topic, {"bindings": given, **settings})
+
+
+def message(body: object, routing_key: str = "", **fields: Any) -> TopicMessage:
+    return TopicMessage(NewMessage(str(body).encode(), **fields), routing_key)
+
+
+def send(topic: str, *messages: TopicMessage, **about: Any) -> list[Published]:
+    return perform(publish, topic, messages, **about)  # type: ignore[no-any-return]
+
+
+def targets(answers: Sequence[Published]) -> list[list[str]]:
+    return [[copy.to for copy in answer.routed] for answer in answers]
+
+
+def bodies(queue: str) -> list[str]:
+    """What a queue holds, in order."""
+    rows = Message.objects.filter(queue__name=queue).order_by("position")
+    return [bytes(row.body).decode() for row in rows]
+
+
+def records() -> list[str]:
+    return [bytes(record.body).decode() for record in Record.objects.order_by("pk")]
