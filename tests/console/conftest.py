@@ -27,14 +27,15 @@ HOSTILE = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _database(db, settings):
+@pytest.fixture
+def database(db, settings):
+    """The database, and nothing left of other tests' sign-ins."""
     settings.MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
     attempts.clear()
 
 
 @pytest.fixture
-def admin():
+def admin(database):
     return get_user_model().objects.create_superuser("admin", password="password-of-the-tests")
 
 

@@ -11,6 +11,8 @@ from queues.models import Message, Queue
 from queues.states import State
 from tests.console.conftest import declare, kill, publish, text
 
+pytestmark = pytest.mark.usefixtures("database")
+
 SETTINGS = {"lease": "45", "max_failures": "3", "backoff_initial": "2", "ttl": "", "on_expire": "dead", "overflow": "refuse"}
 
 

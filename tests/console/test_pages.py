@@ -7,6 +7,8 @@ import pytest
 from brokerweb.delivery import connections
 from tests.console.conftest import declare, kill, person, publish, text
 
+pytestmark = pytest.mark.usefixtures("database")
+
 
 def test_a_new_broker_shows_the_first_steps(client):
     page = text(client.get("/"))

@@ -20,6 +20,8 @@ from console.bodies import visible
 from queues.models import Message, Queue
 from tests.console.conftest import HOSTILE, declare, kill, person, publish, text
 
+pytestmark = pytest.mark.usefixtures("database")
+
 VALUES = {"name": "orders", "message_id": "1", "token_id": "1", "connection_id": "c1", "code": "bwc_x"}
 POLICY = {
     "default-src 'none'",
