@@ -1,0 +1,70 @@
+"""The README's first message, as it is printed there, against a real broker."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.console.browser import chromium
+from tests.eventually import eventually
+from tests.server import ROOT, TOKEN, Server, inherited
+
+BODY = {"order": 1001}
+
+
+def shown(language: str, containing: str, server: Server) -> str:
+    """The README's block of code, with this server's address in place of the usual one."""
+    blocks: list[str] = re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (block,) = [block for block in blocks if containing in block]
+    return block.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A broker to which the README's ``curl`` lines have been said."""
+    with Server(tmp_path / "data", kind="daphne") as server:
+        server.start()
+        lines = shown("sh", "curl", server).replace("export TOKEN=bw_…", f"export TOKEN={TOKEN}")
+        done = subprocess.run(["sh", "-euc", lines], capture_output=True, text=True, env=inherited(), timeout=60)
+        assert '"results":[{"id":"1","duplicate":false}]' in done.stdout, done.stdout + done.stderr
+        yield server
+
+
+def acknowledged(server: Server) -> bool:
+    with server.rest() as rest:
+        return sum(rest.queue("orders")["counts"].values()) == 0
+
+
+def test_the_python_program_prints_the_message_and_acknowledges_it(server: Server, tmp_path: Path):
+    program = tmp_path / "first_message.py"
+    program.write_text(shown("python", "consume", server))
+    with (tmp_path / "output").open("wb") as output:
+        running = subprocess.Popen([sys.executable, "-u", program], stdout=output, env={**os.environ, "TOKEN": TOKEN})
+    try:
+        eventually(lambda: acknowledged(server), 20)
+    finally:
+        running.kill()
+        running.wait()
+    assert (tmp_path / "output").read_text().strip() == str(BODY)
+
+
+def test_the_javascript_program_prints_the_message_and_acknowledges_it(server: Server):
+    printed: list[object] = []
+    with chromium() as browser:
+        page = browser.new_page()
+        page.expose_function("told", lambda what: printed.append(what))
+        page.goto(f"{server.url}/sign-in")
+        page.evaluate(f"process = {{env: {{TOKEN: '{TOKEN}'}}}}; console.log = told")  # a page has no environment; Node has
+        page.evaluate(f"() => {{ {shown('js', 'consume', server)} }}")
+        for _ in range(200):
+            if printed and acknowledged(server):
+                break
+            page.wait_for_timeout(50)
+        assert acknowledged(server)
+    assert printed == [BODY]
