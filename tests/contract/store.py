@@ -80,8 +80,8 @@ class Store:
 
     def _check_keys(self, messages: list[Message]) -> None:
         keyed = set(Queue.objects.using(self.alias).filter(keyed=True).values_list("pk", flat=True))
-        heads = Counter((m.queue_id, m.key) for m in messages if m.holds_key)
-        active = Counter(
+        heads: Counter[tuple[int, str | None]] = Counter((m.queue_id, m.key) for m in messages if m.holds_key)
+        active: Counter[tuple[int, str | None]] = Counter(
             (m.queue_id, m.key)
             for m in messages
             if m.queue_id in keyed and m.key is not None and m.state in (State.READY, State.LEASED)

@@ -10,7 +10,7 @@ import pytest
 
 from brokerweb.core import clock
 from queues import control, duties, engine
-from queues.messages import NewMessage
+from queues.messages import NewMessage, Settle
 from tests.contract.store import Orders, Store
 
 
@@ -129,7 +129,7 @@ def test_nothing_overtakes_what_became_ready_in_the_same_commit(orders: Orders):
         return first, engine.publish(tx, "orders", [NewMessage(b"2")])[0].id
 
     def give_back(tx):
-        engine.settle(tx, [engine_release(receipt.receipt)])
+        engine.settle(tx, [Settle("release", receipt.receipt or "")])
 
     orders.store.time.advance(5)
     first, second = orders.store.do(verbs, give_back)
@@ -154,12 +154,6 @@ def test_nothing_overtakes_what_was_leased_in_the_same_commit(orders: Orders):
     assert orders.store.outcome.handed == []
     assert orders.store.state(second.id) == "ready"
     assert orders.store.outcome.ready
-
-
-def engine_release(receipt: str | None) -> Any:
-    from queues.messages import Settle
-
-    return Settle("release", receipt or "")
 
 
 def test_a_paused_queue_hands_nothing_over(orders: Orders):

@@ -7,7 +7,7 @@ import pytest
 from brokerweb.core import clock
 from brokerweb.core.errors import NotFound
 from queues import control, duties, engine
-from queues.messages import Settle
+from queues.messages import Leased, Settle
 from queues.models import Queue
 from tests.contract.store import Orders, Store
 
@@ -32,7 +32,7 @@ def test_a_text_that_is_no_receipt_of_a_lease_is_lease_lost(orders: Orders, rece
     orders.one()
     orders.lease()
     for kind in ("ack", "nack", "extend"):
-        [answer] = orders.store.do(engine.settle, [Settle(kind, receipt)])  # type: ignore[arg-type]
+        [answer] = orders.store.do(engine.settle, [Settle(kind, receipt)])
         assert answer == (receipt, "lease_lost", None)
     assert orders.counts() == {"leased": 1}
 
@@ -87,7 +87,7 @@ def test_who_may_not_consume_a_queue_may_not_settle_there(orders: Orders):
 
 def test_an_old_receipt_never_fits_a_new_lease(orders: Orders):
     orders.one()
-    old = []
+    old: list[Leased] = []
     for _ in range(3):
         held = orders.take()
         assert orders.ack(*old) == ["lease_lost"] * len(old)
