@@ -60,7 +60,7 @@ def test_the_javascript_program_prints_the_message_and_acknowledges_it(server: S
         page = browser.new_page()
         page.expose_function("told", lambda what: printed.append(what))
         page.goto(f"{server.url}/sign-in")
-        page.evaluate(f"process = {{env: {{TOKEN: '{TOKEN}'}}}}; console.log = told")  # a page has no environment; Node has
+        page.evaluate(f"() => {{ process = {{env: {{TOKEN: '{TOKEN}'}}}}; console.log = told }}")  # as Node has it
         page.evaluate(f"() => {{ {shown('js', 'consume', server)} }}")
         for _ in range(200):
             if printed and acknowledged(server):
