@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from brokerweb.core import clock
 from brokerweb.faces.rest import shapes
 from tests.clients import Rest
 from tests.faces.test_rest_queues import refusal
@@ -88,6 +89,9 @@ def test_a_message_can_be_rescheduled(rest: Rest, queue: str) -> None:
     path = f"/queues/{queue}/messages/{one['id']}"
     assert rest.call("PATCH", path, {"delay": 3600})["state"] == "scheduled"
     assert rest.call("PATCH", path, {"deliver_at": "2020-01-01T00:00:00Z"})["state"] == "ready"
+    tomorrow = clock.rfc3339(clock.now() + clock.seconds(86_400))
+    assert rest.call("PATCH", path, {"due_at": tomorrow})["due_at"] == tomorrow
+    assert rest.call("PATCH", path, {"delay": 0})["state"] == "ready"
     for wrong in (
         {},
         {"delay": 1, "deliver_at": "2020-01-01T00:00:00Z"},

@@ -117,11 +117,14 @@ class MessageView(ApiView):
 
 
 def _due_at(asked: shapes.Reschedule) -> int:
-    if (asked.delay is None) == (asked.deliver_at is None):
-        raise Invalid.at("", "exactly one of delay and deliver_at is needed")
-    if asked.deliver_at is not None:
-        return max(wire.check_instant(asked.deliver_at, "/deliver_at"), 0)
-    return clock.now() + clock.seconds(asked.delay or 0)
+    instants = {"/due_at": asked.due_at, "/deliver_at": asked.deliver_at}
+    given = [(pointer, text) for pointer, text in instants.items() if text is not None]
+    if len(given) + (asked.delay is not None) != 1:
+        raise Invalid.at("", "exactly one of due_at, deliver_at and delay is needed")
+    if asked.delay is not None:
+        return clock.now() + clock.seconds(asked.delay)
+    pointer, text = given[0]
+    return max(wire.check_instant(text, pointer), 0)
 
 
 class RequeueView(ApiView):

@@ -84,7 +84,8 @@ def _schemas() -> tuple[dict[Any, Any], dict[str, Any]]:
     message["oneOf"] = [{"required": ["body"]}, {"required": ["body_base64"]}]
     both = {"delay": {"type": "number"}, "deliver_at": {"type": "string"}}
     message["not"] = {"required": list(both), "properties": both}
-    components["Reschedule"]["oneOf"] = [{"required": [name], "properties": {name: both[name]}} for name in both]
+    ways = {**both, "due_at": {"type": "string"}}
+    components["Reschedule"]["oneOf"] = [{"required": [name], "properties": {name: ways[name]}} for name in ways]
     for name in ("PurgeRequest", "RedriveRequest"):
         components[name]["properties"]["filter"] = {"$ref": _REF.format(name="Selection")}
     return dict(zip(types, references, strict=True)), components

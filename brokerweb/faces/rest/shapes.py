@@ -229,10 +229,11 @@ class MessageList(Struct):
 
 
 class Reschedule(Strict):
-    """When the message is due: one of `delay` (seconds from now) and `deliver_at`; the past means now."""
+    """When the message is due: one of `due_at` or `deliver_at`, or `delay` (seconds from now); the past means now."""
 
-    delay: Annotated[float, Meta(ge=0, le=366 * 86_400)] | None = None
+    due_at: Instant | None = None
     deliver_at: Instant | None = None
+    delay: Annotated[float, Meta(ge=0, le=366 * 86_400)] | None = None
 
 
 class RequeueRequest(Strict):
