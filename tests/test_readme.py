@@ -38,7 +38,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 def acknowledged(server: Server) -> bool:
     with server.rest() as rest:
-        return sum(rest.queue("orders")["counts"].values()) == 0
+        return not any(rest.queue("orders")["counts"].values())
 
 
 def test_the_python_program_prints_the_message_and_acknowledges_it(server: Server, tmp_path: Path):
