@@ -1,0 +1,315 @@
+"""Whatever members, operators and retention do in whatever order: no partition has two committers, a fenced member commits
+nothing, the share-out is even and sticky, and no record is passed over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.db import transaction
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+
+from brokerweb.core.errors import BrokerError, Conflict
+from brokerweb.storage.reading import read
+from brokerweb.storage.run import perform
+from streams import control, membership, positions
+from streams.groups import Place
+from streams.membership import Hold, told
+from tests.streams.group_bench import GroupBench
+
+SESSION = 10
+NAMES = ["a", "b", "c", "d", "e"]
+names = st.sampled_from(NAMES)
+MAX_PARTITIONS = 6
+
+
+@dataclass
+class Client:
+    """A member as its program sees it: what it was told, maybe long ago, and how far it has read."""
+
+    generation: int
+    known: dict[int, Hold]
+    position: dict[int, int]
+    heard_at: int
+    silent: bool = False
+    revoked: set[int] = field(default_factory=set)
+
+
+class GroupsModel(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.atomic = transaction.atomic()
+        self.atomic.__enter__()
+        self.clients: dict[str, Client] = {}
+        self.gone: dict[str, Client] = {}  # members that left or were expired, and may not know
+        self.committed: dict[int, int] = {}
+        self.done: dict[int, set[int]] = {}  # offsets read by somebody, trimmed, or passed over by an operator
+        self.undo: dict[int, int] = {}
+        self.generation = 0
+
+    def teardown(self) -> None:
+        transaction.set_rollback(True)
+        self.atomic.__exit__(None, None, None)
+
+    @initialize(partitions=st.integers(1, 4))
+    def begin(self, partitions: int) -> None:
+        self.bench = GroupBench(partitions, start="earliest", session_timeout=SESSION)
+        self.group_id = self.bench.declare().id
+        self.committed = dict.fromkeys(range(partitions), 0)
+        self.done = {number: set() for number in range(partitions)}
+
+    # The stream
+
+    @rule(data=st.data(), n=st.integers(1, 5))
+    def append(self, data: st.DataObject, n: int) -> None:
+        self.bench.append(n, self._any_partition(data))
+
+    @rule(data=st.data(), n=st.integers(1, 4))
+    def retain(self, data: st.DataObject, n: int) -> None:
+        number = self._any_partition(data)
+        partition = self._place(number).partition
+        low = min(partition.low + n, partition.end)
+        self.bench.trim(low, number)
+        self.done[number] |= set(range(low))
+
+    @precondition(lambda self: len(self.committed) < MAX_PARTITIONS)
+    @rule()
+    def grow(self) -> None:
+        number = len(self.committed)
+        perform(control.declare, self.bench.stream, {"partitions": number + 1})
+        self.committed[number], self.done[number] = 0, set()
+
+    # Members
+
+    @rule(name=names)
+    def join(self, name: str) -> None:
+        if name in self.clients:
+            return
+        before = self._targets()
+        joined = self.bench.join(name)
+        self.gone.pop(name, None)
+        starts = {number: hold.committed for number, hold in joined.holds.items()}
+        self.clients[name] = Client(joined.generation, joined.holds, starts, self.bench.time.now())
+        self._moved_only(before, to=name)
+
+    @rule(name=names)
+    def leave(self, name: str) -> None:
+        before = self._targets()
+        self.bench.leave(name)
+        self._forget(name)
+        self._moved_only(before, of=name)
+
+    @rule(name=names)
+    def fall_silent(self, name: str) -> None:
+        if name in self.clients:
+            self.clients[name].silent = True
+
+    @rule(seconds=st.sampled_from([1, 3, 6]))
+    def time_passes(self, seconds: int) -> None:
+        alive = [name for name, client in self.clients.items() if not client.silent]
+        assert self.bench.beat(*alive) == []
+        for name in alive:
+            self.clients[name].heard_at = self.bench.time.now()
+        self.bench.wait(seconds)
+        now = self.bench.time.now()
+        for name, client in list(self.clients.items()):
+            if now - client.heard_at >= SESSION * 1_000_000:
+                self._forget(name)
+        assert all(place.until_at is None or place.until_at > now for place in self._places())
+
+    @rule(name=names)
+    def hear(self, name: str) -> None:
+        """The member learns how things stand, as a comparison with what it knew."""
+        client = self.clients.get(name)
+        holdings = read(membership.holdings, self.group_id)
+        if client is None or holdings is None:
+            return
+        after = holdings.members[name]
+        change = told(name, client.known, after)
+        client.generation, client.known = holdings.generation, after
+        if change is not None:
+            client.position |= change.assigned
+            client.revoked = (client.revoked | set(change.revoked)) - change.assigned.keys()
+        client.position = {number: offset for number, offset in client.position.items() if number in after}
+        client.revoked &= client.position.keys()
+
+    @rule(name=names)
+    def let_go(self, name: str) -> None:
+        client = self.clients.get(name)
+        if client is not None and client.revoked:
+            self.bench.release(name, *client.revoked)
+            for number in client.revoked:
+                client.position.pop(number, None)
+            client.revoked = set()
+
+    # Work
+
+    @rule(name=names, n=st.integers(1, 4))
+    def process(self, name: str, n: int) -> None:
+        client = self.clients.get(name) or self.gone.get(name)
+        for number, offset in (client.position if client else {}).items():
+            assert client is not None
+            partition = self._place(number).partition
+            start = max(offset, partition.low)
+            client.position[number] = upto = min(start + n, max(partition.end, start))
+            self.done[number] |= set(range(start, upto))
+
+    @rule(name=names, data=st.data())
+    def commit(self, name: str, data: st.DataObject) -> None:
+        """As a member that may have been replaced, or moved by a seek, without having heard of it."""
+        client = self.clients.get(name) or self.gone.get(name)
+        if client is None or not client.position:
+            return
+        number = data.draw(st.sampled_from(sorted(client.position)))
+        offset, place = client.position[number], self._place(number)
+        fits = name in self.clients and place.member == name and client.generation >= place.generation
+        allowed = fits and place.committed <= offset
+        try:
+            self.bench.commit({number: offset}, member=name, generation=client.generation)
+        except Conflict:
+            assert not allowed
+        else:
+            assert allowed
+            self.committed[number] = offset
+
+    @rule(data=st.data(), ahead=st.integers(-1, 3), behind=st.integers(0, 1))
+    def commit_from_outside(self, data: st.DataObject, ahead: int, behind: int) -> None:
+        """Over REST: all of it or none."""
+        now = {place.number: place for place in self._places()}
+        chosen = data.draw(st.lists(st.sampled_from(sorted(now)), min_size=1, unique=True))
+        offsets = {number: max(0, now[number].committed + ahead) for number in chosen}
+        generation = self.generation - behind
+        allowed = behind == 0 and all(now[n].committed <= o <= now[n].partition.end for n, o in offsets.items())
+        try:
+            self.bench.commit(offsets, generation=generation)
+        except BrokerError:
+            assert not allowed
+        else:
+            assert allowed
+            for number, offset in offsets.items():
+                self._passed(number, offset)
+
+    @rule(data=st.data())
+    def only_one_may_commit(self, data: st.DataObject) -> None:
+        number = self._any_partition(data)
+        may = []
+        for name in NAMES:
+            try:
+                self.bench.commit({number: self.committed[number]}, member=name)
+            except Conflict:
+                continue
+            may.append(name)
+        assert may == ([] if not self.clients else [self._place(number).member])
+        assert set(may) <= self.clients.keys()
+
+    # Operators
+
+    @rule(to=st.sampled_from(["earliest", "latest", {"shift": -2}, {"shift": 3}, {"0": 1}]))
+    def seek(self, to: Any) -> None:
+        self._seek(to)
+
+    def _seek(self, to: Any) -> None:
+        expected = read(positions.preview, self.bench.stream, self.bench.name, to)
+        moves = self.bench.seek(to)
+        assert moves == expected
+        self.undo = {move.partition: move.origin for move in moves}
+        for move in moves:
+            assert move.origin == self.committed[move.partition]
+            self._passed(move.partition, move.to)
+
+    @rule()
+    def undo_the_seek(self) -> None:
+        if not self.undo:
+            with pytest.raises(Conflict):
+                self.bench.do(positions.undo)
+            return
+        low = {place.number: place.partition.low for place in self._places()}
+        for move in self.bench.do(positions.undo):
+            assert move.to == max(self.undo.pop(move.partition), low[move.partition])
+            self._passed(move.partition, move.to)
+        assert not self.undo
+
+    # What always holds
+
+    @invariant()
+    def nothing_goes_back_by_itself_and_no_record_is_passed_over(self) -> None:
+        for place in self._places():
+            assert place.committed == self.committed[place.number]
+            assert set(range(place.committed)) <= self.done[place.number]
+
+    @invariant()
+    def every_partition_has_one_member_and_all_have_as_many(self) -> None:
+        now = self._places()
+        if not self.clients:
+            assert all((p.member, p.heir, p.until_at) == (None, None, None) for p in now)
+            return
+        assert {place.member for place in now} <= self.clients.keys()
+        assert all((place.heir is None) == (place.until_at is None) and place.heir != place.member for place in now)
+        shares = [list(self._targets().values()).count(name) for name in self.clients]
+        assert max(shares) - min(shares) <= 1
+        assert sum(shares) == len(now)
+
+    @invariant()
+    def the_generation_only_rises(self) -> None:
+        generation = self.bench.group.generation
+        assert generation >= self.generation
+        assert all(place.generation <= generation for place in self._places())
+        self.generation = generation
+
+    @invariant()
+    def lag_is_what_is_left(self) -> None:
+        now = self._places()
+        left = [p.partition.end - max(p.committed, p.partition.low) for p in now]
+        assert self.bench.shown["lag"] == sum(left)
+        assert min(left) >= 0
+
+    # The model's own
+
+    def _places(self) -> list[Place]:
+        return self.bench.places
+
+    def _place(self, number: int) -> Place:
+        return self._places()[number]
+
+    def _targets(self) -> dict[int, str | None]:
+        return {place.number: place.heir or place.member for place in self._places()}
+
+    def _moved_only(self, before: dict[int, str | None], *, to: str | None = None, of: str | None = None) -> None:
+        after = self._targets()
+        moved = [number for number in before if before[number] != after[number]]
+        if to is not None:
+            assert all(after[number] == to for number in moved)
+        else:
+            assert all(before[number] == of for number in moved)
+
+    def _any_partition(self, data: st.DataObject) -> int:
+        return data.draw(st.sampled_from(sorted(self.committed)))
+
+    def _passed(self, number: int, offset: int) -> None:
+        """Somebody who may says that the group is at ``offset``."""
+        self.committed[number] = offset
+        self.done[number] |= set(range(offset))
+
+    def _forget(self, name: str) -> None:
+        client = self.clients.pop(name, None)
+        if client is not None:
+            self.gone[name] = client
+
+
+@pytest.mark.django_db
+def test_groups_keep_their_promises_whatever_happens() -> None:
+    run_state_machine_as_test(
+        GroupsModel,
+        settings=settings(max_examples=40, stateful_step_count=40, deadline=None, derandomize=True, database=None),
+    )
+
+
+@pytest.mark.full
+@pytest.mark.django_db
+def test_groups_keep_their_promises_for_long() -> None:
+    run_state_machine_as_test(
+        GroupsModel, settings=settings(max_examples=1_500, stateful_step_count=60, deadline=None, database=None)
+    )
