@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from brokerweb.core.names import parse_destination
 from queues.messages import NewMessage, Settle
 from streams.records import NewRecord
 
@@ -67,10 +68,10 @@ class TransactRequest(Struct):
     dedup_id: str | None = None
 
     def uses(self) -> list[tuple[str, str, str]]:
-        """(verb, kind, name) of every permission that it needs, once each."""
+        """(verb, kind, name) of every permission that it needs, once each. Raises Invalid for what is no destination."""
         consumed = [("consume", "queue", queue) for queue in self.settle]
         committed = [("consume", "stream", part.stream) for part in self.commit]
-        published = [("publish", *part.to.partition(":")[::2]) for part in self.publish]
+        published = [("publish", *parse_destination(part.to, f"/publish/{i}/to")) for i, part in enumerate(self.publish)]
         return list(dict.fromkeys([*consumed, *committed, *published]))
 
 

@@ -1,0 +1,105 @@
+"""Topics and transactions from Django code: verbs that join the caller's transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args
+
+import msgspec
+from django.db import DEFAULT_DB_ALIAS
+
+from brokerweb.core.errors import Invalid
+from brokerweb.routing import publishing, transacting
+from brokerweb.routing.messages import Commit, Publish, TopicMessage, TransactRequest
+from brokerweb.storage.transaction import transaction
+from queues.messages import Kind, NewMessage, Settle
+from streams.positions import parse_offsets
+
+_ENCODE = msgspec.json.Encoder().encode
+KINDS = tuple(kind for kind in get_args(Kind) if kind != "lose")
+
+
+def publish(
+    topic: str, body: Any, *, routing_key: str = "", using: str = DEFAULT_DB_ALIAS, publisher: str | None = None, **fields: Any
+) -> list[dict[str, Any]]:
+    """Publish one message to a topic; where its copies are. In ``transaction.atomic()`` it commits with the caller's rows.
+
+    ``body`` is any JSON value, or bytes; ``fields`` are those of a message: ``key``, ``headers`` (a dict of strings),
+    ``content_type``, ``priority``, ``delay``, ``ttl``, ``dedup_id``, ``reply_to``, ``correlation_id``, ``partition``.
+    Raises BrokerError: NotFound, Unroutable, and what a destination raises.
+    """
+    message = _message({"body": body, "routing_key": routing_key, **fields})
+    with transaction(using) as tx:
+        [published] = publishing.publish(tx, topic, [message], publisher=publisher)
+    routed: list[dict[str, Any]] = msgspec.to_builtins(published.routed)
+    return routed
+
+
+def transact(
+    *,
+    settle: Mapping[str, Mapping[str, Iterable[Any]]] | None = None,
+    commit: Iterable[Mapping[str, Any]] = (),
+    publish: Iterable[Mapping[str, Any]] = (),
+    dedup_id: str | None = None,
+    owner: str = "django",
+    using: str = DEFAULT_DB_ALIAS,
+) -> dict[str, Any]:
+    """Settle, commit and publish in one commit or not at all; in ``transaction.atomic()`` with the caller's rows.
+
+    Arguments and answer are those of ``POST /transact``, but that a message's ``body`` may be bytes. ``dedup_id`` is
+    remembered per ``owner``, which is also the name of the publisher. Raises BrokerError; ``extra["pointer"]`` names the part.
+    """
+    request = TransactRequest(
+        {queue: _settles(queue, kinds) for queue, kinds in (settle or {}).items()},
+        [_commit(part, f"/commit/{place}") for place, part in enumerate(commit)],
+        [_publish(part, f"/publish/{place}") for place, part in enumerate(publish)],
+        dedup_id,
+    )
+    with transaction(using) as tx:
+        return transacting.transact(tx, request, owner=owner, publisher=owner).plain()
+
+
+def _message(fields: Mapping[str, Any]) -> TopicMessage:
+    named = dict(fields)
+    body, headers = named.pop("body", None), named.pop("headers", None)
+    about = {name: named.pop(name) for name in ("routing_key", "partition") if name in named}
+    if headers is not None:
+        named["headers"] = json.dumps(headers, ensure_ascii=False)
+    binary = isinstance(body, bytes | bytearray | memoryview)
+    try:
+        return TopicMessage(NewMessage(bytes(body) if binary else _ENCODE(body), binary, **named), **about)
+    except (TypeError, msgspec.MsgspecError) as error:
+        raise Invalid(str(error)) from error
+
+
+def _settles(queue: str, kinds: Mapping[str, Iterable[Any]]) -> list[Settle]:
+    """Settlements by kind: receipts, or objects with ``receipt`` and what belongs to the kind."""
+    found = []
+    for kind, items in kinds.items():
+        if kind not in KINDS:
+            raise Invalid.at(f"/settle/{queue}/{kind}", f"is not one of {', '.join(KINDS)}")
+        for item in items:
+            named = {"receipt": item} if isinstance(item, str) else dict(item)
+            if "reason" in named:
+                named["error"] = named.pop("reason")
+            try:
+                found.append(msgspec.convert({"kind": kind, **named}, Settle))
+            except (TypeError, msgspec.MsgspecError) as error:
+                raise Invalid.at(f"/settle/{queue}/{kind}", str(error)) from error
+    return found
+
+
+def _commit(part: Mapping[str, Any], pointer: str) -> Commit:
+    stream, group, offsets = (_needed(part, name, pointer) for name in ("stream", "group", "offsets"))
+    return Commit(stream, group, parse_offsets(offsets, f"{pointer}/offsets"), part.get("generation"))
+
+
+def _publish(part: Mapping[str, Any], pointer: str) -> Publish:
+    return Publish(_needed(part, "to", pointer), [_message(fields) for fields in _needed(part, "messages", pointer)])
+
+
+def _needed(part: Mapping[str, Any], name: str, pointer: str) -> Any:
+    if name not in part:
+        raise Invalid.at(f"{pointer}/{name}", "is needed")
+    return part[name]

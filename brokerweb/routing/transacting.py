@@ -1,0 +1,116 @@
+"""Transact: settle, commit positions and publish, all in one commit or not at all.
+
+What a consumer did with its messages, and that it did it, become durable together: processed effectively once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from brokerweb.core.clock import seconds
+from brokerweb.core.errors import BrokerError, LeaseLost, all_errors
+from brokerweb.core.names import check_name, parse_destination
+from brokerweb.routing import pointers, publishing
+from brokerweb.routing.definitions import Q
+from brokerweb.routing.messages import Publish, Transacted, TransactRequest
+from brokerweb.storage.transaction import Transaction
+from queues import duties as leases
+from queues import engine as queues
+from queues.messages import Settle, parse_receipt
+from streams import engine as streams
+from streams import positions
+
+KEPT = 86_400  # seconds for which a dedup_id's answer is kept
+_encode = msgspec.json.Encoder().encode
+_ERRORS = {error.code: error for error in all_errors()}
+
+
+def transact(tx: Transaction, request: TransactRequest, *, owner: str, publisher: str | None = None) -> Transacted:
+    """Carry out every part, or raise the error of the first that fails, with ``pointer`` to it; nothing has happened then.
+
+    A receipt that cannot be settled fails it all. A ``dedup_id`` its ``owner`` used in the last 24 hours gets the first
+    answer again. Permissions are the caller's affair: ``request.uses()`` says which.
+    """
+    if request.dedup_id is not None:
+        row = tx.row(Q.transacted, owner, request.dedup_id, tx.now)
+        if row is not None:
+            return Transacted(True, msgspec.Raw(row[0].encode()))
+    _check(tx, request)
+    for queue, settles in request.settle.items():
+        _settle(tx, queue, settles)
+    for place, part in enumerate(request.commit):
+        with _part(f"/commit/{place}"):
+            positions.commit(tx, part.stream, part.group, part.offsets, generation=part.generation)
+    results = []
+    for place, publish in enumerate(request.publish):
+        with _part(f"/publish/{place}"):
+            results.append({"to": publish.to, "results": _publish(tx, publish, publisher)})
+    answer = _encode(results)
+    if request.dedup_id is not None:
+        tx.change(Q.transact, owner, request.dedup_id, answer.decode(), tx.now + seconds(KEPT))
+    return Transacted(False, msgspec.Raw(answer))
+
+
+@contextmanager
+def _part(pointer: str) -> Iterator[None]:
+    """Errors raised inside are errors of that part."""
+    try:
+        yield
+    except BrokerError as error:
+        raise pointers.for_part(error, pointer) from error
+
+
+def _check(tx: Transaction, request: TransactRequest) -> None:
+    """Refuse what can be known to fail before anything is written: a verb that fails later costs the committer's batch.
+
+    Leases that ended and queues that are full are everyday things; the rest is left to the parts themselves.
+    """
+    for queue, settles in request.settle.items():
+        with _part(f"/settle/{queue}"):
+            check_name(queue, "")
+            _check_receipts(tx, queue, settles)
+    for place, publish in enumerate(request.publish):
+        kind, name = parse_destination(publish.to, f"/publish/{place}/to")
+        messages = [m.message for m in publish.messages]
+        # What is acknowledged makes room, and what was published before needs none: those are found out when it is done.
+        if kind == "queue" and name not in request.settle and all(m.dedup_id is None for m in messages):
+            with _part(f"/publish/{place}"):
+                queues.check(tx, name, messages)
+
+
+def _check_receipts(tx: Transaction, queue: str, settles: Sequence[Settle]) -> None:
+    queue_id = queues.find(tx, queue).id
+    ended = set(leases.ended_of(tx, [settle.receipt for settle in settles]))
+    for place, settle in enumerate(settles):
+        receipt = parse_receipt(settle.receipt)
+        if receipt is None or receipt.queue_id != queue_id or settle.receipt in ended:
+            raise _refusal(queue, settles, place, LeaseLost.code)
+
+
+def _settle(tx: Transaction, queue: str, settles: Sequence[Settle]) -> None:
+    for place, answer in enumerate(queues.settle(tx, settles, queue=queue)):
+        if answer.status != "ok":  # such as a receipt named twice
+            raise _refusal(queue, settles, place, answer.status)
+
+
+def _refusal(queue: str, settles: Sequence[Settle], place: int, code: str) -> BrokerError:
+    """The error of one settlement; the pointer counts those of its kind."""
+    settle = settles[place]
+    nth = sum(other.kind == settle.kind for other in settles[:place])
+    return _ERRORS[code](pointer=f"/settle/{queue}/{settle.kind}/{nth}", receipt=settle.receipt)
+
+
+def _publish(tx: Transaction, part: Publish, publisher: str | None) -> list[Any]:
+    kind, name = parse_destination(part.to)
+    if kind == "topic":
+        return list(publishing.publish(tx, name, part.messages, publisher=publisher))
+    if kind == "stream":
+        records = [message.for_stream() for message in part.messages]
+        appended = streams.append(tx, name, records, publisher=publisher)
+        return [{"partition": a.partition, "offset": str(a.offset), "duplicate": a.duplicate} for a in appended]
+    accepted = queues.publish(tx, name, [message.message for message in part.messages], publisher=publisher)
+    return [{"id": str(a.id), "duplicate": a.duplicate} for a in accepted]
