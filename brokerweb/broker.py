@@ -13,9 +13,11 @@ from typing import Any
 from brokerweb.cluster import nodes
 from brokerweb.core import clock, events
 from brokerweb.core.duty import DutyLoop
-from brokerweb.delivery import connections, hub
+from brokerweb.delivery import connections, departure, hub
 from brokerweb.identity import duties as identity_duties
 from brokerweb.identity import tokens
+from brokerweb.routing import duties as routing_duties
+from brokerweb.routing import stats as topic_stats
 from brokerweb.storage import changes, run
 from brokerweb.storage.committer import Call, Committer
 from brokerweb.storage.run import aperform
@@ -66,7 +68,7 @@ class Broker:
         self.hub.listen()
         self.hub.on_due = self._duties[0].due
         hub.current = self.hub
-        self._unlisten = [events.listen(self._note_use), stats.install(), tokens.on_revoked(self._revoked)]
+        self._unlisten = [events.listen(self._note_use), stats.install(), topic_stats.install(), tokens.on_revoked(self._revoked)]
         for duty in self._duties:
             duty.start()
         self._alive_at = time.monotonic()
@@ -75,10 +77,9 @@ class Broker:
     async def drain(self) -> None:
         """Hand nothing out any more, and tell every socket and long poll that this node goes; returns when they ended."""
         self.hub.drain()
-        for connection in connections.live():
-            connection.close(GOING_AWAY, "the node stops")
+        departure.tell(GOING_AWAY, "the node stops")
         deadline = time.monotonic() + GOODBYE
-        while connections.live() and time.monotonic() < deadline:  # noqa: ASYNC110 (once a process, with an end in sight)
+        while departure.awaited() and time.monotonic() < deadline:  # noqa: ASYNC110 (once a process, with an end in sight)
             await asyncio.sleep(0.02)
 
     async def stop(self) -> None:
@@ -154,6 +155,7 @@ class Broker:
         in_use, self._in_use = self._in_use | self.hub.book.queues(), set()
         await aperform(retirement.expire_idle, in_use)
         await _until_done(duties.forget_dedup, duties.LIMIT)
+        await _until_done(routing_duties.forget, routing_duties.LIMIT)
         await _until_done(retirement.sweep_deleted, 1)
         for verb in (stream_duties.retain, stream_duties.compact, stream_duties.forget_dedup):
             await _until_done(verb, stream_duties.LIMIT)

@@ -17,7 +17,8 @@ from channels.consumer import AsyncConsumer
 
 from brokerweb import __version__, conf
 from brokerweb.cluster.nodes import EMBEDDED
-from brokerweb.core.errors import BrokerError, Invalid, Unauthenticated
+from brokerweb.core.errors import BrokerError, Invalid, Unauthenticated, Unavailable
+from brokerweb.delivery import departure
 from brokerweb.faces import wire
 from brokerweb.faces.websocket import handshake
 from brokerweb.faces.websocket.commands import Auth
@@ -27,7 +28,7 @@ from brokerweb.identity import authentication
 from brokerweb.identity.principal import Principal
 
 TO_AUTHENTICATE = 10.0  # seconds
-TOO_LARGE, UNAUTHENTICATED, TOO_SLOW = 1009, 4001, 4008
+GOING_AWAY, TOO_LARGE, UNAUTHENTICATED, TOO_SLOW = 1001, 1009, 4001, 4008
 CLEAN = (1000, 1001)
 LINGER = 2.0  # seconds for the closing handshake
 FRAMES_IN_A_ROW = 16  # read without giving way: a server with frames at hand never suspends in receive
@@ -67,7 +68,7 @@ class _Link:
 
     async def run(self) -> None:
         reader, writer = asyncio.ensure_future(self._read()), asyncio.ensure_future(self._outbox.run())
-        clean = False
+        clean, leave = False, departure.enter(self._outbox.close)
         try:
             await asyncio.wait({reader, writer}, return_when="FIRST_COMPLETED")
             # An orderly close of ours: give the client a moment to answer it.
@@ -82,6 +83,7 @@ class _Link:
                 task.cancel()
             if self._session is not None:
                 self._session.end(clean=clean)
+            leave()
             await asyncio.gather(reader, writer, return_exceptions=True)
 
     async def _cut(self) -> None:
@@ -97,17 +99,9 @@ class _Link:
             principal = await self._authenticated()
             if principal is None:
                 return
-            self._session = session = Session(principal, handshake.address(self._scope), self._outbox)
-            frames = 0
-            while not self._outbox.closing:
-                text = await self._frame(None)
-                if text is not None:
-                    await session.handle(text)
-                await session.room()
-                frames += 1
-                if frames % FRAMES_IN_A_ROW == 0:
-                    time.sleep(0)  # noqa: ASYNC251 (gives the interpreter lock away, and waits for nothing)
-                    await asyncio.sleep(0)
+            session = self._begin(principal)
+            if session is not None:
+                await self._handle_frames(session)
             await self._until_gone()
         except asyncio.CancelledError:
             raise
@@ -116,6 +110,26 @@ class _Link:
         except BaseException:
             self._outbox.close(1011, "the broker made an error")
             raise
+
+    def _begin(self, principal: Principal) -> Session | None:
+        """The session of a caller who is known by now; None where the node began to stop during the handshake."""
+        try:
+            self._session = Session(principal, handshake.address(self._scope), self._outbox)
+        except Unavailable as error:
+            self._outbox.close(GOING_AWAY, error.detail)
+        return self._session
+
+    async def _handle_frames(self, session: Session) -> None:
+        frames = 0
+        while not self._outbox.closing:
+            text = await self._frame(None)
+            if text is not None:
+                await session.handle(text)
+            await session.room()
+            frames += 1
+            if frames % FRAMES_IN_A_ROW == 0:
+                time.sleep(0)  # noqa: ASYNC251 (gives the interpreter lock away, and waits for nothing)
+                await asyncio.sleep(0)
 
     async def _frame(self, limit: int | None) -> str | None:
         """The next text frame; None for one that is not to be handled."""
