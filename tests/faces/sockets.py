@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 from websockets.sync.client import connect
@@ -26,17 +27,20 @@ def stranger(
     sent = dict(headers or {})
     if token is not None:
         sent["Authorization"] = f"Bearer {token}"
-    connection = connect(
-        server.url.replace("http", "ws", 1) + path,
-        additional_headers=sent,
-        origin=None if origin is None else Origin(origin),
-        subprotocols=[Subprotocol(name) for name in protocols] or None,
-        compression=None,
-        max_size=None,
-        proxy=None,
-        close_timeout=2,
+    ends = ExitStack()
+    connection = ends.enter_context(
+        connect(
+            server.url.replace("http", "ws", 1) + path,
+            additional_headers=sent,
+            origin=None if origin is None else Origin(origin),
+            subprotocols=[Subprotocol(name) for name in protocols] or None,
+            compression=None,
+            max_size=None,
+            proxy=None,
+            close_timeout=2,
+        )
     )
-    return Socket(connection)
+    return Socket(connection, ends)
 
 
 def made_token(server: Server, *grants: tuple[str, list[str]], **fields: Any) -> dict[str, Any]:

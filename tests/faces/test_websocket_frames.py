@@ -17,7 +17,18 @@ from tests.faces.sockets import deliveries, error, frames_until, stranger
 from tests.server import Server
 
 KIB, MIB = 1024, 1024 * 1024
-BAD = ["no JSON", "[]", "7", "null", "{}", '{"op":"surprise"}', '{"op":"subscribe","id":1,"stream":"s"}', '{"op":"ping","x":1}', '{"op":1}', b"\x01"]
+BAD: list[str | bytes] = [
+    "no JSON",
+    "[]",
+    "7",
+    "null",
+    "{}",
+    '{"op":"surprise"}',
+    '{"op":"subscribe","id":1,"stream":"s"}',
+    '{"op":"ping","x":1}',
+    '{"op":1}',
+    b"\x01",
+]
 
 
 @pytest.fixture
@@ -46,7 +57,7 @@ def roomy(operator: Rest, name: str) -> str:
 # Ids, and what is answered
 
 
-@pytest.mark.parametrize("id", [1, "1", 0, -5, "", "ünï", "x" * 255, 2**53, "\u2028\"\\"])
+@pytest.mark.parametrize("id", [1, "1", 0, -5, "", "ünï", "x" * 255, 2**53, '\u2028"\\'])
 def test_ids_come_back_as_they_went(socket: Socket, id: Any) -> None:
     assert said(socket, json.dumps({"op": "ping", "id": id})) == {"op": "pong", "id": id}
     answer = said(socket, json.dumps({"op": "ack", "id": id, "receipts": ["1-1-1"]}))
@@ -142,7 +153,7 @@ def test_refusals_are_not_bad_frames(socket: Socket) -> None:
 
 def test_a_frame_of_8_mib_is_taken_and_one_byte_more_closes_with_1009(either: Server, operator: Rest, name: str) -> None:
     roomy(operator, name)
-    frame = {"op": "publish", "id": 1, "to": f"queue:{name}", "messages": [{"body": "x" * (4 * MIB)}, {"body": ""}]}
+    frame: Any = {"op": "publish", "id": 1, "to": f"queue:{name}", "messages": [{"body": "x" * (4 * MIB)}, {"body": ""}]}
     frame["messages"][1]["body"] = "x" * (8 * MIB - len(json.dumps(frame)))
     with either.socket() as socket:
         assert said(socket, json.dumps(frame))["op"] == "ok"
@@ -177,8 +188,8 @@ def test_deliveries_carry_at_most_512_kib_of_bodies_and_a_larger_message_goes_al
     for n, size in enumerate(sizes):
         operator.publish(name, {"body": f"{n}" + "x" * (size * KIB)})
     socket.consume(name, prefetch=100)
-    frames = []
-    while sum(len(frame) for frame in frames) < len(sizes):
+    frames: list[list[int]] = []
+    while sum(map(len, frames)) < len(sizes):
         frames.append([len(m["body"]) // KIB for m in frames_until(socket, "deliver")["messages"]])
     assert [size for frame in frames for size in frame] == sizes
     assert all(sum(frame) <= 512 or len(frame) == 1 for frame in frames)
@@ -227,7 +238,7 @@ def test_a_node_that_stops_closes_with_1001_and_gives_back_unharmed(tmp_path: Pa
             assert socket.until_closed(10) == []
             assert socket.close_code == 1001
             nobody.until_closed(10)
-            assert nobody.close_code in (1001, 1006, 1012)
+            assert nobody.close_code == 1001
         assert server.exit_status() == 0
         with server.start().rest() as rest:
             (message,) = eventually(lambda: rest.receive("orders"), why="it is back")

@@ -53,7 +53,7 @@ def ended(socket: Socket, code: str = "unauthenticated", close: int = 4001) -> N
 
 
 def is_let_in(socket: Socket) -> bool:
-    return socket.call("ping")["op"] == "pong"
+    return bool(socket.call("ping")["op"] == "pong")
 
 
 # The handshake

@@ -55,6 +55,7 @@ class Driver(ABC):
     def settle(self, queue: str, kind: str, items: list[Any]) -> list[Json]:
         """What became of each receipt."""
 
+    @abstractmethod
     def forget(self) -> None:
         """A conversation is over; who consumed in it goes."""
 
@@ -87,6 +88,9 @@ class RestDriver(Driver):
 
     def settle(self, queue: str, kind: str, items: list[Any]) -> list[Json]:
         return self.operator.settle(queue, **{kind: items})
+
+    def forget(self) -> None:
+        self._waits.clear()
 
     def close(self) -> None:
         self._threads.shutdown()

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.faces.conversations.limits import LIMITS
 from tests.faces.conversations.steps import (
-    Conversation, ack, arrives, browse, conversation, counts, dead, declare, delete, extend, failures, message, nack, operate,
-    publish, refused, release, requeue, settle_strangers, take, wait,
-)  # fmt: skip
+    Conversation,
+    ack,
+    arrives,
+    browse,
+    conversation,
+    counts,
+    dead,
+    declare,
+    delete,
+    extend,
+    failures,
+    message,
+    nack,
+    operate,
+    publish,
+    refused,
+    release,
+    requeue,
+    settle_strangers,
+    take,
+    wait,
+)
 
 AT_ONCE = {"initial": 0, "max": 0, "jitter": 0}
 
@@ -469,7 +490,7 @@ WAITING = [
     ),
 ]
 
-EVERYTHING = {
+EVERYTHING: dict[str, Any] = {
     "key": "customer-42", "headers": {"source": "shop", "empty": ""}, "content_type": "application/vnd.shop+json", "priority": 7,
     "reply_to": "queue:answers", "correlation_id": "c1",
 }  # fmt: skip
