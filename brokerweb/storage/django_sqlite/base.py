@@ -13,6 +13,7 @@ import pysqlite3.dbapi2 as Database  # noqa: N812 (the name Django uses)
 from django.db import OperationalError
 from django.db.backends.sqlite3 import base as stock
 from django.db.backends.sqlite3._functions import register as register_functions  # type: ignore[import-untyped]
+from django.db.backends.sqlite3.features import DatabaseFeatures as StockFeatures
 from django.db.backends.sqlite3.operations import DatabaseOperations as StockOperations
 from django.utils.dateparse import parse_date, parse_datetime, parse_time
 
@@ -104,10 +105,15 @@ class DatabaseOperations(StockOperations):
         return tuple(repr(value) for value in params)
 
 
+class DatabaseFeatures(StockFeatures):
+    max_query_params = 32_766  # SQLite's own default; since 6.0 Django asks the connection, which pysqlite3's cannot tell
+
+
 class DatabaseWrapper(_Stock):
     """Django's SQLite wrapper on pysqlite3. Every ``atomic()`` is BEGIN IMMEDIATE: readers use none."""
 
     Database = Database
+    features_class = DatabaseFeatures
     ops_class = DatabaseOperations
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -115,7 +121,7 @@ class DatabaseWrapper(_Stock):
         self.holds_write_lock = False
 
     def get_connection_params(self) -> dict[str, Any]:
-        params = super().get_connection_params()
+        params: dict[str, Any] = super().get_connection_params()
         params.setdefault("timeout", BUSY_TIMEOUT)
         params["detect_types"] = Database.PARSE_DECLTYPES | Database.PARSE_COLNAMES
         self.transaction_mode = "IMMEDIATE"
