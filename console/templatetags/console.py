@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+import django
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -16,6 +17,10 @@ from queues.models import Message
 from queues.states import State
 
 register = template.Library()
+if django.VERSION < (6, 0):  # since then Django has these tags built in, and refuses to load them
+    from template_partials.templatetags import partials
+
+    register.tags.update(partials.register.tags)
 
 STATES = ("ready", "scheduled", "blocked", "leased", "dead")
 STATE_WORDS = {"leased": "in flight"}
