@@ -34,8 +34,12 @@ def publish(tx: Transaction, topic: str, messages: Sequence[TopicMessage], *, pu
     known = _remembered(tx, target, messages)
     fresh = _first_of_each(messages, known)
     routes = _routes(target, messages, fresh)
-    _account(tx, target, routes)
+    unrouted = _unrouted(target, routes)
     stored = _Copying(tx, target, messages, publisher).all(routes)
+    if unrouted:
+        tx.change(Q.drop, target.id, unrouted)
+    tx.outcome.topic_event(events.PUBLISHED, target.id, len(routes))
+    tx.outcome.topic_event(events.UNROUTED, target.id, unrouted)
     return _answers(tx, target, messages, known, stored)
 
 
@@ -71,17 +75,15 @@ def _routes(target: Definition, messages: Sequence[TopicMessage], places: list[i
     return routes
 
 
-def _account(tx: Transaction, target: Definition, routes: Routes) -> None:
-    """Count, and act as the topic says on what no binding matches."""
-    unrouted = [place for place, destinations in routes.items() if not destinations]
-    if unrouted and target.unrouted == "refuse":
-        stats.refused(target.id, len(unrouted))
-        faults = [
-            {"pointer": f"/messages/{place}/routing_key", "detail": "no binding matches"} for place in unrouted[:MAX_ERRORS]
-        ]
-        raise Unroutable(f"No binding of topic {target.name} matches {len(unrouted)} of the messages.", errors=faults)
-    tx.outcome.topic_event(events.PUBLISHED, target.id, len(routes))
-    tx.outcome.topic_event(events.UNROUTED, target.id, len(unrouted))
+def _unrouted(target: Definition, routes: Routes) -> int:
+    """How many messages no binding matches. Raises Unroutable when the topic refuses them."""
+    places = [place for place, destinations in routes.items() if not destinations]
+    if places and target.unrouted == "refuse":
+        stats.refused(target.id, len(places))
+        detail = "no binding matches"
+        faults = [{"pointer": f"/messages/{place}/routing_key", "detail": detail} for place in places[:MAX_ERRORS]]
+        raise Unroutable(f"No binding of topic {target.name} matches {len(places)} of the messages.", errors=faults)
+    return len(places)
 
 
 class _Copying:
@@ -100,8 +102,6 @@ class _Copying:
         # The memory of the topic holds the dedup ids: in the destinations they would meet those of direct publishers.
         self.bare = {place: _bare(self.messages[place]) for place in routes}
         stored = {to: dict(zip(groups[to], self._to(to, groups[to]), strict=True)) for to in self._checked(groups)}
-        if dropped := sum(not destinations for destinations in routes.values()):
-            self.tx.change(Q.drop, self.target.id, dropped)
         return {place: [stored[to][place] for to in destinations] for place, destinations in routes.items()}
 
     def _checked(self, groups: dict[str, list[int]]) -> list[str]:

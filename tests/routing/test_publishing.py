@@ -96,6 +96,17 @@ def test_a_topic_may_drop_and_counts_what_it_dropped(told: list[events.Outcome])
     assert Topic.objects.get().dropped == 2
 
 
+def test_a_publish_that_a_destination_refuses_is_not_counted(told: list[events.Outcome]) -> None:
+    declare_queues("a")
+    declare_queues("full", max_length=1)
+    bind("events", ("#", "queue:a"), ("#", "queue:full"))
+    send("events", message(1))
+    calls = [Call(publishing.publish, ("events", [message(n)]), {}, lambda _: None) for n in (2, 3)]
+    told.clear()
+    Committer(lambda _: None)._try_together(calls)
+    assert [outcome.topic_counts for outcome in told] == [{}]
+
+
 def test_rates_count_what_was_published_dropped_and_refused(transactional_db: None) -> None:
     declare_queues("a")
     bind("events", ("x", "queue:a"))
