@@ -20,4 +20,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("metrics", metrics),
 ]
 if apps.is_installed("console"):
-    urlpatterns.append(path("", include("console.urls")))
+    from console.page import missing
+
+    urlpatterns += [path("", include("console.urls")), re_path("", missing)]

@@ -23,9 +23,15 @@ class Finding:
     icon: str
     queue: str
     text: str
-    url: str
     since: str = ""
     weight: float = 0.0
+
+    @property
+    def url(self) -> str:
+        """Where to look into it."""
+        if self.icon == "dead":
+            return f"{reverse('console:dead')}?queue={self.queue}"
+        return reverse("console:queue", args=[self.queue])
 
 
 def findings(rows: Iterable[Row]) -> list[Finding]:
@@ -36,17 +42,17 @@ def findings(rows: Iterable[Row]) -> list[Finding]:
 
 def _of(row: Row) -> list[Finding]:
     found = []
-    page, ready, dead = reverse("console:queue", args=[row.name]), row.counts["ready"], row.counts["dead"]
+    ready, dead = row.counts["ready"], row.counts["dead"]
     since = f"oldest {span(row.oldest)}" if row.oldest is not None else ""
     if dead:
         text = f"has {dead:,} dead letter{'s' * (dead != 1)}"
-        found.append(Finding("bad", "dead", row.name, text, f"{reverse('console:dead')}?queue={row.name}", weight=dead))
+        found.append(Finding("bad", "dead", row.name, text, weight=dead))
     if row.paused:
         text = f"is paused, {row.waiting:,} waiting"
-        found.append(Finding("warn", "pause", row.name, text, page, since, row.waiting))
+        found.append(Finding("warn", "pause", row.name, text, since, row.waiting))
     elif row.unattended:
         text = f"has {ready:,} message{'s' * (ready != 1)} ready and no consumer"
-        found.append(Finding("bad", "nobody", row.name, text, page, since, row.oldest or 0))
+        found.append(Finding("bad", "nobody", row.name, text, since, row.oldest or 0))
     elif row.oldest is not None and row.oldest > OLD:
-        found.append(Finding("warn", "clock", row.name, "is behind: its consumers do not keep up", page, since, row.oldest))
+        found.append(Finding("warn", "clock", row.name, "is behind: its consumers do not keep up", since, row.oldest))
     return found

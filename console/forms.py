@@ -99,7 +99,7 @@ class MessageForm(BrokerForm):
     delay = forms.FloatField(required=False, label="Delay (s)")
     ttl = forms.FloatField(required=False, label="Time to live (s)", help_text="Empty: the queue's.")
     headers = forms.CharField(
-        required=False, help_text="One a line, name: value.", widget=forms.Textarea(attrs={"rows": 3, **_AREA})
+        required=False, help_text="One a line, name: value; or a JSON object.", widget=forms.Textarea(attrs={"rows": 3, **_AREA})
     )
     reply_to = forms.CharField(required=False, help_text="queue:NAME")
     correlation_id = forms.CharField(required=False)
@@ -112,8 +112,7 @@ class MessageForm(BrokerForm):
         body, kind = _editable(bytes(message.body), message.binary)
         headers: Mapping[str, str] = json.loads(message.headers or "{}")
         kept = {name: getattr(message, name) for name in ("content_type", "key", "priority", "reply_to", "correlation_id")}
-        lines = "\n".join(f"{name}: {value}" for name, value in headers.items())
-        return cls(initial={"body": body, "kind": kind, "ttl": plain(message.ttl), "headers": lines, **kept})
+        return cls(initial={"body": body, "kind": kind, "ttl": plain(message.ttl), "headers": _lines(headers), **kept})
 
     @property
     def has_more(self) -> bool:
@@ -121,16 +120,17 @@ class MessageForm(BrokerForm):
         return any(self[name].value() for name in ("headers", "reply_to", "correlation_id", "dedup_id"))
 
     def field_at(self, pointer: str) -> str:
-        name = super().field_at(pointer.removeprefix("/message"))
-        return (
-            "body" if name == "body_base64" else name.partition("_headers")[0] if name in self.fields else name.partition("/")[0]
-        )
+        name = pointer.removeprefix("/message").strip("/").partition("/")[0]
+        return "body" if name == "body_base64" else name
 
     def message(self) -> NewMessage:
         """The message as the verbs take it. Raises Invalid."""
         given = self.cleaned_data
         parts = {name: given[name] for name in self.OPTIONS if given[name] not in (None, "")}
-        parts["headers"] = _headers(given["headers"])
+        try:
+            parts["headers"] = _headers(given["headers"])
+        except Invalid as error:
+            raise Invalid.at("/headers", error.extra["errors"][0]["detail"]) from None
         body = given["body"].replace("\r\n", "\n")
         if given["kind"] == "json":
             parts["body"] = msgspec.Raw(_json(body))
@@ -141,10 +141,14 @@ class MessageForm(BrokerForm):
 
 
 def _editable(body: bytes, binary: bool) -> tuple[str, str]:
+    """A body for a text field, which keeps neither carriage returns nor NUL: what has them is edited as Base64."""
     try:
-        return body.decode(), "text" if binary else "json"
+        text = body.decode()
     except UnicodeDecodeError:
+        text = "\0"
+    if binary and ("\0" in text or "\r" in text):
         return base64.b64encode(body).decode(), "base64"
+    return text, "text" if binary else "json"
 
 
 def _json(body: str) -> bytes:
@@ -152,7 +156,7 @@ def _json(body: str) -> bytes:
     try:
         wire.decode(object, body.encode())
     except Invalid as error:
-        raise Invalid.at("/body", error.extra["errors"][0]["detail"]) from None
+        raise Invalid.at("/body", f"Not JSON: {error.extra['errors'][0]['detail']}") from None
     return body.encode()
 
 
@@ -162,14 +166,22 @@ def _bytes(body: str, kind: str) -> bytes:
     try:
         return base64.b64decode("".join(body.split()), validate=True)
     except ValueError:
-        raise Invalid.at("/body", "not Base64") from None
+        raise Invalid.at("/body", "Not Base64.") from None
 
 
-def _headers(text: str) -> dict[str, str] | None:
+def _lines(headers: Mapping[str, str]) -> str:
+    """Headers a line each where that loses nothing, else as JSON."""
+    lines = "\n".join(f"{name}: {value}" for name, value in headers.items())
+    return lines if _headers(lines, strict=False) == (headers or None) else json.dumps(headers, ensure_ascii=False)
+
+
+def _headers(text: str, *, strict: bool = True) -> dict[str, str] | None:
+    if text.lstrip().startswith("{"):
+        return wire.decode(dict[str, str], text.encode()) if strict else {}
     headers = {}
     for line in filter(str.strip, text.splitlines()):
         name, colon, value = line.partition(":")
-        if not colon or not name.strip():
-            raise Invalid.at("/headers", "each line is name: value")
+        if strict and not (colon and name.strip()):
+            raise Invalid.at("/headers", "Each line is name: value.")
         headers[name.strip()] = value.strip()
     return headers or None

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
-from brokerweb.core.errors import BrokerError
+from brokerweb.core.errors import BrokerError, NotFound
 from brokerweb.identity import users
 from brokerweb.identity.principal import Principal
 from console.advice import advice
@@ -102,6 +102,12 @@ def problem(request: HttpRequest, error: BrokerError) -> HttpResponse:
     if getattr(request, "htmx", False):
         return HttpResponse(error.detail, status=error.http_status, content_type="text/plain")
     return render(request, "console/problem.html", error.http_status, error=error, advice=advice(error))
+
+
+@page
+def missing(request: SignedIn) -> HttpResponse:
+    """Any address that nothing else answers for; strangers are asked to sign in, and learn nothing."""
+    raise NotFound("There is no such page.")
 
 
 def back(request: HttpRequest, otherwise: str) -> HttpResponse:

@@ -12,12 +12,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from brokerweb.core.errors import BrokerError
+from brokerweb.core.errors import BrokerError, Unauthenticated
 from brokerweb.identity import signin
 from console.advice import advice
 from console.page import render
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
+TRY = "Try again, or ask for a new sign-in link."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -58,7 +59,8 @@ def out(request: HttpRequest) -> HttpResponse:
 
 
 def _form(request: HttpRequest, error: BrokerError | None = None, **context: Any) -> HttpResponse:
-    status, told = (error.http_status, advice(error)) if error else (200, "")
+    status = error.http_status if error else 200
+    told = TRY if isinstance(error, Unauthenticated) else advice(error) if error else ""
     return render(request, "console/signin.html", status, error=error, advice=told, **context)
 
 

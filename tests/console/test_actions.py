@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from brokerweb.identity.models import AuditEntry, Token
@@ -175,6 +177,34 @@ def test_an_edited_copy_takes_the_place_of_the_original(client):
     copy = Message.objects.get()
     assert (bytes(copy.body), copy.parent, copy.state) == (b'{"country": "DE"}', message, State.READY)
     assert audited() == [("message.replace", f"queue:orders/{message}")]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"text\r\nwith\0everything\r", {"a:b": "c"}),
+        (b"\n\nplain \xc3\xa4 text\n", {" spaced ": " v "}),
+        (b"\xff\xfe", {"multi": "line\nvalue", "": "empty"}),
+        (b"", {"{": "}"}),
+        (b"<textarea></textarea>", {"a": "\u2028", "b": "x: y"}),
+    ],
+)
+def test_an_edited_copy_keeps_what_was_not_edited(client, body, headers):
+    declare("orders")
+    publish("orders", body, headers=json.dumps(headers), key=" k ", content_type="text/x", priority=2)
+    [message] = kill("orders", "x")
+    form = client.get(f"/queues/orders/messages/{message}/edit").context["form"]
+    typed = {name: str(value).replace("\n", "\r\n") for name, value in form.initial.items() if value is not None}
+    response = client.post(f"/queues/orders/messages/{message}/edit", typed)
+    assert response.status_code == 302, response.context["form"].errors
+    copy = Message.objects.get()
+    assert (bytes(copy.body), json.loads(copy.headers or ""), copy.key, copy.content_type, copy.priority) == (
+        body,
+        headers,
+        " k ",
+        "text/x",
+        2,
+    )
 
 
 def test_a_message_is_rescheduled_and_deleted(client):

@@ -120,6 +120,13 @@ def test_a_message_that_is_gone_is_404_with_advice(client):
     assert "not_found" in text(response)
 
 
+def test_an_address_without_a_page_is_404_within_the_console(client):
+    response = client.get("/nothing/here")
+    assert response.status_code == 404
+    assert "There is no such page." in text(response)
+    assert "Overview" in text(response)
+
+
 def test_a_large_body_is_cut_and_downloads_whole(client):
     declare("big", max_body_bytes=5_000_000)
     [message] = publish("big", "x" * 2_000_000)

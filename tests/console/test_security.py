@@ -80,6 +80,7 @@ def test_without_a_session_only_sign_in_answers():
 def test_nothing_else_of_the_project_answers_without_a_session_or_token():
     """The whole address table: whoever adds a face decides here whether strangers may see it."""
     resolver = get_resolver()
+    assert Client().get("/nothing")["Location"] == "/sign-in?next=%2Fnothing"
     assert Client().get("/api/v1/docs").status_code in (302, 401, 403)
     assert Client().get("/metrics").status_code in (401, 403)
     assert resolver.resolve("/").namespace == "console"
