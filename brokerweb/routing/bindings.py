@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -40,11 +40,11 @@ class Table:
         self.bindings = [(binding, _decode(binding.headers)) for binding in bindings]
         self.asks_headers = any(headers for _, headers in self.bindings)
         self._literal: dict[str, list[int]] = {}
-        self._wild: list[tuple[int, matcher.Pattern]] = []
+        self._wild: dict[str, list[tuple[int, matcher.Pattern]]] = {}  # by their first word; "" where that is a wildcard
         for place, binding in enumerate(bindings):
             pattern = matcher.parse(binding.pattern)
             if pattern.literal is None:
-                self._wild.append((place, pattern))
+                self._wild.setdefault(pattern.first_word, []).append((place, pattern))
             else:
                 self._literal.setdefault(pattern.literal, []).append(place)
         self._places = lru_cache(REMEMBERED_KEYS)(self._matching)
@@ -54,14 +54,15 @@ class Table:
         chosen = (self.bindings[place] for place in self._places(routing_key))
         return [binding for binding, asked in chosen if not asked or _holds(headers, asked)]
 
-    def targets(self, routing_key: str, headers: Headers) -> Iterable[str]:
+    def targets(self, routing_key: str, headers: Headers) -> Collection[str]:
         """Where a message goes: each destination once, in the bindings' order. Raises Invalid for what is no routing key."""
         return dict.fromkeys(binding.to for binding in self.matches(routing_key, headers))
 
     def _matching(self, routing_key: str) -> tuple[int, ...]:
         words = matcher.split(routing_key)
-        wild = [place for place, pattern in self._wild if pattern.matches(words)]
-        return tuple(sorted([*wild, *self._literal.get(routing_key, ())]))
+        wild = self._wild.get("", []) + (self._wild.get(words[0], []) if words else [])
+        fitting = [place for place, pattern in wild if pattern.matches(words)]
+        return tuple(sorted(fitting + self._literal.get(routing_key, [])))
 
 
 def _holds(headers: Headers, asked: Headers) -> bool:

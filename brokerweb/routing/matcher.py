@@ -30,6 +30,12 @@ class Pattern(NamedTuple):
         """The one routing key that matches, where the pattern has neither ``*`` nor ``#``."""
         return None if len(self.parts) > 1 or ONE in self.parts[0] else ".".join(self.parts[0])
 
+    @property
+    def first_word(self) -> str:
+        """The word every matching key begins with; "" where a wildcard stands first."""
+        first = self.parts[0][:1]
+        return "" if first in ((), (ONE,)) else first[0]
+
     def matches(self, words: Sequence[str]) -> bool:
         """Whether a routing key's words fit."""
         first, *rest = self.parts

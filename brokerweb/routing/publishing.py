@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Sized
 from typing import Any
 
 import msgspec
 
 from brokerweb.core import events
 from brokerweb.core.clock import seconds
-from brokerweb.core.errors import BrokerError, Invalid, Unroutable
+from brokerweb.core.errors import BrokerError, Invalid, TooLarge, Unroutable
 from brokerweb.routing import pointers, stats
 from brokerweb.routing.definitions import Definition, Q, find
 from brokerweb.routing.messages import Copy, Published, TopicMessage
@@ -19,10 +19,11 @@ from queues.messages import NewMessage
 from streams import engine as streams
 
 MAX_ERRORS = 20  # of those named in one answer
+MAX_COPIES, MAX_COPIED_BYTES = 20_000, 128 * 1024 * 1024  # of one request: what it makes the store write is bounded, too
 _headers = msgspec.json.Decoder(dict[str, str]).decode
 _encode = msgspec.json.Encoder().encode
 _copies = msgspec.json.Decoder(list[Copy]).decode
-Routes = dict[int, Iterable[str]]  # a message's place in the request -> where it goes
+Routes = dict[int, Collection[str]]  # a message's place in the request -> where it goes
 
 
 def publish(tx: Transaction, topic: str, messages: Sequence[TopicMessage], *, publisher: str | None = None) -> list[Published]:
@@ -35,6 +36,7 @@ def publish(tx: Transaction, topic: str, messages: Sequence[TopicMessage], *, pu
     fresh = _first_of_each(messages, known)
     routes = _routes(target, messages, fresh)
     unrouted = _unrouted(target, routes)
+    check_volume(*volume(messages, routes))
     stored = _Copying(tx, target, messages, publisher).all(routes)
     if unrouted:
         tx.change(Q.drop, target.id, unrouted)
@@ -84,6 +86,19 @@ def _unrouted(target: Definition, routes: Routes) -> int:
         faults = [{"pointer": f"/messages/{place}/routing_key", "detail": detail} for place in places[:MAX_ERRORS]]
         raise Unroutable(f"No binding of topic {target.name} matches {len(places)} of the messages.", errors=faults)
     return len(places)
+
+
+def volume(messages: Sequence[TopicMessage], copies: Mapping[int, Sized]) -> tuple[int, int]:
+    """How many copies there are of messages, by their places, and how many bytes of bodies."""
+    bodies = ((len(messages[place].message.body), len(each)) for place, each in copies.items())
+    counted = [(n, n * size) for size, n in bodies]
+    return sum(n for n, _ in counted), sum(size for _, size in counted)
+
+
+def check_volume(copies: int, size: int) -> None:
+    """Raise TooLarge for more than one commit should write."""
+    if copies > MAX_COPIES or size > MAX_COPIED_BYTES:
+        raise TooLarge(f"{copies} copies with {size} bytes; one request may make {MAX_COPIES} with {MAX_COPIED_BYTES}.")
 
 
 class _Copying:

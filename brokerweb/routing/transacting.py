@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from brokerweb.core.clock import seconds
-from brokerweb.core.errors import BrokerError, LeaseLost, all_errors
+from brokerweb.core.errors import BrokerError, Invalid, LeaseLost, all_errors
 from brokerweb.core.names import check_name, parse_destination
 from brokerweb.routing import pointers, publishing
 from brokerweb.routing.definitions import Q
@@ -25,6 +25,8 @@ from streams import engine as streams
 from streams import positions
 
 KEPT = 86_400  # seconds for which a dedup_id's answer is kept
+MAX_RECEIPTS = MAX_MESSAGES = 1_000  # in all parts together
+MAX_COMMITS = 100
 _encode = msgspec.json.Encoder().encode
 _ERRORS = {error.code: error for error in all_errors()}
 
@@ -39,17 +41,14 @@ def transact(tx: Transaction, request: TransactRequest, *, owner: str, publisher
         row = tx.row(Q.transacted, owner, request.dedup_id, tx.now)
         if row is not None:
             return Transacted(True, msgspec.Raw(row[0].encode()))
+    _check_size(request)
     _check(tx, request)
     for queue, settles in request.settle.items():
         _settle(tx, queue, settles)
     for place, part in enumerate(request.commit):
         with _part(f"/commit/{place}"):
             positions.commit(tx, part.stream, part.group, part.offsets, generation=part.generation)
-    results = []
-    for place, publish in enumerate(request.publish):
-        with _part(f"/publish/{place}"):
-            results.append({"to": publish.to, "results": _publish(tx, publish, publisher)})
-    answer = _encode(results)
+    answer = _encode(_publish_all(tx, request.publish, publisher))
     if request.dedup_id is not None:
         tx.change(Q.transact, owner, request.dedup_id, answer.decode(), tx.now + seconds(KEPT))
     return Transacted(False, msgspec.Raw(answer))
@@ -62,6 +61,17 @@ def _part(pointer: str) -> Iterator[None]:
         yield
     except BrokerError as error:
         raise pointers.for_part(error, pointer) from error
+
+
+def _check_size(request: TransactRequest) -> None:
+    sizes = {
+        "/settle": ("receipts", sum(map(len, request.settle.values())), MAX_RECEIPTS),
+        "/commit": ("commits", len(request.commit), MAX_COMMITS),
+        "/publish": ("messages", sum(len(part.messages) for part in request.publish), MAX_MESSAGES),
+    }
+    for pointer, (what, n, most) in sizes.items():
+        if n > most:
+            raise Invalid.at(pointer, f"at most {most} {what} in all")
 
 
 def _check(tx: Transaction, request: TransactRequest) -> None:
@@ -102,6 +112,19 @@ def _refusal(queue: str, settles: Sequence[Settle], place: int, code: str) -> Br
     settle = settles[place]
     nth = sum(other.kind == settle.kind for other in settles[:place])
     return _ERRORS[code](pointer=f"/settle/{queue}/{settle.kind}/{nth}", receipt=settle.receipt)
+
+
+def _publish_all(tx: Transaction, parts: Sequence[Publish], publisher: str | None) -> list[dict[str, Any]]:
+    answers, copies, size = [], 0, 0
+    for place, part in enumerate(parts):
+        with _part(f"/publish/{place}"):
+            results = _publish(tx, part, publisher)
+            if part.to.startswith("topic:"):
+                more = publishing.volume(part.messages, {i: result.routed for i, result in enumerate(results)})
+                copies, size = copies + more[0], size + more[1]
+                publishing.check_volume(copies, size)
+        answers.append({"to": part.to, "results": results})
+    return answers
 
 
 def _publish(tx: Transaction, part: Publish, publisher: str | None) -> list[Any]:

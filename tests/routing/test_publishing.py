@@ -152,6 +152,19 @@ def test_a_copy_that_is_too_large_names_the_message_of_the_request() -> None:
     assert bodies("a") == []
 
 
+def test_one_request_makes_no_more_copies_than_a_commit_should_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    declare_queues("a", "b")
+    bind("events", ("#", "queue:a"), ("x", "queue:b"))
+    monkeypatch.setattr(publishing, "MAX_COPIES", 3)
+    send("events", message(1, "x"), message(2, "y"))
+    with pytest.raises(TooLarge):
+        send("events", message(1, "x"), message(2, "x"))
+    monkeypatch.setattr(publishing, "MAX_COPIED_BYTES", 10)
+    with pytest.raises(TooLarge):
+        send("events", message("123456", "x"))
+    assert (bodies("a"), bodies("b")) == (["1", "2"], ["1"])
+
+
 @pytest.mark.parametrize("kind", ["queue", "stream"])
 def test_a_target_that_was_deleted_refuses_what_it_would_get(kind: str) -> None:
     from streams import control as streams

@@ -20,7 +20,7 @@ from brokerweb.core.errors import (
     TooLarge,
     Unroutable,
 )
-from brokerweb.routing import duties, transact
+from brokerweb.routing import duties, publishing, transact
 from brokerweb.routing.messages import Commit, Publish, TransactRequest
 from brokerweb.routing.models import Transacted
 from brokerweb.routing.transacting import transact as verb
@@ -210,6 +210,28 @@ def test_faults_inside_a_part_point_into_the_request(orders: Bench) -> None:
     with pytest.raises(TooLarge) as error:
         run(TransactRequest(publish=[out("queue:done", 1), Publish("topic:events", [message(1), message("123")])]))
     assert error.value.extra["errors"][0]["pointer"] == "/publish/1/messages/1/body"
+
+
+@pytest.mark.parametrize(
+    ("request_", "pointer"),
+    [
+        (TransactRequest({"orders": [Settle("ack", "1-1-1")] * 501, "done": [Settle("ack", "1-1-1")] * 500}), "/settle"),
+        (TransactRequest(commit=[Commit("log", "g", {0: 0})] * 101), "/commit"),
+        (TransactRequest(publish=[out("queue:done", *range(501))] * 2), "/publish"),
+    ],
+)
+def test_what_all_parts_hold_together_is_bounded(orders: Bench, request_: TransactRequest, pointer: str) -> None:
+    with pytest.raises(Invalid) as error:
+        run(request_)
+    assert error.value.extra["errors"][0]["pointer"] == pointer
+
+
+def test_copies_of_all_parts_are_counted_together(orders: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bind("events", ("#", "queue:done"))
+    monkeypatch.setattr(publishing, "MAX_COPIES", 3)
+    with pytest.raises(TooLarge) as error:
+        run(TransactRequest(publish=[out("topic:events", 1, 2), out("topic:events", 3, 4)]))
+    assert (error.value.extra["pointer"], bodies("done")) == ("/publish/1", [])
 
 
 def test_what_is_acknowledged_makes_room(orders: Bench) -> None:
