@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,27 @@ ORPHANS = (
 
 
 def wrongs(data: Path) -> list[str]:
-    """Everything that is wrong in a data directory; works on a copy, because looking at a crashed file repairs it."""
+    """Everything that is wrong in a data directory."""
+    with _copy(data) as file:
+        return list(_wrongs(file))
+
+
+def stored(data: Path) -> int:
+    """How many messages a data directory holds; 0 where there is no table yet."""
+    with _copy(data) as file, closing(pysqlite3.connect(str(file))) as connection:
+        try:
+            return int(connection.execute("SELECT count(*) FROM queues_message").fetchone()[0])
+        except pysqlite3.OperationalError:
+            return 0
+
+
+@contextmanager
+def _copy(data: Path) -> Iterator[Path]:
+    """A copy of the store, because looking at a crashed file repairs it."""
     with tempfile.TemporaryDirectory(dir=data.parent) as folder:
         copy = Path(folder) / "data"
-        shutil.copytree(data, copy, ignore=shutil.ignore_patterns("*.lock", "*-shm"))
-        return list(_wrongs(store_file(copy)))
+        shutil.copytree(data, copy, ignore=shutil.ignore_patterns("lock", "*-shm"))
+        yield store_file(copy)
 
 
 def store_file(data: Path) -> Path:
