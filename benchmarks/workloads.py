@@ -43,7 +43,8 @@ async def _steady(target: Target, count: Callable[[], int], broken: Callable[[],
     done, shares = count() - before, watch.shares()
     if trouble := broken():
         raise Trouble(trouble)
-    return {"rate": round(done / shares["seconds"]), "unit": "messages/s", **shares}
+    rate = done / shares["seconds"]
+    return {"rate": round(rate), "unit": "messages/s", "rate_per_server_core": round(rate / shares["server_cores"]), **shares}
 
 
 async def _end_to_end(target: Target, *, batch: int, window: int, singly: bool, in_flight: int) -> Figures:
