@@ -76,7 +76,6 @@ class Purge:
             error="The name was not typed as it is." if self.posted else "",
             facts=facts,
             samples=browse.page(self.queue, self.chosen, limit=browse.SAMPLES).items,
-            choices_label="States to purge",
             choices=[(state, counts[state], state in self.states) for state in STATES],
             button=f"Purge {n:,} message{'s' * (n != 1)}",
             nothing=not n,
