@@ -71,18 +71,16 @@ def delete(tx: Transaction, name: str, *, if_empty: bool = False) -> None:
 
 
 def describe(stream: Stream) -> dict[str, Any]:
-    """The whole stream: settings, and per partition low, end, records and bytes."""
+    """The whole stream: settings, and by partition its low and end offsets, records and bytes."""
     partitions = list(Partition.objects.filter(stream_id=stream.pk).order_by("number"))
     return {
         "name": stream.name,
-        "created_at": clock.rfc3339(clock.from_datetime(stream.created_at)),  # type: ignore[arg-type]  # read as a datetime
+        "created_at": clock.rfc3339(clock.from_datetime(stream.created_at)),
         **to_dict(stream, len(partitions)),
-        "records": sum(p.records for p in partitions),
-        "bytes": sum(p.bytes for p in partitions),
-        "partition_list": [
-            {"partition": p.number, "low": str(p.low_offset), "end": str(p.next_offset), "records": p.records, "bytes": p.bytes}
-            for p in partitions
-        ],
+        "low": {str(p.number): str(p.low_offset) for p in partitions},
+        "end": {str(p.number): str(p.next_offset) for p in partitions},
+        "records": {str(p.number): p.records for p in partitions},
+        "bytes": {str(p.number): p.bytes for p in partitions},
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from brokerweb.core import clock
 from brokerweb.core.errors import Conflict
 from brokerweb.delivery.hub import Hub
+from brokerweb.delivery.stream_subscription import StreamSubscription
 from brokerweb.delivery.subscription import Subscription
 from brokerweb.identity.principal import Principal
 
@@ -26,15 +27,20 @@ class Connection:
         self.hub, self.principal, self.address, self.protocol = hub, principal, address, protocol
         self.connected_at = clock.now()
         self.subscriptions: dict[str, Subscription] = {}
+        self.streams: dict[str, StreamSubscription] = {}
         self.cancelled: list[Subscription] = []  # take no more, but their messages may still be settled
         self.close: Callable[[int, str], None] = lambda code, reason: None
 
-    def add(self, subscription: Subscription) -> None:
-        """Begin a subscription. Raises Conflict for a live name."""
-        if subscription.sub in self.subscriptions:
-            raise Conflict(f"The subscription {subscription.sub} is live.")
-        if len(self.subscriptions) + len(self.cancelled) >= MAX_SUBSCRIPTIONS:
+    def check_free(self, sub: str) -> None:
+        """Raises Conflict for a live name, and for one subscription too many."""
+        if sub in self.subscriptions or sub in self.streams:
+            raise Conflict(f"The subscription {sub} is live.")
+        if len(self.subscriptions) + len(self.streams) + len(self.cancelled) >= MAX_SUBSCRIPTIONS:
             raise Conflict(f"A connection has at most {MAX_SUBSCRIPTIONS} subscriptions.")
+
+    def add(self, subscription: Subscription) -> None:
+        """Begin a subscription. Raises Conflict."""
+        self.check_free(subscription.sub)
         self.subscriptions[subscription.sub] = subscription
         self.hub.join(subscription)
 
@@ -56,6 +62,9 @@ class Connection:
         """The connection is over: what it held is given back, or has failed once more."""
         _connections.pop(self.id, None)
         held: list[str] = []
+        for stream in self.streams.values():
+            stream.stop()
+        self.streams.clear()
         for subscription in [*self.subscriptions.values(), *self.cancelled]:
             held += subscription.stop()
             self.hub.leave(subscription)
@@ -103,13 +112,17 @@ def _describe(connection: Connection) -> dict[str, Any]:
         "protocol": connection.protocol,
         "connected_at": clock.rfc3339(connection.connected_at),
         "subscriptions": [
-            {
-                "sub": s.sub,
-                "queue": s.queue,
-                "prefetch": s.prefetch,
-                "unsettled": len(s.held),
-                "ack": "explicit" if s.acknowledge else "none",
-            }
-            for s in list(connection.subscriptions.values())
+            *map(_queue, list(connection.subscriptions.values())),
+            *map(_stream, list(connection.streams.values())),
         ],
     }
+
+
+def _queue(s: Subscription) -> dict[str, Any]:
+    ack = "explicit" if s.acknowledge else "none"
+    return {"sub": s.sub, "queue": s.queue, "prefetch": s.prefetch, "unsettled": len(s.held), "ack": ack}
+
+
+def _stream(s: StreamSubscription) -> dict[str, Any]:
+    places = {str(place.number): str(place.next) for place in s.places.values()}
+    return {"sub": s.sub, "stream": s.stream, "prefetch": s.prefetch, "credit": s.credit, "positions": places}

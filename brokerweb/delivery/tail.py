@@ -21,11 +21,12 @@ RUN = 100  # records of one frame to everybody: less than the smallest window th
 class Run:
     """Records of one partition in order. ``encoded`` is the faces': what they made of it, by whatever name they give that."""
 
-    __slots__ = ("encoded", "first", "next", "records")
+    __slots__ = ("encoded", "first", "next", "records", "size")
 
     def __init__(self, records: Sequence[StoredRecord]) -> None:
         self.records = records
         self.first, self.next = records[0].offset, records[-1].offset + 1
+        self.size = sum(len(record.body) for record in records)
         self.encoded: dict[Any, Any] = {}
 
     def __len__(self) -> int:

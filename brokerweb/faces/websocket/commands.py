@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
-from brokerweb.faces.wire import DeadItems, ExtendItems, Lease, Messages, NackItems, Receipts, Strict
+from brokerweb.faces.destinations import AnyMessages
+from brokerweb.faces.records import Offset
+from brokerweb.faces.wire import DeadItems, ExtendItems, Lease, NackItems, Receipts, Strict
 
 Id = Annotated[str, Meta(max_length=255)] | Annotated[int, Meta(ge=-(2**53), le=2**53)]
 MAX_PREFETCH = 10_000
@@ -18,7 +20,7 @@ class Command(Strict, tag_field="op"):
 
 class Publish(Command, tag="publish"):
     to: str
-    messages: Messages
+    messages: AnyMessages
     id: Id | None = None
 
 
@@ -67,6 +69,31 @@ class Cancel(Command, tag="cancel"):
     id: Id | None = None
 
 
+Offsets = Annotated[dict[Annotated[str, Meta(pattern=r"^[0-9]{1,4}$")], Offset], Meta(min_length=1, max_length=1000)]
+
+
+class Subscribe(Command, tag="subscribe"):
+    """``from`` is earliest, latest, an instant, or an offset by partition; a group has its own positions instead."""
+
+    id: Id
+    stream: str
+    start: str | Offsets | None = field(name="from", default=None)
+    group: str | None = None
+    prefetch: Annotated[int, Meta(ge=1, le=MAX_PREFETCH)] = 300
+
+
+class Commit(Command, tag="commit"):
+    sub: str
+    offsets: Offsets
+    id: Id | None = None
+
+
+class Seek(Command, tag="seek"):
+    sub: str
+    to: str | Offsets
+    id: Id | None = None
+
+
 class Auth(Command, tag="auth"):
     token: str
     id: Id | None = None
@@ -80,5 +107,7 @@ class Pong(Command, tag="pong"):
     id: Id | None = None
 
 
-Frame = Publish | Consume | Ack | Release | Nack | Dead | Extend | Credit | Cancel | Auth | Ping | Pong
+Frame = (
+    Publish | Consume | Ack | Release | Nack | Dead | Extend | Credit | Cancel | Subscribe | Commit | Seek | Auth | Ping | Pong
+)
 FRAME: Any = Frame  # a union is no type to mypy, and one to msgspec

@@ -8,8 +8,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from brokerweb.delivery.stream_subscription import StreamSubscription
 from brokerweb.delivery.subscription import Subscription
-from brokerweb.faces import wire
+from brokerweb.delivery.tail import Run
+from brokerweb.faces import records, wire
 from queues.messages import Leased
 
 SENDS_IN_A_ROW = 20  # about a millisecond; then the committer's thread and the server's writes get their turn
@@ -17,6 +19,9 @@ CROWDED_BYTES = 1024 * 1024  # unsent, from which on nothing more is leased for 
 STUCK = 30.0  # seconds one send may take before the client counts as too slow
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+Waiting = str | tuple[Subscription, list[Leased]] | tuple[StreamSubscription, Run]
 
 
 class TooSlow(Exception):
@@ -28,7 +33,7 @@ class Outbox:
 
     def __init__(self, send: Send, crowded: Callable[[bool], None]) -> None:
         self._send, self._tell_crowded = send, crowded
-        self._waiting: deque[str | tuple[Subscription, list[Leased]]] = deque()
+        self._waiting: deque[Waiting] = deque()
         self._filled = asyncio.Event()
         self._bytes = 0
         self._crowded = False
@@ -46,11 +51,16 @@ class Outbox:
     def deliver(self, subscription: Subscription, messages: list[Leased]) -> None:
         """Messages for one subscription."""
         last = self._waiting[-1] if self._waiting else None
-        if isinstance(last, tuple) and last[0] is subscription:
+        if isinstance(last, tuple) and last[0] is subscription and isinstance(last[1], list):
             last[1].extend(messages)
         else:
             self._waiting.append((subscription, list(messages)))
         self._grow(sum(len(message.body) for message in messages))
+
+    def records(self, subscription: StreamSubscription, number: int, run: Run) -> None:
+        """A run of records of one partition, which others may be sent as well."""
+        self._waiting.append((subscription, run))
+        self._grow(run.size)
 
     def close(self, code: int, reason: str) -> None:
         """Send what waits, then close. The first word counts."""
@@ -82,13 +92,19 @@ class Outbox:
         except TimeoutError:
             raise TooSlow from None
 
-    def _frames(self, waiting: str | tuple[Subscription, list[Leased]]) -> Sequence[str]:
+    def _frames(self, waiting: Waiting) -> Sequence[str]:
         if isinstance(waiting, str):
             self._shrink(len(waiting))
             return (waiting,)
-        subscription, messages = waiting
+        subscription, content = waiting
+        if isinstance(content, Run):
+            self._shrink(content.size)
+            return (_records_frame(subscription.sub, content),)
+        return self._deliver_frames(subscription.sub, content)
+
+    def _deliver_frames(self, sub: str, messages: list[Leased]) -> Sequence[str]:
         self._shrink(sum(len(message.body) for message in messages))
-        head = b'{"op":"deliver","sub":' + wire.text(subscription.sub)
+        head = b'{"op":"deliver","sub":' + wire.text(sub)
         return [
             (head + b',"messages":' + wire.delivered(part) + b"}").decode()
             for run in batches(messages)
@@ -107,6 +123,20 @@ class Outbox:
         if self._crowded and self._bytes < CROWDED_BYTES // 2:
             self._crowded = False
             self._tell_crowded(False)
+
+
+def _records_frame(sub: str, run: Run) -> str:
+    """The frame for a subscription of that name; encoded once for all who are sent the run."""
+    key = "websocket", sub
+    frame: str | None = run.encoded.get(key)
+    if frame is None:
+        content: str | None = run.encoded.get("json")
+        if content is None:
+            content = run.encoded["json"] = records.encode(run.records).decode()
+        partition = run.records[0].partition
+        name = wire.text(sub).decode()
+        frame = run.encoded[key] = f'{{"op":"records","sub":{name},"partition":{partition},"records":{content}}}'
+    return frame
 
 
 def batches(messages: list[Leased], most: int = 1000) -> Sequence[list[Leased]]:

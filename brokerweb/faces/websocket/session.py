@@ -19,8 +19,10 @@ from brokerweb.core.names import check_name, parse_destination
 from brokerweb.delivery import connections, hub
 from brokerweb.delivery.subscription import Subscription
 from brokerweb.faces import wire
+from brokerweb.faces.destinations import publishing_to
 from brokerweb.faces.websocket import commands
 from brokerweb.faces.websocket.outbox import Outbox
+from brokerweb.faces.websocket.streams import StreamCommands
 from brokerweb.identity import authentication
 from brokerweb.identity.principal import Principal
 from brokerweb.storage import run
@@ -52,16 +54,16 @@ class Session:
     def __init__(self, principal: Principal, address: str, outbox: Outbox) -> None:
         if hub.current is None or hub.current.stopping:
             raise Unavailable("The broker is stopping.")
-        self._hub, self._outbox = hub.current, outbox
+        self.hub, self.outbox = hub.current, outbox
         self._loop = asyncio.get_running_loop()
-        self._connection = connections.Connection(self._hub, principal, address, "brokerweb.v1")
-        self._connection.close = self._close_from_anywhere
-        connections.register(self._connection)
+        self.connection = connections.Connection(self.hub, principal, address, "brokerweb.v1")
+        self.connection.close = self._close_from_anywhere
+        connections.register(self.connection)
         self._bad_in_a_row = 0
         self._calls = self._bytes = 0
         self._settled = asyncio.Event()
         self._timers: list[asyncio.TimerHandle] = []
-        self._handlers: dict[type, Callable[[Any, int], Any]] = {
+        self._handlers: dict[Any, Callable[[Any, int], Any]] = {
             commands.Publish: self._publish,
             commands.Consume: self._consume,
             commands.Ack: lambda c, n: self._settle(c, wire.settle_receipts("ack", c.receipts), n),
@@ -74,12 +76,12 @@ class Session:
             commands.Auth: self._auth,
             commands.Ping: lambda c, n: self._answer("pong", c.id),
             commands.Pong: lambda c, n: None,
-        }
+        } | StreamCommands(self).handlers()
         self._watch_expiry()
 
     @property
-    def _principal(self) -> Principal:
-        return self._connection.principal
+    def principal(self) -> Principal:
+        return self.connection.principal
 
     # Frames in
 
@@ -97,14 +99,14 @@ class Session:
             self.bad(error, id if id is not None else _id_of(text))
         except BrokerError as error:
             self._bad_in_a_row = 0
-            self._outbox.frame(error_frame(id, error))
+            self.outbox.frame(error_frame(id, error))
 
     def bad(self, error: BrokerError, id: Any = None) -> None:
         """A frame that is none. Ten in a row end the socket."""
-        self._outbox.frame(error_frame(id, error))
+        self.outbox.frame(error_frame(id, error))
         self._bad_in_a_row += 1
         if self._bad_in_a_row >= BAD_FRAMES:
-            self._outbox.close(TOO_MANY, "too many bad frames")
+            self.outbox.close(TOO_MANY, "too many bad frames")
 
     async def room(self) -> None:
         """Wait until another frame may be read: the client's commands under way are bounded, and so is the committer's inbox."""
@@ -118,47 +120,45 @@ class Session:
 
     def _publish(self, command: commands.Publish, size: int) -> None:
         kind, name = parse_destination(command.to)
-        self._principal.require("publish", kind, name)
-        if kind != "queue":
-            raise NotFound(f"There is no {kind} {name}.")
-        messages = wire.to_new(command.messages)
+        self.principal.require("publish", kind, name)
+        verb, items, as_json = publishing_to(kind, command.messages)
 
         def done(call: Call) -> None:
             if call.error is not None:
-                self._outbox.frame(error_frame(command.id, call.error))
+                self.outbox.frame(error_frame(command.id, call.error))
             elif command.id is not None:
-                results = wire.results(call.result).decode()
-                self._outbox.frame(f'{{"op":"ok","id":{_encode(command.id).decode()},"results":{results}}}')
+                results = as_json(call.result).decode()
+                self.outbox.frame(f'{{"op":"ok","id":{_encode(command.id).decode()},"results":{results}}}')
 
-        self._start(engine.publish, (name, messages), {"publisher": self._principal.name}, done, size)
+        self.start(verb, (name, items), {"publisher": self.principal.name}, done, size)
 
     def _settle(self, command: Any, settles: list[Settle], size: int) -> None:
         if not settles:
-            self._ok(command.id)
+            self.ok(command.id)
             return
 
         def done(call: Call) -> None:
             if call.error is not None:
-                self._outbox.frame(error_frame(command.id, call.error))
+                self.outbox.frame(error_frame(command.id, call.error))
             else:
                 self._settled_as(command, call.result)
 
-        self._start(engine.settle, (settles,), {"may": self._may_consume}, done, size)
+        self.start(engine.settle, (settles,), {"may": self._may_consume}, done, size)
 
     def _settled_as(self, command: Any, answers: list[Settled]) -> None:
         failed = next((answer for answer in answers if answer.status != "ok"), None)
         if failed is None:
             if command.id is not None:
                 results = f',"results":{wire.settled(answers).decode()}' if isinstance(command, commands.Extend) else ""
-                self._outbox.frame(f'{{"op":"ok","id":{_encode(command.id).decode()}{results}}}')
+                self.outbox.frame(f'{{"op":"ok","id":{_encode(command.id).decode()}{results}}}')
             return
         frame = error_frame(command.id, LeaseLost())
-        self._outbox.frame(f'{frame[:-1]},"results":{wire.settled(answers).decode()}}}')
+        self.outbox.frame(f'{frame[:-1]},"results":{wire.settled(answers).decode()}}}')
 
     def _may_consume(self, queue: str) -> bool:
-        return self._principal.may("consume", "queue", queue)
+        return self.principal.may("consume", "queue", queue)
 
-    def _start(self, verb: Any, args: Any, kwargs: Any, done: Callable[[Call], None], size: int) -> None:
+    def start(self, verb: Any, args: Any, kwargs: Any, done: Callable[[Call], None], size: int) -> None:
         """Hand a verb to the committer; ``done`` is told after the commit."""
 
         def ended(call: Call) -> None:
@@ -175,92 +175,101 @@ class Session:
 
     async def _consume(self, command: commands.Consume, size: int) -> None:
         check_name(command.queue, "/queue")
-        self._principal.require("consume", "queue", command.queue)
+        self.principal.require("consume", "queue", command.queue)
         sub = str(command.id)
-        if sub in self._connection.subscriptions:
-            raise Conflict(f"The subscription {sub} is live.")
+        self.connection.check_free(sub)
         definition = await run.aperform(engine.find, command.queue)
-        holder = f"ws:{EMBEDDED}/{self._connection.id}/{sub[:200]}"
+        holder = f"ws:{EMBEDDED}/{self.connection.id}/{sub[:200]}"
         terms = engine.Terms(holder, command.lease, command.ack == "explicit")
-        subscription = Subscription(self._hub, sub, definition, terms, command.prefetch)
+        subscription = Subscription(self.hub, sub, definition, terms, command.prefetch)
         subscription.deliver, subscription.ended = self._deliver, self._ended
-        self._outbox.frame(f'{{"op":"ok","id":{_encode(command.id).decode()},"sub":{_encode(sub).decode()}}}')
-        self._connection.add(subscription)
+        self.outbox.frame(f'{{"op":"ok","id":{_encode(command.id).decode()},"sub":{_encode(sub).decode()}}}')
+        self.connection.add(subscription)
 
     def _deliver(self, subscription: Subscription, messages: list[Leased]) -> None:
-        self._outbox.deliver(subscription, messages)
+        self.outbox.deliver(subscription, messages)
 
     def _ended(self, subscription: Subscription, code: str, message: str) -> None:
-        if self._connection.cancel(subscription.sub, release=True) is not None:
+        if self.connection.cancel(subscription.sub, release=True) is not None:
             frame = {"op": "closed", "sub": subscription.sub, "code": code, "message": message}
-            self._outbox.frame(_encode(frame).decode())
+            self.outbox.frame(_encode(frame).decode())
 
     def _credit(self, command: commands.Credit, size: int) -> None:
-        subscription = self._connection.subscriptions.get(command.sub)
+        stream = self.connection.streams.get(command.sub)
+        if stream is not None:
+            stream.grant(command.n, commands.MAX_PREFETCH)
+            self.ok(command.id)
+            return
+        subscription = self.connection.subscriptions.get(command.sub)
         if subscription is None:
             raise NotFound(f"There is no subscription {command.sub}.")
         if subscription.acknowledge:
             raise Conflict("Credit of this subscription comes back by settling.")
-        self._hub.book.grant(subscription, command.n, commands.MAX_PREFETCH)
-        self._hub.look([subscription.queue_id])
-        self._ok(command.id)
+        self.hub.book.grant(subscription, command.n, commands.MAX_PREFETCH)
+        self.hub.look([subscription.queue_id])
+        self.ok(command.id)
 
     def _cancel(self, command: commands.Cancel, size: int) -> None:
-        if self._connection.cancel(command.sub, release=command.release) is None:
+        stream = self.connection.streams.pop(command.sub, None)
+        if stream is not None:
+            stream.stop()
+        elif self.connection.cancel(command.sub, release=command.release) is None:
             raise NotFound(f"There is no subscription {command.sub}.")
-        self._ok(command.id)
+        self.ok(command.id)
 
     def crowded(self, crowded: bool) -> None:
         """The client reads slower than it is served: nothing more is leased for it meanwhile."""
-        for subscription in self._connection.subscriptions.values():
+        for stream in self.connection.streams.values():
+            stream.congest(crowded)
+        for subscription in self.connection.subscriptions.values():
             subscription.congested = crowded
             subscription.review()
             if not crowded:
-                self._hub.look([subscription.queue_id])
+                self.hub.look([subscription.queue_id])
 
     # Identity
 
     async def _auth(self, command: commands.Auth, size: int) -> None:
         principal = await authentication.aauthenticate(command.token)
-        if principal.account != self._principal.account:
+        if principal.account != self.principal.account:
             raise Forbidden("A live socket keeps its owner.")
-        self._connection.principal = principal
+        self.connection.principal = principal
         self._watch_expiry()
-        self._ok(command.id)
+        self.ok(command.id)
 
     def _watch_expiry(self) -> None:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
-        expires_at = self._principal.expires_at
+        expires_at = self.principal.expires_at
         if expires_at is None:
             return
         left = (expires_at - clock.now()) / clock.SECOND
         frame = _encode({"op": "expiring", "expires_at": clock.rfc3339(expires_at)}).decode()
         self._timers = [
-            self._loop.call_later(max(0.0, left - WARN_BEFORE), self._outbox.frame, frame),
-            self._loop.call_later(max(0.0, left), self._outbox.close, UNAUTHENTICATED, "the token has expired"),
+            self._loop.call_later(max(0.0, left - WARN_BEFORE), self.outbox.frame, frame),
+            self._loop.call_later(max(0.0, left), self.outbox.close, UNAUTHENTICATED, "the token has expired"),
         ]
 
     # Answers, and the end
 
-    def _ok(self, id: Any) -> None:
+    def ok(self, id: Any) -> None:
         self._answer("ok", id)
 
     def _answer(self, op: str, id: Any) -> None:
         if id is not None:
-            self._outbox.frame(_encode({"op": op, "id": id}).decode())
+            self.outbox.frame(_encode({"op": op, "id": id}).decode())
         elif op == "pong":
-            self._outbox.frame('{"op":"pong"}')
+            self.outbox.frame('{"op":"pong"}')
 
     def _close_from_anywhere(self, code: int, reason: str) -> None:
-        self._loop.call_soon_threadsafe(self._outbox.close, code, reason)
+        self._loop.call_soon_threadsafe(self.outbox.close, code, reason)
 
     def end(self, *, clean: bool) -> None:
         """The socket is over; what it held goes back behind whatever it sent before."""
         for timer in self._timers:
             timer.cancel()
-        self._connection.end(clean=clean)
+        self.connection.end(clean=clean)
 
 
 def _id_of(text: str) -> Any:
