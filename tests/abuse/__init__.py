@@ -1,0 +1,1 @@
+"""Clients that mean no good: what each is told, and that nobody else notices."""
