@@ -22,6 +22,7 @@ class Http(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         self._reading, self._in_head, self._received = False, True, 0
+        self._refused = False
         self._deadline: asyncio.TimerHandle | None = None
         self._give(conf.READ_TIMEOUT)
 
@@ -49,7 +50,9 @@ class Http(HttpToolsProtocol):
             self._take_deadline()
 
     def _watch(self, size: int) -> None:
-        """A request is not whole yet: bound its head, and let only progress earn time."""
+        """A request is not whole yet: bound its head, and let only progress earn time. What was refused earns none."""
+        if self._refused:
+            return
         self._received += size
         if self._in_head and self._received > lifecycle.MAX_HEAD_BYTES:
             self.send_400_response("The request's head is too large.")
@@ -59,7 +62,8 @@ class Http(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self._reading:  # answered before it was read: a refusal
+        if self._reading:  # answered before it was read
+            self._refused = True
             self._give(lifecycle.LINGER)
 
     def _give(self, seconds: float) -> None:
