@@ -16,6 +16,7 @@ from brokerweb.core.duty import DutyLoop
 from brokerweb.delivery import connections, departure, hub
 from brokerweb.identity import duties as identity_duties
 from brokerweb.identity import tokens
+from brokerweb.jobs import runner
 from brokerweb.routing import duties as routing_duties
 from brokerweb.routing import stats as topic_stats
 from brokerweb.storage import changes, run
@@ -51,6 +52,7 @@ class Broker:
             DutyLoop("foreign commits", self._foreign, longest=FOREIGN),
             DutyLoop("looks", self._looks, longest=LOOK),
             DutyLoop("identity", identity_duties.tick, longest=identity_duties.EVERY),
+            DutyLoop("jobs", runner.tick, longest=runner.EVERY),
         ]
 
     async def start(self) -> None:

@@ -8,11 +8,15 @@ from django.db import models
 
 from brokerweb.storage.fields import InstantField
 
-STATES = ("waiting", "running", "done", "failed", "cancelled")
+OPEN = ("waiting", "running")
+STATES = (*OPEN, "done", "failed", "cancelled")
 
 
 class Job(models.Model):
-    """A purge, redrive or replay. ``done`` and ``failed`` count items; ``total`` is what was matched at the start."""
+    """A purge, redrive or replay. ``done`` and ``failed`` count items; ``total`` is what was matched at the start, if known.
+
+    ``chunks`` fences: a chunk commits only if it is still the next one. ``retries`` counts tries in a row that came to nothing.
+    """
 
     id: int
     kind = models.CharField(max_length=20)  # purge, redrive, replay
@@ -25,6 +29,8 @@ class Job(models.Model):
     done = models.BigIntegerField(default=0)
     failed = models.BigIntegerField(default=0)
     rate = models.FloatField(null=True)  # items per second at most
+    chunks = models.IntegerField(default=0)
+    retries = models.IntegerField(default=0)
     error = models.CharField(max_length=2000, null=True)
     created_by = models.CharField(max_length=255)
     created_at = InstantField()
@@ -34,7 +40,8 @@ class Job(models.Model):
 
     class Meta:
         constraints = [models.CheckConstraint(name="job_state_known", condition=models.Q(state__in=STATES))]
-        indexes = [models.Index("due_at", name="job_open", condition=models.Q(state__in=["waiting", "running"]))]
+        # queries.sql: open
+        indexes = [models.Index("due_at", name="job_open", condition=models.Q(state__in=OPEN))]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"

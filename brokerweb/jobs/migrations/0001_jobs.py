@@ -26,6 +26,8 @@ class Migration(migrations.Migration):
                 ('done', models.BigIntegerField(default=0)),
                 ('failed', models.BigIntegerField(default=0)),
                 ('rate', models.FloatField(null=True)),
+                ('chunks', models.IntegerField(default=0)),
+                ('retries', models.IntegerField(default=0)),
                 ('error', models.CharField(max_length=2000, null=True)),
                 ('created_by', models.CharField(max_length=255)),
                 ('created_at', brokerweb.storage.fields.InstantField()),
@@ -34,7 +36,7 @@ class Migration(migrations.Migration):
                 ('due_at', brokerweb.storage.fields.InstantField()),
             ],
             options={
-                'indexes': [models.Index(models.F('due_at'), condition=models.Q(('state__in', ['waiting', 'running'])), name='job_open')],
+                'indexes': [models.Index(models.F('due_at'), condition=models.Q(('state__in', ('waiting', 'running'))), name='job_open')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ('waiting', 'running', 'done', 'failed', 'cancelled'))), name='job_state_known')],
             },
         ),

@@ -1,0 +1,104 @@
+"""One chunk of a job, in one commit with how far the job has come.
+
+A crash before the commit leaves the job where it was, one after it where the next chunk begins: nothing is done twice and
+nothing is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from brokerweb.core import clock
+from brokerweb.core.backoff import Backoff
+from brokerweb.core.errors import BrokerError, Conflict, OffsetOutOfRange
+from brokerweb.jobs import bulk, replaying
+from brokerweb.jobs.chunk import Chunk
+from brokerweb.jobs.models import OPEN, Job
+from brokerweb.storage.statements import Statements
+from brokerweb.storage.transaction import Transaction
+from streams.definitions import Reads
+
+Q = Statements("brokerweb.jobs")
+ITEMS = 500  # a commit, at most
+AT_ONCE = 0.25  # seconds' worth of a rate in one chunk
+AT_A_TIME = 50  # jobs of one round
+RETRY = Backoff(initial=1, factor=2, maximum=30, jitter=0.1)
+MAX_RETRIES = 120  # about an hour
+HALVINGS = 9  # of ITEMS, down to 1
+MAX_ERROR = 2_000
+OF_OTHERS = (Conflict, OffsetOutOfRange)  # another writer was faster, and is done by the next try
+
+VERBS: Mapping[str, Callable[[Transaction, Job, int], Chunk]] = {
+    "purge": bulk.purge_chunk,
+    "redrive": bulk.redrive_chunk,
+    "replay": replaying.replay_chunk,
+}
+
+
+class Open(NamedTuple):
+    """A job that is not finished, and when its next chunk is due."""
+
+    id: int
+    due_at: int
+
+
+def open_jobs(reads: Reads) -> list[Open]:
+    """Jobs that are not finished, those that are due first."""
+    return [Open(*row) for row in reads.rows(Q.open, AT_A_TIME)]
+
+
+def run(tx: Transaction, job_id: int) -> None:
+    """The job's next chunk, if it is open and due."""
+    job = Job.objects.filter(pk=job_id, state__in=OPEN).first()
+    if job is None or clock.from_datetime(job.due_at) > tx.now:
+        return
+    chunk = VERBS[job.kind](tx, job, _size(job))
+    _advance(tx, job, chunk)
+
+
+def _size(job: Job) -> int:
+    """How many items: fewer at a rate, and fewer after tries that failed, since less may fit where much did not."""
+    size = ITEMS if job.rate is None else min(ITEMS, max(1, round(job.rate * AT_ONCE)))
+    return max(1, size >> job.retries)
+
+
+def _advance(tx: Transaction, job: Job, chunk: Chunk) -> None:
+    error = chunk.error or (job.error if job.failed else None)
+    changes: dict[str, Any] = {
+        "state": "done" if chunk.finished else "running",
+        "cursor": chunk.cursor,
+        "done": job.done + chunk.done,
+        "failed": job.failed + chunk.failed,
+        "error": None if error is None else error[:MAX_ERROR],
+        "retries": max(0, min(job.retries, HALVINGS) - 1),  # a step back towards whole chunks
+        "started_at": job.started_at or tx.now,
+        "finished_at": tx.now if chunk.finished else None,
+        "due_at": _due_at(tx, job, chunk),
+    }
+    _change(tx, job, changes)
+
+
+def _due_at(tx: Transaction, job: Job, chunk: Chunk) -> int:
+    by_rate = tx.now + clock.seconds(chunk.done / job.rate) if job.rate else tx.now
+    return max(by_rate, chunk.due_at or 0)
+
+
+def _change(tx: Transaction, job: Job, changes: Mapping[str, Any]) -> None:
+    tx.writes += 1
+    same = Job.objects.filter(pk=job.pk, state__in=OPEN, chunks=job.chunks, retries=job.retries)
+    if not same.update(chunks=job.chunks + 1, **changes):
+        raise Conflict("The job went on meanwhile.")
+
+
+def note_failure(tx: Transaction, job_id: int, error: BrokerError) -> None:
+    """A chunk was not to be had: the job tries again later where that may help, some times, or has failed."""
+    job = Job.objects.filter(pk=job_id, state__in=OPEN).first()
+    if job is None:
+        return
+    changes: dict[str, Any] = {"error": error.detail[:MAX_ERROR], "started_at": job.started_at or tx.now}
+    if (error.retryable or isinstance(error, OF_OTHERS)) and job.retries < MAX_RETRIES:
+        changes |= {"retries": job.retries + 1, "due_at": tx.now + RETRY.delay(job.retries + 1)}
+    else:
+        changes |= {"state": "failed", "finished_at": tx.now}
+    _change(tx, job, changes)

@@ -1,0 +1,202 @@
+"""Replay: a range of a stream's records, filtered, copied to a queue, a stream or a topic, fast or at their own pace.
+
+The order of each partition is kept; partitions are merged by the instants at which their records were appended. The range
+is fixed when the job is made, so that a replay into its own stream ends.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from brokerweb.core.clock import from_datetime
+from brokerweb.core.errors import NotFound
+from brokerweb.jobs import control, copying, matching
+from brokerweb.jobs.chunk import Chunk
+from brokerweb.jobs.control import NewJob
+from brokerweb.jobs.copying import Target
+from brokerweb.jobs.models import Job
+from brokerweb.jobs.pace import STEP, Pace
+from brokerweb.jobs.replay_request import Edge, ReplayRequest
+from brokerweb.routing.messages import TopicMessage
+from brokerweb.storage.transaction import Transaction
+from streams import reading
+from streams.definitions import Definition, PartitionRow, find, load
+from streams.records import StoredRecord
+
+LOOKED_AT, LOOKED_AT_BYTES = 2_000, 8 * 1024 * 1024  # of records, in one commit: others wait for it
+COPIES, COPIED_BYTES = 1_000, 4 * 1024 * 1024  # a topic makes many copies of one record
+READ = 250  # records of one partition at a time
+Offsets = dict[int, int]
+
+
+# Making one
+
+
+def create(tx: Transaction, stream: str, asked: ReplayRequest, *, by: str) -> Job:
+    """A job that copies what is in the range now. Raises NotFound, Invalid, OffsetOutOfRange."""
+    source = find(tx, stream)
+    copying.target(tx, asked.to)
+    begin = _offsets(tx, source, asked.begin, "/from")
+    ends = _offsets(tx, source, asked.until, "/until")
+    until = {number: max(ends[number], offset) for number, offset in begin.items()}
+    params = {
+        "from": _shown(begin),
+        "until": _shown(until),
+        "filter": asked.filter,
+        "speed": asked.speed,
+        "routing_key": asked.routing_key,
+    }
+    cursor = {"stream": source.id, "next": _shown(begin)}
+    total = _total(source, begin, until) if not asked.filter else None
+    return control.create(tx, NewJob("replay", f"stream:{stream}", params, cursor, asked.to, None, total), by=by)
+
+
+def _offsets(tx: Transaction, source: Definition, edge: Edge, pointer: str) -> Offsets:
+    """An offset in every partition; those that a request leaves out are at their ends."""
+    if not isinstance(edge, Mapping):
+        return {partition.number: reading.position(tx, partition, edge) for partition in source.partitions}
+    for number, offset in edge.items():
+        reading.check_range(source.partition(number, f"{pointer}/{number}"), offset)
+    return {partition.number: edge.get(partition.number, partition.end) for partition in source.partitions}
+
+
+def _total(source: Definition, begin: Offsets, until: Offsets) -> int | None:
+    """How many records there are, where that need not be counted: compaction leaves gaps."""
+    total = 0
+    for partition in source.partitions:
+        first, beyond = begin[partition.number], until[partition.number]
+        if partition.records == partition.end - partition.low or first == beyond:
+            total += beyond - first
+        elif (first, beyond) == (partition.low, partition.end):
+            total += partition.records
+        else:
+            return None
+    return total
+
+
+def _shown(offsets: Offsets) -> dict[str, str]:
+    return {str(number): str(offset) for number, offset in offsets.items()}
+
+
+def _parsed(shown: Mapping[str, str]) -> Offsets:
+    return {int(number): int(offset) for number, offset in shown.items()}
+
+
+# A chunk
+
+
+def replay_chunk(tx: Transaction, job: Job, limit: int) -> Chunk:
+    """The next records of a replay."""
+    stream = job.target.partition(":")[2]
+    source = load(tx, stream)  # as it is now: what this transaction looked up before may have been trimmed since
+    if source.id != job.cursor["stream"]:
+        raise NotFound(f"Stream {stream} was deleted; the one of that name is another.")
+    return _Replay(tx, job, source).chunk(limit)
+
+
+class _Found(NamedTuple):
+    """What one look along the partitions chose."""
+
+    messages: list[TopicMessage]
+    failed: int
+    error: str | None
+    due_at: int | None
+    finished: bool
+
+
+class _Replay:
+    def __init__(self, tx: Transaction, job: Job, source: Definition) -> None:
+        self.tx, self.job, self.source = tx, job, source
+        self.next, self.until = _parsed(job.cursor["next"]), _parsed(job.params["until"])
+        self.filter = matching.parse(job.params["filter"])
+        speed = job.params["speed"]
+        self.pace = None if speed is None else Pace(speed, job.cursor, due_at=from_datetime(job.due_at), now=tx.now)
+
+    def chunk(self, limit: int) -> Chunk:
+        trimmed = self._pass_trimmed()
+        target = copying.target(self.tx, self.job.to or "")
+        found = self._look(target, limit)
+        if found.messages:
+            target.store(found.messages, self.job.created_by)
+        cursor = {
+            "stream": self.source.id,
+            "next": _shown(self.next),
+            "trimmed": self.job.cursor.get("trimmed", 0) + trimmed,
+            **(self.pace.cursor() if self.pace else {}),
+        }
+        lost = f"Retention removed {cursor['trimmed']} records before their turn." if trimmed else None
+        error = found.error or lost
+        return Chunk(cursor, len(found.messages), found.failed + trimmed, found.finished, found.due_at, error)
+
+    def _pass_trimmed(self) -> int:
+        """Step over what retention took; how many offsets that were."""
+        trimmed = 0
+        for partition in self._partitions():
+            beyond = min(partition.low, self.until[partition.number])
+            if beyond > self.next[partition.number]:
+                trimmed += beyond - self.next[partition.number]
+                self.next[partition.number] = beyond
+        return trimmed
+
+    def _partitions(self) -> list[PartitionRow]:
+        return [partition for partition in self.source.partitions if partition.number in self.next]
+
+    def _merged(self) -> Iterator[StoredRecord]:
+        parts = [self._records(partition) for partition in self._partitions()]
+        return heapq.merge(*parts, key=lambda record: (record.appended_at, record.partition))
+
+    def _records(self, partition: PartitionRow) -> Iterator[StoredRecord]:
+        offset, until = self.next[partition.number], self.until[partition.number]
+        while offset < until:
+            batch = reading.read(self.tx, partition, offset, min(READ, until - offset))
+            for record in batch.records:
+                if record.offset >= until:
+                    return
+                yield record
+            offset = max(batch.next, offset + 1)
+
+    def _look(self, target: Target, limit: int) -> _Found:
+        """Choose records up to ``limit``, moving ``next`` past everything looked at."""
+        chosen = _Chosen(target, limit)
+        for looked_at, record in enumerate(self._merged()):
+            if looked_at >= LOOKED_AT or chosen.seen_bytes > LOOKED_AT_BYTES or chosen.full:
+                return chosen.found()
+            chosen.seen_bytes += len(record.body)
+            matches = self.filter.matches(record)
+            due = self.pace.due(record.appended_at) if self.pace else 0
+            if matches and due > self.tx.now:
+                return chosen.found(due_at=max(due, self.tx.now + STEP))
+            if matches:
+                chosen.add(copying.copy_of(record, self.source.name, self.job.params["routing_key"]))
+            self.next[record.partition] = record.offset + 1
+        return chosen.found(finished=True)
+
+
+class _Chosen:
+    """The messages of one chunk, as they are gathered."""
+
+    def __init__(self, target: Target, limit: int) -> None:
+        self.target, self.limit = target, limit
+        self.messages: list[TopicMessage] = []
+        self.failed = self.copies = self.bytes = self.seen_bytes = 0
+        self.error: str | None = None
+
+    @property
+    def full(self) -> bool:
+        return len(self.messages) >= self.limit or self.copies >= COPIES or self.bytes >= COPIED_BYTES
+
+    def add(self, message: TopicMessage) -> None:
+        try:
+            copies = self.target.copies(message)
+        except copying.REFUSALS as error:
+            self.failed += 1
+            self.error = error.detail
+            return
+        self.messages.append(message)
+        self.copies += copies
+        self.bytes += copies * len(message.message.body)
+
+    def found(self, *, due_at: int | None = None, finished: bool = False) -> _Found:
+        return _Found(self.messages, self.failed, self.error, due_at, finished)

@@ -1,0 +1,34 @@
+"""The duty that runs jobs: round after round one chunk of each that is due, so that several take turns."""
+
+from __future__ import annotations
+
+from brokerweb.core import clock
+from brokerweb.core.errors import BrokerError
+from brokerweb.jobs import chunks
+from brokerweb.storage import run
+from brokerweb.storage.reading import aread
+from brokerweb.storage.run import aperform
+
+EVERY = 0.5  # seconds between looks for new jobs
+CROWDED = 0.1  # seconds that jobs wait while there is too much to write without them
+
+
+async def tick(now: int) -> float:
+    """One round; seconds until the next. With nothing to do it is one small read."""
+    committer = run.running()
+    if committer is not None and committer.crowded:
+        return CROWDED
+    jobs = await aread(chunks.open_jobs)
+    due = [job for job in jobs if job.due_at <= clock.now()]
+    for job in due:
+        await _turn(job.id)
+    if due or not jobs:
+        return 0 if due else EVERY
+    return (jobs[0].due_at - clock.now()) / clock.SECOND
+
+
+async def _turn(job_id: int) -> None:
+    try:
+        await aperform(chunks.run, job_id)
+    except BrokerError as error:
+        await aperform(chunks.note_failure, job_id, error)
