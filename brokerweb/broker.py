@@ -24,10 +24,12 @@ from brokerweb.storage.committer import Call, Committer
 from brokerweb.storage.run import aperform
 from queues import duties, retirement, stats
 from streams import duties as stream_duties
+from streams import membership
 
 GOING_AWAY, UNAUTHENTICATED = 1001, 4001
 GOODBYE = 5.0  # seconds sockets have to end at a drain
 HEARTBEAT, TOKENS, FOREIGN, ORPHANS = 5.0, 3.0, 0.2, 60.0  # seconds between
+BEAT = 0.3  # seconds between looks at whose members must be said to be alive
 LOOK = 2.0  # seconds between looks nobody asked for
 STALE = 5.0  # seconds without an answer after which the store counts as not writable
 
@@ -50,6 +52,7 @@ class Broker:
             DutyLoop("housekeeping", self._housekeeping, longest=HEARTBEAT),
             DutyLoop("tokens", self._tokens, longest=TOKENS),
             DutyLoop("foreign commits", self._foreign, longest=FOREIGN),
+            DutyLoop("members", self._members, longest=BEAT),
             DutyLoop("looks", self._looks, longest=LOOK),
             DutyLoop("identity", identity_duties.tick, longest=identity_duties.EVERY),
             DutyLoop("jobs", runner.tick, longest=runner.EVERY),
@@ -122,6 +125,8 @@ class Broker:
             await aperform(duties.shift_leases, clock.now() - seen, seen)
         while await aperform(duties.release_sockets) > 0:
             pass
+        while await aperform(membership.forget_members) > 0:
+            pass
         await aperform(nodes.begin)
 
     async def _stop_committer(self) -> None:
@@ -145,10 +150,12 @@ class Broker:
     async def _timers(self, now: int) -> float:
         """What is due: promotions, ended leases, expired messages."""
         steps: list[Callable[..., int]] = [duties.promote, duties.expire_leases, duties.expire_messages]
+        steps += [membership.expire_members, membership.hand_over_due]
         done = await asyncio.gather(*(aperform(step) for step in steps))
         if any(n >= duties.LIMIT for n in done):
             return 0
-        instant = await aperform(duties.next_work)
+        instants = [await aperform(duties.next_work), await aperform(membership.next_work)]
+        instant = min((at for at in instants if at is not None), default=None)
         return 1.0 if instant is None else max(0.0, (instant - clock.now()) / clock.SECOND)
 
     async def _housekeeping(self, now: int) -> float:
@@ -193,6 +200,10 @@ class Broker:
             await self.hub.refresh_tails()
             self._duties[0].due(clock.now())
         return FOREIGN
+
+    async def _members(self, now: int) -> float:
+        await self.hub.groups.beat()
+        return BEAT
 
     async def _looks(self, now: int) -> float:
         self.hub.look()

@@ -55,6 +55,7 @@ class Joined(NamedTuple):
     generation: int
     holds: Holds
     changes: list[Change]
+    session_timeout: float
 
 
 # Coming and going
@@ -70,7 +71,8 @@ def join(tx: Transaction, stream: str, group: str, member: str, *, name: str, ad
     tx.change(Q.admit, found.id, member, name, address, tx.now)
     changes = _rebalance(tx, found.id)
     now = holdings(tx, found.id)
-    return Joined(found.id, now.generation, now.members[member], changes) if now else Joined(found.id, 0, {}, changes)
+    generation, holds = (now.generation, now.members[member]) if now else (0, {})
+    return Joined(found.id, generation, holds, changes, found.session_timeout)
 
 
 def leave(tx: Transaction, group_id: int, member: str) -> list[Change]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from brokerweb.core import clock
 from brokerweb.core.errors import Conflict
+from brokerweb.delivery.group_subscription import GroupSubscription
 from brokerweb.delivery.hub import Hub
 from brokerweb.delivery.stream_subscription import StreamSubscription
 from brokerweb.delivery.subscription import Subscription
@@ -58,12 +59,18 @@ class Connection:
         self.cancelled = [s for s in self.cancelled if s.held]
         return subscription
 
+    def end_stream(self, stream: StreamSubscription, *, clean: bool) -> None:
+        """Follow a stream no more. A group's member that is lost, not leaving, keeps its place for its session's time."""
+        stream.stop()
+        if clean and isinstance(stream, GroupSubscription):
+            stream.goodbye()
+
     def end(self, *, clean: bool) -> None:
         """The connection is over: what it held is given back, or has failed once more."""
         _connections.pop(self.id, None)
         held: list[str] = []
         for stream in self.streams.values():
-            stream.stop()
+            self.end_stream(stream, clean=clean)
         self.streams.clear()
         for subscription in [*self.subscriptions.values(), *self.cancelled]:
             held += subscription.stop()
@@ -125,4 +132,5 @@ def _queue(s: Subscription) -> dict[str, Any]:
 
 def _stream(s: StreamSubscription) -> dict[str, Any]:
     places = {str(place.number): str(place.next) for place in s.places.values()}
-    return {"sub": s.sub, "stream": s.stream, "prefetch": s.prefetch, "credit": s.credit, "positions": places}
+    group = {"group": s.group} if isinstance(s, GroupSubscription) else {}
+    return {"sub": s.sub, "stream": s.stream, **group, "prefetch": s.prefetch, "credit": s.credit, "positions": places}

@@ -13,6 +13,7 @@ from typing import Any
 from brokerweb.core import events
 from brokerweb.core.errors import BrokerError
 from brokerweb.delivery.dispatcher import Dispatcher
+from brokerweb.delivery.groups import Groups
 from brokerweb.delivery.subscription import Subscription
 from brokerweb.delivery.tail import Tail
 from brokerweb.delivery.taker import Book, Taker
@@ -40,6 +41,7 @@ class Hub:
         self.on_due: Callable[[int], None] = lambda _: None  # a duty will have work at that instant
         self._dispatchers: dict[int, Dispatcher] = {}
         self._tails: dict[int, Tail] = {}
+        self.groups = Groups()
         self._loop: asyncio.AbstractEventLoop
         self._unlisten: Callable[[], None] = lambda: None
 
@@ -110,6 +112,7 @@ class Hub:
         """Find out what other processes have appended."""
         for tail in list(self._tails.values()):
             tail.known(await aread(end_of, tail.partition_id))
+        self.groups.refresh_all()
 
     # Verbs
 
@@ -157,6 +160,7 @@ class Hub:
             self.look(outcome.ready)
         for queue_id in queues - outcome.ready:
             self.pump(queue_id)
+        self.groups.refresh(outcome.moved)
         if outcome.changed:
             self.look(outcome.changed)
             self._check(outcome.changed)

@@ -212,7 +212,7 @@ class Session:
     def _cancel(self, command: commands.Cancel, size: int) -> None:
         stream = self.connection.streams.pop(command.sub, None)
         if stream is not None:
-            stream.stop()
+            self.connection.end_stream(stream, clean=True)
         elif self.connection.cancel(command.sub, release=command.release) is None:
             raise NotFound(f"There is no subscription {command.sub}.")
         self.ok(command.id)
@@ -252,6 +252,9 @@ class Session:
         ]
 
     # Answers, and the end
+
+    def refuse(self, id: Any, error: BrokerError) -> None:
+        self.outbox.frame(error_frame(id, error))
 
     def ok(self, id: Any) -> None:
         self._answer("ok", id)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from brokerweb.core.errors import BrokerError, Conflict, NotFound
+from brokerweb.cluster.nodes import EMBEDDED
+from brokerweb.core import clock
+from brokerweb.core.errors import BrokerError, Conflict, Invalid, NotFound
 from brokerweb.core.names import check_name
+from brokerweb.delivery.group_subscription import GroupSubscription
 from brokerweb.delivery.stream_subscription import StreamSubscription
 from brokerweb.delivery.tail import Run
 from brokerweb.faces import positions
 from brokerweb.faces.websocket import commands
+from brokerweb.storage.committer import Call
 from brokerweb.storage.reading import aread
+from brokerweb.storage.run import aperform
+from streams import membership
+from streams.membership import Change
+from streams.positions import commit
 
 if TYPE_CHECKING:
     from brokerweb.faces.websocket.session import Session
@@ -27,26 +36,87 @@ class StreamCommands:
         self._session = session
 
     def handlers(self) -> dict[Any, Any]:
-        return {commands.Subscribe: self._subscribe, commands.Seek: self._seek}
+        return {commands.Subscribe: self._subscribe, commands.Commit: self._commit, commands.Seek: self._seek}
 
     async def _subscribe(self, command: commands.Subscribe, size: int) -> None:
         session = self._session
         check_name(command.stream, "/stream")
         session.principal.require("consume", "stream", command.stream)
-        sub = str(command.id)
-        session.connection.check_free(sub)
-        found, places = await aread(positions.start, command.stream, command.start or "latest")
-        subscription = StreamSubscription(session.hub, sub, command.stream, command.prefetch)
+        session.connection.check_free(str(command.id))
+        if command.group is None:
+            await self._follow(command)
+        elif command.start is not None:
+            raise Invalid.at("/from", "a group has positions of its own; seek moves them")
+        else:
+            check_name(command.group, "/group")
+            await self._join(command, command.group)
+
+    def _begin(self, command: commands.Subscribe, subscription: StreamSubscription) -> None:
+        """The subscription is there from now on, and the client knows it before any record comes."""
         subscription.deliver, subscription.ended = self._deliver, self._ended
-        session.connection.streams[sub] = subscription
-        session.outbox.frame(f'{{"op":"ok","id":{_encode(command.id).decode()},"sub":{_encode(sub).decode()}}}')
+        self._session.connection.streams[subscription.sub] = subscription
+        answer = {"op": "ok", "id": command.id, "sub": subscription.sub}
+        self._session.outbox.frame(_encode(answer).decode())
+
+    # By oneself
+
+    async def _follow(self, command: commands.Subscribe) -> None:
+        found, places = await aread(positions.start, command.stream, command.start or "latest")
+        subscription = StreamSubscription(self._session.hub, str(command.id), command.stream, command.prefetch)
+        self._begin(command, subscription)
         for partition in found.partitions:
             subscription.follow(partition.id, partition.number, places[partition.number], partition.end)
 
-    async def _seek(self, command: commands.Seek, size: int) -> None:
-        subscription = self._session.connection.streams.get(command.sub)
+    # In a group
+
+    async def _join(self, command: commands.Subscribe, group: str) -> None:
+        session, sub = self._session, str(command.id)
+        member = f"{EMBEDDED}/{session.connection.id}/{sub[:200]}"
+        name, address = session.principal.name, session.connection.address
+        joined = await aperform(membership.join, command.stream, group, member, name=name, address=address)
+        subscription = GroupSubscription(session.hub, sub, command.stream, command.prefetch)
+        subscription.group, subscription.group_id, subscription.member = group, joined.group_id, member
+        subscription.session_timeout = joined.session_timeout
+        subscription.told = self._told
+        self._begin(command, subscription)
+        session.hub.groups.join(subscription)
+
+    def _told(self, subscription: GroupSubscription, change: Change, starts: Mapping[int, int]) -> None:
+        about = {"sub": subscription.sub, "generation": subscription.generation}
+        if change.revoked:
+            until_at = clock.rfc3339(change.until_at if change.until_at is not None else clock.now())
+            frame = {"op": "revoked", **about, "partitions": change.revoked, "until_at": until_at}
+            self._session.outbox.frame(_encode(frame).decode())
+        if starts:
+            places = {str(number): str(offset) for number, offset in starts.items()}
+            self._session.outbox.frame(_encode({"op": "assigned", **about, "partitions": places}).decode())
+
+    def _commit(self, command: commands.Commit, size: int) -> None:
+        subscription = self._find(command.sub)
+        if not isinstance(subscription, GroupSubscription):
+            raise Conflict(f"The subscription {command.sub} is no member of a group: it has nothing to commit to.")
+        offsets = {int(number): int(offset) for number, offset in command.offsets.items()}
+        fence = {"member": subscription.member, "generation": subscription.generation}
+
+        def done(call: Call) -> None:
+            if call.error is not None:
+                self._session.refuse(command.id, call.error)
+            else:
+                subscription.committed(offsets)
+                self._session.ok(command.id)
+
+        self._session.start(commit, (subscription.stream, subscription.group, offsets), fence, done, size)
+
+    def _find(self, sub: str) -> StreamSubscription:
+        subscription = self._session.connection.streams.get(sub)
         if subscription is None:
-            raise NotFound(f"There is no subscription {command.sub}.")
+            raise NotFound(f"There is no subscription {sub}.")
+        return subscription
+
+    async def _seek(self, command: commands.Seek, size: int) -> None:
+        subscription = self._find(command.sub)
+        if isinstance(subscription, GroupSubscription):
+            raise Conflict("A group is moved for all of its members, over REST.")
         found, places = await aread(positions.start, subscription.stream, command.to)
         if not subscription.open:
             raise Conflict("The subscription has ended.")

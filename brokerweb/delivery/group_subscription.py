@@ -1,0 +1,105 @@
+"""A member of a partitioned consumer group: a stream subscription whose partitions come and go with the group."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from brokerweb.core.errors import Conflict
+from brokerweb.delivery.stream_subscription import StreamSubscription
+from streams import membership
+from streams.definitions import Definition, Reads, load
+from streams.membership import Change, Holdings, Holds
+
+if TYPE_CHECKING:
+    from brokerweb.delivery.hub import Hub
+
+BEATS = 3  # within a session's time
+
+
+class GroupView(NamedTuple):
+    """A group's holdings, and its stream's partitions, as of one moment."""
+
+    holdings: Holdings | None
+    stream: Definition
+
+
+def view(reads: Reads, stream: str, group_id: int) -> GroupView:
+    """Raises NotFound for a stream that is gone."""
+    found = load(reads, stream)
+    return GroupView(membership.holdings(reads, group_id), found)
+
+
+class GroupSubscription(StreamSubscription):
+    """``told(sub, change, starts)`` says what the member is to be told; ``starts`` is where it begins, by partition number."""
+
+    def __init__(self, hub: Hub, sub: str, stream: str, credit: int) -> None:
+        super().__init__(hub, sub, stream, credit)
+        self.group, self.group_id, self.member = "", 0, ""
+        self.session_timeout = 15.0
+        self.generation = 0
+        self.told: Callable[[GroupSubscription, Change, Mapping[int, int]], None]
+        self._holds: Holds = {}
+        self._leaving: dict[int, int] = {}  # revoked partitions -> the offset up to which records were sent
+        self._beat_at = 0.0
+
+    def update(self, now: GroupView) -> None:
+        """Take what the group's assignment says now."""
+        holdings = now.holdings
+        if holdings is None or self.member not in holdings.members:
+            self.ended(self, Conflict("The group, or this member's place in it, is gone."))
+            return
+        after = holdings.members[self.member]
+        change = membership.told(self.member, self._holds, after)
+        self._holds, self.generation = after, holdings.generation
+        self._leaving = {number: sent for number, sent in self._leaving.items() if number in after}
+        if change is None:
+            return
+        starts = {number: max(offset, now.stream.partitions[number].low) for number, offset in change.assigned.items()}
+        for number in change.revoked:
+            self._give_up(now.stream.partitions[number].id, number)
+        self.told(self, change, starts)
+        for number, following in starts.items():
+            partition = now.stream.partitions[number]
+            self._leaving.pop(number, None)
+            self.drop(partition.id)
+            self.follow(partition.id, number, following, partition.end)
+        self._let_go({})
+
+    def _give_up(self, partition_id: int, number: int) -> None:
+        place = self.places.get(partition_id)
+        self.drop(partition_id)
+        if place is not None and number in self._holds:
+            self._leaving[number] = place.next
+
+    def committed(self, offsets: Mapping[int, int]) -> None:
+        """The member has committed these: a revoked partition that is done goes on to its heir at once."""
+        for number, offset in offsets.items():
+            hold = self._holds.get(number)
+            if hold is not None:
+                self._holds[number] = hold._replace(committed=offset)
+        self._let_go(offsets)
+
+    def _let_go(self, offsets: Mapping[int, int]) -> None:
+        done = [number for number, sent in self._leaving.items() if self._holds[number].committed >= sent]
+        for number in done:
+            del self._leaving[number]
+        if done:
+            self.hub.start(membership.release, (self.group_id, self.member, done), lambda _: None)
+
+    def beat_due(self) -> bool:
+        """Whether it is time to say that this member is alive; once a third of its session's time."""
+        now = time.monotonic()
+        if now < self._beat_at:
+            return False
+        self._beat_at = now + self.session_timeout / BEATS
+        return True
+
+    def goodbye(self) -> None:
+        """The member leaves: its partitions are others' at once. One that is lost says nothing, and its session runs out."""
+        self.hub.start(membership.leave, (self.group_id, self.member), lambda _: None)
+
+    def stop(self) -> None:
+        super().stop()
+        self.hub.groups.leave(self)
