@@ -96,7 +96,11 @@ def note_failure(tx: Transaction, job_id: int, error: BrokerError) -> None:
     job = Job.objects.filter(pk=job_id, state__in=OPEN).first()
     if job is None:
         return
-    changes: dict[str, Any] = {"error": error.detail[:MAX_ERROR], "started_at": job.started_at or tx.now}
+    changes: dict[str, Any] = {
+        "state": "running",
+        "error": error.detail[:MAX_ERROR],
+        "started_at": job.started_at or tx.now,
+    }
     if (error.retryable or isinstance(error, OF_OTHERS)) and job.retries < MAX_RETRIES:
         changes |= {"retries": job.retries + 1, "due_at": tx.now + RETRY.delay(job.retries + 1)}
     else:
