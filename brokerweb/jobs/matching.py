@@ -18,6 +18,7 @@ from streams.records import StoredRecord
 
 MAX_KEYS, MAX_HEADERS, MAX_PATHS = 100, 64, 20
 MAX_PATH, MAX_STEPS = 255, 16
+MAX_BYTES = 64 * 1024  # of the whole filter: a job keeps it
 _decode = msgspec.json.Decoder().decode
 _headers = msgspec.json.Decoder(dict[str, str]).decode
 
@@ -74,6 +75,8 @@ def parse(given: Any, pointer: str = "/filter") -> RecordFilter:
     for name in given:
         if name not in ("key", "headers", "body"):
             raise Invalid.at(f"{pointer}/{_escaped(str(name))}", "is not part of a filter")
+    if len(msgspec.json.encode(given)) > MAX_BYTES:
+        raise Invalid.at(pointer, f"must have at most {MAX_BYTES} bytes")
     return RecordFilter(
         _keys(given.get("key"), f"{pointer}/key"),
         _asked_headers(given.get("headers"), f"{pointer}/headers"),

@@ -42,6 +42,7 @@ def test_the_contracts_calls_are_there() -> None:
     assert paths["queues/{q}/messages"] == {"get", "post"}
     assert paths["queues/{q}/messages/{id}"] == {"get", "patch", "delete"}
     assert paths["tokens"] == {"get", "post"}
+    assert (paths["jobs"], paths["jobs/{id}"], paths["streams/{s}/replay"]) == ({"get"}, {"get", "delete"}, {"post"})
     for action in ("raw", "receive", "settle", "pause", "resume", "purge", "redrive", "messages/{id}/requeue"):
         assert paths[f"queues/{{q}}/{action}"] == {"post"}
 

@@ -163,7 +163,6 @@ def test_a_name_can_be_used_again(rest: Rest, queue: str) -> None:
         "/streams/s/records",
         "/topics/t",
         "/transact",
-        "/jobs",
         "/nodes",
         "/users",
         "/queues/q/dead/groups",

@@ -72,8 +72,9 @@ class ApiView(APIView):
         described = operations.of(self, request.method or "")
         if described is not None:
             described.permission.check(self.principal, kwargs)
-            if "q" in kwargs:
-                check_name(kwargs["q"], "/queue")
+            for name, pointer in (("q", "/queue"), ("s", "/stream")):
+                if name in kwargs:
+                    check_name(kwargs[name], pointer)
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         response = no_content()

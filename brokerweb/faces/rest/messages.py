@@ -11,11 +11,14 @@ from brokerweb.core import clock
 from brokerweb.core.errors import Invalid, NotFound
 from brokerweb.core.names import check_name
 from brokerweb.faces import wire
-from brokerweb.faces.rest import paging, shapes
+from brokerweb.faces.rest import job_shapes, paging, shapes
 from brokerweb.faces.rest.base import ApiView, answer, no_content
 from brokerweb.faces.rest.operations import Operation, Parameter, on_queue, operation
+from brokerweb.jobs import bulk
+from brokerweb.jobs.control import as_json
+from brokerweb.jobs.models import Job
 from brokerweb.storage.transaction import Transaction
-from queues import browse, bulk, control, filters
+from queues import browse, control, filters
 from queues.definitions import find
 from queues.filters import MessageFilter
 from queues.represent import message_object
@@ -24,7 +27,7 @@ STATE = Parameter("state", {"type": "string"}, "one state, or several with comma
 KEY = Parameter("key", {"type": "string"}, "only messages with this key")
 ORDER = Parameter("order", {"type": "string", "enum": ["asc", "desc"], "default": "asc"}, "by id: the oldest or the newest first")
 
-DRY_RUN = "With `dry_run` it says what it would touch, and touches nothing."
+DRY_RUN = "With `dry_run` it says what it would touch, and touches nothing. Over 1,000, or with `rate`, it is a job (202)."
 
 
 def message_id(text: str) -> int:
@@ -166,7 +169,7 @@ class PurgeView(ApiView):
             "purgeQueue",
             on_queue("manage"),
             "Delete many messages",
-            {200: (shapes.Affected, shapes.Preview)},
+            {200: (shapes.Affected, shapes.Preview), 202: job_shapes.JobAnswer},
             request=shapes.PurgeRequest,
             request_required=False,
             errors=("not_found",),
@@ -179,7 +182,7 @@ class PurgeView(ApiView):
         if asked.dry_run:
             return answer(browse.preview(browse.find(q), chosen, "purge"))
         self._record("queue.purge", q, asked.filter)
-        return answer({"affected": bulk.purge_all(q, chosen)})
+        return _started(bulk.start_purge(q, chosen, rate=asked.rate, by=self.principal.name))
 
     def _record(self, action: str, q: str, chosen: dict[str, Any]) -> None:
         self.audited(action, f"queue:{q}", _must_exist, q, detail={"filter": chosen})
@@ -193,7 +196,7 @@ class RedriveView(PurgeView):
             "redriveQueue",
             on_queue("manage"),
             "Put many dead messages back",
-            {200: (shapes.Affected, shapes.Preview)},
+            {200: (shapes.Affected, shapes.Preview), 202: job_shapes.JobAnswer},
             request=shapes.RedriveRequest,
             request_required=False,
             errors=("not_found", "conflict"),
@@ -209,7 +212,7 @@ class RedriveView(PurgeView):
         if asked.dry_run:
             return answer(browse.preview(browse.find(q), chosen, "redrive"))
         self._record("queue.redrive", q, asked.filter | ({"to": target} if target else {}))
-        return answer({"affected": bulk.redrive_all(q, chosen, to=target)})
+        return _started(bulk.start_redrive(q, chosen, to=target, rate=asked.rate, by=self.principal.name))
 
     def _target(self, to: str | None) -> str | None:
         if to is None:
@@ -217,6 +220,13 @@ class RedriveView(PurgeView):
         name = to.removeprefix("queue:")
         self.principal.require("publish", "queue", name)
         return check_name(name, "/to")
+
+
+def _started(outcome: int | Job) -> HttpResponse:
+    """How many messages a call touched, or the job that does it."""
+    if isinstance(outcome, int):
+        return answer({"affected": outcome})
+    return answer({"job": as_json(outcome)}, 202)
 
 
 def _must_exist(tx: Transaction, q: str) -> None:

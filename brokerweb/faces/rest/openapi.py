@@ -24,6 +24,7 @@ ALWAYS = ("invalid", "unauthenticated", "forbidden", "too_large", "internal", "u
 _REF = "#/components/schemas/{name}"
 _IN_PATH: dict[str, dict[str, Any]] = {
     "q": {"type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$"},
+    "s": {"type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$"},
     "id": {"type": "string"},
 }
 _HEADERS: dict[int, dict[str, Any]] = {

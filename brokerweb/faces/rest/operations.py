@@ -28,6 +28,11 @@ def on_queue(verb: str) -> Permission:
     return Permission(f"`{verb}` on the queue", lambda principal, named: principal.require(verb, "queue", named["q"]))
 
 
+def on_stream(verb: str) -> Permission:
+    """The verb, held on the stream that the path names."""
+    return Permission(f"`{verb}` on the stream", lambda principal, named: principal.require(verb, "stream", named["s"]))
+
+
 ANYONE = Permission("a token or session; what is listed depends on its grants", lambda principal, named: None)
 ADMIN = Permission("`admin` on `*`", lambda principal, named: principal.require_admin())
 

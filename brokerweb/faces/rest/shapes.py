@@ -262,11 +262,15 @@ class Selection(Strict):
     ids: Annotated[list[AnId], Meta(max_length=1000)] | None = None
 
 
+Rate = Annotated[float, Meta(ge=0.001, le=1_000_000)]
+
+
 class PurgeRequest(Strict):
-    """What to delete; ready, scheduled and blocked messages unless `states` names others."""
+    """What to delete; ready, scheduled and blocked messages unless `states` names others. `rate` is messages per second."""
 
     filter: dict[str, Any] = {}
     dry_run: bool = False
+    rate: Rate | None = None
 
 
 class RedriveRequest(Strict):
@@ -274,6 +278,7 @@ class RedriveRequest(Strict):
 
     filter: dict[str, Any] = {}
     dry_run: bool = False
+    rate: Rate | None = None
     to: Annotated[str, Meta(pattern="^(queue:)?[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$")] | None = None
 
 

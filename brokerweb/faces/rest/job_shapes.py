@@ -1,0 +1,68 @@
+"""The shapes of jobs and of what starts one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from brokerweb.faces.rest.shapes import Count, Id, Instant
+from brokerweb.faces.wire import Destination, Strict
+from brokerweb.jobs.replay_request import MAX_SPEED, MIN_SPEED
+
+Offset = Annotated[str, Meta(pattern="^[0-9]{1,13}$")] | Annotated[int, Meta(ge=0, lt=2**40)]
+Edge = Annotated[str, Meta(description="`earliest`, `latest`, or an instant")] | dict[str, Offset]
+Scalar = str | int | float | bool | None
+
+
+class Job(Struct):
+    """Long work: what it does, how far it has come, and how it ended. `failed` counts items it could not do."""
+
+    id: Id
+    kind: Literal["purge", "redrive", "replay"]
+    state: Literal["waiting", "running", "done", "failed", "cancelled"]
+    done: Count
+    total: Count | None
+    failed: Count
+    trimmed: Count
+    rate: float | None
+    target: str
+    to: str | None
+    params: dict[str, Any]
+    error: str | None
+    created_by: str
+    created_at: Instant
+    started_at: Instant | None
+    finished_at: Instant | None
+
+
+class JobList(Struct):
+    """A page of jobs, the newest first."""
+
+    items: list[Job]
+    next: str | None
+
+
+class JobAnswer(Struct):
+    """The job that does what was asked."""
+
+    job: Job
+
+
+class RecordFilter(Strict):
+    """Which records: all that is named must hold. `body` has values at paths such as `customer.country` or `items.0.sku`."""
+
+    key: str | Annotated[list[str], Meta(min_length=1, max_length=100)] | None = None
+    headers: Annotated[dict[str, str], Meta(extra_json_schema={"maxProperties": 64})] | None = None
+    body: Annotated[dict[str, Scalar], Meta(extra_json_schema={"maxProperties": 20})] | None = None
+
+
+class ReplayRequest(Strict, rename={"begin": "from"}):
+    """What to copy, where to, and how fast: without `speed` as fast as can be, 1 is the original pace. `until` is exclusive."""
+
+    to: Destination
+    begin: Edge | UnsetType | None = UNSET
+    until: Edge | UnsetType | None = UNSET
+    filter: RecordFilter | UnsetType | None = UNSET
+    speed: Annotated[float, Meta(ge=MIN_SPEED, le=MAX_SPEED)] | UnsetType | None = UNSET
+    routing_key: str | UnsetType | None = UNSET
