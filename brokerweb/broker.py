@@ -19,6 +19,7 @@ from brokerweb.identity import tokens
 from brokerweb.jobs import runner
 from brokerweb.routing import duties as routing_duties
 from brokerweb.routing import stats as topic_stats
+from brokerweb.sharing import groups as sharing
 from brokerweb.storage import changes, run
 from brokerweb.storage.committer import Call, Committer
 from brokerweb.storage.run import aperform
@@ -166,6 +167,7 @@ class Broker:
         await _until_done(duties.forget_dedup, duties.LIMIT)
         await _until_done(routing_duties.forget, routing_duties.LIMIT)
         await _until_done(retirement.sweep_deleted, 1)
+        await _until_done(sharing.trim, 1)
         for verb in (stream_duties.retain, stream_duties.compact, stream_duties.forget_dedup):
             await _until_done(verb, stream_duties.LIMIT)
         await _until_done(stream_duties.sweep_deleted, 1)

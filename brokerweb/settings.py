@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "brokerweb.identity",
     "brokerweb.cluster",
     "brokerweb.routing",
+    "brokerweb.sharing",
     "brokerweb.jobs",
     "queues",
     "streams",

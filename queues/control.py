@@ -76,8 +76,13 @@ def delete(tx: Transaction, name: str, *, if_empty: bool = False) -> None:
     queue = find(tx, name)
     if if_empty and any(tx.counted(queue.id)):
         raise Conflict(f"Queue {name} is not empty.")
+    delete_found(tx, queue)
+
+
+def delete_found(tx: Transaction, queue: Definition) -> None:
+    """A queue that was looked up is gone."""
     tx.change(Q.mark_deleted, queue.id, f".deleted-{queue.id}", tx.now)
-    forget(tx, queue.id, name)
+    forget(tx, queue.id, queue.name)
 
 
 def pause(tx: Transaction, name: str, *, reason: str, by: str) -> Queue:

@@ -31,6 +31,7 @@ class Definition(NamedTuple):
     dedup_window: float
     max_body_bytes: int
     paused_at: int | None
+    stream: str | None = None  # whose records it hands out, for the queue of a shared consumer group
 
     @property
     def backoff(self) -> Backoff:
@@ -41,7 +42,8 @@ def find(tx: Transaction, name: str) -> Definition:
     """The queue of that name. Raises NotFound."""
     found = tx.memo.get(name)
     if found is None:
-        row = tx.row(Q.find_queue, name)
+        # A name that begins with a dot is the broker's own: a shared group's queue, or a deleted one.
+        row = None if name.startswith(".") else tx.row(Q.find_queue, name)
         if row is None:
             raise NotFound(f"There is no queue {name}.")
         found = remember(tx, Definition(*row))

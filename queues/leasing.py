@@ -13,7 +13,7 @@ from brokerweb.core.errors import NotFound
 from brokerweb.storage.transaction import Transaction
 from queues import burial, keys
 from queues.definitions import Definition, Q, find, find_by_id
-from queues.messages import Handout, Leased
+from queues.messages import Handout, Leased, parse_place
 from queues.states import State
 
 ANSWER_BYTES = 512 * 1024  # of bodies in one answer; one larger message goes by itself
@@ -113,10 +113,11 @@ def _ready(tx: Transaction, source: Definition, late: list[Leased]) -> Iterator[
     """The queue's ready messages in order, read as far as the caller goes; those past their ttl are put aside in ``late``."""
     for row in tx.scan(Q.next_ready, source.id, _NO_LIMIT):
         (id, attempts, failures, priority, key, headers, content_type, binary, body, published_at, expires_at, reply_to,
-         correlation_id, position, alone) = row  # fmt: skip
+         correlation_id, position, alone, route) = row  # fmt: skip
         message = Leased(
             id, source.id, attempts, failures, priority, key, headers, content_type, bool(binary), body, published_at,
             expires_at, reply_to, correlation_id, position, alone=bool(alone),
+            place=parse_place(route) if source.stream is not None else None,
         )  # fmt: skip
         if expires_at is None or expires_at > tx.now:
             yield message

@@ -56,6 +56,13 @@ class Leased(Struct):
     lease: float = 0
     receipt: str | None = None
     alone: bool = False
+    place: tuple[int, int] | None = None  # partition and offset, of a record handed out by a shared consumer group
+
+
+def parse_place(route: str | None) -> tuple[int, int] | None:
+    """Partition and offset of a message in a shared group's queue, from its ``route``."""
+    partition, dash, offset = (route or "").partition("-")
+    return (int(partition), int(offset)) if dash and partition.isdigit() and offset.isdigit() else None
 
 
 class Handout(NamedTuple):

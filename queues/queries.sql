@@ -2,12 +2,12 @@
 
 -- find_queue (name): a queue's settings by name
 SELECT id, name, lease, max_failures, backoff_initial, backoff_factor, backoff_max, backoff_jitter, keyed, ttl, on_expire,
-  max_length, overflow, dedup_window, max_body_bytes, paused_at
+  max_length, overflow, dedup_window, max_body_bytes, paused_at, stream
 FROM queues_queue WHERE name = :name AND deleted_at IS NULL;
 
 -- find_queue_by_id (id): the same by id, for receipts and duties
 SELECT id, name, lease, max_failures, backoff_initial, backoff_factor, backoff_max, backoff_jitter, keyed, ttl, on_expire,
-  max_length, overflow, dedup_window, max_body_bytes, paused_at
+  max_length, overflow, dedup_window, max_body_bytes, paused_at, stream
 FROM queues_queue WHERE id = :id AND deleted_at IS NULL;
 
 -- last_id (): the highest message id ever given
@@ -31,7 +31,7 @@ SELECT 1 FROM queues_message WHERE queue_id = :queue AND state = 1 LIMIT 1;
 
 -- next_ready (queue, limit): the next messages in order, with all that is delivered
 SELECT id, attempts, failures, priority, "key", headers, content_type, "binary", body, published_at, expires_at, reply_to,
-  correlation_id, position, alone
+  correlation_id, position, alone, route
 FROM queues_message WHERE queue_id = :queue AND state = 1 ORDER BY priority DESC, position LIMIT :limit;
 
 -- lease (id, attempts, until, holder): hand a ready message out
@@ -111,8 +111,9 @@ SELECT min(expires_at) FROM queues_message WHERE expires_at IS NOT NULL AND stat
 SELECT id, queue_id, state, failures, attempts, "key", holds_key FROM queues_message
 WHERE expires_at IS NOT NULL AND expires_at <= :now AND state <> 3 AND state <> 4 ORDER BY expires_at LIMIT :limit;
 
--- oldest_in_state (queue, state, limit): the oldest waiting messages of a queue
-SELECT id, state, failures, "key", holds_key FROM queues_message
+-- oldest_in_state@sqlite (queue, state, limit): the oldest waiting messages of a queue
+-- The index is named: with statistics the planner walks the whole table by rowid instead, past every other queue.
+SELECT id, state, failures, "key", holds_key FROM queues_message INDEXED BY message_browse
 WHERE queue_id = :queue AND state = :state AND NOT (state = 3) ORDER BY id LIMIT :limit;
 
 -- remembered (queue, dedup_id, now): the message a dedup_id names

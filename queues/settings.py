@@ -1,6 +1,6 @@
 """A queue's settings: one table of their defaults, ranges and units, and what checks a request against it.
 
-Durations are seconds. ``null`` puts a setting back to its default; a setting that is not named stays as it is.
+Durations are seconds. ``max_failures`` null is no limit; any other ``null`` puts a setting back to its default; a setting that is not named stays as it is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LONGEST = 3_660 * DAY
 
 SETTINGS: dict[str, Setting] = {
     "lease": Setting("lease", 30.0, "a number of seconds from 1 to 43200", number(1, 43_200)),
-    "max_failures": Setting("max_failures", 10, "an integer from 1 to 1000000", integer(1, 1_000_000)),
+    "max_failures": Setting("max_failures", 10, "an integer from 1 to 1000000", integer(1, 1_000_000), null_is_a_value=True),
     "keyed": Setting("keyed", False, "true or false", boolean),
     "ttl": Setting("ttl", None, "a number of seconds from 0.001 to 316224000", number(0.001, LONGEST)),
     "on_expire": Setting("on_expire", "drop", '"drop" or "dead"', one_of("drop", "dead")),

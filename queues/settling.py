@@ -14,8 +14,9 @@ from queues.messages import Receipt, Settle, Settled, parse_receipt
 from queues.states import CONSUMER_LOST, LEASE_EXPIRED, MAX_FAILURES, NACKED, REJECTED, State
 
 LOST = "lease_lost"
+May = Callable[[str, str], bool]  # (kind, name): may the caller consume it?
 KEPT_FAILURES = 100  # of one message; older ones go
-_MAY_ALL: Callable[[str], bool] = lambda _: True  # noqa: E731  # a default
+_MAY_ALL: May = lambda kind, name: True  # noqa: E731  # a default
 
 
 class Held(NamedTuple):
@@ -33,14 +34,12 @@ class Held(NamedTuple):
         return burial.Body(self.id, State.LEASED, failures, self.key if queue.keyed else None, self.attempts)
 
 
-def settle(
-    tx: Transaction, settles: Sequence[Settle], *, queue: str | None = None, may: Callable[[str], bool] = _MAY_ALL
-) -> list[Settled]:
+def settle(tx: Transaction, settles: Sequence[Settle], *, queue: str | int | None = None, may: May = _MAY_ALL) -> list[Settled]:
     """Settle each, in order; a receipt that is not that of a running lease is ``lease_lost``, and costs the others nothing.
 
-    With ``queue`` only its receipts count (raises NotFound); ``may`` says whether the caller may consume a queue.
+    With ``queue``, a name or an id, only its receipts count (raises NotFound). ``may(kind, name)``: may the caller consume it?
     """
-    only = find(tx, queue).id if queue is not None else None
+    only = find(tx, queue).id if isinstance(queue, str) else queue
     answers: list[Settled] = []
     run: list[Receipt] = []  # acks of one queue in a row are settled together
     for item in settles:
@@ -62,7 +61,7 @@ def settle(
     return answers + _ack_run(tx, run, may)
 
 
-def _ack_run(tx: Transaction, run: list[Receipt], may: Callable[[str], bool]) -> list[Settled]:
+def _ack_run(tx: Transaction, run: list[Receipt], may: May) -> list[Settled]:
     if not run:
         return []
     queue = _consumable(tx, run[0].queue_id, may)
@@ -90,12 +89,16 @@ def _ack_keyed(tx: Transaction, queue: Definition, rows: list[tuple[int, int, in
     return [len(gone) for gone in freed]
 
 
-def _consumable(tx: Transaction, queue_id: int, may: Callable[[str], bool]) -> Definition | None:
+def _consumable(tx: Transaction, queue_id: int, may: May) -> Definition | None:
     queue = find_by_id(tx, queue_id)
-    return queue if queue is not None and may(queue.name) else None
+    if queue is None:
+        return None
+    # The queue of a shared group is nobody's but its stream's.
+    allowed = may("queue", queue.name) if queue.stream is None else may("stream", queue.stream)
+    return queue if allowed else None
 
 
-def _settle_one(tx: Transaction, item: Settle, receipt: Receipt, may: Callable[[str], bool]) -> Settled:
+def _settle_one(tx: Transaction, item: Settle, receipt: Receipt, may: May) -> Settled:
     queue = _consumable(tx, receipt.queue_id, may)
     if queue is None:
         return Settled(item.receipt, LOST)

@@ -34,6 +34,7 @@ class Outcome:
         "handed",
         "moved",
         "ready",
+        "reshaped",
         "stream_counts",
         "streams",
         "topic_counts",
@@ -51,6 +52,7 @@ class Outcome:
         self.stream_counts: dict[tuple[str, int], int] = {}  # (event, stream id) -> how many
         self.topic_counts: dict[tuple[str, int], int] = {}  # (event, topic id) -> how many
         self.streams: set[int] = set()  # streams that have new records, or were changed or deleted
+        self.reshaped: set[int] = set()  # streams that were declared, changed or deleted: their partitions may be others
         self.appended: list[tuple[int, int, list[Any]]] = []  # (partition id, first offset, records)
         self.trimmed: set[int] = set()  # partition ids whose low offset rose
         self.moved: set[int] = set()  # consumer groups whose members, assignment or positions changed

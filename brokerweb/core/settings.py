@@ -1,6 +1,6 @@
 """Settings of queues, streams, groups and topics: a table of defaults and rules, and what checks a request against it.
 
-``null`` puts a setting back to its default; a setting that is not named stays as it is.
+``null`` puts a setting back to its default, but where it is a value of its own; a setting that is not named stays as it is.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Setting:
     default: Any
     rule: str
     check: Check
+    null_is_a_value: bool = False  # where null says "no limit", it cannot say "the default" as well
 
 
 def number(low: float, high: float) -> Check:
@@ -85,7 +86,7 @@ def check(given: Mapping[str, Any], table: Mapping[str, Setting], errors: Errors
         if setting is None:
             errors.append({"pointer": pointer, "detail": "is not a setting"})
         elif value is None:
-            changes[setting.column] = setting.default
+            changes[setting.column] = None if setting.null_is_a_value else setting.default
         else:
             try:
                 changes[setting.column] = setting.check(value)

@@ -127,7 +127,8 @@ def _describe(connection: Connection) -> dict[str, Any]:
 
 def _queue(s: Subscription) -> dict[str, Any]:
     ack = "explicit" if s.acknowledge else "none"
-    return {"sub": s.sub, "queue": s.queue, "prefetch": s.prefetch, "unsettled": len(s.held), "ack": ack}
+    source = {"queue": s.queue} if s.group is None else {"stream": s.group[0], "group": s.group[1]}
+    return {"sub": s.sub, **source, "prefetch": s.prefetch, "unsettled": len(s.held), "ack": ack}
 
 
 def _stream(s: StreamSubscription) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from brokerweb.core.errors import BrokerError, NotFound
 from brokerweb.delivery.subscription import Subscription
 from brokerweb.delivery.taker import Taker
+from brokerweb.sharing import feed
 from brokerweb.storage.committer import Call
 from queues import engine
 from queues.messages import Handout, Leased
@@ -55,7 +56,7 @@ class Dispatcher:
 
     def _lease_round(self, reserved: Reserved) -> None:
         wants = [engine.Want(n, taker.terms, taker.unsettled - n) for taker, n in reserved]
-        self._start(engine.lease_round, (self.queue_id, wants), reserved)
+        self._start(feed.lease_round, (self.queue_id, wants), reserved)
 
     def _rounded(self, reserved: Reserved, parts: Sequence[list[Leased]], rest: Handout) -> None:
         self._hub.book.cancel([(taker, n - len(part)) for (taker, n), part in zip(reserved, parts, strict=True)])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from brokerweb.core import events
@@ -41,6 +42,8 @@ class Hub:
         self.on_due: Callable[[int], None] = lambda _: None  # a duty will have work at that instant
         self._dispatchers: dict[int, Dispatcher] = {}
         self._tails: dict[int, Tail] = {}
+        self._watches: dict[Callable[[], None], int] = {}  # who follows a whole stream -> its id
+        self._fed: dict[int, set[int]] = {}  # stream id -> queues of its shared groups that have takers here
         self.groups = Groups()
         self._loop: asyncio.AbstractEventLoop
         self._unlisten: Callable[[], None] = lambda: None
@@ -55,6 +58,7 @@ class Hub:
         for queue_id in self.book.queues():
             for taker in self.book.of(queue_id):
                 taker.dismiss()
+        self._tell_watches(None)
 
     def stop(self) -> None:
         self.stopping = True
@@ -65,6 +69,8 @@ class Hub:
     def join(self, taker: Taker) -> None:
         """A taker may have messages from now on."""
         self.book.add(taker)
+        if taker.stream_id is not None:
+            self._fed.setdefault(taker.stream_id, set()).add(taker.queue_id)
         dispatcher = self._dispatchers.get(taker.queue_id)
         if dispatcher is None:
             dispatcher = self._dispatchers[taker.queue_id] = Dispatcher(self, taker.queue_id)
@@ -75,6 +81,8 @@ class Hub:
         self.book.remove(taker)
         if not self.book.of(taker.queue_id):
             self._dispatchers.pop(taker.queue_id, None)
+            if taker.stream_id is not None:
+                self._fed.get(taker.stream_id, set()).discard(taker.queue_id)
         else:
             self.pump(taker.queue_id)
 
@@ -113,6 +121,17 @@ class Hub:
         for tail in list(self._tails.values()):
             tail.known(await aread(end_of, tail.partition_id))
         self.groups.refresh_all()
+        self._tell_watches(None)
+
+    def watch(self, stream_id: int, changed: Callable[[], None]) -> Callable[[], None]:
+        """``changed`` is called when the stream was changed or deleted, perhaps, and at a drain; returns how to stop that."""
+        self._watches[changed] = stream_id
+        return partial(self._watches.pop, changed, None)
+
+    def _tell_watches(self, stream_ids: set[int] | None) -> None:
+        for changed, stream_id in list(self._watches.items()):
+            if stream_ids is None or stream_id in stream_ids:
+                changed()
 
     # Verbs
 
@@ -154,6 +173,8 @@ class Hub:
         for taker, messages in outcome.handed:
             taker.accept(messages)
         self._append(outcome)
+        if outcome.reshaped:
+            self._tell_watches(outcome.reshaped)
         self._extend(outcome.extended)
         queues = self._end(outcome.ended) if outcome.ended else set()
         if outcome.ready:
@@ -161,6 +182,8 @@ class Hub:
         for queue_id in queues - outcome.ready:
             self.pump(queue_id)
         self.groups.refresh(outcome.moved)
+        for stream_id in outcome.streams:
+            self.look(self._fed.get(stream_id, ()))
         if outcome.changed:
             self.look(outcome.changed)
             self._check(outcome.changed)

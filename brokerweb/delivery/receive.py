@@ -10,6 +10,7 @@ from brokerweb.delivery import hub
 from brokerweb.delivery.hub import Hub
 from brokerweb.delivery.taker import Taker
 from brokerweb.identity.principal import Principal
+from brokerweb.sharing import feed
 from brokerweb.storage.run import aperform
 from queues import engine
 from queues.leasing import ANSWER_BYTES
@@ -73,7 +74,7 @@ def _fitting(messages: list[Leased]) -> list[Leased]:
 
 
 async def receive(
-    queue: str,
+    queue: str | int,
     principal: Principal,
     *,
     limit: int,
@@ -82,7 +83,10 @@ async def receive(
     acknowledge: bool = True,
     gone: asyncio.Event | None = None,
 ) -> Handout:
-    """Lease up to ``limit`` messages; wait up to ``wait`` seconds for the first, or until ``gone``. Raises NotFound."""
+    """Lease up to ``limit`` messages of a queue, or of a shared group by its queue's id. Raises NotFound.
+
+    It waits up to ``wait`` seconds for the first, or until ``gone``.
+    """
     terms = engine.Terms(f"rest:{principal.owner}", lease, acknowledge)
     handout = await _look(queue, limit, terms)
     if handout.messages or not wait:
@@ -90,8 +94,9 @@ async def receive(
     current = hub.current
     if current is None or current.stopping:
         return handout
-    definition = await aperform(engine.find, queue)
+    definition, stream_id = await aperform(feed.source_of, queue)
     receiver = Receiver(current, definition.id, terms, limit)
+    receiver.stream_id = stream_id
     current.join(receiver)
     try:
         messages = await _wait(receiver, wait, gone)
@@ -102,16 +107,16 @@ async def receive(
         current.leave(receiver)
     if messages:
         return Handout(messages)
-    return Handout([], paused=(await aperform(engine.find, queue)).paused_at is not None)
+    return Handout([], paused=(await aperform(feed.source_of, queue))[0].paused_at is not None)
 
 
-async def _look(queue: str, limit: int, terms: engine.Terms) -> Handout:
+async def _look(queue: str | int, limit: int, terms: engine.Terms) -> Handout:
     """Lease what is there, again while a look only cleared messages away that were past their ttl.
 
     A caller that goes away meanwhile cancels nothing: what was leased for nobody is given back.
     """
     for _ in range(LOOKS):
-        look = asyncio.ensure_future(aperform(engine.lease, queue, limit, terms))
+        look = asyncio.ensure_future(aperform(feed.lease, queue, limit, terms))
         try:
             handout: Handout = await asyncio.shield(look)
         except asyncio.CancelledError:

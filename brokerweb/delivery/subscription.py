@@ -31,6 +31,7 @@ class Subscription(Taker):
     def __init__(self, hub: Hub, sub: str, queue: Definition, terms: Terms, prefetch: int) -> None:
         super().__init__(queue.id, terms, prefetch)
         self.hub, self.sub, self.queue, self.prefetch = hub, sub, queue.name, prefetch
+        self.group: tuple[str, str] | None = None  # stream and name, of a shared consumer group
         self.held: dict[str, int] = {}  # receipt -> bytes
         self.held_bytes = 0
         self.alone: str | None = None  # the receipt of a message that nothing may go beside

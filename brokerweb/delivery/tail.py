@@ -7,13 +7,10 @@ once only. Whoever cannot take it falls behind, reads by itself, and comes back:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from streams.reading import MAX_BYTES
 from streams.records import StoredRecord
-
-if TYPE_CHECKING:
-    from brokerweb.delivery.stream_subscription import StreamSubscription
 
 RUN = 100  # records of one frame to everybody: less than the smallest window that is usual
 
@@ -46,14 +43,24 @@ def runs(records: Sequence[StoredRecord]) -> Iterator[Run]:
         yield Run(records[start:])
 
 
+class Follower(Protocol):
+    """Whoever follows a partition."""
+
+    def offer(self, tail: Tail, run: Run) -> None:
+        """The next records, for one that is live."""
+
+    def pump(self) -> None:
+        """There is more to read: it is live no longer."""
+
+
 class Tail:
-    """``end`` is the next offset as far as this process knows; ``live`` are the subscriptions that have read up to it."""
+    """``end`` is the next offset as far as this process knows; ``live`` are the followers that have read up to it."""
 
     def __init__(self, partition_id: int) -> None:
         self.partition_id = partition_id
         self.end = 0
-        self.live: set[StreamSubscription] = set()
-        self.followers: set[StreamSubscription] = set()  # live or behind
+        self.live: set[Follower] = set()
+        self.followers: set[Follower] = set()  # live or behind
 
     def appended(self, first: int, records: list[StoredRecord]) -> None:
         """These were committed. What is known already is not news; behind a gap everybody has to read."""
@@ -65,13 +72,13 @@ class Tail:
             return
         self.end = beyond
         for run in runs(records):
-            for subscription in tuple(self.live):
-                subscription.offer(self, run)
+            for follower in tuple(self.live):
+                follower.offer(self, run)
 
     def known(self, end: int) -> None:
         """The partition ends there: who has not read so far has to."""
         if end > self.end:
             self.end = end
             self.live.clear()
-            for subscription in tuple(self.followers):
-                subscription.pump()
+            for follower in tuple(self.followers):
+                follower.pump()

@@ -18,6 +18,7 @@ class Taker:
     def __init__(self, queue_id: int, terms: Terms, credit: int) -> None:
         self.queue_id, self.terms, self.credit = queue_id, terms, credit
         self.unsettled = 0
+        self.stream_id: int | None = None  # whose new records are news for it, in a shared consumer group
         self.open = True
         self.withheld = False  # may have nothing now: slow to read, draining, or busy with a message that goes alone
 

@@ -397,6 +397,8 @@ def delivered(messages: Sequence[Leased]) -> bytes:
             known, tail = same, _tail(m)
         key = _text(m.key)
         receipt = "null" if m.receipt is None else f'"{m.receipt}"'
+        if m.place is not None:
+            receipt += f',"partition":{m.place[0]},"offset":"{m.place[1]}"'
         if m.binary:
             append(f',{{"id":"{m.id}","receipt":{receipt},"key":{key},"body_base64":"'.encode())
             append(b64encode(m.body) + b'"')

@@ -89,7 +89,7 @@ def test_named_parts_of_backoff_change_and_the_others_stay() -> None:
 def test_null_resets_and_only_what_is_named_changes() -> None:
     bench = Bench(lease=60, ttl=0.5, max_failures=3)
     queue, created = perform(control.declare, "orders", {"max_failures": None})
-    assert (created, queue.lease, queue.ttl, queue.max_failures) == (False, 60, 0.5, 10)
+    assert (created, queue.lease, queue.ttl, queue.max_failures) == (False, 60, 0.5, None)
     assert settings.to_dict(bench.row)["ttl"] == 0.5
 
 

@@ -155,8 +155,8 @@ class Session:
         frame = error_frame(command.id, LeaseLost())
         self.outbox.frame(f'{frame[:-1]},"results":{wire.settled(answers).decode()}}}')
 
-    def _may_consume(self, queue: str) -> bool:
-        return self.principal.may("consume", "queue", queue)
+    def _may_consume(self, kind: str, name: str) -> bool:
+        return self.principal.may("consume", kind, name)
 
     def start(self, verb: Any, args: Any, kwargs: Any, done: Callable[[Call], None], size: int) -> None:
         """Hand a verb to the committer; ``done`` is told after the commit."""
@@ -179,11 +179,19 @@ class Session:
         sub = str(command.id)
         self.connection.check_free(sub)
         definition = await run.aperform(engine.find, command.queue)
-        holder = f"ws:{EMBEDDED}/{self.connection.id}/{sub[:200]}"
-        terms = engine.Terms(holder, command.lease, command.ack == "explicit")
+        terms = engine.Terms(self.holder(sub), command.lease, command.ack == "explicit")
         subscription = Subscription(self.hub, sub, definition, terms, command.prefetch)
+        self.begin(command.id, subscription)
+
+    def holder(self, sub: str) -> str:
+        """Who holds what a subscription is handed, as messages name it."""
+        return f"ws:{EMBEDDED}/{self.connection.id}/{sub[:200]}"
+
+    def begin(self, id: Any, subscription: Subscription) -> None:
+        """The client knows of the subscription before anything comes of it."""
+        sub = subscription.sub
         subscription.deliver, subscription.ended = self._deliver, self._ended
-        self.outbox.frame(f'{{"op":"ok","id":{_encode(command.id).decode()},"sub":{_encode(sub).decode()}}}')
+        self.outbox.frame(f'{{"op":"ok","id":{_encode(id).decode()},"sub":{_encode(sub).decode()}}}')
         self.connection.add(subscription)
 
     def _deliver(self, subscription: Subscription, messages: list[Leased]) -> None:

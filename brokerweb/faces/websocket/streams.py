@@ -13,13 +13,18 @@ from brokerweb.core.errors import BrokerError, Conflict, Invalid, NotFound
 from brokerweb.core.names import check_name
 from brokerweb.delivery.group_subscription import GroupSubscription
 from brokerweb.delivery.stream_subscription import StreamSubscription
+from brokerweb.delivery.subscription import Subscription
 from brokerweb.delivery.tail import Run
 from brokerweb.faces import positions
 from brokerweb.faces.websocket import commands
+from brokerweb.sharing import feed
 from brokerweb.storage.committer import Call
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
+from queues import engine
 from streams import membership
+from streams.definitions import Reads
+from streams.groups import find_group
 from streams.membership import Change
 from streams.positions import commit
 
@@ -27,6 +32,14 @@ if TYPE_CHECKING:
     from brokerweb.faces.websocket.session import Session
 
 _encode = msgspec.json.Encoder().encode
+
+
+def shared_queue(reads: Reads, stream: str, group: str) -> int | None:
+    """The id of a shared group's queue; None for a group of the other kind, or one that is not there yet."""
+    try:
+        return find_group(reads, stream, group).queue_id
+    except NotFound:
+        return None
 
 
 class StreamCommands:
@@ -49,7 +62,8 @@ class StreamCommands:
             raise Invalid.at("/from", "a group has positions of its own; seek moves them")
         else:
             check_name(command.group, "/group")
-            await self._join(command, command.group)
+            queue_id = await aread(shared_queue, command.stream, command.group)
+            await (self._join(command, command.group) if queue_id is None else self._share(command, command.group, queue_id))
 
     def _begin(self, command: commands.Subscribe, subscription: StreamSubscription) -> None:
         """The subscription is there from now on, and the client knows it before any record comes."""
@@ -68,6 +82,15 @@ class StreamCommands:
             subscription.follow(partition.id, partition.number, places[partition.number], partition.end)
 
     # In a group
+
+    async def _share(self, command: commands.Subscribe, group: str, queue_id: int) -> None:
+        """Records of a shared group come as messages of a queue do, with receipts."""
+        session = self._session
+        definition, stream_id = await aperform(feed.source_of, queue_id)
+        terms = engine.Terms(session.holder(str(command.id)))
+        subscription = Subscription(session.hub, str(command.id), definition, terms, command.prefetch)
+        subscription.group, subscription.stream_id = (command.stream, group), stream_id
+        session.begin(command.id, subscription)
 
     async def _join(self, command: commands.Subscribe, group: str) -> None:
         session, sub = self._session, str(command.id)

@@ -1,0 +1,124 @@
+"""What a shared group is besides its positions: a queue of its own, made, changed and removed with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from brokerweb.core import events
+from brokerweb.core.settings import plain
+from brokerweb.sharing.feed import Q
+from brokerweb.storage.transaction import Transaction
+from queues import control, settings
+from queues.definitions import Q as QUEUES
+from queues.definitions import find_by_id, forget
+from queues.messages import Receipt, parse_place
+from queues.models import Queue
+from queues.states import State
+from streams import groups
+from streams.definitions import Reads
+from streams.groups import Group
+
+NAME = ".shared-{}"  # no name that a request may carry
+
+
+class SharedGroups:
+    """Asked by ``streams.groups`` about groups of kind ``shared``."""
+
+    def on_create(self, tx: Transaction, group: Group, given: Mapping[str, Any]) -> int:
+        queue = Queue(name=NAME.format(group.id), created_at=tx.now, stream=group.stream)
+        _set(queue, given)
+        tx.writes += 1
+        queue.save()
+        return queue.pk
+
+    def on_change(self, tx: Transaction, group: Group, given: Mapping[str, Any]) -> None:
+        queue = Queue.objects.get(pk=group.queue_id)
+        _set(queue, given)
+        tx.writes += 1
+        queue.save()
+        forget(tx, queue.pk, queue.name)
+
+    def on_delete(self, tx: Transaction, group: Group) -> None:
+        queue = find_by_id(tx, group.queue_id) if group.queue_id is not None else None
+        if queue is not None:
+            control.delete_found(tx, queue)
+
+    def on_seek(self, tx: Transaction, group: Group) -> None:
+        """What was taken from the stream before the seek is no longer the group's; dead letters stay."""
+        if group.queue_id is not None:
+            remove_unfinished(tx, group.queue_id)
+
+    def describe(self, reads: Reads, group: Group, shown: dict[str, Any]) -> dict[str, Any]:
+        """Positions as of what is finished: the lowest offset that is neither done nor dead."""
+        queue = Queue.objects.get(pk=group.queue_id)
+        unfinished = _lowest_unfinished(reads, queue.pk)
+        committed = {
+            number: str(min(int(offset), unfinished.get(int(number), int(offset))))
+            for number, offset in shown["committed"].items()
+        }
+        of_queue = settings.to_dict(queue)
+        rest = {name: plain(of_queue[name]) for name in ("lease", "max_failures", "backoff")}
+        lag = sum(max(0, int(shown["end"][n]) - max(int(offset), int(shown["low"][n]))) for n, offset in committed.items())
+        partitions = [
+            part
+            | {
+                "committed": committed[str(part["partition"])],
+                "lag": max(0, int(part["end"]) - int(committed[str(part["partition"])])),
+            }
+            for part in shown["partitions"]
+        ]
+        return shown | rest | {"committed": committed, "lag": lag, "partitions": partitions, "counts": _counts(queue.pk)}
+
+
+def install() -> None:
+    """Shared groups may be declared from now on."""
+    groups.install_shared(SharedGroups())
+
+
+def _set(queue: Queue, given: Mapping[str, Any]) -> None:
+    for column, value in settings.validate(given).items():
+        setattr(queue, column, value)
+
+
+def _counts(queue_id: int) -> dict[str, int]:
+    from queues import browse
+
+    return browse.counts([queue_id])[queue_id]
+
+
+def _lowest_unfinished(reads: Reads, queue_id: int) -> dict[int, int]:
+    lowest: dict[int, int] = {}
+    for _, route, _, _ in reads.rows(Q.unfinished, queue_id):
+        place = parse_place(route)
+        if place is not None:
+            lowest[place[0]] = min(place[1], lowest.get(place[0], place[1]))
+    return lowest
+
+
+# What retention and seeks take away
+
+
+def remove_unfinished(tx: Transaction, queue_id: int, lows: Mapping[int, int] | None = None) -> int:
+    """Remove messages that are neither done nor dead; with ``lows`` only those below their partition's oldest offset."""
+    removed = 0
+    for id, route, state, attempts in tx.rows(Q.unfinished, queue_id):
+        place = parse_place(route)
+        if lows is not None and (place is None or place[1] >= lows.get(place[0], 0)):
+            continue
+        removed += tx.change(QUEUES.remove, id)
+        tx.change(QUEUES.forget_failures, id)
+        tx.count(queue_id, state, -1)
+        if state == State.LEASED:
+            tx.outcome.ended.append(str(Receipt(queue_id, id, attempts)))
+    return removed
+
+
+def trim(tx: Transaction) -> int:
+    """Retention wins: unfinished messages of records that are gone end as trimmed; how many that were."""
+    trimmed = 0
+    for group_id, queue_id in tx.rows(Q.shared_groups):
+        n = remove_unfinished(tx, queue_id, dict(tx.rows(Q.lows, group_id)))  # type: ignore[arg-type]  # pairs
+        tx.outcome.event(events.TRIMMED, queue_id, n)
+        trimmed += n
+    return trimmed

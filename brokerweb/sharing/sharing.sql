@@ -1,0 +1,31 @@
+-- Statements of shared groups.
+
+-- group_of_queue (queue): the group a queue belongs to
+SELECT id, stream_id FROM streams_consumergroup WHERE queue_id = :queue;
+
+-- cursors (group): where to take the next record from, in each partition, and the partition's bounds
+SELECT p.id, p.number, p.next_offset, p.low_offset, p.last_at, p.records, p.bytes, x.committed
+FROM streams_grouppartition x JOIN streams_partition p ON p.id = x.partition_id
+WHERE x.group_id = :group AND x.committed < p.next_offset ORDER BY p.number;
+
+-- move_cursor (group, partition, origin, offset): records up to here were handed out
+UPDATE streams_grouppartition SET committed = :offset WHERE group_id = :group AND partition_id = :partition AND committed = :origin;
+
+-- unfinished@sqlite (queue): records that were taken from the stream and are neither done nor dead
+-- One of the two partial indexes for each part, whatever the statistics say.
+SELECT id, route, state, attempts FROM queues_message INDEXED BY message_browse
+WHERE queue_id = :queue AND state IN (0, 1, 2) AND NOT (state = 3)
+UNION ALL
+SELECT id, route, state, attempts FROM queues_message INDEXED BY message_leased WHERE queue_id = :queue AND state = 3;
+
+-- unfinished@postgres (queue): the same
+SELECT id, route, state, attempts FROM queues_message WHERE queue_id = :queue AND state <> 4;
+
+-- groups_of_stream (stream): the shared groups of a stream, by their queues
+SELECT id, queue_id FROM streams_consumergroup WHERE stream_id = :stream AND queue_id IS NOT NULL;
+
+-- shared_groups (): every shared group: its queue, its stream
+SELECT g.id, g.queue_id FROM streams_consumergroup g WHERE g.queue_id IS NOT NULL ORDER BY g.id;
+
+-- lows (group): the oldest offset of each partition of a group's stream
+SELECT p.number, p.low_offset FROM streams_partition p JOIN streams_grouppartition x ON x.partition_id = p.id WHERE x.group_id = :group;
