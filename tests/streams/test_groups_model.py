@@ -22,8 +22,8 @@ from tests.streams.group_bench import GroupBench
 
 SESSION = 10
 NAMES = ["a", "b", "c", "d", "e"]
-names = st.sampled_from(NAMES)
 MAX_PARTITIONS = 6
+populated = precondition(lambda self: bool(self.clients))
 
 
 @dataclass
@@ -60,12 +60,14 @@ class GroupsModel(RuleBasedStateMachine):
         self.group_id = self.bench.declare().id
         self.committed = dict.fromkeys(range(partitions), 0)
         self.done = {number: set() for number in range(partitions)}
+        self.append(3)
 
     # The stream
 
-    @rule(data=st.data(), n=st.integers(1, 5))
-    def append(self, data: st.DataObject, n: int) -> None:
-        self.bench.append(n, self._any_partition(data))
+    @rule(n=st.integers(1, 5))
+    def append(self, n: int) -> None:
+        for number in self.committed:
+            self.bench.append(n, number)
 
     @rule(data=st.data(), n=st.integers(1, 4))
     def retain(self, data: st.DataObject, n: int) -> None:
@@ -84,10 +86,10 @@ class GroupsModel(RuleBasedStateMachine):
 
     # Members
 
-    @rule(name=names)
-    def join(self, name: str) -> None:
-        if name in self.clients:
-            return
+    @precondition(lambda self: len(self.clients) < len(NAMES))
+    @rule(data=st.data())
+    def join(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from([name for name in NAMES if name not in self.clients]))
         before = self._targets()
         joined = self.bench.join(name)
         self.gone.pop(name, None)
@@ -95,17 +97,19 @@ class GroupsModel(RuleBasedStateMachine):
         self.clients[name] = Client(joined.generation, joined.holds, starts, self.bench.time.now())
         self._moved_only(before, to=name)
 
-    @rule(name=names)
-    def leave(self, name: str) -> None:
+    @populated
+    @rule(data=st.data())
+    def leave(self, data: st.DataObject) -> None:
+        name, _ = self._any_member(data)
         before = self._targets()
         self.bench.leave(name)
         self._forget(name)
         self._moved_only(before, of=name)
 
-    @rule(name=names)
-    def fall_silent(self, name: str) -> None:
-        if name in self.clients:
-            self.clients[name].silent = True
+    @populated
+    @rule(data=st.data())
+    def fall_silent(self, data: st.DataObject) -> None:
+        self._any_member(data)[1].silent = True
 
     @rule(seconds=st.sampled_from([1, 3, 6]))
     def time_passes(self, seconds: int) -> None:
@@ -120,13 +124,15 @@ class GroupsModel(RuleBasedStateMachine):
                 self._forget(name)
         assert all(place.until_at is None or place.until_at > now for place in self._places())
 
-    @rule(name=names)
-    def hear(self, name: str) -> None:
+    @populated
+    @rule(data=st.data())
+    def hear(self, data: st.DataObject) -> None:
+        self._hear(*self._any_member(data))
+
+    def _hear(self, name: str, client: Client) -> None:
         """The member learns how things stand, as a comparison with what it knew."""
-        client = self.clients.get(name)
         holdings = read(membership.holdings, self.group_id)
-        if client is None or holdings is None:
-            return
+        assert holdings is not None
         after = holdings.members[name]
         change = told(name, client.known, after)
         client.generation, client.known = holdings.generation, after
@@ -135,35 +141,43 @@ class GroupsModel(RuleBasedStateMachine):
             client.revoked = (client.revoked | set(change.revoked)) - change.assigned.keys()
         client.position = {number: offset for number, offset in client.position.items() if number in after}
         client.revoked &= client.position.keys()
+        readable = {number for number, hold in after.items() if hold.until_at is None}
+        assert client.position.keys() - client.revoked == readable
 
-    @rule(name=names)
-    def let_go(self, name: str) -> None:
-        client = self.clients.get(name)
-        if client is not None and client.revoked:
-            self.bench.release(name, *client.revoked)
-            for number in client.revoked:
-                client.position.pop(number, None)
-            client.revoked = set()
+    @populated
+    @rule(data=st.data(), heard=st.booleans())
+    def let_go(self, data: st.DataObject, heard: bool) -> None:
+        """Of what was revoked, if the member has heard of it, and maybe twice."""
+        name, client = self._any_member(data)
+        if heard:
+            self._hear(name, client)
+        self.bench.release(name, *client.revoked)
+        for number in client.revoked:
+            client.position.pop(number, None)
 
     # Work
 
-    @rule(name=names, n=st.integers(1, 4))
-    def process(self, name: str, n: int) -> None:
-        client = self.clients.get(name) or self.gone.get(name)
-        for number, offset in (client.position if client else {}).items():
-            assert client is not None
+    @rule(data=st.data(), n=st.integers(1, 4), heard=st.booleans())
+    def work(self, data: st.DataObject, n: int, heard: bool) -> None:
+        """A member reads and commits, which may have been replaced, or moved by a seek, without having heard of it."""
+        if not self.clients | self.gone:
+            return
+        name = data.draw(st.sampled_from(sorted(self.clients | self.gone)))
+        client = self.clients.get(name) or self.gone[name]
+        if heard and name in self.clients:
+            self._hear(name, client)
+        self._read(client, n)
+        for number in sorted(client.position):
+            self._commit(name, client, number)
+
+    def _read(self, client: Client, n: int) -> None:
+        for number, offset in client.position.items():
             partition = self._place(number).partition
             start = max(offset, partition.low)
             client.position[number] = upto = min(start + n, max(partition.end, start))
             self.done[number] |= set(range(start, upto))
 
-    @rule(name=names, data=st.data())
-    def commit(self, name: str, data: st.DataObject) -> None:
-        """As a member that may have been replaced, or moved by a seek, without having heard of it."""
-        client = self.clients.get(name) or self.gone.get(name)
-        if client is None or not client.position:
-            return
-        number = data.draw(st.sampled_from(sorted(client.position)))
+    def _commit(self, name: str, client: Client, number: int) -> None:
         offset, place = client.position[number], self._place(number)
         fits = name in self.clients and place.member == name and client.generation >= place.generation
         allowed = fits and place.committed <= offset
@@ -195,7 +209,7 @@ class GroupsModel(RuleBasedStateMachine):
     @rule(data=st.data())
     def only_one_may_commit(self, data: st.DataObject) -> None:
         number = self._any_partition(data)
-        may = []
+        may: list[str | None] = []
         for name in NAMES:
             try:
                 self.bench.commit({number: self.committed[number]}, member=name)
@@ -209,16 +223,13 @@ class GroupsModel(RuleBasedStateMachine):
 
     @rule(to=st.sampled_from(["earliest", "latest", {"shift": -2}, {"shift": 3}, {"0": 1}]))
     def seek(self, to: Any) -> None:
-        self._seek(to)
-
-    def _seek(self, to: Any) -> None:
         expected = read(positions.preview, self.bench.stream, self.bench.name, to)
         moves = self.bench.seek(to)
         assert moves == expected
         self.undo = {move.partition: move.origin for move in moves}
         for move in moves:
             assert move.origin == self.committed[move.partition]
-            self._passed(move.partition, move.to)
+            self._sent_to(move.partition, move.to)
 
     @rule()
     def undo_the_seek(self) -> None:
@@ -229,7 +240,7 @@ class GroupsModel(RuleBasedStateMachine):
         low = {place.number: place.partition.low for place in self._places()}
         for move in self.bench.do(positions.undo):
             assert move.to == max(self.undo.pop(move.partition), low[move.partition])
-            self._passed(move.partition, move.to)
+            self._sent_to(move.partition, move.to)
         assert not self.undo
 
     # What always holds
@@ -285,6 +296,10 @@ class GroupsModel(RuleBasedStateMachine):
         else:
             assert all(before[number] == of for number in moved)
 
+    def _any_member(self, data: st.DataObject) -> tuple[str, Client]:
+        name = data.draw(st.sampled_from(sorted(self.clients)))
+        return name, self.clients[name]
+
     def _any_partition(self, data: st.DataObject) -> int:
         return data.draw(st.sampled_from(sorted(self.committed)))
 
@@ -292,6 +307,11 @@ class GroupsModel(RuleBasedStateMachine):
         """Somebody who may says that the group is at ``offset``."""
         self.committed[number] = offset
         self.done[number] |= set(range(offset))
+
+    def _sent_to(self, number: int, offset: int) -> None:
+        """A seek: from there on everything is to be read again."""
+        self.committed[number] = offset
+        self.done[number] = set(range(offset))
 
     def _forget(self, name: str) -> None:
         client = self.clients.pop(name, None)
@@ -303,7 +323,7 @@ class GroupsModel(RuleBasedStateMachine):
 def test_groups_keep_their_promises_whatever_happens() -> None:
     run_state_machine_as_test(
         GroupsModel,
-        settings=settings(max_examples=40, stateful_step_count=40, deadline=None, derandomize=True, database=None),
+        settings=settings(max_examples=60, stateful_step_count=50, deadline=None, derandomize=True, database=None),
     )
 
 
