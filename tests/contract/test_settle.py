@@ -75,13 +75,13 @@ def test_who_may_not_consume_a_queue_may_not_settle_there(orders: Orders):
     held = [m.receipt or "" for m in orders.lease(2)]
     asked: list[str] = []
 
-    def may(queue: str) -> bool:
-        asked.append(queue)
+    def may(kind: str, name: str) -> bool:
+        asked.append(f"{kind}:{name}")
         return False
 
     answers = orders.store.do(engine.settle, [Settle("ack", held[0]), Settle("nack", held[1])], may=may)
     assert [a.status for a in answers] == ["lease_lost"] * 2
-    assert set(asked) == {"orders"}
+    assert set(asked) == {"queue:orders"}
     assert orders.counts() == {"leased": 2}
 
 
