@@ -1,0 +1,168 @@
+"""The database backend: how connections are set up, and the one fair lock around every write of the process."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection, connections, transaction
+from django.db.backends.sqlite3 import base as stock
+from pysqlite3 import dbapi2 as Database
+
+from brokerweb.storage.django_sqlite import base
+from brokerweb.storage.write_lock import FairLock, lock_for
+from queues.models import Dedup
+from tests.eventually import eventually
+
+BUSY = 20
+
+
+def test_the_lock_is_free_again_after_each_holder():
+    lock = FairLock()
+    assert lock.acquire()
+    lock.release()
+    assert lock.acquire()
+
+
+def test_waiters_are_served_in_the_order_they_came():
+    lock, served = FairLock(), list[int]()
+    lock.acquire()
+
+    def wait(n: int) -> None:
+        lock.acquire()
+        served.append(n)
+        lock.release()
+
+    def waiting(n: int) -> bool:
+        return len(lock._waiting) == n
+
+    threads = []
+    for n in range(5):
+        threads.append(threading.Thread(target=wait, args=(n,)))
+        threads[-1].start()
+        eventually(partial(waiting, n + 1))
+    lock.release()
+    for thread in threads:
+        thread.join()
+    assert served == [0, 1, 2, 3, 4]
+
+
+def test_whoever_releases_and_wants_it_again_waits_behind_the_others():
+    lock, served = FairLock(), list[str]()
+    lock.acquire()
+
+    def wait() -> None:
+        lock.acquire()
+        served.append("waiter")
+        lock.release()
+
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    eventually(lambda: lock._waiting)
+    lock.release()
+    lock.acquire()
+    served.append("greedy")
+    lock.release()
+    waiter.join()
+    assert served == ["waiter", "greedy"]
+
+
+def test_a_waiter_that_gives_up_leaves_no_hole():
+    lock = FairLock()
+    lock.acquire()
+    assert not lock.acquire(timeout=0.01)
+    lock.release()
+    assert lock.acquire(timeout=0.01)
+
+
+def test_a_turn_that_comes_as_the_waiter_gives_up_is_taken():
+    lock = FairLock()
+    lock.acquire()
+    turn = threading.Lock()
+    assert lock._give_up(turn), "it was handed the lock: it is no longer among those who wait"
+
+
+@pytest.mark.django_db(transaction=True)
+class TestConnections:
+    def pragma(self, name: str) -> Any:
+        with connection.cursor() as cursor:
+            return cursor.execute(f"PRAGMA {name}").fetchone()[0]
+
+    def test_a_confirmed_commit_is_on_disk_and_only_the_committer_checkpoints(self):
+        found = {name: self.pragma(name) for name in ("journal_mode", "synchronous", "wal_autocheckpoint", "foreign_keys")}
+        assert found == {"journal_mode": "wal", "synchronous": 2, "wal_autocheckpoint": 0, "foreign_keys": 1}
+
+    def test_it_runs_on_a_sqlite_without_the_checkpoint_race(self):
+        assert Database.sqlite_version_info >= (3, 51, 3)
+
+    def locked(self) -> bool:
+        return bool(lock_for(str(connection.settings_dict["NAME"]))._held)
+
+    def test_the_lock_is_held_exactly_as_long_as_a_transaction(self):
+        assert not self.locked()
+        with transaction.atomic():
+            assert self.locked()
+            with transaction.atomic():
+                Dedup.objects.create(queue_id=1, dedup_id="a", message_id=1, expires_at=1)
+            assert self.locked()
+        assert not self.locked()
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            raise ZeroDivisionError
+        assert not self.locked()
+
+    def test_a_write_without_transaction_holds_it_for_the_statement(self):
+        Dedup.objects.filter(queue_id=1).delete()
+        assert not self.locked()
+        with connection.cursor() as cursor:
+            cursor.executemany("INSERT INTO queues_dedup VALUES (%s, %s, 1, 1)", [(1, "a"), (1, "b")])
+            with pytest.raises(OperationalError):
+                cursor.execute("INSERT INTO nowhere VALUES (1)")
+        assert not self.locked()
+
+    def test_a_failed_begin_a_failed_commit_and_a_close_give_it_back(self, monkeypatch: pytest.MonkeyPatch):
+        def fail(self: Any) -> None:
+            raise OperationalError("no")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(stock.DatabaseWrapper, "_start_transaction_under_autocommit", fail)
+            with pytest.raises(OperationalError), transaction.atomic():
+                pass
+        assert not self.locked()
+        with monkeypatch.context() as patch:
+            patch.setattr(stock.DatabaseWrapper, "_commit", fail)
+            with pytest.raises(OperationalError), transaction.atomic():
+                Dedup.objects.create(queue_id=1, dedup_id="x", message_id=1, expires_at=1)
+        assert not self.locked()
+        assert not Dedup.objects.exists()
+        connection.set_autocommit(False, force_begin_transaction_with_broken_autocommit=True)
+        assert self.locked()
+        connection.close()
+        assert not self.locked()
+
+    def test_who_waits_too_long_is_told_so(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(base, "BUSY_TIMEOUT", 0.01)
+        lock = lock_for(str(connection.settings_dict["NAME"]))
+        lock.acquire()
+        try:
+            with pytest.raises(OperationalError, match="locked"), transaction.atomic():
+                pass
+        finally:
+            lock.release()
+        with transaction.atomic():
+            pass
+
+    def test_readers_do_not_wait_for_a_writer(self):
+        counted: list[int] = []
+
+        def read() -> None:
+            counted.append(Dedup.objects.count())
+            connections.close_all()
+
+        with transaction.atomic():
+            Dedup.objects.create(queue_id=1, dedup_id="a", message_id=1, expires_at=1)
+            reader = threading.Thread(target=read)
+            reader.start()
+            reader.join(BUSY)
+        assert counted == [0]

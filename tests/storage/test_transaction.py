@@ -1,0 +1,184 @@
+"""Transactions: a verb joins the caller's, and what it did is told once that is durable."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+
+import pysqlite3.dbapi2 as pysqlite3
+import pytest
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.transaction import TransactionManagementError
+
+from brokerweb.core import events
+from brokerweb.core.errors import Conflict, QueueFull, StoreFull, Unavailable
+from brokerweb.storage import changes, run
+from brokerweb.storage.run import perform
+from brokerweb.storage.sqlite import SQLite
+from brokerweb.storage.transaction import transaction as unit
+from queues import browse, control, engine, publish
+from queues.messages import NewMessage
+from queues.models import Message, Queue
+from tests.queues.bench import Bench
+from tests.storage.desk import Desk, put, refuse, stored
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def orders() -> Bench:
+    return Bench("orders")
+
+
+@pytest.fixture
+def told() -> list[events.Outcome]:
+    outcomes: list[events.Outcome] = []
+    events.listen(outcomes.append)
+    return outcomes
+
+
+def test_a_message_commits_with_the_callers_own_rows(orders: Bench, told: list[events.Outcome]):
+    with transaction.atomic():
+        Queue.objects.filter(name="orders").update(pause_reason="mine")
+        id = publish("orders", {"a": 1}, key="k", headers={"h": "v"}, priority=9, dedup_id="d")
+        assert told == []
+    message = Message.objects.get(pk=id)
+    assert (bytes(message.body), message.key, message.headers, message.priority) == (b'{"a":1}', "k", '{"h": "v"}', 9)
+    assert [outcome.ready for outcome in told] == [{orders.row.pk}]
+    assert orders.counts() == {"ready": 1}
+
+
+def test_or_not_at_all(orders: Bench, told: list[events.Outcome]):
+    with transaction.atomic():
+        Queue.objects.filter(name="orders").update(pause_reason="mine")
+        publish("orders", 1)
+        publish("orders", 2, dedup_id="d")
+        transaction.set_rollback(True)
+    assert (orders.row.pause_reason, orders.counts(), told) == ("", {}, [])
+    with transaction.atomic():
+        publish("orders", 2, dedup_id="d")
+    assert orders.counts() == {"ready": 1}
+
+
+def test_an_inner_rollback_loses_what_is_inside_alone(orders: Bench, told: list[events.Outcome]):
+    with transaction.atomic():
+        first = publish("orders", 1)
+        with contextlib.suppress(ZeroDivisionError), transaction.atomic():
+            publish("orders", 2)
+            raise ZeroDivisionError
+        third = publish("orders", 3)
+    assert orders.order() == [first, third]
+    assert orders.counts() == {"ready": 2}
+    assert sum(outcome.counts["published", orders.row.pk] for outcome in told) == 2
+
+
+def test_a_refused_verb_leaves_the_callers_transaction_usable(orders: Bench):
+    control_settings = {"max_length": 1}
+    perform(control.declare, "orders", control_settings)
+    with transaction.atomic():
+        publish("orders", 1)
+        with pytest.raises(QueueFull):
+            publish("orders", 2)
+        Queue.objects.filter(name="orders").update(pause_reason="mine")
+    assert (orders.row.pause_reason, orders.counts()) == ("mine", {"ready": 1})
+
+
+def test_a_broken_transaction_is_refused(orders: Bench):
+    with transaction.atomic():
+        with contextlib.suppress(IntegrityError):
+            Queue.objects.create(name="orders", created_at=1)
+        if connection.needs_rollback:
+            with pytest.raises(TransactionManagementError):
+                publish("orders", 1)
+            transaction.set_rollback(True)
+    with transaction.atomic():
+        transaction.set_rollback(True)
+        with pytest.raises(TransactionManagementError):
+            publish("orders", 1)
+    assert orders.counts() == {}
+
+
+def test_several_verbs_of_one_commit_see_each_other(orders: Bench):
+    with transaction.atomic(), unit() as tx:
+        [accepted] = engine.publish(tx, "orders", [NewMessage(b"1")])
+        [leased] = engine.lease(tx, "orders", 1, engine.Terms("w")).messages
+        assert leased.id == accepted.id
+        assert tx.counted(orders.row.pk) == [0, 0, 0, 1, 0]
+    assert orders.counts() == {"leased": 1}
+
+
+def test_a_listener_that_fails_harms_nobody(orders: Bench, told: list[events.Outcome]):
+    def fail(outcome: events.Outcome) -> None:
+        raise ZeroDivisionError
+
+    events.listen(fail)
+    events.listen(told.append)
+    orders.publish(1)
+    assert len(told) == 2
+
+
+# perform
+
+
+def test_without_a_committer_each_call_is_a_commit_of_its_own():
+    assert perform(put, "a") == "a"
+    with pytest.raises(Conflict):
+        perform(refuse)
+    assert stored() == ["a"]
+
+
+def test_with_a_committer_calls_go_through_it(desk: Desk):
+    run.install(desk.committer)
+    try:
+        assert perform(put, "a") == "a"
+        with pytest.raises(Conflict):
+            perform(refuse)
+        with transaction.atomic():
+            perform(put, "joins")
+            transaction.set_rollback(True)
+    finally:
+        run.install(None)
+    assert stored() == ["a"]
+    assert desk.committer.calls == 2
+
+
+def test_errors_of_the_database_are_the_brokers(monkeypatch: pytest.MonkeyPatch):
+    def full(tx: object) -> None:
+        raise pysqlite3.OperationalError("database or disk is full")
+
+    with pytest.raises(StoreFull):
+        perform(full)
+
+
+@pytest.mark.parametrize("module", [sqlite3, pysqlite3])
+def test_errors_mean_the_same_from_either_driver(module: object):
+    dialect = SQLite()
+    assert isinstance(dialect.translate(module.OperationalError("database or disk is full")), StoreFull)  # type: ignore[attr-defined]
+    assert isinstance(dialect.translate(module.OperationalError("disk I/O error")), Unavailable)  # type: ignore[attr-defined]
+    assert isinstance(dialect.translate(OperationalError("database is locked")), Unavailable)
+    assert dialect.translate(ZeroDivisionError()) is None
+
+
+# Commits of others
+
+
+def test_a_commit_of_another_connection_is_noticed_once():
+    def foreign() -> bool:
+        return bool(perform(changes.foreign_commits))
+
+    foreign()
+    assert not foreign()
+    perform(put, "own")
+    assert not foreign()
+    other = pysqlite3.connect(connection.settings_dict["NAME"])
+    other.execute("INSERT INTO queues_dedup (queue_id, dedup_id, message_id, expires_at) VALUES (1, 'foreign', 1, 1)")
+    other.commit()
+    other.close()
+    assert foreign()
+    assert not foreign()
+
+
+def test_counts_are_read_without_a_transaction(orders: Bench):
+    orders.publish(1, 2)
+    assert browse.counts([orders.row.pk])[orders.row.pk]["ready"] == 2
+    assert not connection.in_atomic_block
