@@ -26,6 +26,7 @@ from brokerweb.storage.run import aperform
 from queues import duties, retirement, stats
 from streams import duties as stream_duties
 from streams import membership
+from streams import stats as stream_stats
 
 GOING_AWAY, UNAUTHENTICATED = 1001, 4001
 GOODBYE = 5.0  # seconds sockets have to end at a drain
@@ -74,7 +75,8 @@ class Broker:
         self.hub.listen()
         self.hub.on_due = self._duties[0].due
         hub.current = self.hub
-        self._unlisten = [events.listen(self._note_use), stats.install(), topic_stats.install(), tokens.on_revoked(self._revoked)]
+        self._unlisten = [events.listen(self._note_use), stats.install(), stream_stats.install(), topic_stats.install()]
+        self._unlisten.append(tokens.on_revoked(self._revoked))
         for duty in self._duties:
             duty.start()
         self._alive_at = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from brokerweb.core import events
 from brokerweb.storage.transaction import Transaction
 from streams.compaction import compact
 from streams.control import C
@@ -36,4 +37,5 @@ def sweep_deleted(tx: Transaction, limit: int = LIMIT) -> int:
         tx.change(C.forget_latest_of, partition_id)
     for statement in (C.forget_stream_dedup, C.remove_partitions):
         tx.change(statement, stream_id)
+    tx.outcome.stream_event(events.REMOVED, stream_id)
     return tx.change(C.remove_stream, stream_id)

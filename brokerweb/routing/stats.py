@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from brokerweb.core import events
-from queues.stats import Stats
+from brokerweb.core.rates import Rates
 
 
-class TopicStats(Stats):
+class TopicStats(Rates):
     """Messages published, and those of them that no binding matched."""
 
-    rated = (events.PUBLISHED, events.UNROUTED)
+    rated = known = (events.PUBLISHED, events.UNROUTED)
 
     def __call__(self, outcome: events.Outcome) -> None:
         self.add(outcome.topic_counts)
