@@ -68,7 +68,7 @@ def visible(principal: Principal) -> Callable[[str], bool]:
 def browsable(principal: Principal) -> list[Queue]:
     """Every queue the person may browse, by name; read without its settings, since there may be thousands."""
     may = visible(principal)
-    found = Queue.objects.filter(deleted_at=None).only("name", "paused_at").order_by("name")
+    found = Queue.declared.all().only("name", "paused_at").order_by("name")
     return [queue for queue in found if may(queue.name)]
 
 
@@ -77,7 +77,7 @@ def listed(principal: Principal, asked: QueueFilter) -> tuple[list[Row], bool]:
     may, suits = visible(principal), _suits(asked.show)
     found: list[Queue] = []
     # Not "startswith": on SQLite that is LIKE, which takes upper and lower case for the same.
-    names = Queue.objects.filter(
+    names = Queue.declared.filter(
         deleted_at=None, name__gt=asked.after, name__gte=asked.prefix, name__lt=asked.prefix + "\U0010ffff"
     )
     for some in batched(names.order_by("name").iterator(chunk_size=200), 200):
@@ -108,7 +108,7 @@ def dead_by_queue(principal: Principal) -> list[tuple[Queue, int]]:
     having = QueueCount.objects.values("queue_id").annotate(n=Sum("dead")).filter(n__gt=0).order_by()
     numbers: dict[int, int] = {row["queue_id"]: row["n"] for row in having}
     may = visible(principal)
-    found = Queue.objects.filter(pk__in=list(numbers), deleted_at=None).order_by("name")
+    found = Queue.declared.filter(pk__in=list(numbers)).order_by("name")
     return [(queue, numbers[queue.pk]) for queue in found if may(queue.name)]
 
 

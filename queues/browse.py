@@ -52,7 +52,7 @@ def _rows(statement: Statement, *args: Any) -> list[tuple[Any, ...]]:
 
 def find(name: str) -> Queue:
     """The queue of that name. Raises NotFound."""
-    queue = Queue.objects.filter(name=name, deleted_at=None).first()
+    queue = Queue.declared.filter(name=name).first()
     if queue is None:
         raise NotFound(f"There is no queue {name}.")
     return queue
@@ -75,7 +75,7 @@ def list_queues(
 
 def _by_name(prefix: str, after: str) -> Iterable[Queue]:
     # Not "startswith": on SQLite that is LIKE, which takes upper and lower case for the same.
-    chosen = Queue.objects.filter(deleted_at=None, name__gt=after).order_by("name")
+    chosen = Queue.declared.filter(name__gt=after).order_by("name")
     if prefix:
         chosen = chosen.filter(name__gte=prefix, name__lt=prefix + "\U0010ffff")
     return chosen.iterator(chunk_size=200)

@@ -13,6 +13,13 @@ from brokerweb.storage.fields import InstantField
 from queues.states import DEAD_REASONS, State
 
 
+class DeclaredQueues(models.Manager["Queue"]):
+    """Queues that somebody declared and nobody deleted: not those that shared consumer groups have for themselves."""
+
+    def get_queryset(self) -> models.QuerySet[Queue]:
+        return super().get_queryset().filter(deleted_at=None, stream=None)
+
+
 class Queue(models.Model):
     """A point-to-point queue and its settings; durations are seconds."""
 
@@ -41,6 +48,9 @@ class Queue(models.Model):
     paused_by = models.CharField(max_length=200, default="")
     pause_reason = models.CharField(max_length=2000, default="")
     stream = models.CharField(max_length=200, null=True)  # of a shared consumer group's own queue: whose records it hands out
+
+    objects = models.Manager()
+    declared = DeclaredQueues()
 
     class Meta:
         constraints = [

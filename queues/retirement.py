@@ -19,7 +19,7 @@ def expire_idle(tx: Transaction, in_use: set[int]) -> list[str]:
     ``in_use`` are those with a consumer, or with traffic that may have come and gone since the last call.
     """
     gone = []
-    for queue in Queue.objects.filter(deleted_at=None, expires__isnull=False).only("id", "name", "expires", "idle_since_at"):
+    for queue in Queue.declared.filter(expires__isnull=False).only("id", "name", "expires", "idle_since_at"):
         since = None if queue.idle_since_at is None else clock.from_datetime(queue.idle_since_at)
         busy = queue.pk in in_use or any(tx.counted(queue.pk))
         if busy or since is None:

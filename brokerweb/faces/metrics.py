@@ -57,7 +57,7 @@ class _Figures(Collector):
         self.principal = principal
 
     def collect(self) -> Iterator[Metric]:
-        queues = [q for q in Queue.objects.filter(deleted_at=None) if self.principal.may(MONITOR, "queue", q.name)]
+        queues = [q for q in Queue.declared.all() if self.principal.may(MONITOR, "queue", q.name)]
         yield from _states(queues)
         yield from _events(queues)
         yield from _queues(queues)
