@@ -21,6 +21,7 @@ INSTALLED_APPS = [
     "queues",
     "streams",
     "brokerweb.routing",
+    "brokerweb.sharing",
     "brokerweb.jobs",
     # the faces: REST and its document; the console could be left out
     "channels",
