@@ -44,6 +44,7 @@ def declare(tx: Transaction, name: str, settings: Mapping[str, Any], *, create: 
         partitions_added(tx, stream.pk)
     forget(tx, name)
     tx.outcome.streams.add(stream.pk)
+    tx.outcome.reshaped.add(stream.pk)
     return Stream.objects.get(pk=stream.pk), created
 
 
@@ -65,6 +66,7 @@ def delete(tx: Transaction, name: str, *, if_empty: bool = False) -> None:
     tx.change(C.close_partitions, stream.id)
     forget(tx, name)
     tx.outcome.streams.add(stream.id)
+    tx.outcome.reshaped.add(stream.id)
 
 
 # What answers say

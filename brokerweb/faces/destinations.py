@@ -26,6 +26,7 @@ class AnyMessage(wire.WireMessage):
 AnyMessages = Annotated[list[AnyMessage], Meta(min_length=1, max_length=wire.MAX_MESSAGES)]
 
 _ONLY_QUEUES = ("priority", "delay", "deliver_at", "ttl")
+_UNFIT = {"queue": ("partition", "routing_key"), "stream": (*_ONLY_QUEUES, "routing_key"), "topic": ()}
 
 
 class Publishing(NamedTuple):
@@ -38,13 +39,18 @@ class Publishing(NamedTuple):
 
 def publishing_to(kind: str, messages: Sequence[AnyMessage], pointer: str = "/messages") -> Publishing:
     """What publishing these to a queue, a stream or a topic is. Raises Invalid."""
+    _refuse(messages, _UNFIT[kind], pointer)
     if kind == "queue":
-        _refuse(messages, ("partition", "routing_key"), pointer)
         return Publishing(queues.publish, wire.to_new(messages, pointer), wire.results)
     if kind == "stream":
-        _refuse(messages, (*_ONLY_QUEUES, "routing_key"), pointer)
         return Publishing(streams.append, [m.for_stream() for m in for_topic(messages, pointer)], records.appended)
     return Publishing(publishing.publish, for_topic(messages, pointer), published)
+
+
+def for_any(kind: str, messages: Sequence[AnyMessage], pointer: str = "/messages") -> list[TopicMessage]:
+    """The messages, once it is known that all of it goes with that kind of destination. Raises Invalid."""
+    _refuse(messages, _UNFIT[kind], pointer)
+    return for_topic(messages, pointer)
 
 
 def for_topic(messages: Sequence[AnyMessage], pointer: str = "/messages") -> list[TopicMessage]:

@@ -6,7 +6,6 @@ Requests without an ``Authorization`` header (browsers with a session) take the 
 from __future__ import annotations
 
 import asyncio
-import re
 
 from brokerweb import conf
 from brokerweb.core.errors import TooLarge, Unauthenticated
@@ -15,7 +14,6 @@ from brokerweb.faces.body import Gone, Message, Receive, Scope, Send
 from brokerweb.identity.http import aprincipal_from_headers
 from brokerweb.identity.principal import Principal
 
-_PATH = re.compile(r"/api/v1/queues/([^/]+)/(messages|raw|receive|settle)")
 _COMMON = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 _JSON = [(b"content-type", b"application/json"), *_COMMON]
 _PROBLEM = [(b"content-type", problems.MEDIA_TYPE.encode()), *_COMMON]
@@ -23,9 +21,7 @@ _PROBLEM = [(b"content-type", problems.MEDIA_TYPE.encode()), *_COMMON]
 
 def matches(scope: Scope) -> bool:
     """Whether ``app`` answers this request."""
-    if scope["method"] != "POST" or not scope["path"].startswith("/api/v1/queues/"):
-        return False
-    return _PATH.fullmatch(scope["path"]) is not None and b"authorization" in dict(scope["headers"])
+    return hot.find(scope["method"], scope["path"]) is not None and b"authorization" in dict(scope["headers"])
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,16 +41,19 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _answer(scope: Scope, receive: Receive) -> tuple[int, bytes]:
     """Permission before the body is read, so that nobody's body costs more than its bytes."""
-    _, _, _, _, queue, name = scope["path"].split("/")
-    action = hot.CALLS[name]
+    found = hot.find(scope["method"], scope["path"])
+    assert found is not None  # noqa: S101 (it matched)
+    action, names = found
     headers = dict(scope["headers"])
     declared = headers.get(b"content-length", b"")
     length = int(declared) if declared.isdigit() else 0
     principal = await authenticate(headers[b"authorization"], length)
-    principal.require(action.verb, "queue", queue)
+    action.permit(principal, names)
     content = await _read(receive, length)
-    named = _named(scope) if action.answer is hot.raw else {}
-    return action.status, await hot.answer(action, hot.Call(principal, queue, content, named, lambda: Watch(receive)))
+    call = hot.Call(principal, names, content, scope["query_string"].decode("latin-1"), watch=lambda: Watch(receive))
+    if action.by_headers:
+        call.headers = _named(scope)
+    return action.status, await hot.answer(action, call)
 
 
 def _named(scope: Scope) -> dict[str, str]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
+
+from msgspec import Meta
 
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid
+from brokerweb.faces.records import Offset
 from streams import reading
 from streams.definitions import Definition, Reads
 
+Offsets = Annotated[dict[Annotated[str, Meta(pattern=r"^[0-9]{1,4}$")], Offset], Meta(min_length=1, max_length=1000)]
 Start = str | Mapping[str, str | int]
 
 

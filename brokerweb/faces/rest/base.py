@@ -58,6 +58,9 @@ class _Json(negotiation.BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
+NAMES = (("q", "/queue"), ("s", "/stream"), ("t", "/topic"), ("g", "/group"))  # in paths, and how errors point to them
+
+
 class ApiView(APIView):
     """A call's permission is checked before its body is looked at."""
 
@@ -66,13 +69,18 @@ class ApiView(APIView):
     parser_classes = []
     throttle_classes = []
     content_negotiation_class = _Json
+    hot_methods: tuple[str, ...] = ()  # answered elsewhere on the same path
+
+    @property
+    def allowed_methods(self) -> list[str]:
+        return [*self.hot_methods, *(method for method in super().allowed_methods if method not in self.hot_methods)]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         described = operations.of(self, request.method or "")
         if described is not None:
             described.permission.check(self.principal, kwargs)
-            for name, pointer in (("q", "/queue"), ("s", "/stream")):
+            for name, pointer in NAMES:
                 if name in kwargs:
                     check_name(kwargs[name], pointer)
 

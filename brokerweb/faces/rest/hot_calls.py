@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+import re
+from collections.abc import Awaitable, Callable
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse
@@ -11,112 +11,55 @@ from django.views.decorators.csrf import csrf_exempt
 
 from brokerweb import conf
 from brokerweb.core.errors import TooLarge, Unauthenticated
-from brokerweb.faces import hot, wire
-from brokerweb.faces.rest import shapes
+from brokerweb.faces import hot
 from brokerweb.faces.rest.base import ApiView, answer, problem, translated
-from brokerweb.faces.rest.callers import check_csrf, declared_length
-from brokerweb.faces.rest.messages import MessagesView
-from brokerweb.faces.rest.operations import Operation, Parameter, on_queue
+from brokerweb.faces.rest.callers import SAFE, check_csrf, declared_length
+from brokerweb.faces.rest.hot_operations import OPERATIONS
 from brokerweb.identity.http import aprincipal_from_headers
 from brokerweb.identity.principal import Principal
 from brokerweb.identity.users import asession_principal
 
 
-def _header(name: str, schema: Mapping[str, Any], description: str) -> Parameter:
-    return Parameter(name, schema, description, where="header")
-
-
-RAW_HEADERS = (
-    _header("Message-Key", {"type": "string", "maxLength": 255}, "the message's key"),
-    _header("Message-Priority", {"type": "integer", "minimum": 0, "maximum": 9}, "4 without it"),
-    _header("Message-Delay", {"type": "number", "minimum": 0, "maximum": wire.MAX_DELAY}, "seconds"),
-    _header("Message-Ttl", {"type": "number", "minimum": wire.MIN_TTL, "maximum": wire.MAX_TTL}, "seconds"),
-    _header("Idempotency-Key", {"type": "string", "maxLength": 255}, "the message's `dedup_id`"),
-)
-
-OPERATIONS = {
-    "messages": Operation(
-        "publishMessages",
-        on_queue("publish"),
-        "Publish messages",
-        {201: shapes.PublishAnswer},
-        request=wire.PublishRequest,
-        errors=("not_found", "queue_full"),
-        description="All or none; answered after the commit that stores them.",
-        tag="messages",
-    ),
-    "raw": Operation(
-        "publishRaw",
-        on_queue("publish"),
-        "Publish the request's body as one message",
-        {201: shapes.PublishAnswer},
-        raw=True,
-        parameters=RAW_HEADERS,
-        errors=("not_found", "queue_full"),
-        description="`Content-Type` is the message's type: JSON types become `body`, others `body_base64`. "
-        "`Message-Header-NAME` becomes the header NAME, in lower case.",
-        tag="messages",
-    ),
-    "receive": Operation(
-        "receiveMessages",
-        on_queue("consume"),
-        "Receive messages",
-        {200: shapes.ReceiveAnswer},
-        request=wire.ReceiveRequest,
-        request_required=False,
-        errors=("not_found",),
-        description="Leases them; empty when there is nothing within `wait`. With `ack` `none` they are gone with the hand-out.",
-        tag="messages",
-    ),
-    "settle": Operation(
-        "settleMessages",
-        on_queue("consume"),
-        "Settle messages",
-        {200: shapes.SettleAnswer},
-        request=wire.SettleRequest,
-        errors=("not_found",),
-        description="Each receipt by itself; a receipt that is not that of a running lease is `lease_lost`.",
-        tag="messages",
-    ),
-}
-
-
 class HotOnly(ApiView):
     """A path on which there is nothing but a hot call: every other method is 405."""
 
-    @property
-    def allowed_methods(self) -> list[str]:
-        return ["POST", "OPTIONS"]
-
 
 class Hot:
-    """A hot call's view: POST to the handler, other methods to REST framework's view of the same path."""
+    """The view of a path with hot calls: those to their handlers, other methods to REST framework's view of the path."""
 
-    def __init__(self, name: str, others: type[ApiView] = HotOnly) -> None:
-        self.name, self.others = name, others
-        self.operation = OPERATIONS[name]
+    def __init__(self, route: str, others: type[ApiView] | None) -> None:
+        self.others = others or HotOnly
+        path = re.sub(r"\{\w+\}/?", "", route)
+        self.operations = {
+            method.lower(): OPERATIONS[f"{method} {path}"] for method in ("GET", "POST") if f"{method} {path}" in OPERATIONS
+        }
 
     def view(self) -> Callable[..., Awaitable[HttpResponse]]:
-        others = sync_to_async(self.others.as_view())
-        action = hot.CALLS[self.name]
+        others = sync_to_async(self.others.as_view(hot_methods=tuple(map(str.upper, self.operations))))
 
         @csrf_exempt  # checked by ``acaller``, for sessions alone
-        async def hot_call(request: HttpRequest, q: str) -> HttpResponse:
-            if request.method != "POST":
-                return await others(request, q=q)
+        async def hot_call(request: HttpRequest, **named: str) -> HttpResponse:
+            found = hot.find(_method(request), request.path_info)
+            if found is None:
+                return await others(request, **named)
             try:
-                return await _call(action, request, q)
+                return await _call(found[0], request, tuple(named.values()))
             except Exception as error:  # told as a problem, whatever it is
                 return problem(translated(error))
 
         return hot_call
 
 
-async def _call(action: hot.Hot, request: HttpRequest, q: str) -> HttpResponse:
+def _method(request: HttpRequest) -> str:
+    return "GET" if request.method == "HEAD" else request.method or ""
+
+
+async def _call(action: hot.Hot, request: HttpRequest, names: tuple[str, ...]) -> HttpResponse:
     principal = await acaller(request)
-    principal.require(action.verb, "queue", q)
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    return answer(await hot.answer(action, hot.Call(principal, q, request.body, headers)), action.status)
+    action.permit(principal, names)
+    headers = {name.lower(): value for name, value in request.headers.items()} if action.by_headers else {}
+    call = hot.Call(principal, names, request.body, request.META.get("QUERY_STRING", ""), headers)
+    return answer(await hot.answer(action, call), action.status)
 
 
 async def acaller(request: HttpRequest) -> Principal:
@@ -127,7 +70,8 @@ async def acaller(request: HttpRequest) -> Principal:
             principal = await asession_principal(request.COOKIES.get(_session_cookie()))
             if principal is None:
                 raise Unauthenticated()
-            check_csrf(request)
+            if request.method not in SAFE:
+                check_csrf(request)
     except Unauthenticated:
         if declared_length(request) > conf.MAX_UNAUTHENTICATED_BYTES:
             raise TooLarge() from None
@@ -139,7 +83,3 @@ def _session_cookie() -> str:
     from django.conf import settings
 
     return settings.SESSION_COOKIE_NAME
-
-
-MESSAGES = Hot("messages", MessagesView)
-RAW, RECEIVE, SETTLE = Hot("raw"), Hot("receive"), Hot("settle")

@@ -47,10 +47,6 @@ def show(q: str, id: int) -> dict[str, Any]:
 class MessagesView(ApiView):
     """``GET /queues/{q}/messages``; publishing, on the same path, is hot."""
 
-    @property
-    def allowed_methods(self) -> list[str]:
-        return [*super().allowed_methods, "POST"]
-
     @operation(
         Operation(
             "browseMessages",

@@ -23,8 +23,7 @@ METHODS = ("get", "put", "patch", "post", "delete")
 ALWAYS = ("invalid", "unauthenticated", "forbidden", "too_large", "internal", "unavailable")
 _REF = "#/components/schemas/{name}"
 _IN_PATH: dict[str, dict[str, Any]] = {
-    "q": {"type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$"},
-    "s": {"type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$"},
+    **{key: {"type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$"} for key in "qstg"},
     "id": {"type": "string"},
 }
 _HEADERS: dict[int, dict[str, Any]] = {
@@ -39,8 +38,8 @@ def calls() -> Iterator[tuple[str, str, Operation]]:
     """(path, method, operation) of every call there is."""
     for route, view in ROUTES:
         for method in METHODS:
-            hot = isinstance(view, Hot) and method == "post"
-            found = view.operation if isinstance(view, Hot) and hot else operations.of(getattr(view, "others", view), method)
+            hot = view.operations.get(method) if isinstance(view, Hot) else None
+            found = hot or operations.of(getattr(view, "others", view), method)
             if found is not None:
                 yield BASE + route, method, found
 

@@ -33,6 +33,11 @@ def on_stream(verb: str) -> Permission:
     return Permission(f"`{verb}` on the stream", lambda principal, named: principal.require(verb, "stream", named["s"]))
 
 
+def on_topic(verb: str) -> Permission:
+    """The verb, held on the topic that the path names."""
+    return Permission(f"`{verb}` on the topic", lambda principal, named: principal.require(verb, "topic", named["t"]))
+
+
 ANYONE = Permission("a token or session; what is listed depends on its grants", lambda principal, named: None)
 ADMIN = Permission("`admin` on `*`", lambda principal, named: principal.require_admin())
 

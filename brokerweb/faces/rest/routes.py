@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from brokerweb.faces.rest.base import ApiView
 from brokerweb.faces.rest.connections import ConnectionsView, ConnectionView
-from brokerweb.faces.rest.hot_calls import MESSAGES, RAW, RECEIVE, SETTLE, Hot
+from brokerweb.faces.rest.hot_calls import Hot
 from brokerweb.faces.rest.jobs import JobsView, JobView, ReplayView
-from brokerweb.faces.rest.messages import MessageView, PurgeView, RedriveView, RequeueView
+from brokerweb.faces.rest.messages import MessagesView, MessageView, PurgeView, RedriveView, RequeueView
 from brokerweb.faces.rest.queues import PauseView, QueuesView, QueueView, ResumeView
 from brokerweb.faces.rest.tokens import TokensView, TokenView
 
-ROUTES: tuple[tuple[str, type[ApiView] | Hot], ...] = (
+# A path alone has nothing but hot calls.
+_PATHS: tuple[tuple[str, type[ApiView]] | str, ...] = (
     ("queues", QueuesView),
     ("queues/{q}", QueueView),
-    ("queues/{q}/messages", MESSAGES),
-    ("queues/{q}/raw", RAW),
-    ("queues/{q}/receive", RECEIVE),
-    ("queues/{q}/settle", SETTLE),
+    ("queues/{q}/messages", MessagesView),
+    "queues/{q}/raw",
+    "queues/{q}/receive",
+    "queues/{q}/settle",
     ("queues/{q}/messages/{id}", MessageView),
     ("queues/{q}/messages/{id}/requeue", RequeueView),
     ("queues/{q}/pause", PauseView),
@@ -24,6 +25,7 @@ ROUTES: tuple[tuple[str, type[ApiView] | Hot], ...] = (
     ("queues/{q}/purge", PurgeView),
     ("queues/{q}/redrive", RedriveView),
     ("streams/{s}/replay", ReplayView),
+    "transact",
     ("jobs", JobsView),
     ("jobs/{id}", JobView),
     ("tokens", TokensView),
@@ -31,3 +33,12 @@ ROUTES: tuple[tuple[str, type[ApiView] | Hot], ...] = (
     ("connections", ConnectionsView),
     ("connections/{id}", ConnectionView),
 )
+
+
+def _view(entry: tuple[str, type[ApiView]] | str) -> tuple[str, type[ApiView] | Hot]:
+    path, others = (entry, None) if isinstance(entry, str) else entry
+    hot = Hot(path, others)
+    return path, hot if hot.operations or others is None else others
+
+
+ROUTES = tuple(map(_view, _PATHS))

@@ -1,0 +1,46 @@
+"""What a hot call is, however its request came in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+
+from brokerweb.identity.principal import Principal
+
+Headers = Mapping[str, str]  # names in lower case
+Watch = Callable[[], AbstractAsyncContextManager[asyncio.Event]]
+
+
+@dataclass(slots=True)
+class Call:
+    """One request, from a caller who holds the verb it needs; ``names`` are those in its path."""
+
+    principal: Principal
+    names: tuple[str, ...]
+    body: bytes = b""
+    query: str = ""
+    headers: Headers = field(default_factory=dict)  # where the call is described by them
+    watch: Watch | None = None  # its event: nobody waits for the answer any more
+
+    @property
+    def name(self) -> str:
+        """Of the queue, stream or topic."""
+        return self.names[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Hot:
+    """A hot call: what its caller must hold, the status of its success, and what answers it."""
+
+    answer: Callable[[Call], Awaitable[bytes]]
+    verb: str | None  # None: what it needs is in its body
+    kind: str
+    status: int = 200
+    by_headers: bool = False  # they describe it
+
+    def permit(self, principal: Principal, names: tuple[str, ...]) -> None:
+        """Raise Forbidden to who may not make the call."""
+        if self.verb is not None:
+            principal.require(self.verb, self.kind, names[0])

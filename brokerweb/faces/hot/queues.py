@@ -1,0 +1,69 @@
+"""The hot calls of a queue: publish, raw, receive, settle. Each parses, calls one verb, and maps its result."""
+
+from __future__ import annotations
+
+import asyncio
+
+from brokerweb.delivery.receive import receive as deliver
+from brokerweb.faces import wire
+from brokerweb.faces.hot.call import Call
+from brokerweb.faces.hot.raw import raw_message
+from brokerweb.storage.run import aperform
+from queues import engine
+from queues.messages import Handout, Leased, NewMessage, Settle
+
+
+async def publish(call: Call) -> bytes:
+    """Store the messages of the request, all or none."""
+    messages = wire.to_new(wire.decode(wire.PublishRequest, call.body).messages)
+    return await _publish(call, messages)
+
+
+async def raw(call: Call) -> bytes:
+    """Store the request's body as one message, described by the request's headers."""
+    return await _publish(call, [raw_message(call.body, call.headers)])
+
+
+async def receive(call: Call) -> bytes:
+    """Lease messages, waiting for the first if asked to."""
+    asked = wire.decode(wire.ReceiveRequest, call.body or b"{}")
+    if asked.wait and call.watch:
+        async with call.watch() as gone:
+            handout = await _deliver(call, asked, gone)
+    else:
+        handout = await _deliver(call, asked, None)
+    messages = wire.delivered(handout.messages)
+    return b'{"messages":%b,"paused":true}' % messages if handout.paused else b'{"messages":%b}' % messages
+
+
+async def _deliver(call: Call, asked: wire.ReceiveRequest, gone: asyncio.Event | None) -> Handout:
+    handout = await deliver(
+        call.name,
+        call.principal,
+        limit=asked.max,
+        wait=asked.wait,
+        lease=asked.lease,
+        acknowledge=asked.ack == "explicit",
+        gone=gone,
+    )
+    if gone is not None and gone.is_set():
+        await release(call.name, handout.messages)
+    return handout
+
+
+async def settle(call: Call) -> bytes:
+    """Acknowledge, fail, give back, bury or keep messages, each receipt by itself."""
+    asked = wire.settles(wire.decode(wire.SettleRequest, call.body))
+    answers = await aperform(engine.settle, asked, queue=call.name)
+    return b'{"results":%b}' % wire.settled(answers)
+
+
+async def release(queue: str, messages: list[Leased]) -> None:
+    """Give back what was leased for somebody who is gone: no failure, at its old place."""
+    if given_back := [Settle("release", m.receipt) for m in messages if m.receipt is not None]:
+        await aperform(engine.settle, given_back, queue=queue)
+
+
+async def _publish(call: Call, messages: list[NewMessage]) -> bytes:
+    accepted = await aperform(engine.publish, call.name, messages, publisher=call.principal.name, cost=len(call.body))
+    return b'{"results":%b}' % wire.results(accepted)

@@ -1,0 +1,49 @@
+"""Parameters in a URL, for faces that run without Django's request: strict, as everything that comes in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from urllib.parse import parse_qsl
+
+from brokerweb.core.errors import Invalid
+from brokerweb.faces.wire import escape_pointer
+
+_DIGITS = re.compile(r"[0-9]{1,18}")
+_NUMBER = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?")
+
+
+class Query:
+    """Each once, and none but those ``allowed``. Raises Invalid, with the parameter's name as the pointer."""
+
+    def __init__(self, query: str, allowed: Sequence[str]) -> None:
+        self._given: dict[str, str] = {}
+        try:
+            pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=100)
+        except ValueError:
+            raise Invalid("the query is no list of parameters in UTF-8", errors=[]) from None
+        for name, value in pairs:
+            if name not in allowed:
+                raise Invalid.at(f"/{escape_pointer(name[:100])}", "unknown parameter")
+            if name in self._given:
+                raise Invalid.at(f"/{name}", "given more than once")
+            self._given[name] = value
+
+    def text(self, name: str) -> str | None:
+        return self._given.get(name)
+
+    def integer(self, name: str, default: int | None, low: int, high: int) -> int | None:
+        text = self._given.get(name)
+        if text is None:
+            return default
+        if not _DIGITS.fullmatch(text) or not low <= int(text) <= high:
+            raise Invalid.at(f"/{name}", f"an integer from {low} to {high}")
+        return int(text)
+
+    def number(self, name: str, default: float, low: float, high: float) -> float:
+        text = self._given.get(name)
+        if text is None:
+            return default
+        if not _NUMBER.fullmatch(text) or not low <= float(text) <= high:
+            raise Invalid.at(f"/{name}", f"a number from {low} to {high}")
+        return float(text)

@@ -1,0 +1,196 @@
+"""The shapes of streams, records and consumer groups."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from brokerweb.faces.positions import Offsets
+from brokerweb.faces.rest.shapes import Backoff, BackoffSettings, Count, Counts, Instant, LeaseSetting, Name
+from brokerweb.faces.wire import Strict
+
+OffsetText = Annotated[str, Meta(pattern="^[0-9]{1,13}$")]
+ByPartition = dict[str, OffsetText]  # a partition's number -> an offset
+LONGEST = 3_660 * 86_400
+
+
+# Streams
+
+
+class StreamSettings(Strict):
+    """The settings to change; `null` puts one back to its default. `partitions` may grow, not shrink."""
+
+    partitions: Annotated[int, Meta(ge=1, le=1000)] | UnsetType | None = UNSET
+    retention_age: Annotated[float, Meta(ge=1, le=LONGEST)] | UnsetType | None = UNSET
+    retention_bytes: Annotated[int, Meta(ge=1, le=2**53)] | UnsetType | None = UNSET
+    retention_records: Annotated[int, Meta(ge=1, le=2**53)] | UnsetType | None = UNSET
+    compact: bool | UnsetType | None = UNSET
+    dedup_window: Annotated[float, Meta(ge=0, le=30 * 86400)] | UnsetType | None = UNSET
+    max_body_bytes: Annotated[int, Meta(ge=1, le=5242880)] | UnsetType | None = UNSET
+
+
+class Stream(Struct):
+    """A stream: its settings, and by partition the oldest offset there is, the next one, how many records and bytes."""
+
+    name: Name
+    created_at: Instant
+    partitions: Annotated[int, Meta(ge=1)]
+    retention_age: float | None
+    retention_bytes: int | None
+    retention_records: int | None
+    compact: bool
+    dedup_window: float
+    max_body_bytes: int
+    low: ByPartition
+    end: ByPartition
+    records: dict[str, Count]
+    bytes: dict[str, Count]
+
+
+class StreamList(Struct):
+    """A page of streams by name."""
+
+    items: list[Stream]
+    next: str | None
+
+
+# Records
+
+
+class Appended(Struct):
+    """Where a record is; with `duplicate` the one its `dedup_id` named before."""
+
+    partition: Count
+    offset: OffsetText
+    duplicate: bool
+
+
+class AppendAnswer(Struct):
+    """What became of the records, in their order."""
+
+    results: list[Appended]
+
+
+class Record(Struct):
+    """A record: `body` where it came as JSON, else `body_base64`."""
+
+    partition: Count
+    offset: OffsetText
+    key: str | None
+    content_type: str
+    headers: dict[str, str]
+    appended_at: Instant
+    reply_to: str | UnsetType = UNSET
+    correlation_id: str | UnsetType = UNSET
+    body: Any | UnsetType = UNSET
+    body_base64: Annotated[str, Meta(extra_json_schema={"contentEncoding": "base64"})] | UnsetType = UNSET
+
+
+class Records(Struct):
+    """Records of one partition in order; `next` is the offset to go on with, `low` and `end` are the partition's bounds."""
+
+    records: list[Record]
+    next: OffsetText
+    low: OffsetText
+    end: OffsetText
+
+
+# Consumer groups
+
+
+class GroupSettings(Strict):
+    """The settings to change. `start` is where a new group begins: `latest`, `earliest` or an instant; `kind` never changes.
+
+    `lease`, `max_failures` and `backoff` are for shared groups.
+    """
+
+    kind: Literal["partitioned", "shared"] | UnsetType | None = UNSET
+    session_timeout: Annotated[float, Meta(ge=1, le=86_400)] | UnsetType | None = UNSET
+    start: str | UnsetType | None = UNSET
+    lease: LeaseSetting | UnsetType | None = UNSET
+    max_failures: Annotated[int, Meta(ge=1, le=1000000)] | UnsetType | None = UNSET
+    backoff: BackoffSettings | UnsetType | None = UNSET
+
+
+class Member(Struct):
+    """Who reads in the group, and which partitions it has."""
+
+    id: str
+    name: str
+    address: str
+    joined_at: Instant
+    partitions: list[Count]
+
+
+class GroupPlace(Struct):
+    """The group's position in one partition. While it changes hands, `heir` has it after `until_at`."""
+
+    partition: Count
+    committed: OffsetText
+    low: OffsetText
+    end: OffsetText
+    lag: Count
+    owner: str | None
+    heir: str | None
+    until_at: Instant | None
+
+
+class Group(Struct):
+    """A consumer group. Every position is the next offset to read."""
+
+    name: Name
+    stream: Name
+    kind: Literal["partitioned", "shared"]
+    created_at: Instant
+    session_timeout: float
+    start: str
+    generation: Count
+    members: list[Member]
+    assignment: dict[str, str | None]
+    committed: ByPartition
+    low: ByPartition
+    end: ByPartition
+    lag: Count
+    partitions: list[GroupPlace]
+    can_undo: bool
+    lease: float | UnsetType = UNSET  # these are of shared groups
+    max_failures: int | UnsetType | None = UNSET
+    backoff: Backoff | UnsetType = UNSET
+    counts: Counts | UnsetType = UNSET
+
+
+class GroupList(Struct):
+    """A page of groups by name."""
+
+    items: list[Group]
+    next: str | None
+
+
+class CommitRequest(Strict):
+    """Everything below these offsets is done. The `generation` is needed while the group has members."""
+
+    offsets: Offsets
+    generation: Annotated[int, Meta(ge=0)] | None = None
+
+
+class SeekRequest(Strict):
+    """Where to go: `earliest`, `latest`, an instant, offsets by partition, or `{"shift": n}`."""
+
+    to: Any
+    dry_run: bool = False
+
+
+class Moved(Struct, rename={"origin": "from"}):
+    """A partition's position before and after, and how many records lie between."""
+
+    partition: Count
+    origin: OffsetText
+    to: OffsetText
+    records: Count
+
+
+class SeekAnswer(Struct):
+    """What the group's positions were and are, or would be."""
+
+    partitions: list[Moved]

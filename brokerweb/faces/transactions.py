@@ -1,0 +1,75 @@
+"""The JSON of transactions, shared by REST and WebSocket."""
+
+from __future__ import annotations
+
+from typing import Annotated, Protocol
+
+from msgspec import Meta
+
+from brokerweb.core.names import parse_destination
+from brokerweb.faces import wire
+from brokerweb.faces.destinations import AnyMessages, for_any
+from brokerweb.faces.positions import Offsets
+from brokerweb.identity.principal import Principal
+from brokerweb.routing.messages import Commit, Publish, Transacted, TransactRequest
+from streams.positions import parse_offsets
+
+
+class CommitPart(wire.Strict):
+    """Positions of a consumer group: the next offset to read, by partition."""
+
+    stream: str
+    group: str
+    offsets: Offsets
+    generation: Annotated[int, Meta(ge=0)] | None = None
+
+
+class PublishPart(wire.Strict):
+    """Messages for one destination."""
+
+    to: wire.Destination
+    messages: AnyMessages
+
+
+Settles = dict[str, wire.SettleRequest]  # by queue
+Commits = Annotated[list[CommitPart], Meta(max_length=100)]
+Publishes = Annotated[list[PublishPart], Meta(max_length=1000)]
+
+
+class Asked(Protocol):
+    """A transaction as a face's request has it."""
+
+    dedup_id: str | None
+    settle: Settles
+    commit: Commits
+    publish: Publishes
+
+
+def to_request(asked: Asked) -> TransactRequest:
+    """The transaction as the verb takes it, every limit checked. Raises Invalid."""
+    return TransactRequest(
+        {queue: wire.settles(kinds) for queue, kinds in asked.settle.items()},
+        [_commit(part, f"/commit/{place}") for place, part in enumerate(asked.commit)],
+        [_publish(part, f"/publish/{place}") for place, part in enumerate(asked.publish)],
+        wire.check_text(asked.dedup_id, "/dedup_id"),
+    )
+
+
+def _commit(part: CommitPart, pointer: str) -> Commit:
+    return Commit(part.stream, part.group, parse_offsets(part.offsets, f"{pointer}/offsets"), part.generation)
+
+
+def _publish(part: PublishPart, pointer: str) -> Publish:
+    kind, _ = parse_destination(part.to, f"{pointer}/to")
+    return Publish(part.to, for_any(kind, part.messages, f"{pointer}/messages"))
+
+
+def require(principal: Principal, request: TransactRequest) -> None:
+    """Raise Forbidden unless the caller holds every verb that the transaction needs."""
+    for verb, kind, name in request.uses():
+        principal.require(verb, kind, name)
+
+
+def as_json(answer: Transacted) -> bytes:
+    """The inside of the answer's JSON object."""
+    return b'"duplicate":%b,"publish":%b' % (b"true" if answer.duplicate else b"false", bytes(answer.publish))
