@@ -72,5 +72,6 @@ def _aim(case: schemathesis.Case, seeded: str) -> None:
         parameters.update({name: "0" for name in parameters if parameters[name] in ("1", 1)})
     elif sum(map(ord, str(parameters))) % 4 and (case.method, case.path) != ("DELETE", "/api/v1/queues/{q}"):
         parameters.update({name: {"q": "seeded", "id": seeded}[name] for name in parameters if name in ("q", "id")})
-    if isinstance(case.body, dict) and isinstance(case.body.get("wait"), int | float):
-        case.body["wait"] = min(case.body["wait"], 0.01)
+    body: Any = case.body
+    if isinstance(body, dict) and isinstance(body.get("wait"), int | float):
+        body["wait"] = min(body["wait"], 0.01)
