@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any
 
 from brokerweb.core import events
@@ -126,7 +125,11 @@ class Hub:
     def watch(self, stream_id: int, changed: Callable[[], None]) -> Callable[[], None]:
         """``changed`` is called when the stream was changed or deleted, perhaps, and at a drain; returns how to stop that."""
         self._watches[changed] = stream_id
-        return partial(self._watches.pop, changed, None)
+
+        def stop() -> None:
+            self._watches.pop(changed, None)
+
+        return stop
 
     def _tell_watches(self, stream_ids: set[int] | None) -> None:
         for changed, stream_id in list(self._watches.items()):

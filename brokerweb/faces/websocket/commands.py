@@ -8,6 +8,7 @@ from msgspec import Meta, field
 
 from brokerweb.faces.destinations import AnyMessages
 from brokerweb.faces.records import Offset
+from brokerweb.faces.transactions import Commits, Publishes, Settles
 from brokerweb.faces.wire import DeadItems, ExtendItems, Lease, NackItems, Receipts, Strict
 
 Id = Annotated[str, Meta(max_length=255)] | Annotated[int, Meta(ge=-(2**53), le=2**53)]
@@ -94,6 +95,16 @@ class Seek(Command, tag="seek"):
     id: Id | None = None
 
 
+class Transact(Command, tag="transact"):
+    """Settle, commit and publish, all or nothing."""
+
+    settle: Settles = {}
+    commit: Commits = []
+    publish: Publishes = []
+    dedup_id: str | None = None
+    id: Id | None = None
+
+
 class Auth(Command, tag="auth"):
     token: str
     id: Id | None = None
@@ -107,7 +118,7 @@ class Pong(Command, tag="pong"):
     id: Id | None = None
 
 
-Frame = (
-    Publish | Consume | Ack | Release | Nack | Dead | Extend | Credit | Cancel | Subscribe | Commit | Seek | Auth | Ping | Pong
-)
-FRAME: Any = Frame  # a union is no type to mypy, and one to msgspec
+_Settling = Ack | Release | Nack | Dead | Extend
+_Streaming = Subscribe | Commit | Seek
+# A union is no type to mypy, and one to msgspec.
+FRAME: Any = Publish | Consume | _Settling | Credit | Cancel | _Streaming | Transact | Auth | Ping | Pong

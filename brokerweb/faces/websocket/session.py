@@ -18,13 +18,14 @@ from brokerweb.core.errors import BrokerError, Conflict, Forbidden, Invalid, Lea
 from brokerweb.core.names import check_name, parse_destination
 from brokerweb.delivery import connections, hub
 from brokerweb.delivery.subscription import Subscription
-from brokerweb.faces import wire
+from brokerweb.faces import transactions, wire
 from brokerweb.faces.destinations import publishing_to
 from brokerweb.faces.websocket import commands
 from brokerweb.faces.websocket.outbox import Outbox
 from brokerweb.faces.websocket.streams import StreamCommands
 from brokerweb.identity import authentication
 from brokerweb.identity.principal import Principal
+from brokerweb.routing.transacting import transact
 from brokerweb.storage import run
 from brokerweb.storage.committer import Call
 from queues import engine
@@ -73,6 +74,7 @@ class Session:
             commands.Extend: lambda c, n: self._settle(c, wire.settle_extends(c.items), n),
             commands.Credit: self._credit,
             commands.Cancel: self._cancel,
+            commands.Transact: self._transact,
             commands.Auth: self._auth,
             commands.Ping: lambda c, n: self._answer("pong", c.id),
             commands.Pong: lambda c, n: None,
@@ -131,6 +133,20 @@ class Session:
                 self.outbox.frame(f'{{"op":"ok","id":{_encode(command.id).decode()},"results":{results}}}')
 
         self.start(verb, (name, items), {"publisher": self.principal.name}, done, size)
+
+    def _transact(self, command: commands.Transact, size: int) -> None:
+        request = transactions.to_request(command)
+        transactions.require(self.principal, request)
+
+        def done(call: Call) -> None:
+            if call.error is not None:
+                self.refuse(command.id, call.error)
+            elif command.id is not None:
+                answer = transactions.as_json(call.result).decode()
+                self.outbox.frame(f'{{"op":"ok","id":{_encode(command.id).decode()},{answer}}}')
+
+        owner, publisher = self.principal.owner, self.principal.name
+        self.start(transact, (request,), {"owner": owner, "publisher": publisher}, done, size)
 
     def _settle(self, command: Any, settles: list[Settle], size: int) -> None:
         if not settles:
