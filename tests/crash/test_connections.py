@@ -29,7 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def rest(server: Server) -> Iterator[Rest]:
     """A client, and a fresh queue."""
     with server.rest() as rest:
-        rest.declare("orders", lease=600)
+        rest.declare("orders", lease=600, max_failures=None)
         yield rest
         rest.call("DELETE", "/queues/orders")
 
