@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from brokerweb.storage.fields import InstantField
-from queues.states import DEAD_REASONS, State
+from queues.states import State
 
 
 class DeclaredQueues(models.Manager["Queue"]):
@@ -101,8 +101,9 @@ class Message(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(name="message_key_holder", fields=["queue", "key"], condition=Q(holds_key=True)),
-            models.CheckConstraint(name="message_state_known", condition=Q(state__in=[s.value for s in State])),
-            models.CheckConstraint(name="message_dead_has_reason", condition=~Q(state=State.DEAD) | Q(reason__in=DEAD_REASONS)),
+            # Comparisons, not lists: SQLite builds a table for a list at every insert.
+            models.CheckConstraint(name="message_state_known", condition=Q(state__gte=State.SCHEDULED, state__lte=State.DEAD)),
+            models.CheckConstraint(name="message_dead_has_reason", condition=~Q(state=State.DEAD) | Q(reason__isnull=False)),
         ]
         indexes = [
             # lease: the next messages of a queue
