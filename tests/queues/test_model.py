@@ -112,9 +112,10 @@ class Machine(RuleBasedStateMachine):
         if not held and (not self.receipts or draw(st.integers(0, 3))):
             self.lease(draw)
             return
-        kind: Any = draw(st.sampled_from(["ack", "ack", "nack", "nack", "release", "dead", "extend", "lose"]))
+        kind: Any = draw(st.sampled_from(["ack", "ack", "nack", "release", "dead", "extend", "lose", "lose"]))
         delay = draw(st.sampled_from([None, 0, 5]))
-        id, attempts = draw(st.sampled_from((held or self.receipts) * 9 + self.receipts[-3:]))
+        stale = [r for r in self.receipts if r not in held and r[0] in dict(held)]
+        id, attempts = draw(st.sampled_from(held * 3 + stale * 2 + self.receipts[-2:]))
         [answer] = self.store.do(engine.settle, [Settle(kind, f"{self.queue_id}-{id}-{attempts}", delay=delay)])
         assert answer.status == self.model.settle(kind, id, attempts, delay)
 

@@ -6,10 +6,10 @@ import threading
 from functools import partial
 from typing import Any
 
+import pysqlite3.dbapi2 as pysqlite3
 import pytest
 from django.db import OperationalError, connection, connections, transaction
 from django.db.backends.sqlite3 import base as stock
-from pysqlite3 import dbapi2 as Database
 
 from brokerweb.storage.django_sqlite import base
 from brokerweb.storage.write_lock import FairLock, lock_for
@@ -95,7 +95,7 @@ class TestConnections:
         assert found == {"journal_mode": "wal", "synchronous": 2, "wal_autocheckpoint": 0, "foreign_keys": 1}
 
     def test_it_runs_on_a_sqlite_without_the_checkpoint_race(self):
-        assert Database.sqlite_version_info >= (3, 51, 3)
+        assert pysqlite3.sqlite_version_info >= (3, 51, 3)
 
     def locked(self) -> bool:
         return bool(lock_for(str(connection.settings_dict["NAME"]))._held)

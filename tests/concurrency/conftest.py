@@ -1,0 +1,3 @@
+from tests.storage.conftest import desk
+
+__all__ = ["desk"]

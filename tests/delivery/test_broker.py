@@ -1,0 +1,113 @@
+"""The whole broker on a loop: clock, committer, delivery and duties, started and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from brokerweb import broker as module
+from brokerweb.broker import Broker
+from brokerweb.core import clock
+from brokerweb.core.errors import BrokerError
+from brokerweb.storage import run
+from brokerweb.storage.committer import Committer
+from brokerweb.storage.run import aperform
+from queues import engine
+from tests.delivery.stage import Stage, soon
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def play(scene: Callable[[Stage, Broker], Coroutine[Any, Any, None]]) -> None:
+    async def run_scene() -> None:
+        broker = Broker()
+        await broker.start()
+        try:
+            await asyncio.wait_for(scene(Stage(broker.hub, broker.committer), broker), 60)
+        finally:
+            await broker.stop()
+
+    asyncio.run(run_scene())
+    assert module.current is None
+    assert run.running() is None
+
+
+def test_timers_do_their_work_when_it_is_due():
+    async def scene(stage: Stage, broker: Broker) -> None:
+        await stage.queue(backoff={"initial": 0.02, "factor": 1, "jitter": 0})
+        client = await stage.client(lease=0.1)
+        await stage.publish("delayed", delay=0.05)
+        await stage.queue("other")
+        await stage.publish("expires", ttl=0.05, queue="other")
+        first = (await client.has(1))[0]
+        await soon(lambda: any(m.attempts == 2 and m.id == first.id for m in client.got), "a lease that ran out comes back")
+        assert broker.ready()["status"] == "ok"
+        again = client.got[-1]
+        await client.settle("nack", again)
+        await soon(lambda: any(m.attempts > again.attempts and m.id == again.id for m in client.got), "a backoff that ended")
+        deadline = asyncio.get_running_loop().time() + 10
+        while await stage.counts("other"):
+            assert asyncio.get_running_loop().time() < deadline, "a message past its ttl goes"
+
+    play(scene)
+
+
+def test_a_restart_gives_sockets_leases_back_and_lets_the_others_run_on():
+    async def before(stage: Stage, broker: Broker) -> None:
+        await stage.queue()
+        await stage.publish(1, 2)
+        await aperform(engine.lease, "orders", 1, engine.Terms("ws:node-1/c/1"))
+        await aperform(engine.lease, "orders", 1, engine.Terms("rest:token:1"))
+
+    async def after(stage: Stage, broker: Broker) -> None:
+        assert await stage.counts() == {"ready": 1, "leased": 1}
+
+    play(before)
+    play(after)
+
+
+def test_the_clock_never_starts_before_the_newest_stored_instant(monkeypatch: pytest.MonkeyPatch):
+    async def publish(stage: Stage, broker: Broker) -> None:
+        await stage.queue()
+        await stage.publish(1)
+
+    instants: list[int] = []
+
+    async def look(stage: Stage, broker: Broker) -> None:
+        instants.append(clock.now())
+
+    play(publish)
+    stored = clock.wall()
+    monkeypatch.setattr(clock, "wall", lambda: stored - 7200 * clock.SECOND)
+    play(look)
+    assert instants[0] > stored - 60 * clock.SECOND
+
+
+def test_a_start_that_cannot_read_the_store_fails_and_leaves_nothing_running(monkeypatch: pytest.MonkeyPatch):
+    def fail(self: Committer) -> None:
+        raise OSError("unable to open database file")
+
+    monkeypatch.setattr(Committer, "_prepare", fail)
+
+    async def scene() -> None:
+        await asyncio.wait_for(Broker().start(), 30)
+
+    with pytest.raises(BrokerError):
+        asyncio.run(scene())
+    assert run.running() is None
+
+
+def test_draining_answers_long_polls_and_stopping_twice_is_harmless():
+    async def scene(stage: Stage, broker: Broker) -> None:
+        await stage.queue()
+        poll = stage.poll()
+        await stage.waits()
+        await broker.drain()
+        assert (await poll).messages == []
+        await broker.stop()
+        await broker.stop()
+
+    play(scene)

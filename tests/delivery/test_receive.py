@@ -1,0 +1,208 @@
+"""Long polls: the first message ends the wait, and nothing is leased for somebody who is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from brokerweb.core.errors import NotFound
+from brokerweb.storage.run import aperform
+from queues import control
+from tests.delivery.stage import Stage, play, soon
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_what_is_there_is_answered_at_once():
+    async def scene(stage: Stage) -> None:
+        await stage.queue()
+        ids = await stage.publish(1, 2, 3)
+        handout = await stage.poll(limit=2)
+        assert [m.id for m in handout.messages] == ids[:2]
+        assert (await stage.poll(wait=0)).messages[0].id == ids[2]
+        assert (await stage.poll(wait=0)).messages == []
+
+    play(scene)
+
+
+def test_an_unknown_queue_is_not_found():
+    async def scene(stage: Stage) -> None:
+        with pytest.raises(NotFound):
+            await stage.poll()
+
+    play(scene)
+
+
+def test_a_wait_ends_with_the_first_publish():
+    async def scene(stage: Stage) -> None:
+        queue = await stage.queue()
+        poll = stage.poll(limit=5)
+        await stage.waits()
+        ids = await stage.publish(1, 2)
+        assert [m.id for m in (await poll).messages] == ids
+        assert stage.hub.book.of(queue) == []
+        assert await stage.counts() == {"leased": 2}
+
+    play(scene)
+
+
+def test_a_message_goes_to_one_of_those_who_wait():
+    async def scene(stage: Stage) -> None:
+        await stage.queue()
+        polls = [stage.poll(wait=0.3) for _ in range(3)]
+        await stage.waits(3)
+        await stage.publish(1, 2)
+        answers = await asyncio.gather(*polls)
+        assert sorted(len(answer.messages) for answer in answers) == [0, 1, 1]
+
+    play(scene)
+
+
+def test_a_wait_without_message_ends_empty():
+    async def scene(stage: Stage) -> None:
+        await stage.queue()
+        assert await stage.poll(wait=0.01) == ([], False, False, False)
+
+    play(scene)
+
+
+def test_a_paused_queue_is_waited_for_and_then_said_to_be_paused():
+    async def scene(stage: Stage) -> None:
+        await stage.queue()
+        await aperform(control.pause, "orders", reason="", by="me")
+        await stage.publish(1)
+        assert (await stage.poll(wait=0.01)).paused
+        poll = stage.poll()
+        await stage.waits()
+        await aperform(control.resume, "orders")
+        assert len((await poll).messages) == 1
+
+    play(scene)
+
+
+def test_a_deleted_queue_ends_the_wait():
+    async def scene(stage: Stage) -> None:
+        await stage.queue()
+        poll = stage.poll()
+        await stage.waits()
+        await aperform(control.delete, "orders")
+        with pytest.raises(NotFound):
+            await poll
+
+    play(scene)
+
+
+def test_a_draining_node_answers_those_who_wait():
+    async def scene(stage: Stage) -> None:
+        await stage.queue()
+        poll = stage.poll()
+        await stage.waits()
+        stage.hub.drain()
+        assert (await poll).messages == []
+        assert (await stage.poll()).messages == []
+
+    play(scene)
+
+
+def test_whoever_leaves_while_waiting_gets_nothing():
+    async def scene(stage: Stage) -> None:
+        await stage.queue()
+        gone = asyncio.Event()
+        poll = stage.poll(gone=gone)
+        await stage.waits()
+        gone.set()
+        assert (await poll).messages == []
+        await stage.publish(1)
+        assert await stage.counts() == {"ready": 1}
+
+    play(scene)
+
+
+class Held:
+    """The committer stands still until let go."""
+
+    def __init__(self) -> None:
+        self.inside, self.go_on = threading.Event(), threading.Event()
+
+    def verb(self, tx: Any) -> None:
+        self.inside.set()
+        assert self.go_on.wait(20)
+
+
+async def hold(stage: Stage) -> tuple[Held, asyncio.Future[None]]:
+    held = Held()
+    future = asyncio.ensure_future(aperform(held.verb))
+    await soon(held.inside.is_set)
+    return held, future
+
+
+def test_a_caller_that_goes_away_during_the_look_leaves_nothing_leased():
+    async def scene(stage: Stage) -> None:
+        await stage.queue()
+        await stage.publish(1)
+        held, future = await hold(stage)
+        poll = stage.poll()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        poll.cancel()
+        await asyncio.gather(poll, return_exceptions=True)
+        held.go_on.set()
+        await future
+        await stage.counts_are(ready=1)
+        [message] = (await stage.poll()).messages
+        assert (message.attempts, message.failures) in ((2, 0), (1, 0))
+
+    play(scene)
+
+
+@pytest.mark.parametrize("how", ["cancelled", "gone", "timed out"])
+def test_a_message_handed_over_to_somebody_just_gone_is_given_back(how: str):
+    async def scene(stage: Stage) -> None:
+        await stage.queue()
+        gone = asyncio.Event()
+        poll = stage.poll(gone=gone, wait=0.2 if how == "timed out" else 20)
+        await stage.waits()
+        held, future = await hold(stage)
+        publishing = asyncio.ensure_future(stage.publish(1))
+        await asyncio.sleep(0)
+        if how == "cancelled":
+            poll.cancel()
+        elif how == "gone":
+            gone.set()
+        await soon(lambda: not stage.hub.book.queues())
+        held.go_on.set()
+        await asyncio.gather(publishing, future, poll, return_exceptions=True)
+        await stage.counts_are(ready=1)
+
+    play(scene)
+
+
+def test_a_caller_cancelled_with_the_answer_in_hand_gives_it_back():
+    async def scene(stage: Stage) -> None:
+        queue = await stage.queue()
+        poll = stage.poll()
+        await stage.waits()
+        [receiver] = stage.hub.book.of(queue)
+        await_answer: asyncio.Future[Any] = receiver.answer  # type: ignore[attr-defined]
+        await_answer.add_done_callback(lambda _: poll.cancel())
+        await stage.publish(1)
+        await asyncio.gather(poll, return_exceptions=True)
+        if poll.cancelled():
+            await stage.counts_are(ready=1)
+
+    play(scene)
+
+
+def test_an_answer_carries_no_more_than_half_a_mebibyte():
+    async def scene(stage: Stage) -> None:
+        await stage.queue()
+        poll = stage.poll()
+        await stage.waits()
+        await stage.publish("x" * 300_000, "y" * 300_000)
+        assert len((await poll).messages) == 1
+        await stage.counts_are(leased=1, ready=1)
+
+    play(scene)
