@@ -27,7 +27,7 @@ from streams.records import StoredRecord
 
 LOOKED_AT, LOOKED_AT_BYTES = 2_000, 8 * 1024 * 1024  # of records, in one commit: others wait for it
 COPIES, COPIED_BYTES = 1_000, 4 * 1024 * 1024  # a topic makes many copies of one record
-READ = 250  # records of one partition at a time
+LEAST_READ, MOST_READ = 20, 250  # records of one partition at a time
 Offsets = dict[int, int]
 
 
@@ -144,13 +144,16 @@ class _Replay:
         return [partition for partition in self.source.partitions if partition.number in self.next]
 
     def _merged(self) -> Iterator[StoredRecord]:
-        parts = [self._records(partition) for partition in self._partitions()]
+        partitions = self._partitions()
+        # What is read of one partition and not reached is read again by the next chunk.
+        at_a_time = max(LEAST_READ, MOST_READ // max(1, len(partitions)))
+        parts = [self._records(partition, at_a_time) for partition in partitions]
         return heapq.merge(*parts, key=lambda record: (record.appended_at, record.partition))
 
-    def _records(self, partition: PartitionRow) -> Iterator[StoredRecord]:
+    def _records(self, partition: PartitionRow, at_a_time: int) -> Iterator[StoredRecord]:
         offset, until = self.next[partition.number], self.until[partition.number]
         while offset < until:
-            batch = reading.read(self.tx, partition, offset, min(READ, until - offset))
+            batch = reading.read(self.tx, partition, offset, min(at_a_time, until - offset))
             for record in batch.records:
                 if record.offset >= until:
                     return

@@ -342,11 +342,9 @@ def test_gaps_of_compaction_are_no_loss(runner: Runner) -> None:
 def test_a_crash_repeats_nothing_and_leaves_nothing_out(runner: Runner, time: Time, monkeypatch: pytest.MonkeyPatch) -> None:
     declare_stream(partitions=3)
     declare_stream("copy")
-    for n in range(0, 2100, 3):
+    for n in range(0, 2100, 50):
         time.advance(1)
-        append(n, partition=0)
-        append(n + 1, partition=1)
-        append(n + 2, partition=2)
+        append(*range(n, n + 50), partition=n // 50 % 3)
     job = replay(to="stream:copy")
     advance = chunks._advance
 
