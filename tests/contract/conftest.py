@@ -6,6 +6,7 @@ import pytest
 
 from brokerweb.core import clock
 from tests.contract.store import Orders, Store
+from tests.contract.streams import Log
 from tests.queues.bench import Time
 
 ALIASES = {"sqlite": "default"}
@@ -26,3 +27,8 @@ def store(request: pytest.FixtureRequest, time: Time, db: None) -> Store:
 @pytest.fixture
 def orders(store: Store) -> Orders:
     return store.queue("orders")
+
+
+@pytest.fixture
+def log(store: Store) -> Log:
+    return Log(store.time, store.alias)
