@@ -25,8 +25,9 @@ class NewRecord(Struct):
 
     @property
     def size(self) -> int:
-        """What retention counts."""
-        return len(self.body) + len(self.key or "") + len(self.headers or "")
+        """The bytes that retention counts."""
+        about = (self.key or "") + (self.headers or "")
+        return len(self.body) + (len(about) if about.isascii() else len(about.encode()))
 
 
 class Appended(NamedTuple):

@@ -27,8 +27,8 @@ class GroupView(NamedTuple):
 
 def view(reads: Reads, stream: str, group_id: int) -> GroupView:
     """Raises NotFound for a stream that is gone."""
-    found = load(reads, stream)
-    return GroupView(membership.holdings(reads, group_id), found)
+    holdings = membership.holdings(reads, group_id)  # first: a partition that is held is then one of the stream's
+    return GroupView(holdings, load(reads, stream))
 
 
 class GroupSubscription(StreamSubscription):

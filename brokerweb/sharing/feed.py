@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from brokerweb.core import events
@@ -19,7 +19,7 @@ from queues.messages import Handout, Leased
 from queues.states import State
 from streams import reading
 from streams.definitions import PartitionRow
-from streams.records import StoredRecord
+from streams.records import Batch, StoredRecord
 
 Q = Statements("brokerweb.sharing", "sharing.sql")
 PRIORITY = 4
@@ -92,26 +92,25 @@ def _take(tx: Transaction, group_id: int, room: int, most_bytes: int) -> tuple[l
     more = False
     for left, cursor in zip(range(len(cursors), 0, -1), cursors, strict=True):
         wanted = -(-(room - len(taken)) // left)
-        start = max(cursor.offset, cursor.partition.low)  # retention wins
-        records: list[StoredRecord] = []
-        following = start
-        for record in _records(tx, cursor.partition, start, wanted):
+        batch = _records(tx, cursor, wanted)
+        following = batch.next
+        for record in batch.records:
             if taken and most_bytes < len(record.body):
+                following = record.offset
                 break
             most_bytes -= len(record.body)
-            records.append(record)
-            following = record.offset + 1
-        else:
-            following = cursor.partition.end if len(records) < wanted else following
-        taken += records
+            taken.append(record)
         more = more or following < cursor.partition.end
         tx.change(Q.move_cursor, group_id, cursor.partition.id, cursor.offset, following)
     return taken, more
 
 
-def _records(tx: Transaction, partition: PartitionRow, start: int, wanted: int) -> Iterator[StoredRecord]:
-    if wanted > 0 and start < partition.end:
-        yield from reading.read(tx, partition, start, wanted).records
+def _records(tx: Transaction, cursor: Cursor, wanted: int) -> Batch:
+    """The next records, as many as one read has; ``next`` is behind them, and behind what retention took."""
+    partition, start = cursor.partition, max(cursor.offset, cursor.partition.low)
+    if wanted <= 0 or start >= partition.end:
+        return Batch([], start, partition.low, partition.end)
+    return reading.read(tx, partition, start, wanted)
 
 
 def _adopt(tx: Transaction, source: Definition, terms: Terms, records: list[tuple[int, StoredRecord]]) -> list[Leased]:
