@@ -24,7 +24,7 @@ BAD: list[str | bytes] = [
     "null",
     "{}",
     '{"op":"surprise"}',
-    '{"op":"subscribe","id":1,"stream":"s"}',
+    '{"op":"consume","id":1}',
     '{"op":"ping","x":1}',
     '{"op":1}',
     b"\x01",
