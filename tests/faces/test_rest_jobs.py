@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -103,6 +104,23 @@ def test_jobs_page(rest: Rest, queue: str) -> None:
     assert [job["id"] for job in first["items"] + second["items"]] == ids[::-1]
     assert second["next"] is None
     assert refusal(rest, "GET", "/jobs", None, after=first["next"]).code == "invalid"
+
+
+def test_a_stream_is_replayed_into_a_queue(rest: Rest, queue: str) -> None:
+    stream = f"s-{secrets.token_hex(4)}"
+    rest.call("PUT", f"/streams/{stream}", {})
+    records = [{"body": {"n": n}, "key": "a" if n % 2 else "b"} for n in range(1000)]
+    rest.call("POST", f"/streams/{stream}/records", {"records": records})
+    asked = {"from": {"0": "100"}, "filter": {"key": "a"}, "to": f"queue:{queue}"}
+    answer = rest.http.post(f"/streams/{stream}/replay", json=asked)
+    assert answer.status_code == 202
+    done = finished(rest, job_of(answer.json()))
+    assert (done["state"], done["done"], done["params"]["from"]) == ("done", 450, {"0": "100"})
+    [first] = rest.receive(queue, max=1)
+    assert (first["body"], first["headers"]) == ({"n": 101}, {"x-replayed-from": f"{stream}/0/101"})
+    assert refusal(rest, "POST", f"/streams/{stream}/replay", {**asked, "from": {"0": 1001}}).code == "offset_out_of_range"
+    assert refusal(rest, "POST", f"/streams/{stream}/replay", {**asked, "speed": 0}).code == "invalid"
+    assert refusal(rest, "POST", f"/streams/{stream}/replay", {**asked, "to": "queue:none"}).code == "not_found"
 
 
 def test_replay_needs_publish_where_it_copies_to(rest: Rest, server: Server, queue: str) -> None:
