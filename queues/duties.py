@@ -8,7 +8,7 @@ from __future__ import annotations
 from brokerweb.storage.transaction import Transaction
 from queues import burial, keys, sequence, settling
 from queues.definitions import Q, find_by_id
-from queues.messages import parse_receipt
+from queues.messages import Receipt, parse_receipt
 from queues.states import State
 
 LIMIT = 200
@@ -18,10 +18,11 @@ def promote(tx: Transaction, limit: int = LIMIT) -> int:
     """Scheduled messages that are due become ready; delayed ones of a keyed queue join the end of their key now."""
     done = 0
     for id, queue_id, key, held in tx.rows(Q.due_scheduled, tx.now, limit):
-        queue = find_by_id(tx, queue_id)
-        if queue is None:  # a deleted queue's rows go with the sweep
-            continue
         done += 1
+        queue = find_by_id(tx, queue_id)
+        if queue is None:
+            _forget(tx, id)
+            continue
         if queue.keyed and key is not None and not held:
             state = _join(tx, queue_id, id, key)
         else:
@@ -32,6 +33,12 @@ def promote(tx: Transaction, limit: int = LIMIT) -> int:
             tx.memo["nothing ready", queue_id] = False
             tx.outcome.ready.add(queue_id)
     return done
+
+
+def _forget(tx: Transaction, id: int) -> None:
+    """A deleted queue's message. Left to the sweep, it would be due again and again, and in the others' way."""
+    tx.change(Q.remove, id)
+    tx.change(Q.forget_failures, id)
 
 
 def _join(tx: Transaction, queue_id: int, id: int, key: str) -> State:
@@ -45,10 +52,13 @@ def expire_leases(tx: Transaction, limit: int = LIMIT) -> int:
     done = 0
     for row in tx.rows(Q.overdue, tx.now, limit):
         held = settling.Held(*row)
+        done += 1
         queue = find_by_id(tx, held.queue_id)
         if queue is not None:
             settling.lease_ran_out(tx, queue, held)
-            done += 1
+        else:
+            _forget(tx, held.id)
+            tx.outcome.ended.append(str(Receipt(held.queue_id, held.id, held.attempts)))
     return done
 
 
@@ -57,10 +67,12 @@ def expire_messages(tx: Transaction, limit: int = LIMIT) -> int:
     done = 0
     # The heads of keys last: a blocked message would follow its head to ready before its own turn comes here.
     for id, queue_id, state, failures, attempts, key, held in sorted(tx.rows(Q.expired, tx.now, limit), key=lambda row: row[6]):
+        done += 1
         queue = find_by_id(tx, queue_id)
         if queue is not None:
             burial.expire(tx, queue, burial.Body(id, state, failures, key if held else None, attempts))
-            done += 1
+        else:
+            _forget(tx, id)
     return done
 
 

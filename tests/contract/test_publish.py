@@ -199,6 +199,12 @@ def test_overflow_buries_the_oldest_that_wait(store: Store):
     assert orders.ack(held) == ["ok"]
 
 
+@pytest.mark.parametrize("n", [1, 7, 8, 49, 50, 117])
+def test_a_batch_of_any_size_is_stored_whole_and_in_its_order(orders: Orders, n: int):
+    orders.publish(*range(n))
+    assert [message.body for message in orders.lease(n)] == [str(i).encode() for i in range(n)]
+
+
 def test_a_publish_larger_than_the_queue_is_refused_under_either_policy(store: Store):
     orders = store.queue(max_length=2, overflow="dead_letter_oldest")
     orders.publish(1, 2)

@@ -58,7 +58,7 @@ def test_the_name_of_a_deleted_queue_is_free_at_once_and_starts_empty(orders: Or
     assert not again.publish_all([NewMessage(b"1", dedup_id="a")])[0].duplicate
 
 
-def test_duties_leave_a_deleted_queue_alone_and_serve_the_others(store: Store):
+def test_duties_clear_away_what_a_deleted_queue_had_due_and_serve_the_others(store: Store):
     doomed, other = store.queue("doomed"), store.queue("other")
     for queue in (doomed, other):
         queue.publish(1, 2)
@@ -68,6 +68,10 @@ def test_duties_leave_a_deleted_queue_alone_and_serve_the_others(store: Store):
     store.do(control.delete, "doomed")
     store.pass_time(1)
     assert other.counts() == {"ready": 2, "leased": 1}
+    store.pass_time(30)
+    assert other.counts() == {"ready": 3}
+    assert store.do(duties.next_work) is None, "what is left of the other is in nobody's way"
+    other.lease(holder="ws:node/1/1")
     while store.do(duties.release_sockets):
         pass
     assert other.counts() == {"ready": 3}
