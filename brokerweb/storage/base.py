@@ -25,8 +25,8 @@ class Dialect(Protocol):
     def run(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Any:
         """Run one statement; the cursor has its rows and row count."""
 
-    def run_many(self, raw: Any, statement: Statement, rows: Iterable[Sequence[Any]]) -> Any:
-        """Run one statement for each row of values; the cursor has the sum of the row counts."""
+    def run_many(self, raw: Any, statement: Statement, rows: Iterable[Sequence[Any]]) -> int:
+        """Run one statement for each row of values; the sum of the row counts."""
 
     def run_each(self, raw: Any, statement: Statement, rows: Iterable[Sequence[Any]]) -> list[int]:
         """Run one statement for each row of values; the row count of each."""

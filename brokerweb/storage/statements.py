@@ -14,17 +14,21 @@ from importlib import resources
 
 _HEADING = re.compile(r"^-- (?P<name>[a-z_]+)(?:@(?P<dialect>[a-z]+))? \((?P<params>[a-z_, ]*)\): (?P<purpose>.+)$", re.M)
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
+_INSERT = re.compile(r"(?P<head>INSERT .+ VALUES )(?P<row>\([^()]*\))")
+_NUMBER = re.compile(r"\?(\d+)")
 DIALECTS = ("sqlite", "postgres")
 
 
 class Statement:
     """One named statement: its text per dialect, with positional parameters."""
 
-    __slots__ = ("name", "params", "text")
+    __slots__ = ("_insert", "_repeated", "name", "params", "text")
 
     def __init__(self, name: str, params: tuple[str, ...]) -> None:
         self.name, self.params = name, params
         self.text: dict[str, str] = {}
+        self._insert: re.Match[str] | None = None
+        self._repeated: dict[int, str] = {}
 
     def add(self, dialect: str | None, sql: str) -> None:
         unknown = set(_PARAMETER.findall(sql)) ^ set(self.params)
@@ -32,6 +36,23 @@ class Statement:
             raise ValueError(f"statement {self.name}: heading and text disagree about {sorted(unknown)}")
         for each in [dialect] if dialect else DIALECTS:
             self.text[each] = self._positional(sql, each)
+        self._insert = _INSERT.fullmatch(self.text.get("sqlite", ""))
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it is an INSERT whose row of VALUES can be repeated."""
+        return self._insert is not None
+
+    def repeated(self, n: int) -> str:
+        """SQLite's text with ``n`` rows of VALUES, and their parameters row by row."""
+        text = self._repeated.get(n)
+        if text is None:
+            if self._insert is None:
+                raise ValueError(f"statement {self.name} has no row of VALUES to repeat")
+            head, row, width = self._insert["head"], self._insert["row"], len(self.params)
+            rows = (_NUMBER.sub(lambda m, k=k: f"?{int(m[1]) + k * width}", row) for k in range(n))
+            text = self._repeated[n] = head + ", ".join(rows)
+        return text
 
     def _positional(self, sql: str, dialect: str) -> str:
         number = {name: i + 1 for i, name in enumerate(self.params)}

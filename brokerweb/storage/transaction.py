@@ -59,7 +59,7 @@ class Transaction:
 
     def change_many(self, statement: Statement, rows: Iterable[Sequence[Any]]) -> int:
         self.writes += 1
-        return self.dialect.run_many(self.raw, statement, rows).rowcount  # type: ignore[no-any-return]
+        return self.dialect.run_many(self.raw, statement, rows)
 
     def change_each(self, statement: Statement, rows: Iterable[Sequence[Any]]) -> list[int]:
         self.writes += 1
