@@ -74,8 +74,9 @@ UPDATE streams_grouppartition SET committed = :offset
 WHERE group_id = :group AND partition_id = :partition AND committed <= :offset AND generation <= :generation
   AND (CAST(:member AS text) IS NULL OR member = :member);
 
--- move (group, partition, origin, offset, previous, generation): go anywhere, if the group is still where it was
-UPDATE streams_grouppartition SET committed = :offset, previous = :previous, generation = :generation
+-- move (group, partition, origin, offset, previous, generation): go anywhere, if the group is still where it was; a member that was to let go has nothing left to commit
+UPDATE streams_grouppartition SET committed = :offset, previous = :previous, generation = :generation,
+  member = coalesce(heir, member), heir = NULL, until_at = NULL
 WHERE group_id = :group AND partition_id = :partition AND committed = :origin;
 
 -- forget_previous (group): only the last seek can be undone

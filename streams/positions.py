@@ -200,7 +200,10 @@ def _between(reads: Reads, place: Place, wanted: int) -> Move:
 
 
 def _move(tx: Transaction, group: Group, moves: list[tuple[Place, int, int | None]]) -> None:
-    """Write (place, offset, what an undo goes back to), under a new generation: what was read before counts no more."""
+    """Write (place, offset, what an undo goes back to), under a new generation: what was read before counts no more.
+
+    So a partition that is about to change hands does so now: there is nothing to wait for.
+    """
     generation = tx.returning(Q.raise_generation, group.id)[0][0]
     for place, offset, previous in moves:
         if not tx.change(Q.move, group.id, place.partition.id, place.committed, offset, previous, generation):

@@ -91,7 +91,6 @@ def test_the_kind_of_a_group_stays(bench: GroupBench):
         ({"kind": "other"}, "/kind"),
         ({"lease": 30}, "/lease"),
         ({"colour": "blue"}, "/colour"),
-        ({"kind": "shared"}, "/kind"),  # until somebody serves them
     ],
 )
 def test_wrong_settings_are_named(bench: GroupBench, settings: dict[str, Any], pointer: str):
@@ -239,6 +238,9 @@ class Sharing:
     def on_seek(self, tx: Transaction, group: Group) -> None:
         self.asked.append(("seek", group.queue_id))
 
+    def unfinished(self, reads: Reads, group: Group) -> dict[int, int]:
+        return {}
+
     def describe(self, reads: Reads, group: Group, shown: dict[str, Any]) -> dict[str, Any]:
         return {**shown, "lease": 10}
 
@@ -250,6 +252,14 @@ def sharing():
     groups.install_shared(serving)
     yield serving
     groups.install_shared(before)
+
+
+def test_shared_groups_are_refused_where_nobody_serves_them(bench: GroupBench, sharing: Sharing):
+    groups.install_shared(None)
+    with pytest.raises(Invalid) as refused:
+        bench.declare(kind="shared")
+    assert refused.value.extra["errors"][0]["pointer"] == "/kind"
+    assert not ConsumerGroup.objects.exists()
 
 
 def test_shared_groups_are_served_by_who_was_installed_for_them(bench: GroupBench, sharing: Sharing):

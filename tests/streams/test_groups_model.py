@@ -54,42 +54,47 @@ class GroupsModel(RuleBasedStateMachine):
         transaction.set_rollback(True)
         self.atomic.__exit__(None, None, None)
 
-    @initialize(partitions=st.integers(1, 4))
+    @initialize(partitions=st.integers(2, 5))
     def begin(self, partitions: int) -> None:
         self.bench = GroupBench(partitions, start="earliest", session_timeout=SESSION)
         self.group_id = self.bench.declare().id
         self.committed = dict.fromkeys(range(partitions), 0)
         self.done = {number: set() for number in range(partitions)}
-        self.append(3)
+        self._append(3)
+        self._join("a")
+        self._join("b")
 
     # The stream
 
-    @rule(n=st.integers(1, 5))
-    def append(self, n: int) -> None:
+    @rule(data=st.data(), what=st.sampled_from(["append", "append", "retain", "grow"]), n=st.integers(1, 5))
+    def the_stream_changes(self, data: st.DataObject, what: str, n: int) -> None:
+        if what == "append":
+            self._append(n)
+        elif what == "retain":
+            self._retain(self._any_partition(data), n)
+        elif len(self.committed) < MAX_PARTITIONS:
+            number = len(self.committed)
+            perform(control.declare, self.bench.stream, {"partitions": number + 1})
+            self.committed[number], self.done[number] = 0, set()
+
+    def _append(self, n: int) -> None:
         for number in self.committed:
             self.bench.append(n, number)
 
-    @rule(data=st.data(), n=st.integers(1, 4))
-    def retain(self, data: st.DataObject, n: int) -> None:
-        number = self._any_partition(data)
+    def _retain(self, number: int, n: int) -> None:
         partition = self._place(number).partition
         low = min(partition.low + n, partition.end)
         self.bench.trim(low, number)
         self.done[number] |= set(range(low))
-
-    @precondition(lambda self: len(self.committed) < MAX_PARTITIONS)
-    @rule()
-    def grow(self) -> None:
-        number = len(self.committed)
-        perform(control.declare, self.bench.stream, {"partitions": number + 1})
-        self.committed[number], self.done[number] = 0, set()
 
     # Members
 
     @precondition(lambda self: len(self.clients) < len(NAMES))
     @rule(data=st.data())
     def join(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from([name for name in NAMES if name not in self.clients]))
+        self._join(data.draw(st.sampled_from([name for name in NAMES if name not in self.clients])))
+
+    def _join(self, name: str) -> None:
         before = self._targets()
         joined = self.bench.join(name)
         self.gone.pop(name, None)
@@ -98,18 +103,16 @@ class GroupsModel(RuleBasedStateMachine):
         self._moved_only(before, to=name)
 
     @populated
-    @rule(data=st.data())
-    def leave(self, data: st.DataObject) -> None:
-        name, _ = self._any_member(data)
-        before = self._targets()
-        self.bench.leave(name)
-        self._forget(name)
-        self._moved_only(before, of=name)
-
-    @populated
-    @rule(data=st.data())
-    def fall_silent(self, data: st.DataObject) -> None:
-        self._any_member(data)[1].silent = True
+    @rule(data=st.data(), silently=st.booleans(), last=st.booleans())
+    def go(self, data: st.DataObject, silently: bool, last: bool) -> None:
+        name, client = self._any_member(data)
+        if silently:
+            client.silent = True
+        elif last or len(self.clients) > 1:
+            before = self._targets()
+            self.bench.leave(name)
+            self._forget(name)
+            self._moved_only(before, of=name)
 
     @rule(seconds=st.sampled_from([1, 3, 6]))
     def time_passes(self, seconds: int) -> None:
@@ -123,11 +126,6 @@ class GroupsModel(RuleBasedStateMachine):
             if now - client.heard_at >= SESSION * 1_000_000:
                 self._forget(name)
         assert all(place.until_at is None or place.until_at > now for place in self._places())
-
-    @populated
-    @rule(data=st.data())
-    def hear(self, data: st.DataObject) -> None:
-        self._hear(*self._any_member(data))
 
     def _hear(self, name: str, client: Client) -> None:
         """The member learns how things stand, as a comparison with what it knew."""
@@ -157,21 +155,20 @@ class GroupsModel(RuleBasedStateMachine):
 
     # Work
 
-    @rule(data=st.data(), n=st.integers(1, 4), heard=st.booleans())
-    def work(self, data: st.DataObject, n: int, heard: bool) -> None:
-        """A member reads and commits, which may have been replaced, or moved by a seek, without having heard of it."""
-        if not self.clients | self.gone:
-            return
-        name = data.draw(st.sampled_from(sorted(self.clients | self.gone)))
-        client = self.clients.get(name) or self.gone[name]
-        if heard and name in self.clients:
-            self._hear(name, client)
-        self._read(client, n)
-        for number in sorted(client.position):
-            self._commit(name, client, number)
+    @rule(deaf=st.sets(st.sampled_from(NAMES), max_size=3), n=st.integers(1, 4))
+    def all_work(self, deaf: set[str], n: int) -> None:
+        """All read and commit, also who was replaced, or moved by a seek, and has not heard of it."""
+        for name, client in sorted((self.gone | self.clients).items()):
+            if name in self.clients and name not in deaf:
+                self._hear(name, client)
+            self._read(client, n)
+            for number in sorted(client.position):
+                self._commit(name, client, number)
 
     def _read(self, client: Client, n: int) -> None:
         for number, offset in client.position.items():
+            if number in client.revoked:
+                continue
             partition = self._place(number).partition
             start = max(offset, partition.low)
             client.position[number] = upto = min(start + n, max(partition.end, start))
@@ -205,10 +202,9 @@ class GroupsModel(RuleBasedStateMachine):
             assert allowed
             for number, offset in offsets.items():
                 self._passed(number, offset)
+        self._only_one_may_commit(chosen[0])
 
-    @rule(data=st.data())
-    def only_one_may_commit(self, data: st.DataObject) -> None:
-        number = self._any_partition(data)
+    def _only_one_may_commit(self, number: int) -> None:
         may: list[str | None] = []
         for name in NAMES:
             try:
@@ -221,8 +217,14 @@ class GroupsModel(RuleBasedStateMachine):
 
     # Operators
 
-    @rule(to=st.sampled_from(["earliest", "latest", {"shift": -2}, {"shift": 3}, {"0": 1}]))
-    def seek(self, to: Any) -> None:
+    @rule(to=st.sampled_from(["earliest", "latest", {"shift": -2}, {"shift": 3}, {"0": 1}, "undo", "undo"]))
+    def move(self, to: Any) -> None:
+        if to == "undo":
+            self._undo()
+        else:
+            self._seek(to)
+
+    def _seek(self, to: Any) -> None:
         expected = read(positions.preview, self.bench.stream, self.bench.name, to)
         moves = self.bench.seek(to)
         assert moves == expected
@@ -231,8 +233,7 @@ class GroupsModel(RuleBasedStateMachine):
             assert move.origin == self.committed[move.partition]
             self._sent_to(move.partition, move.to)
 
-    @rule()
-    def undo_the_seek(self) -> None:
+    def _undo(self) -> None:
         if not self.undo:
             with pytest.raises(Conflict):
                 self.bench.do(positions.undo)

@@ -195,6 +195,21 @@ def test_running_members_are_told_and_what_they_read_before_counts_no_more(bench
     assert bench.committed == [3, 2]
 
 
+def test_a_seek_ends_the_grace_of_who_was_to_let_go(bench: GroupBench):
+    """What it read before the seek counts no more, whatever it has been told since."""
+    bench.join("a")
+    bench.join("b")
+    bench.seek("latest")
+    assert bench.owners == ["a", "b"]
+    generation = bench.group.generation
+    bench.seek("earliest")
+    with pytest.raises(Conflict):
+        bench.commit({1: 4}, member="a", generation=generation + 1)
+    with pytest.raises(Conflict):
+        bench.commit({1: 4}, member="b", generation=generation)
+    bench.commit({1: 1}, member="b", generation=generation + 1)
+
+
 # Undo
 
 
