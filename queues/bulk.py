@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from brokerweb.core import events
+from brokerweb.core.errors import NotFound
 from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import Transaction
 from queues import filters, selection
-from queues.definitions import find
+from queues.definitions import Definition, find, find_by_id
 from queues.filters import MAX_ID, MessageFilter
 from queues.moves import revive, take_out
 from queues.selection import Q, Span
@@ -42,12 +43,12 @@ def purge_all(name: str, chosen: MessageFilter = filters.ALL) -> int:
     return _in_chunks(purge_chunk, name, filters.for_purge(chosen))
 
 
-def redrive_all(name: str, chosen: MessageFilter = filters.ALL, *, to: str | None = None) -> int:
-    """Put dead messages back at the end of their queue, or of another; how many that were."""
+def redrive_all(name: str | int, chosen: MessageFilter = filters.ALL, *, to: str | None = None) -> int:
+    """Put dead messages back at the end of their queue, or of another; how many that were. A hidden queue goes by its id."""
     return _in_chunks(redrive_chunk, name, filters.for_redrive(chosen), to=to)
 
 
-def _in_chunks(verb: Callable[..., Chunk], name: str, chosen: MessageFilter, **options: Any) -> int:
+def _in_chunks(verb: Callable[..., Chunk], name: str | int, chosen: MessageFilter, **options: Any) -> int:
     chosen = filters.ascending(chosen)
     bounds = perform(begin, name)
     affected = 0
@@ -59,10 +60,18 @@ def _in_chunks(verb: Callable[..., Chunk], name: str, chosen: MessageFilter, **o
         bounds = bounds._replace(after=chunk.after)
 
 
-def begin(tx: Transaction, name: str) -> Bounds:
+def begin(tx: Transaction, name: str | int) -> Bounds:
     """The bounds of an action that starts now."""
-    find(tx, name)
+    _source(tx, name)
     return Bounds(0, (tx.row(Q.newest_id) or (0,))[0], tx.now)
+
+
+def _source(tx: Transaction, name: str | int) -> Definition:
+    """The queue of that name or id. Raises NotFound."""
+    source = find(tx, name) if isinstance(name, str) else find_by_id(tx, name)
+    if source is None:
+        raise NotFound("The queue was deleted.")
+    return source
 
 
 def purge(tx: Transaction, name: str, chosen: MessageFilter, *, limit: int = CHUNK) -> int:
@@ -71,7 +80,7 @@ def purge(tx: Transaction, name: str, chosen: MessageFilter, *, limit: int = CHU
     return purge_chunk(tx, name, filters.ascending(filters.for_purge(chosen)), bounds, limit=limit).affected
 
 
-def redrive(tx: Transaction, name: str, chosen: MessageFilter, *, to: str | None = None, limit: int = CHUNK) -> int:
+def redrive(tx: Transaction, name: str | int, chosen: MessageFilter, *, to: str | None = None, limit: int = CHUNK) -> int:
     """Put the first dead messages that the filter selects back, up to ``limit``, in this transaction; how many that were."""
     bounds = begin(tx, name)
     return redrive_chunk(tx, name, filters.ascending(filters.for_redrive(chosen)), bounds, to=to, limit=limit).affected
@@ -89,10 +98,10 @@ def purge_chunk(tx: Transaction, name: str, chosen: MessageFilter, bounds: Bound
 
 
 def redrive_chunk(
-    tx: Transaction, name: str, chosen: MessageFilter, bounds: Bounds, *, to: str | None = None, limit: int = CHUNK
+    tx: Transaction, name: str | int, chosen: MessageFilter, bounds: Bounds, *, to: str | None = None, limit: int = CHUNK
 ) -> Chunk:
     """One commit's part of a redrive."""
-    queue = find(tx, name)
+    queue = _source(tx, name)
     target = find(tx, to) if to is not None else queue
     found = selection.find(tx.rows, queue.id, chosen, Span(bounds.after, bounds.last), limit, budget=LOOKED_AT)
     for message_id, state in found.messages:

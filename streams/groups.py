@@ -71,6 +71,9 @@ class SharedKind(Protocol):
     def on_seek(self, tx: Transaction, group: Group) -> None:
         """The positions were moved: what was taken from the stream before is no longer the group's."""
 
+    def unfinished(self, reads: Reads, group: Group) -> dict[int, int]:
+        """By partition number, the lowest offset that was handed out and is neither done nor dead."""
+
     def describe(self, reads: Reads, group: Group, shown: dict[str, Any]) -> dict[str, Any]:
         """The group's whole object, made from what every group shows."""
 

@@ -6,7 +6,7 @@ commit after it until told the new position.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from brokerweb.core import clock
@@ -128,7 +128,7 @@ def seek(tx: Transaction, stream: str, group: str, to: Any, *, dry_run: bool = F
     moves = _plan(tx, found, to)
     if not dry_run:
         tx.change(Q.forget_previous, found.id)
-        _move(tx, found, [(place, move.to, place.committed) for place, move in moves])
+        _move(tx, found, [(place, move.to, move.origin) for place, move in moves])
     return [move for _, move in moves]
 
 
@@ -140,7 +140,9 @@ def preview(reads: Reads, stream: str, group: str, to: Any) -> list[Move]:
 def undo(tx: Transaction, stream: str, group: str) -> list[Move]:
     """Take back the last seek: go back to where the group was, as far as that is still there. Raises NotFound, Conflict."""
     found = find_group(tx, stream, group)
-    moves = [(place, _between(tx, place, place.previous)) for place in places(tx, found.id) if place.previous is not None]
+    now = places(tx, found.id)
+    shown = _shown(tx, found, now)
+    moves = [(place, _between(tx, shown[place.number], place.previous)) for place in now if place.previous is not None]
     if not moves:
         raise Conflict(f"Group {group} has no seek to take back.")
     _move(tx, found, [(place, move.to, None) for place, move in moves])
@@ -150,12 +152,20 @@ def undo(tx: Transaction, stream: str, group: str) -> list[Move]:
 def _plan(reads: Reads, group: Group, to: Any) -> list[tuple[Place, Move]]:
     wanted = _target(reads, to)
     now = places(reads, group.id)
+    shown = _shown(reads, group, now)
     if isinstance(wanted, dict):
         unknown = wanted.keys() - {place.number for place in now}
         if unknown:
             raise Invalid.at(f"/to/{min(unknown)}", f"stream {group.stream} has no partition {min(unknown)}")
-        return [(place, _between(reads, place, wanted[place.number])) for place in now if place.number in wanted]
-    return [(place, _between(reads, place, wanted(place))) for place in now]
+        chosen = [place for place in now if place.number in wanted]
+        return [(place, _between(reads, shown[place.number], wanted[place.number])) for place in chosen]
+    return [(place, _between(reads, shown[place.number], wanted(shown[place.number]))) for place in now]
+
+
+def _shown(reads: Reads, group: Group, now: Sequence[Place]) -> dict[int, Place]:
+    """The places as the group's object shows them: a shared group is at the oldest record it has not finished."""
+    unfinished = groups.shared_kind().unfinished(reads, group) if group.kind == SHARED else {}
+    return {p.number: p._replace(committed=min(p.committed, unfinished.get(p.number, p.committed))) for p in now}
 
 
 def _target(reads: Reads, to: Any) -> dict[int, int] | Callable[[Place], int]:

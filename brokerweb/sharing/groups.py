@@ -49,6 +49,9 @@ class SharedGroups:
         if group.queue_id is not None:
             remove_unfinished(tx, group.queue_id)
 
+    def unfinished(self, reads: Reads, group: Group) -> dict[int, int]:
+        return {} if group.queue_id is None else _lowest_unfinished(reads, group.queue_id)
+
     def describe(self, reads: Reads, group: Group, shown: dict[str, Any]) -> dict[str, Any]:
         """Positions as of what is finished: the lowest offset that is neither done nor dead."""
         queue = Queue.objects.get(pk=group.queue_id)

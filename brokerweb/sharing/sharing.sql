@@ -12,14 +12,16 @@ WHERE x.group_id = :group AND x.committed < p.next_offset ORDER BY p.number;
 UPDATE streams_grouppartition SET committed = :offset WHERE group_id = :group AND partition_id = :partition AND committed = :origin;
 
 -- unfinished@sqlite (queue): records that were taken from the stream and are neither done nor dead
+-- One that was redriven is a copy by now, at a position of its own, which the stream and the group's offsets no longer concern.
 -- One of the two partial indexes for each part, whatever the statistics say.
 SELECT id, route, state, attempts FROM queues_message INDEXED BY message_browse
-WHERE queue_id = :queue AND state IN (0, 1, 2) AND NOT (state = 3)
+WHERE queue_id = :queue AND state IN (0, 1, 2) AND NOT (state = 3) AND position = id
 UNION ALL
-SELECT id, route, state, attempts FROM queues_message INDEXED BY message_leased WHERE queue_id = :queue AND state = 3;
+SELECT id, route, state, attempts FROM queues_message INDEXED BY message_leased
+WHERE queue_id = :queue AND state = 3 AND position = id;
 
 -- unfinished@postgres (queue): the same
-SELECT id, route, state, attempts FROM queues_message WHERE queue_id = :queue AND state <> 4;
+SELECT id, route, state, attempts FROM queues_message WHERE queue_id = :queue AND state <> 4 AND position = id;
 
 -- groups_of_stream (stream): the shared groups of a stream, by their queues
 SELECT id, queue_id FROM streams_consumergroup WHERE stream_id = :stream AND queue_id IS NOT NULL;
