@@ -85,12 +85,15 @@ def test_who_may_not_consume_a_queue_may_not_settle_there(orders: Orders):
     assert orders.counts() == {"leased": 2}
 
 
-def test_an_old_receipt_never_fits_a_new_lease(orders: Orders):
-    orders.one()
+@pytest.mark.parametrize("keyed", [False, True])
+def test_an_old_receipt_never_fits_a_new_lease(store: Store, keyed: bool):
+    orders = store.queue(keyed=keyed)
+    orders.one(key="k")
     old: list[Leased] = []
     for _ in range(3):
         held = orders.take()
-        assert orders.ack(*old) == ["lease_lost"] * len(old)
+        for kind in ("ack", "nack", "release", "dead", "extend", "lose"):
+            assert orders.settle(kind, *old) == ["lease_lost"] * len(old)
         orders.settle("release", held)
         old.append(held)
     assert len({m.receipt for m in old}) == 3

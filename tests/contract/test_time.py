@@ -167,13 +167,15 @@ def test_a_lease_lasts_as_long_as_the_queue_says_unless_asked_for(orders: Orders
     assert (second.lease, second.lease_until) == (5, now + clock.seconds(5))
 
 
-def test_a_lease_ends_at_its_deadline_not_when_a_duty_notices(orders: Orders):
-    orders.one()
+@pytest.mark.parametrize("keyed", [False, True])
+def test_a_lease_ends_at_its_deadline_not_when_a_duty_notices(store: Store, keyed: bool):
+    orders = store.queue(keyed=keyed)
+    orders.one(key="k")
     held = orders.take()
-    orders.store.time.advance(30)
+    store.time.advance(30)
     for kind in ("ack", "nack", "release", "dead", "extend", "lose"):
         assert orders.settle(kind, held) == ["lease_lost"]
-    assert orders.store.state(held.id) == "leased"
+    assert store.state(held.id) == "leased"
 
 
 def test_an_expired_lease_is_a_failure_and_the_message_is_ready_at_once(orders: Orders):
