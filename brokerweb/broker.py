@@ -110,10 +110,11 @@ class Broker:
         silent = time.monotonic() - self._alive_at > HEARTBEAT + STALE
         checks = {
             "store": "not writable" if error is not None or silent else "ok",
-            "duties": "ok",
+            "duties": ", ".join(f"{duty.name} failing" for duty in self._duties if duty.failing) or "ok",
             "inbox": "crowded" if self.committer.crowded else "ok",
         }
-        status = "unavailable" if checks["store"] != "ok" else "ok" if checks["inbox"] == "ok" else "degraded"
+        healthy = all(state == "ok" for state in checks.values())
+        status = "unavailable" if checks["store"] != "ok" else "ok" if healthy else "degraded"
         return {"status": status, "checks": checks}
 
     # Start

@@ -23,6 +23,7 @@ class DutyLoop:
         self._task: asyncio.Task[None] | None = None
         self._early = asyncio.Event()
         self._next_at = 0
+        self.failing = False  # the last tick raised
 
     def start(self) -> None:
         if self._task is None:
@@ -49,8 +50,11 @@ class DutyLoop:
 
     async def _tick_safely(self) -> float:
         try:
-            return await self.tick(clock.now())
+            delay = await self.tick(clock.now())
+            self.failing = False
+            return delay
         except Exception:
+            self.failing = True
             log.exception("duty %s failed; it will be tried again", self.name)
             return self.retry
 
