@@ -16,6 +16,7 @@ _HEADING = re.compile(r"^-- (?P<name>[a-z_]+)(?:@(?P<dialect>[a-z]+))? \((?P<par
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 _INSERT = re.compile(r"(?P<head>INSERT .+ VALUES )(?P<row>\([^()]*\))")
 _NUMBER = re.compile(r"\?(\d+)")
+MAX_TEXTS = 100  # kept of one statement; callers choose which places are empty
 DIALECTS = ("sqlite", "postgres")
 
 
@@ -28,7 +29,7 @@ class Statement:
         self.name, self.params = name, params
         self.text: dict[str, str] = {}
         self._insert: re.Match[str] | None = None
-        self._repeated: dict[int, str] = {}
+        self._repeated: dict[tuple[int, tuple[int, ...]], str] = {}
 
     def add(self, dialect: str | None, sql: str) -> None:
         unknown = set(_PARAMETER.findall(sql)) ^ set(self.params)
@@ -43,16 +44,28 @@ class Statement:
         """Whether it is an INSERT whose row of VALUES can be repeated."""
         return self._insert is not None
 
-    def repeated(self, n: int) -> str:
-        """SQLite's text with ``n`` rows of VALUES, and their parameters row by row."""
-        text = self._repeated.get(n)
+    def repeated(self, n: int, empty: tuple[int, ...] = ()) -> str:
+        """SQLite's text with ``n`` rows of VALUES, parameters row by row; those at ``empty`` places are NULL in all."""
+        text = self._repeated.get((n, empty))
         if text is None:
             if self._insert is None:
                 raise ValueError(f"statement {self.name} has no row of VALUES to repeat")
-            head, row, width = self._insert["head"], self._insert["row"], len(self.params)
-            rows = (_NUMBER.sub(lambda m, k=k: f"?{int(m[1]) + k * width}", row) for k in range(n))
-            text = self._repeated[n] = head + ", ".join(rows)
+            kept = [i + 1 for i in range(len(self.params)) if i not in empty]
+            place = {number: k + 1 for k, number in enumerate(kept)}
+            rows = (self._row(place, k * len(kept)) for k in range(n))
+            if len(self._repeated) >= MAX_TEXTS:
+                self._repeated.clear()
+            text = self._repeated[n, empty] = self._insert["head"] + ", ".join(rows)
         return text
+
+    def _row(self, place: dict[int, int], offset: int) -> str:
+        """One row of VALUES, its parameters at their ``place`` behind ``offset`` others."""
+
+        def parameter(found: re.Match[str]) -> str:
+            number = int(found[1])
+            return f"?{place[number] + offset}" if number in place else "NULL"
+
+        return _NUMBER.sub(parameter, self._insert["row"] if self._insert else "")
 
     def _positional(self, sql: str, dialect: str) -> str:
         number = {name: i + 1 for i, name in enumerate(self.params)}
