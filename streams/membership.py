@@ -179,7 +179,9 @@ def _rebalance(tx: Transaction, group_id: int) -> list[Change]:
     now = _locked(tx, group_id)
     members = [row[0] for row in tx.rows(Q.members, group_id)]
     alive = set(members)
-    target = assign({place.number: _settled_on(place, alive) for place in now}, members)
+    owners = {place.number: _settled_on(place, alive) for place in now}
+    still = {place.number: place.member for place in now if owners[place.number] is None}
+    target = assign(owners, members, still)
     return _store(tx, group_id, now, [_planned(tx, place, alive, target[place.number]) for place in now])
 
 
@@ -189,10 +191,9 @@ def _locked(tx: Transaction, group_id: int) -> list[Place]:
 
 
 def _settled_on(place: Place, alive: set[str]) -> str | None:
-    """Who has the partition, or is to have it."""
-    if place.heir in alive:
-        return place.heir
-    return place.member if place.member in alive else None
+    """Who has the partition, or is to have it; None when that member is gone."""
+    wanted = place.member if place.heir is None else place.heir
+    return wanted if wanted in alive else None
 
 
 def _planned(tx: Transaction, place: Place, alive: set[str], wanted: str | None) -> Place:

@@ -49,3 +49,10 @@ def test_a_newcomer_takes_from_those_who_have_most():
 
 def test_more_members_than_partitions_leaves_some_idle():
     assert assign({0: None, 1: "b"}, ["a", "b", "c"]) == {0: "a", 1: "b"}
+
+
+def test_what_was_not_let_go_of_yet_stays_if_there_is_room_and_nothing_else_moves_for_it():
+    owners: dict[int, str | None] = {0: "a", 1: "b", 2: "b", 3: None}
+    assert assign(owners, ["a", "b"], {3: "a"}) == {0: "a", 1: "b", 2: "b", 3: "a"}
+    owners = {0: None, 1: "a", 2: "b"}
+    assert assign(owners, ["a", "b", "c"], {0: "a"}) == {0: "c", 1: "a", 2: "b"}

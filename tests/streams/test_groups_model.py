@@ -143,13 +143,15 @@ class GroupsModel(RuleBasedStateMachine):
         assert client.position.keys() - client.revoked == readable
 
     @populated
-    @rule(data=st.data(), heard=st.booleans())
-    def let_go(self, data: st.DataObject, heard: bool) -> None:
-        """Of what was revoked, if the member has heard of it, and maybe twice."""
+    @rule(data=st.data(), heard=st.booleans(), others=st.sets(st.integers(0, MAX_PARTITIONS), max_size=2))
+    def let_go(self, data: st.DataObject, heard: bool, others: set[int]) -> None:
+        """Of what was revoked, if the member has heard of it, and maybe twice; and of what is not its to let go of."""
         name, client = self._any_member(data)
         if heard:
             self._hear(name, client)
-        self.bench.release(name, *client.revoked)
+        before = self.bench.owners
+        self.bench.release(name, *(client.revoked | others))
+        assert all(old in (new, name) for old, new in zip(before, self.bench.owners, strict=True))
         for number in client.revoked:
             client.position.pop(number, None)
 
