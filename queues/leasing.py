@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from brokerweb.core import events
 from brokerweb.core.allotment import allot
@@ -13,7 +12,7 @@ from brokerweb.core.errors import NotFound
 from brokerweb.storage.transaction import Transaction
 from queues import burial, keys
 from queues.definitions import Definition, Q, find, find_by_id
-from queues.messages import Handout, Leased, parse_place
+from queues.messages import Handout, Leased, json_ids, parse_place
 from queues.states import State
 
 ANSWER_BYTES = 512 * 1024  # of bodies in one answer; one larger message goes by itself
@@ -153,19 +152,17 @@ def _hand_out(tx: Transaction, source: Definition, found: list[Leased], terms: T
 def _lease(tx: Transaction, source: Definition, found: list[Leased], terms: Terms) -> None:
     length = terms.lease or source.lease
     until = tx.now + seconds(length)
-    rows: list[tuple[Any, ...]] = []
     for message in found:
         message.lease, message.lease_until = length, until
         message.receipt = f"{source.id}-{message.id}-{message.attempts}"
-        rows.append((message.id, message.attempts, until, terms.holder))
-    tx.change_many(Q.lease, rows)
+    tx.change(Q.lease, json_ids(message.id for message in found), until, terms.holder)
     tx.count(source.id, State.LEASED, len(found))
     tx.outcome.due(until)
 
 
 def _take(tx: Transaction, source: Definition, found: list[Leased]) -> None:
     """At most once: the message is gone in the commit that hands it out."""
-    tx.change_many(Q.remove, [(m.id,) for m in found])
+    tx.change(Q.remove_all, json_ids(m.id for m in found))
     retried = [(m.id,) for m in found if m.attempts > 1]
     if retried:
         tx.change_many(Q.forget_failures, retried)

@@ -5,6 +5,7 @@ Instants are microseconds, durations seconds.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
@@ -93,6 +94,11 @@ def parse_receipt(text: str) -> Receipt | None:
     except ValueError:
         return None
     return receipt if str(receipt) == text and max(receipt) < 2**63 else None
+
+
+def json_ids(ids: Iterable[int]) -> str:
+    """Ids as one parameter of a statement: each step of a statement gives the interpreter lock away, so fewer are faster."""
+    return f"[{','.join(map(str, ids))}]"
 
 
 Kind = Literal["ack", "nack", "release", "dead", "extend", "lose"]

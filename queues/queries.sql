@@ -34,14 +34,25 @@ SELECT id, attempts, failures, priority, "key", headers, content_type, "binary",
   correlation_id, position, alone, route
 FROM queues_message WHERE queue_id = :queue AND state = 1 ORDER BY priority DESC, position LIMIT :limit;
 
--- lease (id, attempts, until, holder): hand a ready message out
-UPDATE queues_message SET state = 3, attempts = :attempts, due_at = :until, holder = :holder WHERE id = :id AND state = 1;
+-- lease (ids, until, holder): hand ready messages out; the ids are a JSON array
+UPDATE queues_message SET state = 3, attempts = attempts + 1, due_at = :until, holder = :holder
+WHERE id IN (SELECT value FROM json_each(:ids)) AND state + 0 = 1;
 
 -- remove (id): delete a message that is handed out for good, or that the caller has just read
 DELETE FROM queues_message WHERE id = :id;
 
+-- remove_all (ids): the same for many; the ids are a JSON array
+DELETE FROM queues_message WHERE id IN (SELECT value FROM json_each(:ids));
+
 -- ack (id, queue, attempts, now): remove a leased message, if the lease is still this one
 DELETE FROM queues_message WHERE id = :id AND queue_id = :queue AND state = 3 AND attempts = :attempts AND due_at > :now;
+
+-- count_held (ids, queue, attempts, now): how many of these leases are still these; the ids are a JSON array
+SELECT count(*) FROM json_each(:ids) j CROSS JOIN queues_message m ON m.id = j.value
+WHERE m.queue_id = :queue AND m.state + 0 = 3 AND m.attempts = :attempts AND m.due_at > :now;
+
+-- ack_all (ids, queue): remove leased messages whose leases were just counted
+DELETE FROM queues_message WHERE id IN (SELECT value FROM json_each(:ids)) AND queue_id = :queue AND state + 0 = 3;
 
 -- ack_keyed (id, queue, attempts, now): the same on a keyed queue, where the next of the key must follow
 DELETE FROM queues_message WHERE id = :id AND queue_id = :queue AND state = 3 AND attempts = :attempts AND due_at > :now RETURNING "key";

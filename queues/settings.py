@@ -1,6 +1,7 @@
 """A queue's settings: one table of their defaults, ranges and units, and what checks a request against it.
 
-Durations are seconds. ``max_failures`` null is no limit; any other ``null`` puts a setting back to its default; a setting that is not named stays as it is.
+Durations are seconds. ``max_failures`` null is no limit; any other ``null`` puts a setting back to its default; a setting
+that is not named stays as it is.
 """
 
 from __future__ import annotations

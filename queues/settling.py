@@ -10,11 +10,12 @@ from brokerweb.core.clock import seconds
 from brokerweb.storage.transaction import Transaction
 from queues import burial, keys
 from queues.definitions import Definition, Q, find, find_by_id
-from queues.messages import Receipt, Settle, Settled, parse_receipt
+from queues.messages import Receipt, Settle, Settled, json_ids, parse_receipt
 from queues.states import CONSUMER_LOST, LEASE_EXPIRED, MAX_FAILURES, NACKED, REJECTED, State
 
 LOST = "lease_lost"
 May = Callable[[str, str], bool]  # (kind, name): may the caller consume it?
+TOGETHER = 4  # acks from which on one statement for all is cheaper than one for each
 KEPT_FAILURES = 100  # of one message; older ones go
 _MAY_ALL: May = lambda kind, name: True  # noqa: E731  # a default
 
@@ -67,8 +68,7 @@ def _ack_run(tx: Transaction, run: list[Receipt], may: May) -> list[Settled]:
     queue = _consumable(tx, run[0].queue_id, may)
     if queue is None:
         return [Settled(str(r), LOST) for r in run]
-    rows = [(r.message_id, r.queue_id, r.attempt, tx.now) for r in run]
-    removed = _ack_keyed(tx, queue, rows) if queue.keyed else tx.change_each(Q.ack, rows)
+    removed = _ack_keyed(tx, queue, run) if queue.keyed else _ack_together(tx, run) or _ack_each(tx, run)
     answers = []
     for receipt, gone in zip(run, removed, strict=True):
         text = str(receipt)
@@ -83,8 +83,26 @@ def _ack_run(tx: Transaction, run: list[Receipt], may: May) -> list[Settled]:
     return answers
 
 
-def _ack_keyed(tx: Transaction, queue: Definition, rows: list[tuple[int, int, int, int]]) -> list[int]:
-    freed = [tx.returning(Q.ack_keyed, *row) for row in rows]
+def _ack_together(tx: Transaction, run: list[Receipt]) -> list[int]:
+    """Acks by one statement for all; nothing when one of them may not be settled, or they are of different attempts."""
+    ids = {r.message_id for r in run}
+    _, queue_id, attempt = run[0]
+    if len(run) < TOGETHER or len(ids) < len(run) or any(r.attempt != attempt for r in run):
+        return []
+    listed = json_ids(ids)
+    counted = tx.row(Q.count_held, listed, queue_id, attempt, tx.now)
+    if counted is None or counted[0] < len(run):
+        return []
+    tx.change(Q.ack_all, listed, queue_id)
+    return [1] * len(run)
+
+
+def _ack_each(tx: Transaction, run: list[Receipt]) -> list[int]:
+    return tx.change_each(Q.ack, [(r.message_id, r.queue_id, r.attempt, tx.now) for r in run])
+
+
+def _ack_keyed(tx: Transaction, queue: Definition, run: list[Receipt]) -> list[int]:
+    freed = [tx.returning(Q.ack_keyed, r.message_id, r.queue_id, r.attempt, tx.now) for r in run]
     keys.leave(tx, queue.id, [gone[0][0] for gone in freed if gone])
     return [len(gone) for gone in freed]
 
