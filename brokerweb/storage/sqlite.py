@@ -41,12 +41,12 @@ class SQLite:
         """Store rows with as few and as short statements as it takes.
 
         Many rows a statement: every step of one gives the interpreter lock away, and beside a busy loop it comes back late.
-        No parameter where all rows have None: the driver asks its adapters about each None, a microsecond every time.
+        No parameter where all rows have None, and numbers for truths: the driver asks its adapters about each, a microsecond.
         """
         columns = list(zip(*rows, strict=True))
         empty = tuple(i for i, values in enumerate(columns) if values[0] is None and values.count(None) == len(rows))
-        if empty:
-            rows = list(zip(*(values for i, values in enumerate(columns) if i not in empty), strict=True))
+        kept = (values for i, values in enumerate(columns) if i not in empty)
+        rows = list(zip(*(map(int, values) if type(values[0]) is bool else values for values in kept), strict=True))
         changed = start = 0
         for size in AT_ONCE:
             while len(rows) - start >= size:
