@@ -119,7 +119,7 @@ class Worker(Reader):
         await soon(lambda: self.numbers == set(numbers), f"{numbers}; has {self.numbers}")
 
     async def commit(self, offsets: dict[int, int]) -> None:
-        fence = {"member": self.member.member, "generation": self.member.generation}
+        fence: dict[str, Any] = {"member": self.member.member, "generation": self.member.generation}
         await aperform(commit, self.sub.stream, "billing", offsets, **fence)
         self.member.committed(offsets)
 

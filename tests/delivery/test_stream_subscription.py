@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 
 from brokerweb.core import clock
 from brokerweb.storage.run import aperform
-from streams import control, duties, engine
+from streams import control, duties, engine, reading
 from streams.records import NewRecord
 from tests.delivery.readers import Reader, append, append_elsewhere, declare, retain, turns
 from tests.delivery.stage import Stage, play, soon
@@ -304,7 +304,7 @@ def test_a_read_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch):
     from brokerweb.delivery import stream_subscription
 
     failures = iter([True, True])
-    read = stream_subscription.read_partition
+    read = reading.read_partition
 
     def fails(*args):
         if next(failures, False):

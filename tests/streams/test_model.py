@@ -51,7 +51,7 @@ class StreamModel(RuleBasedStateMachine):
         self.atomic = transaction.atomic()
         self.atomic.__enter__()
         self.parts: list[Part] = [Part()]
-        self.rules: dict[str, float | None] = {"retention_age": None, "retention_bytes": None, "retention_records": None}
+        self.limits: dict[str, float | None] = {"retention_age": None, "retention_bytes": None, "retention_records": None}
         self.compacted = False
         self.known: dict[str, tuple[int, Appended]] = {}
         self.readers: dict[tuple[int, int], int] = {}  # (reader, partition) -> where it is
@@ -149,7 +149,7 @@ class StreamModel(RuleBasedStateMachine):
         value=st.sampled_from([None, 3, 6, 12]),
     )
     def change_retention(self, rule_named: str, value: int | None) -> None:
-        self.rules[rule_named] = value
+        self.limits[rule_named] = value
         self.log.declare(**{rule_named: value})
 
     @rule(compact=st.booleans())
@@ -174,7 +174,7 @@ class StreamModel(RuleBasedStateMachine):
         assert self.log.do(duties.retain, limit) == limit - left
 
     def _over(self, part: Part) -> bool:
-        age, size, records = (self.rules[name] for name in ("retention_age", "retention_bytes", "retention_records"))
+        age, size, records = (self.limits[name] for name in ("retention_age", "retention_bytes", "retention_records"))
         return (
             (age is not None and part.kept[0].at <= self.log.time.now() - age * 1_000_000)
             or (size is not None and sum(kept.size for kept in part.kept) > size)
