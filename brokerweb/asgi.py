@@ -1,4 +1,4 @@
-"""The ASGI application: HTTP by the lean handlers and Django, WebSocket by Channels' routing.
+"""The ASGI application: HTTP by the lean handlers, server-sent events and Django, WebSocket by Channels' routing.
 
 ``manage.py serve`` runs it; any ASGI server that keeps the lifespan protocol can.
 """
@@ -17,7 +17,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402 (models
 from django.urls import path, re_path  # noqa: E402
 
 from brokerweb import conf  # noqa: E402
-from brokerweb.faces import health, lean  # noqa: E402
+from brokerweb.faces import health, lean, sse  # noqa: E402
 from brokerweb.faces.body import Receive, Scope, Send  # noqa: E402
 from brokerweb.faces.django_http import DjangoHttp  # noqa: E402
 from brokerweb.faces.proxies import believe  # noqa: E402
@@ -28,11 +28,13 @@ _django = DjangoHttp()
 
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
-    """The shortest way for each request: health pages, hot calls with a token, Django for the rest."""
+    """The shortest way for each request: health pages, hot calls with a token, live streams, Django for the rest."""
     if scope["path"] in health.PATHS:
         await health.answer(scope["path"], send, lifecycle.readiness)
     elif lean.matches(scope):
         await lean.app(scope, receive, send)
+    elif sse.matches(scope):
+        await sse.app(scope, receive, send)
     else:
         await _django(scope, receive, send)
 

@@ -10,6 +10,7 @@ from brokerweb.core.errors import Conflict, NotFound
 from brokerweb.core.names import check_name
 from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
+from streams import stats
 from streams.definitions import find, forget
 from streams.membership import partitions_added
 from streams.models import Partition, Stream
@@ -83,6 +84,7 @@ def describe(stream: Stream) -> dict[str, Any]:
         "end": {str(p.number): str(p.next_offset) for p in partitions},
         "records": {str(p.number): p.records for p in partitions},
         "bytes": {str(p.number): p.bytes for p in partitions},
+        "rates": stats.rates(stream.pk),
     }
 
 

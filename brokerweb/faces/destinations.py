@@ -20,7 +20,7 @@ class AnyMessage(wire.WireMessage):
     """A message for any destination: ``partition`` is for streams, ``routing_key`` for topics."""
 
     partition: Annotated[int, Meta(ge=0)] | None = None
-    routing_key: str | None = None
+    routing_key: wire.Text | None = None
 
 
 AnyMessages = Annotated[list[AnyMessage], Meta(min_length=1, max_length=wire.MAX_MESSAGES)]

@@ -9,12 +9,20 @@ from msgspec import Meta
 
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid
+from brokerweb.faces import wire
 from brokerweb.faces.records import Offset
 from streams import reading
 from streams.definitions import Definition, Reads
 
 Offsets = Annotated[dict[Annotated[str, Meta(pattern=r"^[0-9]{1,4}$")], Offset], Meta(min_length=1, max_length=1000)]
 Start = str | Mapping[str, str | int]
+
+
+class Commit(wire.Strict):
+    """Everything below these offsets is done. The `generation` is needed while the group has members."""
+
+    offsets: Offsets
+    generation: Annotated[int, Meta(ge=0)] | None = None
 
 
 def where(text: str, pointer: str = "/from") -> reading.Where:

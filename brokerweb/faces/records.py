@@ -21,14 +21,14 @@ class WireRecord(wire.Strict):
     """A record as clients send it: exactly one of ``body`` and ``body_base64``."""
 
     body: Raw | UnsetType = UNSET
-    body_base64: bytes | None = None
-    key: str | None = None
-    headers: dict[str, str] | None = None
-    content_type: str | None = None
-    dedup_id: str | None = None
+    body_base64: wire.Base64 | UnsetType = UNSET
+    key: wire.Text | None = None
+    headers: wire.Headers | None = None
+    content_type: wire.MediaType | None = None
+    dedup_id: wire.Text | None = None
     partition: Annotated[int, Meta(ge=0)] | None = None
-    reply_to: str | None = None
-    correlation_id: str | None = None
+    reply_to: wire.Destination | None = None
+    correlation_id: wire.Text | None = None
 
 
 Records = Annotated[list[WireRecord], Meta(min_length=1, max_length=wire.MAX_MESSAGES)]
@@ -53,10 +53,10 @@ def _with_pointer(record: WireRecord, pointer: str) -> NewRecord:
 def _to_new(r: WireRecord) -> NewRecord:
     body = r.body
     if body is UNSET:
-        if r.body_base64 is None:
+        if r.body_base64 is UNSET:
             raise Invalid.at("", "one of body and body_base64 is needed")
         return _convert(r, r.body_base64)
-    if r.body_base64 is not None:
+    if r.body_base64 is not UNSET:
         raise Invalid.at("", "only one of body and body_base64 may be given")
     text = bytes(body)
     if len(text) > 2 * wire.MAX_DEPTH:

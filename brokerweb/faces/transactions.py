@@ -9,19 +9,18 @@ from msgspec import Meta
 from brokerweb.core.names import parse_destination
 from brokerweb.faces import wire
 from brokerweb.faces.destinations import AnyMessages, for_any
-from brokerweb.faces.positions import Offsets
+from brokerweb.faces.positions import Commit
 from brokerweb.identity.principal import Principal
-from brokerweb.routing.messages import Commit, Publish, Transacted, TransactRequest
+from brokerweb.routing import messages
+from brokerweb.routing.messages import Publish, Transacted, TransactRequest
 from streams.positions import parse_offsets
 
 
-class CommitPart(wire.Strict):
+class CommitPart(Commit, kw_only=True):
     """Positions of a consumer group: the next offset to read, by partition."""
 
     stream: str
     group: str
-    offsets: Offsets
-    generation: Annotated[int, Meta(ge=0)] | None = None
 
 
 class PublishPart(wire.Strict):
@@ -55,8 +54,8 @@ def to_request(asked: Asked) -> TransactRequest:
     )
 
 
-def _commit(part: CommitPart, pointer: str) -> Commit:
-    return Commit(part.stream, part.group, parse_offsets(part.offsets, f"{pointer}/offsets"), part.generation)
+def _commit(part: CommitPart, pointer: str) -> messages.Commit:
+    return messages.Commit(part.stream, part.group, parse_offsets(part.offsets, f"{pointer}/offsets"), part.generation)
 
 
 def _publish(part: PublishPart, pointer: str) -> Publish:

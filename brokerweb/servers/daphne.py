@@ -14,6 +14,7 @@ import daphne.server as stock  # first: it chooses Twisted's reactor
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet import reactor as _reactor
+from twisted.internet.interfaces import IPushProducer
 from twisted.logger import ILogObserver, globalLogBeginner
 from twisted.web import http
 from zope.interface import implementer
@@ -70,6 +71,10 @@ class Channel(http.HTTPChannel):
 class Request(WebRequest):
     """A request whose body is bounded while it comes in, in memory: Daphne starts the application once it is whole."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._flow = Flow()
+
     def gotLength(self, length: int | None) -> None:
         self.content = BytesIO()
         self._size = self._stretch = 0
@@ -114,6 +119,53 @@ class Request(WebRequest):
     def _refuse(self) -> None:
         self._refused = True
         self.channel.refuse(TooLarge())
+
+    # Answers that do not end: Twisted takes whatever is written, so that whoever writes has to ask before it writes on.
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.body" and not self.finished and self.channel is not None:
+            if not message.get("more_body", False):
+                self._flow.end(self)
+            elif self.producer is None:
+                self._flow.begin(self)
+        super().handle_reply(message)
+
+    def abort(self) -> None:
+        """Cut the connection; nothing that waits is written."""
+        if self.channel is not None:
+            self.channel.forceAbortClient()
+
+    async def drained(self) -> None:
+        """Wait until the client has taken most of what was sent."""
+        await self._flow.open.wait()
+
+    def connectionLost(self, reason: Any) -> None:
+        self._flow.open.set()
+        super().connectionLost(reason)
+
+
+@implementer(IPushProducer)  # type: ignore[untyped-decorator]  # zope has no types
+class Flow:
+    """Told by the transport when its buffer is full, and when it has room again."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.open.set()
+
+    def begin(self, request: Any) -> None:
+        request.registerProducer(self, True)
+
+    def end(self, request: Any) -> None:
+        if request.producer is self:
+            request.unregisterProducer()
+
+    def pauseProducing(self) -> None:
+        self.open.clear()
+
+    def resumeProducing(self) -> None:
+        self.open.set()
+
+    stopProducing = resumeProducing
 
 
 class Factory(HTTPFactory):
@@ -220,6 +272,11 @@ class Server(stock.Server):
             _, late = await asyncio.wait(running, timeout=lifecycle.GRACE)
             for instance in late:
                 instance.cancel()
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        if scope["type"] == "http":
+            scope["extensions"] = {"brokerweb.link": protocol}
+        return super().create_application(protocol, scope)
 
     def protocol_disconnected(self, protocol: Any) -> None:
         if protocol in self.connections:  # the checker may have been first

@@ -33,6 +33,14 @@ class Http(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._reading, self._in_head, self._received = True, True, 0
         super().on_message_begin()
+        self.scope["extensions"] = {"brokerweb.link": self}
+
+    def abort(self) -> None:
+        """Cut the connection; nothing that waits is written."""
+        self.transport.abort()
+
+    async def drained(self) -> None:
+        """Nothing to wait for: sending waits by itself."""
 
     def on_headers_complete(self) -> None:
         self._in_head, self._received = False, 0

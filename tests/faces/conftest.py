@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Generator, Iterator
 
+import httpx
 import pytest
 
 from tests.clients import Rest
@@ -46,3 +47,16 @@ def queue(rest: Rest, name: str) -> str:
     """A queue of the test's own."""
     rest.declare(name)
     return name
+
+
+@pytest.fixture
+def browser(server: Server) -> Generator[httpx.Client]:
+    """Somebody signed in: session cookie and CSRF token, no token."""
+    with httpx.Client(base_url=server.url) as client:
+        form = {"username": "admin", "password": "password-of-the-real-server-tests"}
+        client.get("/sign-in")
+        form["csrfmiddlewaretoken"] = client.cookies["brokerweb_csrf"]
+        client.post("/sign-in", data=form, headers={"Referer": server.url + "/sign-in"})
+        assert "brokerweb_session" in client.cookies
+        client.headers["X-CSRFToken"] = client.cookies["brokerweb_csrf"]
+        yield client

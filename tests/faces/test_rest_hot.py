@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Generator
 from typing import Any
 
 import httpx
@@ -17,20 +16,6 @@ from tests.clients import Rest
 from tests.eventually import eventually
 from tests.faces.test_rest_queues import refusal
 from tests.server import Server
-
-
-@pytest.fixture
-def browser(server: Server) -> Generator[httpx.Client]:
-    """Somebody signed in: session cookie and CSRF token, no token."""
-    with httpx.Client(base_url=server.url) as client:
-        form = {"username": "admin", "password": "password-of-the-real-server-tests"}
-        client.get("/sign-in")
-        form["csrfmiddlewaretoken"] = client.cookies["brokerweb_csrf"]
-        client.post("/sign-in", data=form, headers={"Referer": server.url + "/sign-in"})
-        assert "brokerweb_session" in client.cookies
-        client.headers["X-CSRFToken"] = client.cookies["brokerweb_csrf"]
-        yield client
-
 
 # Publish
 

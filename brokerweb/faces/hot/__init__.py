@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from brokerweb.core.errors import NotFound
 from brokerweb.core.names import check_name
-from brokerweb.faces.hot import queues, routing, streams
+from brokerweb.faces.hot import groups, queues, routing, streams
 from brokerweb.faces.hot.call import Call, Hot
 
 __all__ = ["CALLS", "Call", "Hot", "answer", "find"]
@@ -20,6 +20,9 @@ CALLS = {
     "POST queues/settle": Hot(queues.settle, "consume", "queue"),
     "POST streams/records": Hot(streams.append, "publish", "stream", 201),
     "GET streams/records": Hot(streams.read, "browse", "stream"),
+    "POST streams/groups/commit": Hot(groups.commit, "consume", "stream"),
+    "POST streams/groups/receive": Hot(groups.receive, "consume", "stream"),
+    "POST streams/groups/settle": Hot(groups.settle, "consume", "stream"),
     "POST topics/messages": Hot(routing.publish, "publish", "topic", 201),
     "POST transact": Hot(routing.transact, None, ""),
 }

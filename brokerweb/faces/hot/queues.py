@@ -26,19 +26,24 @@ async def raw(call: Call) -> bytes:
 
 async def receive(call: Call) -> bytes:
     """Lease messages, waiting for the first if asked to."""
+    return await receive_from(call.name, call)
+
+
+async def receive_from(queue: str | int, call: Call) -> bytes:
+    """``receive`` from a queue by name, or from a shared group's by its queue's id."""
     asked = wire.decode(wire.ReceiveRequest, call.body or b"{}")
     if asked.wait and call.watch:
         async with call.watch() as gone:
-            handout = await _deliver(call, asked, gone)
+            handout = await _deliver(queue, call, asked, gone)
     else:
-        handout = await _deliver(call, asked, None)
+        handout = await _deliver(queue, call, asked, None)
     messages = wire.delivered(handout.messages)
     return b'{"messages":%b,"paused":true}' % messages if handout.paused else b'{"messages":%b}' % messages
 
 
-async def _deliver(call: Call, asked: wire.ReceiveRequest, gone: asyncio.Event | None) -> Handout:
+async def _deliver(queue: str | int, call: Call, asked: wire.ReceiveRequest, gone: asyncio.Event | None) -> Handout:
     handout = await deliver(
-        call.name,
+        queue,
         call.principal,
         limit=asked.max,
         wait=asked.wait,
@@ -47,7 +52,7 @@ async def _deliver(call: Call, asked: wire.ReceiveRequest, gone: asyncio.Event |
         gone=gone,
     )
     if gone is not None and gone.is_set():
-        await release(call.name, handout.messages)
+        await release(queue, handout.messages)
     return handout
 
 
@@ -58,7 +63,7 @@ async def settle(call: Call) -> bytes:
     return b'{"results":%b}' % wire.settled(answers)
 
 
-async def release(queue: str, messages: list[Leased]) -> None:
+async def release(queue: str | int, messages: list[Leased]) -> None:
     """Give back what was leased for somebody who is gone: no failure, at its old place."""
     if given_back := [Settle("release", m.receipt) for m in messages if m.receipt is not None]:
         await aperform(engine.settle, given_back, queue=queue)

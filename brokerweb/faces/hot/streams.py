@@ -6,6 +6,7 @@ from brokerweb.core.errors import Invalid
 from brokerweb.delivery import reading
 from brokerweb.faces import parameters, positions, records, wire
 from brokerweb.faces.hot.call import Call
+from brokerweb.faces.records import Offset, Records
 from brokerweb.storage.run import aperform
 from streams import engine
 from streams.models import MAX_OFFSET
@@ -17,8 +18,8 @@ DEFAULT_LIMIT, MAX_WAIT = 50, 20
 class AppendRequest(wire.Strict):
     """Records to append, all or none; with `expected_offset` to one partition, which must end just there."""
 
-    records: records.Records
-    expected_offset: records.Offset | None = None
+    records: Records
+    expected_offset: Offset | None = None
 
 
 async def append(call: Call) -> bytes:

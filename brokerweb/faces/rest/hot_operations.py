@@ -8,6 +8,7 @@ from typing import Any
 from brokerweb.faces import wire
 from brokerweb.faces.hot.routing import TopicPublishRequest, Transaction
 from brokerweb.faces.hot.streams import AppendRequest
+from brokerweb.faces.positions import Commit
 from brokerweb.faces.rest import paging, routing_shapes, shapes, stream_shapes
 from brokerweb.faces.rest.operations import Operation, Parameter, Permission, on_queue, on_stream, on_topic
 
@@ -102,6 +103,38 @@ OPERATIONS = {
         description="From `offset`, or from `from`, which is `earliest` without either. At the end it waits for the first new "
         "record. An offset below `low` or beyond `end` is 416 with both; where compaction removed it, the next one there is.",
         tag="streams",
+    ),
+    "POST streams/groups/commit": Operation(
+        "commitGroup",
+        on_stream("consume"),
+        "Commit a group's positions",
+        {200: stream_shapes.CommitAnswer},
+        request=Commit,
+        errors=("not_found", "conflict", "offset_out_of_range"),
+        description="The next offset to read, by partition. Below what is committed, or of an old generation, it is 409; beyond "
+        "the end 416.",
+        tag="groups",
+    ),
+    "POST streams/groups/receive": Operation(
+        "receiveRecords",
+        on_stream("consume"),
+        "Receive records of a shared group",
+        {200: stream_shapes.GroupReceiveAnswer},
+        request=wire.ReceiveRequest,
+        request_required=False,
+        errors=("not_found", "conflict"),
+        description="Leases them one by one, as from a queue. A partitioned group is 409.",
+        tag="groups",
+    ),
+    "POST streams/groups/settle": Operation(
+        "settleRecords",
+        on_stream("consume"),
+        "Settle records of a shared group",
+        {200: shapes.SettleAnswer},
+        request=wire.SettleRequest,
+        errors=("not_found", "conflict"),
+        description="Each receipt by itself, as those of a queue.",
+        tag="groups",
     ),
     "POST topics/messages": Operation(
         "publishToTopic",

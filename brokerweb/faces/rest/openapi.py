@@ -80,10 +80,11 @@ def _types() -> list[Any]:
 def _schemas() -> tuple[dict[Any, Any], dict[str, Any]]:
     types = _types()
     references, components = msgspec.json.schema_components(types, ref_template=_REF)
-    message = components["WireMessage"]
-    message["oneOf"] = [{"required": ["body"]}, {"required": ["body_base64"]}]
     both = {"delay": {"type": "number"}, "deliver_at": {"type": "string"}}
-    message["not"] = {"required": list(both), "properties": both}
+    for name in ("WireMessage", "AnyMessage", "WireRecord"):
+        components[name]["oneOf"] = [{"required": ["body"]}, {"required": ["body_base64"]}]
+    for name in ("WireMessage", "AnyMessage"):
+        components[name]["not"] = {"required": list(both), "properties": both}
     ways = {**both, "due_at": {"type": "string"}}
     components["Reschedule"]["oneOf"] = [{"required": [name], "properties": {name: ways[name]}} for name in ways]
     for name in ("PurgeRequest", "RedriveRequest"):
@@ -130,7 +131,7 @@ def _answers(described: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
             found[str(status)] = {"description": "Done"}
             continue
         schema = {"anyOf": [schemas[k] for k in kind]} if isinstance(kind, tuple) else schemas[kind]
-        found[str(status)] = {"description": "Done", "content": {"application/json": {"schema": schema}}}
+        found[str(status)] = {"description": "Done", "content": {described.media_type: {"schema": schema}}}
     return found
 
 

@@ -70,6 +70,7 @@ class Operation:
     answers: Mapping[int, Any]  # status -> the type of its body, or None for none
     request: Any = None  # the type of the body
     request_required: bool = True
+    media_type: str = "application/json"  # of its answers
     raw: bool = False  # any body, described by the request's headers
     parameters: tuple[Parameter, ...] = ()
     errors: tuple[str, ...] = ()  # codes besides those that any call may meet

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from brokerweb.faces.rest.base import ApiView
 from brokerweb.faces.rest.connections import ConnectionsView, ConnectionView
+from brokerweb.faces.rest.groups import DeadView, GroupsView, GroupView, RedriveDeadView, SeekView, UndoView
 from brokerweb.faces.rest.hot_calls import Hot
 from brokerweb.faces.rest.jobs import JobsView, JobView, ReplayView
 from brokerweb.faces.rest.messages import MessagesView, MessageView, PurgeView, RedriveView, RequeueView
 from brokerweb.faces.rest.queues import PauseView, QueuesView, QueueView, ResumeView
+from brokerweb.faces.rest.streams import LiveView, StreamsView, StreamView
 from brokerweb.faces.rest.tokens import TokensView, TokenView
+from brokerweb.faces.rest.topics import RouteView, TopicsView, TopicView
 
 # A path alone has nothing but hot calls.
 _PATHS: tuple[tuple[str, type[ApiView]] | str, ...] = (
@@ -24,7 +27,24 @@ _PATHS: tuple[tuple[str, type[ApiView]] | str, ...] = (
     ("queues/{q}/resume", ResumeView),
     ("queues/{q}/purge", PurgeView),
     ("queues/{q}/redrive", RedriveView),
+    ("streams", StreamsView),
+    ("streams/{s}", StreamView),
+    "streams/{s}/records",
+    ("streams/{s}/live", LiveView),
     ("streams/{s}/replay", ReplayView),
+    ("streams/{s}/groups", GroupsView),
+    ("streams/{s}/groups/{g}", GroupView),
+    "streams/{s}/groups/{g}/commit",
+    ("streams/{s}/groups/{g}/seek", SeekView),
+    ("streams/{s}/groups/{g}/undo", UndoView),
+    "streams/{s}/groups/{g}/receive",
+    "streams/{s}/groups/{g}/settle",
+    ("streams/{s}/groups/{g}/dead", DeadView),
+    ("streams/{s}/groups/{g}/redrive", RedriveDeadView),
+    ("topics", TopicsView),
+    ("topics/{t}", TopicView),
+    "topics/{t}/messages",
+    ("topics/{t}/route", RouteView),
     "transact",
     ("jobs", JobsView),
     ("jobs/{id}", JobView),

@@ -341,16 +341,21 @@ class TokenList(Struct):
 
 
 class Subscription(Struct):
-    """What a connection consumes, and how much of it is unsettled."""
+    """What a connection consumes of a `queue`, and how much of it is unsettled; or of a `stream`, and how far it has come."""
 
     sub: str
-    queue: str
     prefetch: Count
-    unsettled: Count
+    queue: str | UnsetType = UNSET
+    unsettled: Count | UnsetType = UNSET
+    ack: Literal["explicit", "none"] | UnsetType = UNSET
+    stream: str | UnsetType = UNSET
+    group: str | UnsetType = UNSET
+    credit: int | UnsetType = UNSET
+    positions: dict[str, str] | UnsetType = UNSET
 
 
 class Connection(Struct):
-    """A live WebSocket."""
+    """A live WebSocket, or an answer of server-sent events (`protocol` is `sse`)."""
 
     id: str
     owner: str

@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from brokerweb.faces.positions import Offsets
-from brokerweb.faces.rest.shapes import Backoff, BackoffSettings, Count, Counts, Instant, LeaseSetting, Name
+from brokerweb.faces.rest.shapes import Backoff, BackoffSettings, Count, Counts, Delivered, Instant, LeaseSetting, Message, Name
 from brokerweb.faces.wire import Strict
 
 OffsetText = Annotated[str, Meta(pattern="^[0-9]{1,13}$")]
@@ -30,6 +29,14 @@ class StreamSettings(Strict):
     max_body_bytes: Annotated[int, Meta(ge=1, le=5242880)] | UnsetType | None = UNSET
 
 
+class StreamRates(Struct):
+    """Records per second over the last ten seconds: appended, and taken by retention and by compaction."""
+
+    appended: float
+    trimmed: float
+    compacted: float
+
+
 class Stream(Struct):
     """A stream: its settings, and by partition the oldest offset there is, the next one, how many records and bytes."""
 
@@ -46,6 +53,7 @@ class Stream(Struct):
     end: ByPartition
     records: dict[str, Count]
     bytes: dict[str, Count]
+    rates: StreamRates
 
 
 class StreamList(Struct):
@@ -160,6 +168,40 @@ class Group(Struct):
     counts: Counts | UnsetType = UNSET
 
 
+class DeadRecord(Message, kw_only=True):
+    """A copy of a record that a shared group could not handle, and where that is, or was."""
+
+    partition: Count | None
+    offset: OffsetText | None
+
+
+class DeadList(Struct):
+    """A page of dead records by id."""
+
+    items: list[DeadRecord]
+    next: str | None
+
+
+class RedriveDead(Strict):
+    """Which dead records to put back: all, or those of the `filter` (`key` or `ids`)."""
+
+    filter: dict[str, Any] = {}
+    dry_run: bool = False
+
+
+class DeliveredRecord(Delivered, kw_only=True):
+    """A record as a shared group hands it out."""
+
+    partition: Count
+    offset: OffsetText
+
+
+class GroupReceiveAnswer(Struct):
+    """What was handed out."""
+
+    messages: list[DeliveredRecord]
+
+
 class GroupList(Struct):
     """A page of groups by name."""
 
@@ -167,11 +209,10 @@ class GroupList(Struct):
     next: str | None
 
 
-class CommitRequest(Strict):
-    """Everything below these offsets is done. The `generation` is needed while the group has members."""
+class CommitAnswer(Struct):
+    """What is committed now, of what was asked."""
 
-    offsets: Offsets
-    generation: Annotated[int, Meta(ge=0)] | None = None
+    committed: ByPartition
 
 
 class SeekRequest(Strict):

@@ -1,0 +1,262 @@
+"""Server-sent events of a stream, on both servers: order, resumption, line ends, slow clients, and every way it ends."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.clients import Json, Rest
+from tests.eventually import eventually
+from tests.faces.events import Following, follow
+from tests.server import TOKEN, Server
+
+
+@pytest.fixture
+def rest(either: Server) -> Iterator[Rest]:
+    with either.rest() as client:
+        yield client
+
+
+@pytest.fixture
+def stream(rest: Rest, name: str) -> str:
+    rest.call("PUT", f"/streams/{name}", {"partitions": 2})
+    return name
+
+
+def append(rest: Rest, stream: str, *bodies: Any, partition: int = 0) -> None:
+    rest.call("POST", f"/streams/{stream}/records", {"records": [{"body": b, "partition": partition} for b in bodies]})
+
+
+def connections(rest: Rest, stream: str) -> list[Json]:
+    items = rest.call("GET", "/connections", None, limit=1000)["items"]
+    return [item for item in items if any(s.get("stream") == stream for s in item["subscriptions"])]
+
+
+def bodies(following: Following, n: int) -> list[Any]:
+    return [event.json["body"] for event in following.take(n)]
+
+
+# What comes
+
+
+def test_records_come_as_they_are_appended_with_the_whole_position(either: Server, rest: Rest, stream: str) -> None:
+    append(rest, stream, "before")
+    with follow(either, stream) as live:
+        assert live.response.headers["content-type"] == "text/event-stream"
+        assert live.response.headers["cache-control"] == "no-store"
+        append(rest, stream, "a", "b")
+        append(rest, stream, "c", partition=1)
+        events = live.take(3)
+    assert [event.kind for event in events] == ["record"] * 3
+    assert [event.json["body"] for event in events] == ["a", "b", "c"]
+    assert [event.id for event in events] == ["0-2,1-0", "0-3,1-0", "0-3,1-1"]
+    assert (events[2].json["partition"], events[2].json["offset"]) == (1, "0")
+
+
+def test_it_begins_where_it_is_asked_to(either: Server, rest: Rest, stream: str) -> None:
+    append(rest, stream, *range(5))
+    with follow(either, stream, **{"from": "earliest"}) as live:
+        assert bodies(live, 5) == [0, 1, 2, 3, 4]
+    with follow(either, stream, **{"from": "0-3,1-0"}) as live:
+        assert bodies(live, 2) == [3, 4]
+    with follow(either, stream, **{"from": "2020-01-01T00:00:00Z"}) as live:
+        assert bodies(live, 5) == [0, 1, 2, 3, 4]
+
+
+def test_last_event_id_goes_on_without_a_gap_whatever_from_says(either: Server, rest: Rest, stream: str) -> None:
+    append(rest, stream, *range(4))
+    with follow(either, stream, **{"from": "earliest"}) as live:
+        (*_, second) = live.take(2)
+    append(rest, stream, 4)
+    with follow(either, stream, last=second.id, **{"from": "earliest"}) as live:
+        assert bodies(live, 3) == [2, 3, 4]
+
+
+def test_a_client_that_saw_nothing_yet_knows_where_it_was(either: Server, rest: Rest, stream: str) -> None:
+    append(rest, stream, "before")
+    with follow(either, stream) as live:
+        assert next(live.response.iter_lines()) == "id: 0-1,1-0"
+    append(rest, stream, "missed")
+    with follow(either, stream, last="0-1,1-0") as live:
+        assert bodies(live, 1) == ["missed"]
+
+
+def test_a_partition_that_is_added_is_followed_too(either: Server, rest: Rest, stream: str) -> None:
+    with follow(either, stream) as live:
+        rest.call("PUT", f"/streams/{stream}", {"partitions": 3})
+        append(rest, stream, "new", partition=2)
+        (event,) = live.take(1)
+    assert (event.json["body"], event.id) == ("new", "0-0,1-0,2-1")
+    with follow(either, stream, last="0-0,1-0") as live:
+        assert bodies(live, 1) == ["new"]
+
+
+def test_every_line_of_a_body_is_prefixed(either: Server, rest: Rest, stream: str) -> None:
+    text = b'{"a":\n1,\r\n"b":\r"x\\ny"}'
+    rest.http.post(f"/streams/{stream}/records", content=b'{"records":[{"body":%b,"partition":0}]}' % text).raise_for_status()
+    with follow(either, stream, **{"from": "earliest"}) as live:
+        (event,) = live.take(1)
+    assert event.json["body"] == {"a": 1, "b": "x\ny"}
+    assert sum(line.startswith("data: ") for line in live.lines) == 4
+
+
+def test_a_backlog_and_what_comes_meanwhile_arrive_once_and_in_order(either: Server, rest: Rest, stream: str) -> None:
+    for start in range(0, 3000, 1000):
+        append(rest, stream, *range(start, start + 1000))
+    with follow(either, stream, **{"from": "earliest"}) as live:
+        first = bodies(live, 100)
+        append(rest, stream, *range(3000, 3500))
+        assert first + bodies(live, 3400) == list(range(3500))
+
+
+def test_binary_records_come_as_base64(either: Server, rest: Rest, stream: str) -> None:
+    rest.call("POST", f"/streams/{stream}/records", {"records": [{"body_base64": "AAE=", "partition": 0}]})
+    with follow(either, stream, **{"from": "earliest"}) as live:
+        assert live.take(1)[0].json["body_base64"] == "AAE="
+
+
+# Who may, and what is refused
+
+
+@pytest.mark.parametrize(
+    ("last", "query", "status"),
+    [
+        ("nonsense", {}, 400),
+        ("0-1,", {}, 400),
+        ("7-1", {}, 400),
+        ("0-99", {}, 416),
+        (None, {"from": "soon"}, 400),
+        (None, {"x": "1"}, 400),
+        (None, {"token": TOKEN}, 400),
+    ],
+)
+def test_where_nobody_can_be_is_refused(
+    either: Server, stream: str, last: str | None, query: dict[str, str], status: int
+) -> None:
+    with follow(either, stream, last=last, **query) as live:
+        live.response.read()
+        assert (live.response.status_code, live.response.headers["content-type"]) == (status, "application/problem+json")
+        if status == 416:
+            assert (live.response.json()["low"], live.response.json()["end"]) == ("0", "0")
+
+
+def test_it_needs_browse_and_somebody(either: Server, rest: Rest, stream: str) -> None:
+    url = f"{either.url}/api/v1/streams/{stream}/live"
+    assert httpx.get(url).status_code == 401
+    assert httpx.get(url, params={"access_token": TOKEN}).status_code == 401
+    for grants, status in (([{"pattern": stream, "verbs": ["consume"]}], 403), ([], 403)):
+        token = rest.call("POST", "/tokens", {"name": "t", "grants": grants})["token"]
+        assert httpx.get(url, headers={"Authorization": f"Bearer {token}"}).status_code == status
+    assert rest.http.get("/streams/nobody/live").status_code == 404
+    assert rest.http.post(f"/streams/{stream}/live").status_code == 405
+    assert rest.http.head(f"/streams/{stream}/live").headers["content-type"] == "text/event-stream"
+
+
+def test_a_browser_follows_with_its_session(browser: httpx.Client, server: Server) -> None:
+    with server.rest() as rest:
+        rest.call("PUT", "/streams/for-browsers")
+        append(rest, "for-browsers", 1)
+        del browser.headers["X-CSRFToken"]
+        with browser.stream("GET", "/api/v1/streams/for-browsers/live", params={"from": "earliest"}) as response:
+            assert bodies(Following(response), 1) == [1]
+        refused = browser.get("/api/v1/streams/for-browsers/live", headers={"Authorization": "Bearer wrong"})
+        assert refused.status_code == 401
+
+
+# How it ends
+
+
+def test_it_ends_with_the_stream(either: Server, rest: Rest, stream: str) -> None:
+    with follow(either, stream) as live:
+        append(rest, stream, 1)
+        live.take(1)
+        rest.call("DELETE", f"/streams/{stream}")
+        (closed,) = live.rest()
+    assert (closed.kind, closed.json["code"]) == ("closed", "not_found")
+
+
+def test_it_ends_when_the_token_does(either: Server, rest: Rest, stream: str) -> None:
+    made = rest.call("POST", "/tokens", {"name": "t", "grants": [{"pattern": stream, "verbs": ["browse"]}]})
+    with follow(either, stream, token=made["token"]) as live:
+        append(rest, stream, 1)
+        live.take(1)
+        rest.call("DELETE", f"/tokens/{made['id']}")
+        (closed,) = live.rest()
+    assert (closed.kind, closed.json["code"]) == ("closed", "unauthenticated")
+
+
+def test_an_operator_sees_it_and_ends_it(either: Server, rest: Rest, stream: str) -> None:
+    with follow(either, stream) as live:
+        append(rest, stream, 1)
+        live.take(1)
+        (mine,) = connections(rest, stream)
+        assert mine["protocol"] == "sse"
+        rest.call("DELETE", f"/connections/{mine['id']}")
+        assert live.rest() == []
+    eventually(lambda: not connections(rest, stream), 5, why="it is gone")
+
+
+def test_a_client_that_goes_is_forgotten(either: Server, rest: Rest, stream: str) -> None:
+    with follow(either, stream) as live:
+        append(rest, stream, 1)
+        live.take(1)
+        assert len(connections(rest, stream)) == 1
+    eventually(lambda: not connections(rest, stream), 5, why="it is gone")
+
+
+def test_it_ends_when_the_node_stops(tmp_path: Path, either: Server) -> None:
+    with Server(tmp_path / "data", kind=either.kind) as server:
+        server.start()
+        with server.rest() as rest:
+            rest.call("PUT", "/streams/s", {"partitions": 2})
+            with follow(server, "s") as live:
+                append(rest, "s", 1)
+                live.take(1)
+                begun = time.monotonic()
+                stopped: list[int] = []
+                stopping = threading.Thread(target=lambda: stopped.append(server.terminate()))
+                stopping.start()
+                assert live.rest() == []
+                stopping.join(20)
+        assert stopped == [0]
+        assert time.monotonic() - begun < 10
+
+
+# Slow clients
+
+
+def test_a_slow_client_holds_up_nobody_and_costs_little(either: Server, rest: Rest, stream: str) -> None:
+    """It stops reading while 60 MB are appended: others get everything, the server's memory does not, and it catches up."""
+    with socket.create_connection(("127.0.0.1", either.port)) as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.sendall(
+            f"GET /api/v1/streams/{stream}/live?from=earliest HTTP/1.1\r\nHost: 127.0.0.1:{either.port}\r\n"
+            f"Authorization: Bearer {TOKEN}\r\n\r\n".encode()
+        )
+        eventually(lambda: connections(rest, stream), 5, why="it is there")
+        before = resident(either)
+        with follow(either, stream) as live:
+            for n in range(30):
+                append(rest, stream, *(f"{n}-{i}" + "x" * 200_000 for i in range(10)))
+                assert len(live.take(10)) == 10
+        assert resident(either) - before < 40_000_000
+        held = int(connections(rest, stream)[0]["subscriptions"][0]["positions"]["0"])
+        assert held < 100, "it was not read ahead of for ever"
+        reader = slow.makefile("rb")
+        for n in range(30):
+            for i in range(10):
+                line = next(line for line in iter(reader.readline, b"") if line.startswith(b"data: "))
+                assert json.loads(line[6:])["body"].startswith(f"{n}-{i}x")
+
+
+def resident(server: Server) -> int:
+    pages = int(Path(f"/proc/{server.pid}/statm").read_text().split()[1])
+    return pages * 4096
