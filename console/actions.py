@@ -13,10 +13,13 @@ from brokerweb.core import clock
 from brokerweb.core.errors import Invalid, NotFound
 from brokerweb.delivery import connections
 from brokerweb.identity import tokens
-from console import confirm
+from brokerweb.jobs.bulk import start_purge
+from brokerweb.jobs.models import Job
+from console import confirm, typed
 from console.deeds import audited, deed, telling
 from console.page import SignedIn, action, back, form
 from queues import control
+from streams import control as streams
 
 LONGEST_DELAY = 366 * 86_400
 
@@ -52,8 +55,11 @@ def purge(request: SignedIn, name: str) -> HttpResponseBase:
         return asked.page()
     with telling(request) as say:
         deed(request, "queue.purge", f"queue:{name}", states=asked.states).record()
-        affected = control.purge_all(name, asked.chosen)
-        say(f"Purged {affected:,} message{'s' * (affected != 1)}.")
+        done = start_purge(name, asked.chosen, by=request.principal.name)
+        if isinstance(done, Job):
+            say(f"Job {done.pk} purges them.")
+            return redirect("console:job", done.pk)
+        say(f"Purged {done:,} message{'s' * (done != 1)}.")
     return redirect("console:queue", name)
 
 
@@ -67,6 +73,18 @@ def delete(request: SignedIn, name: str) -> HttpResponseBase:
     with telling(request, f"Queue {name} is deleted."):
         audited(deed(request, "queue.delete", f"queue:{name}"), control.delete, name)
     return redirect("console:queues")
+
+
+@form
+def delete_stream(request: SignedIn, name: str) -> HttpResponseBase:
+    """Delete the stream with all it holds."""
+    request.principal.require("manage", "stream", name)
+    asked = typed.of_stream(request, name)
+    if not asked.confirmed:
+        return asked.page()
+    with telling(request, f"Stream {name} is deleted."):
+        audited(deed(request, "stream.delete", f"stream:{name}"), streams.delete, name)
+    return redirect("console:streams")
 
 
 @action

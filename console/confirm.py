@@ -12,6 +12,8 @@ from django.urls import reverse
 from brokerweb.core.errors import NotFound
 from brokerweb.delivery import connections
 from brokerweb.identity import tokens
+from brokerweb.jobs import bulk
+from brokerweb.routing import topics
 from console.dead_letters import instant
 from console.page import SignedIn, render
 from console.reading import STATES
@@ -22,7 +24,8 @@ from queues.models import Queue
 from queues.states import STATE_NAMES, State
 
 
-def _render(request: SignedIn, title: str, text: str, status: int = 200, **context: Any) -> HttpResponse:
+def confirmation(request: SignedIn, title: str, text: str, status: int = 200, **context: Any) -> HttpResponse:
+    """The page of a deed to be confirmed."""
     return render(request, "console/confirm.html", status, title=title, text=text, **context)
 
 
@@ -33,7 +36,8 @@ def _of_queue(name: str) -> dict[str, Any]:
     }
 
 
-def _typed(name: str) -> dict[str, Any]:
+def typed_name(name: str) -> dict[str, Any]:
+    """The name that must be typed."""
     return {"typed": name, "typed_pattern": re.sub(r"([.])", r"\\\1", name)}
 
 
@@ -68,7 +72,7 @@ class Purge:
         seen: dict[str, Any] = browse.preview(self.queue, self.chosen, "purge")
         counts, n = browse.counts([self.queue.pk])[self.queue.pk], seen["matched"]
         facts = [("Matched", number(n)), ("Published", _range(seen))] if n else [("Matched", "0: nothing to purge")]
-        return _render(
+        return confirmation(
             self.request,
             f"Purge {self.queue.name}",
             "Purged messages are deleted for good. Nothing has been deleted yet.",
@@ -76,10 +80,11 @@ class Purge:
             error="The name was not typed as it is." if self.posted else "",
             facts=facts,
             samples=browse.page(self.queue, self.chosen, limit=browse.SAMPLES).items,
+            job=n > bulk.LIMIT,
             choices=[(state, counts[state], state in self.states) for state in STATES],
             button=f"Purge {n:,} message{'s' * (n != 1)}",
             nothing=not n,
-            **_typed(self.queue.name),
+            **typed_name(self.queue.name),
             **_of_queue(self.queue.name),
         )
 
@@ -111,7 +116,9 @@ class Delete:
         total = sum(counts.values())
         facts = [(STATE_WORDS.get(state, state).capitalize(), number(counts[state])) for state in STATES if counts[state]]
         facts.append(("Consumers", number(connections.consumers(self.queue.pk))))
-        return _render(
+        if led := topics.bound_to(f"queue:{name}"):
+            facts.append(("Topics that lead here", ", ".join(led)))
+        return confirmation(
             self.request,
             f"Delete {name}",
             "The queue, its settings and everything it holds are deleted for good. Its consumers are told.",
@@ -119,7 +126,7 @@ class Delete:
             error="The name was not typed as it is." if posted else "",
             facts=facts,
             button=f"Delete the queue and {total:,} message{'s' * (total != 1)}",
-            **_typed(name),
+            **typed_name(name),
             **_of_queue(name),
         )
 
@@ -132,7 +139,7 @@ def pause(request: SignedIn, name: str) -> HttpResponse:
         ("Ready", number(browse.counts([queue.pk])[queue.pk]["ready"])),
     ]
     text = "Nothing is handed out until you resume. Publishing and settling go on, subscriptions stay."
-    return _render(request, f"Pause {name}", text, facts=facts, reason=True, mild=True, button="Pause", **_of_queue(name))
+    return confirmation(request, f"Pause {name}", text, facts=facts, reason=True, mild=True, button="Pause", **_of_queue(name))
 
 
 def delete_message(request: SignedIn, name: str, message_id: int) -> HttpResponse:
@@ -142,7 +149,7 @@ def delete_message(request: SignedIn, name: str, message_id: int) -> HttpRespons
     page = _of_queue(name) | {"cancel": reverse("console:message", args=[name, message_id])}
     text = "The message is deleted for good, whatever its state; a consumer that holds it can no longer settle it."
     facts = [("Published", when(message.published_at)), ("Failures", number(message.failures))]
-    return _render(
+    return confirmation(
         request, f"Delete message {message_id}", text, facts=facts, samples=[message], button="Delete 1 message", **page
     )
 
@@ -152,10 +159,10 @@ def close(request: SignedIn, connection_id: str) -> HttpResponse:
     found = next((c for c in connections.snapshot() if c["id"] == connection_id), None)
     if found is None:
         raise NotFound("There is no such connection.")
-    held = sum(sub["unsettled"] for sub in found["subscriptions"])
+    held = sum(sub.get("unsettled", 0) for sub in found["subscriptions"])
     facts = [("Client", found["name"]), ("Address", found["address"]), ("Subscriptions", number(len(found["subscriptions"])))]
     place = reverse("console:connections")
-    return _render(
+    return confirmation(
         request,
         "Close a connection",
         "The socket is closed with 4009. What it holds goes back to its place in the queue, without counting as a failure.",
@@ -172,6 +179,6 @@ def revoke(request: SignedIn, token_id: int) -> HttpResponse:
     facts = [(str(grant), ", ".join(grant.verbs)) for grant in token.grants.all()]
     facts.append(("Last used", f"{age(token.last_used_at)} ago" if token.last_used_at else "never"))
     text = "It is refused at once, and its live connections are closed. It cannot be taken back."
-    return _render(
+    return confirmation(
         request, f"Revoke {token.name}", text, facts=facts, button="Revoke the token", crumbs=[("Tokens", place)], cancel=place
     )

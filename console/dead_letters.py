@@ -15,9 +15,11 @@ from brokerweb.core import clock
 from brokerweb.core.errors import Invalid
 from brokerweb.core.names import NAME
 from brokerweb.identity.principal import Principal
+from brokerweb.jobs import bulk
+from brokerweb.jobs.models import Job
 from console.filters import LIMIT, DeadLetters
 from console.reading import dead_by_queue
-from queues import browse, control, filters
+from queues import browse, filters
 from queues.filters import MAX_IDS, MessageFilter
 from queues.models import Message, Queue
 from queues.states import State
@@ -78,9 +80,15 @@ class Plan:
     def matched(self) -> int:
         return sum(part.matched for part in self.parts)
 
-    def carry_out(self, to: str | None) -> int:
-        """Move them; how many that were. Raises BrokerError."""
-        return sum(control.redrive_all(part.queue, part.chosen, to=to) for part in self.parts)
+    @property
+    def by_job(self) -> bool:
+        """Whether some of it is more than is done at once."""
+        return any(part.matched > bulk.LIMIT for part in self.parts)
+
+    def carry_out(self, to: str | None, *, rate: float | None, by: str) -> tuple[int, list[Job]]:
+        """Move them; how many that were, and the jobs that move the others. Raises BrokerError."""
+        done = [bulk.start_redrive(part.queue, part.chosen, to=to, rate=rate, by=by) for part in self.parts]
+        return sum(n for n in done if isinstance(n, int)), [job for job in done if isinstance(job, Job)]
 
 
 def plan(principal: Principal, asked: QueryDict) -> Plan:

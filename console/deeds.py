@@ -14,6 +14,7 @@ from brokerweb.identity.principal import Principal
 from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import Transaction
 from console.advice import advice
+from console.forms import BrokerForm
 from console.page import SignedIn
 
 
@@ -63,3 +64,17 @@ def telling(request: SignedIn, said: str = "") -> Iterator[Callable[[str], None]
         messages.error(request, error.detail, extra_tags=f"{error.code}|{advice(error)}")
     else:
         messages.success(request, words[-1])
+
+
+def carried_out(asked: BrokerForm, act: Callable[[], object]) -> bool:
+    """Whether the form was posted and its deed is done; what the verb refuses stands at its field then. Raises Forbidden."""
+    if not (asked.is_bound and asked.is_valid()):
+        return False
+    try:
+        act()
+    except Forbidden:
+        raise
+    except BrokerError as error:
+        asked.refuse(error)
+        return False
+    return True

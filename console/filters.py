@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from brokerweb.core.names import NAME
+from brokerweb.core.names import KINDS, NAME
 from queues.filters import MAX_KEY_BYTES, MessageFilter, parse
 from queues.states import DEAD_REASONS, STATE_NAMES
 
@@ -42,6 +42,93 @@ class QueueFilter:
 
     def page_after(self, name: str) -> str:
         return _query(prefix=self.prefix, show=self.show, after=name)
+
+
+@dataclass(frozen=True, slots=True)
+class NameFilter:
+    """Streams or topics by the beginning of their name; ``after`` is a cursor."""
+
+    prefix: str = ""
+    after: str = ""
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> NameFilter:
+        return cls(query.get("prefix", "").strip()[:200], query.get("after", "")[:1_000])
+
+    @property
+    def active(self) -> bool:
+        return bool(self.prefix)
+
+    @property
+    def first_page(self) -> str:
+        return _query(prefix=self.prefix)
+
+    def page_after(self, cursor: str) -> str:
+        return _query(prefix=self.prefix, after=cursor)
+
+
+@dataclass(frozen=True, slots=True)
+class JobsOf:
+    """Jobs of everything, or of one target; ``after`` is a cursor."""
+
+    target: str = ""
+    after: str = ""
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> JobsOf:
+        kind, _, name = query.get("target", "").partition(":")
+        known = kind in KINDS and NAME.fullmatch(name)
+        return cls(f"{kind}:{name}" if known else "", query.get("after", "")[:1_000])
+
+    @property
+    def active(self) -> bool:
+        return bool(self.target)
+
+    @property
+    def first_page(self) -> str:
+        return _query(target=self.target)
+
+    def page_after(self, cursor: str) -> str:
+        return _query(target=self.target, after=cursor)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsOf:
+    """Records of one partition: upwards from an offset, an end or an instant; or, newest first, those before an offset."""
+
+    partition: int = 0
+    begin: str = "latest"
+    offset: int | None = None
+    before: int | None = None
+    time: str = ""
+    choices = (("latest", "The newest"), ("earliest", "The oldest"), ("offset", "From offset"), ("time", "From time (UTC)"))
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> RecordsOf:
+        offset, before = _digits(query.get("offset", "")), _digits(query.get("before", ""))
+        begin = query.get("from", "latest" if offset is None else "offset")
+        known = begin in dict(cls.choices) and (begin != "offset" or offset is not None)
+        partition = _digits(query.get("partition", "")[:9]) or 0
+        return cls(partition, begin if known else "latest", offset, before, query.get("time", "").strip()[:40])
+
+    @property
+    def newest_first(self) -> bool:
+        return self.before is not None or self.begin == "latest"
+
+    @property
+    def active(self) -> bool:
+        return self.before is not None or self.begin != "latest"
+
+    def upwards(self, offset: int) -> str:
+        return urlencode({"partition": self.partition, "from": "offset", "offset": offset})
+
+    def downwards(self, before: int | None) -> str:
+        """The query of what is before an offset; of the newest without one."""
+        return urlencode({"partition": self.partition} | ({} if before is None else {"before": before}))
+
+
+def _digits(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 14 else None
 
 
 @dataclass(frozen=True, slots=True)

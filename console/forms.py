@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from queues.models import Message, Queue
 from queues.settings import BACKOFF, SETTINGS
 
 _AREA = {"spellcheck": "false", "class": "mono"}
+_PLACE = re.compile(r"^/message|^/(?:records|messages)/\d+")
 
 
 class BrokerForm(forms.Form):
@@ -78,33 +80,77 @@ class SettingsForm(BrokerForm):
         return {name: None if value == "" else value for name, value in given.items()} | {"backoff": backoff}
 
 
-class NewQueueForm(SettingsForm):
-    """A queue to be made."""
+PLAIN = {"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}  # of fields for names and the like
 
-    name = forms.CharField(
+
+def name_field() -> forms.CharField:
+    """The name of something new."""
+    return forms.CharField(
         max_length=200,
         help_text="Letters, digits, '.', '_', '-'. Dots make families: orders.created.",
-        widget=forms.TextInput(attrs={"autofocus": True, "autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}),
+        widget=forms.TextInput(attrs={"autofocus": True, **PLAIN}),
     )
 
 
-class MessageForm(BrokerForm):
-    """A message to publish, or an edited copy of one."""
+class NewQueueForm(SettingsForm):
+    """A queue to be made."""
+
+    name = name_field()
+
+
+class BodyForm(BrokerForm):
+    """What queues, streams and topics all take: a body, and what goes with it."""
 
     body = forms.CharField(strip=False, required=False, widget=forms.Textarea(attrs={"rows": 9, **_AREA}))
     kind = forms.ChoiceField(label="Body is", choices=[("json", "JSON"), ("text", "Text"), ("base64", "Base64 of bytes")])
     content_type = forms.CharField(required=False, help_text="Empty: by the kind of body.")
     key = forms.CharField(required=False, strip=False)
-    priority = forms.IntegerField(required=False, help_text="0 to 9, the highest first; 4.")
-    delay = forms.FloatField(required=False, label="Delay (s)")
-    ttl = forms.FloatField(required=False, label="Time to live (s)", help_text="Empty: the queue's.")
     headers = forms.CharField(
         required=False, help_text="One a line, name: value; or a JSON object.", widget=forms.Textarea(attrs={"rows": 3, **_AREA})
     )
     reply_to = forms.CharField(required=False, help_text="queue:NAME")
     correlation_id = forms.CharField(required=False)
     dedup_id = forms.CharField(required=False, help_text="A second one with this id is not stored.")
-    OPTIONS = ("content_type", "key", "priority", "delay", "ttl", "reply_to", "correlation_id", "dedup_id")
+    OPTIONS: tuple[str, ...] = ("content_type", "key", "reply_to", "correlation_id", "dedup_id")
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something stands in the part that is folded away."""
+        return any(self[name].value() for name in ("headers", "reply_to", "correlation_id", "dedup_id"))
+
+    def field_at(self, pointer: str) -> str:
+        name = _PLACE.sub("", pointer).strip("/").partition("/")[0]
+        return "body" if name == "body_base64" else name
+
+    def as_json(self) -> bytes:
+        """The message as REST would have it. Raises Invalid."""
+        given = self.cleaned_data
+        parts = {name: given[name] for name in self.OPTIONS if given[name] not in (None, "")}
+        try:
+            parts["headers"] = headers_of(given["headers"])
+        except Invalid as error:
+            raise Invalid.at("/headers", error.extra["errors"][0]["detail"]) from None
+        body = given["body"].replace("\r\n", "\n")
+        if given["kind"] == "json":
+            parts["body"] = msgspec.Raw(_json(body))
+        else:
+            parts["body_base64"] = _bytes(body, given["kind"])
+            parts.setdefault("content_type", "text/plain; charset=utf-8" if given["kind"] == "text" else None)
+        return msgspec.json.encode(parts)
+
+
+class QueueFields(forms.Form):
+    """What is for queues, on the way through a topic too."""
+
+    priority = forms.IntegerField(required=False, help_text="0 to 9, the highest first; 4.")
+    delay = forms.FloatField(required=False, label="Delay (s)")
+    ttl = forms.FloatField(required=False, label="Time to live (s)", help_text="Empty: the queue's.")
+
+
+class MessageForm(QueueFields, BodyForm):
+    """A message to publish, or an edited copy of one."""
+
+    OPTIONS = (*BodyForm.OPTIONS, "priority", "delay", "ttl")
 
     @classmethod
     def of(cls, message: Message) -> MessageForm:
@@ -114,30 +160,9 @@ class MessageForm(BrokerForm):
         kept = {name: getattr(message, name) for name in ("content_type", "key", "priority", "reply_to", "correlation_id")}
         return cls(initial={"body": body, "kind": kind, "ttl": plain(message.ttl), "headers": _lines(headers), **kept})
 
-    @property
-    def has_more(self) -> bool:
-        """Whether something stands in the part that is folded away."""
-        return any(self[name].value() for name in ("headers", "reply_to", "correlation_id", "dedup_id"))
-
-    def field_at(self, pointer: str) -> str:
-        name = pointer.removeprefix("/message").strip("/").partition("/")[0]
-        return "body" if name == "body_base64" else name
-
     def message(self) -> NewMessage:
         """The message as the verbs take it. Raises Invalid."""
-        given = self.cleaned_data
-        parts = {name: given[name] for name in self.OPTIONS if given[name] not in (None, "")}
-        try:
-            parts["headers"] = _headers(given["headers"])
-        except Invalid as error:
-            raise Invalid.at("/headers", error.extra["errors"][0]["detail"]) from None
-        body = given["body"].replace("\r\n", "\n")
-        if given["kind"] == "json":
-            parts["body"] = msgspec.Raw(_json(body))
-        else:
-            parts["body_base64"] = _bytes(body, given["kind"])
-            parts.setdefault("content_type", "text/plain; charset=utf-8" if given["kind"] == "text" else None)
-        return wire.to_one(wire.decode(wire.WireMessage, msgspec.json.encode(parts)))
+        return wire.to_one(wire.decode(wire.WireMessage, self.as_json()))
 
 
 def _editable(body: bytes, binary: bool) -> tuple[str, str]:
@@ -172,10 +197,11 @@ def _bytes(body: str, kind: str) -> bytes:
 def _lines(headers: Mapping[str, str]) -> str:
     """Headers a line each where that loses nothing, else as JSON."""
     lines = "\n".join(f"{name}: {value}" for name, value in headers.items())
-    return lines if _headers(lines, strict=False) == (headers or None) else json.dumps(headers, ensure_ascii=False)
+    return lines if headers_of(lines, strict=False) == (headers or None) else json.dumps(headers, ensure_ascii=False)
 
 
-def _headers(text: str, *, strict: bool = True) -> dict[str, str] | None:
+def headers_of(text: str, *, strict: bool = True) -> dict[str, str] | None:
+    """Headers from lines ``name: value``, or from a JSON object; None without any. Raises Invalid."""
     if text.lstrip().startswith("{"):
         return wire.decode(dict[str, str], text.encode()) if strict else {}
     headers = {}

@@ -93,8 +93,15 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
         "themes": THEMES,
         "next_theme": THEMES[(THEMES.index(theme) + 1) % len(THEMES)],
         "principal": principal,
+        "section": _section(request.path),
         "dead_total": dead_letters(principal) if principal else 0,
     }
+
+
+def _section(path: str) -> str:
+    """The entry of the navigation that a page belongs to."""
+    first, _, rest = path.strip("/").partition("/")
+    return f"{rest}s" if first == "new" else first
 
 
 def problem(request: HttpRequest, error: BrokerError) -> HttpResponse:

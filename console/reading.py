@@ -44,7 +44,7 @@ def rows(queues: Iterable[Queue], *, ages: int = 1_000) -> list[Row]:
     """The queues as rows, with the oldest age of the ``ages`` longest ones: each takes a statement."""
     listed = list(queues)
     counted = browse.counts(queue.pk for queue in listed)
-    consumers = Counter(sub["queue"] for connection in connections.snapshot() for sub in connection["subscriptions"])
+    consumers = Counter(sub.get("queue") for connection in connections.snapshot() for sub in connection["subscriptions"])
     ready = sorted((queue.pk for queue in listed if counted[queue.pk]["ready"]), key=lambda pk: -counted[pk]["ready"])
     aged = set(ready[:ages])
     return [
@@ -60,9 +60,9 @@ def rows(queues: Iterable[Queue], *, ages: int = 1_000) -> list[Row]:
     ]
 
 
-def visible(principal: Principal) -> Callable[[str], bool]:
+def visible(principal: Principal, kind: str = "queue") -> Callable[[str], bool]:
     """Which names the person may browse."""
-    return lambda name: principal.may("browse", "queue", name)
+    return lambda name: principal.may("browse", kind, name)
 
 
 def browsable(principal: Principal) -> list[Queue]:

@@ -9,13 +9,14 @@ from brokerweb.identity.principal import Principal
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What may be done with one queue: ``rights.manage`` and so on; ``missing`` names what is not held."""
+    """What may be done with one queue, stream or topic: ``rights.manage`` and so on; ``missing`` names what is not held."""
 
     principal: Principal
-    queue: str
+    name: str
+    kind: str = "queue"
 
     def may(self, verb: str) -> bool:
-        return self.principal.may(verb, "queue", self.queue)
+        return self.principal.may(verb, self.kind, self.name)
 
     @property
     def publish(self) -> bool:
@@ -30,6 +31,6 @@ class Rights:
         return [verb for verb in ("publish", "manage") if not self.may(verb)]
 
 
-def may_create(principal: Principal) -> bool:
-    """Whether there is any name under which the person may declare a queue."""
-    return any(permit.gives("manage") and permit.kind in (None, "queue") for permit in principal.permits)
+def may_create(principal: Principal, kind: str = "queue") -> bool:
+    """Whether there is any name under which the person may declare a queue, or a stream or topic."""
+    return any(permit.gives("manage") and permit.kind in (None, kind) for permit in principal.permits)

@@ -117,3 +117,13 @@ SELECT min(until_at) FROM streams_grouppartition WHERE until_at IS NOT NULL;
 
 -- next_silent (): when the next member will have been silent for too long
 SELECT min(m.seen_at + g.session_timeout * 1000000) FROM streams_member m JOIN streams_consumergroup g ON g.id = m.group_id;
+
+-- behind (limit): groups without members that have something left to read, and how much, the most first
+SELECT s.name, g.name, g.kind, SUM(p.next_offset - CASE WHEN x.committed < p.low_offset THEN p.low_offset ELSE x.committed END) AS lag
+FROM streams_consumergroup g
+JOIN streams_stream s ON s.id = g.stream_id
+JOIN streams_grouppartition x ON x.group_id = g.id
+JOIN streams_partition p ON p.id = x.partition_id
+WHERE s.deleted_at IS NULL AND x.committed < p.next_offset AND p.low_offset < p.next_offset
+  AND NOT EXISTS (SELECT 1 FROM streams_member m WHERE m.group_id = g.id)
+GROUP BY g.id, s.name, g.name, g.kind ORDER BY lag DESC LIMIT :limit;

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import django
 from django import template
@@ -12,9 +14,11 @@ from django.utils.safestring import SafeString
 
 from brokerweb.core import clock
 from console.bodies import visible as show_controls
+from console.destinations import url_of
 from console.icons import icon as draw
 from queues.models import Message
 from queues.states import State
+from streams.models import MAX_OFFSET
 
 register = template.Library()
 if django.VERSION < (6, 0):  # since then Django has these tags built in, and refuses to load them
@@ -91,6 +95,18 @@ def when(instant: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def instant(text: str | None) -> datetime | None:
+    """The instant that an answer's text names."""
+    return None if text is None else clock.to_datetime(clock.parse_rfc3339(text))
+
+
+@register.filter
+def offset(record: Any) -> int:
+    """A record's offset, which is part of its id."""
+    return int(record.pk) & MAX_OFFSET
+
+
+@register.filter
 def size(count: int | None) -> str:
     """Bytes for people: ``812 B``, ``1.4 KiB``, ``5 MiB``."""
     if count is None:
@@ -135,6 +151,46 @@ def mix(counts: Mapping[str, int]) -> SafeString | str:
     )
 
 
+JOB_BADGES = {"waiting": "scheduled", "running": "leased", "done": "ok", "failed": "dead"}
+
+
+@register.filter
+def job_state(name: str) -> SafeString:
+    """The state of a job as shape and word."""
+    return format_html('<span class="badge {}">{}</span>', JOB_BADGES.get(name, "plain"), name)
+
+
+@register.filter
+def destination_url(to: str) -> str:
+    """The page of a destination; empty for what is none."""
+    return url_of(to)
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    """A value of an answer, as the text that a form sends back."""
+    return json.dumps(value)
+
+
+@register.filter
+def percent(part: float) -> str:
+    return f"{100 * part:.0f} %"
+
+
+@register.filter
+def share(part: float | None) -> SafeString | str:
+    """A share from 0 to 1 as a thin bar."""
+    if part is None:
+        return ""
+    said = percent(part)
+    return format_html(
+        '<svg class="mix" viewBox="0 0 100 4" preserveAspectRatio="none" role="img" aria-label="{}">'
+        '<rect class="fill-leased" x="0" y="0" width="{}" height="4"/></svg>',
+        said,
+        f"{100 * part:.2f}",
+    )
+
+
 @register.filter
 def short(value: int) -> str:
     """A count for a narrow place: ``999``, ``12k``, ``3M``."""
@@ -157,14 +213,15 @@ def state_of(message: Message) -> str:
 
 
 @register.filter
-def excerpt(message: Message) -> str:
-    """The beginning of a body on one line."""
-    part = bytes(message.body[:160])
+def excerpt(message: Any) -> str:
+    """The beginning of a message's or record's body on one line."""
+    beginning = getattr(message, "beginning", None)
+    part = bytes(message.body[:160] if beginning is None else beginning)
     try:
         text = part.decode()
     except UnicodeDecodeError as error:
         if len(part) - error.start > 3:
-            return f"binary, {size(len(message.body))}"
+            return f"binary, {size(len(message.body) if beginning is None else message.size)}"
         text = part[: error.start].decode()
     return show_controls(" ".join(text.split()))[:120]
 

@@ -19,7 +19,7 @@ def connections(request: SignedIn) -> HttpResponseBase:
         {
             **connection,
             "connected_at": clock.to_datetime(clock.parse_rfc3339(connection["connected_at"])),
-            "unsettled": sum(sub["unsettled"] for sub in connection["subscriptions"]),
+            "unsettled": sum(sub.get("unsettled", 0) for sub in connection["subscriptions"]),
         }
         for connection in live.snapshot()
     ]

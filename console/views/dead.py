@@ -7,6 +7,8 @@ from typing import Any
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
 
+from brokerweb.core.errors import Invalid
+from brokerweb.jobs.models import Job
 from console import dead_letters, reading
 from console.deeds import deed, telling
 from console.filters import DeadLetters
@@ -47,6 +49,19 @@ def _redrive(request: SignedIn) -> HttpResponseBase:
     with telling(request) as say:
         for part in plan.parts:
             deed(request, "queue.redrive", f"queue:{part.queue}", to=to, matched=part.matched).record()
-        moved = plan.carry_out(to)
-        say(f"Redriven: {moved:,} message{'s' * (moved != 1)}.")
-    return redirect("console:dead")
+        moved, jobs = plan.carry_out(to, rate=_rate(request.POST.get("rate", "")), by=request.principal.name)
+        say(f"Redriven: {moved:,} message{'s' * (moved != 1)}." if moved or not jobs else _said(jobs))
+        if len(jobs) == 1:
+            return redirect("console:job", jobs[0].pk)
+    return redirect("console:jobs" if jobs else "console:dead")
+
+
+def _said(jobs: list[Job]) -> str:
+    return f"Job{'s' * (len(jobs) > 1)} {', '.join(str(job.pk) for job in jobs)} will put them back."
+
+
+def _rate(text: str) -> float | None:
+    try:
+        return float(text) if text.strip() else None
+    except ValueError:
+        raise Invalid.at("/rate", "a number of messages per second") from None

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import reverse
 
 from brokerweb.core.errors import BrokerError, TooLarge
-from console import bodies
 from console.deeds import audited, deed
 from console.forms import MessageForm
 from console.page import SignedIn, form, page, render
 from console.views.queue import frame
+from console.views.records import attachment, shown
 from queues import browse, control
-from queues.models import Message
+from queues.models import Failure, Message
 from queues.states import State
 
 LONGEST_EDITED = 256 * 1024
@@ -34,35 +34,27 @@ def message(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
     """Body, headers, failures and properties."""
     context = frame(request, name)
     found, failures = browse.read(context["queue"], message_id)
-    state = State(found.state)
+    context |= facts(request, found, failures) | {"download": reverse("console:body", args=[name, message_id])}
     return render(
         request,
         "console/message.html",
         **context,
-        **_shown(request, found),
-        failures=failures,
-        state=state.name.lower(),
-        due_label=_DUE[state],
-        requeueable=state in (State.DEAD, State.SCHEDULED),
-        reschedulable=state in (State.READY, State.SCHEDULED),
+        requeueable=found.state in (State.DEAD, State.SCHEDULED),
+        reschedulable=found.state in (State.READY, State.SCHEDULED),
     )
 
 
-def _shown(request: SignedIn, found: Message) -> dict[str, Any]:
-    view = request.GET.get("view", "pretty")
-    shown = bodies.show(bytes(found.body), view if view in bodies.VIEWS else "pretty")
-    headers: dict[str, str] = json.loads(found.headers or "{}")
-    return {"message": found, "shown": shown, "views": bodies.VIEWS, "headers": list(headers.items())}
+def facts(request: SignedIn, found: Message, failures: list[Failure]) -> dict[str, Any]:
+    """What a message's page shows of it."""
+    state = State(found.state)
+    return shown(request, found) | {"failures": failures, "state": state.name.lower(), "due_label": _DUE[state]}
 
 
 @page
 def body(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
-    """The whole body as a file: never as something a browser would show or run."""
+    """The whole body as a file."""
     found, _ = browse.read(frame(request, name)["queue"], message_id)
-    response = HttpResponse(bytes(found.body), content_type="application/octet-stream")
-    response["Content-Disposition"] = f'attachment; filename="{name}-{message_id}"'
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    return attachment(bytes(found.body), f"{name}-{message_id}")
 
 
 @form

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 
-from console import reading
+from console import reading, stream_reading
 from console.attention import findings
 from console.page import THEMES, SignedIn, action, back, page, render
 from console.rights import may_create
@@ -24,7 +24,8 @@ def overview(request: SignedIn) -> HttpResponseBase:
         request,
         "console/overview.html",
         seen=reading.totals(rows),
-        findings=findings(rows),
+        findings=findings(request.principal, rows),
+        streams=len(stream_reading.names(request.principal)),
         busiest=sorted(rows, key=lambda row: (-sum(row.counts.values()), row.name))[:BUSIEST],
         steps=first_steps(request, rows),
         may_create=may_create(request.principal),

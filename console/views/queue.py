@@ -52,7 +52,7 @@ def consumers(request: SignedIn, name: str) -> HttpResponseBase:
         {**connection, **sub, "connected_at": clock.to_datetime(clock.parse_rfc3339(connection["connected_at"]))}
         for connection in connections.snapshot()
         for sub in connection["subscriptions"]
-        if sub["queue"] == name
+        if sub.get("queue") == name
     ]
     counts = browse.counts([context["queue"].pk])[context["queue"].pk]
     return render(request, "console/queue_consumers.html", **context, consumers=subscribed, counts=counts)

@@ -51,7 +51,7 @@ def new_queue(request: SignedIn) -> HttpResponseBase:
 
 
 def _create(request: SignedIn, name: str, settings: dict[str, Any]) -> None:
-    if Queue.objects.filter(name=name, deleted_at=None).exists():
+    if Queue.declared.filter(name=name).exists():
         raise Invalid.at("/name", "There is a queue of that name.")
     audited(deed(request, "queue.declare", f"queue:{name}", **settings), control.declare, name, settings)
     messages.success(request, f"Queue {name} is there.")

@@ -3,7 +3,16 @@ import { refresh, toggle } from "./live.js";
 
 const help = document.getElementById("keys");
 const off = document.getElementById("keys-off");
-const PLACES = { o: "overview", q: "queues", d: "dead", c: "connections", t: "tokens" };
+const PLACES = {
+  o: "overview",
+  q: "queues",
+  s: "streams",
+  r: "topics",
+  d: "dead",
+  j: "jobs",
+  c: "connections",
+  t: "tokens",
+};
 let going = 0;
 
 const go = (name) => document.querySelector(`.nav a[data-nav="${name}"]`)?.click();

@@ -23,6 +23,7 @@ from tests.console.conftest import HOSTILE, declare, kill, person, publish, text
 pytestmark = pytest.mark.usefixtures("database")
 
 VALUES = {"name": "orders", "message_id": "1", "token_id": "1", "connection_id": "c1", "code": "bwc_x"}
+VALUES |= {"group": "billing", "partition": "0", "offset": "0", "job_id": "1"}
 POLICY = {
     "default-src 'none'",
     "script-src 'self'",

@@ -1,0 +1,45 @@
+"""A topic's bindings one by one: each change is made of what the topic has in the same commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from brokerweb.core.errors import Conflict
+from brokerweb.identity.principal import Principal
+from brokerweb.routing import topics
+from brokerweb.storage.transaction import Transaction
+from queues.models import Queue
+from streams.models import Stream
+
+SUGGESTED = 500  # destinations of a kind
+
+
+def add(tx: Transaction, topic: str, binding: Mapping[str, Any], may: topics.May) -> None:
+    """One more. Raises what ``may`` raises, Invalid, NotFound; Conflict for one that is there already."""
+    present = _of(topic)
+    if binding in present:
+        raise Conflict("The topic has this binding already.")
+    topics.declare(tx, topic, {"bindings": [*present, binding]}, create=False, may=may)
+
+
+def remove(tx: Transaction, topic: str, binding: Mapping[str, Any]) -> None:
+    """One less. Raises NotFound for the topic, and Conflict when it is gone already."""
+    present = _of(topic)
+    left = [each for each in present if each != binding]
+    if len(left) == len(present):
+        raise Conflict("The topic has no such binding any more.")
+    topics.declare(tx, topic, {"bindings": left}, create=False)
+
+
+def _of(topic: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = topics.describe([topics.find(topic)])[0]["bindings"]
+    return found
+
+
+def suggestions(principal: Principal) -> list[str]:
+    """Destinations the person may bind to."""
+    queues = Queue.declared.order_by("name").values_list("name", flat=True)[:SUGGESTED]
+    streams = Stream.objects.filter(deleted_at=None).order_by("name").values_list("name", flat=True)[:SUGGESTED]
+    named = [("queue", name) for name in queues] + [("stream", name) for name in streams]
+    return [f"{kind}:{name}" for kind, name in named if principal.may("publish", kind, name)]

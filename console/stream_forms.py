@@ -1,0 +1,148 @@
+"""The forms of streams, their records and their consumer groups."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from django import forms
+
+from brokerweb.core import clock
+from brokerweb.core.errors import Invalid
+from brokerweb.core.settings import plain
+from brokerweb.faces import records, wire
+from console import instants
+from console.forms import PLAIN, BodyForm, BrokerForm, name_field
+from streams.group_settings import OF_SHARED
+from streams.group_settings import SETTINGS as GROUP_SETTINGS
+from streams.models import Partition, Stream
+from streams.records import NewRecord
+from streams.settings import PARTITIONS, SETTINGS
+
+PLACES = [("earliest", "The oldest record"), ("latest", "The end"), ("time", "A time"), ("offsets", "Offsets")]
+_TIME = {"type": "datetime-local", "step": "1"}
+
+
+class StreamForm(BrokerForm):
+    """A stream's settings; an empty field means the default."""
+
+    partitions = forms.IntegerField(required=False, help_text="Can become more, never fewer.")
+    compact = forms.BooleanField(required=False, label="Compact", help_text="Keep the last record of each key.")
+    retention_age = forms.FloatField(required=False, label="Keep for (s)", help_text="Empty: for ever.")
+    retention_bytes = forms.IntegerField(required=False, label="Keep at most (bytes)", help_text="Of each partition.")
+    retention_records = forms.IntegerField(required=False, label="Keep at most (records)", help_text="Of each partition.")
+    max_body_bytes = forms.IntegerField(required=False, label="Largest body (bytes)")
+    dedup_window = forms.FloatField(required=False, label="Dedup window (s)")
+
+    @classmethod
+    def of(cls, stream: Stream) -> Self:
+        """The form with the stream's present settings."""
+        now = {name: plain(getattr(stream, s.column)) for name, s in SETTINGS.items() if name != PARTITIONS}
+        return cls(initial={**now, PARTITIONS: Partition.objects.filter(stream_id=stream.pk).count()})
+
+    @classmethod
+    def blank(cls) -> Self:
+        """The form of a stream that does not exist yet: the defaults."""
+        return cls(initial={name: plain(setting.default) for name, setting in SETTINGS.items()})
+
+    def settings(self) -> dict[str, Any]:
+        """What ``streams.control.declare`` takes; partitions left empty stay as they are."""
+        given = {name: self.cleaned_data[name] for name in SETTINGS}
+        return {name: value for name, value in given.items() if not (name == PARTITIONS and value is None)}
+
+
+class NewStreamForm(StreamForm):
+    """A stream to be made."""
+
+    name = name_field()
+
+
+class RecordForm(BodyForm):
+    """A record to append."""
+
+    partition = forms.IntegerField(required=False, min_value=0, help_text="Empty: by the key, or in turn.")
+    OPTIONS = (*BodyForm.OPTIONS, "partition")
+
+    def record(self) -> NewRecord:
+        """The record as the verbs take it. Raises Invalid."""
+        [record] = records.to_new([wire.decode(records.WireRecord, self.as_json())])
+        return record
+
+
+class GroupForm(BrokerForm):
+    """A consumer group to be made."""
+
+    name = name_field()
+    kind = forms.ChoiceField(
+        choices=[("partitioned", "Partitioned: members share the partitions"), ("shared", "Shared: single records, leased")]
+    )
+    start = forms.ChoiceField(
+        label="Begins at", choices=[("latest", "The end: only what comes"), ("earliest", "The oldest record"), ("time", "A time")]
+    )
+    time = forms.CharField(required=False, label="Time (UTC)", widget=forms.TextInput(attrs=_TIME))
+    session_timeout = forms.FloatField(
+        required=False, label="Session timeout (s)", help_text="Silence after which a member counts as dead."
+    )
+    lease = forms.FloatField(required=False, label="Lease (s)", help_text="How long a consumer holds a record.")
+    max_failures = forms.IntegerField(required=False, help_text="This failure makes it dead.")
+
+    @classmethod
+    def blank(cls) -> GroupForm:
+        """The form with the defaults."""
+        return cls(initial={name: plain(setting.default) for name, setting in GROUP_SETTINGS.items()})
+
+    def field_at(self, pointer: str) -> str:
+        return {"/start": "time"}.get(pointer, super().field_at(pointer))
+
+    def settings(self) -> dict[str, Any]:
+        """What ``groups.declare_group`` takes. Raises Invalid."""
+        given = self.cleaned_data
+        at_time = given["start"] == "time"
+        start = clock.rfc3339(instants.parse(given["time"], "/time")) if at_time else given["start"]
+        chosen = {"kind": given["kind"], "start": start, "session_timeout": given["session_timeout"]}
+        shared = {name: given[name] for name in OF_SHARED if given.get(name) is not None}
+        return chosen | (shared if given["kind"] == "shared" else {})
+
+
+class SeekForm(BrokerForm):
+    """Where a group is to go."""
+
+    where = forms.ChoiceField(label="Go to", choices=[*PLACES, ("shift", "So many records on, or back")])
+    time = forms.CharField(required=False, label="Time (UTC)", widget=forms.TextInput(attrs=_TIME))
+    shift = forms.IntegerField(required=False, label="Shift", help_text="-100 is a hundred records back.")
+    offsets = forms.CharField(
+        required=False,
+        help_text="One a line, partition: offset. Partitions left out stay.",
+        widget=forms.Textarea(attrs={"rows": 3, "class": "mono", **PLAIN}),
+    )
+
+    def field_at(self, pointer: str) -> str:
+        if pointer.startswith("/to/"):
+            return "shift" if self.data.get("where") == "shift" else "offsets"
+        return {"/to": "where"}.get(pointer, super().field_at(pointer))
+
+    def to(self) -> Any:
+        """What ``positions.seek`` takes. Raises Invalid."""
+        given = self.cleaned_data
+        if given["where"] == "shift":
+            return {"shift": given["shift"]}
+        return place_of(given["where"], given["time"], given["offsets"], ("/time", "/offsets"))
+
+
+def place_of(where: str, time: str, offsets: str, pointers: tuple[str, str]) -> Any:
+    """An end, an instant or offsets by partition, as requests have it. Raises Invalid, at the pointers of time and offsets."""
+    if where == "time":
+        return clock.rfc3339(instants.parse(time, pointers[0]))
+    return offsets_of(offsets, pointers[1]) if where == "offsets" else where
+
+
+def offsets_of(text: str, pointer: str) -> dict[str, str]:
+    """Offsets by partition from lines ``partition: offset``. Raises Invalid."""
+    found: dict[str, str] = {}
+    for line in filter(str.strip, text.splitlines()):
+        number, colon, offset = (part.strip() for part in line.partition(":"))
+        if not (colon and number and offset):
+            raise Invalid.at(pointer, "Each line is partition: offset.")
+        found[number] = offset
+    if not found:
+        raise Invalid.at(pointer, "No offset is given.")
+    return found

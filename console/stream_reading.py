@@ -1,0 +1,146 @@
+"""What pages show of streams: sums over partitions, rates, and groups with what is left for them to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from django.db.models import Count, Sum
+
+from brokerweb.delivery import connections
+from brokerweb.identity.principal import Principal
+from brokerweb.storage.reading import read
+from console.filters import LIMIT, NameFilter
+from console.reading import visible
+from queues.models import Queue, QueueCount
+from streams import control, group_objects, stats
+from streams.group_objects import GroupPage
+from streams.groups import Q as GROUPS
+from streams.models import ConsumerGroup, Partition, Stream
+
+PARTITIONS = 100  # of one stream on one page
+MOST_GROUPS = 100  # of the overview's findings: the ones that are furthest behind
+
+
+class Sizes(NamedTuple):
+    """A stream's partitions: how many, and their offsets, records and bytes added up."""
+
+    partitions: int
+    low: int
+    end: int
+    records: int
+    bytes: int
+
+
+EMPTY = Sizes(0, 0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRow:
+    """One stream of a list."""
+
+    name: str
+    compact: bool
+    sizes: Sizes
+    groups: int
+    rate: float
+
+
+def rows(streams: Iterable[Stream]) -> list[StreamRow]:
+    """The streams as rows, with a few statements for all of them."""
+    listed = list(streams)
+    ids = [stream.pk for stream in listed]
+    columns = ("low_offset", "next_offset", "records", "bytes")
+    parts = Partition.objects.filter(stream_id__in=ids).values_list("stream_id").annotate(Count("id"), *map(Sum, columns))
+    sums = {stream_id: Sizes(*numbers) for stream_id, *numbers in parts.order_by()}
+    groups = dict(ConsumerGroup.objects.filter(stream_id__in=ids).values_list("stream_id").annotate(Count("id")).order_by())
+    return [
+        StreamRow(s.name, s.compact, sums.get(s.pk, EMPTY), groups.get(s.pk, 0), stats.rates(s.pk)["appended"]) for s in listed
+    ]
+
+
+def listed(principal: Principal, asked: NameFilter) -> tuple[list[StreamRow], str | None]:
+    """A page of streams by name, and the cursor of the next. Raises Invalid for a cursor of another list."""
+    page = control.listing(asked.prefix, after=asked.after or None, limit=LIMIT, visible=visible(principal, "stream"))
+    return rows(page.items), page.next
+
+
+def names(principal: Principal) -> list[str]:
+    """Every stream the person may browse, by name."""
+    may = visible(principal, "stream")
+    return [name for name in Stream.objects.filter(deleted_at=None).order_by("name").values_list("name", flat=True) if may(name)]
+
+
+def partitions(stream: Stream, first: int = 0) -> tuple[Sequence[Partition], int | None]:
+    """Some of the partitions from a number on, and the number of the next one."""
+    found = list(Partition.objects.filter(stream_id=stream.pk, number__gte=first).order_by("number")[: PARTITIONS + 1])
+    return found[:PARTITIONS], found[PARTITIONS].number if len(found) > PARTITIONS else None
+
+
+# Groups
+
+
+def groups(stream: str, *, after: str | None = None, limit: int = LIMIT) -> GroupPage:
+    """A stream's groups, whole. Raises NotFound, and Invalid for a cursor of another list."""
+    return read(lambda reader: group_objects.list_groups(reader, stream, after=after, limit=limit))
+
+
+def group(stream: str, name: str) -> dict[str, Any]:
+    """One group, its partitions with their owners' names. Raises NotFound."""
+    found: dict[str, Any] = read(group_objects.describe, stream, name)
+    members = {member["id"]: member["name"] for member in found["members"]}
+    for part in found["partitions"]:
+        part["owner_name"], part["heir_name"] = members.get(part["owner"]), members.get(part["heir"])
+        part["way"] = Way.of(part)
+    return found
+
+
+class Way(NamedTuple):
+    """How far a group has come in a partition, as a share of what is there."""
+
+    done: float
+    left: int
+
+    @classmethod
+    def of(cls, part: Mapping[str, Any]) -> Way:
+        low, end, committed = int(part["low"]), int(part["end"]), int(part["committed"])
+        there = end - low
+        return cls(min(1.0, max(0.0, (committed - low) / there)) if there else 1.0, part["lag"])
+
+
+def takers(stream: str, name: str) -> list[dict[str, Any]]:
+    """The subscriptions of this process to a group."""
+    return [
+        {**connection, **sub}
+        for connection in connections.snapshot()
+        for sub in connection["subscriptions"]
+        if sub.get("stream") == stream and sub.get("group") == name
+    ]
+
+
+class Behind(NamedTuple):
+    """A group and how many records, or dead letters, wait there for somebody."""
+
+    stream: str
+    group: str
+    n: int
+
+
+def behind(principal: Principal) -> list[Behind]:
+    """Groups that nobody reads for, with records left to read; the furthest behind first."""
+    may = visible(principal, "stream")
+    taken = {(sub.get("stream"), sub.get("group")) for c in connections.snapshot() for sub in c["subscriptions"]}
+    found = read(lambda reader: reader.rows(GROUPS.behind, MOST_GROUPS))
+    return [Behind(stream, group, lag) for stream, group, _, lag in found if may(stream) and (stream, group) not in taken]
+
+
+def with_dead(principal: Principal) -> list[Behind]:
+    """Shared groups with dead letters, and how many."""
+    may = visible(principal, "stream")
+    having = QueueCount.objects.values_list("queue_id").annotate(n=Sum("dead")).filter(n__gt=0).order_by()
+    queues = Queue.objects.filter(pk__in=[pk for pk, _ in having], deleted_at=None).exclude(stream=None)
+    streams = {queue.pk: queue.stream or "" for queue in queues if may(queue.stream or "")}
+    numbers = dict(having)
+    found = ConsumerGroup.objects.filter(queue_id__in=list(streams)).order_by("name")
+    return [Behind(streams[group.queue_id or 0], group.name, numbers[group.queue_id or 0]) for group in found]

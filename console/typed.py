@@ -1,0 +1,104 @@
+"""Deletions that want the name typed: of streams, consumer groups and topics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpResponse
+from django.urls import reverse
+
+from brokerweb.routing import topics
+from console import stream_reading
+from console.confirm import confirmation, typed_name
+from console.page import SignedIn
+from console.templatetags.console import number, size
+from streams import control
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A deletion being asked for: what it is of, and what goes with it."""
+
+    request: SignedIn
+    name: str
+    title: str
+    text: str
+    facts: Sequence[tuple[str, Any]]
+    button: str
+    crumbs: Sequence[tuple[str, str]]
+
+    @property
+    def confirmed(self) -> bool:
+        return self.request.method == "POST" and self.request.POST.get("typed") == self.name
+
+    def page(self) -> HttpResponse:
+        """What would go, exactly."""
+        posted = self.request.method == "POST"
+        return confirmation(
+            self.request,
+            self.title,
+            self.text,
+            400 if posted else 200,
+            error="The name was not typed as it is." if posted else "",
+            facts=self.facts,
+            button=self.button,
+            crumbs=self.crumbs,
+            cancel=self.crumbs[-1][1],
+            **typed_name(self.name),
+        )
+
+
+def of_stream(request: SignedIn, name: str) -> Typed:
+    """Raises NotFound."""
+    [row] = stream_reading.rows([control.get(name)])
+    led = topics.bound_to(f"stream:{name}")
+    facts = [("Records", number(row.sizes.records)), ("Size", size(row.sizes.bytes)), ("Consumer groups", number(row.groups))]
+    return Typed(
+        request,
+        name,
+        f"Delete {name}",
+        "The stream, its records and its consumer groups are deleted for good. Its readers are told.",
+        [*facts, *([("Topics that lead here", ", ".join(led))] if led else [])],
+        f"Delete the stream and {row.sizes.records:,} record{'s' * (row.sizes.records != 1)}",
+        [("Streams", reverse("console:streams")), (name, reverse("console:stream", args=[name]))],
+    )
+
+
+def of_group(request: SignedIn, stream: str, name: str) -> Typed:
+    """Raises NotFound."""
+    shown = stream_reading.group(stream, name)
+    facts = [("Members", number(len(shown["members"]))), ("Left to read", number(shown["lag"]))]
+    if "counts" in shown:
+        facts.append(("Dead letters", number(shown["counts"]["dead"])))
+    return Typed(
+        request,
+        name,
+        f"Delete {name}",
+        "The group and its positions are deleted for good, with the dead letters of a shared one. The records stay.",
+        facts,
+        "Delete the group",
+        [*crumbs_of(stream), (name, reverse("console:group", args=[stream, name]))],
+    )
+
+
+def crumbs_of(stream: str) -> list[tuple[str, str]]:
+    """The way to a stream's groups."""
+    place = reverse("console:stream", args=[stream])
+    groups_place = reverse("console:groups", args=[stream])
+    return [("Streams", reverse("console:streams")), (stream, place), ("Groups", groups_place)]
+
+
+def of_topic(request: SignedIn, name: str) -> Typed:
+    """Raises NotFound."""
+    [shown] = topics.describe([topics.find(name)])
+    return Typed(
+        request,
+        name,
+        f"Delete {name}",
+        "The topic and its bindings are deleted for good. The queues and streams it leads to stay, with all they hold.",
+        [("Bindings", number(len(shown["bindings"]))), ("Published", f"{shown['rates']['published']} per second")],
+        "Delete the topic",
+        [("Topics", reverse("console:topics")), (name, reverse("console:topic", args=[name]))],
+    )

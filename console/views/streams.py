@@ -1,0 +1,44 @@
+"""The list of streams, and a new one."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponseBase
+from django.shortcuts import redirect
+
+from brokerweb.core.errors import Invalid
+from console import stream_reading
+from console.deeds import audited, carried_out, deed
+from console.filters import NameFilter
+from console.page import SignedIn, form, page, render
+from console.rights import may_create
+from console.stream_forms import NewStreamForm
+from streams import control
+from streams.models import Stream
+
+
+@page
+def streams(request: SignedIn) -> HttpResponseBase:
+    """Streams by name."""
+    asked = NameFilter.of(request.GET.dict())
+    rows, cursor = stream_reading.listed(request.principal, asked)
+    following, may = asked.page_after(cursor) if cursor else None, may_create(request.principal, "stream")
+    return render(request, "console/streams.html", filter=asked, rows=rows, next=following, may_create=may)
+
+
+@form
+def new_stream(request: SignedIn) -> HttpResponseBase:
+    """Declare a stream that is not there yet."""
+    asked = NewStreamForm(request.POST) if request.method == "POST" else NewStreamForm.blank()
+    if carried_out(asked, lambda: _create(request, asked)):
+        messages.success(request, f"Stream {asked.cleaned_data['name']} is there.")
+        return redirect("console:stream", asked.cleaned_data["name"])
+    return render(request, "console/stream_new.html", 400 if asked.errors else 200, form=asked)
+
+
+def _create(request: SignedIn, asked: NewStreamForm) -> None:
+    name, settings = asked.cleaned_data["name"], asked.settings()
+    request.principal.require("manage", "stream", name)
+    if Stream.objects.filter(name=name, deleted_at=None).exists():
+        raise Invalid.at("/name", "There is a stream of that name.")
+    audited(deed(request, "stream.declare", f"stream:{name}", **settings), control.declare, name, settings)
