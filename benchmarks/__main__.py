@@ -91,12 +91,12 @@ def _judged(workload: str, kind: str, figures: dict[str, Any]) -> dict[str, Any]
 
 
 def _profile(pid: int, options: argparse.Namespace, name: str) -> subprocess.Popen[bytes] | None:
-    """Sample the server while it works, threads told apart, only those that run."""
+    """Sample who holds the interpreter lock in the server, threads told apart."""
     if options.profile is None:
         return None
     options.profile.mkdir(parents=True, exist_ok=True)
     seconds = str(round(options.seconds))
-    command = ["py-spy", "record", "--pid", str(pid), "--duration", seconds, "--rate", "200", "--format", "raw", "--threads"]
+    command = ["py-spy", "record", "--pid", str(pid), "--duration", seconds, "--rate", "200", "--format", "raw", "--threads", "--gil"]
     return subprocess.Popen([*command, "--output", str(options.profile / f"{name}.txt")], stdout=subprocess.DEVNULL)
 
 
