@@ -17,7 +17,7 @@ from tests.console.browser import chromium
 from tests.eventually import eventually
 from tests.server import ROOT, TOKEN, Server
 
-PROGRAMS = {"worker.py": "ws://127.0.0.1:{port}/ws", "rest_worker.py": "http://127.0.0.1:{port}"}
+PROGRAMS = {"websocket_worker.py": "ws://127.0.0.1:{port}/ws", "rest_worker.py": "http://127.0.0.1:{port}"}
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_a_worker_says_why_it_cannot_go_on(server: Server) -> None:
 def test_the_javascript_worker_in_a_page(server: Server, rest: Rest) -> None:
     rest.publish("orders", {"body": {"order": 1}}, {"body": "bad"})
     handled: list[Any] = []
-    module = (ROOT / "examples" / "worker.mjs").read_text().replace("export function", "function")
+    module = (ROOT / "examples" / "websocket_worker.mjs").read_text().replace("export function", "function")
     handle = "(body) => { if (body === 'bad') throw new Error('bad input'); return told(body); }"
     options = f"{{url: 'ws://127.0.0.1:{server.port}/ws', token: '{TOKEN}', queue: 'orders', handle: {handle}}}"
     with chromium() as browser:

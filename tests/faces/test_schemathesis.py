@@ -16,7 +16,7 @@ from brokerweb.faces.rest.openapi import document
 from tests.clients import Rest
 from tests.server import TOKEN, Server
 
-CASES = 12  # of each call
+CASES = 8  # of each call
 EXPECTED_FAILURES = (503, 507)
 ENDLESS = ("/live",)  # answers that do not end by themselves
 CHECKS: list[Any] = [

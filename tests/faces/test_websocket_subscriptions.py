@@ -14,7 +14,7 @@ from tests.eventually import eventually
 from tests.faces.sockets import deliveries, error, frames_until
 from tests.server import Server
 
-QUIET = 0.3  # seconds in which nothing comes
+QUIET = 0.15  # seconds in which nothing comes
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A worker over WebSocket: reconnects, keeps long work leased, reports failures, and stops without losing anything.
 
-    TOKEN=bw_… python examples/worker.py orders
+    TOKEN=bw_… python examples/websocket_worker.py orders
 
 It needs ``pip install websockets``. Put your own work in ``handle``.
 """
