@@ -96,7 +96,8 @@ def _profile(pid: int, options: argparse.Namespace, name: str) -> subprocess.Pop
         return None
     options.profile.mkdir(parents=True, exist_ok=True)
     seconds = str(round(options.seconds))
-    command = ["py-spy", "record", "--pid", str(pid), "--duration", seconds, "--rate", "200", "--format", "raw", "--threads", "--gil"]
+    how = ["--rate", "200", "--format", "raw", "--threads", "--gil"]
+    command = ["py-spy", "record", "--pid", str(pid), "--duration", seconds, *how]
     return subprocess.Popen([*command, "--output", str(options.profile / f"{name}.txt")], stdout=subprocess.DEVNULL)
 
 
