@@ -46,6 +46,7 @@ class Change(NamedTuple):
     assigned: dict[int, int]  # partition number -> where to read from
     revoked: list[int]
     until_at: int | None
+    stale: tuple[int, ...] = ()  # revoked ones that were also moved: nothing read of them counts, they must be released at once
 
 
 class Joined(NamedTuple):
@@ -167,8 +168,11 @@ def told(member: str, before: Mapping[int, Hold], after: Mapping[int, Hold]) -> 
         for number, hold in before.items()
         if hold.until_at is None and (number not in after or after[number].until_at is not None)
     ]
+    if not assigned and not revoked:
+        return None
     until = [after[number].until_at or 0 for number in revoked if number in after]
-    return Change(member, assigned, revoked, min(until, default=None)) if assigned or revoked else None
+    stale = (number for number in revoked if number in after and after[number].generation != before[number].generation)
+    return Change(member, assigned, revoked, min(until, default=None), tuple(stale))
 
 
 # How partitions change hands

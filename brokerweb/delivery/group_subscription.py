@@ -59,6 +59,7 @@ class GroupSubscription(StreamSubscription):
         starts = {number: max(offset, now.stream.partitions[number].low) for number, offset in change.assigned.items()}
         for number in change.revoked:
             self._give_up(now.stream.partitions[number].id, number)
+        self._leaving |= dict.fromkeys(change.stale, 0)  # released at once, before any commit the client may still send
         self.told(self, change, starts)
         for number, following in starts.items():
             partition = now.stream.partitions[number]

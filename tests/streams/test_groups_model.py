@@ -137,7 +137,10 @@ class GroupsModel(RuleBasedStateMachine):
         if change is not None:
             client.position |= change.assigned
             client.revoked = (client.revoked | set(change.revoked)) - change.assigned.keys()
-        client.position = {number: offset for number, offset in client.position.items() if number in after}
+            self.bench.release(name, *change.stale)
+            for number in change.stale:
+                del client.position[number], client.known[number]
+        client.position = {number: offset for number, offset in client.position.items() if number in client.known}
         client.revoked &= client.position.keys()
         readable = {number for number, hold in after.items() if hold.until_at is None}
         assert client.position.keys() - client.revoked == readable

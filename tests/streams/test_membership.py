@@ -8,7 +8,7 @@ from brokerweb.core.errors import Conflict, NotFound
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import transaction
-from streams import membership
+from streams import membership, positions
 from streams.membership import GRACE, Change, Hold, told
 from tests.streams.group_bench import GroupBench
 
@@ -191,3 +191,17 @@ def test_what_members_have_is_read_as_they_are_told_it(bench: GroupBench):
     holdings = read(membership.holdings, bench.group.id)
     assert holdings is not None
     assert list(holdings.members) == ["b"]
+
+
+def test_who_hears_of_a_seek_and_a_revocation_at_once_must_let_go_at_once(bench: GroupBench):
+    """What it read was before the seek, and with the generation it has just heard of it could be committed."""
+    bench.append(5, partition=3)
+    bench.join("a")
+    known = bench.holds("a") or {}
+    perform(positions.seek, "events", "billing", {"3": 0})
+    bench.join("b")
+    change = told("a", known, bench.holds("a") or {})
+    assert change == Change("a", {}, [2, 3], bench.time.now() + 5_000_000, (3,))
+    bench.release("a", *change.stale)
+    with pytest.raises(Conflict):
+        bench.commit({3: 5}, member="a", generation=bench.group.generation)
