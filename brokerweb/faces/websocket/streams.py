@@ -15,6 +15,7 @@ from brokerweb.delivery.group_subscription import GroupSubscription
 from brokerweb.delivery.stream_subscription import StreamSubscription
 from brokerweb.delivery.subscription import Subscription
 from brokerweb.delivery.tail import Run
+from brokerweb.delivery.whole_stream import WholeStream
 from brokerweb.faces import positions
 from brokerweb.faces.websocket import commands
 from brokerweb.sharing import feed
@@ -76,10 +77,9 @@ class StreamCommands:
 
     async def _follow(self, command: commands.Subscribe) -> None:
         found, places = await aread(positions.start, command.stream, command.start or "latest")
-        subscription = StreamSubscription(self._session.hub, str(command.id), command.stream, command.prefetch)
+        subscription = WholeStream(self._session.hub, str(command.id), command.stream, command.prefetch)
         self._begin(command, subscription)
-        for partition in found.partitions:
-            subscription.follow(partition.id, partition.number, places[partition.number], partition.end)
+        subscription.begin(found, places)
 
     # In a group
 
@@ -154,6 +154,7 @@ class StreamCommands:
 
     def _ended(self, subscription: StreamSubscription, error: BrokerError) -> None:
         self._session.connection.streams.pop(subscription.sub, None)
-        subscription.stop()
-        frame = {"op": "closed", "sub": subscription.sub, "code": error.code, "message": error.detail} | error.extra
+        self._session.connection.end_stream(subscription, clean=True)
+        code = "deleted" if isinstance(error, NotFound) else error.code
+        frame = {"op": "closed", "sub": subscription.sub, "code": code, "message": error.detail} | error.extra
         self._session.outbox.frame(_encode(frame).decode())
