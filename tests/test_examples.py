@@ -64,6 +64,22 @@ def test_a_worker_handles_reports_reconnects_and_stops(server: Server, rest: Res
     eventually(lambda: all(m["failures"] == (m["body"] == "bad") for m in rest.browse("orders")), why="nothing is lost")
 
 
+SHAPES = {
+    "fan_out.py": ["20 orders: 15 billed, 10 through customs, 20 logged"],
+    "pipeline.py": ["12 orders, 12 of them different", "468 in all"],
+    "request_reply.py": [" ".join(str(n * n) for n in range(10))],
+}
+
+
+@pytest.mark.parametrize("program", SHAPES)
+def test_a_shape_of_program_does_what_it_says(server: Server, program: str) -> None:
+    environment = {**os.environ, "TOKEN": TOKEN, "URL": server.url}
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / program], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout.splitlines(), done.returncode) == (SHAPES[program], 0), done.stderr
+
+
 def test_a_worker_says_why_it_cannot_go_on(server: Server) -> None:
     for program, url in PROGRAMS.items():
         environment = {**os.environ, "TOKEN": "wrong", "URL": url.format(port=server.port)}
