@@ -42,13 +42,13 @@ ORPHANS = (
 
 def wrongs(data: Path) -> list[str]:
     """Everything that is wrong in a data directory."""
-    with _copy(data) as file:
+    with copied(data) as file:
         return list(_wrongs(file))
 
 
 def stored(data: Path) -> int:
     """How many messages a data directory holds; 0 where there is no table yet."""
-    with _copy(data) as file, closing(pysqlite3.connect(str(file))) as connection:
+    with copied(data) as file, closing(pysqlite3.connect(str(file))) as connection:
         try:
             return int(connection.execute("SELECT count(*) FROM queues_message").fetchone()[0])
         except pysqlite3.OperationalError:
@@ -56,7 +56,7 @@ def stored(data: Path) -> int:
 
 
 @contextmanager
-def _copy(data: Path) -> Iterator[Path]:
+def copied(data: Path) -> Iterator[Path]:
     """A copy of the store, because looking at a crashed file repairs it."""
     with tempfile.TemporaryDirectory(dir=data.parent) as folder:
         copy = Path(folder) / "data"

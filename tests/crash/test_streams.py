@@ -1,0 +1,56 @@
+"""F1, F2, F3 over streams: killed and cut off at random moments, nothing that was confirmed is lost, doubled, or taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.crash.campaign import rounds, seed
+from tests.crash.stream_campaign import StreamCampaign
+from tests.powerfail.shim import Disk
+from tests.server import Server
+
+
+@pytest.fixture
+def streams(server: Server) -> Iterator[StreamCampaign]:
+    """Traffic over streams on a plain server."""
+    campaign = StreamCampaign(server, seed())
+    yield campaign
+    _release(campaign)
+
+
+@pytest.fixture
+def disk_streams(disk: Disk) -> Iterator[StreamCampaign]:
+    """Traffic over streams on a server whose disk the test controls."""
+    with Server(disk.live, environment=disk.environment) as server:
+        campaign = StreamCampaign(server, seed(), disk=disk)
+        yield campaign
+        _release(campaign)
+
+
+def _release(campaign: StreamCampaign) -> None:
+    """Let the clients go, also after a failure."""
+    for actor in campaign.actors:
+        actor.finish()
+
+
+def test_kill_9_takes_nothing_from_a_stream(streams: StreamCampaign) -> None:
+    streams.open()
+    for _ in range(rounds(2, 60)):
+        streams.traffic()
+        streams.kill()
+        streams.restart()
+    streams.traffic()
+    streams.close()
+
+
+def test_power_cuts_take_nothing_from_a_stream(disk_streams: StreamCampaign) -> None:
+    """Clean and torn ones in turn."""
+    disk_streams.open()
+    for number in range(rounds(2, 120)):
+        disk_streams.traffic()
+        disk_streams.cut_power(disk_streams.dice.choice([0.1, 0.5, 0.9]) if number % 2 else 0)
+        disk_streams.restart()
+    disk_streams.traffic()
+    disk_streams.close()
