@@ -6,6 +6,7 @@ It lives on the server's event loop. ``current`` is the one that runs, or None.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -35,6 +36,7 @@ BEAT = 0.3  # seconds between looks at whose members must be said to be alive
 LOOK = 2.0  # seconds between looks nobody asked for
 STALE = 5.0  # seconds without an answer after which the store counts as not writable
 
+log = logging.getLogger(__name__)
 current: Broker | None = None
 
 
@@ -227,7 +229,10 @@ async def _until_done(verb: Callable[..., int], full: int) -> None:
 
 def _tell(batch: list[Call]) -> None:
     for call in batch:
-        call.done(call)
+        try:
+            call.done(call)
+        except Exception:  # one answer that cannot be given must not keep the others from theirs
+            log.exception("an answer could not be given")
 
 
 def _close_of(owner: str) -> None:

@@ -52,9 +52,12 @@ class GroupSubscription(StreamSubscription):
             return
         after = holdings.members[self.member]
         change = membership.told(self.member, self._holds, after)
+        raised = holdings.generation != self.generation
         self._holds, self.generation = after, holdings.generation
         self._leaving = {number: sent for number, sent in self._leaving.items() if number in after}
         if change is None:
+            if raised:  # what it has is as before, but who commits over REST, or in a transaction, must know the generation
+                self.told(self, Change(self.member, {}, [], None), {})
             return
         starts = {number: max(offset, now.stream.partitions[number].low) for number, offset in change.assigned.items()}
         for number in change.revoked:
@@ -87,7 +90,7 @@ class GroupSubscription(StreamSubscription):
         for number in done:
             del self._leaving[number]
         if done:
-            self.hub.start(membership.release, (self.group_id, self.member, done), lambda _: None)
+            self.hub.attempt(membership.release, (self.group_id, self.member, done))
 
     def beat_due(self) -> bool:
         """Whether it is time to say that this member is alive; once a third of its session's time."""
@@ -99,7 +102,7 @@ class GroupSubscription(StreamSubscription):
 
     def goodbye(self) -> None:
         """The member leaves: its partitions are others' at once. One that is lost says nothing, and its session runs out."""
-        self.hub.start(membership.leave, (self.group_id, self.member), lambda _: None)
+        self.hub.attempt(membership.leave, (self.group_id, self.member))
 
     def stop(self) -> None:
         super().stop()

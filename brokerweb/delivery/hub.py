@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from brokerweb.core import events
@@ -141,6 +142,11 @@ class Hub:
     def start(self, verb: Any, args: tuple[Any, ...], done: Callable[[Call], None]) -> None:
         """Run a verb; ``done`` is told on the loop. Raises Unavailable."""
         run.start(verb, args, {}, done=done)
+
+    def attempt(self, verb: Any, args: tuple[Any, ...]) -> None:
+        """Run a verb whose work a duty does later where it cannot be taken now."""
+        with suppress(BrokerError):
+            self.start(verb, args, lambda _: None)
 
     def release(self, receipts: list[str]) -> None:
         """Give messages back that nobody will handle."""

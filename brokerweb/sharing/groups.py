@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from brokerweb.core import events
+from brokerweb.core.errors import Conflict
 from brokerweb.core.settings import plain
 from brokerweb.sharing.feed import Q
 from brokerweb.storage.transaction import Transaction
@@ -33,7 +34,7 @@ class SharedGroups:
         return queue.pk
 
     def on_change(self, tx: Transaction, group: Group, given: Mapping[str, Any]) -> None:
-        queue = Queue.objects.get(pk=group.queue_id)
+        queue = _queue_of(group)
         _set(queue, given)
         tx.writes += 1
         queue.save()
@@ -54,7 +55,7 @@ class SharedGroups:
 
     def describe(self, reads: Reads, group: Group, shown: dict[str, Any]) -> dict[str, Any]:
         """Positions as of what is finished: the lowest offset that is neither done nor dead."""
-        queue = Queue.objects.get(pk=group.queue_id)
+        queue = _queue_of(group)
         unfinished = _lowest_unfinished(reads, queue.pk)
         committed = {
             number: str(min(int(offset), unfinished.get(int(number), int(offset))))
@@ -62,21 +63,25 @@ class SharedGroups:
         }
         of_queue = settings.to_dict(queue)
         rest = {name: plain(of_queue[name]) for name in ("lease", "max_failures", "backoff")}
-        lag = sum(max(0, int(shown["end"][n]) - max(int(offset), int(shown["low"][n]))) for n, offset in committed.items())
-        partitions = [
-            part
-            | {
-                "committed": committed[str(part["partition"])],
-                "lag": max(0, int(part["end"]) - int(committed[str(part["partition"])])),
-            }
-            for part in shown["partitions"]
-        ]
+        partitions = [_as_of(part, committed[str(part["partition"])]) for part in shown["partitions"]]
+        lag = sum(part["lag"] for part in partitions)
         return shown | rest | {"committed": committed, "lag": lag, "partitions": partitions, "counts": _counts(queue.pk)}
 
 
 def install() -> None:
     """Shared groups may be declared from now on."""
     groups.install_shared(SharedGroups())
+
+
+def _queue_of(group: Group) -> Queue:
+    if group.queue_id is None:
+        raise Conflict(f"Group {group.name} is not shared.")
+    return Queue.objects.get(pk=group.queue_id)
+
+
+def _as_of(part: dict[str, Any], committed: str) -> dict[str, Any]:
+    """A partition of the group's object, with another position."""
+    return part | {"committed": committed, "lag": max(0, int(part["end"]) - max(int(committed), int(part["low"])))}
 
 
 def _set(queue: Queue, given: Mapping[str, Any]) -> None:
@@ -121,7 +126,8 @@ def trim(tx: Transaction) -> int:
     """Retention wins: unfinished messages of records that are gone end as trimmed; how many that were."""
     trimmed = 0
     for group_id, queue_id in tx.rows(Q.shared_groups):
-        n = remove_unfinished(tx, queue_id, dict(tx.rows(Q.lows, group_id)))  # type: ignore[arg-type]  # pairs
+        lows = {number: low for number, low in tx.rows(Q.lows, group_id)}  # noqa: C416 (rows of two, as mypy can see)
+        n = remove_unfinished(tx, queue_id, lows)
         tx.outcome.event(events.TRIMMED, queue_id, n)
         trimmed += n
     return trimmed

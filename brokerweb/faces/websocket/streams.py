@@ -110,7 +110,7 @@ class StreamCommands:
             until_at = clock.rfc3339(change.until_at if change.until_at is not None else clock.now())
             frame = {"op": "revoked", **about, "partitions": change.revoked, "until_at": until_at}
             self._session.outbox.frame(_encode(frame).decode())
-        if starts:
+        if starts or not change.revoked:
             places = {str(number): str(offset) for number, offset in starts.items()}
             self._session.outbox.frame(_encode({"op": "assigned", **about, "partitions": places}).decode())
 
