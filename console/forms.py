@@ -19,7 +19,7 @@ from queues.models import Message, Queue
 from queues.settings import BACKOFF, SETTINGS
 
 _AREA = {"spellcheck": "false", "class": "mono"}
-_PLACE = re.compile(r"^/message|^/(?:records|messages)/\d+")
+_PLACE = re.compile(r"^/(?:(?:records|messages)/\d+|message(?=/|$))")
 
 
 class BrokerForm(forms.Form):
@@ -31,8 +31,7 @@ class BrokerForm(forms.Form):
 
     def refuse(self, error: BrokerError) -> None:
         """Show the error at the fields it names, or above the form."""
-        named = error.extra.get("errors") if isinstance(error, Invalid) else None
-        for fault in named or [{"pointer": "", "detail": f"{error.detail} ({error.code})"}]:
+        for fault in error.extra.get("errors") or [{"pointer": "", "detail": f"{error.detail} ({error.code})"}]:
             name = self.field_at(str(fault["pointer"]))
             self.add_error(name if name in self.fields else None, str(fault["detail"]))
 

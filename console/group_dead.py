@@ -7,11 +7,8 @@ from typing import Any
 
 from brokerweb.core.errors import NotFound
 from brokerweb.storage.reading import read
-from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import Transaction
-from console.deeds import Deed
-from queues import bulk, definitions, filters
-from queues.filters import MessageFilter
+from queues import definitions
 from queues.models import Queue
 from streams import groups
 
@@ -31,22 +28,3 @@ def on_queue(tx: Transaction, queue_id: int, verb: Callable[..., Any], *args: An
     if queue is None:
         raise NotFound("The group was deleted.")
     return verb(tx, queue.name, *args, **options)
-
-
-def redrive_all(queue: Queue, done: Deed) -> int:
-    """Put back everything that is dead now, in chunks of one commit each; how many that were."""
-    chosen = filters.ascending(filters.for_redrive(MessageFilter()))
-    bounds = perform(_begin, queue.pk, done)
-    affected = 0
-    while True:
-        chunk: bulk.Chunk = perform(on_queue, queue.pk, bulk.redrive_chunk, chosen, bounds)
-        affected += chunk.affected
-        if chunk.after is None:
-            return affected
-        bounds = bounds._replace(after=chunk.after)
-
-
-def _begin(tx: Transaction, queue_id: int, done: Deed) -> bulk.Bounds:
-    done.record()
-    bounds: bulk.Bounds = on_queue(tx, queue_id, bulk.begin)
-    return bounds

@@ -46,13 +46,15 @@ def _redrive(request: SignedIn) -> HttpResponseBase:
     plan, to = dead_letters.plan(request.principal, request.POST), request.POST.get("to") or None
     if to:
         request.principal.require("publish", "queue", to)
+    jobs: list[Job] = []
     with telling(request) as say:
+        rate = _rate(request.POST.get("rate", ""))
         for part in plan.parts:
             deed(request, "queue.redrive", f"queue:{part.queue}", to=to, matched=part.matched).record()
-        moved, jobs = plan.carry_out(to, rate=_rate(request.POST.get("rate", "")), by=request.principal.name)
+        moved, jobs = plan.carry_out(to, rate=rate, by=request.principal.name)
         say(f"Redriven: {moved:,} message{'s' * (moved != 1)}." if moved or not jobs else _said(jobs))
-        if len(jobs) == 1:
-            return redirect("console:job", jobs[0].pk)
+    if len(jobs) == 1:
+        return redirect("console:job", jobs[0].pk)
     return redirect("console:jobs" if jobs else "console:dead")
 
 

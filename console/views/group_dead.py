@@ -19,7 +19,7 @@ from console.typed import crumbs_of
 from console.views.groups import target
 from console.views.messages import facts
 from console.views.records import attachment
-from queues import browse, control
+from queues import browse, bulk, control
 from queues.states import DEAD_REASONS
 
 
@@ -71,7 +71,8 @@ def redrive(request: SignedIn, name: str, group: str) -> HttpResponseBase:
     if request.method != "POST":
         return _plan(request, name, group)
     with telling(request) as say:
-        moved = group_dead.redrive_all(queue, deed(request, "group.redrive", target(name, group)))
+        deed(request, "group.redrive", target(name, group)).record()
+        moved = bulk.redrive_all(queue.pk)
         say(f"Redriven: {moved:,} record{'s' * (moved != 1)}.")
     return redirect("console:group", name, group)
 

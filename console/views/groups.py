@@ -98,7 +98,7 @@ def delete(request: SignedIn, name: str, group: str) -> HttpResponseBase:
 
 def target(stream: str, group: str) -> str:
     """A group in the audit trail."""
-    return f"stream:{stream}/groups/{group}"
+    return f"stream:{stream}/{group}"
 
 
 def group_frame(request: SignedIn, stream: str, group: str) -> dict[str, Any]:

@@ -11,9 +11,16 @@ from django.test import Client
 
 from brokerweb.identity.models import Grant
 from brokerweb.identity.signin import attempts
+from brokerweb.routing import topics
+from brokerweb.sharing import feed as sharing
 from brokerweb.storage.run import perform
 from queues import control, engine
 from queues.messages import NewMessage, Settle
+from streams import control as streams
+from streams import engine as stream_engine
+from streams import groups
+from streams.models import ConsumerGroup
+from streams.records import NewRecord
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -77,3 +84,34 @@ def kill(name: str, *errors: str) -> list[int]:
 
 def text(response) -> str:
     return str(response.content, "utf-8")
+
+
+def declare_stream(name: str = "events", **settings) -> str:
+    perform(streams.declare, name, settings)
+    return name
+
+
+def append(name: str, *bodies: object, **fields) -> list[int]:
+    """Append JSON bodies, or bytes as they are; their offsets."""
+    new = [NewRecord(b if isinstance(b, bytes) else json.dumps(b).encode(), isinstance(b, bytes), **fields) for b in bodies]
+    return [appended.offset for appended in perform(stream_engine.append, name, new, publisher="tests")]
+
+
+def declare_group(name: str, stream: str = "events", **settings) -> str:
+    perform(groups.declare_group, stream, name, {"start": "earliest", **settings})
+    return name
+
+
+def kill_records(stream: str, group: str, *errors: str) -> list[int]:
+    """Take as many records of a shared group as there are errors, and reject them; the ids of their messages."""
+    queue_id = ConsumerGroup.objects.get(name=group, stream__name=stream).queue_id
+    leased = perform(sharing.lease, queue_id, len(errors), engine.Terms("tests")).messages
+    perform(engine.settle, [Settle("dead", m.receipt, error=e) for m, e in zip(leased, errors, strict=True)])
+    return [m.id for m in leased]
+
+
+def declare_topic(name: str = "shop", **bindings: str) -> str:
+    """A topic; bindings are pattern -> destination."""
+    bound = [{"pattern": pattern, "to": to} for pattern, to in bindings.items()]
+    perform(topics.declare, name, {"bindings": bound})
+    return name

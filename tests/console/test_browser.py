@@ -8,6 +8,7 @@ from collections.abc import Generator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.clients import Rest
 from tests.console.browser import Visit, chromium, visiting
 from tests.eventually import eventually
 from tests.server import Server
@@ -176,6 +177,43 @@ def test_forms_work_without_javascript(browser: Browser, broker: Server):
         expect(page.get_by_text("Queue plain is deleted.")).to_be_visible()
 
 
+def test_a_group_is_moved_and_moved_back(visit: Visit, broker: Server):
+    page = visit.page
+    with broker.rest() as rest:
+        rest.call("PUT", "/streams/log", {})
+        rest.call("POST", "/streams/log/records", {"records": [{"body": {"n": n}} for n in range(5)]})
+    page.goto("/streams/log")
+    page.get_by_label("log").get_by_role("link", name="Groups").click()
+    page.get_by_role("link", name="Create a group").click()
+    page.get_by_label("Name").fill("readers")
+    page.get_by_role("button", name="Create group").click()
+    expect(page.locator(".figure.ready .value")).to_have_text("0")
+    page.get_by_role("link", name="Seek").click()
+    page.get_by_label("Go to").select_option("earliest")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_role("cell", name="5 again")).to_be_visible()
+    page.get_by_role("button", name="Move the group").click()
+    expect(page.locator(".figure.ready .value")).to_have_text("5")
+    page.get_by_role("button", name="Undo the seek").click()
+    expect(page.locator(".figure.ready .value")).to_have_text("0")
+
+
+def test_a_replay_shows_its_progress_until_it_is_done(visit: Visit, broker: Server):
+    page = visit.page
+    with broker.rest() as rest:
+        rest.declare("copies")
+        rest.call("PUT", "/streams/originals", {})
+        rest.call("POST", "/streams/originals/records", {"records": [{"body": HOSTILE, "key": "a"}, {"body": 2, "key": "b"}]})
+        page.goto("/streams/originals/replay")
+        page.get_by_label("Keys").fill("a")
+        page.get_by_label("To", exact=True).fill("queue:copies")
+        page.get_by_role("button", name="Start the replay").click()
+        expect(page.get_by_role("heading", name="Progress")).to_be_visible()
+        eventually(lambda: rest.queue("copies")["counts"]["ready"] == 1)
+    refreshed(page)
+    expect(page.locator(".badge.ok")).to_have_text("done")
+
+
 @pytest.fixture(scope="module")
 def filled(broker: Server) -> list[str]:
     """Addresses of every kind of page, with something on each."""
@@ -186,6 +224,7 @@ def filled(broker: Server) -> list[str]:
         rest.settle("seen", dead=[{"receipt": dead["receipt"], "reason": "bad"}])
         rest.declare("idle")
         rest.call("POST", "/queues/idle/pause", {"reason": "maintenance"})
+        streams = filled_streams(rest)
     message = f"/queues/seen/messages/{dead['id']}"
     queue = [
         f"/queues/seen{tab}" for tab in ("", "/messages", "/consumers", "/publish", "/settings", "/pause", "/purge", "/delete")
@@ -201,7 +240,42 @@ def filled(broker: Server) -> list[str]:
         "/connections",
         "/tokens",
     ]
-    return [*lists, *queue, message, f"{message}?view=hex", f"{message}/edit", f"{message}/delete", "/new/token", "/queues/none"]
+    return [
+        *lists,
+        *queue,
+        *streams,
+        message,
+        f"{message}?view=hex",
+        f"{message}/edit",
+        f"{message}/delete",
+        "/new/token",
+        "/queues/none",
+    ]
+
+
+def filled_streams(rest: Rest) -> list[str]:
+    """The same for streams, groups, topics and jobs."""
+    rest.call("PUT", "/streams/events", {"partitions": 2})
+    rest.call("POST", "/streams/events/records", {"records": [{"body": {"n": n}, "key": f"k{n}"} for n in range(9)]})
+    rest.call("PUT", "/streams/events/groups/billing", {"start": "earliest"})
+    rest.call("PUT", "/streams/events/groups/mailing", {"kind": "shared", "start": "earliest"})
+    [taken] = rest.call("POST", "/streams/events/groups/mailing/receive", {"max": 1})["messages"]
+    rest.call("POST", "/streams/events/groups/mailing/settle", {"dead": [{"receipt": taken["receipt"], "reason": "bad"}]})
+    bindings = [{"pattern": "a.#", "to": "queue:seen", "headers": {"x": "y"}}, {"pattern": "a.*", "to": "stream:events"}]
+    rest.call("PUT", "/topics/shop", {"bindings": bindings})
+    job = rest.call("POST", "/streams/events/replay", {"to": "queue:idle"})["job"]
+    record = f"/streams/events/records/{taken['partition']}/{taken['offset']}"
+    stream = [
+        "",
+        "/records",
+        "/groups",
+        "/groups/billing",
+        "/groups/billing/seek?where=latest",
+        "/groups/mailing/dead",
+        "/replay",
+    ]
+    topic = ["/topics/shop?routing_key=a.b&headers=", "/topics/shop/bindings", "/topics/shop/publish"]
+    return ["/streams", *(f"/streams/events{place}" for place in stream), record, *topic, f"/jobs/{job['id']}"]
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
