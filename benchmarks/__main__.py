@@ -24,6 +24,13 @@ FLOORS: dict[str, list[tuple[str, bool, float, float]]] = {
     "rest": [("rate", True, 6_000, 2_000)],
     "latency": [("p50_ms", False, 2, 2), ("p99_ms", False, 8, 8)],
     "backlog": [("ratio", True, 0.8, 0.8), ("memory_idle_mib", False, 120, 120), ("memory_grown_mib", False, 50, 50)],
+    "append": [("rate", True, 50_000, 25_000)],
+    "stored": [("rate", True, 150_000, 80_000)],
+    "fanout": [("rate", True, 370_000, 150_000)],
+    "topic": [("rate", True, 3_000, 3_000)],
+    "live": [("p50_ms", False, 2, 2), ("p99_ms", False, 8, 8)],
+    "shared": [("rate", True, 20_000, 20_000)],
+    "full": [("ratio", True, 0.8, 0.8)],
 }
 
 
@@ -45,7 +52,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("workloads", nargs="*", choices=[[], *WORKLOADS], help="all, unless named")
     parser.add_argument("--servers", default="uvicorn,daphne", help="comma-separated (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement (%(default)s)")
-    parser.add_argument("--waiting", type=int, default=1_000_000, help="messages of the large backlog (%(default)s)")
+    parser.add_argument(
+        "--waiting", type=int, default=1_000_000, help="messages of a large backlog, records of a replay (%(default)s)"
+    )
     parser.add_argument("--data", type=Path, default=None, help="a folder on the disk to measure")
     parser.add_argument("--profile", type=Path, default=None, help="a folder for samples of the server, by py-spy")
     parser.add_argument("--strict", action="store_true", help="status 1 when a floor is missed")

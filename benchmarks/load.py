@@ -9,7 +9,8 @@ import sys
 
 import uvloop
 
-from benchmarks.workloads import WORKLOADS, Figures, Target
+from benchmarks.target import Figures, Target
+from benchmarks.workloads import WORKLOADS
 
 
 def main(workload: str, url: str, token: str, pid: str, *amounts: str) -> None:

@@ -6,45 +6,12 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
-from urllib.request import Request, urlopen
 
 from benchmarks.process import Stopwatch, rss_mib, rss_total_mib
-from benchmarks.roles import BODY, Consumer, Producer, Trouble
+from benchmarks.roles import BODY, Consumer, Producer
+from benchmarks.streams import STREAM_WORKLOADS
+from benchmarks.target import Figures, Target, steady
 from benchmarks.wire import Http, WebSocket, request
-
-Figures = dict[str, Any]
-WARM_UP = 0.2  # of the time, before the measurement
-
-
-@dataclass(frozen=True)
-class Target:
-    """The broker under load, and how long and how much to load it."""
-
-    url: str
-    token: str
-    pid: int
-    seconds: float
-    waiting: int  # messages of the large backlog
-
-    def declare(self, queue: str) -> None:
-        """Create a queue with its default settings."""
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        asked = Request(f"{self.url}/api/v1/queues/{queue}", b"{}", headers, method="PUT")
-        urlopen(asked, timeout=30).close()
-
-
-async def _steady(target: Target, count: Callable[[], int], broken: Callable[[], Any]) -> Figures:
-    """The rate of ``count`` after a warm-up."""
-    await asyncio.sleep(target.seconds * WARM_UP)
-    watch, before = Stopwatch(target.pid), count()
-    await asyncio.sleep(target.seconds)
-    done, shares = count() - before, watch.shares()
-    if trouble := broken():
-        raise Trouble(trouble)
-    rate = done / shares["seconds"]
-    return {"rate": round(rate), "unit": "messages/s", "rate_per_server_core": round(rate / shares["server_cores"]), **shares}
 
 
 async def _end_to_end(target: Target, *, batch: int, window: int, singly: bool, in_flight: int) -> Figures:
@@ -56,7 +23,7 @@ async def _end_to_end(target: Target, *, batch: int, window: int, singly: bool, 
     consumer.consume()
     consumer.on_acked = lambda: producer.allow(consumer.acked + in_flight)
     producer.allow(in_flight)
-    figures = await _steady(target, lambda: consumer.acked, lambda: producer.trouble or consumer.trouble)
+    figures = await steady(target, lambda: consumer.acked, lambda: producer.trouble or consumer.trouble)
     return {**figures, "batch": batch, "in_flight": in_flight}
 
 
@@ -85,7 +52,7 @@ async def rest(target: Target) -> Figures:
         own: list[Http] = []
         own.append(await Http.connect(target.url, lambda status, own=own: answered(own, status)))  # type: ignore[misc]
         own[0].transport.write(post)
-    return await _steady(target, lambda: done, lambda: wrong)
+    return await steady(target, lambda: done, lambda: wrong)
 
 
 async def latency(target: Target, rate: int = 500) -> Figures:
@@ -180,4 +147,5 @@ WORKLOADS: dict[str, Callable[[Target], Awaitable[Figures]]] = {
     "rest": rest,
     "latency": latency,
     "backlog": backlog,
+    **STREAM_WORKLOADS,
 }
