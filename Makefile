@@ -25,8 +25,8 @@ bench: .venv/.tested ## the workloads of docs/performance.md, one JSON line each
 crash: .venv/.tested ## 60 rounds each of kill and power cut, and the other faults in full numbers
 	BROKERWEB_CRASH_ROUNDS=60 CI=true $(BIN)/python -m pytest tests/powerfail tests/crash -ra
 
-soak: .venv/.tested ## an hour of mixed traffic, then the books are checked
-	$(BIN)/python -m pytest tests/soak -m full
+soak: .venv/.tested ## ten minutes of appends and tails with subscribers coming and going (BROKERWEB_SOAK_SECONDS)
+	$(BIN)/python -m pytest tests/soak -m full -s
 
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet --editable .
