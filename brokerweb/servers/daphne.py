@@ -144,7 +144,7 @@ class Request(WebRequest):
         super().connectionLost(reason)
 
 
-@implementer(IPushProducer)  # type: ignore[untyped-decorator]  # zope has no types
+@implementer(IPushProducer)
 class Flow:
     """Told by the transport when its buffer is full, and when it has room again."""
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -14,13 +14,14 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from brokerweb import conf
 from brokerweb.servers import lifecycle
+from brokerweb.servers.gathering import Gathering
 
 
 class Http(HttpToolsProtocol):
     """HTTP with a deadline for the head, and for each further stretch of the body."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", Gathering(transport, self.loop)))
         self._reading, self._in_head, self._received = False, True, 0
         self._refused = False
         self._deadline: asyncio.TimerHandle | None = None
@@ -33,7 +34,8 @@ class Http(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._reading, self._in_head, self._received = True, True, 0
         super().on_message_begin()
-        self.scope["extensions"] = {"brokerweb.link": self}
+        scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # a closed type to uvicorn
+        scope["extensions"] = {"brokerweb.link": self}
 
     def abort(self) -> None:
         """Cut the connection; nothing that waits is written."""

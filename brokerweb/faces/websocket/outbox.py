@@ -24,10 +24,6 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Waiting = str | tuple[Subscription, list[Leased]] | tuple[StreamSubscription, Run]
 
 
-class TooSlow(Exception):
-    """The client does not read what is sent to it."""
-
-
 class Outbox:
     """Frames, and messages still to become frames: those of one subscription that wait together share one."""
 
@@ -38,6 +34,7 @@ class Outbox:
         self._bytes = 0
         self._crowded = False
         self._close: tuple[int, str] | None = None
+        self._since = 0.0  # when the send under way began
 
     @property
     def closing(self) -> bool:
@@ -69,7 +66,7 @@ class Outbox:
             self._filled.set()
 
     async def run(self) -> None:
-        """Write until closed. Raises TooSlow, or whatever the server says of a connection that is gone."""
+        """Write until closed. Raises whatever the server says of a connection that is gone."""
         row = 0
         while True:
             await self._filled.wait()
@@ -86,11 +83,14 @@ class Outbox:
                 return
 
     async def _write(self, event: dict[str, Any]) -> None:
-        try:
-            async with asyncio.timeout(STUCK):
-                await self._send(event)
-        except TimeoutError:
-            raise TooSlow from None
+        self._since = time.monotonic()
+        await self._send(event)
+        self._since = 0.0
+
+    @property
+    def stuck(self) -> bool:
+        """The client does not read what is sent to it: one send has taken too long."""
+        return self._since > 0 and time.monotonic() - self._since > STUCK
 
     def _frames(self, waiting: Waiting) -> Sequence[str]:
         if isinstance(waiting, str):

@@ -22,7 +22,7 @@ from brokerweb.delivery import departure
 from brokerweb.faces import wire
 from brokerweb.faces.websocket import handshake
 from brokerweb.faces.websocket.commands import Auth
-from brokerweb.faces.websocket.outbox import Outbox, TooSlow
+from brokerweb.faces.websocket.outbox import Outbox
 from brokerweb.faces.websocket.session import Session, error_frame
 from brokerweb.identity import authentication
 from brokerweb.identity.principal import Principal
@@ -30,6 +30,7 @@ from brokerweb.identity.principal import Principal
 TO_AUTHENTICATE = 10.0  # seconds
 GOING_AWAY, TOO_LARGE, UNAUTHENTICATED, TOO_SLOW = 1001, 1009, 4001, 4008
 CLEAN = (1000, 1001)
+LOOK = 5.0  # seconds between looks at whether a client reads
 LINGER = 2.0  # seconds for the closing handshake
 FRAMES_IN_A_ROW = 16  # read without giving way: a server with frames at hand never suspends in receive
 
@@ -70,11 +71,10 @@ class _Link:
         reader, writer = asyncio.ensure_future(self._read()), asyncio.ensure_future(self._outbox.run())
         clean, leave = False, departure.enter(self._outbox.close)
         try:
-            await asyncio.wait({reader, writer}, return_when="FIRST_COMPLETED")
+            slow = await self._watch(reader, writer)
             # An orderly close of ours: give the client a moment to answer it.
             if writer.done() and writer.exception() is None:
                 await asyncio.wait({reader}, timeout=LINGER)
-            slow = writer.done() and isinstance(writer.exception(), TooSlow)
             if slow:
                 await self._cut()
             clean = slow or self._outbox.closing or _is_clean(reader)
@@ -85,6 +85,13 @@ class _Link:
                 self._session.end(clean=clean)
             leave()
             await asyncio.gather(reader, writer, return_exceptions=True)
+
+    async def _watch(self, reader: asyncio.Future[None], writer: asyncio.Future[None]) -> bool:
+        """Wait for an end of either; True when the client reads too slowly for that."""
+        while True:
+            done, _ = await asyncio.wait({reader, writer}, timeout=LOOK, return_when="FIRST_COMPLETED")
+            if done or self._outbox.stuck:
+                return not done
 
     async def _cut(self) -> None:
         """Close on a client that does not read; the server drops what it cannot write."""
