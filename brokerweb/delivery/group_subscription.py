@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from brokerweb.core.errors import Conflict
+from brokerweb.core.errors import Conflict, NotFound
 from brokerweb.delivery.stream_subscription import StreamSubscription
 from streams import membership
 from streams.definitions import Definition, Reads, load
@@ -47,8 +47,11 @@ class GroupSubscription(StreamSubscription):
     def update(self, now: GroupView) -> None:
         """Take what the group's assignment says now."""
         holdings = now.holdings
-        if holdings is None or self.member not in holdings.members:
-            self.ended(self, Conflict("The group, or this member's place in it, is gone."))
+        if holdings is None:
+            self.ended(self, NotFound("The group was deleted."))
+            return
+        if self.member not in holdings.members:
+            self.ended(self, Conflict("This member is no longer one of the group's: it was silent for too long."))
             return
         after = holdings.members[self.member]
         change = membership.told(self.member, self._holds, after)

@@ -204,6 +204,7 @@ def test_a_deleted_group_ends_its_members():
         a = await Worker.join(stage, "a")
         await aperform(groups.delete_group, "events", "billing")
         await soon(lambda: a.errors, "told")
+        assert a.errors[0].code == "not_found"
         assert not a.sub.open
 
     play(scene)
@@ -219,6 +220,26 @@ def test_a_group_behind_retention_begins_at_what_is_there():
         await a.has(2)
         assert a.told == [("assigned", {0: 3})]
         assert a.offsets() == [3, 4]
+
+    play(scene)
+
+
+def test_a_member_that_retention_overtakes_is_told_and_the_next_begins_at_the_oldest():
+    async def scene(stage: Stage) -> None:
+        await declare(retention_records=3)
+        await billing()
+        await append(*range(5))
+        a = await Worker.join(stage, "a", credit=1)
+        await a.has(1)
+        await append(*range(10))
+        await retain()
+        a.sub.grant(10, 10)
+        error = await a.was_told_what_is_gone()
+        assert (error.extra["low"], error.extra["end"]) == ("12", "15")
+        a.leave()
+        b = await Worker.join(stage, "b")
+        await b.has(3)
+        assert b.offsets() == [12, 13, 14]
 
     play(scene)
 

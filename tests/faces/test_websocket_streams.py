@@ -332,7 +332,8 @@ def test_a_deleted_group_ends_its_members(socket: Socket, operator: Rest, stream
     sub = subscribe(socket, stream, group="billing")
     newly_assigned(socket)
     operator.call("DELETE", f"/streams/{stream}/groups/billing")
-    assert frames_until(socket, "closed")["sub"] == sub
+    closed = frames_until(socket, "closed")
+    assert (closed["sub"], closed["code"]) == (sub, "deleted")
 
 
 # Shared
@@ -373,7 +374,8 @@ def test_a_deleted_shared_group_ends_its_workers(socket: Socket, operator: Rest,
     grouped(operator, stream, kind="shared")
     sub = subscribe(socket, stream, group="billing")
     operator.call("DELETE", f"/streams/{stream}/groups/billing")
-    assert frames_until(socket, "closed")["sub"] == sub
+    closed = frames_until(socket, "closed")
+    assert (closed["sub"], closed["code"]) == (sub, "deleted")
 
 
 def test_a_lost_worker_costs_each_record_one_failure(either: Server, operator: Rest, stream: str) -> None:
