@@ -14,7 +14,9 @@ CI = os.environ.get("CI", "").lower() in ("1", "true")
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """In CI a skipped test is a failed one: a machine that lacks something must not look green."""
     report = yield
     if CI and report.skipped and not hasattr(report, "wasxfail"):
