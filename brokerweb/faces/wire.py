@@ -155,7 +155,7 @@ def decode(kind: type[T], data: bytes | str) -> T:
 
 
 _PLACE = re.compile(r"(?P<what>.*?) - at `(?:key in )?\$(?P<path>.*)`", re.DOTALL)
-_STEP = re.compile(r"\.(?P<field>[^.\[\]]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
+_STEP = re.compile(r"\.(?P<field>[^.\[\]]+)|\[(?P<index>\d+)\]")
 _FIELD = re.compile(r"field `(.*)`", re.DOTALL)
 
 
@@ -163,8 +163,9 @@ def invalid(text: str) -> Invalid:
     """msgspec's message, which names places as ``$.messages[3].key``, as an error with a JSON Pointer."""
     found = _PLACE.fullmatch(text)
     what, path = (found["what"], found["path"]) if found else (text, "")
-    steps = [step["field"] or step["index"] for step in _STEP.finditer(path) if step.lastgroup]
-    if found_field := _FIELD.search(what):
+    known, unnamed, _ = path.partition("[...]")  # where it does not say by which name, the pointer goes no further
+    steps = [step["field"] or step["index"] for step in _STEP.finditer(known)]
+    if not unnamed and (found_field := _FIELD.search(what)):
         steps.append(found_field[1])
     return Invalid.at("".join("/" + escape_pointer(step) for step in steps), what)
 
