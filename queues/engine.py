@@ -2,7 +2,19 @@
 
 from queues.definitions import find, find_by_id
 from queues.leasing import Terms, Want, lease, lease_alone, lease_round
-from queues.publishing import check, publish
+from queues.publishing import check, publish, publish_each
 from queues.settling import settle
 
-__all__ = ["Terms", "Want", "check", "find", "find_by_id", "lease", "lease_alone", "lease_round", "publish", "settle"]
+__all__ = [
+    "Terms",
+    "Want",
+    "check",
+    "find",
+    "find_by_id",
+    "lease",
+    "lease_alone",
+    "lease_round",
+    "publish",
+    "publish_each",
+    "settle",
+]

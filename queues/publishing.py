@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from brokerweb.core import events
 from brokerweb.core.clock import seconds
-from brokerweb.core.errors import QueueFull, TooLarge
+from brokerweb.core.errors import BrokerError, QueueFull, TooLarge
 from brokerweb.storage.transaction import Transaction
 from queues import burial, keys, sequence
 from queues.definitions import Definition, Q, find
@@ -33,6 +33,24 @@ def publish(
     if any(m.dedup_id is not None for m in messages):
         return _publish_once(tx, target, messages, origin)
     return [Accepted(i, False) for i in _store(tx, target, messages, origin)]
+
+
+def publish_each(
+    tx: Transaction, queue: str, groups: Sequence[Sequence[NewMessage]], *, publisher: str | None = None
+) -> list[list[Accepted] | BrokerError]:
+    """Publish groups of messages, each all or none by itself; what each was answered, or the error that it met."""
+    try:
+        together = iter(publish(tx, queue, [message for group in groups for message in group], publisher=publisher))
+        return [[accepted for _, accepted in zip(group, together, strict=False)] for group in groups]
+    except BrokerError as error:  # raised before anything was written
+        return [error] if len(groups) == 1 else [_by_itself(tx, queue, group, publisher) for group in groups]
+
+
+def _by_itself(tx: Transaction, queue: str, group: Sequence[NewMessage], publisher: str | None) -> list[Accepted] | BrokerError:
+    try:
+        return publish(tx, queue, group, publisher=publisher)
+    except BrokerError as error:
+        return error
 
 
 def check(tx: Transaction, queue: str, messages: Sequence[NewMessage]) -> None:

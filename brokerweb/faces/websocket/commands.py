@@ -120,5 +120,6 @@ class Pong(Command, tag="pong"):
 
 _Settling = Ack | Release | Nack | Dead | Extend
 _Streaming = Subscribe | Commit | Seek
+MERGED = (Publish, Ack, Release, Nack, Dead, Extend)  # commands of one turn of the loop that may go to the store together
 # A union is no type to mypy, and one to msgspec.
 FRAME: Any = Publish | Consume | _Settling | Credit | Cancel | _Streaming | Transact | Auth | Ping | Pong

@@ -21,6 +21,7 @@ from brokerweb.delivery.subscription import Subscription
 from brokerweb.faces import transactions, wire
 from brokerweb.faces.destinations import publishing_to
 from brokerweb.faces.websocket import commands
+from brokerweb.faces.websocket.merging import Merged, Merging, Part, slices
 from brokerweb.faces.websocket.outbox import Outbox
 from brokerweb.faces.websocket.streams import StreamCommands
 from brokerweb.identity import authentication
@@ -63,6 +64,7 @@ class Session:
         self._bad_in_a_row = 0
         self._calls = self._bytes = 0
         self._settled = asyncio.Event()
+        self._merging = Merging()
         self._timers: list[asyncio.TimerHandle] = []
         self._handlers: dict[Any, Callable[[Any, int], Any]] = {
             commands.Publish: self._publish,
@@ -93,6 +95,8 @@ class Session:
         try:
             command: Any = wire.decode(commands.FRAME, text)
             id = command.id
+            if not isinstance(command, commands.MERGED):
+                self._merging.flush()  # verbs of one connection run in the order they came
             waiting = self._handlers[type(command)](command, len(text))
             if waiting is not None:
                 await waiting
@@ -125,14 +129,19 @@ class Session:
         self.principal.require("publish", kind, name)
         verb, items, as_json = publishing_to(kind, command.messages)
 
-        def done(call: Call) -> None:
-            if call.error is not None:
-                self.outbox.frame(error_frame(command.id, call.error))
+        def done(result: Any, error: BrokerError | None) -> None:
+            if error is not None:
+                self.outbox.frame(error_frame(command.id, error))
             elif command.id is not None:
-                results = as_json(call.result).decode()
+                results = as_json(result).decode()
                 self.outbox.frame(f'{{"op":"ok","id":{_encode(command.id).decode()},"results":{results}}}')
 
-        self.start(verb, (name, items), {"publisher": self.principal.name}, done, size)
+        publisher = {"publisher": self.principal.name}
+        if kind == "queue":
+            together = Merged(engine.publish_each, lambda groups: (name, groups), publisher, lambda results, _: results)
+            self._merge((kind, name), together, Part(list(items), size, done))
+        else:
+            self.start(verb, (name, items), publisher, lambda call: done(call.result, call.error), size)
 
     def _transact(self, command: commands.Transact, size: int) -> None:
         request = transactions.to_request(command)
@@ -153,13 +162,25 @@ class Session:
             self.ok(command.id)
             return
 
-        def done(call: Call) -> None:
-            if call.error is not None:
-                self.outbox.frame(error_frame(command.id, call.error))
+        def done(result: Any, error: BrokerError | None) -> None:
+            if error is not None:
+                self.outbox.frame(error_frame(command.id, error))
             else:
-                self._settled_as(command, call.result)
+                self._settled_as(command, result)
 
-        self.start(engine.settle, (settles,), {"may": self._may_consume}, done, size)
+        together = Merged(engine.settle, _in_one_row, {"may": self._may_consume}, slices)
+        self._merge("settle", together, Part(settles, size, done))
+
+    def _merge(self, key: object, together: Merged, part: Part) -> None:
+        """Let a command go with others of this turn of the loop."""
+
+        def done(result: Any, error: BrokerError | None) -> None:
+            self._ended(part.size)
+            part.done(result, error)
+
+        self._calls += 1
+        self._bytes += part.size
+        self._merging.add(key, together, part._replace(done=done))
 
     def _settled_as(self, command: Any, answers: list[Settled]) -> None:
         failed = next((answer for answer in answers if answer.status != "ok"), None)
@@ -178,14 +199,18 @@ class Session:
         """Hand a verb to the committer; ``done`` is told after the commit."""
 
         def ended(call: Call) -> None:
-            self._calls -= 1
-            self._bytes -= size
-            self._settled.set()
+            self._ended(size)
             done(call)
 
+        self._merging.flush()
         run.start(verb, args, kwargs, done=ended, cost=size)
         self._calls += 1
         self._bytes += size
+
+    def _ended(self, size: int) -> None:
+        self._calls -= 1
+        self._bytes -= size
+        self._settled.set()
 
     # Subscriptions
 
@@ -206,14 +231,14 @@ class Session:
     def begin(self, id: Any, subscription: Subscription) -> None:
         """The client knows of the subscription before anything comes of it."""
         sub = subscription.sub
-        subscription.deliver, subscription.ended = self._deliver, self._ended
+        subscription.deliver, subscription.ended = self._deliver, self._over
         self.outbox.frame(f'{{"op":"ok","id":{_encode(id).decode()},"sub":{_encode(sub).decode()}}}')
         self.connection.add(subscription)
 
     def _deliver(self, subscription: Subscription, messages: list[Leased]) -> None:
         self.outbox.deliver(subscription, messages)
 
-    def _ended(self, subscription: Subscription, code: str, message: str) -> None:
+    def _over(self, subscription: Subscription, code: str, message: str) -> None:
         if self.connection.cancel(subscription.sub, release=True) is not None:
             frame = {"op": "closed", "sub": subscription.sub, "code": code, "message": message}
             self.outbox.frame(_encode(frame).decode())
@@ -294,9 +319,14 @@ class Session:
 
     def end(self, *, clean: bool) -> None:
         """The socket is over; what it held goes back behind whatever it sent before."""
+        self._merging.flush()
         for timer in self._timers:
             timer.cancel()
         self.connection.end(clean=clean)
+
+
+def _in_one_row(contents: list[list[Any]]) -> tuple[Any, ...]:
+    return ([item for content in contents for item in content],)
 
 
 def _id_of(text: str) -> Any:

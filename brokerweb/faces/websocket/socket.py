@@ -32,7 +32,7 @@ GOING_AWAY, TOO_LARGE, UNAUTHENTICATED, TOO_SLOW = 1001, 1009, 4001, 4008
 CLEAN = (1000, 1001)
 LOOK = 5.0  # seconds between looks at whether a client reads
 LINGER = 2.0  # seconds for the closing handshake
-FRAMES_IN_A_ROW = 16  # read without giving way: a server with frames at hand never suspends in receive
+FRAMES_IN_A_ROW = 32  # read without giving way: a server with frames at hand never suspends in receive
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 _encode = msgspec.json.Encoder().encode

@@ -1,0 +1,84 @@
+"""Commands of one connection that one verb can serve together: what comes in one turn of the loop goes to it as one.
+
+Each keeps its own answer. A client that sends one message a frame then costs little more than one that sends many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from brokerweb.core.errors import BrokerError
+from brokerweb.storage import run
+from brokerweb.storage.committer import Call
+
+MOST = 1000  # messages or receipts in one call
+
+Done = Callable[[Any, BrokerError | None], None]
+
+
+class Part(NamedTuple):
+    """One command's share: what it asks for, the bytes it holds, and who is told its ``result`` or ``error``."""
+
+    content: list[Any]
+    size: int
+    done: Done
+
+
+class Merged(NamedTuple):
+    """A verb for many parts: ``args`` of their contents, and what of the verb's result is whose."""
+
+    verb: Callable[..., Any]
+    args: Callable[[list[list[Any]]], tuple[Any, ...]]
+    kwargs: dict[str, Any]
+    split: Callable[[Any, list[Part]], list[Any]]
+
+
+class Merging:
+    """Gathers parts while they are for the same verb; ``flush`` hands them to the committer, in the order they came."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._key: object = None
+        self._count = 0
+        self._merged: Merged
+        self._parts: list[Part] = []
+
+    def add(self, key: object, merged: Merged, part: Part) -> None:
+        """Parts with the same ``key`` may go together."""
+        if key != self._key:
+            self.flush()
+        if not self._parts:
+            self._key, self._merged = key, merged
+            self._loop.call_soon(self.flush)
+        self._parts.append(part)
+        self._count += len(part.content)
+        if self._count >= MOST:
+            self.flush()
+
+    def flush(self) -> None:
+        """Nothing waits after this. Does nothing when nothing does."""
+        parts, self._parts, self._key, self._count = self._parts, [], None, 0
+        if not parts:
+            return
+        merged = self._merged
+
+        def done(call: Call) -> None:
+            results = [None] * len(parts) if call.error is not None else merged.split(call.result, parts)
+            for part, result in zip(parts, results, strict=True):
+                error = result if isinstance(result, BrokerError) else call.error
+                part.done(None if error is not None else result, error)
+
+        args = merged.args([part.content for part in parts])
+        try:
+            run.start(merged.verb, args, merged.kwargs, done=done, cost=sum(part.size for part in parts))
+        except BrokerError as error:
+            for part in parts:
+                part.done(None, error)
+
+
+def slices(results: list[Any], parts: list[Part]) -> list[Any]:
+    """Results in one row, as long for each part as its content."""
+    rest = iter(results)
+    return [[result for _, result in zip(part.content, rest, strict=False)] for part in parts]
