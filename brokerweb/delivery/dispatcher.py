@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from brokerweb.core.errors import BrokerError, NotFound
@@ -17,7 +16,7 @@ from brokerweb.delivery.taker import Taker
 from brokerweb.sharing import feed
 from brokerweb.storage.committer import Call
 from queues import engine
-from queues.messages import Handout, Leased
+from queues.messages import Handout
 
 if TYPE_CHECKING:
     from brokerweb.delivery.hub import Hub
@@ -46,23 +45,12 @@ class Dispatcher:
             return
         if self._alone and self._serve_alone():
             return
-        if self._look:
-            reserved = self._hub.book.reserve_all(self.queue_id)
-            if reserved:
-                self._look = False
-                self._lease_round(reserved)
+        if self._look and self._hub.book.has_room(self.queue_id):
+            self._look = False
+            self._start(feed.serve, (self.queue_id,), [])
 
-    # A round: everybody with room
-
-    def _lease_round(self, reserved: Reserved) -> None:
-        wants = [engine.Want(n, taker.terms, taker.unsettled - n) for taker, n in reserved]
-        self._start(feed.lease_round, (self.queue_id, wants), reserved)
-
-    def _rounded(self, reserved: Reserved, parts: Sequence[list[Leased]], rest: Handout) -> None:
-        self._hub.book.cancel([(taker, n - len(part)) for (taker, n), part in zip(reserved, parts, strict=True)])
-        for (taker, _), part in zip(reserved, parts, strict=True):
-            if part:
-                taker.accept(part)
+    def _rounded(self, rest: Handout) -> None:
+        """A round is over: what it handed out came by the commit's outcome."""
         self._look = self._look or rest.more
         self._alone = self._alone or rest.alone
 
@@ -126,11 +114,11 @@ class Dispatcher:
             self._hub.queue_deleted(self.queue_id)
         elif call.error is not None:
             self._failed(reserved)
-        elif isinstance(call.result, Handout):
-            self._served(reserved, call.result)
-            self.pump()
         else:
-            self._rounded(reserved, *call.result)
+            if reserved:
+                self._served(reserved, call.result)
+            else:
+                self._rounded(call.result)
             self.pump()
 
     def _failed(self, reserved: Reserved) -> None:

@@ -109,6 +109,10 @@ class Book:
                 taker.take(n)
             return reserved
 
+    def has_room(self, queue_id: int) -> bool:
+        with self._lock:
+            return any(taker.room() > 0 for taker in self._takers.get(queue_id, ()))
+
     def reserve_one(self, queue_id: int, idle: Callable[[Taker], bool]) -> tuple[Taker, int] | None:
         """All the room of one taker that is idle."""
         with self._lock:

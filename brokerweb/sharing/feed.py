@@ -55,6 +55,27 @@ def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[
     return [part + new for part, new in zip(parts, fed, strict=True)], rest._replace(more=more)
 
 
+def serve(tx: Transaction, queue_id: int) -> Handout:
+    """Hand ready messages round among all who have room, and say what is left. Raises NotFound.
+
+    They reach their takers as what a publish hands over does, in the order of the transaction's verbs, and the room that
+    was not needed is free again for the next verb: a publish in the same commit is handed over, too.
+    """
+    if tx.handover is None:
+        return Handout([])
+    reserved = list(tx.handover.reserve_all(queue_id))
+    wants = [Want(n, taker.terms, taker.unsettled - n) for taker, n in reserved]
+    try:
+        parts, rest = lease_round(tx, queue_id, wants) if wants else ([], Handout([], more=True))
+    except BaseException:
+        tx.handover.cancel(reserved)
+        raise
+    tx.handover.cancel([(taker, n - len(part)) for (taker, n), part in zip(reserved, parts, strict=True)])
+    tx.outcome.handed += [(taker, part) for (taker, _), part in zip(reserved, parts, strict=True) if part]
+    tx.memo["nothing ready", queue_id] = bool(wants) and not (rest.more or rest.alone or rest.paused)
+    return rest
+
+
 def source_of(tx: Transaction, queue: str | int) -> tuple[Definition, int | None]:
     """A queue by name, or a shared group's by its queue's id, and the stream that feeds it. Raises NotFound."""
     source = find(tx, queue) if isinstance(queue, str) else _existing(tx, queue)

@@ -30,6 +30,9 @@ class HandOver(Protocol):
     def reserve(self, queue_id: int, wanted: int) -> Sequence[Any]:
         """(taker, room) pairs with room for up to ``wanted`` in all; a taker has ``lease``, ``holder``, ``acknowledge``."""
 
+    def reserve_all(self, queue_id: int) -> Sequence[Any]:
+        """All the room there is, as ``reserve`` has it."""
+
     def cancel(self, reserved: Sequence[Any]) -> None:
         """The transaction did not commit: the (taker, room) pairs are free again."""
 
