@@ -1,4 +1,4 @@
-"""``/metrics`` for Prometheus: queues on which the caller holds ``monitor``, the committer, connections, the process."""
+"""``/metrics`` for Prometheus: what the caller holds ``monitor`` on, the committer, connections, the process."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ from brokerweb.core.errors import Forbidden, MethodNotAllowed
 from brokerweb.delivery import connections
 from brokerweb.faces.rest.base import problem, translated
 from brokerweb.faces.rest.callers import caller
+from brokerweb.faces.stream_metrics import of_streams, of_topics
 from brokerweb.identity.grants import MONITOR
 from brokerweb.identity.principal import Principal
+from brokerweb.routing.models import Topic
 from brokerweb.storage.run import running
 from queues import browse, stats
 from queues.models import Queue
+from streams.models import Stream
 
 _process = ProcessCollector(registry=None)  # registered with the registry of each answer
 
@@ -61,6 +64,9 @@ class _Figures(Collector):
         yield from _states(queues)
         yield from _events(queues)
         yield from _queues(queues)
+        streams = Stream.objects.filter(deleted_at=None).order_by("name")
+        yield from of_streams([s for s in streams if self.principal.may(MONITOR, "stream", s.name)])
+        yield from of_topics([t for t in Topic.objects.order_by("name") if self.principal.may(MONITOR, "topic", t.name)])
         yield from _node()
 
 

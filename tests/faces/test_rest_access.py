@@ -24,6 +24,14 @@ NEEDS = {
     "browseMessages": "browse", "readMessage": "browse", "rescheduleMessage": "manage", "deleteMessage": "manage",
     "requeueMessage": "manage", "pauseQueue": "manage", "resumeQueue": "manage", "purgeQueue": "manage", "redriveQueue": "manage",
     "createToken": "admin", "listTokens": "admin", "revokeToken": "admin", "listConnections": "admin", "closeConnection": "admin",
+    "listStreams": "anyone", "declareStream": "manage", "changeStream": "manage", "readStream": "browse",
+    "deleteStream": "manage", "appendRecords": "publish", "readRecords": "browse", "followStream": "browse",
+    "listGroups": "browse", "declareGroup": "manage", "readGroup": "browse", "deleteGroup": "manage", "commitGroup": "consume",
+    "seekGroup": "manage", "undoSeek": "manage", "receiveRecords": "consume", "settleRecords": "consume",
+    "browseDeadRecords": "browse", "redriveDeadRecords": "manage",
+    "listTopics": "anyone", "declareTopic": "manage", "changeTopic": "manage", "readTopic": "browse", "deleteTopic": "manage",
+    "publishToTopic": "publish", "routeMessage": "browse",
+    "transact": "anyone",  # what it needs is in its body
     "listJobs": "anyone", "readJob": "anyone", "cancelJob": "anyone", "replayStream": "manage",
 }  # fmt: skip
 CALLS = [(path, method, described) for path, method, described in calls()]
@@ -63,14 +71,18 @@ def test_each_call_is_refused_to_all_who_lack_its_verb(
 ) -> None:
     name = f"mine.{secrets.token_hex(4)}"
     if exists:
-        rest.declare(name)
+        for kind in KINDS.values():
+            rest.call("PUT", f"/{kind}s/{name}")
+        rest.call("PUT", f"/streams/{name}/groups/g")
     named = [kind for part, kind in KINDS.items() if part in path]
-    target = path.replace("{id}", "123456789")
+    target = path.replace("{id}", "123456789").replace("{g}", "g")
     for part in KINDS:
         target = target.replace(part, name)
     entitled = {NEEDS[described.id], *(f"{NEEDS[described.id]} on each {kind}" for kind in named)}
     for role, client in holders.items():
-        answer = client.request(method, target, content=b"{not json" if method != "get" else b"")
+        with client.stream(method, target, content=b"{not json" if method != "get" else b"") as answer:
+            if answer.headers.get("content-type") != "text/event-stream":  # which does not end
+                answer.read()
         if role in ("wrong", "anonymous"):
             assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated"), role
         elif role in entitled or "anyone" in entitled:
@@ -194,6 +206,29 @@ def test_metrics_show_the_queues_on_which_monitor_is_held(rest: Rest, server: Se
     assert theirs not in answer.text
     assert "process_resident_memory_bytes" in answer.text
     assert "brokerweb_committer_batches_total" in answer.text
+
+
+def test_metrics_show_streams_groups_and_topics_on_which_monitor_is_held(rest: Rest, server: Server) -> None:
+    mine, theirs = f"mine.{secrets.token_hex(4)}", f"theirs.{secrets.token_hex(4)}"
+    for name in (mine, theirs):
+        rest.call("PUT", f"/streams/{name}", {"partitions": 2})
+        rest.call("PUT", f"/streams/{name}/groups/g", {"start": "earliest"})
+        rest.call("PUT", f"/topics/{name}", {"bindings": [{"pattern": "#", "to": f"stream:{name}"}], "unrouted": "drop"})
+        rest.call("POST", f"/topics/{name}/messages", {"messages": [{"body": 1, "routing_key": "a", "partition": 1}]})
+    token = made(rest, ("mine.*", ["monitor"]))["token"]
+    text = httpx.get(f"{server.url}/metrics", headers={"Authorization": f"Bearer {token}"}).text
+    for line in (
+        f'brokerweb_stream_records{{partition="1",stream="{mine}"}} 1.0',
+        f'brokerweb_stream_end_offset{{partition="1",stream="{mine}"}} 1.0',
+        f'brokerweb_stream_appended_total{{stream="{mine}"}} 1.0',
+        f'brokerweb_group_lag{{group="g",partition="1",stream="{mine}"}} 1.0',
+        f'brokerweb_group_lag{{group="g",partition="0",stream="{mine}"}} 0.0',
+        f'brokerweb_group_members{{group="g",stream="{mine}"}} 0.0',
+        f'brokerweb_topic_published_total{{topic="{mine}"}} 1.0',
+        f'brokerweb_topic_unrouted_total{{topic="{mine}"}} 0.0',
+    ):
+        assert line in text
+    assert theirs not in text
 
 
 def test_metrics_need_monitor(server: Server, holders: dict[str, httpx.Client]) -> None:
