@@ -16,7 +16,7 @@ handler500 = "brokerweb.faces.rest.handlers.failed"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("brokerweb.faces.rest.urls")),
-    re_path("^api/", Unknown.as_view()),
+    re_path("^api(?:/|$)", Unknown.as_view()),
     path("metrics", metrics),
 ]
 if apps.is_installed("console"):

@@ -62,7 +62,6 @@ def test_just_under_8_mib_are_a_request(either: Server, honest: Rest) -> None:
         "/api/v1/queues/..%2f..%2fetc",
         "/api/v1/queues/..",
         "/api/v1/queues/\\..\\x",
-        "//api/v1/queues",
         "/api/v1//queues",
         "/api",
         "/api/v2/queues",
@@ -72,6 +71,11 @@ def test_just_under_8_mib_are_a_request(either: Server, honest: Rest) -> None:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_paths_that_lead_nowhere(either: Server, honest: Rest, path: str, method: str) -> None:
     assert _raw(either, f"{method} {path} HTTP/1.1", "Content-Length: 0") in ((400, 404) if method == "GET" else (400, 404, 405))
+
+
+def test_a_path_beside_the_api_is_the_consoles_and_says_nothing_to_strangers(either: Server, honest: Rest) -> None:
+    assert _raw(either, "GET //api/v1/queues HTTP/1.1", "Content-Length: 0") == 302  # to the sign-in page
+    assert _raw(either, "POST //api/v1/queues HTTP/1.1", "Content-Length: 0") == 403
 
 
 @pytest.mark.parametrize("header", ["X-HTTP-Method-Override: DELETE", "X-HTTP-Method: DELETE", "X-Method-Override: DELETE"])

@@ -159,10 +159,6 @@ def test_a_name_can_be_used_again(rest: Rest, queue: str) -> None:
     [
         "/nothing",
         "/queues/",
-        "/streams",
-        "/streams/s/records",
-        "/topics/t",
-        "/transact",
         "/nodes",
         "/users",
         "/queues/q/dead/groups",
