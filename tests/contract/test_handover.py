@@ -43,6 +43,9 @@ class FakeHandOver:
                 reserved.append((one, n))
         return reserved
 
+    def reserve_all(self, queue_id: int) -> Sequence[Any]:
+        return self.reserve(queue_id, sum(one.room for one in self.waiting))
+
     def cancel(self, reserved: Sequence[Any]) -> None:
         self.cancelled += reserved
         for one, n in reserved:

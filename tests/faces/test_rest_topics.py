@@ -190,6 +190,7 @@ def test_a_transaction_needs_the_verb_of_every_part(rest: Rest, server: Server) 
     token = made(rest, ("queue:mine.*", ["publish", "consume"]))["token"]
     rest.declare("mine.t")
     mine = {"to": "queue:mine.t", "messages": [{"body": 1}]}
+    asked: dict[str, Any]
     with Rest(server.url, token) as client:
         assert client.call("POST", "/transact", {"publish": [mine]})
         for asked in (

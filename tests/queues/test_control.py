@@ -396,6 +396,9 @@ def test_a_publish_of_the_same_transaction_is_not_handed_over_past_what_was_requ
         def reserve(self, queue_id, wanted):
             raise AssertionError("something ready waits before it")
 
+        def reserve_all(self, queue_id):
+            return []
+
         def cancel(self, takers):
             pass
 
