@@ -5,6 +5,7 @@ Instants are microseconds, durations seconds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
@@ -75,12 +76,17 @@ class Handout(NamedTuple):
     alone: bool = False  # a message waits that only a subscription which holds nothing may have
 
 
+_NUMBER = "(0|[1-9][0-9]{0,17})"  # below 2 ** 63, as rows can have it
+_RECEIPT = re.compile(f"{_NUMBER}-{_NUMBER}-{_NUMBER}")
+
+
 class Receipt(NamedTuple):
     """The proof of one lease: the attempt fences it."""
 
     queue_id: int
     message_id: int
     attempt: int
+    text: str = ""  # as it came, when it did
 
     def __str__(self) -> str:
         return f"{self.queue_id}-{self.message_id}-{self.attempt}"
@@ -88,12 +94,11 @@ class Receipt(NamedTuple):
 
 def parse_receipt(text: str) -> Receipt | None:
     """The receipt, or None for a text that cannot be one."""
-    try:
-        queue_id, message_id, attempt = text.split("-")
-        receipt = Receipt(int(queue_id), int(message_id), int(attempt))
-    except ValueError:
+    found = _RECEIPT.fullmatch(text)
+    if found is None:
         return None
-    return receipt if str(receipt) == text and max(receipt) < 2**63 else None
+    queue_id, message_id, attempt = map(int, found.groups())
+    return Receipt(queue_id, message_id, attempt, text)
 
 
 def json_ids(ids: Iterable[int]) -> str:

@@ -67,14 +67,13 @@ def _ack_run(tx: Transaction, run: list[Receipt], may: May) -> list[Settled]:
         return []
     queue = _consumable(tx, run[0].queue_id, may)
     if queue is None:
-        return [Settled(str(r), LOST) for r in run]
+        return [Settled(r.text, LOST) for r in run]
     removed = _ack_keyed(tx, queue, run) if queue.keyed else _ack_together(tx, run) or _ack_each(tx, run)
     answers = []
     for receipt, gone in zip(run, removed, strict=True):
-        text = str(receipt)
-        answers.append(Settled(text, "ok" if gone else LOST))
+        answers.append(Settled(receipt.text, "ok" if gone else LOST))
         if gone:
-            tx.outcome.ended.append(text)
+            tx.outcome.ended.append(receipt.text)
             if receipt.attempt > 1:  # a first hand-out cannot have failed before
                 tx.change(Q.forget_failures, receipt.message_id)
     n = sum(removed)
@@ -86,7 +85,7 @@ def _ack_run(tx: Transaction, run: list[Receipt], may: May) -> list[Settled]:
 def _ack_together(tx: Transaction, run: list[Receipt]) -> list[int]:
     """Acks by one statement for all; nothing when one of them may not be settled, or they are of different attempts."""
     ids = {r.message_id for r in run}
-    _, queue_id, attempt = run[0]
+    queue_id, _, attempt, _ = run[0]
     if len(run) < TOGETHER or len(ids) < len(run) or any(r.attempt != attempt for r in run):
         return []
     listed = json_ids(ids)
