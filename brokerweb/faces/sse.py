@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import msgspec
 
 from brokerweb.core import clock
-from brokerweb.core.errors import BrokerError, Invalid, Unauthenticated, Unavailable
+from brokerweb.core.errors import BrokerError, Invalid, NotFound, Unauthenticated, Unavailable
 from brokerweb.core.names import check_name
 from brokerweb.delivery import connections, departure, hub
 from brokerweb.delivery.stream_subscription import StreamSubscription
@@ -200,7 +200,8 @@ class Live:
 
     def _ended(self, subscription: StreamSubscription, error: BrokerError) -> None:
         subscription.stop()
-        self.end(_closed({"code": error.code, "message": error.detail} | error.extra))
+        code = "deleted" if isinstance(error, NotFound) else error.code  # as over WebSocket
+        self.end(_closed({"code": code, "message": error.detail} | error.extra))
 
     def _expiry(self) -> asyncio.TimerHandle | None:
         expires_at = self._connection.principal.expires_at

@@ -184,7 +184,7 @@ def test_it_ends_with_the_stream(either: Server, rest: Rest, stream: str) -> Non
         live.take(1)
         rest.call("DELETE", f"/streams/{stream}")
         (closed,) = live.rest()
-    assert (closed.kind, closed.json["code"]) == ("closed", "not_found")
+    assert (closed.kind, closed.json["code"]) == ("closed", "deleted")
 
 
 def test_it_ends_when_the_token_does(either: Server, rest: Rest, stream: str) -> None:
