@@ -39,11 +39,13 @@ def publish_each(
     tx: Transaction, queue: str, groups: Sequence[Sequence[NewMessage]], *, publisher: str | None = None
 ) -> list[list[Accepted] | BrokerError]:
     """Publish groups of messages, each all or none by itself; what each was answered, or the error that it met."""
+    if len(groups) == 1:
+        return [_by_itself(tx, queue, groups[0], publisher)]
     try:
         together = iter(publish(tx, queue, [message for group in groups for message in group], publisher=publisher))
         return [[accepted for _, accepted in zip(group, together, strict=False)] for group in groups]
-    except BrokerError as error:  # raised before anything was written
-        return [error] if len(groups) == 1 else [_by_itself(tx, queue, group, publisher) for group in groups]
+    except BrokerError:  # raised before anything was written
+        return [_by_itself(tx, queue, group, publisher) for group in groups]
 
 
 def _by_itself(tx: Transaction, queue: str, group: Sequence[NewMessage], publisher: str | None) -> list[Accepted] | BrokerError:
