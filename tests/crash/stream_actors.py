@@ -77,6 +77,8 @@ class Appender(StreamActor):
                 raise
             for append, result in zip(batch, results, strict=True):
                 self.records.appended(append, result)
+            if all(append.dedup_id for append in batch) and self.dice.random() < 0.2:
+                self.again.append(batch)  # as a client does that lost the answer; maybe only after the next outage
             self.over.wait(0.005)
 
     def _post(self, rest: Rest, batch: list[Append]) -> list[Json]:

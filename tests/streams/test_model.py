@@ -60,9 +60,11 @@ class StreamModel(RuleBasedStateMachine):
         transaction.set_rollback(True)
         self.atomic.__exit__(None, None, None)
 
-    @initialize()
-    def declare(self) -> None:
-        self.log = Log(Time(), dedup_window=20)
+    @initialize(partitions=st.integers(1, 2))
+    def declare(self, partitions: int) -> None:
+        self.log = Log(Time(), dedup_window=20, partitions=partitions)
+        self.parts = [Part() for _ in range(partitions)]
+        self.fill([3, 1, 4])
 
     # Appending
 
@@ -97,6 +99,13 @@ class StreamModel(RuleBasedStateMachine):
         part.end += 1
         if record.dedup_id is not None:
             self.known[record.dedup_id] = now + 20_000_000, answer
+
+    @rule(steps=st.lists(st.integers(1, 4), min_size=1, max_size=4))
+    def fill(self, steps: list[int]) -> None:
+        """Records at instants some way apart, of keys that come again."""
+        for n in steps:
+            self.append(KEYS[:n], None, n, n)
+            self.pass_time(n)
 
     @rule(off=st.integers(-1, 1))
     def append_if_there(self, off: int) -> None:
@@ -144,28 +153,24 @@ class StreamModel(RuleBasedStateMachine):
     def pass_time(self, seconds: int) -> None:
         self.log.time.advance(seconds)
 
-    @rule(
-        rule_named=st.sampled_from(["retention_age", "retention_bytes", "retention_records"]),
-        value=st.sampled_from([None, 3, 6, 12]),
-    )
-    def change_retention(self, rule_named: str, value: int | None) -> None:
-        self.limits[rule_named] = value
-        self.log.declare(**{rule_named: value})
-
-    @rule(compact=st.booleans())
-    def change_compaction(self, compact: bool) -> None:
-        self.compacted = compact
-        self.log.declare(compact=compact)
-
     @rule()
     def grow(self) -> None:
         if len(self.parts) < 3:
             self.parts.append(Part())
             self.log.declare(partitions=len(self.parts))
 
-    @rule(limit=st.integers(1, 20))
-    def retain(self, limit: int) -> None:
-        """A turn of the duty: no more than it may, in order of the partitions."""
+    @rule(
+        named=st.sampled_from([None, "retention_age", "retention_bytes", "retention_records"]),
+        value=st.sampled_from([None, 3, 6, 12]),
+        seconds=st.integers(0, 6),
+        limit=st.integers(1, 20),
+    )
+    def retain(self, named: str | None, value: int | None, seconds: int, limit: int) -> None:
+        """A rule changes, perhaps; then a turn of the duty: no more than it may, in order of the partitions."""
+        if named is not None:
+            self.limits[named] = value
+            self.log.declare(**{named: value})
+        self.log.time.advance(seconds)
         left = limit
         for part in self.parts:
             while left and part.kept and self._over(part):
@@ -181,21 +186,20 @@ class StreamModel(RuleBasedStateMachine):
             or (records is not None and len(part.kept) > records)
         )
 
-    @rule(limit=st.integers(1, 20))
-    def compact(self, limit: int) -> None:
+    @rule(switch=st.sampled_from([None, None, True, True, False]), limit=st.integers(1, 20), whole=st.booleans())
+    def compact(self, switch: bool | None, limit: int, whole: bool) -> None:
         """Whatever a turn does, the last of every key stays; at the end nothing else of a key does."""
-        self.log.do(duties.compact, limit)
-        self._take_over_compaction()
-
-    @rule()
-    def compact_all(self) -> None:
+        if switch is not None:
+            self.compacted = switch
+            self.log.declare(compact=switch)
+        if not whole:
+            self.log.do(duties.compact, limit)
+            self._take_over_compaction()
+            return
         self.log.compact()
         self._take_over_compaction()
-        if not self.compacted:
-            return
-        for part in self.parts:
-            keys = [kept.key for kept in part.kept if kept.key is not None]
-            assert len(keys) == len(set(keys))
+        keys = [(n, kept.key) for n, part in enumerate(self.parts) for kept in part.kept if kept.key is not None]
+        assert not self.compacted or len(keys) == len(set(keys))
 
     def _take_over_compaction(self) -> None:
         for number, part in enumerate(self.parts):
