@@ -36,18 +36,7 @@ Records = Annotated[list[WireRecord], Meta(min_length=1, max_length=wire.MAX_MES
 
 def to_new(records: Sequence[WireRecord], pointer: str = "/records") -> list[NewRecord]:
     """Records as the verbs take them, every limit checked. Raises Invalid."""
-    try:
-        return [_to_new(record) for record in records]
-    except Invalid:  # once more, to say where: pointers cost too much to be made for every good record
-        return [_with_pointer(record, f"{pointer}/{index}") for index, record in enumerate(records)]
-
-
-def _with_pointer(record: WireRecord, pointer: str) -> NewRecord:
-    try:
-        return _to_new(record)
-    except Invalid as error:
-        fault = error.extra["errors"][0]
-        raise Invalid.at(pointer + fault["pointer"], fault["detail"]) from None
+    return wire.each(_to_new, records, pointer)
 
 
 def _to_new(r: WireRecord) -> NewRecord:

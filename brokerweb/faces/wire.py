@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -20,6 +20,7 @@ from brokerweb.core.names import parse_destination
 from queues.messages import Kind, Leased, NewMessage, Settle, Settled
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 MAX_MESSAGES = MAX_RECEIPTS = 1000
 MAX_DEPTH = 100
@@ -202,16 +203,26 @@ def _depth(json: bytes) -> int:
 
 def to_new(messages: Sequence[WireMessage], pointer: str = "/messages") -> list[NewMessage]:
     """Messages as the verbs take them, every limit checked. Raises Invalid."""
-    try:
-        return [_to_new(message) for message in messages]
-    except Invalid:  # once more, to say where: pointers cost too much to be made for every good message
-        return [to_one(message, f"{pointer}/{index}") for index, message in enumerate(messages)]
+    return each(_to_new, messages, pointer)
 
 
 def to_one(message: WireMessage, pointer: str = "/message") -> NewMessage:
     """One message as the verbs take it. Raises Invalid with pointers below ``pointer``."""
+    return located(_to_new, message, pointer)
+
+
+def each(convert: Callable[[T], R], items: Sequence[T], pointer: str) -> list[R]:
+    """Every item converted. Raises Invalid with pointers below ``pointer`` and the item's place."""
     try:
-        return _to_new(message)
+        return [convert(item) for item in items]
+    except Invalid:  # once more, to say where: pointers cost too much to be made for every good item
+        return [located(convert, item, f"{pointer}/{index}") for index, item in enumerate(items)]
+
+
+def located(convert: Callable[[T], R], item: T, pointer: str) -> R:
+    """One item converted. Raises Invalid with pointers below ``pointer``."""
+    try:
+        return convert(item)
     except Invalid as error:
         fault = error.extra["errors"][0]
         raise Invalid.at(pointer + fault["pointer"], fault["detail"]) from None
