@@ -163,8 +163,8 @@ def _lease(tx: Transaction, source: Definition, found: list[Leased], terms: Term
 def _take(tx: Transaction, source: Definition, found: list[Leased]) -> None:
     """At most once: the message is gone in the commit that hands it out."""
     tx.change(Q.remove_all, json_ids(m.id for m in found))
-    retried = [(m.id,) for m in found if m.attempts > 1]
+    retried = [m.id for m in found if m.attempts > 1]
     if retried:
-        tx.change_many(Q.forget_failures, retried)
+        tx.change(Q.forget_failures_of_all, json_ids(retried))
     if source.keyed:
         keys.leave(tx, source.id, [m.key for m in found])

@@ -6,7 +6,7 @@ Instants are microseconds, durations seconds.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
@@ -29,7 +29,7 @@ class NewMessage(Struct):
     correlation_id: str | None = None
 
 
-class Accepted(NamedTuple):
+class Accepted(Struct, frozen=True):
     """A stored message, or with ``duplicate`` the one that its ``dedup_id`` named before."""
 
     id: int
@@ -86,7 +86,6 @@ class Receipt(NamedTuple):
     queue_id: int
     message_id: int
     attempt: int
-    text: str = ""  # as it came, when it did
 
     def __str__(self) -> str:
         return f"{self.queue_id}-{self.message_id}-{self.attempt}"
@@ -98,7 +97,35 @@ def parse_receipt(text: str) -> Receipt | None:
     if found is None:
         return None
     queue_id, message_id, attempt = map(int, found.groups())
-    return Receipt(queue_id, message_id, attempt, text)
+    return Receipt(queue_id, message_id, attempt)
+
+
+_IDS = re.compile("[1-9][0-9]{0,17}(?:,[1-9][0-9]{0,17})*")
+
+
+class Alike(NamedTuple):
+    """Receipts that differ in nothing but their message; ``ids`` is a JSON array."""
+
+    queue_id: int
+    attempt: int
+    ids: str
+
+
+def parse_alike(texts: Sequence[str]) -> Alike | None:
+    """Receipts of one queue and attempt, each of another message, as most frames have them; None for all others.
+
+    A fifth of the time of ``parse_receipt`` for each.
+    """
+    first = parse_receipt(texts[0])
+    if first is None:
+        return None
+    head, tail = f"{first.queue_id}-", f"-{first.attempt}"
+    start, end = len(head), -len(tail)
+    ids = [text[start:end] for text in texts if text.startswith(head) and text.endswith(tail)]
+    listed = ",".join(ids)
+    if len(set(ids)) < len(texts) or listed.count(",") >= len(texts) or not _IDS.fullmatch(listed):
+        return None
+    return Alike(first.queue_id, first.attempt, f"[{listed}]")
 
 
 def json_ids(ids: Iterable[int]) -> str:
@@ -119,7 +146,7 @@ class Settle(Struct):
     lease: float | None = None
 
 
-class Settled(NamedTuple):
+class Settled(Struct, frozen=True):
     """The answer to one settlement: ``ok`` or an error's code; an extended lease says until when."""
 
     receipt: str

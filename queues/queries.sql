@@ -87,6 +87,9 @@ DELETE FROM queues_failure WHERE message_id = :message AND attempt <= :attempt;
 -- forget_failures (message): the message is gone
 DELETE FROM queues_failure WHERE message_id = :message;
 
+-- forget_failures_of_all (ids): the messages are gone; the ids are a JSON array
+DELETE FROM queues_failure WHERE message_id IN (SELECT value FROM json_each(:ids));
+
 -- key_taken (queue, key): does a message hold the key?
 SELECT 1 FROM queues_message WHERE queue_id = :queue AND "key" = :key AND holds_key LIMIT 1;
 

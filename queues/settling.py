@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from brokerweb.core import events
@@ -10,7 +11,7 @@ from brokerweb.core.clock import seconds
 from brokerweb.storage.transaction import Transaction
 from queues import burial, keys
 from queues.definitions import Definition, Q, find, find_by_id
-from queues.messages import Receipt, Settle, Settled, json_ids, parse_receipt
+from queues.messages import Alike, Receipt, Settle, Settled, parse_alike, parse_receipt
 from queues.states import CONSUMER_LOST, LEASE_EXPIRED, MAX_FAILURES, NACKED, REJECTED, State
 
 LOST = "lease_lost"
@@ -42,65 +43,70 @@ def settle(tx: Transaction, settles: Sequence[Settle], *, queue: str | int | Non
     """
     only = find(tx, queue).id if isinstance(queue, str) else queue
     answers: list[Settled] = []
-    run: list[Receipt] = []  # acks of one queue in a row are settled together
-    for item in settles:
-        receipt = parse_receipt(item.receipt)
-        if receipt is not None and (only is None or receipt.queue_id == only):
-            if item.kind == "ack" and (not run or run[0].queue_id == receipt.queue_id):
-                run.append(receipt)
-                continue
-            answers += _ack_run(tx, run, may)
-            run = []
-            if item.kind == "ack":
-                run.append(receipt)
-            else:
-                answers.append(_settle_one(tx, item, receipt, may))
+    for is_ack, items in groupby(settles, lambda item: item.kind == "ack"):
+        if is_ack:
+            answers += _acks(tx, [item.receipt for item in items], only, may)
         else:
-            answers += _ack_run(tx, run, may)
-            run = []
-            answers.append(Settled(item.receipt, LOST))
-    return answers + _ack_run(tx, run, may)
-
-
-def _ack_run(tx: Transaction, run: list[Receipt], may: May) -> list[Settled]:
-    if not run:
-        return []
-    queue = _consumable(tx, run[0].queue_id, may)
-    if queue is None:
-        return [Settled(r.text, LOST) for r in run]
-    removed = _ack_keyed(tx, queue, run) if queue.keyed else _ack_together(tx, run) or _ack_each(tx, run)
-    answers = []
-    for receipt, gone in zip(run, removed, strict=True):
-        answers.append(Settled(receipt.text, "ok" if gone else LOST))
-        if gone:
-            tx.outcome.ended.append(receipt.text)
-            if receipt.attempt > 1:  # a first hand-out cannot have failed before
-                tx.change(Q.forget_failures, receipt.message_id)
-    n = sum(removed)
-    tx.count(queue.id, State.LEASED, -n)
-    tx.outcome.event(events.ACKED, queue.id, n)
+            answers += [_settle_one(tx, item, only, may) for item in items]
     return answers
 
 
-def _ack_together(tx: Transaction, run: list[Receipt]) -> list[int]:
-    """Acks by one statement for all; nothing when one of them may not be settled, or they are of different attempts."""
-    ids = {r.message_id for r in run}
-    queue_id, _, attempt, _ = run[0]
-    if len(run) < TOGETHER or len(ids) < len(run) or any(r.attempt != attempt for r in run):
-        return []
-    listed = json_ids(ids)
-    counted = tx.row(Q.count_held, listed, queue_id, attempt, tx.now)
-    if counted is None or counted[0] < len(run):
-        return []
-    tx.change(Q.ack_all, listed, queue_id)
-    return [1] * len(run)
+def _acks(tx: Transaction, receipts: list[str], only: int | None, may: May) -> list[Settled]:
+    """Acks in a row: with as few statements as their receipts allow."""
+    alike = parse_alike(receipts) if len(receipts) >= TOGETHER else None
+    if alike is not None and _ack_alike(tx, alike, len(receipts), only, may):
+        tx.outcome.ended += receipts
+        return [Settled(receipt, "ok") for receipt in receipts]
+    answers: list[Settled] = []
+    parsed = zip(receipts, map(parse_receipt, receipts), strict=True)
+    for queue_id, group in groupby(parsed, lambda pair: pair[1].queue_id if pair[1] is not None else None):
+        texts, run = zip(*group, strict=True)
+        settled = queue_id is not None and (only is None or queue_id == only)
+        removed = _ack_run(tx, run, may) if settled else [0] * len(texts)
+        answers += [Settled(text, "ok" if gone else LOST) for text, gone in zip(texts, removed, strict=True)]
+    return answers
 
 
-def _ack_each(tx: Transaction, run: list[Receipt]) -> list[int]:
+def _ack_alike(tx: Transaction, alike: Alike, n: int, only: int | None, may: May) -> bool:
+    """Settle them all by one statement; False, and nothing is settled, unless every one of them may be."""
+    queue = _consumable(tx, alike.queue_id, may)
+    if queue is None or queue.keyed or (only is not None and queue.id != only):
+        return False
+    counted = tx.row(Q.count_held, alike.ids, queue.id, alike.attempt, tx.now)
+    if counted is None or counted[0] < n:
+        return False
+    tx.change(Q.ack_all, alike.ids, queue.id)
+    if alike.attempt > 1:  # a first hand-out cannot have failed before
+        tx.change(Q.forget_failures_of_all, alike.ids)
+    _acked(tx, queue, n)
+    return True
+
+
+def _ack_run(tx: Transaction, run: Sequence[Receipt], may: May) -> list[int]:
+    """Acks of one queue, one by one: 1 for each that was settled."""
+    queue = _consumable(tx, run[0].queue_id, may)
+    if queue is None:
+        return [0] * len(run)
+    removed = _ack_keyed(tx, queue, run) if queue.keyed else _ack_each(tx, run)
+    for receipt, gone in zip(run, removed, strict=True):
+        if gone:
+            tx.outcome.ended.append(str(receipt))
+            if receipt.attempt > 1:
+                tx.change(Q.forget_failures, receipt.message_id)
+    _acked(tx, queue, sum(removed))
+    return removed
+
+
+def _acked(tx: Transaction, queue: Definition, n: int) -> None:
+    tx.count(queue.id, State.LEASED, -n)
+    tx.outcome.event(events.ACKED, queue.id, n)
+
+
+def _ack_each(tx: Transaction, run: Sequence[Receipt]) -> list[int]:
     return tx.change_each(Q.ack, [(r.message_id, r.queue_id, r.attempt, tx.now) for r in run])
 
 
-def _ack_keyed(tx: Transaction, queue: Definition, run: list[Receipt]) -> list[int]:
+def _ack_keyed(tx: Transaction, queue: Definition, run: Sequence[Receipt]) -> list[int]:
     freed = [tx.returning(Q.ack_keyed, r.message_id, r.queue_id, r.attempt, tx.now) for r in run]
     keys.leave(tx, queue.id, [gone[0][0] for gone in freed if gone])
     return [len(gone) for gone in freed]
@@ -115,7 +121,10 @@ def _consumable(tx: Transaction, queue_id: int, may: May) -> Definition | None:
     return queue if allowed else None
 
 
-def _settle_one(tx: Transaction, item: Settle, receipt: Receipt, may: May) -> Settled:
+def _settle_one(tx: Transaction, item: Settle, only: int | None, may: May) -> Settled:
+    receipt = parse_receipt(item.receipt)
+    if receipt is None or (only is not None and receipt.queue_id != only):
+        return Settled(item.receipt, LOST)
     queue = _consumable(tx, receipt.queue_id, may)
     if queue is None:
         return Settled(item.receipt, LOST)

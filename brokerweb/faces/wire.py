@@ -17,7 +17,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid
 from brokerweb.core.names import parse_destination
-from queues.messages import Kind, Leased, NewMessage, Settle, Settled
+from queues.messages import Accepted, Kind, Leased, NewMessage, Settle, Settled
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -362,9 +362,9 @@ def cut(error: str | None) -> str | None:
 # Out
 
 
-def results(accepted: Sequence[tuple[int, bool]]) -> bytes:
+def results(accepted: Sequence[Accepted]) -> bytes:
     """The answers to published messages as a JSON array."""
-    items = [f'{{"id":"{id}","duplicate":{"true" if duplicate else "false"}}}' for id, duplicate in accepted]
+    items = [f'{{"id":"{a.id}","duplicate":{"true" if a.duplicate else "false"}}}' for a in accepted]
     return f"[{','.join(items)}]".encode()
 
 
@@ -395,6 +395,11 @@ def split(messages: Sequence[Leased]) -> Iterator[Sequence[Leased]]:
 
 def delivered(messages: Sequence[Leased]) -> bytes:
     """Delivered messages as a JSON array, bodies as the bytes they came as."""
+    return b"".join(delivered_parts(messages))
+
+
+def delivered_parts(messages: Sequence[Leased]) -> list[bytes]:
+    """The same in parts, for those who put it into something larger: bodies are then copied once."""
     parts: list[bytes] = []
     append = parts.append
     known: tuple[Any, ...] | None = None
@@ -418,7 +423,9 @@ def delivered(messages: Sequence[Leased]) -> bytes:
             append(f',{{"id":"{m.id}","receipt":{receipt},"key":{key},"body":'.encode())
             append(m.body)
         append(tail)
-    return b"[%b]" % b"".join(parts)[1:]
+    parts[:1] = [b"[", *(part[1:] for part in parts[:1])]
+    append(b"]")
+    return parts
 
 
 def _tail(m: Leased) -> bytes:

@@ -16,6 +16,7 @@ from brokerweb.storage.statements import Statement
 
 _ERRORS = (pysqlite3.Error, sqlite3.Error, django.db.Error)
 AT_ONCE = (50, 8, 1)  # rows a statement: few sizes, so that SQLite finds its compiled statements again
+_PLAIN: dict[type, type] = {bool: int, bytes: bytearray}
 _FULL = ("disk is full", "SQLITE_FULL")
 
 
@@ -41,18 +42,20 @@ class SQLite:
         """Store rows with as few and as short statements as it takes.
 
         Many rows a statement: every step of one gives the interpreter lock away, and beside a busy loop it comes back late.
-        No parameter where all rows have None, and numbers for truths: the driver asks its adapters about each, a microsecond.
+        The driver asks its adapters about every None, bool and bytes, a microsecond each: no parameter where all rows have
+        None, and the others as types it takes as they are.
         """
         columns = list(zip(*rows, strict=True))
         empty = tuple(i for i, values in enumerate(columns) if values[0] is None and values.count(None) == len(rows))
-        kept = (values for i, values in enumerate(columns) if i not in empty)
-        rows = list(zip(*(map(int, values) if type(values[0]) is bool else values for values in kept), strict=True))
+        kept = [values for i, values in enumerate(columns) if i not in empty]
+        plain = (map(_PLAIN[type(values[0])], values) if type(values[0]) in _PLAIN else values for values in kept)
+        values = list(chain.from_iterable(zip(*plain, strict=True)))
         changed = start = 0
         for size in AT_ONCE:
-            while len(rows) - start >= size:
-                values = list(chain.from_iterable(rows[start : start + size]))
-                changed += raw.execute(statement.repeated(size, empty), values).rowcount
-                start += size
+            width = size * len(kept)
+            while len(values) - start >= width:
+                changed += raw.execute(statement.repeated(size, empty), values[start : start + width]).rowcount
+                start += width
         return changed
 
     def run_each(self, raw: Any, statement: Statement, rows: Iterable[Sequence[Any]]) -> list[int]:

@@ -104,9 +104,9 @@ class Outbox:
 
     def _deliver_frames(self, sub: str, messages: list[Leased]) -> Sequence[str]:
         self._shrink(sum(len(message.body) for message in messages))
-        head = b'{"op":"deliver","sub":' + wire.text(sub)
+        head = b'{"op":"deliver","sub":%b,"messages":' % wire.text(sub)
         return [
-            (head + b',"messages":' + wire.delivered(part) + b"}").decode()
+            b"".join([head, *wire.delivered_parts(part), b"}"]).decode()
             for run in batches(messages)
             for part in wire.split(run)
         ]
