@@ -80,6 +80,11 @@ _encode = msgspec.json.Encoder().encode
 
 def encode(records: Sequence[StoredRecord]) -> bytes:
     """Records as a JSON array, bodies as the bytes they came as."""
+    return b"".join(encoded_parts(records))
+
+
+def encoded_parts(records: Sequence[StoredRecord]) -> list[bytes]:
+    """The same in parts, for those who put it into something larger: bodies are then copied once."""
     parts: list[bytes] = []
     append = parts.append
     known: tuple[object, ...] | None = None
@@ -97,7 +102,9 @@ def encode(records: Sequence[StoredRecord]) -> bytes:
             append(f',{{"partition":{r.partition},"offset":"{r.offset}","key":{key},"body":'.encode())
             append(r.body)
         append(tail)
-    return b"[%b]" % b"".join(parts)[1:]
+    parts[:1] = [b"[", *(part[1:] for part in parts[:1])]
+    append(b"]")
+    return parts
 
 
 def encode_one(record: StoredRecord) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 
 from brokerweb.core import clock
 from queues import control, duties, engine
-from queues.messages import NewMessage, Settle
+from queues.messages import Accepted, NewMessage, Settle
 from tests.contract.store import Orders, Store
 
 
@@ -214,7 +214,7 @@ def test_without_acknowledgement_the_message_is_never_stored_and_its_id_is_burne
 def test_a_burned_id_is_remembered_as_a_duplicate(orders: Orders):
     waits(orders.store, Waiting("a", 9, acknowledge=False))
     first = orders.one(dedup_id="x")
-    assert orders.publish_all([NewMessage(b"1", dedup_id="x")])[0] == (first, True)
+    assert orders.publish_all([NewMessage(b"1", dedup_id="x")])[0] == Accepted(first, True)
 
 
 def test_the_very_first_message_of_a_store_may_be_burned(store: Store):

@@ -6,7 +6,7 @@ import pytest
 
 from brokerweb.core.errors import NotFound, QueueFull, TooLarge
 from queues import control, duties, engine
-from queues.messages import NewMessage
+from queues.messages import Accepted, NewMessage
 from queues.models import Dedup
 from tests.contract.store import Orders, Store
 
@@ -111,7 +111,7 @@ def test_a_dedup_id_is_remembered_when_its_message_is_gone(orders: Orders):
     [first] = orders.publish_all([NewMessage(b"1", dedup_id="a")])
     orders.drain()
     [again] = orders.publish_all([NewMessage(b"1", dedup_id="a")])
-    assert again == (first.id, True)
+    assert again == Accepted(first.id, True)
     assert orders.counts() == {}
 
 
@@ -125,7 +125,7 @@ def test_the_window_counts_from_the_first_acceptance(store: Store):
     assert not fresh.duplicate
     assert fresh.id > first.id
     store.time.advance(9)
-    assert orders.publish_all([NewMessage(b"1", dedup_id="a")])[0] == (fresh.id, True)
+    assert orders.publish_all([NewMessage(b"1", dedup_id="a")])[0] == Accepted(fresh.id, True)
 
 
 def test_dedup_ids_are_per_queue(store: Store):

@@ -106,9 +106,7 @@ class Outbox:
         self._shrink(sum(len(message.body) for message in messages))
         head = b'{"op":"deliver","sub":%b,"messages":' % wire.text(sub)
         return [
-            b"".join([head, *wire.delivered_parts(part), b"}"]).decode()
-            for run in batches(messages)
-            for part in wire.split(run)
+            b"".join([head, *wire.delivered_parts(part), b"}"]).decode() for run in batches(messages) for part in wire.split(run)
         ]
 
     def _grow(self, n: int) -> None:
@@ -130,12 +128,11 @@ def _records_frame(sub: str, run: Run) -> str:
     key = "websocket", sub
     frame: str | None = run.encoded.get(key)
     if frame is None:
-        content: str | None = run.encoded.get("json")
-        if content is None:
-            content = run.encoded["json"] = records.encode(run.records).decode()
-        partition = run.records[0].partition
-        name = wire.text(sub).decode()
-        frame = run.encoded[key] = f'{{"op":"records","sub":{name},"partition":{partition},"records":{content}}}'
+        parts: list[bytes] | None = run.encoded.get("json")
+        if parts is None:
+            parts = run.encoded["json"] = records.encoded_parts(run.records)
+        head = b'{"op":"records","sub":%b,"partition":%d,"records":' % (wire.text(sub), run.records[0].partition)
+        frame = run.encoded[key] = b"".join([head, *parts, b"}"]).decode()
     return frame
 
 

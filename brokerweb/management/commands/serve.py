@@ -16,6 +16,7 @@ from brokerweb import __version__, conf
 from brokerweb.checks import sqlite_version
 from brokerweb.identity.first_start import AdminTokenRefused, FirstStart, first_start
 from brokerweb.management.commands.signin import signin_link
+from brokerweb.servers import memory
 from brokerweb.servers.lock import AlreadyRunning, only_server
 
 # An interpreter that switches threads every 5 ms lets a busy thread starve the committer from commit to commit.
@@ -54,6 +55,7 @@ class Command(BaseCommand):
         sock = bind(options)
         self.say_hello(options, sock.getsockname()[1])
         sys.setswitchinterval(SWITCH_INTERVAL)
+        memory.keep_freed()
         import_module(f"brokerweb.servers.{options.server}").run(application, sock, options)
 
     def say_hello(self, options: conf.Conf, port: int) -> None:

@@ -1,0 +1,43 @@
+"""What the process does with memory that was freed, seen by the pages it touches anew."""
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's: run this on a Linux with glibc")
+
+PIECES = """
+import resource, sys
+from brokerweb.servers import memory
+if sys.argv[1] == "kept":
+    assert memory.keep_freed()
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for n in range(200):
+        pieces = [b"x" * 600_000, b"y" * 600_000]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()
+print(faults())
+"""
+
+
+def faults(how: str, **variables: str) -> int:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    run = subprocess.run(
+        [sys.executable, "-c", PIECES, how], env=clean | variables, capture_output=True, text=True, check=True, timeout=60
+    )
+    return int(run.stdout)
+
+
+def test_large_pieces_are_used_again() -> None:
+    kept = faults("kept")
+    # The comparison is the same program where glibc is told to map each such piece by itself: 200 times 300 pages.
+    mapped = faults("not kept", MALLOC_MMAP_THRESHOLD_="131072")
+    assert kept < mapped / 10
+
+
+def test_the_operators_own_limits_stay() -> None:
+    assert faults("kept", MALLOC_MMAP_THRESHOLD_="131072") > 10_000
