@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from brokerweb.core import events
 from brokerweb.storage.transaction import Transaction
-from queues import keys
+from queues import counters, keys
 from queues.definitions import Definition, Q
 from queues.states import EXPIRED, State
 
@@ -24,7 +24,7 @@ class Body(NamedTuple):
 def bury(tx: Transaction, queue: Definition, body: Body, reason: str, error: str | None = None) -> None:
     """The message becomes dead with ``reason``; the next of its key follows."""
     if tx.change(Q.bury, body.id, body.state, tx.now, body.failures, reason, error):
-        tx.moved(queue.id, body.state, State.DEAD)
+        counters.moved(tx, queue.id, body.state, State.DEAD)
         tx.outcome.event(events.DEAD, queue.id)
         keys.leave(tx, queue.id, [body.held_key])
 
@@ -35,7 +35,7 @@ def expire(tx: Transaction, queue: Definition, body: Body, error: str | None = N
     if queue.on_expire == "dead":
         bury(tx, queue, body, EXPIRED, error)
     elif tx.change(Q.remove, body.id):
-        tx.count(queue.id, body.state, -1)
+        counters.count(tx, queue.id, body.state, -1)
         if body.attempts > 0:
             tx.change(Q.forget_failures, body.id)
         keys.leave(tx, queue.id, [body.held_key])

@@ -12,7 +12,7 @@ from brokerweb.core import events
 from brokerweb.core.errors import Conflict, NotFound
 from brokerweb.core.names import check_name
 from brokerweb.storage.transaction import Transaction
-from queues import engine, keys, sequence
+from queues import counters, engine, keys, sequence
 from queues.bulk import purge, purge_all, redrive, redrive_all
 from queues.definitions import Definition, find, forget
 from queues.messages import NewMessage
@@ -57,7 +57,7 @@ def declare(tx: Transaction, name: str, settings: Mapping[str, Any], *, create: 
 
 
 def _check_keyed(tx: Transaction, queue: Queue, changes: Mapping[str, Any]) -> None:
-    if changes.get("keyed", queue.keyed) != queue.keyed and any(tx.counted(queue.pk)):
+    if changes.get("keyed", queue.keyed) != queue.keyed and any(counters.counted(tx, queue.pk)):
         raise Conflict("keyed changes only while the queue is empty: the order within its keys would not hold for what is there.")
 
 
@@ -74,7 +74,7 @@ def _store(tx: Transaction, queue: Queue, changes: Mapping[str, Any]) -> None:
 def delete(tx: Transaction, name: str, *, if_empty: bool = False) -> None:
     """The queue is gone for everyone at once; a duty removes what it held. Raises Conflict if it must be empty and is not."""
     queue = find(tx, name)
-    if if_empty and any(tx.counted(queue.id)):
+    if if_empty and any(counters.counted(tx, queue.id)):
         raise Conflict(f"Queue {name} is not empty.")
     delete_found(tx, queue)
 
@@ -145,7 +145,7 @@ def reschedule(tx: Transaction, name: str, message_id: int, *, due_at: int) -> N
 def _retime(tx: Transaction, queue: Definition, message_id: int, seen: Seen, due_at: int) -> None:
     retimed = State.SCHEDULED if due_at > tx.now else State.READY
     tx.change(Q.retime, message_id, queue.id, seen.state, retimed, due_at, queue.ttl)
-    tx.moved(queue.id, seen.state, retimed)
+    counters.moved(tx, queue.id, seen.state, retimed)
 
 
 def _fall_due(tx: Transaction, queue: Definition, message_id: int, seen: Seen) -> None:
@@ -153,7 +153,7 @@ def _fall_due(tx: Transaction, queue: Definition, message_id: int, seen: Seen) -
     _retime(tx, queue, message_id, seen, tx.now)
     if queue.keyed and seen.key is not None and not seen.holds_key:
         tx.change(Q.line_up, message_id, queue.id, sequence.take(tx, 1, stored=False))
-        tx.moved(queue.id, State.READY, State.BLOCKED)
+        counters.moved(tx, queue.id, State.READY, State.BLOCKED)
         keys.leave(tx, queue.id, [seen.key])
     else:
         note_ready(tx, queue.id)

@@ -6,7 +6,7 @@ Every verb answers how many rows it took, so that the caller comes back at once 
 from __future__ import annotations
 
 from brokerweb.storage.transaction import Transaction
-from queues import burial, keys, sequence, settling
+from queues import burial, counters, keys, sequence, settling
 from queues.definitions import Q, find_by_id
 from queues.messages import Receipt, parse_receipt
 from queues.states import State
@@ -28,7 +28,7 @@ def promote(tx: Transaction, limit: int = LIMIT) -> int:
         else:
             tx.change(Q.promote, id)
             state = State.READY
-        tx.moved(queue_id, State.SCHEDULED, state)
+        counters.moved(tx, queue_id, State.SCHEDULED, state)
         if state is State.READY:
             tx.memo["nothing ready", queue_id] = False
             tx.outcome.ready.add(queue_id)
@@ -99,7 +99,7 @@ def release_sockets(tx: Transaction, limit: int = LIMIT) -> int:
         else:
             tx.change(Q.remove, held.id)
             tx.change(Q.forget_failures, held.id)
-            tx.count(held.queue_id, State.LEASED, -1)
+            counters.count(tx, held.queue_id, State.LEASED, -1)
     return len(rows)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from brokerweb.storage.transaction import Transaction
+from queues import counters
 from queues.definitions import Q
 from queues.states import State
 
@@ -35,6 +36,6 @@ def leave(tx: Transaction, queue_id: int, keys: Iterable[str | None]) -> None:
             continue
         following = tx.row(Q.next_of_key, queue_id, key)
         if following is not None and tx.change(Q.unblock, following[0], tx.now):
-            tx.moved(queue_id, State.BLOCKED, State.READY)
+            counters.moved(tx, queue_id, State.BLOCKED, State.READY)
             tx.memo["nothing ready", queue_id] = False
             tx.outcome.ready.add(queue_id)

@@ -10,7 +10,7 @@ from brokerweb.core.allotment import allot
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import NotFound
 from brokerweb.storage.transaction import Transaction
-from queues import burial, keys
+from queues import burial, counters, keys
 from queues.definitions import Definition, Q, find, find_by_id
 from queues.messages import Handout, Leased, json_ids, parse_place
 from queues.states import State
@@ -145,7 +145,7 @@ def _hand_out(tx: Transaction, source: Definition, found: list[Leased], terms: T
         _take(tx, source, found)
     # What the commit hands over is sent before the answers to its calls: a later publish in it must not overtake these.
     tx.memo["nothing ready", source.id] = False
-    tx.count(source.id, State.READY, -len(found))
+    counters.count(tx, source.id, State.READY, -len(found))
     tx.outcome.event(events.DELIVERED, source.id, len(found))
 
 
@@ -156,7 +156,7 @@ def _lease(tx: Transaction, source: Definition, found: list[Leased], terms: Term
         message.lease, message.lease_until = length, until
         message.receipt = f"{source.id}-{message.id}-{message.attempts}"
     tx.change(Q.lease, json_ids(message.id for message in found), until, terms.holder)
-    tx.count(source.id, State.LEASED, len(found))
+    counters.count(tx, source.id, State.LEASED, len(found))
     tx.outcome.due(until)
 
 

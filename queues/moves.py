@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from brokerweb.core.errors import Conflict, NotFound
 from brokerweb.storage.transaction import Transaction
-from queues import keys, sequence
+from queues import counters, keys, sequence
 from queues.definitions import Definition
 from queues.definitions import Q as HOT
 from queues.filters import MAX_ID
@@ -41,7 +41,7 @@ def take_out(tx: Transaction, queue: Definition, messages: list[tuple[int, State
     for message_id, state in messages:
         for key, holds_key, attempts in tx.returning(Q.remove, message_id, queue.id, state, ready_until):
             removed += 1
-            tx.count(queue.id, state, -1)
+            counters.count(tx, queue.id, state, -1)
             if holds_key:
                 left.add(key)
             if attempts:
@@ -62,8 +62,8 @@ def revive(tx: Transaction, queue: Definition, target: Definition, message_id: i
     position = sequence.take(tx, 1, stored=False)
     if not tx.change(Q.revive, message_id, queue.id, state, target.id, revived, position, tx.now, target.ttl):
         raise Conflict("The message changed meanwhile.")
-    tx.count(queue.id, state, -1)
-    tx.count(target.id, revived, 1)
+    counters.count(tx, queue.id, state, -1)
+    counters.count(tx, target.id, revived, 1)
     if key is None:
         note_ready(tx, target.id)
     else:

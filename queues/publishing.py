@@ -9,7 +9,7 @@ from brokerweb.core import events
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import BrokerError, QueueFull, TooLarge
 from brokerweb.storage.transaction import Transaction
-from queues import burial, keys, sequence
+from queues import burial, counters, keys, sequence
 from queues.definitions import Definition, Q, find
 from queues.messages import Accepted, Leased, NewMessage
 from queues.states import OVERFLOW, State
@@ -254,7 +254,7 @@ def _leased(row: tuple[Any, ...], taker: Any, target: Definition) -> Leased:
 def _count(tx: Transaction, target: Definition, plan: _Plan) -> None:
     stored = [s for s, t in zip(plan.state, plan.taker, strict=True) if t is None or t.acknowledge]
     for state in (SCHEDULED, READY, BLOCKED, LEASED):
-        tx.count(target.id, state, stored.count(state))
+        counters.count(tx, target.id, state, stored.count(state))
     tx.outcome.event(events.PUBLISHED, target.id, len(plan.state))
     if READY in stored:
         tx.memo["nothing ready", target.id] = False
@@ -263,7 +263,7 @@ def _count(tx: Transaction, target: Definition, plan: _Plan) -> None:
 
 def _overflow(tx: Transaction, target: Definition, n: int) -> tuple[int, list[int]]:
     """How many messages must go before ``n`` fit, and the counts per state. Raises QueueFull when none may."""
-    counts = tx.counted(target.id)
+    counts = counters.counted(tx, target.id)
     limit = target.max_length or 0
     waiting = counts[SCHEDULED] + counts[READY] + counts[BLOCKED]
     over = waiting + counts[LEASED] + n - limit

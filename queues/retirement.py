@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from brokerweb.core import clock, events
 from brokerweb.storage.transaction import Transaction
+from queues import counters
 from queues.control import delete
 from queues.definitions import Q as HOT
 from queues.filters import ALL, MAX_ID
@@ -21,7 +22,7 @@ def expire_idle(tx: Transaction, in_use: set[int]) -> list[str]:
     gone = []
     for queue in Queue.declared.filter(expires__isnull=False).only("id", "name", "expires", "idle_since_at"):
         since = None if queue.idle_since_at is None else clock.from_datetime(queue.idle_since_at)
-        busy = queue.pk in in_use or any(tx.counted(queue.pk))
+        busy = queue.pk in in_use or any(counters.counted(tx, queue.pk))
         if busy or since is None:
             _note_idle(tx, queue.pk, since, None if busy else tx.now)
         elif since + clock.seconds(queue.expires or 0) <= tx.now:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from brokerweb.core import events
 from brokerweb.core.clock import seconds
 from brokerweb.storage.transaction import Transaction
-from queues import burial, keys
+from queues import burial, counters, keys
 from queues.definitions import Definition, Q, find, find_by_id
 from queues.messages import Alike, Receipt, Settle, Settled, parse_alike, parse_receipt
 from queues.states import CONSUMER_LOST, LEASE_EXPIRED, MAX_FAILURES, NACKED, REJECTED, State
@@ -98,7 +98,7 @@ def _ack_run(tx: Transaction, run: Sequence[Receipt], may: May) -> list[int]:
 
 
 def _acked(tx: Transaction, queue: Definition, n: int) -> None:
-    tx.count(queue.id, State.LEASED, -n)
+    counters.count(tx, queue.id, State.LEASED, -n)
     tx.outcome.event(events.ACKED, queue.id, n)
 
 
@@ -206,7 +206,7 @@ def _put_back(tx: Transaction, queue: Definition, held: Held, back: _Return) -> 
     state = State.SCHEDULED if back.wait > 0 else State.READY
     due = tx.now + back.wait
     if tx.change(Q.put_back, held.id, held.attempts, state, due, back.failures, back.alone, back.error):
-        tx.moved(queue.id, State.LEASED, state)
+        counters.moved(tx, queue.id, State.LEASED, state)
         if state is State.READY:
             tx.memo["nothing ready", queue.id] = False
             tx.outcome.ready.add(queue.id)

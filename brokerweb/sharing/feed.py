@@ -11,7 +11,7 @@ from brokerweb.core.clock import seconds
 from brokerweb.core.errors import NotFound
 from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
-from queues import leasing, sequence
+from queues import counters, leasing, sequence
 from queues.definitions import Definition, find, find_by_id
 from queues.definitions import Q as QUEUES
 from queues.leasing import ANSWER_BYTES, ROUND_BYTES, Terms, Want
@@ -145,7 +145,7 @@ def _adopt(tx: Transaction, source: Definition, terms: Terms, records: list[tupl
         tx.change_many(
             QUEUES.insert, [_row(message, record, terms.holder) for message, (_, record) in zip(leased, records, strict=True)]
         )
-        tx.count(source.id, State.LEASED, len(leased))
+        counters.count(tx, source.id, State.LEASED, len(leased))
         tx.outcome.due(until)
     tx.outcome.event(events.DELIVERED, source.id, len(leased))
     return leased

@@ -10,7 +10,7 @@ from brokerweb.core.errors import Conflict
 from brokerweb.core.settings import plain
 from brokerweb.sharing.feed import Q
 from brokerweb.storage.transaction import Transaction
-from queues import control, settings
+from queues import control, counters, settings
 from queues.definitions import Q as QUEUES
 from queues.definitions import find_by_id, forget
 from queues.messages import Receipt, parse_place
@@ -116,7 +116,7 @@ def remove_unfinished(tx: Transaction, queue_id: int, lows: Mapping[int, int] | 
             continue
         removed += tx.change(QUEUES.remove, id)
         tx.change(QUEUES.forget_failures, id)
-        tx.count(queue_id, state, -1)
+        counters.count(tx, queue_id, state, -1)
         if state == State.LEASED:
             tx.outcome.ended.append(str(Receipt(queue_id, id, attempts)))
     return removed

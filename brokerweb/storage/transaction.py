@@ -1,4 +1,4 @@
-"""A unit of work: the caller's database transaction, one reading of the clock, the counters, and what to tell afterwards.
+"""A unit of work: the caller's database transaction, one reading of the clock, and what to tell afterwards.
 
 Verbs take one as their first argument and never commit. Inside ``transaction.atomic()`` it joins the caller's
 transaction, so that a message commits with the caller's own rows or not at all.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db import transaction as django_transaction
@@ -17,11 +17,9 @@ from brokerweb.core import events
 from brokerweb.core.errors import Unavailable
 from brokerweb.storage.base import Dialect
 from brokerweb.storage.sqlite import SQLite
-from brokerweb.storage.statements import Statement, Statements
+from brokerweb.storage.statements import Statement
 
-STATES = 5
 DIALECTS: dict[str, Dialect] = {"sqlite": SQLite()}
-_Q = Statements("brokerweb.storage", "counters.sql")
 
 
 class HandOver(Protocol):
@@ -37,10 +35,20 @@ class HandOver(Protocol):
         """The transaction did not commit: the (taker, room) pairs are free again."""
 
 
+class Gathered(Protocol):
+    """Changes that a transaction writes once, however often its verbs made them."""
+
+    def flush(self, tx: Transaction) -> None:
+        """Write them, and forget them."""
+
+
+G = TypeVar("G", bound=Gathered)
+
+
 class Transaction:
     """See the module. ``now`` is the one instant of it all; ``writes`` counts statements that may have changed a row."""
 
-    __slots__ = ("_counts", "dialect", "handover", "memo", "now", "outcome", "raw", "writes")
+    __slots__ = ("_gathered", "dialect", "handover", "memo", "now", "outcome", "raw", "writes")
 
     def __init__(self, raw: Any, dialect: Dialect, handover: HandOver | None = None) -> None:
         self.raw, self.dialect, self.handover = raw, dialect, handover
@@ -48,7 +56,7 @@ class Transaction:
         self.outcome = events.Outcome()
         self.writes = 0
         self.memo: dict[Any, Any] = {}  # what verbs of this transaction have looked up
-        self._counts: dict[int, list[int]] = {}
+        self._gathered: dict[type, Any] = {}
 
     def rows(self, statement: Statement, *args: Any) -> list[tuple[Any, ...]]:
         return self.dialect.run(self.raw, statement, args).fetchall()  # type: ignore[no-any-return]
@@ -76,32 +84,17 @@ class Transaction:
         self.writes += 1
         return self.dialect.run(self.raw, statement, args).fetchall()  # type: ignore[no-any-return]
 
-    def count(self, queue_id: int, state: int, delta: int) -> None:
-        """``delta`` more messages of a queue are in ``state``; only ever what a row count said."""
-        if delta:
-            counts = self._counts.get(queue_id)
-            if counts is None:
-                counts = self._counts[queue_id] = [0] * STATES
-            counts[state] += delta
-
-    def moved(self, queue_id: int, old: int, new: int, n: int = 1) -> None:
-        """``n`` messages of a queue went from one state to another."""
-        self.count(queue_id, old, -n)
-        self.count(queue_id, new, n)
-
-    def counted(self, queue_id: int) -> list[int]:
-        """The queue's messages per state as this transaction sees them, its own changes included."""
-        stored = self.row(_Q.read_counts, queue_id) or (0,) * STATES
-        own = self._counts.get(queue_id) or (0,) * STATES
-        return [a + b for a, b in zip(stored, own, strict=True)]
+    def gathered(self, kind: type[G]) -> G:
+        """The transaction's one ``kind()``, whose ``flush`` is called at its end."""
+        found: G | None = self._gathered.get(kind)
+        if found is None:
+            found = self._gathered[kind] = kind()
+        return found
 
     def flush(self) -> None:
-        """Write the counters, last in the transaction: on PostgreSQL their rows must be locked after all others."""
-        slot = self.dialect.slot(self.raw)
-        rows = [(queue_id, slot, *counts) for queue_id, counts in sorted(self._counts.items()) if any(counts)]
-        if rows:
-            self.change_many(_Q.add_counts, rows)
-        self._counts.clear()
+        """Write what was gathered, last in the transaction: on PostgreSQL counters must be locked after all other rows."""
+        for gathered in self._gathered.values():
+            gathered.flush(self)
 
     def abandon(self) -> None:
         """The transaction was rolled back: give reserved takers their room back."""

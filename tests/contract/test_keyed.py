@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from queues import control, duties
+from queues import control, counters, duties
 from queues.filters import parse
 from queues.messages import Leased
 from tests.contract.store import Orders, Store
@@ -241,7 +241,7 @@ def test_the_sweep_finds_a_key_that_was_left_without_head(keyed: Orders):
 
     def damage_and_sweep(tx):
         tx.raw.execute(f"DELETE FROM queues_message WHERE id = {orphan.pk}")
-        tx.count(orphan.queue_id, orphan.state, -1)
+        counters.count(tx, orphan.queue_id, orphan.state, -1)
         return duties.ready_orphans(tx)
 
     assert keyed.store.do(damage_and_sweep) == 1

@@ -7,8 +7,8 @@ import pytest
 from brokerweb.core import clock
 from brokerweb.core.errors import NotFound
 from queues import control, duties, engine
-from queues.messages import Leased, Settle
-from queues.models import Queue
+from queues.messages import Leased, Settle, Settled
+from queues.models import Failure, Queue
 from tests.contract.store import Orders, Store
 
 HOSTILE = [
@@ -33,8 +33,31 @@ def test_a_text_that_is_no_receipt_of_a_lease_is_lease_lost(orders: Orders, rece
     orders.lease()
     for kind in ("ack", "nack", "extend"):
         [answer] = orders.store.do(engine.settle, [Settle(kind, receipt)])
-        assert answer == (receipt, "lease_lost", None)
+        assert answer == Settled(receipt, "lease_lost")
     assert orders.counts() == {"leased": 1}
+
+
+@pytest.mark.parametrize("receipt", [*HOSTILE, "{q}-{a},{b}-1", "{q}-{a},-1", "{q}-,-1", "{q}-{a}-2", "{q}-0{a}-1"])
+@pytest.mark.parametrize("place", [0, 3, 6])
+def test_one_bad_receipt_among_many_good_acks_costs_the_others_nothing(orders: Orders, receipt: str, place: int):
+    orders.publish(*range(8))
+    held = orders.lease(8)
+    bad = receipt.format(q=orders.row.pk, a=held[6].id, b=held[7].id)
+    receipts = [m.receipt or "" for m in held[:6]]
+    receipts.insert(place, bad)
+    answers = orders.store.do(engine.settle, [Settle("ack", receipt) for receipt in receipts])
+    assert answers == [Settled(receipt, "lease_lost" if receipt == bad else "ok") for receipt in receipts]
+    assert orders.counts() == {"leased": 2}
+
+
+def test_acks_of_second_hand_outs_forget_the_failures(orders: Orders):
+    orders.publish(*range(5))
+    for message in orders.lease(5):
+        orders.store.do(engine.settle, [Settle("nack", message.receipt or "", delay=0)])
+    again = orders.lease(5)
+    assert orders.ack(*again) == ["ok"] * 5
+    assert orders.counts() == {}
+    assert not Failure.objects.exists()
 
 
 def test_each_receipt_is_answered_by_itself_in_order(orders: Orders):

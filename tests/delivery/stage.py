@@ -18,7 +18,7 @@ from brokerweb.identity.principal import Principal
 from brokerweb.storage import run
 from brokerweb.storage.committer import Call, Committer
 from brokerweb.storage.run import aperform
-from queues import control, engine
+from queues import control, counters, engine
 from queues.messages import Handout, Leased, NewMessage, Settle
 from queues.states import State
 from tests.contract.store import NO_JITTER
@@ -104,7 +104,7 @@ class Stage:
 
     async def counts(self, queue: str = "orders") -> dict[str, int]:
         def verb(tx: Any) -> list[int]:
-            return list(tx.counted(engine.find(tx, queue).id))
+            return list(counters.counted(tx, engine.find(tx, queue).id))
 
         counted = await aperform(verb)
         return {state.name.lower(): n for state, n in zip(State, counted, strict=True) if n}

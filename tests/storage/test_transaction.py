@@ -16,7 +16,7 @@ from brokerweb.storage import changes, run
 from brokerweb.storage.run import perform
 from brokerweb.storage.sqlite import SQLite
 from brokerweb.storage.transaction import transaction as unit
-from queues import browse, control, engine, publish
+from queues import browse, control, counters, engine, publish
 from queues.messages import NewMessage
 from queues.models import Message, Queue
 from tests.queues.bench import Bench
@@ -103,7 +103,7 @@ def test_several_verbs_of_one_commit_see_each_other(orders: Bench):
         [accepted] = engine.publish(tx, "orders", [NewMessage(b"1")])
         [leased] = engine.lease(tx, "orders", 1, engine.Terms("w")).messages
         assert leased.id == accepted.id
-        assert tx.counted(orders.row.pk) == [0, 0, 0, 1, 0]
+        assert counters.counted(tx, orders.row.pk) == [0, 0, 0, 1, 0]
     assert orders.counts() == {"leased": 1}
 
 

@@ -1,0 +1,46 @@
+"""Exact counts of a queue's messages per state, written in the commit of the change."""
+
+from __future__ import annotations
+
+from brokerweb.storage.statements import Statements
+from brokerweb.storage.transaction import Transaction
+
+STATES = 5
+_Q = Statements("queues", "counters.sql")
+
+
+class _Changes:
+    """What one transaction changed: queue id -> how many more per state."""
+
+    def __init__(self) -> None:
+        self.by_queue: dict[int, list[int]] = {}
+
+    def flush(self, tx: Transaction) -> None:
+        slot = tx.dialect.slot(tx.raw)
+        rows = [(queue_id, slot, *counts) for queue_id, counts in sorted(self.by_queue.items()) if any(counts)]
+        if rows:
+            tx.change_many(_Q.add_counts, rows)
+        self.by_queue.clear()
+
+
+def count(tx: Transaction, queue_id: int, state: int, delta: int) -> None:
+    """``delta`` more messages of a queue are in ``state``; only ever what a row count said."""
+    if delta:
+        by_queue = tx.gathered(_Changes).by_queue
+        counts = by_queue.get(queue_id)
+        if counts is None:
+            counts = by_queue[queue_id] = [0] * STATES
+        counts[state] += delta
+
+
+def moved(tx: Transaction, queue_id: int, old: int, new: int, n: int = 1) -> None:
+    """``n`` messages of a queue went from one state to another."""
+    count(tx, queue_id, old, -n)
+    count(tx, queue_id, new, n)
+
+
+def counted(tx: Transaction, queue_id: int) -> list[int]:
+    """The queue's messages per state as this transaction sees them, its own changes included."""
+    stored = tx.row(_Q.read_counts, queue_id) or (0,) * STATES
+    own = tx.gathered(_Changes).by_queue.get(queue_id) or (0,) * STATES
+    return [a + b for a, b in zip(stored, own, strict=True)]
