@@ -123,7 +123,6 @@ USE_I18N = False
 APPEND_SLASH = False
 
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True  # no collectstatic
 WHITENOISE_ALLOW_ALL_ORIGINS = False  # no CORS headers
 DATA_UPLOAD_MAX_MEMORY_SIZE = conf.max_request_bytes
