@@ -214,6 +214,15 @@ def test_a_wrong_token_on_a_live_socket_is_an_error_and_no_more(either: Server) 
         assert is_let_in(socket)
 
 
+def test_a_live_socket_keeps_its_owner(either: Server, name: str) -> None:
+    mine = made_token(either, (name, ["consume"]))["token"]
+    with stranger(either, token=mine) as socket:
+        assert socket.receive()["op"] == "hello"
+        assert error(socket, "auth", token=TOKEN)["code"] == "forbidden"  # a good one, but not of whoever made the first
+        assert error(socket, "publish", to=f"queue:{name}", messages=[{"body": 1}])["code"] == "forbidden"
+        assert is_let_in(socket)
+
+
 def test_revoking_a_token_cuts_its_sockets_at_once_and_gives_back_what_they_held(
     either: Server, operator: Rest, name: str
 ) -> None:
