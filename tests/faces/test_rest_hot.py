@@ -76,6 +76,13 @@ def test_what_is_no_publish_is_invalid(rest: Rest, queue: str, body: bytes) -> N
     assert answer.json()["errors"][0].keys() == {"pointer", "detail"}
 
 
+def test_the_path_of_one_message_is_none_to_publish_to(rest: Rest, queue: str) -> None:
+    answer = rest.http.post(f"/queues/{queue}/messages/1", json={"messages": [{"body": 1}]})
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert "PATCH" in answer.headers["allow"]
+    assert sum(rest.queue(queue)["counts"].values()) == 0
+
+
 # Raw
 
 

@@ -35,7 +35,8 @@ def find(method: str, path: str) -> tuple[Hot, tuple[str, ...]] | None:
         return None
     steps = path[len(_BASE) :].split("/")
     found = CALLS.get(f"{method} {'/'.join(steps[::2])}")
-    return None if found is None or not all(steps) else (found, tuple(steps[1::2]))
+    ends_in_a_name = len(steps) % 2 == 0  # as that of one message does: not the path of a hot call
+    return None if found is None or ends_in_a_name or not all(steps) else (found, tuple(steps[1::2]))
 
 
 async def answer(hot: Hot, call: Call) -> bytes:
