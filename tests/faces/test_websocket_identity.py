@@ -52,6 +52,14 @@ def ended(socket: Socket, code: str = "unauthenticated", close: int = 4001) -> N
     assert socket.close_code == close
 
 
+@pytest.mark.parametrize("frame", [{"op": "auth", "token": "wrong"}, {"op": "consume", "queue": "q"}, {"op": "auth"}])
+def test_a_refused_first_frame_is_answered_with_its_id(either: Server, frame: dict[str, str]) -> None:
+    with stranger(either) as socket:
+        socket.connection.send(json.dumps({"id": "first", **frame}))
+        *_, refusal = socket.until_closed(15)
+    assert (refusal["id"], refusal["code"], socket.close_code) == ("first", "unauthenticated", 4001)
+
+
 def is_let_in(socket: Socket) -> bool:
     return bool(socket.call("ping")["op"] == "pong")
 

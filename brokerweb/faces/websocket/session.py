@@ -102,7 +102,7 @@ class Session:
                 await waiting
             self._bad_in_a_row = 0
         except Invalid as error:
-            self.bad(error, id if id is not None else _id_of(text))
+            self.bad(error, id if id is not None else id_of(text))
         except BrokerError as error:
             self._bad_in_a_row = 0
             self.outbox.frame(error_frame(id, error))
@@ -329,7 +329,7 @@ def _in_one_row(contents: list[list[Any]]) -> tuple[Any, ...]:
     return ([item for content in contents for item in content],)
 
 
-def _id_of(text: str) -> Any:
+def id_of(text: str) -> Any:
     """The id of a frame that is otherwise wrong, so that its sender learns which it was."""
     try:
         id = msgspec.json.decode(text, type=dict[str, Any]).get("id")

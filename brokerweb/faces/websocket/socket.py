@@ -23,7 +23,7 @@ from brokerweb.faces import wire
 from brokerweb.faces.websocket import handshake
 from brokerweb.faces.websocket.commands import Auth
 from brokerweb.faces.websocket.outbox import Outbox
-from brokerweb.faces.websocket.session import Session, error_frame
+from brokerweb.faces.websocket.session import Session, error_frame, id_of
 from brokerweb.identity import authentication
 from brokerweb.identity.principal import Principal
 
@@ -66,6 +66,7 @@ class _Link:
         self._scope, self._receive, self._send = scope, receive, send
         self._outbox = Outbox(send, self._crowded)
         self._session: Session | None = None
+        self._first_id: Any = None  # of the first frame, where that has to say who it is
 
     async def run(self) -> None:
         reader, writer = asyncio.ensure_future(self._read()), asyncio.ensure_future(self._outbox.run())
@@ -187,6 +188,7 @@ class _Link:
         if text is None:
             await self._until_gone()
             raise _Gone(1005)
+        self._first_id = id_of(text)
         try:
             auth = wire.decode(Auth, text)
         except Invalid:
@@ -197,7 +199,7 @@ class _Link:
         return principal
 
     def _refuse(self, error: BrokerError) -> None:
-        self._outbox.frame(error_frame(None, error))
+        self._outbox.frame(error_frame(self._first_id, error))
         self._outbox.close(UNAUTHENTICATED, error.code)
 
     def _crowded(self, crowded: bool) -> None:
