@@ -101,7 +101,14 @@ def test_raw_json_becomes_body_and_its_headers_the_messages(rest: Rest, queue: s
     assert got["headers"] == {"source": "shop", "traceparent": "00-ab"}
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", None])
+@pytest.mark.parametrize("kind", ["application/json", "text/json", "model/gltf+json", "Application/Problem+JSON;charset=utf-8"])
+def test_raw_of_any_json_type_becomes_body(rest: Rest, queue: str, kind: str) -> None:
+    rest.http.post(f"/queues/{queue}/raw", content=b"[1]", headers={"Content-Type": kind}).raise_for_status()
+    (got,) = rest.receive(queue)
+    assert (got["body"], got["content_type"]) == ([1], kind)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", "application/jsonl", None])
 def test_raw_of_other_types_becomes_body_base64(rest: Rest, queue: str, kind: str | None) -> None:
     rest.http.post(f"/queues/{queue}/raw", content=b"\x00\xff", headers={"Content-Type": kind} if kind else {}).raise_for_status()
     (got,) = rest.receive(queue)

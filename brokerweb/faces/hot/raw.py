@@ -12,7 +12,8 @@ from brokerweb.faces.hot.call import Headers
 from queues.messages import NewMessage
 
 _PREFIX = "message-header-"
-_JSON_TYPE = re.compile(r"application/(?:json|[!#$&^_.+a-z0-9-]+\+json)\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
+_WORD = r"[!#$&^_.+a-z0-9-]+"
+_JSON_TYPE = re.compile(rf"(?:(?:application|text)/json|{_WORD}/{_WORD}\+json)\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
 _DIGIT = re.compile(r"[0-9]")
 _SECONDS = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?")
 _JSON_SPACE = b" \t\r\n"
