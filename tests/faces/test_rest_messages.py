@@ -144,6 +144,17 @@ def test_purge_takes_what_waits_and_others_only_when_named(rest: Rest, queue: st
     assert rest.call("POST", f"/queues/{queue}/purge", {"filter": {"states": ["dead"]}}) == {"affected": 1}
 
 
+def test_purge_may_be_told_the_states_beside_its_filter(rest: Rest, queue: str) -> None:
+    first, _ = bury(rest, queue, 1, 2)
+    rest.publish(queue, {"body": 3})
+    path = f"/queues/{queue}/purge"
+    assert rest.call("POST", path, {"states": ["dead"], "dry_run": True})["matched"] == 2
+    assert rest.call("POST", path, {"states": ["dead"], "filter": {"ids": [first]}}) == {"affected": 1}
+    assert rest.call("POST", path, {"states": ["dead"], "filter": {"state": "ready"}}) == {"affected": 2}
+    refused = refusal(rest, "POST", path, {"states": ["late"]})
+    assert (refused.code, refused.answer["errors"][0]["pointer"]) == ("invalid", "/states/0")
+
+
 def test_purge_takes_what_its_filter_names(rest: Rest, queue: str) -> None:
     a, b, _ = (r["id"] for r in rest.publish(queue, {"body": 1, "key": "a"}, {"body": 2}, {"body": 3}))
     assert rest.call("POST", f"/queues/{queue}/purge", {"filter": {"key": "a"}}) == {"affected": 1}

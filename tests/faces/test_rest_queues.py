@@ -126,6 +126,11 @@ def test_query_parameters_are_strict(rest: Rest, query: dict[str, str]) -> None:
     assert refusal(rest, "GET", "/queues", None, **query).code == "invalid"
 
 
+@pytest.mark.parametrize(("given", "kept"), [("x" * 3_000, "x" * 2_000), ("a\0b", "a\ufffdb"), (None, "")])
+def test_the_reason_of_a_pause_is_cut_not_refused(rest: Rest, queue: str, given: str | None, kept: str) -> None:
+    assert rest.call("POST", f"/queues/{queue}/pause", {"reason": given})["paused"]["reason"] == kept
+
+
 def test_pause_and_resume_answer_with_the_queue_also_when_nothing_changed(rest: Rest, queue: str) -> None:
     paused = rest.call("POST", f"/queues/{queue}/pause", {"reason": "repairs"})["paused"]
     assert (paused["by"], paused["reason"]) == ("admin", "repairs")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpResponse
@@ -175,9 +176,11 @@ class PurgeView(ApiView):
     def post(self, request: Request, q: str) -> HttpResponse:
         asked = self.body(shapes.PurgeRequest, empty=b"{}")
         chosen = filters.parse(asked.filter, "/filter")
+        if asked.states is not None:
+            chosen = replace(chosen, states=chosen.states | filters.parse({"states": asked.states}).states)
         if asked.dry_run:
             return answer(browse.preview(browse.find(q), chosen, "purge"))
-        self._record("queue.purge", q, asked.filter)
+        self._record("queue.purge", q, asked.filter | ({"states": asked.states} if asked.states else {}))
         return _started(bulk.start_purge(q, chosen, rate=asked.rate, by=self.principal.name))
 
     def _record(self, action: str, q: str, chosen: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from brokerweb.delivery import connections
+from brokerweb.faces import wire
 from brokerweb.faces.rest import paging, shapes
 from brokerweb.faces.rest.base import ApiView, answer, no_content
 from brokerweb.faces.rest.operations import ANYONE, Operation, Parameter, on_queue, operation
@@ -121,7 +122,7 @@ class PauseView(ApiView):
         )
     )
     def post(self, request: Request, q: str) -> HttpResponse:
-        reason = self.body(shapes.PauseRequest, empty=b"{}").reason.replace("\0", "\ufffd")
+        reason = wire.cut(self.body(shapes.PauseRequest, empty=b"{}").reason) or ""
         pausing = {"reason": reason, "by": self.principal.name}
         queue = self.audited("queue.pause", f"queue:{q}", control.pause, q, **pausing, detail={"reason": reason})
         return answer(describe(queue))

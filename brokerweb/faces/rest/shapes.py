@@ -117,9 +117,9 @@ class QueueList(Struct):
 
 
 class PauseRequest(Strict):
-    """Why the queue is paused."""
+    """Why the queue is paused; cut at 2,000 characters."""
 
-    reason: Annotated[str, Meta(max_length=2000)] = ""
+    reason: str | None = None
 
 
 class Nothing(Strict):
@@ -266,9 +266,13 @@ Rate = Annotated[float, Meta(ge=0.001, le=1_000_000)]
 
 
 class PurgeRequest(Strict):
-    """What to delete; ready, scheduled and blocked messages unless `states` names others. `rate` is messages per second."""
+    """What to delete; ready, scheduled and blocked messages unless `states`, here or in `filter`, names others.
+
+    `rate` is messages per second.
+    """
 
     filter: dict[str, Any] = {}
+    states: State | States | None = None
     dry_run: bool = False
     rate: Rate | None = None
 
