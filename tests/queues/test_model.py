@@ -97,7 +97,7 @@ class Machine(RuleBasedStateMachine):
             with pytest.raises(QueueFull):
                 self.store.do(engine.publish, "orders", messages)
             return
-        assert [tuple(a) for a in self.store.do(engine.publish, "orders", messages)] == expected
+        assert [(a.id, a.duplicate) for a in self.store.do(engine.publish, "orders", messages)] == expected
         self.receipts += [(m.id, 1) for _, handed in self.store.outcome.handed for m in handed]
 
     def lease(self, draw: Any) -> None:
