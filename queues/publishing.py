@@ -116,7 +116,7 @@ def _answers(messages: Sequence[NewMessage], known: dict[str, int], first: dict[
 class _Plan:
     """What each message of one publish becomes: parallel lists, by place in the batch."""
 
-    __slots__ = ("due", "held", "ids", "state", "taker")
+    __slots__ = ("due", "held", "ids", "overflow", "state", "taker")
 
     def __init__(self, n: int, now: int) -> None:
         self.state = [READY] * n
@@ -124,16 +124,17 @@ class _Plan:
         self.held = [False] * n
         self.taker: list[Any] = [None] * n
         self.ids = range(0)
+        self.overflow = 0  # how many of the first find no room beside the rest
 
 
 def _store(tx: Transaction, target: Definition, messages: Sequence[NewMessage], origin: Origin) -> range:
     n = len(messages)
-    if target.max_length is not None:
-        _make_room(tx, target, n)
+    overflow = 0 if target.max_length is None else _make_room(tx, target, n)
     plan = _plan(tx, target, messages)
+    plan.overflow = overflow
     plan.ids = range(start := sequence.take(tx, n), start + n)
     # Takers come after every statement that may fail: from then on the transaction knows what to cancel.
-    wanted = plan.state.count(READY)
+    wanted = plan.state[overflow:].count(READY)
     takers = _takers(tx, target, wanted) if wanted else []
     if takers:
         _assign(plan, messages, takers)
@@ -145,6 +146,8 @@ def _store(tx: Transaction, target: Definition, messages: Sequence[NewMessage], 
     _count(tx, target, plan)
     if target.keyed:
         keys.leave(tx, target.id, freed)
+    if overflow:
+        _bury_first(tx, target, plan, messages)
     return plan.ids
 
 
@@ -180,7 +183,7 @@ def _takers(tx: Transaction, target: Definition, wanted: int) -> list[tuple[Any,
 
 def _assign(plan: _Plan, messages: Sequence[NewMessage], takers: list[tuple[Any, int]]) -> None:
     """Give the takers their messages, in the queue's order."""
-    places = [i for i, state in enumerate(plan.state) if state == READY]
+    places = [i for i, state in enumerate(plan.state) if state == READY and i >= plan.overflow]
     room = sum(n for _, n in takers)
     if room < len(places) or len(takers) > 1:
         places.sort(key=lambda i: -messages[i].priority)
@@ -262,25 +265,41 @@ def _count(tx: Transaction, target: Definition, plan: _Plan) -> None:
 
 
 def _overflow(tx: Transaction, target: Definition, n: int) -> tuple[int, list[int]]:
-    """How many messages must go before ``n`` fit, and the counts per state. Raises QueueFull when none may."""
+    """How many messages must go before ``n`` fit, and the counts per state. Raises QueueFull when none may.
+
+    Leased messages cannot go. While they leave a place, ``n`` messages fit one after the other, as they would by themselves.
+    """
     counts = counters.counted(tx, target.id)
     limit = target.max_length or 0
-    waiting = counts[SCHEDULED] + counts[READY] + counts[BLOCKED]
-    over = waiting + counts[LEASED] + n - limit
-    if over > 0 and (target.overflow == "refuse" or over > waiting):
+    over = counts[SCHEDULED] + counts[READY] + counts[BLOCKED] + counts[LEASED] + n - limit
+    if over > 0 and (target.overflow == "refuse" or counts[LEASED] >= limit):
         raise QueueFull(f"Queue {target.name} holds {limit} messages at most.")
     return over, counts
 
 
-def _make_room(tx: Transaction, target: Definition, n: int) -> None:
+def _make_room(tx: Transaction, target: Definition, n: int) -> int:
+    """Bury the oldest that wait until ``n`` messages fit; how many of those themselves have yet to go."""
     over, counts = _overflow(tx, target, n)
     if over <= 0:
-        return
+        return 0
     oldest = []
     for state in (SCHEDULED, READY, BLOCKED):
         if counts[state]:
             oldest += tx.rows(Q.oldest_in_state, target.id, state, over)
     oldest.sort()
-    # The heads of keys last: a blocked message would follow its head to ready before its own turn comes here.
-    for id, state, failures, key, held in sorted(oldest[:over], key=lambda row: row[4]):
-        burial.bury(tx, target, burial.Body(id, state, failures, key if held else None), OVERFLOW)
+    _bury_all(
+        tx, target, [burial.Body(id, state, failures, key if held else None) for id, state, failures, key, held in oldest[:over]]
+    )
+    return max(0, over - len(oldest))
+
+
+def _bury_first(tx: Transaction, target: Definition, plan: _Plan, messages: Sequence[NewMessage]) -> None:
+    """The first messages of a publish, which those behind them left no room."""
+    places = range(plan.overflow)
+    _bury_all(tx, target, [burial.Body(plan.ids[i], plan.state[i], 0, messages[i].key if plan.held[i] else None) for i in places])
+
+
+def _bury_all(tx: Transaction, target: Definition, bodies: list[burial.Body]) -> None:
+    """The heads of keys last: a blocked message would follow its head to ready before its own turn comes."""
+    for body in sorted(bodies, key=lambda body: body.held_key is not None):
+        burial.bury(tx, target, body, OVERFLOW)

@@ -205,12 +205,22 @@ def test_a_batch_of_any_size_is_stored_whole_and_in_its_order(orders: Orders, n:
     assert [message.body for message in orders.lease(n)] == [str(i).encode() for i in range(n)]
 
 
-def test_a_publish_larger_than_the_queue_is_refused_under_either_policy(store: Store):
+@pytest.mark.parametrize("keyed", [False, True])
+def test_a_publish_larger_than_the_queue_leaves_the_newest_as_one_by_one(store: Store, keyed: bool):
+    orders = store.queue(max_length=2, overflow="dead_letter_oldest", keyed=keyed)
+    old = orders.publish(1, 2, key="a")
+    new = orders.publish(3, 4, 5, key="a")
+    assert store.states([*old, *new]) == ["dead", "dead", "dead", "ready", "blocked" if keyed else "ready"]
+    assert store.message(new[0]).reason == "overflow"
+    assert [message.body for message in orders.lease(2)] == ([b"4"] if keyed else [b"4", b"5"])
+
+
+def test_a_publish_larger_than_what_leases_leave_buries_its_own_first(store: Store):
     orders = store.queue(max_length=2, overflow="dead_letter_oldest")
-    orders.publish(1, 2)
-    with pytest.raises(QueueFull):
-        orders.publish(3, 4, 5)
-    assert orders.counts() == {"ready": 2}
+    orders.one()
+    orders.lease()
+    assert store.states(orders.publish(2, 3, 4)) == ["dead", "dead", "ready"]
+    assert orders.counts() == {"leased": 1, "ready": 1, "dead": 2}
 
 
 def test_leased_messages_are_not_overflow(store: Store):

@@ -81,14 +81,15 @@ class Model:
             known = self.known.get(new.dedup_id or "", (0, 0))[1] > self.now
             if not known and (new.dedup_id is None or new.dedup_id not in [f.dedup_id for f in fresh]):
                 fresh.append(new)
-        self.make_room(len(fresh))
+        overflow = self.make_room(len(fresh))
         idle = not self.paused and not self.of(READY)
         items = [self.store(new) for new in fresh]
         for new, item in zip(fresh, items, strict=True):
             if new.dedup_id is not None:
                 self.known[new.dedup_id] = (item.id, self.now + 300 * S)
-        ready = sorted((i for i in items if i.state == READY), key=lambda i: -i.priority)
+        ready = sorted((i for i in items[overflow:] if i.state == READY), key=lambda i: -i.priority)
         self.hand_out(ready[: room if idle else 0], acknowledge)
+        self.bury_all(items[:overflow])
         ids, seen = {id(new): item.id for new, item in zip(fresh, items, strict=True)}, set(map(id, fresh))
         return [(ids[id(n)] if id(n) in seen else self.known[n.dedup_id or ""][0], id(n) not in seen) for n in news]
 
@@ -100,12 +101,16 @@ class Model:
             self.enter(item)
         return item
 
-    def make_room(self, n: int) -> None:
+    def make_room(self, n: int) -> int:
         waiting = self.of(*WAITING)
         over = 0 if self.max_length is None or not n else len(waiting) + len(self.of(LEASED)) + n - self.max_length
-        if over > len(waiting):
+        if over > 0 and self.max_length is not None and len(self.of(LEASED)) >= self.max_length:
             raise Full
-        for item in sorted(waiting[: max(0, over)], key=lambda i: i.holds):
+        self.bury_all(waiting[: max(0, over)])
+        return max(0, over - len(waiting))
+
+    def bury_all(self, items: list[Item]) -> None:
+        for item in sorted(items, key=lambda i: i.holds):
             self.bury(item)
 
     # Leases
