@@ -82,6 +82,7 @@ def test_a_short_administrators_token_stops_the_start(tmp_path: Path):
     ("arguments", "words"),
     [
         (["--workers", "2"], "one writer"),
+        (["--no-migrate"], "run manage.py migrate"),
         (["--bind", "nowhere"], "ADDRESS:PORT"),
         (["--bind", "203.0.113.7:8000"], "cannot listen on 203.0.113.7:8000"),
         (["--server", "gunicorn"], "daphne or uvicorn"),

@@ -11,6 +11,8 @@ from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 
 from brokerweb import __version__, conf
 from brokerweb.checks import sqlite_version
@@ -50,6 +52,8 @@ class Command(BaseCommand):
         """Prepare the data, say where to go, and serve until a signal. The lock is held."""
         if migrate:
             call_command("migrate", interactive=False, verbosity=0)
+        else:
+            require_schema()
         from brokerweb.asgi import application  # late: what it imports is nothing for other commands
 
         sock = bind(options)
@@ -91,6 +95,13 @@ def refuse_what_is_not_built(options: conf.Conf, workers: int | None) -> None:
     for name in ("database_url", "redis_url"):
         if getattr(options, name):
             raise CommandError(f"{conf.OPTIONS[name].metadata['variable']} is set, but running on it is not built yet; unset it")
+
+
+def require_schema() -> None:
+    """Raises CommandError where migrations have not run: nothing would work, or worse, some of it would."""
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        raise CommandError("the database's schema is not up to date: run manage.py migrate, or serve without --no-migrate")
 
 
 def bind(options: conf.Conf) -> socket.socket:
