@@ -18,7 +18,7 @@ def believe(scope: Scope, trusted: Sequence[Network]) -> None:
         return
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
     if forwarded := headers.get(b"x-forwarded-for"):
-        scope["client"] = [_nearest_stranger(forwarded, trusted), 0]
+        scope["client"] = (_nearest_stranger(forwarded, trusted), 0)  # a tuple: uvicorn formats it as one
     if schemes := _SCHEMES.get(headers.get(b"x-forwarded-proto", "").lower()):
         scope["scheme"] = schemes[scope["type"] == "websocket"]
     if host := headers.get(b"x-forwarded-host"):

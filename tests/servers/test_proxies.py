@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from brokerweb.faces.proxies import believe
+from tests.faces.sockets import stranger
+from tests.server import TOKEN, Server
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("::1/128"))
 
@@ -27,7 +30,7 @@ def test_a_stranger_cannot_choose_its_address():
 def test_a_trusted_proxy_tells_client_scheme_and_host():
     asked = scope("10.1.2.3", x_forwarded_for="198.51.100.9", x_forwarded_proto="https", x_forwarded_host="broker.example")
     believe(asked, TRUSTED)
-    assert asked["client"] == ["198.51.100.9", 0]
+    assert asked["client"] == ("198.51.100.9", 0)
     assert asked["scheme"] == "https"
     assert [value for name, value in asked["headers"] if name == b"host"] == [b"broker.example"]
 
@@ -51,3 +54,14 @@ def test_the_client_is_the_nearest_address_that_is_no_proxy(forwarded: str, clie
     asked = scope("10.1.2.3", x_forwarded_for=forwarded)
     believe(asked, TRUSTED)
     assert asked["client"][0] == client
+
+
+@pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
+def test_a_websocket_comes_through_a_trusted_proxy(tmp_path: Path, kind: str):
+    with Server(tmp_path / "data", kind=kind, environment={"BROKERWEB_TRUSTED_PROXIES": "127.0.0.1"}) as server:
+        server.start()
+        with stranger(server, token=TOKEN, headers={"X-Forwarded-For": "198.51.100.9"}) as socket, server.rest() as rest:
+            assert socket.receive()["op"] == "hello"
+            assert socket.call("ping")["op"] == "pong"
+            (connection,) = rest.call("GET", "/connections")["items"]
+            assert connection["address"].startswith("198.51.100.9")
