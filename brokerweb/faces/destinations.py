@@ -13,6 +13,7 @@ from brokerweb.faces import records, wire
 from brokerweb.routing import publishing
 from brokerweb.routing.messages import Published, TopicMessage
 from queues import engine as queues
+from queues import limits
 from streams import engine as streams
 
 
@@ -60,7 +61,7 @@ def for_topic(messages: Sequence[AnyMessage], pointer: str = "/messages") -> lis
     converted = wire.to_new(messages, pointer)
     for i, m in enumerate(messages):
         if m.routing_key is not None:
-            wire.check_text(m.routing_key, f"{pointer}/{i}/routing_key")
+            limits.check_text(m.routing_key, f"{pointer}/{i}/routing_key")
     return [TopicMessage(new, m.routing_key or "", m.partition) for new, m in zip(converted, messages, strict=True)]
 
 

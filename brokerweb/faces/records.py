@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid
 from brokerweb.faces import wire
+from queues import limits
 from streams.records import Appended, NewRecord, StoredRecord
 
 Offset = Annotated[str, Meta(pattern=r"^[0-9]{1,13}$")] | Annotated[int, Meta(ge=0, lt=2**40)]
@@ -48,8 +49,8 @@ def _to_new(r: WireRecord) -> NewRecord:
     if r.body_base64 is not UNSET:
         raise Invalid.at("", "only one of body and body_base64 may be given")
     text = bytes(body)
-    if len(text) > 2 * wire.MAX_DEPTH:
-        wire.check_depth(text, "/body")
+    if len(text) > 2 * limits.MAX_DEPTH:
+        limits.check_depth(text, "/body")
     return _convert(r, text)
 
 
@@ -57,13 +58,13 @@ def _convert(r: WireRecord, body: bytes) -> NewRecord:
     return NewRecord(
         body,
         r.body is UNSET,
-        wire.check_text(r.key, "/key"),
-        wire.check_headers(r.headers, "/headers"),
-        wire.check_content_type(r.content_type, "/content_type"),
-        wire.check_text(r.dedup_id, "/dedup_id"),
+        limits.check_text(r.key, "/key"),
+        limits.check_headers(r.headers, "/headers"),
+        limits.check_content_type(r.content_type, "/content_type"),
+        limits.check_text(r.dedup_id, "/dedup_id"),
         r.partition,
-        wire.check_destination(r.reply_to, "/reply_to"),
-        wire.check_text(r.correlation_id, "/correlation_id"),
+        limits.check_destination(r.reply_to, "/reply_to"),
+        limits.check_text(r.correlation_id, "/correlation_id"),
     )
 
 

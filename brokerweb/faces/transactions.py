@@ -13,6 +13,7 @@ from brokerweb.faces.positions import Commit
 from brokerweb.identity.principal import Principal
 from brokerweb.routing import messages
 from brokerweb.routing.messages import Publish, Transacted, TransactRequest
+from queues import limits
 from streams.positions import parse_offsets
 
 
@@ -50,7 +51,7 @@ def to_request(asked: Asked) -> TransactRequest:
         {queue: wire.settles(kinds) for queue, kinds in asked.settle.items()},
         [_commit(part, f"/commit/{place}") for place, part in enumerate(asked.commit)],
         [_publish(part, f"/publish/{place}") for place, part in enumerate(asked.publish)],
-        wire.check_text(asked.dedup_id, "/dedup_id"),
+        limits.check_text(asked.dedup_id, "/dedup_id"),
     )
 
 

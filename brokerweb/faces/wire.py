@@ -16,22 +16,29 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid
-from brokerweb.core.names import parse_destination
+from queues.limits import (
+    MAX_DELAY,
+    MAX_DEPTH,
+    MAX_HEADERS,
+    MAX_TEXT_BYTES,
+    Delay,
+    Priority,
+    Ttl,
+    check_content_type,
+    check_depth,
+    check_destination,
+    check_headers,
+    check_text,
+)
 from queues.messages import Accepted, Kind, Leased, NewMessage, Settle, Settled
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 MAX_MESSAGES = MAX_RECEIPTS = 1000
-MAX_DEPTH = 100
-MAX_HEADERS, MAX_HEADER_BYTES = 64, 16 * 1024
-MAX_TEXT_BYTES = 255
 MAX_ERROR_CHARACTERS = 2000
 MAX_BODIES = 512 * 1024  # bytes of bodies in one answer or frame
-MAX_DELAY = 366 * 86_400
-MIN_TTL, MAX_TTL = 0.001, 100 * MAX_DELAY  # far beyond use; keeps instants within 63 bits
 
-Delay = Annotated[float, Meta(ge=0, le=MAX_DELAY)]
 Lease = Annotated[float, Meta(ge=1, le=43_200)]
 
 
@@ -60,10 +67,10 @@ class WireMessage(Strict):
     key: Text | None = None
     headers: Headers | None = None
     content_type: MediaType | None = None
-    priority: Annotated[int, Meta(ge=0, le=9)] | None = None
+    priority: Priority | None = None
     delay: Delay | None = None
     deliver_at: Instant | None = None
-    ttl: Annotated[float, Meta(ge=MIN_TTL, le=MAX_TTL)] | None = None
+    ttl: Ttl | None = None
     dedup_id: Text | None = None
     reply_to: Destination | None = None
     correlation_id: Text | None = None
@@ -176,28 +183,6 @@ def escape_pointer(step: str) -> str:
     return step.replace("~", "~0").replace("/", "~1")
 
 
-def check_depth(json: bytes, pointer: str = "") -> None:
-    """Raises Invalid where JSON, already known to be well-formed, nests deeper than 100."""
-    # Counting by replace: it searches with memchr, which bytes.count does not; most texts end here.
-    opens = 2 * len(json) - len(json.replace(b"{", b"")) - len(json.replace(b"[", b""))
-    if opens > MAX_DEPTH and _depth(json) > MAX_DEPTH:
-        raise Invalid.at(pointer, f"JSON nests deeper than {MAX_DEPTH}")
-
-
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
-
-
-def _depth(json: bytes) -> int:
-    depth = deepest = 0
-    for token in _BRACKETS.findall(json):
-        if token in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif token in b"]}":
-            depth -= 1
-    return deepest
-
-
 # In: conversion
 
 
@@ -263,45 +248,6 @@ def _convert(m: WireMessage, body: bytes) -> NewMessage:
         check_destination(m.reply_to, "/reply_to"),
         check_text(m.correlation_id, "/correlation_id"),
     )
-
-
-def check_text(value: str | None, pointer: str) -> str | None:
-    """A short text: at most 255 bytes, and without NUL, which PostgreSQL cannot store. Raises Invalid."""
-    if value is None:
-        return None
-    if len(value) > MAX_TEXT_BYTES or (not value.isascii() and len(value.encode()) > MAX_TEXT_BYTES):
-        raise Invalid.at(pointer, f"at most {MAX_TEXT_BYTES} bytes")
-    if "\0" in value:
-        raise Invalid.at(pointer, "a NUL character cannot be stored")
-    return value
-
-
-def check_content_type(value: str | None, pointer: str) -> str | None:
-    """A media type as a header may carry it: printable. Raises Invalid."""
-    if check_text(value, pointer) and value is not None and not (value.isascii() and value.isprintable()):
-        raise Invalid.at(pointer, "a media type is printable ASCII")
-    return value or None
-
-
-def check_destination(value: str | None, pointer: str) -> str | None:
-    """A destination such as ``queue:answers``. Raises Invalid."""
-    if value is not None:
-        parse_destination(value, pointer)
-    return value
-
-
-def check_headers(headers: dict[str, str] | None, pointer: str) -> str | None:
-    """Headers as JSON text, or None for none. Raises Invalid."""
-    if not headers:
-        return None
-    if len(headers) > MAX_HEADERS:
-        raise Invalid.at(pointer, f"at most {MAX_HEADERS} headers")
-    joined = "".join([*headers, *headers.values()])
-    if len(joined.encode()) > MAX_HEADER_BYTES:
-        raise Invalid.at(pointer, f"at most {MAX_HEADER_BYTES} bytes in all")
-    if "\0" in joined:
-        raise Invalid.at(pointer, "a NUL character cannot be stored")
-    return msgspec.json.encode(headers).decode()
 
 
 def _deliver_at(m: WireMessage) -> int | None:

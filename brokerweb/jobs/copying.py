@@ -14,12 +14,12 @@ from brokerweb.routing import publishing
 from brokerweb.routing.messages import TopicMessage
 from brokerweb.storage.transaction import Transaction
 from queues import engine as queues
+from queues.limits import MAX_HEADER_BYTES, MAX_HEADERS
 from queues.messages import NewMessage
 from streams import engine as streams
 from streams.records import StoredRecord
 
 ORIGIN = "x-replayed-from"
-MAX_HEADERS, MAX_HEADER_BYTES = 64, 16 * 1024
 _decode = msgspec.json.Decoder(dict[str, str]).decode
 _encode = msgspec.json.Encoder().encode
 

@@ -12,9 +12,9 @@ from brokerweb.core.errors import Invalid
 from brokerweb.core.names import parse_destination
 from brokerweb.core.settings import Errors
 from brokerweb.routing import matcher
+from queues.limits import MAX_HEADER_BYTES, MAX_HEADERS
 
 MAX_BINDINGS = 1_000
-MAX_HEADERS, MAX_HEADER_BYTES = 64, 16 * 1024
 REMEMBERED_KEYS = 1_024  # of one table
 _decode = msgspec.json.Decoder(dict[str, str]).decode
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
@@ -13,10 +12,10 @@ from brokerweb.core.errors import Invalid
 from brokerweb.routing import publishing, transacting
 from brokerweb.routing.messages import Commit, Publish, TopicMessage, TransactRequest
 from brokerweb.storage.transaction import transaction
-from queues.messages import Kind, NewMessage, Settle
+from queues.given import new_message
+from queues.messages import Kind, Settle
 from streams.positions import parse_offsets
 
-_ENCODE = msgspec.json.Encoder().encode
 KINDS = tuple(kind for kind in get_args(Kind) if kind != "lose")
 
 
@@ -26,7 +25,8 @@ def publish(
     """Publish one message to a topic; where its copies are. In ``transaction.atomic()`` it commits with the caller's rows.
 
     ``body`` is any JSON value, or bytes; ``fields`` are those of a message: ``key``, ``headers`` (a dict of strings),
-    ``content_type``, ``priority``, ``delay``, ``ttl``, ``dedup_id``, ``reply_to``, ``correlation_id``, ``partition``.
+    ``content_type``, ``priority``, ``delay``, ``deliver_at``, ``ttl``, ``dedup_id``, ``reply_to``, ``correlation_id``,
+    ``partition``.
     Raises BrokerError: NotFound, Unroutable, and what a destination raises.
     """
     message = _message({"body": body, "routing_key": routing_key, **fields})
@@ -62,15 +62,8 @@ def transact(
 
 def _message(fields: Mapping[str, Any]) -> TopicMessage:
     named = dict(fields)
-    body, headers = named.pop("body", None), named.pop("headers", None)
     about = {name: named.pop(name) for name in ("routing_key", "partition") if name in named}
-    if headers is not None:
-        named["headers"] = json.dumps(headers, ensure_ascii=False)
-    binary = isinstance(body, bytes | bytearray | memoryview)
-    try:
-        return TopicMessage(NewMessage(bytes(body) if binary else _ENCODE(body), binary, **named), **about)
-    except (TypeError, msgspec.MsgspecError) as error:
-        raise Invalid(str(error)) from error
+    return TopicMessage(new_message(named.pop("body", None), named), **about)
 
 
 def _settles(queue: str, kinds: Mapping[str, Iterable[Any]]) -> list[Settle]:

@@ -379,7 +379,7 @@ def test_a_django_transaction_takes_it_along_or_back(orders: Bench) -> None:
     assert transact(**parts, dedup_id="d") == {**answer, "duplicate": True}
     stored = Message.objects.order_by("pk")
     assert [(bytes(m.body), m.key, m.headers, m.binary) for m in stored] == [
-        (b'{"a":1}', "k", '{"h": "1"}', False),
+        (b'{"a":1}', "k", '{"h":"1"}', False),
         (b"\xff", None, None, True),
     ]
     assert (committed(), orders.counts()) == ([2], {})

@@ -9,6 +9,7 @@ import msgspec
 from brokerweb.core.errors import Invalid
 from brokerweb.faces import wire
 from brokerweb.faces.hot.call import Headers
+from queues import limits
 from queues.messages import NewMessage
 
 _PREFIX = "message-header-"
@@ -27,8 +28,8 @@ def raw_message(body: bytes, headers: Headers) -> NewMessage:
         headers=_message_headers(headers),
         content_type=kind,
         priority=_priority(headers),
-        delay=_duration(headers, "message-delay", 0, wire.MAX_DELAY),
-        ttl=_duration(headers, "message-ttl", wire.MIN_TTL, wire.MAX_TTL),
+        delay=_duration(headers, "message-delay", 0, limits.MAX_DELAY),
+        ttl=_duration(headers, "message-ttl", limits.MIN_TTL, limits.MAX_TTL),
         dedup_id=_header(headers, "idempotency-key"),
     )
     if kind is not None and _JSON_TYPE.fullmatch(kind):

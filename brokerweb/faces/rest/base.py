@@ -19,6 +19,7 @@ from brokerweb.faces.rest import operations
 from brokerweb.faces.rest.callers import Caller
 from brokerweb.identity.principal import Principal
 from brokerweb.storage.run import perform
+from queues import limits
 
 T = TypeVar("T")
 
@@ -104,7 +105,7 @@ class ApiView(APIView):
         """The request's body as a ``kind``; ``empty`` stands for no body at all. Raises Invalid."""
         content = self.request._request.body
         decoded = wire.decode(kind, content if content or empty is None else empty)
-        wire.check_depth(content)
+        limits.check_depth(content)
         return decoded
 
     def query(self, *allowed: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from brokerweb.faces.hot.streams import AppendRequest
 from brokerweb.faces.positions import Commit
 from brokerweb.faces.rest import paging, routing_shapes, shapes, stream_shapes
 from brokerweb.faces.rest.operations import Operation, Parameter, Permission, on_queue, on_stream, on_topic
+from queues import limits
 
 
 def _header(name: str, schema: Mapping[str, Any], description: str) -> Parameter:
@@ -20,8 +21,8 @@ def _header(name: str, schema: Mapping[str, Any], description: str) -> Parameter
 RAW_HEADERS = (
     _header("Message-Key", {"type": "string", "maxLength": 255}, "the message's key"),
     _header("Message-Priority", {"type": "integer", "minimum": 0, "maximum": 9}, "4 without it"),
-    _header("Message-Delay", {"type": "number", "minimum": 0, "maximum": wire.MAX_DELAY}, "seconds"),
-    _header("Message-Ttl", {"type": "number", "minimum": wire.MIN_TTL, "maximum": wire.MAX_TTL}, "seconds"),
+    _header("Message-Delay", {"type": "number", "minimum": 0, "maximum": limits.MAX_DELAY}, "seconds"),
+    _header("Message-Ttl", {"type": "number", "minimum": limits.MIN_TTL, "maximum": limits.MAX_TTL}, "seconds"),
     _header("Idempotency-Key", {"type": "string", "maxLength": 255}, "the message's `dedup_id`"),
 )
 

@@ -7,13 +7,13 @@ from typing import Any
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from brokerweb.faces import wire
 from brokerweb.faces.rest import paging, routing_shapes
 from brokerweb.faces.rest.base import ApiView, answer, no_content
 from brokerweb.faces.rest.operations import ANYONE, Operation, on_topic, operation
 from brokerweb.faces.rest.queues import PREFIX
 from brokerweb.routing import topics
 from brokerweb.storage.reading import read
+from queues import limits
 
 
 class TopicsView(ApiView):
@@ -133,6 +133,6 @@ class RouteView(ApiView):
     )
     def post(self, request: Request, t: str) -> HttpResponse:
         asked = self.body(routing_shapes.RouteRequest)
-        wire.check_text(asked.routing_key, "/routing_key")
-        wire.check_headers(asked.headers, "/headers")
+        limits.check_text(asked.routing_key, "/routing_key")
+        limits.check_headers(asked.headers, "/headers")
         return answer(read(topics.route, t, asked.routing_key, asked.headers))
