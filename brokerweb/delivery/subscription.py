@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from brokerweb.core import clock
 from brokerweb.delivery.taker import Taker
+from queues import duties
 from queues.definitions import Definition
 from queues.engine import Terms
 from queues.messages import Leased
@@ -125,6 +126,8 @@ class Subscription(Taker):
         for receipt in ended:
             self.hub.holders.pop(receipt, None)
         if ended:
+            # Before the look that this room leads to: what ran out goes before what stands behind it.
+            self.hub.attempt(duties.expire_leases, ())
             self.end(ended)
             self.hub.pump(self.queue_id)
         self._arm()
