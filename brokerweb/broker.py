@@ -31,7 +31,7 @@ from streams import stats as stream_stats
 
 GOING_AWAY, UNAUTHENTICATED = 1001, 4001
 GOODBYE = 5.0  # seconds sockets have to end at a drain
-HEARTBEAT, TOKENS, FOREIGN, ORPHANS = 5.0, 3.0, 0.2, 60.0  # seconds between
+HEARTBEAT, TOKENS, IDLE, FOREIGN, ORPHANS = 5.0, 3.0, 2.0, 0.2, 60.0  # seconds between
 BEAT = 0.3  # seconds between looks at whose members must be said to be alive
 LOOK = 2.0  # seconds between looks nobody asked for
 STALE = 5.0  # seconds without an answer after which the store counts as not writable
@@ -54,6 +54,7 @@ class Broker:
         self._duties = [
             DutyLoop("timers", self._timers),
             DutyLoop("housekeeping", self._housekeeping, longest=HEARTBEAT),
+            DutyLoop("idle queues", self._idle, longest=IDLE),
             DutyLoop("tokens", self._tokens, longest=TOKENS),
             DutyLoop("foreign commits", self._foreign, longest=FOREIGN),
             DutyLoop("members", self._members, longest=BEAT),
@@ -167,8 +168,6 @@ class Broker:
     async def _housekeeping(self, now: int) -> float:
         await aperform(nodes.see)
         self._alive_at = time.monotonic()
-        in_use, self._in_use = self._in_use | self.hub.book.queues(), set()
-        await aperform(retirement.expire_idle, in_use)
         await _until_done(duties.forget_dedup, duties.LIMIT)
         await _until_done(routing_duties.forget, routing_duties.LIMIT)
         await _until_done(retirement.sweep_deleted, 1)
@@ -181,6 +180,12 @@ class Broker:
             await _until_done(duties.ready_orphans, duties.LIMIT)
         await self._reconcile()
         return HEARTBEAT
+
+    async def _idle(self, now: int) -> float:
+        """Queues that nobody has used for as long as they say are gone."""
+        in_use, self._in_use = self._in_use | self.hub.book.queues(), set()
+        await aperform(retirement.expire_idle, in_use)
+        return IDLE
 
     async def _reconcile(self) -> None:
         """Leases that ended in another process give their credit back, too."""
