@@ -14,6 +14,9 @@ SELECT id, number, next_offset, low_offset, last_at, records, bytes FROM streams
 -- partition (id): one partition
 SELECT id, number, next_offset, low_offset, last_at, records, bytes FROM streams_partition WHERE id = :id;
 
+-- is_live (partition): a row if its stream is there
+SELECT 1 FROM streams_partition p JOIN streams_stream s ON s.id = p.stream_id WHERE p.id = :partition AND s.deleted_at IS NULL;
+
 -- advance (id, end, next, bytes, records, at): allocate the offsets from ``end`` up to ``next``
 UPDATE streams_partition SET next_offset = :next, bytes = bytes + :bytes, records = records + :records, last_at = :at
 WHERE id = :id AND next_offset = :end;

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from brokerweb.core.errors import OffsetOutOfRange
+from brokerweb.core.errors import NotFound, OffsetOutOfRange
 from streams.definitions import Definition, PartitionRow, Q, Reads, load
 from streams.models import MAX_OFFSET
 from streams.records import Batch, StoredRecord
 
 MAX_RECORDS, MAX_BYTES = 1000, 512 * 1024  # of one batch; one larger record comes alone
+
+DELETED = "The stream was deleted."
 
 Where = Literal["earliest", "latest"] | int  # an int is an instant
 
@@ -43,12 +45,13 @@ def _at(reads: Reads, partition: PartitionRow, instant: int) -> int:
 
 
 def read(reads: Reads, partition: PartitionRow, offset: int, limit: int = MAX_RECORDS) -> Batch:
-    """Records from ``offset`` on, as many as fit. Raises OffsetOutOfRange with ``low`` and ``end``.
+    """Records from ``offset`` on, as many as fit. Raises OffsetOutOfRange with ``low`` and ``end``, and NotFound when the
+    stream was deleted meanwhile.
 
     ``partition`` must have been read after the caller last saw its bounds. Where retention passes by, the reader is told:
     a batch never begins behind a gap that retention made.
     """
-    check_range(partition, offset)
+    _check(reads, partition, offset)
     records: list[StoredRecord] = []
     size = 0
     beyond = partition.record_id(partition.end)
@@ -59,14 +62,23 @@ def read(reads: Reads, partition: PartitionRow, offset: int, limit: int = MAX_RE
         records.append(_record(partition.number, row))
     following = records[-1].offset + 1 if records else partition.end
     if not records or records[0].offset > offset:
-        now = _again(reads, partition)
-        check_range(now, offset)
+        _check(reads, _again(reads, partition), offset)
     return Batch(records, following, partition.low, partition.end)
 
 
 def _again(reads: Reads, partition: PartitionRow) -> PartitionRow:
     row = reads.row(Q.partition, partition.id)
     return PartitionRow(*row) if row else partition._replace(low=partition.end)
+
+
+def _check(reads: Reads, partition: PartitionRow, offset: int) -> None:
+    """``check_range``, but a deleted stream, whose records are all gone, is no matter of offsets. Raises NotFound."""
+    try:
+        check_range(partition, offset)
+    except OffsetOutOfRange:
+        if reads.row(Q.is_live, partition.id) is None:
+            raise NotFound(DELETED) from None
+        raise
 
 
 def check_range(partition: PartitionRow, offset: int) -> None:
@@ -85,10 +97,10 @@ def _record(number: int, row: tuple[Any, ...]) -> StoredRecord:
 
 
 def read_partition(reads: Reads, partition_id: int, offset: int, limit: int = MAX_RECORDS) -> Batch:
-    """``read`` by the partition's id. Raises OffsetOutOfRange; for a partition that is gone, too."""
+    """``read`` by the partition's id. Raises OffsetOutOfRange, and NotFound when the stream was deleted."""
     row = reads.row(Q.partition, partition_id)
     if row is None:
-        raise OffsetOutOfRange("The stream was deleted.")
+        raise NotFound(DELETED)
     return read(reads, PartitionRow(*row), offset, limit)
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from brokerweb.core.errors import BrokerError, OffsetOutOfRange
+from brokerweb.core.errors import BrokerError, NotFound, OffsetOutOfRange
 from brokerweb.delivery.tail import Run, Tail
 from brokerweb.storage.reading import aread
 from streams.reading import read_partition
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_AT_ONCE = 500  # records of one read
 RETRY = 0.5  # seconds after a read that failed
+OVER = (OffsetOutOfRange, NotFound)  # retention was faster than the reader, or the stream was deleted: no later read helps
 
 Deliver = Callable[["StreamSubscription", int, Run], None]
 Ended = Callable[["StreamSubscription", BrokerError], None]
@@ -131,7 +132,7 @@ class StreamSubscription:
         error = done.exception() if not done.cancelled() else asyncio.CancelledError()
         if not self.open:
             return
-        if isinstance(error, OffsetOutOfRange) and place is not None and place.next == asked:
+        if isinstance(error, OVER) and place is not None and place.next == asked:
             self.ended(self, error)
         elif error is not None:
             asyncio.get_running_loop().call_later(RETRY, self.pump)

@@ -9,6 +9,7 @@ from brokerweb.core.errors import BrokerError, NotFound
 from brokerweb.delivery.stream_subscription import RETRY, StreamSubscription
 from brokerweb.storage.reading import aread
 from streams.definitions import Definition, load_by_id
+from streams.reading import DELETED
 
 
 class WholeStream(StreamSubscription):
@@ -46,7 +47,7 @@ class WholeStream(StreamSubscription):
                 await asyncio.sleep(RETRY)
                 continue
             if found is None and self.open:
-                self.ended(self, NotFound("The stream was deleted."))
+                self.ended(self, NotFound(DELETED))
             elif found is not None:
                 self._follow_all(found, {})
             if not self._again:

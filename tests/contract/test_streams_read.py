@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from brokerweb.core.errors import OffsetOutOfRange
+from brokerweb.core.errors import NotFound, OffsetOutOfRange
 from streams import duties, reading
 from streams.records import NewRecord
 from tests.contract.streams import Log
@@ -90,10 +90,10 @@ def test_a_stream_that_was_deleted_and_swept_between_is_told(log: Log):
     log.append(*range(3))
     seen = log.partition()
     log.delete()
-    with pytest.raises(OffsetOutOfRange):
+    with pytest.raises(NotFound):
         log.read(1, seen=log_partition(log, seen.id))
     log.sweep()
-    with pytest.raises(OffsetOutOfRange):
+    with pytest.raises(NotFound):
         log.read(1, seen=seen)
 
 

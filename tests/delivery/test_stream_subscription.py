@@ -331,6 +331,7 @@ def test_a_deleted_stream_is_no_longer_read():
         await reader.has(2)
         await aperform(control.delete, "events")
         reader.sub.grant(10, 10)
-        await reader.was_told_what_is_gone()
+        await soon(lambda: reader.errors, "an error")
+        assert [error.code for error in reader.errors] == ["not_found"], "its offset is not the matter"
 
     play(scene)
