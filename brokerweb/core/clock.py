@@ -6,11 +6,13 @@ the wall neither ends leases nor lengthens them. Waits use ``time.monotonic`` di
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
 
 SECOND = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,30})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 class Clock:
@@ -71,7 +73,7 @@ def rfc3339(instant: int) -> str:
 
 
 def parse_rfc3339(text: str) -> int:
-    """The instant a text names. Raises ValueError for anything that is not RFC 3339 with a zone."""
-    if len(text) < 20 or text[10] not in "Tt ":
+    """The instant a text names. Raises ValueError for anything that is not RFC 3339 with a zone, TypeError for no text."""
+    if not _RFC3339.fullmatch(text):
         raise ValueError("not an RFC 3339 instant")
-    return from_datetime(datetime.fromisoformat(text))
+    return from_datetime(datetime.fromisoformat(text.upper()))

@@ -8,6 +8,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 
+def escape_pointer(step: str) -> str:
+    """One step of a JSON Pointer (RFC 6901)."""
+    return step.replace("~", "~0").replace("/", "~1")
+
+
 class BrokerError(Exception):
     """The broker could not do that."""
 

@@ -46,7 +46,7 @@ class Receiver(Taker):
 
     def queue_deleted(self) -> None:
         if not self.answer.done():
-            self.answer.set_exception(NotFound("The queue was deleted."))
+            self.answer.set_exception(NotFound(f"The {'queue' if self.stream_id is None else 'group'} was deleted."))
 
     def dismiss(self) -> None:
         if not self.answer.done():

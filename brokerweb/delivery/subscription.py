@@ -72,7 +72,7 @@ class Subscription(Taker):
         self.review()
 
     def queue_deleted(self) -> None:
-        self.ended(self, "deleted", "The queue was deleted.")
+        self.ended(self, "deleted", f"The {'queue' if self.group is None else 'group'} was deleted.")
 
     def end(self, receipts: list[str]) -> None:
         """These leases are over: settled by whomever, or past their deadline."""

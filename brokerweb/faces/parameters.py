@@ -6,8 +6,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
-from brokerweb.core.errors import Invalid
-from brokerweb.faces.wire import escape_pointer
+from brokerweb.core.errors import Invalid, escape_pointer
 
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _NUMBER = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?")

@@ -10,7 +10,7 @@ import re
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -86,11 +86,11 @@ async def _begin(scope: Scope, send: Send) -> Live:
     principal.require("browse", "stream", name)
     check_name(name, "/stream")
     begin = _start(headers, Query(scope["query_string"].decode("latin-1"), ("from",)))
-    found, places = await aread(_find, name, begin)
+    found, places = await aread(_find, name, *begin)
     if hub.current is None or hub.current.stopping:
         raise Unavailable("The broker is stopping.")
     live = Live(scope, send, principal, hub.current)
-    live.follow(found, places, tell=begin == "latest")
+    live.follow(found, places, tell=begin.where == "latest")
     return live
 
 
@@ -103,30 +103,39 @@ async def _principal(headers: Mapping[bytes, bytes]) -> Principal:
     return principal
 
 
-def _start(headers: Mapping[bytes, bytes], query: Query) -> positions.Start:
+class _Begin(NamedTuple):
+    """Where to begin, and what of the request says so."""
+
+    where: str | Mapping[str, str]
+    pointer: str
+
+
+def _start(headers: Mapping[bytes, bytes], query: Query) -> _Begin:
     """Where the client was, else where it asks to begin, else the end. Raises Invalid."""
     last = headers.get(b"last-event-id", b"").decode("latin-1")
     if last:
-        return _position(last, "/Last-Event-ID")
-    begin = query.text("from") or "latest"
-    return _position(begin, "/from") if _POSITION.fullmatch(begin) else begin
+        return _Begin(_position(last, "/Last-Event-ID"), "/Last-Event-ID")
+    begin = query.text("from")
+    if begin is None:
+        return _Begin("latest", "/from")
+    return _Begin(_position(begin, "/from") if _POSITION.fullmatch(begin) else begin, "/from")
 
 
-def _position(text: str, pointer: str) -> Mapping[str, str | int]:
+def _position(text: str, pointer: str) -> Mapping[str, str]:
     """``0-18,1-5`` as offsets by partition. Raises Invalid."""
     if len(text) > 20_000 or not _POSITION.fullmatch(text):
         raise Invalid.at(pointer, "is not a position such as 0-18,1-5: the next offset by partition")
     return dict(part.split("-") for part in text.split(","))
 
 
-def _find(reads: Reads, stream: str, begin: positions.Start) -> tuple[Definition, dict[int, int]]:
+def _find(reads: Reads, stream: str, begin: positions.Start, pointer: str) -> tuple[Definition, dict[int, int]]:
     """The stream, and where to begin in each partition; one that a position does not name yet is read from its start."""
     if isinstance(begin, str):
-        return positions.start(reads, stream, begin)
+        return positions.start(reads, stream, begin, pointer)
     found = load(reads, stream)
     places = {partition.number: partition.low for partition in found.partitions}
     for number, offset in begin.items():
-        partition = found.partition(int(number), "/Last-Event-ID")
+        partition = found.partition(int(number), pointer)
         check_range(partition, int(offset))
         places[partition.number] = int(offset)
     return found, places

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
+from collections.abc import Callable
+from typing import Annotated, Protocol, TypeVar
 
 from msgspec import Meta
 
+from brokerweb.core.errors import Forbidden, Invalid, escape_pointer
 from brokerweb.core.names import parse_destination
 from brokerweb.faces import wire
 from brokerweb.faces.destinations import AnyMessages, for_any
 from brokerweb.faces.positions import Commit
 from brokerweb.identity.principal import Principal
-from brokerweb.routing import messages
+from brokerweb.routing import messages, pointers
 from brokerweb.routing.messages import Publish, Transacted, TransactRequest
 from queues import limits
 from streams.positions import parse_offsets
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class CommitPart(Commit, kw_only=True):
@@ -48,26 +53,37 @@ class Asked(Protocol):
 def to_request(asked: Asked) -> TransactRequest:
     """The transaction as the verb takes it, every limit checked. Raises Invalid."""
     return TransactRequest(
-        {queue: wire.settles(kinds) for queue, kinds in asked.settle.items()},
-        [_commit(part, f"/commit/{place}") for place, part in enumerate(asked.commit)],
-        [_publish(part, f"/publish/{place}") for place, part in enumerate(asked.publish)],
+        {queue: _part(wire.settles, kinds, f"/settle/{escape_pointer(queue)}") for queue, kinds in asked.settle.items()},
+        [_part(_commit, part, f"/commit/{place}") for place, part in enumerate(asked.commit)],
+        [_part(_publish, part, f"/publish/{place}") for place, part in enumerate(asked.publish)],
         limits.check_text(asked.dedup_id, "/dedup_id"),
     )
 
 
-def _commit(part: CommitPart, pointer: str) -> messages.Commit:
-    return messages.Commit(part.stream, part.group, parse_offsets(part.offsets, f"{pointer}/offsets"), part.generation)
+def _part(convert: Callable[[T], R], part: T, pointer: str) -> R:
+    """One part converted. Raises Invalid, which names the part as the errors of the verb itself do."""
+    try:
+        return convert(part)
+    except Invalid as error:
+        raise pointers.for_part(error, pointer) from None
 
 
-def _publish(part: PublishPart, pointer: str) -> Publish:
-    kind, _ = parse_destination(part.to, f"{pointer}/to")
-    return Publish(part.to, for_any(kind, part.messages, f"{pointer}/messages"))
+def _commit(part: CommitPart) -> messages.Commit:
+    return messages.Commit(part.stream, part.group, parse_offsets(part.offsets), part.generation)
+
+
+def _publish(part: PublishPart) -> Publish:
+    kind, _ = parse_destination(part.to)
+    return Publish(part.to, for_any(kind, part.messages))
 
 
 def require(principal: Principal, request: TransactRequest) -> None:
-    """Raise Forbidden unless the caller holds every verb that the transaction needs."""
-    for verb, kind, name in request.uses():
-        principal.require(verb, kind, name)
+    """Raise Forbidden unless the caller holds every verb that the transaction needs; it names the part."""
+    for use, pointer in request.uses().items():
+        try:
+            principal.require(*use)
+        except Forbidden as error:
+            raise pointers.for_part(error, pointer) from None
 
 
 def as_json(answer: Transacted) -> bytes:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from brokerweb.core import clock
-from brokerweb.core.errors import Invalid
+from brokerweb.core.errors import Invalid, escape_pointer
 from queues.limits import (
     MAX_DELAY,
     MAX_DEPTH,
@@ -162,7 +162,7 @@ def decode(kind: type[T], data: bytes | str) -> T:
     return decoded
 
 
-_PLACE = re.compile(r"(?P<what>.*?) - at `(?:key in )?\$(?P<path>.*)`", re.DOTALL)
+_PLACE = re.compile(r"(?P<what>.*?) - at `(?:key` in `)?\$(?P<path>.*)`", re.DOTALL)
 _STEP = re.compile(r"\.(?P<field>[^.\[\]]+)|\[(?P<index>\d+)\]")
 _FIELD = re.compile(r"field `(.*)`", re.DOTALL)
 
@@ -176,11 +176,6 @@ def invalid(text: str) -> Invalid:
     if not unnamed and (found_field := _FIELD.search(what)):
         steps.append(found_field[1])
     return Invalid.at("".join("/" + escape_pointer(step) for step in steps), what)
-
-
-def escape_pointer(step: str) -> str:
-    """One step of a JSON Pointer (RFC 6901)."""
-    return step.replace("~", "~0").replace("/", "~1")
 
 
 # In: conversion
@@ -261,7 +256,7 @@ def _deliver_at(m: WireMessage) -> int | None:
 def check_instant(text: str, pointer: str) -> int:
     """An RFC 3339 instant, at most 366 days ahead. Raises Invalid."""
     try:
-        instant = clock.parse_rfc3339(text.upper())
+        instant = clock.parse_rfc3339(text)
     except (ValueError, OverflowError):
         raise Invalid.at(pointer, "not an RFC 3339 instant with a time zone") from None
     if instant > clock.now() + clock.seconds(MAX_DELAY):

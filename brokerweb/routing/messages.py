@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from brokerweb.core.errors import escape_pointer
 from brokerweb.core.names import parse_destination
 from queues.messages import NewMessage, Settle
 from streams.records import NewRecord
@@ -67,12 +68,20 @@ class TransactRequest(Struct):
     publish: Sequence[Publish] = ()
     dedup_id: str | None = None
 
-    def uses(self) -> list[tuple[str, str, str]]:
-        """(verb, kind, name) of every permission that it needs, once each. Raises Invalid for what is no destination."""
-        consumed = [("consume", "queue", queue) for queue in self.settle]
-        committed = [("consume", "stream", part.stream) for part in self.commit]
-        published = [("publish", *parse_destination(part.to, f"/publish/{i}/to")) for i, part in enumerate(self.publish)]
-        return list(dict.fromkeys([*consumed, *committed, *published]))
+    def uses(self) -> dict[tuple[str, str, str], str]:
+        """(verb, kind, name) of every permission that it needs, and the part that needs it first, as a JSON Pointer.
+
+        Raises Invalid for what is no destination.
+        """
+        consumed = [(("consume", "queue", queue), f"/settle/{escape_pointer(queue)}") for queue in self.settle]
+        committed = [(("consume", "stream", part.stream), f"/commit/{i}") for i, part in enumerate(self.commit)]
+        published = [
+            (("publish", *parse_destination(part.to, f"/publish/{i}/to")), f"/publish/{i}") for i, part in enumerate(self.publish)
+        ]
+        uses: dict[tuple[str, str, str], str] = {}
+        for use, pointer in [*consumed, *committed, *published]:
+            uses.setdefault(use, pointer)
+        return uses
 
 
 class Transacted(Struct):

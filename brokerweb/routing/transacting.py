@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from brokerweb.core.clock import seconds
-from brokerweb.core.errors import BrokerError, Invalid, LeaseLost, all_errors
+from brokerweb.core.errors import BrokerError, Invalid, LeaseLost, all_errors, escape_pointer
 from brokerweb.core.names import check_name, parse_destination
 from brokerweb.routing import pointers, publishing
 from brokerweb.routing.definitions import Q
@@ -80,7 +80,7 @@ def _check(tx: Transaction, request: TransactRequest) -> None:
     Leases that ended and queues that are full are everyday things; the rest is left to the parts themselves.
     """
     for queue, settles in request.settle.items():
-        with _part(f"/settle/{queue}"):
+        with _part(f"/settle/{escape_pointer(queue)}"):
             check_name(queue, "")
             _check_receipts(tx, queue, settles)
     for place, publish in enumerate(request.publish):

@@ -172,7 +172,8 @@ def test_an_offset_that_is_not_there_is_416_with_the_bounds(rest: Rest, name: st
 @pytest.mark.parametrize(
     "query",
     [
-        "offset=x", "offset=-1", "offset=1&from=latest", "from=soon", "limit=0", "limit=1001", "wait=21", "wait=-1", "wait=nan",
+        "offset=x", "offset=-1", "offset=1&from=latest", "from=soon", "from=", "from=2026-01-01T00:00Z",
+        "limit=0", "limit=1001", "wait=21", "wait=-1", "wait=nan",
         "partition=1", "partition=a", "x=1", "offset=1&offset=1", "offset=%ff",
     ],
 )  # fmt: skip

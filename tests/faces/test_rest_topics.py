@@ -164,6 +164,9 @@ def test_a_part_that_fails_undoes_all_and_is_named(rest: Rest, queue: str, strea
     for asked, code, pointer in cases:
         refused = refusal(rest, "POST", "/transact", {"publish": [out], **asked})
         assert (refused.code, refused.answer["pointer"]) == (code, pointer)
+    wrong = {"to": f"queue:{queue}", "messages": [{"body": 1}, {"key": "k"}]}
+    refused = refusal(rest, "POST", "/transact", {"publish": [out, wrong]})
+    assert (refused.answer["pointer"], refused.answer["errors"][0]["pointer"]) == ("/publish/1", "/publish/1/messages/1")
     assert rest.receive(queue) == []
 
 
@@ -175,6 +178,10 @@ def test_a_part_that_fails_undoes_all_and_is_named(rest: Rest, queue: str, strea
         ({"publish": [{"to": "stream:s", "messages": [{"body": 1}, {"body": 1, "delay": 1}]}]}, "/publish/0/messages/1/delay"),
         ({"publish": [{"to": "queue:q", "messages": [{}]}]}, "/publish/0/messages/0"),
         ({"commit": [{"stream": "s", "group": "g", "offsets": {}}]}, "/commit/0/offsets"),
+        ({"commit": [{"stream": "s", "group": "g", "offsets": {"0": "x"}}]}, "/commit/0/offsets/0"),
+        ({"commit": [{"stream": "s", "group": "g", "offsets": {"x": "0"}}]}, "/commit/0/offsets"),
+        ({"settle": {"q": {"ack": ["1-1-1"] * 600, "release": ["1-1-1"] * 600}}}, "/settle/q"),
+        ({"settle": {"a/b": {"ack": ["1-1-1"]}}}, "/settle/a~1b"),
         ({"settle": {"q": {"ack": [1]}}}, "/settle"),
         ({"dedup_id": 1}, "/dedup_id"),
         ({"x": 1}, "/x"),
@@ -193,13 +200,14 @@ def test_a_transaction_needs_the_verb_of_every_part(rest: Rest, server: Server) 
     asked: dict[str, Any]
     with Rest(server.url, token) as client:
         assert client.call("POST", "/transact", {"publish": [mine]})
-        for asked in (
-            {"publish": [mine, {"to": "queue:theirs", "messages": [{"body": 1}]}]},
-            {"publish": [{"to": "stream:mine.t", "messages": [{"body": 1}]}]},
-            {"settle": {"theirs": {"ack": []}}},
-            {"commit": [{"stream": "mine.t", "group": "g", "offsets": {"0": "1"}}]},
+        for asked, pointer in (
+            ({"publish": [mine, {"to": "queue:theirs", "messages": [{"body": 1}]}]}, "/publish/1"),
+            ({"publish": [{"to": "stream:mine.t", "messages": [{"body": 1}]}]}, "/publish/0"),
+            ({"settle": {"theirs": {"ack": []}}}, "/settle/theirs"),
+            ({"commit": [{"stream": "mine.t", "group": "g", "offsets": {"0": "1"}}]}, "/commit/0"),
         ):
-            assert refusal(client, "POST", "/transact", asked).code == "forbidden"
+            refused = refusal(client, "POST", "/transact", asked)
+            assert (refused.code, refused.answer["pointer"]) == ("forbidden", pointer)
 
 
 def test_a_dedup_id_is_its_tokens_own(rest: Rest, server: Server, queue: str) -> None:

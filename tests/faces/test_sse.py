@@ -131,25 +131,29 @@ def test_binary_records_come_as_base64(either: Server, rest: Rest, stream: str) 
 
 
 @pytest.mark.parametrize(
-    ("last", "query", "status"),
+    ("last", "query", "status", "pointer"),
     [
-        ("nonsense", {}, 400),
-        ("0-1,", {}, 400),
-        ("7-1", {}, 400),
-        ("0-99", {}, 416),
-        (None, {"from": "soon"}, 400),
-        (None, {"x": "1"}, 400),
-        (None, {"access_token": TOKEN}, 400),
+        ("nonsense", {}, 400, "/Last-Event-ID"),
+        ("0-1,", {}, 400, "/Last-Event-ID"),
+        ("7-1", {}, 400, "/Last-Event-ID"),
+        ("0-99", {}, 416, None),
+        (None, {"from": "soon"}, 400, "/from"),
+        (None, {"from": "7-1"}, 400, "/from"),
+        (None, {"from": ""}, 400, "/from"),
+        (None, {"x": "1"}, 400, "/x"),
+        (None, {"access_token": TOKEN}, 400, "/access_token"),
     ],
 )
 def test_where_nobody_can_be_is_refused(
-    either: Server, stream: str, last: str | None, query: dict[str, str], status: int
+    either: Server, stream: str, last: str | None, query: dict[str, str], status: int, pointer: str | None
 ) -> None:
     with follow(either, stream, last=last, **query) as live:
         live.response.read()
         assert (live.response.status_code, live.response.headers["content-type"]) == (status, "application/problem+json")
         if status == 416:
             assert (live.response.json()["low"], live.response.json()["end"]) == ("0", "0")
+        else:
+            assert live.response.json()["errors"][0]["pointer"] == pointer
 
 
 def test_it_needs_browse_and_somebody(either: Server, rest: Rest, stream: str) -> None:

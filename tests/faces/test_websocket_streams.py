@@ -126,8 +126,10 @@ def test_from_offsets_and_instants(socket: Socket, operator: Rest, stream: str) 
 def test_what_cannot_be_subscribed_to(socket: Socket, stream: str) -> None:
     gone = error(socket, "subscribe", stream=stream, **{"from": {"0": "4"}})
     assert (gone["code"], gone["low"], gone["end"]) == ("offset_out_of_range", "0", "3")
-    for wrong in ("soon", {"0": "x"}, {"9": "0"}, {}, 7):
-        assert error(socket, "subscribe", stream=stream, **{"from": wrong})["code"] == "invalid"
+    for wrong, pointer in (("soon", "/from"), ("", "/from"), ({"0": "x"}, "/from/0"), ({"9": "0"}, "/from/9"), ({}, "/from")):
+        refused = error(socket, "subscribe", stream=stream, **{"from": wrong})
+        assert (refused["code"], refused["errors"][0]["pointer"]) == ("invalid", pointer)
+    assert error(socket, "subscribe", stream=stream, **{"from": 7})["code"] == "invalid"
     assert error(socket, "subscribe", stream="nothing-of-this-name")["code"] == "not_found"
     assert error(socket, "subscribe", stream=".hidden")["code"] == "invalid"
     assert error(socket, "subscribe", stream=stream, group="g", **{"from": "earliest"})["code"] == "invalid"
@@ -155,7 +157,8 @@ def test_seek_goes_on_from_there(socket: Socket, operator: Rest, stream: str) ->
     append(operator, stream, "new")
     assert bodies(records(socket, 1)) == ["new"]
     assert error(socket, "seek", sub=sub, to={"0": "9"})["code"] == "offset_out_of_range"
-    assert error(socket, "seek", sub=sub, to="never")["code"] == "invalid"
+    assert error(socket, "seek", sub=sub, to="never")["errors"][0]["pointer"] == "/to"
+    assert error(socket, "seek", sub=sub, to={"9": "0"})["errors"][0]["pointer"] == "/to/9"
     assert error(socket, "seek", sub="nobody", to="latest")["code"] == "not_found"
     assert error(socket, "commit", sub=sub, offsets={"0": "1"})["code"] == "conflict"
 
@@ -375,7 +378,20 @@ def test_a_deleted_shared_group_ends_its_workers(socket: Socket, operator: Rest,
     sub = subscribe(socket, stream, group="billing")
     operator.call("DELETE", f"/streams/{stream}/groups/billing")
     closed = frames_until(socket, "closed")
-    assert (closed["sub"], closed["code"]) == (sub, "deleted")
+    assert (closed["sub"], closed["code"], closed["message"]) == (sub, "deleted", "The group was deleted.")
+
+
+def test_a_worker_of_a_shared_group_has_no_position(socket: Socket, operator: Rest, stream: str) -> None:
+    grouped(operator, stream, kind="shared")
+    sub = subscribe(socket, stream, group="billing")
+    assert error(socket, "commit", sub=sub, offsets={"0": "1"})["code"] == "conflict"
+    assert error(socket, "seek", sub=sub, to="earliest")["code"] == "conflict"
+
+
+def test_faults_of_records_point_to_the_messages_of_the_frame(socket: Socket, stream: str) -> None:
+    refused = error(socket, "publish", to=f"stream:{stream}", messages=[{"body": 1}, {"body": 1, "partition": 9}])
+    assert (refused["code"], refused["errors"][0]["pointer"]) == ("invalid", "/messages/1/partition")
+    assert refused["message"].startswith("/messages/1/partition: ")
 
 
 def test_a_lost_worker_costs_each_record_one_failure(either: Server, operator: Rest, stream: str) -> None:

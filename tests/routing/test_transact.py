@@ -210,6 +210,10 @@ def test_faults_inside_a_part_point_into_the_request(orders: Bench) -> None:
     with pytest.raises(TooLarge) as error:
         run(TransactRequest(publish=[out("queue:done", 1), Publish("topic:events", [message(1), message("123")])]))
     assert error.value.extra["errors"][0]["pointer"] == "/publish/1/messages/1/body"
+    perform(groups.declare_group, "log", "g", {})
+    with pytest.raises(Invalid) as invalid:
+        run(TransactRequest(commit=[Commit("log", "g", {9: 0})]))
+    assert invalid.value.detail.startswith("/commit/0/offsets/9: "), "its words point there, too"
 
 
 @pytest.mark.parametrize(
@@ -347,11 +351,11 @@ def test_it_says_which_permissions_it_needs() -> None:
     request = TransactRequest(
         {"orders": []}, [Commit("log", "g", {}), Commit("log", "h", {})], [out("topic:t"), out("queue:q"), out("queue:q")]
     )
-    assert request.uses() == [
-        ("consume", "queue", "orders"),
-        ("consume", "stream", "log"),
-        ("publish", "topic", "t"),
-        ("publish", "queue", "q"),
+    assert list(request.uses().items()) == [
+        (("consume", "queue", "orders"), "/settle/orders"),
+        (("consume", "stream", "log"), "/commit/0"),
+        (("publish", "topic", "t"), "/publish/0"),
+        (("publish", "queue", "q"), "/publish/1"),
     ]
     with pytest.raises(Invalid) as error:
         TransactRequest(publish=[out("queue:q"), out("nowhere")]).uses()

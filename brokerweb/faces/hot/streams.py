@@ -51,6 +51,6 @@ def _asked(query: parameters.Query) -> reading.Asked:
     begin = query.text("from")
     if offset is not None and begin is not None:
         raise Invalid.at("/from", "only one of offset and from may be given")
-    where = positions.where(begin or "earliest")
+    where = positions.where("earliest" if begin is None else begin)
     limit = query.integer("limit", DEFAULT_LIMIT, 1, MAX_RECORDS)
     return reading.Asked(query.integer("partition", None, 0, MAX_OFFSET), offset, where, limit or DEFAULT_LIMIT)

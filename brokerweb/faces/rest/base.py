@@ -12,7 +12,7 @@ from rest_framework import exceptions, negotiation
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from brokerweb.core.errors import BrokerError, Forbidden, Invalid, MethodNotAllowed, NotFound, TooLarge
+from brokerweb.core.errors import BrokerError, Forbidden, Invalid, MethodNotAllowed, NotFound, TooLarge, escape_pointer
 from brokerweb.core.names import check_name
 from brokerweb.faces import problems, wire
 from brokerweb.faces.rest import operations
@@ -113,7 +113,7 @@ class ApiView(APIView):
         given = self.request.query_params
         for name in given:
             if name not in allowed:
-                raise Invalid.at(f"/{wire.escape_pointer(name[:100])}", "unknown parameter")
+                raise Invalid.at(f"/{escape_pointer(name[:100])}", "unknown parameter")
             if len(given.getlist(name)) > 1:
                 raise Invalid.at(f"/{name}", "given more than once")
         return {name: given[name] for name in given}

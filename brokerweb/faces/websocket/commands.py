@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, field
 
 from brokerweb.faces.destinations import AnyMessages
-from brokerweb.faces.records import Offset
+from brokerweb.faces.positions import Offsets
 from brokerweb.faces.transactions import Commits, Publishes, Settles
 from brokerweb.faces.wire import DeadItems, ExtendItems, Lease, NackItems, Receipts, Strict
 
@@ -68,9 +68,6 @@ class Cancel(Command, tag="cancel"):
     sub: str
     release: bool = False
     id: Id | None = None
-
-
-Offsets = Annotated[dict[Annotated[str, Meta(pattern=r"^[0-9]{1,4}$")], Offset], Meta(min_length=1, max_length=1000)]
 
 
 class Subscribe(Command, tag="subscribe"):

@@ -26,6 +26,7 @@ from brokerweb.faces.websocket.outbox import Outbox
 from brokerweb.faces.websocket.streams import StreamCommands
 from brokerweb.identity import authentication
 from brokerweb.identity.principal import Principal
+from brokerweb.routing import pointers
 from brokerweb.routing.transacting import transact
 from brokerweb.storage import run
 from brokerweb.storage.committer import Call
@@ -131,7 +132,7 @@ class Session:
 
         def done(result: Any, error: BrokerError | None) -> None:
             if error is not None:
-                self.outbox.frame(error_frame(command.id, error))
+                self.outbox.frame(error_frame(command.id, pointers.for_messages(error)))
             elif command.id is not None:
                 results = as_json(result).decode()
                 self.outbox.frame(f'{{"op":"ok","id":{_encode(command.id).decode()},"results":{results}}}')

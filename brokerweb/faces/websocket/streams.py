@@ -27,7 +27,7 @@ from streams import membership
 from streams.definitions import Reads
 from streams.groups import find_group
 from streams.membership import Change
-from streams.positions import commit
+from streams.positions import commit, parse_offsets
 
 if TYPE_CHECKING:
     from brokerweb.faces.websocket.session import Session
@@ -76,7 +76,7 @@ class StreamCommands:
     # By oneself
 
     async def _follow(self, command: commands.Subscribe) -> None:
-        found, places = await aread(positions.start, command.stream, command.start or "latest")
+        found, places = await aread(positions.start, command.stream, "latest" if command.start is None else command.start)
         subscription = WholeStream(self._session.hub, str(command.id), command.stream, command.prefetch)
         self._begin(command, subscription)
         subscription.begin(found, places)
@@ -118,7 +118,7 @@ class StreamCommands:
         subscription = self._find(command.sub)
         if not isinstance(subscription, GroupSubscription):
             raise Conflict(f"The subscription {command.sub} is no member of a group: it has nothing to commit to.")
-        offsets = {int(number): int(offset) for number, offset in command.offsets.items()}
+        offsets = parse_offsets(command.offsets)
         fence = {"member": subscription.member, "generation": subscription.generation}
 
         def done(call: Call) -> None:
@@ -131,16 +131,18 @@ class StreamCommands:
         self._session.start(commit, (subscription.stream, subscription.group, offsets), fence, done, size)
 
     def _find(self, sub: str) -> StreamSubscription:
-        subscription = self._session.connection.streams.get(sub)
-        if subscription is None:
-            raise NotFound(f"There is no subscription {sub}.")
-        return subscription
+        connection = self._session.connection
+        if sub in connection.streams:
+            return connection.streams[sub]
+        if sub in connection.subscriptions:
+            raise Conflict(f"The subscription {sub} hands out single messages: they are settled, and it has no position.")
+        raise NotFound(f"There is no subscription {sub}.")
 
     async def _seek(self, command: commands.Seek, size: int) -> None:
         subscription = self._find(command.sub)
         if isinstance(subscription, GroupSubscription):
             raise Conflict("A group is moved for all of its members, over REST.")
-        found, places = await aread(positions.start, subscription.stream, command.to)
+        found, places = await aread(positions.start, subscription.stream, command.to, "/to")
         if not subscription.open:
             raise Conflict("The subscription has ended.")
         named = set(places) if isinstance(command.to, str) else {int(number) for number in command.to}
