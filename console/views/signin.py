@@ -61,7 +61,10 @@ def out(request: HttpRequest) -> HttpResponse:
 def _form(request: HttpRequest, error: BrokerError | None = None, **context: Any) -> HttpResponse:
     status = error.http_status if error else 200
     told = TRY if isinstance(error, Unauthenticated) else advice(error) if error else ""
-    return render(request, "console/signin.html", status, error=error, advice=told, **context)
+    page = render(request, "console/signin.html", status, error=error, advice=told, **context)
+    if error is not None and error.retry_after is not None:
+        page["Retry-After"] = str(error.retry_after)
+    return page
 
 
 def _enter(request: HttpRequest, user: Any, place: str) -> HttpResponse:
