@@ -83,6 +83,18 @@ def test_the_path_of_one_message_is_none_to_publish_to(rest: Rest, queue: str) -
     assert sum(rest.queue(queue)["counts"].values()) == 0
 
 
+@pytest.mark.parametrize(
+    "call", ["POST messages", "POST raw", "POST receive", "POST settle", "POST pause", "POST resume", "POST purge", "PUT "]
+)
+def test_parameters_in_the_url_are_refused_where_the_body_has_them(rest: Rest, queue: str, call: str) -> None:
+    method, _, action = call.partition(" ")
+    path = f"/queues/{queue}/{action}".rstrip("/")
+    content = b'{"messages": [{"body": 1}]}' if action == "messages" else b""
+    answer = rest.http.request(method, path, content=content, params={"max": 5})
+    assert (answer.status_code, answer.json()["errors"]) == (400, [{"pointer": "/max", "detail": "unknown parameter"}])
+    assert sum(rest.queue(queue)["counts"].values()) == 0
+
+
 # Raw
 
 

@@ -9,6 +9,7 @@ from brokerweb.core.errors import NotFound
 from brokerweb.core.names import check_name
 from brokerweb.faces.hot import groups, queues, routing, streams
 from brokerweb.faces.hot.call import Call, Hot
+from brokerweb.faces.parameters import Query
 
 __all__ = ["CALLS", "Call", "Hot", "answer", "find"]
 
@@ -19,7 +20,7 @@ CALLS = {
     "POST queues/receive": Hot(queues.receive, "consume", "queue"),
     "POST queues/settle": Hot(queues.settle, "consume", "queue"),
     "POST streams/records": Hot(streams.append, "publish", "stream", 201),
-    "GET streams/records": Hot(streams.read, "browse", "stream"),
+    "GET streams/records": Hot(streams.read, "browse", "stream", parameters=streams.PARAMETERS),
     "POST streams/groups/commit": Hot(groups.commit, "consume", "stream"),
     "POST streams/groups/receive": Hot(groups.receive, "consume", "stream"),
     "POST streams/groups/settle": Hot(groups.settle, "consume", "stream"),
@@ -41,6 +42,8 @@ def find(method: str, path: str) -> tuple[Hot, tuple[str, ...]] | None:
 
 async def answer(hot: Hot, call: Call) -> bytes:
     """The answer's body. What is not there is ``invalid`` where its name could never be one."""
+    if call.query and not hot.parameters:
+        Query(call.query, ())
     try:
         return await hot.answer(call)
     except NotFound:

@@ -39,6 +39,7 @@ class Hot:
     kind: str
     status: int = 200
     by_headers: bool = False  # they describe it
+    parameters: tuple[str, ...] = ()  # in its URL; others are refused
 
     def permit(self, principal: Principal, names: tuple[str, ...]) -> None:
         """Raise Forbidden to who may not make the call."""

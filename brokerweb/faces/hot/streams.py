@@ -13,6 +13,7 @@ from streams.models import MAX_OFFSET
 from streams.reading import MAX_RECORDS
 
 DEFAULT_LIMIT, MAX_WAIT = 50, 20
+PARAMETERS = ("partition", "offset", "from", "limit", "wait")  # of a read
 
 
 class AppendRequest(wire.Strict):
@@ -34,7 +35,7 @@ async def append(call: Call) -> bytes:
 
 async def read(call: Call) -> bytes:
     """Records from one offset on; at the end it waits for the first to come, if asked to."""
-    query = parameters.Query(call.query, ("partition", "offset", "from", "limit", "wait"))
+    query = parameters.Query(call.query, PARAMETERS)
     asked = _asked(query)
     wait = query.number("wait", 0, 0, MAX_WAIT)
     if wait and call.watch:

@@ -102,7 +102,8 @@ class ApiView(APIView):
         return principal  # type: ignore[no-any-return]
 
     def body(self, kind: type[T], *, empty: bytes | None = None) -> T:
-        """The request's body as a ``kind``; ``empty`` stands for no body at all. Raises Invalid."""
+        """The request's body as a ``kind``, and no parameters beside it; ``empty`` stands for no body at all. Raises Invalid."""
+        self.query()
         content = self.request._request.body
         decoded = wire.decode(kind, content if content or empty is None else empty)
         limits.check_depth(content)
