@@ -43,7 +43,7 @@ def test_a_message_commits_with_the_callers_own_rows(orders: Bench, told: list[e
         id = publish("orders", {"a": 1}, key="k", headers={"h": "v"}, priority=9, dedup_id="d")
         assert told == []
     message = Message.objects.get(pk=id)
-    assert (bytes(message.body), message.key, message.headers, message.priority) == (b'{"a":1}', "k", '{"h": "v"}', 9)
+    assert (bytes(message.body), message.key, message.headers, message.priority) == (b'{"a":1}', "k", '{"h":"v"}', 9)
     assert [outcome.ready for outcome in told] == [{orders.row.pk}]
     assert orders.counts() == {"ready": 1}
 
