@@ -15,6 +15,7 @@ from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet import reactor as _reactor
 from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import connectionDone
 from twisted.logger import ILogObserver, globalLogBeginner
 from twisted.web import http
 from zope.interface import implementer
@@ -185,7 +186,26 @@ class Factory(HTTPFactory):
 
 
 class WebSocket(WebSocketProtocol):
-    """A socket that the application may close with any code."""
+    """A socket that the application may close with any code, and of which it can ask how far the client has read."""
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self._flow = Flow()
+        self.transport.unregisterProducer()  # the request's that became this socket
+        self.transport.registerProducer(self._flow, True)
+
+    def connectionLost(self, reason: Any = connectionDone) -> None:
+        self._flow.open.set()
+        super().connectionLost(reason)
+
+    def _closeConnection(self, abort: bool = False) -> None:
+        self.transport.unregisterProducer()  # one that is held up would keep the connection open
+        self._flow.open.set()
+        super()._closeConnection(abort)
+
+    async def drained(self) -> None:
+        """Wait until the client has taken most of what was sent."""
+        await self._flow.open.wait()
 
     def serverClose(self, code: int | None = None) -> None:
         """autobahn's own method refuses codes below 3000 but 1000: a client must not send those, a server must."""
@@ -279,8 +299,7 @@ class Server(stock.Server):
                 instance.cancel()
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
-        if scope["type"] == "http":
-            scope["extensions"] = {"brokerweb.link": protocol}
+        scope["extensions"] = {"brokerweb.link": protocol}
         return super().create_application(protocol, scope)
 
     def protocol_disconnected(self, protocol: Any) -> None:

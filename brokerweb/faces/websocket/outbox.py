@@ -19,6 +19,7 @@ CROWDED_BYTES = 1024 * 1024  # unsent, from which on nothing more is leased for 
 STUCK = 30.0  # seconds one send may take before the client counts as too slow
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+Drained = Callable[[], Awaitable[None]]
 
 
 Waiting = str | tuple[Subscription, list[Leased]] | tuple[StreamSubscription, Run]
@@ -27,8 +28,9 @@ Waiting = str | tuple[Subscription, list[Leased]] | tuple[StreamSubscription, Ru
 class Outbox:
     """Frames, and messages still to become frames: those of one subscription that wait together share one."""
 
-    def __init__(self, send: Send, crowded: Callable[[bool], None]) -> None:
-        self._send, self._tell_crowded = send, crowded
+    def __init__(self, send: Send, crowded: Callable[[bool], None], drained: Drained | None = None) -> None:
+        """``drained`` waits for the client on a server whose ``send`` does not."""
+        self._send, self._tell_crowded, self._drained = send, crowded, drained
         self._waiting: deque[Waiting] = deque()
         self._filled = asyncio.Event()
         self._bytes = 0
@@ -85,6 +87,8 @@ class Outbox:
     async def _write(self, event: dict[str, Any]) -> None:
         self._since = time.monotonic()
         await self._send(event)
+        if self._drained is not None:
+            await self._drained()
         self._since = 0.0
 
     @property

@@ -64,7 +64,8 @@ class _Link:
 
     def __init__(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
         self._scope, self._receive, self._send = scope, receive, send
-        self._outbox = Outbox(send, self._crowded)
+        link = scope.get("extensions", {}).get("brokerweb.link")
+        self._outbox = Outbox(send, self._crowded, None if link is None else link.drained)
         self._session: Session | None = None
         self._first_id: Any = None  # of the first frame, where that has to say who it is
 
