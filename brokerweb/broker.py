@@ -17,6 +17,7 @@ from brokerweb.core.duty import DutyLoop
 from brokerweb.delivery import connections, departure, hub
 from brokerweb.identity import duties as identity_duties
 from brokerweb.identity import tokens
+from brokerweb.jobs import duties as job_duties
 from brokerweb.jobs import runner
 from brokerweb.routing import duties as routing_duties
 from brokerweb.routing import stats as topic_stats
@@ -178,6 +179,7 @@ class Broker:
         if time.monotonic() >= self._orphans_at:
             self._orphans_at = time.monotonic() + ORPHANS
             await _until_done(duties.ready_orphans, duties.LIMIT)
+            await _until_done(job_duties.forget, job_duties.LIMIT)
         await self._reconcile()
         return HEARTBEAT
 

@@ -40,8 +40,12 @@ class Job(models.Model):
 
     class Meta:
         constraints = [models.CheckConstraint(name="job_state_known", condition=models.Q(state__in=STATES))]
-        # queries.sql: open
-        indexes = [models.Index("due_at", name="job_open", condition=models.Q(state__in=OPEN))]
+        indexes = [
+            # queries.sql: open
+            models.Index("due_at", name="job_open", condition=models.Q(state__in=OPEN)),
+            # queries.sql: forget
+            models.Index("finished_at", "id", name="job_finished", condition=models.Q(finished_at__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"

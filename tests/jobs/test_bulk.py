@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from brokerweb.core.errors import Conflict, Invalid, NotFound
-from brokerweb.jobs import bulk, chunks, control
+from brokerweb.jobs import bulk, chunks, control, duties
 from brokerweb.jobs.models import Job
 from brokerweb.storage.run import perform
 from queues import control as queues
@@ -217,6 +217,42 @@ def test_lists_are_paged_from_the_newest_and_shown_to_who_may_see(time: Time) ->
     assert not control.listing(visible=lambda job: job.target != "queue:orders").items
     with pytest.raises(Invalid):
         control.listing(target="queue:orders", after=page.next)
+
+
+def finish(n: int) -> list[int]:
+    """That many jobs, one after the other, which end at once."""
+    jobs = [as_job(bulk.start_purge("orders", rate=1, by="me")).pk for _ in range(n)]
+    for pk in jobs:
+        perform(control.cancel, pk)
+    return jobs
+
+
+def ids() -> list[int]:
+    return list(Job.objects.order_by("pk").values_list("pk", flat=True))
+
+
+def test_the_last_that_finished_are_kept_and_every_one_that_is_open(time: Time, monkeypatch: pytest.MonkeyPatch) -> None:
+    Bench()
+    monkeypatch.setattr(duties, "KEPT", 3)
+    slow = as_job(bulk.start_purge("orders", rate=1, by="me")).pk
+    jobs = finish(6)
+    assert perform(duties.forget, 2) == 2, "in bounded steps"
+    assert (perform(duties.forget), perform(duties.forget)) == (1, 0)
+    assert ids() == [slow, *jobs[3:]]
+    time.advance(1)
+    perform(control.cancel, slow)
+    perform(duties.forget)
+    assert ids() == [slow, *jobs[4:]], "it began first, and ended last"
+
+
+def test_a_finished_job_is_kept_for_thirty_days(time: Time) -> None:
+    Bench()
+    [old] = finish(1)
+    time.advance(30 * 86_400 - 1)
+    [new] = finish(1)
+    assert (perform(duties.forget), ids()) == (0, [old, new])
+    time.advance(1)
+    assert (perform(duties.forget), ids()) == (1, [new])
 
 
 def test_the_runners_read_uses_its_index(db: None) -> None:
