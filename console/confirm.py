@@ -17,7 +17,7 @@ from brokerweb.routing import topics
 from console.dead_letters import instant
 from console.page import SignedIn, render
 from console.reading import STATES
-from console.templatetags.console import STATE_WORDS, age, number, when
+from console.templatetags.console import STATE_WORDS, age, moment, number
 from queues import browse, filters
 from queues.filters import MessageFilter
 from queues.models import Queue
@@ -148,7 +148,7 @@ def delete_message(request: SignedIn, name: str, message_id: int) -> HttpRespons
     message, _ = browse.read(browse.find(name), message_id)
     page = _of_queue(name) | {"cancel": reverse("console:message", args=[name, message_id])}
     text = "The message is deleted for good, whatever its state; a consumer that holds it can no longer settle it."
-    facts = [("Published", when(message.published_at)), ("Failures", number(message.failures))]
+    facts = [("Published", moment(message.published_at)), ("Failures", number(message.failures))]
     return confirmation(
         request, f"Delete message {message_id}", text, facts=facts, samples=[message], button="Delete 1 message", **page
     )

@@ -40,16 +40,32 @@ class BrokerForm(forms.Form):
         return pointer.strip("/").replace("/", "_")
 
 
-class SettingsForm(BrokerForm):
-    """A queue's settings; an empty field means the default."""
+class DeliveryFields(forms.Form):
+    """How messages of a queue, or records of a shared group, are handed out and tried again."""
 
-    lease = forms.FloatField(required=False, label="Lease (s)", help_text="How long a consumer holds a message.")
-    max_failures = forms.IntegerField(required=False, help_text="This failure makes it dead.")
-    keyed = forms.BooleanField(required=False, label="Keyed", help_text="One at a time, in order, within a key.")
+    lease = forms.FloatField(required=False, label="Lease (s)", help_text="How long a consumer holds one.")
+    max_failures = forms.IntegerField(required=False, help_text="This failure makes it dead. Empty: never.")
     backoff_initial = forms.FloatField(required=False, label="First wait (s)")
     backoff_factor = forms.FloatField(required=False, label="Times, for each further one")
     backoff_max = forms.FloatField(required=False, label="At most (s)")
     backoff_jitter = forms.FloatField(required=False, label="Jitter", help_text="A share, 0 to 1.")
+
+    @staticmethod
+    def defaults() -> dict[str, Any]:
+        """The fields of what does not exist yet."""
+        return {s.column: plain(s.default) for s in (SETTINGS["lease"], SETTINGS["max_failures"], *BACKOFF.values())}
+
+    def delivery(self) -> dict[str, Any]:
+        """The settings as verbs take them."""
+        given = self.cleaned_data
+        backoff = {name: given[setting.column] for name, setting in BACKOFF.items()}
+        return {"lease": given["lease"], "max_failures": given["max_failures"], "backoff": backoff}
+
+
+class SettingsForm(DeliveryFields, BrokerForm):
+    """A queue's settings; an empty field means the default, which for most limits is none."""
+
+    keyed = forms.BooleanField(required=False, label="Keyed", help_text="One at a time, in order, within a key.")
     ttl = forms.FloatField(required=False, label="Time to live (s)", help_text="Empty: unlimited.")
     on_expire = forms.ChoiceField(required=False, label="When it expires", choices=[("drop", "Drop it"), ("dead", "Dead letter")])
     max_length = forms.IntegerField(required=False, label="Most messages", help_text="Empty: unlimited.")
@@ -75,8 +91,7 @@ class SettingsForm(BrokerForm):
     def settings(self) -> dict[str, Any]:
         """What ``control.declare`` takes."""
         given = {name: self.cleaned_data[name] for name in SETTINGS if name in self.cleaned_data}
-        backoff = {name: self.cleaned_data[setting.column] for name, setting in BACKOFF.items()}
-        return {name: None if value == "" else value for name, value in given.items()} | {"backoff": backoff}
+        return {name: None if value == "" else value for name, value in given.items()} | self.delivery()
 
 
 PLAIN = {"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}  # of fields for names and the like

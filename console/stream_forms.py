@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 from django import forms
@@ -11,9 +12,9 @@ from brokerweb.core.errors import Invalid
 from brokerweb.core.settings import plain
 from brokerweb.faces import records, wire
 from console import instants
-from console.forms import PLAIN, BodyForm, BrokerForm, name_field
-from streams.group_settings import OF_SHARED
+from console.forms import PLAIN, BodyForm, BrokerForm, DeliveryFields, name_field
 from streams.group_settings import SETTINGS as GROUP_SETTINGS
+from streams.group_settings import SHARED
 from streams.models import Partition, Stream
 from streams.records import NewRecord
 from streams.settings import PARTITIONS, SETTINGS
@@ -68,7 +69,25 @@ class RecordForm(BodyForm):
         return record
 
 
-class GroupForm(BrokerForm):
+class GroupSettingsForm(DeliveryFields, BrokerForm):
+    """What can be changed of a consumer group; how records are handed out is a shared one's alone."""
+
+    session_timeout = forms.FloatField(
+        required=False, label="Session timeout (s)", help_text="Silence after which a member counts as dead."
+    )
+
+    @classmethod
+    def of(cls, group: Mapping[str, Any]) -> Self:
+        """The form with the settings of a group as answers show it."""
+        backoff = {f"backoff_{name}": value for name, value in group.get("backoff", {}).items()}
+        return cls(initial={name: group.get(name) for name in ("session_timeout", "lease", "max_failures")} | backoff)
+
+    def settings_of(self, kind: str) -> dict[str, Any]:
+        """What ``groups.declare_group`` takes of it for a group of that kind."""
+        return self.delivery() if kind == SHARED else {"session_timeout": self.cleaned_data["session_timeout"]}
+
+
+class GroupForm(GroupSettingsForm):
     """A consumer group to be made."""
 
     name = name_field()
@@ -79,16 +98,11 @@ class GroupForm(BrokerForm):
         label="Begins at", choices=[("latest", "The end: only what comes"), ("earliest", "The oldest record"), ("time", "A time")]
     )
     time = forms.CharField(required=False, label="Time (UTC)", widget=forms.TextInput(attrs=_TIME))
-    session_timeout = forms.FloatField(
-        required=False, label="Session timeout (s)", help_text="Silence after which a member counts as dead."
-    )
-    lease = forms.FloatField(required=False, label="Lease (s)", help_text="How long a consumer holds a record.")
-    max_failures = forms.IntegerField(required=False, help_text="This failure makes it dead.")
 
     @classmethod
     def blank(cls) -> GroupForm:
         """The form with the defaults."""
-        return cls(initial={name: plain(setting.default) for name, setting in GROUP_SETTINGS.items()})
+        return cls(initial=cls.defaults() | {name: plain(setting.default) for name, setting in GROUP_SETTINGS.items()})
 
     def field_at(self, pointer: str) -> str:
         return {"/start": "time"}.get(pointer, super().field_at(pointer))
@@ -98,9 +112,7 @@ class GroupForm(BrokerForm):
         given = self.cleaned_data
         at_time = given["start"] == "time"
         start = clock.rfc3339(instants.parse(given["time"], "/time")) if at_time else given["start"]
-        chosen = {"kind": given["kind"], "start": start, "session_timeout": given["session_timeout"]}
-        shared = {name: given[name] for name in OF_SHARED if given.get(name) is not None}
-        return chosen | (shared if given["kind"] == "shared" else {})
+        return {"kind": given["kind"], "start": start} | self.settings_of(given["kind"])
 
 
 class SeekForm(BrokerForm):

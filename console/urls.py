@@ -56,6 +56,7 @@ register_converter(IdConverter, "row_id")
 GROUP = "streams/<a_name:name>/groups/<a_name:group>"
 OF_GROUP = (
     ("", groups.group, "group"),
+    ("/settings", groups.settings, "group-settings"),
     ("/seek", groups.seek, "seek"),
     ("/undo", groups.undo, "undo"),
     ("/delete", groups.delete, "delete-group"),

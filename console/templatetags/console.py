@@ -95,6 +95,12 @@ def when(instant: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def moment(instant: datetime | None) -> SafeString | str:
+    """An instant where no heading says that it is UTC."""
+    return "–" if instant is None else format_html("{} UTC", when(instant))
+
+
+@register.filter
 def instant(text: str | None) -> datetime | None:
     """The instant that an answer's text names."""
     return None if text is None else clock.to_datetime(clock.parse_rfc3339(text))

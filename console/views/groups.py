@@ -1,4 +1,4 @@
-"""Consumer groups: a new one, one with its members and positions, and moving it elsewhere."""
+"""Consumer groups: a new one, one with its members and positions, changing it, and moving it elsewhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from console import stream_reading, typed
 from console.deeds import audited, carried_out, deed, telling
 from console.page import SignedIn, action, form, page, render
 from console.rights import Rights
-from console.stream_forms import GroupForm, SeekForm
+from console.stream_forms import GroupForm, GroupSettingsForm, SeekForm
 from console.views.stream import frame
 from streams import groups, positions
 from streams.models import ConsumerGroup
@@ -45,6 +45,24 @@ def group(request: SignedIn, name: str, group: str) -> HttpResponseBase:
     """Lag, members and what they hold, positions."""
     context = group_frame(request, name, group)
     return render(request, "console/group.html", **context, takers=stream_reading.takers(name, group), form=SeekForm())
+
+
+@form
+def settings(request: SignedIn, name: str, group: str) -> HttpResponseBase:
+    """The settings, and changing them."""
+    context = group_frame(request, name, group)
+    asked = GroupSettingsForm(request.POST) if request.method == "POST" else GroupSettingsForm.of(context["group"])
+    if asked.is_bound:
+        request.principal.require("manage", "stream", name)
+    if carried_out(asked, lambda: _change(request, name, group, asked.settings_of(context["group"]["kind"]))):
+        messages.success(request, "Settings saved.")
+        return redirect("console:group-settings", name, group)
+    return render(request, "console/group_settings.html", 400 if asked.errors else 200, **context, form=asked)
+
+
+def _change(request: SignedIn, stream: str, group: str, change: dict[str, Any]) -> None:
+    done = deed(request, "group.declare", target(stream, group), **change)
+    audited(done, groups.declare_group, stream, group, change, create=False)
 
 
 @form

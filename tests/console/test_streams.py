@@ -319,6 +319,7 @@ def test_a_replay_that_makes_no_sense_is_refused_at_its_field(client, change, fi
         ("manage", "delete", {"typed": "events"}),
         ("manage", "new/group", {"name": "g", "kind": "partitioned", "start": "latest"}),
         ("manage", "replay", {"begin": "earliest", "until": "latest", "to": "stream:events"}),
+        ("manage", "groups/mailing/settings", {"lease": "9"}),
         ("manage", "groups/mailing/seek", {"where": "latest"}),
         ("manage", "groups/mailing/undo", {}),
         ("manage", "groups/mailing/redrive", {}),
@@ -333,11 +334,21 @@ def test_an_action_on_a_stream_needs_its_verb(verb, place, fields):
     viewer = person(("events", others))
     assert viewer.post(f"/streams/events/{place}", fields).status_code == 403
     assert not AuditEntry.objects.exists()
-    assert place == "settings" or f"/streams/events/{place}" not in text(viewer.get("/streams/events"))
+    assert place.endswith("settings") or f"/streams/events/{place}" not in text(viewer.get("/streams/events"))
 
 
 @pytest.mark.parametrize(
-    "place", ["", "/records", "/records/0/0", "/groups", "/groups/mailing", "/groups/mailing/dead", "/settings"]
+    "place",
+    [
+        "",
+        "/records",
+        "/records/0/0",
+        "/groups",
+        "/groups/mailing",
+        "/groups/mailing/settings",
+        "/groups/mailing/dead",
+        "/settings",
+    ],
 )
 @pytest.mark.parametrize("name", ["events", "nothing-there"])
 def test_without_browse_a_stream_is_403_whether_it_exists_or_not(name, place):
@@ -366,3 +377,35 @@ def test_members_addresses_are_for_administrators(client):
     assert "worker&lt;b&gt;" in page
     assert "192.0.2.7" not in text(person(("events", ["browse"])).get("/streams/events/groups/billing"))
     assert json.dumps(client.get("/streams/events/groups/billing").context["group"]["members"][0]["partitions"]) == "[0, 1]"
+
+
+def test_the_settings_of_a_group_are_changed_within_its_kind(client):
+    declare_stream()
+    declare_group("billing")
+    declare_group("mailing", kind="shared")
+    client.post("/streams/events/groups/billing/settings", {"session_timeout": "60"})
+    asked = {"lease": "90", "max_failures": "", "backoff_initial": "5", "backoff_factor": "3", "backoff_max": "60"}
+    saved = client.post("/streams/events/groups/mailing/settings", asked, follow=True)
+    assert "Settings saved." in text(saved)
+    billing, mailing = (read(group_objects.describe, "events", name) for name in ("billing", "mailing"))
+    assert billing["session_timeout"] == 60
+    assert (mailing["lease"], mailing["max_failures"], mailing["backoff"]["factor"]) == (90, None, 3)
+    assert "Dead after</dt><dd>\n        never" in text(client.get("/streams/events/groups/mailing"))
+    assert audited() == [("group.declare", "stream:events/billing"), ("group.declare", "stream:events/mailing")]
+
+
+def test_what_a_group_refuses_stands_at_its_field_with_what_was_typed(client):
+    declare_stream()
+    declare_group("mailing", kind="shared")
+    wrong = client.post("/streams/events/groups/mailing/settings", {"lease": "0", "max_failures": "7", "backoff_jitter": "2"})
+    assert wrong.status_code == 400
+    assert set(wrong.context["form"].errors) == {"lease", "backoff_jitter"}
+    assert 'value="7"' in text(wrong)
+
+
+def test_a_new_shared_group_is_offered_the_defaults_that_it_gets(client):
+    declare_stream()
+    initial = client.get("/streams/events/new/group").context["form"].initial
+    client.post("/streams/events/new/group", {**initial, "name": "mailing", "kind": "shared"})
+    made = read(group_objects.describe, "events", "mailing")
+    assert (made["lease"], made["max_failures"], made["backoff"]["max"]) == (30, 10, 3600)
