@@ -135,6 +135,17 @@ def test_sockets_that_never_read_cost_bounded_memory_and_nobody_else_waits(broke
     eventually(lambda: flood.queue("flood")["counts"]["leased"] == 0, 20, why="all are given back")
 
 
+def test_what_a_client_does_not_read_is_not_leased_for_it(broker: Server, flood: Rest) -> None:
+    with upgraded(broker) as connection:
+        connection.sendall(frame(b'{"op":"consume","id":1,"queue":"flood","prefetch":10000}'))
+        eventually(lambda: flood.queue("flood")["counts"]["leased"] > 20, why="it is served")
+        for _ in range(5):
+            still_works(broker)
+        # What waits in the broker, in the server and in the kernel; without a bound it were the 32 MiB that it may hold.
+        assert flood.queue("flood")["counts"]["leased"] * 102_400 < 24 * MIB
+    eventually(lambda: flood.queue("flood")["counts"]["leased"] == 0, 20, why="all are given back")
+
+
 def test_requests_that_are_never_read_cost_bounded_memory(broker: Server, flood: Rest) -> None:
     before = resident(broker)
     with ExitStack() as opened:
