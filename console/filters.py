@@ -12,6 +12,13 @@ from queues.filters import MAX_KEY_BYTES, MessageFilter, parse
 from queues.states import DEAD_REASONS, STATE_NAMES
 
 LIMIT = 50
+TIME_LABELS = {
+    "scheduled": "Due",
+    "ready": "Ready since",
+    "blocked": "Blocked since",
+    "leased": "Lease ends",
+    "dead": "Dead since",
+}
 
 
 def _query(**parts: Any) -> str:
@@ -25,7 +32,13 @@ class QueueFilter:
     prefix: str = ""
     show: str = ""
     after: str = ""
-    choices = (("", "All queues"), ("busy", "With messages"), ("dead", "With dead letters"), ("paused", "Paused"))
+    choices = (
+        ("", "All queues"),
+        ("busy", "With messages"),
+        ("unattended", "Ready, no consumer"),
+        ("dead", "With dead letters"),
+        ("paused", "Paused"),
+    )
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> QueueFilter:
@@ -149,6 +162,11 @@ class MessagesOf:
     @property
     def active(self) -> bool:
         return bool(self.state or self.key)
+
+    @property
+    def time_label(self) -> str:
+        """What the instant says that each message of the list has with its state."""
+        return TIME_LABELS.get(self.state, "Since or until")
 
     @property
     def chosen(self) -> MessageFilter:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.db.models import Q
+
 from brokerweb.core import clock
 from brokerweb.core.errors import Forbidden, Invalid
 from brokerweb.core.names import parse_destination
@@ -59,6 +61,7 @@ def _share(job: Job) -> float | None:
 
 
 def failed(principal: Principal) -> list[Job]:
-    """Jobs that failed lately."""
-    newest = Job.objects.filter(state="failed", finished_at__gt=clock.now() - clock.seconds(LATELY)).order_by("-id")[:RECENT]
+    """Jobs that failed lately, as a whole or for some of what they were to do."""
+    lately = Job.objects.filter(finished_at__gt=clock.now() - clock.seconds(LATELY))
+    newest = lately.filter(Q(state="failed") | Q(failed__gt=0)).order_by("-id")[:RECENT]
     return [job for job in newest if may(principal, "browse", job)]

@@ -21,6 +21,7 @@ from console.advice import advice
 from console.reading import dead_letters
 
 P = ParamSpec("P")
+LISTS = ("queues", "streams", "topics", "jobs")
 THEMES = ("system", "light", "dark")
 
 
@@ -108,7 +109,9 @@ def problem(request: HttpRequest, error: BrokerError) -> HttpResponse:
     """The error as a page of its own, with its code and what to do."""
     if getattr(request, "htmx", False):
         return HttpResponse(error.detail, status=error.http_status, content_type="text/plain")
-    return render(request, "console/problem.html", error.http_status, error=error, advice=advice(error))
+    section = _section(request.path)
+    listing = f"console:{section}" if isinstance(error, NotFound) and section in LISTS else ""
+    return render(request, "console/problem.html", error.http_status, error=error, advice=advice(error), listing=listing)
 
 
 @page

@@ -32,8 +32,8 @@ class Row:
 
     @property
     def unattended(self) -> bool:
-        """Whether something is ready and nobody subscribes; who only receives over REST is not known between calls."""
-        return bool(self.counts["ready"]) and not self.consumers and not self.rates["delivered"]
+        """Whether something could be handed out and nobody subscribes; who only receives over REST is not known between calls."""
+        return bool(self.counts["ready"]) and not (self.paused or self.consumers or self.rates["delivered"])
 
     @property
     def waiting(self) -> int:
@@ -72,28 +72,28 @@ def browsable(principal: Principal) -> list[Queue]:
     return [queue for queue in found if may(queue.name)]
 
 
+_SHOWN: dict[str, Callable[[Row], bool]] = {
+    "busy": lambda row: any(row.counts.values()),
+    "unattended": lambda row: row.unattended,
+    "dead": lambda row: row.counts["dead"] > 0,
+    "paused": lambda row: row.paused,
+}
+
+
 def listed(principal: Principal, asked: QueueFilter) -> tuple[list[Row], bool]:
     """A page of queues by name, and whether there are more."""
-    may, suits = visible(principal), _suits(asked.show)
+    may, suits = visible(principal), _SHOWN.get(asked.show)
     found: list[Queue] = []
     # Not "startswith": on SQLite that is LIKE, which takes upper and lower case for the same.
     names = Queue.declared.filter(
         deleted_at=None, name__gt=asked.after, name__gte=asked.prefix, name__lt=asked.prefix + "\U0010ffff"
     )
     for some in batched(names.order_by("name").iterator(chunk_size=200), 200):
-        counted = browse.counts(queue.pk for queue in some) if asked.show else {}
-        found += [queue for queue in some if may(queue.name) and suits(queue, counted.get(queue.pk, {}))]
+        mine = [queue for queue in some if may(queue.name)]
+        found += [queue for queue, row in zip(mine, rows(mine, ages=0), strict=True) if suits(row)] if suits else mine
         if len(found) > LIMIT:
             break
     return rows(found[:LIMIT]), len(found) > LIMIT
-
-
-def _suits(show: str) -> Callable[[Queue, Mapping[str, int]], bool]:
-    if show == "busy":
-        return lambda queue, counts: any(counts.values())
-    if show == "dead":
-        return lambda queue, counts: counts["dead"] > 0
-    return lambda queue, counts: show != "paused" or queue.paused_at is not None
 
 
 def batched(items: Iterable[Queue], size: int) -> Iterator[list[Queue]]:
@@ -103,18 +103,24 @@ def batched(items: Iterable[Queue], size: int) -> Iterator[list[Queue]]:
         yield some
 
 
+def dead_numbers() -> dict[int, int]:
+    """How many dead letters each queue has that has any, hidden ones too, by id."""
+    return dict(QueueCount.objects.values_list("queue_id").annotate(n=Sum("dead")).filter(n__gt=0).order_by())
+
+
 def dead_by_queue(principal: Principal) -> list[tuple[Queue, int]]:
     """The queues with dead letters the person may browse, with how many, by name."""
-    having = QueueCount.objects.values("queue_id").annotate(n=Sum("dead")).filter(n__gt=0).order_by()
-    numbers: dict[int, int] = {row["queue_id"]: row["n"] for row in having}
-    may = visible(principal)
+    numbers, may = dead_numbers(), visible(principal)
     found = Queue.declared.filter(pk__in=list(numbers)).order_by("name")
     return [(queue, numbers[queue.pk]) for queue in found if may(queue.name)]
 
 
 def dead_letters(principal: Principal) -> int:
-    """How many dead letters there are where the person may browse."""
-    return sum(n for _, n in dead_by_queue(principal))
+    """How many there are where the person may browse: of queues, and of shared consumer groups."""
+    numbers = dead_numbers()
+    found = Queue.objects.filter(pk__in=list(numbers), deleted_at=None).values_list("id", "name", "stream")
+    may, may_stream = visible(principal), visible(principal, "stream")
+    return sum(numbers[pk] for pk, name, stream in found if (may(name) if stream is None else may_stream(stream)))
 
 
 @dataclass(slots=True)

@@ -12,8 +12,9 @@ from brokerweb.delivery import connections
 from brokerweb.identity.principal import Principal
 from brokerweb.storage.reading import read
 from console.filters import LIMIT, NameFilter
-from console.reading import visible
-from queues.models import Queue, QueueCount
+from console.reading import dead_numbers, visible
+from queues import stats as queue_stats
+from queues.models import Queue
 from streams import control, group_objects, stats
 from streams.group_objects import GroupPage
 from streams.groups import Q as GROUPS
@@ -55,9 +56,7 @@ def rows(streams: Iterable[Stream]) -> list[StreamRow]:
     parts = Partition.objects.filter(stream_id__in=ids).values_list("stream_id").annotate(Count("id"), *map(Sum, columns))
     sums = {stream_id: Sizes(*numbers) for stream_id, *numbers in parts.order_by()}
     groups = dict(ConsumerGroup.objects.filter(stream_id__in=ids).values_list("stream_id").annotate(Count("id")).order_by())
-    return [
-        StreamRow(s.name, s.compact, sums.get(s.pk, EMPTY), groups.get(s.pk, 0), stats.rates(s.pk)["appended"]) for s in listed
-    ]
+    return [StreamRow(s.name, s.compact, sums.get(s.pk, EMPTY), groups.get(s.pk, 0), appended(s)) for s in listed]
 
 
 def listed(principal: Principal, asked: NameFilter) -> tuple[list[StreamRow], str | None]:
@@ -66,10 +65,20 @@ def listed(principal: Principal, asked: NameFilter) -> tuple[list[StreamRow], st
     return rows(page.items), page.next
 
 
-def names(principal: Principal) -> list[str]:
+def browsable(principal: Principal) -> list[Stream]:
     """Every stream the person may browse, by name."""
     may = visible(principal, "stream")
-    return [name for name in Stream.objects.filter(deleted_at=None).order_by("name").values_list("name", flat=True) if may(name)]
+    return [stream for stream in Stream.objects.filter(deleted_at=None).order_by("name") if may(stream.name)]
+
+
+def busiest(streams: Iterable[Stream], most: int) -> list[StreamRow]:
+    """Those that most is appended to now; then, of the quiet ones, the first by name."""
+    return rows(sorted(streams, key=lambda stream: (-appended(stream), stream.name))[:most])
+
+
+def appended(stream: Stream) -> float:
+    """Records per second."""
+    return stats.rates(stream.pk)["appended"]
 
 
 def partitions(stream: Stream, first: int = 0) -> tuple[Sequence[Partition], int | None]:
@@ -91,6 +100,7 @@ def group(stream: str, name: str) -> dict[str, Any]:
     found: dict[str, Any] = read(group_objects.describe, stream, name)
     members = {member["id"]: member["name"] for member in found["members"]}
     for part in found["partitions"]:
+        part |= {name: int(part[name]) for name in ("committed", "low", "end")}
         part["owner_name"], part["heir_name"] = members.get(part["owner"]), members.get(part["heir"])
         part["way"] = Way.of(part)
     return found
@@ -104,7 +114,7 @@ class Way(NamedTuple):
 
     @classmethod
     def of(cls, part: Mapping[str, Any]) -> Way:
-        low, end, committed = int(part["low"]), int(part["end"]), int(part["committed"])
+        low, end, committed = part["low"], part["end"], part["committed"]
         there = end - low
         return cls(min(1.0, max(0.0, (committed - low) / there)) if there else 1.0, part["lag"])
 
@@ -119,6 +129,19 @@ def takers(stream: str, name: str) -> list[dict[str, Any]]:
     ]
 
 
+def _delivers(queue_id: int | None) -> bool:
+    """Whether a shared group's queue handed out anything lately."""
+    return queue_id is not None and queue_stats.rates(queue_id)["delivered"] > 0
+
+
+def unread(found: Mapping[str, Any], subscriptions: Sequence[object]) -> bool:
+    """Whether there is something left for a group to read, and nobody reads for it."""
+    if not found["lag"] or found["members"] or subscriptions:
+        return False
+    [queue_id] = ConsumerGroup.objects.filter(stream__name=found["stream"], name=found["name"]).values_list("queue_id", flat=True)
+    return not _delivers(queue_id)
+
+
 class Behind(NamedTuple):
     """A group and how many records, or dead letters, wait there for somebody."""
 
@@ -128,19 +151,27 @@ class Behind(NamedTuple):
 
 
 def behind(principal: Principal) -> list[Behind]:
-    """Groups that nobody reads for, with records left to read; the furthest behind first."""
+    """Groups that nobody reads for, with records left to read; the furthest behind first.
+
+    A shared one is read for, too, while calls to receive over REST take from it.
+    """
     may = visible(principal, "stream")
     taken = {(sub.get("stream"), sub.get("group")) for c in connections.snapshot() for sub in c["subscriptions"]}
+    shared = ConsumerGroup.objects.filter(stream__deleted_at=None, queue_id__isnull=False)
+    taken |= {
+        (stream, group)
+        for stream, group, queue_id in shared.values_list("stream__name", "name", "queue_id")
+        if _delivers(queue_id)
+    }
     found = read(lambda reader: reader.rows(GROUPS.behind, MOST_GROUPS))
     return [Behind(stream, group, lag) for stream, group, _, lag in found if may(stream) and (stream, group) not in taken]
 
 
 def with_dead(principal: Principal) -> list[Behind]:
-    """Shared groups with dead letters, and how many."""
+    """Shared groups with dead letters, and how many, by stream and name."""
     may = visible(principal, "stream")
-    having = QueueCount.objects.values_list("queue_id").annotate(n=Sum("dead")).filter(n__gt=0).order_by()
-    queues = Queue.objects.filter(pk__in=[pk for pk, _ in having], deleted_at=None).exclude(stream=None)
+    numbers = dead_numbers()
+    queues = Queue.objects.filter(pk__in=list(numbers), deleted_at=None).exclude(stream=None)
     streams = {queue.pk: queue.stream or "" for queue in queues if may(queue.stream or "")}
-    numbers = dict(having)
-    found = ConsumerGroup.objects.filter(queue_id__in=list(streams)).order_by("name")
-    return [Behind(streams[group.queue_id or 0], group.name, numbers[group.queue_id or 0]) for group in found]
+    found = ConsumerGroup.objects.filter(queue_id__in=list(streams)) if streams else []
+    return sorted(Behind(streams[group.queue_id or 0], group.name, numbers[group.queue_id or 0]) for group in found)

@@ -169,6 +169,17 @@ def bound_to(to: str) -> list[str]:
     return sorted(set(models.Binding.objects.filter(to=to).values_list("topic__name", flat=True)))
 
 
+def astray() -> dict[str, list[str]]:
+    """Topics that lead to what is not there, with those targets, by name: a message that takes that way is refused."""
+    gone = _missing(models.Binding.objects.order_by().values_list("to", flat=True).distinct())
+    found: dict[str, list[str]] = {}
+    if gone:
+        astray = models.Binding.objects.filter(to__in=gone).order_by("topic__name", "to")
+        for name, to in astray.values_list("topic__name", "to").distinct():
+            found.setdefault(name, []).append(to)
+    return found
+
+
 def route(reads: Reads, name: str, routing_key: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The dry run: where a message would go and by which bindings. Raises NotFound, and Invalid for what is no routing key.
 

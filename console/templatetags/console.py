@@ -13,6 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from brokerweb.core import clock
+from brokerweb.jobs.models import Job
 from console.bodies import visible as show_controls
 from console.destinations import url_of
 from console.icons import icon as draw
@@ -161,9 +162,11 @@ JOB_BADGES = {"waiting": "scheduled", "running": "leased", "done": "ok", "failed
 
 
 @register.filter
-def job_state(name: str) -> SafeString:
-    """The state of a job as shape and word."""
-    return format_html('<span class="badge {}">{}</span>', JOB_BADGES.get(name, "plain"), name)
+def job_state(job: Job) -> SafeString:
+    """The state of a job as shape and word; one that is done but for some of it does not look well."""
+    if job.state == "done" and job.failed:
+        return format_html('<span class="badge dead">{}</span>', "done, some failed" if job.done else "done, all failed")
+    return format_html('<span class="badge {}">{}</span>', JOB_BADGES.get(job.state, "plain"), job.state)
 
 
 @register.filter

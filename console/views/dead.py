@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 
 from brokerweb.core.errors import Invalid
 from brokerweb.jobs.models import Job
-from console import dead_letters, reading
+from console import dead_letters, reading, stream_reading
 from console.deeds import deed, telling
 from console.filters import DeadLetters
 from console.page import SignedIn, form, page, render
@@ -28,6 +28,7 @@ def dead(request: SignedIn) -> HttpResponseBase:
         "next": asked.page_before(last) if last else None,
         "chips": [{"name": queue.name, "count": n, "query": asked.in_queue(queue.name)} for queue, n in having],
         "total": sum(n for _, n in having),
+        "groups": stream_reading.with_dead(request.principal),
         "reasons": DEAD_REASONS,
     }
     return render(request, "console/dead.html", **context)

@@ -43,8 +43,8 @@ def _create(request: SignedIn, stream_id: int, stream: str, asked: GroupForm) ->
 @page
 def group(request: SignedIn, name: str, group: str) -> HttpResponseBase:
     """Lag, members and what they hold, positions."""
-    context = group_frame(request, name, group)
-    return render(request, "console/group.html", **context, takers=stream_reading.takers(name, group), form=SeekForm())
+    context, takers = group_frame(request, name, group), stream_reading.takers(name, group)
+    return render(request, "console/group.html", **context, takers=takers, unread=stream_reading.unread(context["group"], takers))
 
 
 @form

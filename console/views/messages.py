@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from brokerweb.core.errors import BrokerError, TooLarge
 from console.deeds import audited, deed
+from console.filters import TIME_LABELS
 from console.forms import MessageForm
 from console.page import SignedIn, form, page, render
 from console.views.queue import frame
@@ -20,13 +21,6 @@ from queues.models import Failure, Message
 from queues.states import State
 
 LONGEST_EDITED = 256 * 1024
-_DUE = {
-    State.SCHEDULED: "Due",
-    State.READY: "Ready since",
-    State.BLOCKED: "Blocked since",
-    State.LEASED: "Lease ends",
-    State.DEAD: "Dead since",
-}
 
 
 @page
@@ -46,8 +40,8 @@ def message(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
 
 def facts(request: SignedIn, found: Message, failures: list[Failure]) -> dict[str, Any]:
     """What a message's page shows of it."""
-    state = State(found.state)
-    return shown(request, found) | {"failures": failures, "state": state.name.lower(), "due_label": _DUE[state]}
+    state = State(found.state).name.lower()
+    return shown(request, found) | {"failures": failures, "state": state, "due_label": TIME_LABELS[state]}
 
 
 @page

@@ -12,20 +12,22 @@ from console.rights import may_create
 from console.steps import HIDDEN, first_steps
 
 YEAR = 365 * 86_400
-BUSIEST = 8
+BUSIEST, FEW_STREAMS = 8, 5
 AGES = 50  # queues whose oldest age is read: the longest ones
 
 
 @page
 def overview(request: SignedIn) -> HttpResponseBase:
     """What is going on, what needs a look, and the first steps of who is new."""
-    rows = reading.rows(reading.browsable(request.principal), ages=AGES)
+    rows, streams = reading.rows(reading.browsable(request.principal), ages=AGES), stream_reading.browsable(request.principal)
     return render(
         request,
         "console/overview.html",
         seen=reading.totals(rows),
         findings=findings(request.principal, rows),
-        streams=len(stream_reading.names(request.principal)),
+        streams=len(streams),
+        appended=sum(map(stream_reading.appended, streams)),
+        busiest_streams=stream_reading.busiest(streams, FEW_STREAMS),
         busiest=sorted(rows, key=lambda row: (-sum(row.counts.values()), row.name))[:BUSIEST],
         steps=first_steps(request, rows),
         may_create=may_create(request.principal),

@@ -87,3 +87,12 @@ def test_a_failed_job_is_on_the_overview(client):
     assert client.get("/jobs?target=queue:orders").context["rows"]
     assert not client.get("/jobs?target=queue:other").context["rows"]
     assert client.get("/jobs/99999").status_code == 404
+
+
+def test_a_job_that_is_done_but_for_some_of_it_does_not_look_well(client):
+    job = started(client)
+    Job.objects.filter(pk=job.pk).update(state="done", done=1_000, failed=1, finished_at=job.created_at)
+    assert "done, some failed" in text(client.get(f"/jobs/{job.pk}"))
+    assert "could not purge 1 of 1,001 of queue:orders" in text(client.get("/"))
+    Job.objects.filter(pk=job.pk).update(done=0, failed=MANY)
+    assert "done, all failed" in text(client.get("/jobs"))

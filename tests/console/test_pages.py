@@ -5,9 +5,16 @@ from __future__ import annotations
 import pytest
 
 from brokerweb.delivery import connections
+from brokerweb.storage.run import perform
+from console import attention
+from queues import control
 from tests.console.conftest import declare, kill, person, publish, text
 
 pytestmark = pytest.mark.usefixtures("database")
+
+
+def listed(client, show: str) -> list[str]:
+    return [row.name for row in client.get(f"/queues?show={show}").context["rows"]]
 
 
 def test_a_new_broker_shows_the_first_steps(client):
@@ -30,6 +37,19 @@ def test_the_overview_says_what_needs_attention(client):
     assert "has 2 messages ready and no consumer" in page
 
 
+def test_the_overview_shows_a_few_findings_of_each_kind_and_counts_all(client):
+    declare("orders")
+    publish("orders", 1)
+    kill("orders", "boom")
+    for n in range(attention.EACH + 2):
+        publish(declare(f"idle.{n}"), 1)
+    page = client.get("/")
+    assert page.context["findings"].total == attention.EACH + 3
+    assert "has 1 dead letter<" in text(page)
+    assert '<a href="/queues?show=unattended">2 more</a> with messages ready and no consumer' in text(page)
+    assert len(listed(client, "unattended")) == attention.EACH + 2
+
+
 def test_an_empty_list_and_a_filter_without_matches_are_different(client):
     assert "No queues yet" in text(client.get("/queues"))
     declare("orders")
@@ -45,9 +65,11 @@ def test_queues_are_filtered_by_prefix_and_by_how_they_are(client):
     page = text(client.get("/queues?prefix=orders."))
     assert "orders.a" in page
     assert "Orders.c" not in page
-    busy = text(client.get("/queues?show=busy"))
-    assert ">emails</a>" in busy
-    assert ">orders.a</a>" not in busy
+    for show in ("busy", "unattended"):
+        assert listed(client, show) == ["emails"]
+    perform(control.pause, "emails", reason="", by="tests")
+    assert listed(client, "unattended") == []
+    assert listed(client, "paused") == ["emails"]
 
 
 def test_a_long_list_is_paged_by_name_without_gaps(client):
@@ -190,3 +212,20 @@ def test_the_theme_is_remembered(client):
     assert 'data-theme="dark"' in text(client.get("/"))
     client.cookies["console_theme"] = '"><script>'
     assert "data-theme" not in text(client.get("/"))
+
+
+def test_a_list_of_dead_messages_says_why(client):
+    declare("orders")
+    publish("orders", 1)
+    kill("orders", "boom")
+    dead, every = text(client.get("/queues/orders/messages?state=dead")), text(client.get("/queues/orders/messages"))
+    assert "boom" in dead
+    assert "Dead since" in dead
+    assert "boom" not in every
+
+
+def test_what_is_not_there_leads_to_the_list_of_its_kind(client):
+    page = client.get("/queues/nope/messages/3")
+    assert page.status_code == 404
+    assert '<a class="button" href="/queues">All queues</a>' in text(page)
+    assert "All queues" not in text(client.get("/nope"))

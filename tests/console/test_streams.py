@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
+from brokerweb.core import events
 from brokerweb.identity.models import AuditEntry
 from brokerweb.jobs.models import Job
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
+from queues import stats as queue_stats
 from queues.models import Message
 from queues.states import State
 from streams import control, group_objects, positions, retention
-from streams.models import Record, Stream
+from streams.models import ConsumerGroup, Record, Stream
 from tests.console.conftest import (
     append,
     declare,
@@ -251,6 +254,8 @@ def test_a_shared_groups_queue_is_no_queue_of_the_console(client):
     page = text(client.get("/"))
     assert "events, mailing" in page
     assert "has 1 dead letter<" in page
+    assert 'aria-label="Consumer groups"' in text(client.get("/dead"))
+    assert re.search(r'id="dead-count">\s*1<', page)
     assert client.get("/streams/events/groups/mailing").context["group"]["counts"]["dead"] == 1
 
 
@@ -260,6 +265,20 @@ def test_the_overview_says_which_groups_nobody_reads_for(client):
     declare_group("billing")
     assert "has 7 records left to read and no members" in text(client.get("/"))
     assert "left to read" not in text(person(("other", ["browse"])).get("/"))
+
+
+def test_a_shared_group_is_read_for_by_calls_to_receive_too(client, monkeypatch):
+    seen = queue_stats.Stats()
+    monkeypatch.setattr(queue_stats, "rates", seen.rates)
+    declare_stream()
+    append("events", *range(7))
+    declare_group("mailing", kind="shared")
+    assert "has 7 records left to read and no members" in text(client.get("/"))
+    assert "Nobody reads for this group" in text(client.get("/streams/events/groups/mailing"))
+    [queue_id] = ConsumerGroup.objects.values_list("queue_id", flat=True)
+    seen.add({(events.DELIVERED, queue_id or 0): 1})
+    assert "left to read and no members" not in text(client.get("/"))
+    assert "Nobody reads for this group" not in text(client.get("/streams/events/groups/mailing"))
 
 
 # Replay

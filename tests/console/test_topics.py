@@ -98,6 +98,8 @@ def test_a_binding_to_what_is_gone_is_marked(client):
     client.post("/queues/orders/delete", {"typed": "orders"})
     assert "leads nowhere" in text(client.get("/topics"))
     assert "Some bindings lead to what is not there" in text(client.get("/topics/shop"))
+    assert "leads to queue:orders, which is not there" in text(client.get("/"))
+    assert "leads to" not in text(person(("other", ["browse"])).get("/"))
 
 
 def test_binding_needs_publish_on_the_target():
