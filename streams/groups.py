@@ -5,7 +5,7 @@ Who is in one is in ``streams.membership``, how far it has come in ``streams.pos
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from brokerweb.core import clock
@@ -68,8 +68,8 @@ class SharedKind(Protocol):
     def on_delete(self, tx: Transaction, group: Group) -> None:
         """The group goes: so does its queue."""
 
-    def on_seek(self, tx: Transaction, group: Group) -> None:
-        """The positions were moved: what was taken from the stream before is no longer the group's."""
+    def on_seek(self, tx: Transaction, group: Group, partitions: Collection[int]) -> None:
+        """The positions in these were moved: what was taken from them before is no longer the group's."""
 
     def unfinished(self, reads: Reads, group: Group) -> dict[int, int]:
         """By partition number, the lowest offset that was handed out and is neither done nor dead."""

@@ -219,5 +219,5 @@ def _move(tx: Transaction, group: Group, moves: list[tuple[Place, int, int | Non
         if not tx.change(Q.move, group.id, place.partition.id, place.committed, offset, previous, generation):
             raise Conflict(f"Partition {place.number} changed meanwhile.")
     if group.kind == SHARED:
-        groups.shared_kind().on_seek(tx, group)
+        groups.shared_kind().on_seek(tx, group, {place.number for place, _, _ in moves})
     tx.outcome.moved.add(group.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from brokerweb.core import events
@@ -19,6 +19,7 @@ from queues.states import State
 from streams import groups
 from streams.definitions import Reads
 from streams.groups import Group
+from streams.models import MAX_OFFSET
 
 NAME = ".shared-{}"  # no name that a request may carry
 
@@ -45,10 +46,10 @@ class SharedGroups:
         if queue is not None:
             control.delete_found(tx, queue)
 
-    def on_seek(self, tx: Transaction, group: Group) -> None:
-        """What was taken from the stream before the seek is no longer the group's; dead letters stay."""
+    def on_seek(self, tx: Transaction, group: Group, partitions: Collection[int]) -> None:
+        """What was taken from these before the seek is no longer the group's; dead letters and other partitions' stay."""
         if group.queue_id is not None:
-            remove_unfinished(tx, group.queue_id)
+            remove_unfinished(tx, group.queue_id, dict.fromkeys(partitions, MAX_OFFSET + 1))
 
     def unfinished(self, reads: Reads, group: Group) -> dict[int, int]:
         return {} if group.queue_id is None else _lowest_unfinished(reads, group.queue_id)
@@ -107,12 +108,12 @@ def _lowest_unfinished(reads: Reads, queue_id: int) -> dict[int, int]:
 # What retention and seeks take away
 
 
-def remove_unfinished(tx: Transaction, queue_id: int, lows: Mapping[int, int] | None = None) -> int:
-    """Remove messages that are neither done nor dead; with ``lows`` only those below their partition's oldest offset."""
+def remove_unfinished(tx: Transaction, queue_id: int, below: Mapping[int, int]) -> int:
+    """Remove messages that are neither done nor dead and whose record is ``below`` an offset of its partition; how many."""
     removed = 0
     for id, route, state, attempts in tx.rows(Q.unfinished, queue_id):
         place = parse_place(route)
-        if lows is not None and (place is None or place[1] >= lows.get(place[0], 0)):
+        if place is None or place[1] >= below.get(place[0], 0):
             continue
         removed += tx.change(QUEUES.remove, id)
         tx.change(QUEUES.forget_failures, id)

@@ -59,6 +59,22 @@ def test_a_seek_takes_what_waits_to_be_tried_again(share: Share):
     assert (share.counts, share.shown["lag"]) == ({}, 0)
 
 
+def test_a_seek_of_one_partition_leaves_what_is_under_way_in_others():
+    share = Share(partitions=2)
+    for number in (0, 1):
+        share.append(*range(3), partition=number)
+    leased = {message.place: message for message in share.lease(4)}
+    share.settle("nack", leased[1, 1], delay=60)
+    for move in (lambda: share.seek({"0": "0"}), share.undo):
+        move()
+        assert share.committed == {"0": "0", "1": "0"}
+        assert share.ack(leased[0, 0]) == ["lease_lost"]
+
+    assert share.ack(leased[1, 0]) == ["ok"]
+    share.pass_time(60)
+    assert sorted(share.drain()) == [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2)]
+
+
 def test_undo_goes_back_to_the_oldest_that_was_not_finished(share: Share):
     leased = share.lease(6)
     share.ack(leased[0], leased[1], leased[3])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pytest
@@ -235,7 +235,7 @@ class Sharing:
     def on_delete(self, tx: Transaction, group: Group) -> None:
         self.asked.append(("delete", group.queue_id))
 
-    def on_seek(self, tx: Transaction, group: Group) -> None:
+    def on_seek(self, tx: Transaction, group: Group, partitions: Collection[int]) -> None:
         self.asked.append(("seek", group.queue_id))
 
     def unfinished(self, reads: Reads, group: Group) -> dict[int, int]:
