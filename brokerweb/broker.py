@@ -32,7 +32,7 @@ from streams import stats as stream_stats
 
 GOING_AWAY, UNAUTHENTICATED = 1001, 4001
 GOODBYE = 5.0  # seconds sockets have to end at a drain
-HEARTBEAT, TOKENS, IDLE, FOREIGN, ORPHANS = 5.0, 3.0, 2.0, 0.2, 60.0  # seconds between
+HEARTBEAT, HOUSEKEEPING, TOKENS, IDLE, FOREIGN, ORPHANS = 5.0, 5.0, 3.0, 2.0, 0.2, 60.0  # seconds between
 BEAT = 0.3  # seconds between looks at whose members must be said to be alive
 LOOK = 2.0  # seconds between looks nobody asked for
 STALE = 5.0  # seconds without an answer after which the store counts as not writable
@@ -54,7 +54,8 @@ class Broker:
         self._unlisten: list[Callable[[], None]] = []
         self._duties = [
             DutyLoop("timers", self._timers),
-            DutyLoop("housekeeping", self._housekeeping, longest=HEARTBEAT),
+            DutyLoop("heartbeat", self._heartbeat, longest=HEARTBEAT),
+            DutyLoop("housekeeping", self._housekeeping, longest=HOUSEKEEPING),
             DutyLoop("idle queues", self._idle, longest=IDLE),
             DutyLoop("tokens", self._tokens, longest=TOKENS),
             DutyLoop("foreign commits", self._foreign, longest=FOREIGN),
@@ -166,9 +167,13 @@ class Broker:
         instant = min((at for at in instants if at is not None), default=None)
         return 1.0 if instant is None else max(0.0, (instant - clock.now()) / clock.SECOND)
 
-    async def _housekeeping(self, now: int) -> float:
+    async def _heartbeat(self, now: int) -> float:
+        """By itself: there may be minutes of housekeeping, such as the removal of a long stream."""
         await aperform(nodes.see)
         self._alive_at = time.monotonic()
+        return HEARTBEAT
+
+    async def _housekeeping(self, now: int) -> float:
         await _until_done(duties.forget_dedup, duties.LIMIT)
         await _until_done(routing_duties.forget, routing_duties.LIMIT)
         await _until_done(retirement.sweep_deleted, 1)
@@ -181,7 +186,7 @@ class Broker:
             await _until_done(duties.ready_orphans, duties.LIMIT)
             await _until_done(job_duties.forget, job_duties.LIMIT)
         await self._reconcile()
-        return HEARTBEAT
+        return HOUSEKEEPING
 
     async def _idle(self, now: int) -> float:
         """Queues that nobody has used for as long as they say are gone."""

@@ -16,6 +16,7 @@ from brokerweb.storage import run
 from brokerweb.storage.committer import Committer
 from brokerweb.storage.run import aperform
 from queues import engine
+from streams import duties as stream_duties
 from tests.delivery.stage import Stage, soon
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,6 +52,27 @@ def test_timers_do_their_work_when_it_is_due():
         deadline = asyncio.get_running_loop().time() + 10
         while await stage.counts("other"):
             assert asyncio.get_running_loop().time() < deadline, "a message past its ttl goes"
+
+    play(scene)
+
+
+def test_a_node_with_much_housekeeping_is_seen_and_ready(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "HEARTBEAT", 0.01)
+    turns = 0
+
+    def never_done(tx: Any) -> int:
+        nonlocal turns
+        turns += 1
+        return stream_duties.LIMIT
+
+    monkeypatch.setattr(stream_duties, "retain", never_done)
+
+    async def scene(stage: Stage, broker: Broker) -> None:
+        await soon(lambda: turns, "housekeeping is under way")
+        for _ in range(3):
+            alive_at = broker._alive_at
+            await soon(lambda before=alive_at: broker._alive_at > before, "a heartbeat")
+        assert broker.ready()["status"] == "ok"
 
     play(scene)
 
