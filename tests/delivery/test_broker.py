@@ -69,9 +69,8 @@ def test_a_node_with_much_housekeeping_is_seen_and_ready(monkeypatch: pytest.Mon
 
     async def scene(stage: Stage, broker: Broker) -> None:
         await soon(lambda: turns, "housekeeping is under way")
-        for _ in range(3):
-            alive_at = broker._alive_at
-            await soon(lambda before=alive_at: broker._alive_at > before, "a heartbeat")
+        begun_at = broker._alive_at
+        await soon(lambda: broker._alive_at > begun_at, "a heartbeat")
         assert broker.ready()["status"] == "ok"
 
     play(scene)
