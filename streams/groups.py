@@ -183,6 +183,8 @@ def _change(tx: Transaction, found: Group, settings: Mapping[str, Any]) -> None:
     if columns.pop("kind", found.kind) != found.kind:
         raise Conflict(f"Group {found.name} is {found.kind}; the kind of a group does not change.")
     tx.change(Q.change_group, found.id, columns["session_timeout"], columns["start"])
+    if columns["session_timeout"] != found.session_timeout:
+        tx.change(Q.see_members, found.id, tx.now)
     if asked.shared:
         shared_kind().on_change(tx, found, asked.shared)
     tx.outcome.moved.add(found.id)

@@ -99,6 +99,9 @@ ON CONFLICT (group_id, member) DO UPDATE SET name = excluded.name, address = exc
 -- see_member (group, member, now): it is still there
 UPDATE streams_member SET seen_at = :now WHERE group_id = :group AND member = :member;
 
+-- see_members (group, now): what members may be silent for has changed, and counts from now
+UPDATE streams_member SET seen_at = :now WHERE group_id = :group;
+
 -- dismiss (group, member): it is gone
 DELETE FROM streams_member WHERE group_id = :group AND member = :member;
 

@@ -37,6 +37,7 @@ class Holdings(NamedTuple):
 
     generation: int
     members: dict[str, Holds]
+    session_timeout: float
 
 
 class Change(NamedTuple):
@@ -149,7 +150,7 @@ def holdings(reads: Reads, group_id: int) -> Holdings | None:
     for place in places(reads, group_id):
         if place.member in members:
             members[place.member][place.number] = _hold(place)
-    return Holdings(group.generation, members)
+    return Holdings(group.generation, members, group.session_timeout)
 
 
 def _hold(place: Place) -> Hold:

@@ -53,6 +53,7 @@ class GroupSubscription(StreamSubscription):
         if self.member not in holdings.members:
             self.ended(self, Conflict("This member is no longer one of the group's: it was silent for too long."))
             return
+        self._keep_to(holdings.session_timeout)
         after = holdings.members[self.member]
         change = membership.told(self.member, self._holds, after)
         raised = holdings.generation != self.generation
@@ -94,6 +95,11 @@ class GroupSubscription(StreamSubscription):
             del self._leaving[number]
         if done:
             self.hub.attempt(membership.release, (self.group_id, self.member, done))
+
+    def _keep_to(self, session_timeout: float) -> None:
+        """Another time counts from when the group got it: say at once that this member is alive."""
+        if session_timeout != self.session_timeout:
+            self.session_timeout, self._beat_at = session_timeout, 0.0
 
     def beat_due(self) -> bool:
         """Whether it is time to say that this member is alive; once a third of its session's time."""

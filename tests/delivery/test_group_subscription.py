@@ -6,11 +6,14 @@ import contextlib
 
 import pytest
 
+from brokerweb.core.clock import seconds
 from brokerweb.core.errors import Conflict
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
+from brokerweb.storage.transaction import Transaction
 from streams import groups, membership, positions
 from streams.groups import find_group
+from streams.models import Member
 from tests.delivery.readers import Worker, append, declare, retain, turns
 from tests.delivery.stage import Stage, play, soon
 
@@ -143,6 +146,26 @@ def test_a_lost_member_keeps_its_partitions_for_its_session_time():
         await b.reads(0, 1)
 
     play(scene)
+
+
+def test_a_shorter_session_begins_anew_for_who_is_there():
+    async def scene(stage: Stage) -> None:
+        await declare()
+        await billing(session_timeout=60)
+        a = await Worker.join(stage, "a")
+        await stage.hub.groups.beat()
+        await aperform(_were_seen, 30)
+        await billing(session_timeout=2)
+        assert await aperform(membership.expire_members) == 0, "what it kept to until now is no silence"
+        await soon(a.member.beat_due, "told of it, it beats at once")
+        assert a.member.session_timeout == 2
+
+    play(scene)
+
+
+def _were_seen(tx: Transaction, seconds_ago: float) -> None:
+    tx.writes += 1
+    Member.objects.update(seen_at=tx.now - seconds(seconds_ago))
 
 
 def test_beats_keep_members_alive_and_tell_who_is_none_any_more():
