@@ -28,7 +28,7 @@ def overview(request: SignedIn) -> HttpResponseBase:
         streams=len(streams),
         appended=sum(map(stream_reading.appended, streams)),
         busiest_streams=stream_reading.busiest(streams, FEW_STREAMS),
-        busiest=sorted(rows, key=lambda row: (-sum(row.counts.values()), row.name))[:BUSIEST],
+        busiest=sorted(rows, key=lambda row: (-sum(row.counts.values()), -sum(row.rates.values()), row.name))[:BUSIEST],
         steps=first_steps(request, rows),
         may_create=may_create(request.principal),
     )
