@@ -12,6 +12,7 @@ from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
 from streams import stats
 from streams.definitions import find, forget
+from streams.groups import close_groups_of
 from streams.membership import partitions_added
 from streams.models import Partition, Stream
 from streams.settings import PARTITIONS, to_dict, validate
@@ -65,6 +66,7 @@ def delete(tx: Transaction, name: str, *, if_empty: bool = False) -> None:
         raise Conflict(f"Stream {name} is not empty.")
     tx.change(C.mark_deleted, stream.id, f".deleted-{stream.id}", tx.now)
     tx.change(C.close_partitions, stream.id)
+    close_groups_of(tx, stream.id)
     forget(tx, name)
     tx.outcome.streams.add(stream.id)
     tx.outcome.reshaped.add(stream.id)

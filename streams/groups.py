@@ -107,7 +107,7 @@ def find_group(reads: Reads, stream: str, group: str) -> Group:
 
 
 def by_id(reads: Reads, group_id: int) -> Group | None:
-    """The group of that id; None when it was deleted."""
+    """The group of that id; None when it was deleted, by itself or with its stream."""
     row = reads.row(Q.group, group_id)
     return Group(*row) if row else None
 
@@ -193,6 +193,15 @@ def _change(tx: Transaction, found: Group, settings: Mapping[str, Any]) -> None:
 def delete_group(tx: Transaction, stream: str, group: str) -> None:
     """The group is gone, with its positions; members are told. Raises NotFound."""
     _remove(tx, find_group(tx, stream, group))
+
+
+def close_groups_of(tx: Transaction, stream_id: int) -> None:
+    """A stream is gone, and so are its groups for whoever reads in them; a duty removes what they held."""
+    for (group_id,) in tx.rows(Q.groups_of, stream_id):
+        found = lock(tx, group_id)
+        if found is not None and found.kind == SHARED and _shared is not None:
+            _shared.on_delete(tx, found)
+        tx.outcome.moved.add(group_id)
 
 
 def delete_groups_of(tx: Transaction, stream_id: int, limit: int = 20) -> int:

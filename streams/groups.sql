@@ -15,7 +15,7 @@ FROM streams_consumergroup g JOIN streams_stream s ON s.id = g.stream_id WHERE g
 
 -- group (id): a group by id, for those who only look
 SELECT g.id, g.stream_id, s.name, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
-FROM streams_consumergroup g JOIN streams_stream s ON s.id = g.stream_id WHERE g.id = :id;
+FROM streams_consumergroup g JOIN streams_stream s ON s.id = g.stream_id WHERE g.id = :id AND s.deleted_at IS NULL;
 
 -- groups_by_name (stream, after, limit): a stream's groups, a page of them
 SELECT name FROM streams_consumergroup WHERE stream_id = :stream AND name > :after ORDER BY name LIMIT :limit;

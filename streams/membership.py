@@ -35,6 +35,7 @@ Holds = dict[int, Hold]  # by partition number
 class Holdings(NamedTuple):
     """All that a group's members have, as of one moment."""
 
+    stream_id: int
     generation: int
     members: dict[str, Holds]
     session_timeout: float
@@ -150,7 +151,7 @@ def holdings(reads: Reads, group_id: int) -> Holdings | None:
     for place in places(reads, group_id):
         if place.member in members:
             members[place.member][place.number] = _hold(place)
-    return Holdings(group.generation, members, group.session_timeout)
+    return Holdings(group.stream_id, group.generation, members, group.session_timeout)
 
 
 def _hold(place: Place) -> Hold:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from brokerweb.core.errors import Conflict, NotFound
 from brokerweb.delivery.stream_subscription import StreamSubscription
 from streams import membership
-from streams.definitions import Definition, Reads, load
+from streams.definitions import Definition, Reads, load_by_id
 from streams.membership import Change, Holdings, Holds
 
 if TYPE_CHECKING:
@@ -21,14 +21,17 @@ BEATS = 3  # within a session's time
 class GroupView(NamedTuple):
     """A group's holdings, and its stream's partitions, as of one moment."""
 
-    holdings: Holdings | None
+    holdings: Holdings
     stream: Definition
 
 
-def view(reads: Reads, stream: str, group_id: int) -> GroupView:
-    """Raises NotFound for a stream that is gone."""
+def view(reads: Reads, group_id: int) -> GroupView:
+    """Raises NotFound for a group that is gone, by itself or with its stream."""
     holdings = membership.holdings(reads, group_id)  # first: a partition that is held is then one of the stream's
-    return GroupView(holdings, load(reads, stream))
+    stream = None if holdings is None else load_by_id(reads, holdings.stream_id)
+    if holdings is None or stream is None:
+        raise NotFound("The group was deleted.")
+    return GroupView(holdings, stream)
 
 
 class GroupSubscription(StreamSubscription):
@@ -47,9 +50,6 @@ class GroupSubscription(StreamSubscription):
     def update(self, now: GroupView) -> None:
         """Take what the group's assignment says now."""
         holdings = now.holdings
-        if holdings is None:
-            self.ended(self, NotFound("The group was deleted."))
-            return
         if self.member not in holdings.members:
             self.ended(self, Conflict("This member is no longer one of the group's: it was silent for too long."))
             return

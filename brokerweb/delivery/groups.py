@@ -74,9 +74,8 @@ class Groups:
         members = self._members.get(group_id)
         if not members:
             return
-        stream = next(iter(members)).stream
         try:
-            now = await aread(view, stream, group_id)
+            now = await aread(view, group_id)
         except NotFound as error:
             for member in tuple(members):
                 member.ended(member, error)

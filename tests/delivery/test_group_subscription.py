@@ -7,11 +7,11 @@ import contextlib
 import pytest
 
 from brokerweb.core.clock import seconds
-from brokerweb.core.errors import Conflict
+from brokerweb.core.errors import Conflict, NotFound
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
 from brokerweb.storage.transaction import Transaction
-from streams import groups, membership, positions
+from streams import control, groups, membership, positions
 from streams.groups import find_group
 from streams.models import Member
 from tests.delivery.readers import Worker, append, declare, retain, turns
@@ -216,6 +216,21 @@ def test_a_grown_stream_is_shared_anew():
         await append("x", partition=2)
         await a.has(1)
         assert a.offsets(2) == [0]
+
+    play(scene)
+
+
+def test_a_deleted_stream_ends_the_members_of_its_groups_whatever_has_its_name_then():
+    async def scene(stage: Stage) -> None:
+        await declare(partitions=3)
+        await billing()
+        a = await Worker.join(stage, "a")
+        await a.reads(0, 1, 2)
+        await aperform(control.delete, "events")
+        await declare()
+        await soon(lambda: a.errors, "told")
+        assert isinstance(a.errors[0], NotFound)
+        assert not a.sub.open
 
     play(scene)
 

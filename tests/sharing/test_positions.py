@@ -162,8 +162,11 @@ def test_a_deleted_group_ends_and_leaves_no_row(share: Share):
 
 
 def test_a_deleted_stream_takes_its_shared_groups_along(share: Share):
-    share.lease(3)
+    queue = share.queue
+    [leased, *_] = share.lease(3)
     share.log.delete()
+    assert queue.pk in share.log.outcome.changed, "workers who wait are told, before a duty comes by"
+    assert share.ack(leased) == ["lease_lost"]
     while share.do(duties.sweep_deleted) or share.do(retirement.sweep_deleted):
         pass
 
