@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import groupby
 from typing import Any
 
 from brokerweb.core import events
@@ -206,10 +207,9 @@ class Hub:
                 tail.appended(first, records)
 
     def _extend(self, extended: list[tuple[str, int]]) -> None:
-        for receipt, until in extended:
-            subscription = self.holders.get(receipt)
-            if subscription is not None:
-                subscription.extend(receipt, until)
+        held = ((subscription, receipt, until) for receipt, until in extended if (subscription := self.holders.get(receipt)))
+        for (subscription, until), together in groupby(held, lambda extension: (extension[0], extension[2])):
+            subscription.extend([receipt for _, receipt, _ in together], until)
 
     def leases_ended(self, receipts: list[str]) -> None:
         """Leases of subscriptions here that are over without an outcome that said so."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from brokerweb.core import clock
+from brokerweb.delivery.deadlines import Deadlines
 from brokerweb.delivery.taker import Taker
 from queues import duties
 from queues.definitions import Definition
@@ -38,9 +38,9 @@ class Subscription(Taker):
         self.alone: str | None = None  # the receipt of a message that nothing may go beside
         self.draining = False
         self.congested = False
-        self._deadlines: deque[tuple[int, list[str]]] = deque()
-        self._later: dict[str, int] = {}  # extended: receipt -> deadline
+        self._deadlines = Deadlines(self.held)
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0  # when it goes off
         self.deliver: Deliver
         self.ended: Ended
 
@@ -66,9 +66,8 @@ class Subscription(Taker):
         self.held_bytes += size
         if messages[0].alone:
             self.alone = receipts[0]
-        self._deadlines.append((messages[0].lease_until, receipts))
-        if self._timer is None:
-            self._arm()
+        self._deadlines.add(receipts, messages[0].lease_until)
+        self._arm()
         self.review()
 
     def queue_deleted(self) -> None:
@@ -78,12 +77,9 @@ class Subscription(Taker):
         """These leases are over: settled by whomever, or past their deadline."""
         for receipt in receipts:
             self.held_bytes -= self.held.pop(receipt)
-            if self._later:
-                self._later.pop(receipt, None)
+        self._deadlines.forget(receipts)
         if self.alone is not None and self.alone not in self.held:
             self.alone = None
-        if not self.held:
-            self._deadlines.clear()
         self.hub.book.settle(self, len(receipts))
         self.review()
 
@@ -94,9 +90,8 @@ class Subscription(Taker):
         if withheld != self.withheld:
             self.hub.book.withhold(self, withheld)
 
-    def extend(self, receipt: str, until: int) -> None:
-        self._later[receipt] = until
-        self._deadlines.append((until, [receipt]))
+    def extend(self, receipts: Sequence[str], until: int) -> None:
+        self._deadlines.extend(receipts, until)
         self._arm()
 
     def stop(self) -> list[str]:
@@ -110,19 +105,17 @@ class Subscription(Taker):
     # Deadlines, by a local timer: one for the earliest
 
     def _arm(self) -> None:
+        first = self._deadlines.first
+        if first is None or not self.open or (self._timer is not None and self._timer_at <= first):
+            return
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-        if self._deadlines and self.open:
-            first = self._deadlines[0][0] if len(self._deadlines) == 1 else min(until for until, _ in self._deadlines)
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, (first - clock.now()) / clock.SECOND), self._expire)
+        self._timer_at = first
+        self._timer = asyncio.get_running_loop().call_later(max(0.0, (first - clock.now()) / clock.SECOND), self._expire)
 
     def _expire(self) -> None:
         self._timer = None
-        now = clock.now()
-        over = [r for until, receipts in self._deadlines if until <= now for r in receipts]
-        self._deadlines = deque((until, receipts) for until, receipts in self._deadlines if until > now)
-        ended = list(dict.fromkeys(r for r in over if r in self.held and self._later.get(r, 0) <= now))
+        ended = self._deadlines.over(clock.now())
         for receipt in ended:
             self.hub.holders.pop(receipt, None)
         if ended:

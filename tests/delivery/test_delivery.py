@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -131,6 +132,27 @@ def test_at_the_deadline_credit_comes_back_and_the_message_goes_first():
     play(scene)
 
 
+def test_leases_extended_in_one_commit_share_one_deadline():
+    async def scene(stage: Stage) -> None:
+        await stage.queue()
+        await stage.publish(*range(20))
+        client = await stage.client(prefetch=20)
+        await client.has(20)
+        said: list[int] = []
+        extend = client.sub.extend
+
+        def noted(receipts: Sequence[str], until: int) -> None:
+            said.append(len(receipts))
+            extend(receipts, until)
+
+        client.sub.extend = noted  # type: ignore[method-assign]
+        assert await client.settle("extend", *client.got, lease=60) == ["ok"] * 20
+        await soon(lambda: said)
+        assert said == [20]
+
+    play(scene)
+
+
 def test_an_extended_lease_keeps_its_credit_taken_until_its_new_deadline():
     async def scene(stage: Stage) -> None:
         await stage.queue()
@@ -139,8 +161,8 @@ def test_an_extended_lease_keeps_its_credit_taken_until_its_new_deadline():
         await client.has(1)
         assert await client.settle("extend", client.got[0], lease=0.6) == ["ok"]
         held = client.got[0]
-        await soon(lambda: client.sub._later)
-        until = client.sub._later[str(held.receipt)]
+        await soon(lambda: client.sub._deadlines._extended)
+        until = client.sub._deadlines._extended[str(held.receipt)]
         await client.has(2)
         assert client.got[1].lease_until - 200_000 >= until
 
