@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from brokerweb.core.errors import NotFound
+from brokerweb.core.errors import Conflict, NotFound
+from brokerweb.sharing import groups as sharing
 from brokerweb.storage.reading import read
 from brokerweb.storage.transaction import Transaction
 from queues import definitions
 from queues.models import Queue
-from streams import groups
 
 
 def queue_of(stream: str, group: str) -> Queue:
     """The queue of a shared group. Raises NotFound."""
-    queue_id = read(groups.find_group, stream, group).queue_id
-    queue = Queue.objects.filter(pk=queue_id, deleted_at=None).first() if queue_id else None
-    if queue is None:
-        raise NotFound(f"Group {group} is not shared, and has no dead letters.")
-    return queue
+    try:
+        return read(sharing.queue_of, stream, group)
+    except Conflict as error:
+        raise NotFound(error.detail) from error
 
 
 def on_queue(tx: Transaction, queue_id: int, verb: Callable[..., Any], *args: Any, **options: Any) -> Any:

@@ -70,7 +70,7 @@ def _source(tx: Transaction, name: str | int) -> Definition:
     """The queue of that name or id. Raises NotFound."""
     source = find(tx, name) if isinstance(name, str) else find_by_id(tx, name)
     if source is None:
-        raise NotFound("The queue was deleted.")
+        raise NotFound("The consumer group was deleted.")  # nothing else goes by the id of its queue
     return source
 
 

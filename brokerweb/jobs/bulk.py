@@ -8,6 +8,7 @@ from brokerweb.jobs import control
 from brokerweb.jobs.chunk import Chunk
 from brokerweb.jobs.control import NewJob
 from brokerweb.jobs.models import Job
+from brokerweb.sharing import groups as sharing
 from brokerweb.storage.reading import Reader, read
 from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import Transaction
@@ -15,6 +16,7 @@ from queues import browse, bulk, filters, selection
 from queues.bulk import Bounds
 from queues.definitions import find
 from queues.filters import MessageFilter
+from queues.models import Queue
 from queues.states import State
 
 LIMIT = 1_000  # messages that are taken inside the call
@@ -23,9 +25,10 @@ LIMIT = 1_000  # messages that are taken inside the call
 def start_purge(name: str, chosen: MessageFilter = filters.ALL, *, rate: float | None = None, by: str) -> int | Job:
     """Delete what the filter selects: how many that were, or the job that does it."""
     chosen = filters.for_purge(chosen)
-    if not decide(name, chosen, rate):
+    queue = browse.find(name)
+    if not _is_much(queue, chosen, rate):
         return bulk.purge_all(name, chosen)
-    job: Job = perform(create_purge, name, chosen, rate=rate, by=by, total=_count(name, chosen))
+    job: Job = perform(create_purge, name, chosen, rate=rate, by=by, total=_count(queue, chosen))
     return job
 
 
@@ -34,28 +37,39 @@ def start_redrive(
 ) -> int | Job:
     """Put dead messages back, into ``to`` or their own queue: how many that were, or the job that does it."""
     chosen = filters.for_redrive(chosen)
-    if not decide(name, chosen, rate):
+    queue = browse.find(name)
+    if not _is_much(queue, chosen, rate):
         return bulk.redrive_all(name, chosen, to=to)
-    job: Job = perform(create_redrive, name, chosen, to=to, rate=rate, by=by, total=_count(name, chosen))
+    job: Job = perform(create_redrive, name, chosen, to=to, rate=rate, by=by, total=_count(queue, chosen))
     return job
 
 
-def decide(name: str, chosen: MessageFilter, rate: float | None, limit: int = LIMIT) -> bool:
-    """Whether it is work for a job: a rate was asked for, or more match than ``limit``, or that cannot be told quickly."""
-    queue = browse.find(name)
-    return rate is not None or read(_exceeds, queue.pk, filters.ascending(chosen), limit)
+def start_group_redrive(
+    stream: str, group: str, chosen: MessageFilter = filters.ALL, *, rate: float | None = None, by: str
+) -> int | Job:
+    """Put dead records of a shared group back: how many that were, or the job that does it. Raises NotFound, Conflict."""
+    chosen, queue = filters.for_redrive(chosen), read(sharing.queue_of, stream, group)
+    if not _is_much(queue, chosen, rate):
+        return bulk.redrive_all(queue.pk, chosen)
+    job: Job = perform(create_group_redrive, stream, group, queue.pk, chosen, rate=rate, by=by, total=_count(queue, chosen))
+    return job
 
 
-def _exceeds(reader: Reader, queue_id: int, chosen: MessageFilter, limit: int) -> bool:
-    found = selection.find(reader.rows, queue_id, chosen, selection.whole(chosen), limit)
+def _is_much(queue: Queue, chosen: MessageFilter, rate: float | None) -> bool:
+    """Whether it is work for a job: a rate was asked for, or more match than ``LIMIT``, or that cannot be told quickly."""
+    return rate is not None or read(_exceeds, queue.pk, filters.ascending(chosen))
+
+
+def _exceeds(reader: Reader, queue_id: int, chosen: MessageFilter) -> bool:
+    found = selection.find(reader.rows, queue_id, chosen, selection.whole(chosen), LIMIT)
     return found.after is not None
 
 
-def _count(name: str, chosen: MessageFilter) -> int | None:
+def _count(queue: Queue, chosen: MessageFilter) -> int | None:
     """How many match, where indexes alone can tell."""
     if chosen.key is not None and chosen.ids is None:
         return None
-    return read(lambda reader: selection.summary(reader.rows, browse.find(name).pk, chosen)[0])
+    return read(lambda reader: selection.summary(reader.rows, queue.pk, chosen)[0])
 
 
 def create_purge(
@@ -86,6 +100,23 @@ def create_redrive(
     return control.create(tx, NewJob("redrive", f"queue:{name}", params, cursor, where, rate, total), by=by)
 
 
+def create_group_redrive(
+    tx: Transaction,
+    stream: str,
+    group: str,
+    queue_id: int,
+    chosen: MessageFilter,
+    *,
+    rate: float | None = None,
+    by: str,
+    total: int | None = None,
+) -> Job:
+    """A job on the stream that puts back dead records of one of its shared groups, whose queue goes by its id."""
+    params = {"filter": as_params(chosen), "group": group}
+    cursor = bulk.begin(tx, queue_id)._asdict() | {"queue": queue_id}
+    return control.create(tx, NewJob("redrive", f"stream:{stream}", params, cursor, None, rate, total), by=by)
+
+
 def as_params(chosen: MessageFilter) -> dict[str, Any]:
     """The filter as requests have it."""
     parts = {
@@ -98,22 +129,25 @@ def as_params(chosen: MessageFilter) -> dict[str, Any]:
 
 def purge_chunk(tx: Transaction, job: Job, limit: int) -> Chunk:
     """The next messages of a purge."""
-    bounds = Bounds(**job.cursor)
-    chunk = bulk.purge_chunk(tx, _name(job.target), filters.parse(job.params["filter"]), bounds, limit=limit)
-    return _progress(bounds, chunk)
+    chunk = bulk.purge_chunk(tx, _name(job.target), filters.parse(job.params["filter"]), _bounds(job), limit=limit)
+    return _progress(job, chunk)
 
 
 def redrive_chunk(tx: Transaction, job: Job, limit: int) -> Chunk:
     """The next messages of a redrive."""
-    bounds = Bounds(**job.cursor)
+    source = job.cursor.get("queue", _name(job.target))
     to = None if job.to is None else _name(job.to)
-    chunk = bulk.redrive_chunk(tx, _name(job.target), filters.parse(job.params["filter"]), bounds, to=to, limit=limit)
-    return _progress(bounds, chunk)
+    chunk = bulk.redrive_chunk(tx, source, filters.parse(job.params["filter"]), _bounds(job), to=to, limit=limit)
+    return _progress(job, chunk)
 
 
-def _progress(bounds: Bounds, chunk: bulk.Chunk) -> Chunk:
-    after = bounds.after if chunk.after is None else chunk.after
-    return Chunk(bounds._replace(after=after)._asdict(), chunk.affected, finished=chunk.after is None)
+def _bounds(job: Job) -> Bounds:
+    return Bounds(*(job.cursor[name] for name in Bounds._fields))
+
+
+def _progress(job: Job, chunk: bulk.Chunk) -> Chunk:
+    cursor = job.cursor if chunk.after is None else job.cursor | {"after": chunk.after}
+    return Chunk(cursor, chunk.affected, finished=chunk.after is None)
 
 
 def _name(destination: str) -> str:

@@ -74,9 +74,14 @@ def install() -> None:
     groups.install_shared(SharedGroups())
 
 
+def queue_of(reads: Reads, stream: str, group: str) -> Queue:
+    """The queue of a shared group, where what died waits. Raises NotFound, Conflict for a group of the other kind."""
+    return _queue_of(groups.find_group(reads, stream, group))
+
+
 def _queue_of(group: Group) -> Queue:
     if group.queue_id is None:
-        raise Conflict(f"Group {group.name} is not shared.")
+        raise Conflict(f"Group {group.name} is {group.kind}: no single record of it can be taken, or die.")
     return Queue.objects.get(pk=group.queue_id)
 
 

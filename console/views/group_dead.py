@@ -8,6 +8,8 @@ from django.http import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from brokerweb.jobs import bulk
+from brokerweb.jobs.models import Job
 from console import dead_letters, group_dead
 from console.confirm import confirmation
 from console.deeds import audited, deed, telling
@@ -19,7 +21,7 @@ from console.typed import crumbs_of
 from console.views.groups import target
 from console.views.messages import facts
 from console.views.records import attachment
-from queues import browse, bulk, control
+from queues import browse, control
 from queues.states import DEAD_REASONS
 
 
@@ -67,13 +69,14 @@ def requeue(request: SignedIn, name: str, group: str, message_id: int) -> HttpRe
 def redrive(request: SignedIn, name: str, group: str) -> HttpResponseBase:
     """First how many would be handed out again; then, posted, that."""
     request.principal.require("manage", "stream", name)
-    queue = group_dead.queue_of(name, group)
     if request.method != "POST":
         return _plan(request, name, group)
     with telling(request) as say:
         deed(request, "group.redrive", target(name, group)).record()
-        moved = bulk.redrive_all(queue.pk)
-        say(f"Redriven: {moved:,} record{'s' * (moved != 1)}.")
+        done = bulk.start_group_redrive(name, group, by=request.principal.name)
+        if isinstance(done, Job):
+            return redirect("console:job", done.pk)
+        say(f"Redriven: {done:,} record{'s' * (done != 1)}.")
     return redirect("console:group", name, group)
 
 
@@ -81,6 +84,8 @@ def _plan(request: SignedIn, name: str, group: str) -> HttpResponseBase:
     queue, place = group_dead.queue_of(name, group), reverse("console:group", args=[name, group])
     n = browse.counts([queue.pk])[queue.pk]["dead"]
     text = "Each is handed out again, with no failures, after what waits now. Nothing has been changed yet."
+    if n > bulk.LIMIT:
+        text += " More than a thousand: a job does it, with progress and a way to cancel."
     title, button = f"Redrive the dead letters of {group}", f"Redrive {n:,} record{'s' * (n != 1)}"
     crumbs = [*crumbs_of(name), (group, place)]
     marks: dict[str, Any] = {"crumbs": crumbs, "cancel": place, "mild": True, "nothing": not n, "button": button}

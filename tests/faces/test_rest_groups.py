@@ -135,6 +135,8 @@ def test_records_of_a_shared_group_are_leased_settled_and_die(rest: Rest, stream
     place = failed["partition"], failed["offset"]
     assert (dead["partition"], dead["offset"], dead["last_error"], dead["body"]) == (*place, "e", failed["body"])
     assert rest.call("POST", f"{shared}/redrive", {"dry_run": True})["matched"] == 1
+    job = rest.call("POST", f"{shared}/redrive", {"rate": 0.001, "filter": {"ids": []}})["job"]
+    assert (job["kind"], job["target"], job["params"]["group"]) == ("redrive", f"stream:{stream}", shared.rpartition("/")[2])
     assert rest.call("POST", f"{shared}/redrive") == {"affected": 1}
     (again,) = receive(rest, shared)
     assert (again["partition"], again["offset"], again["body"]) == (*place, failed["body"])

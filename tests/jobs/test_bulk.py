@@ -9,11 +9,17 @@ import pytest
 from brokerweb.core.errors import Conflict, Invalid, NotFound
 from brokerweb.jobs import bulk, chunks, control, duties
 from brokerweb.jobs.models import Job
+from brokerweb.sharing import feed
+from brokerweb.sharing import groups as sharing
+from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
+from queues import browse, engine, filters
 from queues import control as queues
-from queues import filters
-from queues.models import Message
-from tests.jobs.bench import Runner, shown
+from queues.leasing import Terms
+from queues.messages import Settle
+from queues.models import Message, Queue
+from streams import groups
+from tests.jobs.bench import Runner, append, declare_stream, shown
 from tests.queues.bench import Bench, Time
 
 
@@ -88,6 +94,40 @@ def test_each_chunk_is_a_commit_with_where_the_next_begins(runner: Runner) -> No
     assert (shown(job)["done"], bench.counts()) == (1000, {"ready": 200})
     runner.until_idle()
     assert (shown(job)["state"], shown(job)["done"], bench.counts()) == ("done", 1200, {})
+
+
+def dead_records(n: int) -> Queue:
+    """A stream of so many records, all of which died in its shared group; the group's queue."""
+    declare_stream()
+    append(*range(n))
+    perform(groups.declare_group, "log", "workers", {"kind": "shared", "start": "earliest"})
+    queue = read(sharing.queue_of, "log", "workers")
+    while leased := perform(feed.lease, queue.pk, 1000, Terms("tests")).messages:
+        perform(engine.settle, [Settle("dead", str(m.receipt)) for m in leased])
+    return queue
+
+
+def test_many_dead_records_of_a_shared_group_are_put_back_by_a_job(runner: Runner) -> None:
+    queue = dead_records(1200)
+    job = as_job(bulk.start_group_redrive("log", "workers", by="me"))
+    assert (job.target, job.params, job.total) == ("stream:log", {"filter": {"states": ["dead"]}, "group": "workers"}, 1200)
+    runner.rounds(1)
+    assert (shown(job)["done"], browse.counts([queue.pk])[queue.pk]["dead"]) == (500, 700)
+    runner.until_idle()
+    assert (shown(job)["state"], shown(job)["done"], browse.counts([queue.pk])[queue.pk]["ready"]) == ("done", 1200, 1200)
+    assert bulk.start_group_redrive("log", "workers", by="me") == 0
+
+
+def test_a_group_that_is_deleted_ends_its_redrive_and_one_of_that_name_is_not_touched(runner: Runner) -> None:
+    dead_records(10)
+    job = as_job(bulk.start_group_redrive("log", "workers", rate=4, by="me"))
+    runner.rounds(1)
+    perform(groups.delete_group, "log", "workers")
+    perform(groups.declare_group, "log", "workers", {"kind": "shared", "start": "earliest"})
+    runner.time.advance(10)
+    runner.until_idle()
+    assert (shown(job)["state"], shown(job)["done"]) == ("failed", 1)
+    assert shown(job)["error"] == "The consumer group was deleted."
 
 
 def test_a_crash_before_the_commit_repeats_the_chunk_and_nothing_else(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:

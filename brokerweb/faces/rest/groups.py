@@ -7,18 +7,18 @@ from typing import Any
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from brokerweb.core.errors import Conflict
-from brokerweb.faces.rest import paging, shapes, stream_shapes
+from brokerweb.faces.rest import job_shapes, paging, shapes, stream_shapes
 from brokerweb.faces.rest.base import ApiView, answer, no_content
-from brokerweb.faces.rest.messages import DRY_RUN, KEY, ORDER
+from brokerweb.faces.rest.messages import DRY_RUN, KEY, MANY, ORDER, started
 from brokerweb.faces.rest.operations import Operation, on_stream, operation
+from brokerweb.jobs import bulk
+from brokerweb.sharing import groups as sharing
 from brokerweb.storage.reading import read
-from queues import browse, bulk, filters
+from queues import browse, filters
 from queues.messages import parse_place
-from queues.models import Message, Queue
+from queues.models import Message
 from queues.represent import message_object
 from streams import group_objects, groups, positions
-from streams.group_settings import SHARED
 from streams.positions import Move
 
 
@@ -155,14 +155,6 @@ def _moved(moves: list[Move]) -> HttpResponse:
 # What died in a shared group
 
 
-def _queue(stream: str, group: str) -> Queue:
-    """The queue of a shared group. Raises NotFound, Conflict."""
-    found = read(groups.find_group, stream, group)
-    if found.kind != SHARED or found.queue_id is None:
-        raise Conflict(f"Group {group} is {found.kind}: no single record of it can die.")
-    return Queue.objects.get(pk=found.queue_id)
-
-
 def dead_object(message: Message) -> dict[str, Any]:
     """A dead record as browsing shows it, with its place in the stream."""
     place = parse_place(message.route)
@@ -188,7 +180,7 @@ class DeadView(ApiView):
     def get(self, request: Request, s: str, g: str) -> HttpResponse:
         query = self.query("key", "order", "limit", "after")
         chosen = filters.parse({"state": "dead", **{name: query[name] for name in ("key", "order") if name in query}})
-        page = browse.page(_queue(s, g), chosen, after=query.get("after"), limit=paging.limit(query))
+        page = browse.page(read(sharing.queue_of, s, g), chosen, after=query.get("after"), limit=paging.limit(query))
         return answer({"items": [dead_object(message) for message in page.items], "next": page.next})
 
 
@@ -200,19 +192,19 @@ class RedriveDeadView(ApiView):
             "redriveDeadRecords",
             on_stream("manage"),
             "Put dead records of a shared group back",
-            {200: (shapes.Affected, shapes.Preview)},
+            {200: (shapes.Affected, shapes.Preview), 202: job_shapes.JobAnswer},
             request=stream_shapes.RedriveDead,
             request_required=False,
             errors=("not_found", "conflict"),
-            description="The group hands them out again. " + DRY_RUN,
+            description="The group hands them out again. " + MANY,
             tag="groups",
         )
     )
     def post(self, request: Request, s: str, g: str) -> HttpResponse:
         asked = self.body(stream_shapes.RedriveDead, empty=b"{}")
         chosen = filters.parse(asked.filter, "/filter")
-        queue = _queue(s, g)
+        queue = read(sharing.queue_of, s, g)
         if asked.dry_run:
             return answer(browse.preview(queue, chosen, "redrive"))
         self.audited("group.redrive", f"stream:{s}/{g}", groups.find_group, s, g, detail={"filter": asked.filter})
-        return answer({"affected": bulk.redrive_all(queue.pk, chosen)})
+        return started(bulk.start_group_redrive(s, g, chosen, rate=asked.rate, by=self.principal.name))

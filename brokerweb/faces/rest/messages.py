@@ -28,7 +28,8 @@ STATE = Parameter("state", {"type": "string"}, "one state, or several with comma
 KEY = Parameter("key", {"type": "string"}, "only messages with this key")
 ORDER = Parameter("order", {"type": "string", "enum": ["asc", "desc"], "default": "asc"}, "by id: the oldest or the newest first")
 
-DRY_RUN = "With `dry_run` it says what it would touch, and touches nothing. Over 1,000, or with `rate`, it is a job (202)."
+DRY_RUN = "With `dry_run` it says what it would touch, and touches nothing."
+MANY = DRY_RUN + " Over 1,000, or with `rate`, it is a job (202)."
 
 
 def message_id(text: str) -> int:
@@ -170,7 +171,7 @@ class PurgeView(ApiView):
             request=shapes.PurgeRequest,
             request_required=False,
             errors=("not_found",),
-            description="Those ready, scheduled or blocked, unless `states` names others. " + DRY_RUN,
+            description="Those ready, scheduled or blocked, unless `states` names others. " + MANY,
         )
     )
     def post(self, request: Request, q: str) -> HttpResponse:
@@ -181,7 +182,7 @@ class PurgeView(ApiView):
         if asked.dry_run:
             return answer(browse.preview(browse.find(q), chosen, "purge"))
         self._record("queue.purge", q, asked.filter | ({"states": asked.states} if asked.states else {}))
-        return _started(bulk.start_purge(q, chosen, rate=asked.rate, by=self.principal.name))
+        return started(bulk.start_purge(q, chosen, rate=asked.rate, by=self.principal.name))
 
     def _record(self, action: str, q: str, chosen: dict[str, Any]) -> None:
         self.audited(action, f"queue:{q}", _must_exist, q, detail={"filter": chosen})
@@ -199,7 +200,7 @@ class RedriveView(PurgeView):
             request=shapes.RedriveRequest,
             request_required=False,
             errors=("not_found", "conflict"),
-            description="Ready at the end of their queue, or of `to`, on which it needs `publish`. " + DRY_RUN,
+            description="Ready at the end of their queue, or of `to`, on which it needs `publish`. " + MANY,
         )
     )
     def post(self, request: Request, q: str) -> HttpResponse:
@@ -211,7 +212,7 @@ class RedriveView(PurgeView):
         if asked.dry_run:
             return answer(browse.preview(browse.find(q), chosen, "redrive"))
         self._record("queue.redrive", q, asked.filter | ({"to": target} if target else {}))
-        return _started(bulk.start_redrive(q, chosen, to=target, rate=asked.rate, by=self.principal.name))
+        return started(bulk.start_redrive(q, chosen, to=target, rate=asked.rate, by=self.principal.name))
 
     def _target(self, to: str | None) -> str | None:
         if to is None:
@@ -221,7 +222,7 @@ class RedriveView(PurgeView):
         return check_name(name, "/to")
 
 
-def _started(outcome: int | Job) -> HttpResponse:
+def started(outcome: int | Job) -> HttpResponse:
     """How many messages a call touched, or the job that does it."""
     if isinstance(outcome, int):
         return answer({"affected": outcome})

@@ -6,7 +6,18 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from brokerweb.faces.rest.shapes import Backoff, BackoffSettings, Count, Counts, Delivered, Instant, LeaseSetting, Message, Name
+from brokerweb.faces.rest.shapes import (
+    Backoff,
+    BackoffSettings,
+    Count,
+    Counts,
+    Delivered,
+    Instant,
+    LeaseSetting,
+    Message,
+    Name,
+    Rate,
+)
 from brokerweb.faces.wire import Strict
 
 OffsetText = Annotated[str, Meta(pattern="^[0-9]{1,13}$")]
@@ -187,6 +198,7 @@ class RedriveDead(Strict):
 
     filter: dict[str, Any] = {}
     dry_run: bool = False
+    rate: Rate | None = None
 
 
 class DeliveredRecord(Delivered, kw_only=True):
