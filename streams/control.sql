@@ -63,11 +63,13 @@ SELECT id FROM streams_stream WHERE deleted_at IS NOT NULL ORDER BY id LIMIT 1;
 -- partition_ids (stream): its partitions
 SELECT id FROM streams_partition WHERE stream_id = :stream ORDER BY id;
 
--- forget_latest_of (partition): the partition is gone
-DELETE FROM streams_latestkey WHERE partition_id = :partition;
+-- forget_latest_of (partition, n): some of the keys of a partition that is gone
+DELETE FROM streams_latestkey WHERE partition_id = :partition AND "key" IN
+  (SELECT "key" FROM streams_latestkey WHERE partition_id = :partition LIMIT :n);
 
--- forget_stream_dedup (stream): the stream is gone
-DELETE FROM streams_streamdedup WHERE stream_id = :stream;
+-- forget_stream_dedup (stream, n): some of the dedup_ids of a stream that is gone
+DELETE FROM streams_streamdedup WHERE stream_id = :stream AND dedup_id IN
+  (SELECT dedup_id FROM streams_streamdedup WHERE stream_id = :stream LIMIT :n);
 
 -- remove_partitions (stream): the stream is gone
 DELETE FROM streams_partition WHERE stream_id = :stream;

@@ -30,12 +30,21 @@ def sweep_deleted(tx: Transaction, limit: int = LIMIT) -> int:
     if removed:
         return removed
     for (partition_id,) in tx.rows(C.partition_ids, stream_id):
-        first, beyond = partition_id << OFFSET_BITS, partition_id << OFFSET_BITS | MAX_OFFSET
-        oldest = tx.rows(C.oldest, first, beyond, limit)
-        if oldest:
-            return tx.change(C.remove_range, first, oldest[-1][0] + 1)
-        tx.change(C.forget_latest_of, partition_id)
-    for statement in (C.forget_stream_dedup, C.remove_partitions):
-        tx.change(statement, stream_id)
+        removed = _sweep_partition(tx, partition_id, limit)
+        if removed:
+            return removed
+    return tx.change(C.forget_stream_dedup, stream_id, limit) or _sweep_stream(tx, stream_id)
+
+
+def _sweep_partition(tx: Transaction, partition_id: int, limit: int) -> int:
+    first, beyond = partition_id << OFFSET_BITS, partition_id << OFFSET_BITS | MAX_OFFSET
+    oldest = tx.rows(C.oldest, first, beyond, limit)
+    if oldest:
+        return tx.change(C.remove_range, first, oldest[-1][0] + 1)
+    return tx.change(C.forget_latest_of, partition_id, limit)
+
+
+def _sweep_stream(tx: Transaction, stream_id: int) -> int:
+    tx.change(C.remove_partitions, stream_id)
     tx.outcome.stream_event(events.REMOVED, stream_id)
     return tx.change(C.remove_stream, stream_id)

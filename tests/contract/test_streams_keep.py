@@ -243,6 +243,23 @@ def test_the_sweep_leaves_no_row_and_touches_no_other_stream(log: Log, limit: in
     assert other.append("kept", dedup_id="d")[0].duplicate
 
 
+def test_a_turn_of_the_sweep_is_small_whatever_the_stream_remembers(log: Log):
+    def rows() -> int:
+        return Record.objects.count() + LatestKey.objects.count() + StreamDedup.objects.count()
+
+    log.declare(compact=True)
+    for n, key in enumerate("abcde"):
+        log.append(n, key=key, dedup_id=key)
+    log.compact()
+    log.delete()
+    left = rows()
+    while log.do(duties.sweep_deleted, 2):
+        before, left = left, rows()
+        assert before - left <= 2
+
+    assert left == 0
+
+
 def test_only_an_empty_stream_goes_if_it_must_be_empty(log: Log):
     log.append("x")
     with pytest.raises(Conflict):
