@@ -32,11 +32,12 @@ class Terms:
 
 @dataclass(slots=True)
 class Want:
-    """One who would take up to ``limit`` messages, and has ``unsettled`` already."""
+    """One who would take up to ``limit`` messages, of ``most_bytes`` in all or one larger, and has ``unsettled`` already."""
 
     limit: int
     terms: Terms
     unsettled: int = 0
+    most_bytes: int = ROUND_BYTES
 
 
 def lease(tx: Transaction, queue: str, limit: int, terms: Terms) -> Handout:
@@ -68,7 +69,7 @@ def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[
     source = _existing(tx, queue_id)
     if source.paused_at is not None:
         return [[] for _ in wants], Handout([], paused=True)
-    room = sum(want.limit for want in wants)
+    room, most_bytes = sum(want.limit for want in wants), round_bytes(wants)
     found: list[Leased] = []
     late: list[Leased] = []
     size, more, alone = 0, False, False
@@ -77,7 +78,7 @@ def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[
             alone = True
             continue
         size += len(message.body)
-        more = bool(found) and (len(found) == room or size > ROUND_BYTES)
+        more = bool(found) and (len(found) == room or size > most_bytes)
         if more:
             break
         found.append(message)
@@ -87,6 +88,11 @@ def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[
     for part, want in zip(parts, wants, strict=True):
         _hand_out(tx, source, part, want.terms)
     return parts, Handout([], more=_expire(tx, source, late) or more, alone=alone)
+
+
+def round_bytes(wants: Sequence[Want]) -> int:
+    """What a round hands out at most, so that it is not too much for any of them, whoever gets most of it."""
+    return min((want.most_bytes for want in wants), default=ROUND_BYTES)
 
 
 def lease_alone(tx: Transaction, queue_id: int, terms: Terms) -> Handout:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from brokerweb.core import events
@@ -137,7 +138,7 @@ def _store(tx: Transaction, target: Definition, messages: Sequence[NewMessage], 
     wanted = plan.state[overflow:].count(READY)
     takers = _takers(tx, target, wanted) if wanted else []
     if takers:
-        _assign(plan, messages, takers)
+        _assign(tx, plan, messages, takers)
     rows = _rows(tx, target, plan, messages, origin)
     freed: list[str | None] = []
     if takers:
@@ -181,16 +182,26 @@ def _takers(tx: Transaction, target: Definition, wanted: int) -> list[tuple[Any,
     return list(tx.handover.reserve(target.id, wanted)) if tx.memo[idle] else []
 
 
-def _assign(plan: _Plan, messages: Sequence[NewMessage], takers: list[tuple[Any, int]]) -> None:
-    """Give the takers their messages, in the queue's order."""
+def _assign(tx: Transaction, plan: _Plan, messages: Sequence[NewMessage], takers: list[tuple[Any, int]]) -> None:
+    """Give the takers their messages, in the queue's order; room that is not used is free again."""
     places = [i for i, state in enumerate(plan.state) if state == READY and i >= plan.overflow]
     room = sum(n for _, n in takers)
-    if room < len(places) or len(takers) > 1:
+    if room < len(places) or len(takers) > 1 or takers[0][0].most_bytes is not None:
         places.sort(key=lambda i: -messages[i].priority)
-    place = iter(places)
+    start = 0
     for taker, n in takers:
-        for _, i in zip(range(n), place, strict=False):
+        given = places[start : start + n]
+        if taker.most_bytes is not None:
+            given = given[: _fitting([len(messages[i].body) for i in given], taker.most_bytes)]
+            tx.handover.cancel([(taker, n - len(given))])  # type: ignore[union-attr]  # it has just been asked
+        start += len(given)
+        for i in given:
             plan.state[i], plan.taker[i] = LEASED, taker
+
+
+def _fitting(sizes: list[int], most: int) -> int:
+    """How many of the first go together; one that is larger goes by itself."""
+    return max(1, sum(total <= most for total in accumulate(sizes)))
 
 
 def _rows(

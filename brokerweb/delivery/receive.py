@@ -20,12 +20,18 @@ LOOKS = 10  # in a commit each, before a call waits
 
 
 class Receiver(Taker):
-    """A taker for one answer: whatever comes first is all it gets."""
+    """A taker for one answer: whatever comes first is all it gets.
+
+    It may come after the wait is over: then it was on its way already.
+    """
 
     def __init__(self, hub: Hub, queue_id: int, terms: engine.Terms, limit: int) -> None:
         super().__init__(queue_id, terms, limit)
-        self._hub = hub
-        self.answer: asyncio.Future[list[Leased]] = asyncio.get_running_loop().create_future()
+        self.most_bytes = ANSWER_BYTES
+        self.hub = hub
+        loop = asyncio.get_running_loop()
+        self.answer: asyncio.Future[list[Leased]] = loop.create_future()
+        self.dismissed: asyncio.Future[None] = loop.create_future()
 
     def take(self, n: int) -> None:
         super().take(n)
@@ -37,20 +43,18 @@ class Receiver(Taker):
             self.withheld = False
 
     def accept(self, messages: list[Leased]) -> None:
-        if self.answer.done() or not self.open:
+        if self.answer.done():
             self._release(messages)
-            return
-        fitting = _fitting(messages) if self.acknowledge else messages
-        self._release(messages[len(fitting) :])
-        self.answer.set_result(fitting)
+        else:
+            self.answer.set_result(messages)
 
     def queue_deleted(self) -> None:
         if not self.answer.done():
             self.answer.set_exception(NotFound(f"The {'queue' if self.stream_id is None else 'group'} was deleted."))
 
     def dismiss(self) -> None:
-        if not self.answer.done():
-            self.answer.set_result([])
+        if not self.dismissed.done():
+            self.dismissed.set_result(None)
 
     def abandon(self) -> None:
         """Nobody waits for the answer any more; what it holds is given back."""
@@ -60,17 +64,7 @@ class Receiver(Taker):
             self._release(self.answer.result())
 
     def _release(self, messages: list[Leased]) -> None:
-        self._hub.release([m.receipt for m in messages if m.receipt is not None])
-
-
-def _fitting(messages: list[Leased]) -> list[Leased]:
-    """The messages whose bodies one answer may carry."""
-    size = 0
-    for n, message in enumerate(messages):
-        size += len(message.body)
-        if n and size > ANSWER_BYTES:
-            return messages[:n]
-    return messages
+        self.hub.release([m.receipt for m in messages if m.receipt is not None])
 
 
 async def receive(
@@ -97,17 +91,12 @@ async def receive(
     definition, stream_id = await aperform(feed.source_of, queue)
     receiver = Receiver(current, definition.id, terms, limit)
     receiver.stream_id = stream_id
-    current.join(receiver)
     try:
-        messages = await _wait(receiver, wait, gone)
-    except asyncio.CancelledError:
+        await _wait(receiver, wait, gone)
+        return await _answer(receiver, queue, gone)
+    except BaseException:
         receiver.abandon()
         raise
-    finally:
-        current.leave(receiver)
-    if messages:
-        return Handout(messages)
-    return Handout([], paused=(await aperform(feed.source_of, queue))[0].paused_at is not None)
 
 
 async def _look(queue: str | int, limit: int, terms: engine.Terms) -> Handout:
@@ -133,16 +122,32 @@ def _give_back(look: asyncio.Future[Handout]) -> None:
         current.release([m.receipt for m in look.result().messages if m.receipt is not None])
 
 
-async def _wait(receiver: Receiver, wait: float, gone: asyncio.Event | None) -> list[Leased]:
-    """What the receiver got. Messages reserved for it in a transaction under way are released by ``accept``."""
+async def _wait(receiver: Receiver, wait: float, gone: asyncio.Event | None) -> None:
+    """Take part until there is an answer, or nobody who waits for one any more."""
+    ends: set[asyncio.Future[Any]] = {receiver.answer, receiver.dismissed}
     leaving = asyncio.ensure_future(gone.wait()) if gone is not None else None
-    ends: set[asyncio.Future[Any]] = {receiver.answer} if leaving is None else {receiver.answer, leaving}
+    if leaving is not None:
+        ends.add(leaving)
+    receiver.hub.join(receiver)
     try:
         await asyncio.wait(ends, timeout=wait, return_when="FIRST_COMPLETED")
     finally:
+        receiver.hub.leave(receiver)
         if leaving is not None:
             leaving.cancel()
+
+
+async def _answer(receiver: Receiver, queue: str | int, gone: asyncio.Event | None) -> Handout:
+    """What the receiver got. A transaction that was under way when the wait ended may have handed it something, which for an
+    ``ack: none`` is nowhere else any more: whether it did is known when a call behind that transaction is answered.
+    """
+    if gone is not None and gone.is_set():
+        receiver.abandon()
+        return Handout([])
+    paused = False
+    if not receiver.answer.done():
+        paused = (await aperform(feed.source_of, queue))[0].paused_at is not None
     if receiver.answer.done():
-        return receiver.answer.result()
-    receiver.answer.cancel()
-    return []
+        return Handout(receiver.answer.result())
+    receiver.abandon()
+    return Handout([], paused=paused)

@@ -14,7 +14,7 @@ from brokerweb.storage.transaction import Transaction
 from queues import counters, leasing, sequence
 from queues.definitions import Definition, find, find_by_id
 from queues.definitions import Q as QUEUES
-from queues.leasing import ANSWER_BYTES, ROUND_BYTES, Terms, Want
+from queues.leasing import ANSWER_BYTES, ROUND_BYTES, Terms, Want, round_bytes
 from queues.messages import Handout, Leased
 from queues.states import State
 from streams import reading
@@ -50,9 +50,15 @@ def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[
     source = find_by_id(tx, queue_id)
     if source is None or source.stream is None or rest.paused or rest.more:
         return parts, rest
-    left = [Want(want.limit - len(part), want.terms, want.unsettled + len(part)) for want, part in zip(wants, parts, strict=True)]
-    fed, more = _feed(tx, source, left, ROUND_BYTES)
+    left = [_left(want, part) for want, part in zip(wants, parts, strict=True)]
+    fed, more = _feed(tx, source, left, round_bytes(left))
     return [part + new for part, new in zip(parts, fed, strict=True)], rest._replace(more=more)
+
+
+def _left(want: Want, part: list[Leased]) -> Want:
+    """What somebody still wants who has been given that part: nothing, where that may be as much as one answer carries."""
+    limit = 0 if part and want.most_bytes < ROUND_BYTES else want.limit - len(part)
+    return Want(limit, want.terms, want.unsettled + len(part), want.most_bytes)
 
 
 def serve(tx: Transaction, queue_id: int) -> Handout:
@@ -64,7 +70,7 @@ def serve(tx: Transaction, queue_id: int) -> Handout:
     if tx.handover is None:
         return Handout([])
     reserved = list(tx.handover.reserve_all(queue_id))
-    wants = [Want(n, taker.terms, taker.unsettled - n) for taker, n in reserved]
+    wants = [Want(n, taker.terms, taker.unsettled - n, taker.most_bytes or ROUND_BYTES) for taker, n in reserved]
     try:
         parts, rest = lease_round(tx, queue_id, wants) if wants else ([], Handout([], more=True))
     except BaseException:

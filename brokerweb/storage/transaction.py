@@ -26,7 +26,8 @@ class HandOver(Protocol):
     """Who would take messages of a queue at once; asked inside the publishing transaction."""
 
     def reserve(self, queue_id: int, wanted: int) -> Sequence[Any]:
-        """(taker, room) pairs with room for up to ``wanted`` in all; a taker has ``lease``, ``holder``, ``acknowledge``."""
+        """(taker, room) pairs with room for up to ``wanted`` in all; a taker has ``lease``, ``holder``, ``acknowledge``,
+        ``most_bytes``."""
 
     def reserve_all(self, queue_id: int) -> Sequence[Any]:
         """All the room there is, as ``reserve`` has it."""

@@ -22,6 +22,7 @@ class Waiting:
     room: int
     lease: float | None = None
     acknowledge: bool = True
+    most_bytes: int | None = None
 
 
 class FakeHandOver:
