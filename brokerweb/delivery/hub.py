@@ -44,6 +44,7 @@ class Hub:
         self._dispatchers: dict[int, Dispatcher] = {}
         self._tails: dict[int, Tail] = {}
         self._watches: dict[Callable[[], None], int] = {}  # who follows a whole stream -> its id
+        self._tasks: set[asyncio.Task[None]] = set()
         self._fed: dict[int, set[int]] = {}  # stream id -> queues of its shared groups that have takers here
         self.groups = Groups()
         self._loop: asyncio.AbstractEventLoop
@@ -112,6 +113,22 @@ class Hub:
         if tail is None:
             tail = self._tails[partition_id] = Tail(partition_id)
         return tail
+
+    def look_at(self, tail: Tail) -> None:
+        """Find out what was appended before the tail was there, and after a follower read how far there is."""
+        if not tail.looked:
+            tail.looked = True
+            task = asyncio.get_running_loop().create_task(self._look_at(tail))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _look_at(self, tail: Tail) -> None:
+        while tail.followers:
+            try:
+                tail.known(await aread(end_of, tail.partition_id))
+                return
+            except BrokerError:
+                await asyncio.sleep(RETRY)
 
     def forget_tail(self, tail: Tail) -> None:
         if not tail.followers:

@@ -52,12 +52,13 @@ class StreamSubscription:
     # Partitions
 
     def follow(self, partition_id: int, number: int, following: int, end: int) -> None:
-        """Read a partition from ``following`` on; ``end`` is as it was read just now."""
+        """Read a partition from ``following`` on; ``end`` is as it was when the caller looked."""
         tail = self.hub.tail(partition_id)
         tail.followers.add(self)
         self.places[partition_id] = Place(number, tail, following)
         self._turn.append(partition_id)
         tail.known(end)
+        self.hub.look_at(tail)
         self.pump()
 
     def drop(self, partition_id: int) -> None:

@@ -25,6 +25,7 @@ class WholeStream(StreamSubscription):
         self._stream_id = found.id
         self._unwatch = self.hub.watch(found.id, self._look)
         self._follow_all(found, places)
+        self._look()  # once more: of what changed since ``found`` nobody was told
 
     def _follow_all(self, found: Definition, places: Mapping[int, int]) -> None:
         for partition in found.partitions:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 from brokerweb.core.errors import BrokerError, OffsetOutOfRange
 from brokerweb.delivery.group_subscription import GroupSubscription
 from brokerweb.delivery.stream_subscription import StreamSubscription
 from brokerweb.delivery.tail import Run
+from brokerweb.delivery.whole_stream import WholeStream
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
 from streams import control, duties, engine, membership, reading
@@ -53,11 +55,23 @@ class Reader:
         sub.ended = self._ended
 
     @classmethod
-    async def open(cls, stage: Stage, where: Any = "earliest", *, credit: int = 10_000, stream: str = "events") -> Reader:
-        reader = cls(stage, StreamSubscription(stage.hub, "1", stream, credit))
+    async def open(
+        cls,
+        stage: Stage,
+        where: Any = "earliest",
+        *,
+        credit: int = 10_000,
+        stream: str = "events",
+        meanwhile: Awaitable[Any] | None = None,
+    ) -> Reader:
+        """``meanwhile`` happens between the look for where to begin and the beginning."""
+        sub = WholeStream(stage.hub, "1", stream, credit)
+        reader = cls(stage, sub)
         found, places = await aread(reading.positions, stream, where)
-        for partition in found.partitions:
-            reader.sub.follow(partition.id, partition.number, places[partition.number], partition.end)
+        if meanwhile is not None:
+            await meanwhile
+            await stage.quiet()
+        sub.begin(found, places)
         return reader
 
     def _ended(self, sub: StreamSubscription, error: BrokerError) -> None:

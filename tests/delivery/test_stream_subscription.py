@@ -43,6 +43,38 @@ def test_from_latest_only_what_is_new_comes():
     play(scene)
 
 
+def test_what_is_appended_between_the_look_and_the_wait_comes():
+    async def scene(stage: Stage) -> None:
+        await declare()
+        await append(*range(5))
+        reader = await Reader.open(stage, "latest", meanwhile=append("new"))
+        await reader.has(1)
+        assert reader.offsets() == [5]
+
+    play(scene)
+
+
+def test_a_stream_that_grows_between_the_look_and_the_wait_is_read_whole():
+    async def scene(stage: Stage) -> None:
+        await declare()
+        reader = await Reader.open(stage, meanwhile=declare(partitions=2))
+        await append("x", partition=1)
+        await reader.has(1)
+        assert reader.offsets(1) == [0]
+
+    play(scene)
+
+
+def test_a_stream_that_is_deleted_between_the_look_and_the_wait_is_no_longer_read():
+    async def scene(stage: Stage) -> None:
+        await declare()
+        reader = await Reader.open(stage, meanwhile=aperform(control.delete, "events"))
+        await soon(lambda: reader.errors, "an error")
+        assert [error.code for error in reader.errors] == ["not_found"]
+
+    play(scene)
+
+
 def test_the_same_run_goes_to_every_live_subscriber():
     async def scene(stage: Stage) -> None:
         await declare()
