@@ -55,8 +55,9 @@ class Hub:
         self._unlisten = events.listen(self._committed)
 
     def drain(self) -> None:
-        """Hand out nothing any more; long polls are answered."""
+        """Hand out nothing any more, what is published meanwhile neither; long polls are answered."""
         self.stopping = True
+        self.book.close()
         for queue_id in self.book.queues():
             for taker in self.book.of(queue_id):
                 taker.dismiss()

@@ -45,14 +45,14 @@ class Subscription(Taker):
         self.ended: Ended
 
     def accept(self, messages: list[Leased]) -> None:
-        if not self.open:
-            self.hub.release([m.receipt for m in messages if m.receipt is not None])
-            return
-        if self.acknowledge:
+        if not self.acknowledge:
+            self.hub.book.spend(self, len(messages))
+        elif self.open:
             self._hold(messages)
         else:
-            self.hub.book.spend(self, len(messages))
-        self.deliver(self, messages)
+            self.hub.release([str(m.receipt) for m in messages])
+            return
+        self.deliver(self, messages)  # also of one that has ended, where they are nowhere else any more
 
     def _hold(self, messages: list[Leased]) -> None:
         held, holders, receipts = self.held, self.hub.holders, []

@@ -70,6 +70,7 @@ class Book:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._takers: dict[int, list[Taker]] = {}
+        self._closed = False
 
     def add(self, taker: Taker) -> None:
         with self._lock:
@@ -84,6 +85,11 @@ class Book:
             if not takers:
                 self._takers.pop(taker.queue_id, None)
 
+    def close(self) -> None:
+        """Nobody has room any more."""
+        with self._lock:
+            self._closed = True
+
     def of(self, queue_id: int) -> list[Taker]:
         with self._lock:
             return list(self._takers.get(queue_id, ()))
@@ -95,7 +101,7 @@ class Book:
     def reserve(self, queue_id: int, wanted: int) -> list[tuple[Taker, int]]:
         """Room for up to ``wanted`` messages, taken from its owners: give back what is not used."""
         with self._lock:
-            takers = [(t, room) for t in self._takers.get(queue_id, ()) if (room := t.room()) > 0]
+            takers = self._roomy(queue_id)
             if not takers:
                 return []
             shares = allot(wanted, [(t.unsettled, room) for t, room in takers])
@@ -107,10 +113,14 @@ class Book:
     def reserve_all(self, queue_id: int) -> list[tuple[Taker, int]]:
         """All the room there is, for a look at what is ready."""
         with self._lock:
-            reserved = [(t, room) for t in self._takers.get(queue_id, ()) if (room := t.room()) > 0]
+            reserved = self._roomy(queue_id)
             for taker, n in reserved:
                 taker.take(n)
             return reserved
+
+    def _roomy(self, queue_id: int) -> list[tuple[Taker, int]]:
+        """Those with room, and how much. The lock is held."""
+        return [] if self._closed else [(t, room) for t in self._takers.get(queue_id, ()) if (room := t.room()) > 0]
 
     def has_room(self, queue_id: int) -> bool:
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -34,6 +35,40 @@ async def soon(predicate: Callable[[], Any], why: str = "") -> Any:
         assert time.monotonic() < deadline, f"not within {WITHIN} s: {why}"
         await asyncio.sleep(0.002)
     return answer
+
+
+class Held:
+    """The committer stands still until let go."""
+
+    def __init__(self) -> None:
+        self.inside, self.go_on = threading.Event(), threading.Event()
+
+    def verb(self, tx: Any) -> None:
+        self.inside.set()
+        assert self.go_on.wait(20)
+
+
+async def hold() -> tuple[Held, asyncio.Future[None]]:
+    held = Held()
+    future = asyncio.ensure_future(aperform(held.verb))
+    await soon(held.inside.is_set)
+    return held, future
+
+
+async def uncommitted(call: Coroutine[Any, Any, Any]) -> tuple[asyncio.Future[Any], threading.Event]:
+    """A call that has done its work in a transaction, which is committed when the event is set."""
+    before, gathering = await hold()
+    answer, behind = asyncio.ensure_future(call), Held()
+    await asyncio.sleep(0)
+    commit = asyncio.ensure_future(aperform(behind.verb))
+    await asyncio.sleep(0)
+    before.go_on.set()
+    await soon(behind.inside.is_set)
+    return asyncio.ensure_future(_answer_of(answer, gathering, commit)), behind.go_on
+
+
+async def _answer_of(answer: asyncio.Future[Any], *others: asyncio.Future[Any]) -> Any:
+    return (await asyncio.gather(answer, *others))[0]
 
 
 class Client:

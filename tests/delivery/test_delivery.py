@@ -13,7 +13,7 @@ from brokerweb.delivery import dispatcher
 from brokerweb.delivery import hub as hub_module
 from brokerweb.storage.run import aperform
 from queues import control, duties
-from tests.delivery.stage import Client, Stage, play, soon
+from tests.delivery.stage import Client, Stage, play, soon, uncommitted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -165,6 +165,38 @@ def test_an_extended_lease_keeps_its_credit_taken_until_its_new_deadline():
         until = client.sub._deadlines._extended[str(held.receipt)]
         await client.has(2)
         assert client.got[1].lease_until - 200_000 >= until
+
+    play(scene)
+
+
+@pytest.mark.parametrize("acknowledge", [True, False])
+def test_a_message_on_its_way_to_a_subscription_that_is_cancelled_is_not_lost(acknowledge: bool):
+    async def scene(stage: Stage) -> None:
+        await stage.queue()
+        client = await stage.client(acknowledge=acknowledge)
+        await stage.waits()
+        publishing, commit = await uncommitted(stage.publish("a"))
+        client.connection.cancel("1", release=True)
+        commit.set()
+        await publishing
+        if acknowledge:
+            await stage.counts_are(ready=1)
+        else:
+            await client.has(1)
+            assert await stage.counts() == {}
+
+    play(scene)
+
+
+def test_a_node_that_drains_hands_nothing_over():
+    async def scene(stage: Stage) -> None:
+        await stage.queue()
+        client = await stage.client(acknowledge=False)
+        await stage.waits()
+        stage.hub.drain()
+        await stage.publish("a")
+        await stage.quiet()
+        assert (client.got, await stage.counts()) == ([], {"ready": 1})
 
     play(scene)
 

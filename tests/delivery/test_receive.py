@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from brokerweb.core.errors import NotFound
 from brokerweb.storage.run import aperform
 from queues import control
-from tests.delivery.stage import Stage, play, soon
+from tests.delivery.stage import Stage, hold, play, soon, uncommitted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -121,29 +120,11 @@ def test_whoever_leaves_while_waiting_gets_nothing():
     play(scene)
 
 
-class Held:
-    """The committer stands still until let go."""
-
-    def __init__(self) -> None:
-        self.inside, self.go_on = threading.Event(), threading.Event()
-
-    def verb(self, tx: Any) -> None:
-        self.inside.set()
-        assert self.go_on.wait(20)
-
-
-async def hold(stage: Stage) -> tuple[Held, asyncio.Future[None]]:
-    held = Held()
-    future = asyncio.ensure_future(aperform(held.verb))
-    await soon(held.inside.is_set)
-    return held, future
-
-
 def test_a_caller_that_goes_away_during_the_look_leaves_nothing_leased():
     async def scene(stage: Stage) -> None:
         await stage.queue()
         await stage.publish(1)
-        held, future = await hold(stage)
+        held, future = await hold()
         poll = stage.poll()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -165,7 +146,7 @@ def test_a_message_handed_over_to_somebody_just_gone_is_given_back(how: str):
         gone = asyncio.Event()
         poll = stage.poll(gone=gone, wait=20)
         await stage.waits()
-        held, future = await hold(stage)
+        held, future = await hold()
         publishing = asyncio.ensure_future(stage.publish(1))
         await asyncio.sleep(0)
         if how == "cancelled":
@@ -187,17 +168,11 @@ def test_a_message_on_its_way_when_the_wait_ends_is_the_answer(acknowledge: bool
         poll = stage.poll(acknowledge=acknowledge)
         await stage.waits()
         [receiver] = stage.hub.book.of(queue)
-        before, gathering = await hold(stage)
-        publishing, behind = asyncio.ensure_future(stage.publish(1)), Held()
-        await asyncio.sleep(0)
-        committing = asyncio.ensure_future(aperform(behind.verb))
-        await asyncio.sleep(0)
-        before.go_on.set()
-        await soon(behind.inside.is_set)  # the message is the receiver's by now, but for the commit
+        publishing, commit = await uncommitted(stage.publish(1))
         receiver.dismiss()
         await soon(lambda: not stage.hub.book.queues())
-        behind.go_on.set()
-        await asyncio.gather(gathering, publishing, committing)
+        commit.set()
+        await publishing
         assert [message.body for message in (await poll).messages] == [b"1"]
         assert await stage.counts() == ({"leased": 1} if acknowledge else {})
 

@@ -42,6 +42,11 @@ class Outbox:
     def closing(self) -> bool:
         return self._close is not None
 
+    @property
+    def crowded(self) -> bool:
+        """Whether nothing more is to be leased for this socket."""
+        return self._crowded
+
     def frame(self, text: str) -> None:
         if self._close is None:
             self._waiting.append(text)
@@ -62,10 +67,11 @@ class Outbox:
         self._grow(run.size)
 
     def close(self, code: int, reason: str) -> None:
-        """Send what waits, then close. The first word counts."""
+        """Send what waits, then close. The first word counts. Nothing is leased any more for a socket that would not get it."""
         if self._close is None:
             self._close = code, reason
             self._filled.set()
+            self._crowd(True)
 
     async def run(self) -> None:
         """Write until closed. Raises whatever the server says of a connection that is gone."""
@@ -116,15 +122,18 @@ class Outbox:
     def _grow(self, n: int) -> None:
         self._bytes += n
         self._filled.set()
-        if not self._crowded and self._bytes > CROWDED_BYTES:
-            self._crowded = True
-            self._tell_crowded(True)
+        if self._bytes > CROWDED_BYTES:
+            self._crowd(True)
 
     def _shrink(self, n: int) -> None:
         self._bytes -= n
-        if self._crowded and self._bytes < CROWDED_BYTES // 2:
-            self._crowded = False
-            self._tell_crowded(False)
+        if self._bytes < CROWDED_BYTES // 2 and not self.closing:
+            self._crowd(False)
+
+    def _crowd(self, crowded: bool) -> None:
+        if crowded != self._crowded:
+            self._crowded = crowded
+            self._tell_crowded(crowded)
 
 
 def _records_frame(sub: str, run: Run) -> str:

@@ -233,6 +233,8 @@ class Session:
         """The client knows of the subscription before anything comes of it."""
         sub = subscription.sub
         subscription.deliver, subscription.ended = self._deliver, self._over
+        subscription.congested = self.outbox.crowded
+        subscription.review()
         self.outbox.frame(f'{{"op":"ok","id":{_encode(id).decode()},"sub":{_encode(sub).decode()}}}')
         self.connection.add(subscription)
 

@@ -1,0 +1,49 @@
+"""What waits to be sent to one socket: when nothing more is to be leased for it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from brokerweb.faces.websocket.outbox import CROWDED_BYTES, Outbox
+
+
+def test_from_its_close_on_nothing_is_leased_for_a_socket():
+    sent: list[dict[str, Any]] = []
+    told: list[bool] = []
+
+    async def send(event: dict[str, Any]) -> None:
+        sent.append(event)
+
+    async def scene() -> None:
+        outbox = Outbox(send, told.append)
+        outbox.frame("x" * (CROWDED_BYTES + 1))
+        outbox.frame("bye")
+        outbox.close(4009, "closed by an operator")
+        outbox.close(1001, "too late")
+        await outbox.run()
+        assert outbox.crowded
+
+    asyncio.run(scene())
+    assert told == [True]
+    assert [event.get("code") for event in sent] == [None, None, 4009]
+
+
+def test_a_socket_is_crowded_until_half_of_it_is_sent():
+    told: list[bool] = []
+
+    async def scene() -> None:
+        sent = asyncio.Event()
+
+        async def send(event: dict[str, Any]) -> None:
+            sent.set()
+
+        outbox = Outbox(send, told.append)
+        outbox.frame("x" * (CROWDED_BYTES + 1))
+        assert told == [True]
+        writing = asyncio.ensure_future(outbox.run())
+        await sent.wait()
+        assert told == [True, False]
+        writing.cancel()
+
+    asyncio.run(scene())
