@@ -45,18 +45,17 @@ class Connection:
         self.subscriptions[subscription.sub] = subscription
         self.hub.join(subscription)
 
-    def cancel(self, sub: str, *, release: bool) -> Subscription | None:
-        """End one subscription; its messages go back, or stay with the connection."""
+    def cancel(self, sub: str, *, release: bool, done: Callable[[], None] = lambda: None) -> Subscription | None:
+        """End one subscription; its messages go back, which ``done`` is told when they have, or stay with the connection."""
         subscription = self.subscriptions.pop(sub, None)
         if subscription is None:
             return None
         held = subscription.stop()
         self.hub.leave(subscription)
-        if release:
-            self.hub.release(held)
-        elif held:
+        if held and not release:
             self.cancelled.append(subscription)
         self.cancelled = [s for s in self.cancelled if s.held]
+        self.hub.release(held if release else [], done)
         return subscription
 
     def end_stream(self, stream: StreamSubscription, *, clean: bool) -> None:

@@ -167,29 +167,42 @@ class Hub:
         with suppress(BrokerError):
             self.start(verb, args, lambda _: None)
 
-    def release(self, receipts: list[str]) -> None:
-        """Give messages back that nobody will handle."""
-        self.settle_all([Settle("release", receipt) for receipt in receipts])
+    def release(self, receipts: list[str], done: Callable[[], None] = lambda: None) -> None:
+        """Give messages back that nobody will handle; ``done`` is told when they are."""
+        self.settle_all([Settle("release", receipt) for receipt in receipts], done)
 
     def lose(self, receipts: list[str]) -> None:
         """Their consumer was lost: a failure each."""
         self.settle_all([Settle("lose", receipt) for receipt in receipts])
 
-    def settle_all(self, settles: list[Settle]) -> None:
-        """Settle by the broker itself, in bounded steps, and again until the store takes it."""
-        for i in range(0, len(settles), RECEIPTS_AT_ONCE):
-            self._settle_some(settles[i : i + RECEIPTS_AT_ONCE])
+    def settle_all(self, settles: list[Settle], done: Callable[[], None] = lambda: None) -> None:
+        """Settle by the broker itself, in bounded steps, and again until the store takes it; ``done`` is told then."""
+        parts = [settles[i : i + RECEIPTS_AT_ONCE] for i in range(0, len(settles), RECEIPTS_AT_ONCE)]
+        left = len(parts)
 
-    def _settle_some(self, some: list[Settle]) -> None:
+        def settled() -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                done()
+
+        for part in parts:
+            self._settle_some(part, settled)
+        if not parts:
+            done()
+
+    def _settle_some(self, some: list[Settle], settled: Callable[[], None]) -> None:
         def done(call: Call) -> None:
             if call.error is not None and call.error.retryable:
-                self._loop.call_later(RETRY, self._settle_some, some)
+                self._loop.call_later(RETRY, self._settle_some, some, settled)
+            else:
+                settled()
 
         try:
             self.start(engine.settle, (some,), done)
         except BrokerError:
             if not self.stopping:
-                self._loop.call_later(RETRY, self._settle_some, some)
+                self._loop.call_later(RETRY, self._settle_some, some, settled)
 
     # Outcomes
 

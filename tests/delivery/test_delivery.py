@@ -13,7 +13,7 @@ from brokerweb.delivery import dispatcher
 from brokerweb.delivery import hub as hub_module
 from brokerweb.storage.run import aperform
 from queues import control, duties
-from tests.delivery.stage import Client, Stage, play, soon, uncommitted
+from tests.delivery.stage import Client, Stage, hold, play, soon, uncommitted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -165,6 +165,25 @@ def test_an_extended_lease_keeps_its_credit_taken_until_its_new_deadline():
         until = client.sub._deadlines._extended[str(held.receipt)]
         await client.has(2)
         assert client.got[1].lease_until - 200_000 >= until
+
+    play(scene)
+
+
+@pytest.mark.parametrize("release", [True, False])
+def test_a_cancelled_subscription_says_when_its_messages_are_given_back(release: bool):
+    async def scene(stage: Stage) -> None:
+        await stage.queue()
+        await stage.publish(*range(hub_module.RECEIPTS_AT_ONCE + 1))
+        client = await stage.client(prefetch=hub_module.RECEIPTS_AT_ONCE + 1)
+        held = len(await client.has(hub_module.RECEIPTS_AT_ONCE + 1))
+        standing, future = await hold()
+        done: list[bool] = []
+        client.connection.cancel("1", release=release, done=lambda: done.append(True))
+        assert bool(done) is not release
+        standing.go_on.set()
+        await future
+        await soon(lambda: done)
+        assert (done, await stage.counts()) == ([True], {"ready" if release else "leased": held})
 
     play(scene)
 

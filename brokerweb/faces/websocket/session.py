@@ -265,9 +265,9 @@ class Session:
         stream = self.connection.streams.pop(command.sub, None)
         if stream is not None:
             self.connection.end_stream(stream, clean=True)
-        elif self.connection.cancel(command.sub, release=command.release) is None:
+            self.ok(command.id)
+        elif self.connection.cancel(command.sub, release=command.release, done=lambda: self.ok(command.id)) is None:
             raise NotFound(f"There is no subscription {command.sub}.")
-        self.ok(command.id)
 
     def crowded(self, crowded: bool) -> None:
         """The client reads slower than it is served: nothing more is leased for it meanwhile."""
