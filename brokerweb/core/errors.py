@@ -50,6 +50,10 @@ class Invalid(BrokerError):
 
     code, http_status = "invalid", 400
 
+    def __init__(self, detail: str | None = None, **extra: Any) -> None:
+        super().__init__(detail, **extra)
+        self.extra.setdefault("errors", [{"pointer": "", "detail": self.detail}])  # the whole of it, where no place is named
+
     @classmethod
     def at(cls, pointer: str, detail: str) -> Invalid:
         """An error in one place of the request; ``pointer`` is a JSON Pointer (RFC 6901)."""

@@ -20,7 +20,7 @@ class Query:
         try:
             pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=100)
         except ValueError:
-            raise Invalid("the query is no list of parameters in UTF-8", errors=[]) from None
+            raise Invalid("the query is no list of parameters in UTF-8") from None
         for name, value in pairs:
             if name not in allowed:
                 raise Invalid.at(f"/{escape_pointer(name[:100])}", "unknown parameter")

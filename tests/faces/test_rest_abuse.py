@@ -87,6 +87,7 @@ def test_methods_are_not_overridden(either: Server, honest: Rest, header: str) -
 def test_a_foreign_host_is_a_problem_not_a_page(either: Server, honest: Rest) -> None:
     answer = httpx.get(f"{either.url}/api/v1/queues", headers=AUTHORIZED | {"Host": "evil.example"})
     assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+    assert [error["pointer"] for error in answer.json()["errors"]] == [""]
 
 
 def test_many_keys_and_deep_json_are_answered_quickly(either: Server, honest: Rest) -> None:

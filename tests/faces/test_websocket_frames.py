@@ -139,7 +139,8 @@ def test_bad_frames_get_an_error_and_the_tenth_in_a_row_ends_the_socket(socket: 
     for frame in BAD[:9]:
         assert said(socket, frame)["code"] == "invalid", frame
     socket.connection.send(BAD[9])
-    assert [frame["code"] for frame in socket.until_closed(10)] == ["invalid"]
+    [binary] = socket.until_closed(10)
+    assert (binary["code"], binary["errors"]) == ("invalid", [{"pointer": "", "detail": "frames are JSON text"}])
     assert socket.close_code == 4008
 
 
