@@ -6,7 +6,6 @@ with their dedup_id, come back with old receipts, and find their messages again.
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from tests.crash import books
 from tests.crash.actors import Actor, RestConsumer, RestProducer, SocketConsumer, SocketProducer
 from tests.crash.checkers import complaints
+from tests.crash.dose import pause
 from tests.crash.history import Dead, History
 from tests.eventually import eventually
 from tests.powerfail.shim import Disk
@@ -27,19 +27,6 @@ QUEUES: dict[str, dict[str, object]] = {
     "poison": {"lease": 2, "max_failures": 3, "backoff": {"initial": 0.05, "max": 0.5}},
     "once": {"lease": 2},
 }
-
-
-def rounds(quick: int, full: int) -> int:
-    """How many rounds a fault gets: ``quick`` in the test command, ``full`` by ``make crash``.
-
-    BROKERWEB_CRASH_ROUNDS says how many of 60; 60 is the full run, 20 a third of each fault's full count.
-    """
-    return max(quick, round(full * int(os.environ.get("BROKERWEB_CRASH_ROUNDS", 0)) / 60))
-
-
-def seed() -> int:
-    """The seed of this run; BROKERWEB_CRASH_SEED repeats one."""
-    return int(os.environ.get("BROKERWEB_CRASH_SEED", random.randrange(1_000_000)))
 
 
 class Campaign:
@@ -84,11 +71,11 @@ class Campaign:
         for actor in self.actors:
             actor.start()
 
-    def traffic(self, least: int = 100, *, seconds: float = 0.5) -> None:
+    def traffic(self, least: int = 100) -> None:
         """Let ``least`` more messages be delivered, then a random moment pass: faults must not find a pattern."""
-        before, end = len(self.history.deliveries), time.monotonic() + self.dice.uniform(0, seconds)
+        before, end = len(self.history.deliveries), time.monotonic() + pause(self.dice)
         eventually(lambda: len(self.history.deliveries) >= before + least, 30, why=f"traffic\n{self.server.log_tail()}")
-        eventually(lambda: time.monotonic() >= end, seconds + 1)
+        eventually(lambda: time.monotonic() >= end, 30)
 
     # --- faults ---
 

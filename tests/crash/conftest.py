@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.campaign import Campaign, seed
+from tests.crash.campaign import Campaign
+from tests.crash.dose import seed
 from tests.powerfail.fixtures import powerfail_library
 from tests.powerfail.shim import Disk
 from tests.server import Server

@@ -10,6 +10,7 @@ from typing import Any
 from tests.clients import Json, Rest
 from tests.crash import books
 from tests.crash.actors import Actor
+from tests.crash.dose import pause
 from tests.crash.stream_actors import Appender, Follower, Member, Piper, Watcher, Worker
 from tests.crash.stream_books import stream_wrongs
 from tests.crash.stream_history import Seen, StreamHistory, digest, stream_complaints
@@ -75,12 +76,12 @@ class StreamCampaign:
         for actor in self.actors:
             actor.start()
 
-    def traffic(self, least: int = 60, *, seconds: float = 0.5) -> None:
+    def traffic(self, least: int = 60) -> None:
         """Let ``least`` more records be seen and some appends be confirmed; begin a replay; then a random moment passes."""
-        before, end = len(self.history.seen), time.monotonic() + self.dice.uniform(0, seconds)
+        before, end = len(self.history.seen), time.monotonic() + pause(self.dice)
         eventually(lambda: len(self.history.seen) >= before + least, 30, why=f"traffic\n{self.server.log_tail()}")
         self.replay()
-        eventually(lambda: time.monotonic() >= end, seconds + 1)
+        eventually(lambda: time.monotonic() >= end, 30)
 
     def replay(self) -> None:
         queue = f"copies-{len(self.replays)}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.crash.campaign import Campaign, rounds
+from tests.crash.campaign import Campaign
+from tests.crash.dose import rounds
 from tests.powerfail.shim import WALL_OFFSET_S, Disk
 
 HOUR, DAY = 3600, 86_400

@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 
 from tests.clients import Rest
-from tests.crash.campaign import rounds, seed
+from tests.crash.dose import rounds, seed
 from tests.eventually import eventually
 from tests.server import TOKEN, Server
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.crash import books
-from tests.crash.campaign import Campaign, rounds
+from tests.crash.campaign import Campaign
+from tests.crash.dose import rounds
 from tests.powerfail.shim import Disk
 from tests.server import Server
 

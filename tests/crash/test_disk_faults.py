@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from tests.clients import Refused, Rest
-from tests.crash.campaign import Campaign, rounds
+from tests.crash.campaign import Campaign
+from tests.crash.dose import rounds
 from tests.eventually import eventually
 from tests.powerfail.shim import FSYNC_ERRNO, SPARE_LOG, WRITE_ERRNO, Disk
 from tests.server import Server

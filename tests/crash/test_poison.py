@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.clients import Json, Rest
 from tests.crash import books
-from tests.crash.campaign import rounds
+from tests.crash.dose import rounds
 from tests.eventually import eventually
 from tests.server import Server
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from tests.clients import Json, Socket
-from tests.crash.campaign import Campaign, rounds
+from tests.crash.campaign import Campaign
+from tests.crash.dose import rounds
 from tests.eventually import eventually
 from tests.server import Server
 

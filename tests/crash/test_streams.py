@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.crash.campaign import rounds, seed
+from tests.crash.dose import rounds, seed
 from tests.crash.stream_campaign import StreamCampaign
 from tests.powerfail.shim import Disk
 from tests.server import Server

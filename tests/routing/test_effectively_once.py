@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.crash.campaign import rounds, seed
+from tests.crash.dose import rounds, seed
 from tests.eventually import eventually
 from tests.server import ROOT, TOKEN, Server
 
