@@ -21,9 +21,10 @@ from brokerweb.jobs import duties as job_duties
 from brokerweb.jobs import runner
 from brokerweb.routing import duties as routing_duties
 from brokerweb.routing import stats as topic_stats
-from brokerweb.sharing import groups as sharing
+from brokerweb.sharing import trimming
 from brokerweb.storage import changes, run
 from brokerweb.storage.committer import Call, Committer
+from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
 from queues import duties, retirement, stats
 from streams import duties as stream_duties
@@ -50,6 +51,7 @@ class Broker:
         self._loop: asyncio.AbstractEventLoop
         self._in_use: set[int] = set()
         self._orphans_at = 0.0
+        self._trimming = trimming.Trimming()
         self._alive_at = 0.0
         self._unlisten: list[Callable[[], None]] = []
         self._duties = [
@@ -177,7 +179,7 @@ class Broker:
         await _until_done(duties.forget_dedup, duties.LIMIT)
         await _until_done(routing_duties.forget, routing_duties.LIMIT)
         await _until_done(retirement.sweep_deleted, 1)
-        await _until_done(sharing.trim, 1)
+        await self._trim()
         for verb in (stream_duties.retain, stream_duties.compact, stream_duties.forget_dedup):
             await _until_done(verb, stream_duties.LIMIT)
         await _until_done(stream_duties.sweep_deleted, 1)
@@ -187,6 +189,11 @@ class Broker:
             await _until_done(job_duties.forget, job_duties.LIMIT)
         await self._reconcile()
         return HOUSEKEEPING
+
+    async def _trim(self) -> None:
+        for overtaken in await aread(self._trimming.look):
+            for ids in overtaken.turns():
+                await aperform(trimming.trim, overtaken.queue_id, ids)
 
     async def _idle(self, now: int) -> float:
         """Queues that nobody has used for as long as they say are gone."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from brokerweb.core import events
 from brokerweb.core.errors import Conflict
 from brokerweb.core.settings import plain
 from brokerweb.sharing.feed import Q
@@ -49,7 +48,8 @@ class SharedGroups:
     def on_seek(self, tx: Transaction, group: Group, partitions: Collection[int]) -> None:
         """What was taken from these before the seek is no longer the group's; dead letters and other partitions' stay."""
         if group.queue_id is not None:
-            remove_unfinished(tx, group.queue_id, dict.fromkeys(partitions, MAX_OFFSET + 1))
+            everything = dict.fromkeys(partitions, MAX_OFFSET + 1)
+            remove_unfinished(tx, group.queue_id, unfinished_below(tx, group.queue_id, everything))
 
     def unfinished(self, reads: Reads, group: Group) -> dict[int, int]:
         return {} if group.queue_id is None else _lowest_unfinished(reads, group.queue_id)
@@ -113,27 +113,27 @@ def _lowest_unfinished(reads: Reads, queue_id: int) -> dict[int, int]:
 # What retention and seeks take away
 
 
-def remove_unfinished(tx: Transaction, queue_id: int, below: Mapping[int, int]) -> int:
-    """Remove messages that are neither done nor dead and whose record is ``below`` an offset of its partition; how many."""
-    removed = 0
-    for id, route, state, attempts in tx.rows(Q.unfinished, queue_id):
+def unfinished_below(reads: Reads, queue_id: int, below: Mapping[int, int]) -> list[int]:
+    """Messages that are neither done nor dead, and whose record is ``below`` an offset of its partition."""
+    found = []
+    for id, route, _, _ in reads.rows(Q.unfinished, queue_id):
         place = parse_place(route)
-        if place is None or place[1] >= below.get(place[0], 0):
+        if place is not None and place[1] < below.get(place[0], 0):
+            found.append(id)
+    return found
+
+
+def remove_unfinished(tx: Transaction, queue_id: int, ids: Iterable[int]) -> int:
+    """Remove messages, unless they are done, dead or redriven by now; how many that were."""
+    removed = 0
+    for id in ids:
+        row = tx.row(Q.if_unfinished, queue_id, id)
+        if row is None:
             continue
+        state, attempts = row
         removed += tx.change(QUEUES.remove, id)
         tx.change(QUEUES.forget_failures, id)
         counters.count(tx, queue_id, state, -1)
         if state == State.LEASED:
             tx.outcome.ended.append(str(Receipt(queue_id, id, attempts)))
     return removed
-
-
-def trim(tx: Transaction) -> int:
-    """Retention wins: unfinished messages of records that are gone end as trimmed; how many that were."""
-    trimmed = 0
-    for group_id, queue_id in tx.rows(Q.shared_groups):
-        lows = {number: low for number, low in tx.rows(Q.lows, group_id)}  # noqa: C416 (rows of two, as mypy can see)
-        n = remove_unfinished(tx, queue_id, lows)
-        tx.outcome.event(events.TRIMMED, queue_id, n)
-        trimmed += n
-    return trimmed

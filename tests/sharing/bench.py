@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from brokerweb.core import events
-from brokerweb.sharing import feed
-from brokerweb.sharing import groups as sharing
+from brokerweb.sharing import feed, trimming
 from brokerweb.storage import reading as storage
 from queues import bulk, duties, engine
 from queues.leasing import Terms, Want
@@ -28,6 +27,7 @@ class Share:
         self.store = Store(self.time)
         self.log = Log(self.time, partitions=partitions)
         self.outcome = events.Outcome()
+        self.trimming = trimming.Trimming()
         given = {"kind": "shared", "start": "earliest", "backoff": NO_JITTER, **settings}
         self.log.do(groups.declare_group, "events", "workers", given)
 
@@ -89,7 +89,8 @@ class Share:
     def retain(self) -> int:
         """Retention, and what it means for the group; how many unfinished records it took."""
         self.log.retain()
-        return self.do(sharing.trim)  # type: ignore[no-any-return]
+        found = storage.read(self.trimming.look)
+        return sum(self.do(trimming.trim, overtaken.queue_id, ids) for overtaken in found for ids in overtaken.turns())
 
     def redrive(self, **filters: Any) -> int:
         from queues.filters import parse

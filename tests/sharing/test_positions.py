@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from brokerweb.core import events
 from brokerweb.core.errors import Conflict, NotFound
+from brokerweb.sharing import trimming
 from brokerweb.storage import reading as storage
 from queues import retirement
 from queues.models import Failure, Message, Queue, QueueCount
@@ -116,6 +119,36 @@ def test_retention_wins_over_what_is_unfinished(share: Share):
     assert (share.counts, share.committed, share.shown["lag"]) == ({}, {"0": "3"}, 7)
     share.pass_time(60)
     assert offsets(share.lease()) == [3]
+
+
+def test_what_retention_overtook_goes_in_small_turns_unless_it_ended_otherwise(share: Share, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(trimming, "LIMIT", 2)
+    leased = share.lease(7)
+    share.log.declare(retention_records=4)
+    share.log.retain()
+    [overtaken] = storage.read(share.trimming.look)
+    share.ack(leased[0])
+    share.settle("dead", leased[3])
+
+    assert [share.do(trimming.trim, overtaken.queue_id, ids) for ids in overtaken.turns()] == [1, 1, 2]
+    assert share.counts == {"leased": 1, "dead": 1}
+
+
+def test_a_group_is_looked_at_anew_when_its_stream_begins_later(share: Share, monkeypatch: pytest.MonkeyPatch):
+    looks: list[Any] = []
+
+    def look(reads: Any, queue_id: int, below: Any) -> list[int]:
+        looks.append(below)
+        return []
+
+    monkeypatch.setattr(trimming, "unfinished_below", look)
+    for _ in range(3):
+        storage.read(share.trimming.look)
+    share.log.declare(retention_records=4)
+    share.retain()
+    share.retain()
+
+    assert looks == [{0: 0}, {0: 6}]
 
 
 def test_what_retention_takes_before_it_was_handed_out_is_passed_over(share: Share):
