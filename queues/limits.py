@@ -15,11 +15,13 @@ MAX_DEPTH = 100
 MAX_HEADERS, MAX_HEADER_BYTES = 64, 16 * 1024
 MAX_TEXT_BYTES = 255
 MAX_DELAY = 366 * 86_400
+MAX_ERROR_CHARACTERS = 2_000
 MIN_TTL, MAX_TTL = 0.001, 100 * MAX_DELAY  # far beyond use; keeps instants within 63 bits
 
 Priority = Annotated[int, Meta(ge=0, le=9)]
 Delay = Annotated[float, Meta(ge=0, le=MAX_DELAY)]
 Ttl = Annotated[float, Meta(ge=MIN_TTL, le=MAX_TTL)]
+Lease = Annotated[float, Meta(ge=1, le=43_200)]
 
 
 def check_text(value: str | None, pointer: str) -> str | None:
@@ -31,6 +33,11 @@ def check_text(value: str | None, pointer: str) -> str | None:
     if "\0" in value:
         raise Invalid.at(pointer, "a NUL character cannot be stored")
     return value
+
+
+def cut(error: str | None) -> str | None:
+    """An error's text, cut to what is kept; NUL, which PostgreSQL cannot store, is replaced rather than refused."""
+    return error[:MAX_ERROR_CHARACTERS].replace("\0", "\ufffd") if error else None
 
 
 def check_content_type(value: str | None, pointer: str) -> str | None:

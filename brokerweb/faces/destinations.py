@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta
 from brokerweb.core.errors import Invalid
 from brokerweb.faces import records, wire
 from brokerweb.routing import publishing
-from brokerweb.routing.messages import Published, TopicMessage
+from brokerweb.routing.messages import UNFIT, Published, TopicMessage
 from queues import engine as queues
 from queues import limits
 from streams import engine as streams
@@ -26,9 +26,6 @@ class AnyMessage(wire.WireMessage):
 
 AnyMessages = Annotated[list[AnyMessage], Meta(min_length=1, max_length=wire.MAX_MESSAGES)]
 
-_ONLY_QUEUES = ("priority", "delay", "deliver_at", "ttl")
-_UNFIT = {"queue": ("partition", "routing_key"), "stream": (*_ONLY_QUEUES, "routing_key"), "topic": ()}
-
 
 class Publishing(NamedTuple):
     """A verb to be called with a name and ``items``, and what makes JSON of its answer."""
@@ -42,7 +39,7 @@ def publishing_to(kind: str, messages: Sequence[AnyMessage], pointer: str = "/me
     """What publishing these to a queue, a stream or a topic is. Raises Invalid."""
     # One pass for the hot case: a queue's messages, which as a rule have neither of the two.
     if kind != "queue" or any(m.partition is not None or m.routing_key is not None for m in messages):
-        _refuse(messages, _UNFIT[kind], pointer)
+        _refuse(messages, UNFIT[kind], pointer)
     if kind == "queue":
         return Publishing(queues.publish, wire.to_new(messages, pointer), wire.results)
     if kind == "stream":
@@ -52,7 +49,7 @@ def publishing_to(kind: str, messages: Sequence[AnyMessage], pointer: str = "/me
 
 def for_any(kind: str, messages: Sequence[AnyMessage], pointer: str = "/messages") -> list[TopicMessage]:
     """The messages, once it is known that all of it goes with that kind of destination. Raises Invalid."""
-    _refuse(messages, _UNFIT[kind], pointer)
+    _refuse(messages, UNFIT[kind], pointer)
     return for_topic(messages, pointer)
 
 

@@ -22,6 +22,7 @@ from queues.limits import (
     MAX_HEADERS,
     MAX_TEXT_BYTES,
     Delay,
+    Lease,
     Priority,
     Ttl,
     check_content_type,
@@ -29,6 +30,7 @@ from queues.limits import (
     check_destination,
     check_headers,
     check_text,
+    cut,
 )
 from queues.messages import Accepted, Kind, Leased, NewMessage, Settle, Settled
 
@@ -36,10 +38,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MAX_MESSAGES = MAX_RECEIPTS = 1000
-MAX_ERROR_CHARACTERS = 2000
 MAX_BODIES = 512 * 1024  # bytes of bodies in one answer or frame
-
-Lease = Annotated[float, Meta(ge=1, le=43_200)]
 
 
 # The patterns are for the OpenAPI document alone: what they say is checked below, where a message turns out to need it.
@@ -293,11 +292,6 @@ def settle_deads(items: Sequence[DeadItem]) -> list[Settle]:
 
 def settle_extends(items: Sequence[ExtendItem]) -> list[Settle]:
     return [Settle("extend", item.receipt, None, None, item.lease) for item in items]
-
-
-def cut(error: str | None) -> str | None:
-    """An error's text, cut to what is kept; NUL, which PostgreSQL cannot store, is replaced rather than refused."""
-    return error[:MAX_ERROR_CHARACTERS].replace("\0", "\ufffd") if error else None
 
 
 # Out

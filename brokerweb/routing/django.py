@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, get_args
+from typing import Annotated, Any, TypeVar, cast, get_args
 
 import msgspec
 from django.db import DEFAULT_DB_ALIAS
+from msgspec import Meta, Struct
 
-from brokerweb.core.errors import Invalid
+from brokerweb.core.errors import Invalid, escape_pointer
+from brokerweb.core.names import parse_destination
 from brokerweb.routing import publishing, transacting
-from brokerweb.routing.messages import Commit, Publish, TopicMessage, TransactRequest
+from brokerweb.routing.messages import UNFIT, Commit, Publish, TopicMessage, TransactRequest
 from brokerweb.storage.transaction import transaction
+from queues import limits
 from queues.given import new_message
 from queues.messages import Kind, Settle
 from streams.positions import parse_offsets
 
+T = TypeVar("T")
 KINDS = tuple(kind for kind in get_args(Kind) if kind != "lose")
 
 
@@ -54,33 +58,60 @@ def transact(
         {queue: _settles(queue, kinds) for queue, kinds in (settle or {}).items()},
         [_commit(part, f"/commit/{place}") for place, part in enumerate(commit)],
         [_publish(part, f"/publish/{place}") for place, part in enumerate(publish)],
-        dedup_id,
+        _dedup_id(dedup_id),
     )
     with transaction(using) as tx:
         return transacting.transact(tx, request, owner=owner, publisher=owner).plain()
 
 
+def _dedup_id(given: Any) -> str | None:
+    if given is not None and not isinstance(given, str):
+        raise Invalid.at("/dedup_id", "must be a text")
+    return limits.check_text(given, "/dedup_id")
+
+
+class _About(Struct):
+    """What a message has besides those of a queue."""
+
+    routing_key: str | None = None
+    partition: Annotated[int, Meta(ge=0)] | None = None
+
+
 def _message(fields: Mapping[str, Any]) -> TopicMessage:
     named = dict(fields)
-    about = {name: named.pop(name) for name in ("routing_key", "partition") if name in named}
-    return TopicMessage(new_message(named.pop("body", None), named), **about)
+    about = _converted({name: named.pop(name) for name in _About.__struct_fields__ if name in named}, _About, "")
+    return TopicMessage(new_message(named.pop("body", None), named), about.routing_key or "", about.partition)
+
+
+class _Item(Struct, forbid_unknown_fields=True):
+    """A settlement, within the limits that every face has."""
+
+    receipt: str
+    delay: limits.Delay | None = None
+    error: str | None = None
+    reason: str | None = None
+    lease: limits.Lease | None = None
 
 
 def _settles(queue: str, kinds: Mapping[str, Iterable[Any]]) -> list[Settle]:
     """Settlements by kind: receipts, or objects with ``receipt`` and what belongs to the kind."""
     found = []
     for kind, items in kinds.items():
+        pointer = f"/settle/{escape_pointer(queue)}/{kind}"
         if kind not in KINDS:
-            raise Invalid.at(f"/settle/{queue}/{kind}", f"is not one of {', '.join(KINDS)}")
+            raise Invalid.at(pointer, f"is not one of {', '.join(KINDS)}")
         for item in items:
-            named = {"receipt": item} if isinstance(item, str) else dict(item)
-            if "reason" in named:
-                named["error"] = named.pop("reason")
-            try:
-                found.append(msgspec.convert({"kind": kind, **named}, Settle))
-            except (TypeError, msgspec.MsgspecError) as error:
-                raise Invalid.at(f"/settle/{queue}/{kind}", str(error)) from error
+            settle = _converted({"receipt": item} if isinstance(item, str) else item, _Item, pointer)
+            error = limits.cut(settle.error if settle.reason is None else settle.reason)
+            found.append(Settle(cast(Kind, kind), settle.receipt, settle.delay, error, settle.lease))
     return found
+
+
+def _converted(given: Any, kind: type[T], pointer: str) -> T:
+    try:
+        return msgspec.convert(given, kind)
+    except msgspec.ValidationError as error:
+        raise Invalid.at(pointer, str(error)) from error
 
 
 def _commit(part: Mapping[str, Any], pointer: str) -> Commit:
@@ -89,7 +120,13 @@ def _commit(part: Mapping[str, Any], pointer: str) -> Commit:
 
 
 def _publish(part: Mapping[str, Any], pointer: str) -> Publish:
-    return Publish(_needed(part, "to", pointer), [_message(fields) for fields in _needed(part, "messages", pointer)])
+    to, messages = (_needed(part, name, pointer) for name in ("to", "messages"))
+    kind, _ = parse_destination(to, f"{pointer}/to")
+    for place, fields in enumerate(messages):
+        for name in UNFIT[kind]:
+            if fields.get(name) is not None:
+                raise Invalid.at(f"{pointer}/messages/{place}/{name}", "does not go with this destination")
+    return Publish(to, [_message(fields) for fields in messages])
 
 
 def _needed(part: Mapping[str, Any], name: str, pointer: str) -> Any:

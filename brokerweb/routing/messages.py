@@ -13,6 +13,10 @@ from brokerweb.core.names import parse_destination
 from queues.messages import NewMessage, Settle
 from streams.records import NewRecord
 
+_ONLY_QUEUES = ("priority", "delay", "deliver_at", "ttl")
+# The fields of a message that do not go with a kind of destination.
+UNFIT = {"queue": ("partition", "routing_key"), "stream": (*_ONLY_QUEUES, "routing_key"), "topic": ()}
+
 
 class TopicMessage(Struct):
     """A message for any destination: ``routing_key`` is for topics, ``partition`` for streams, delays and the like for queues."""

@@ -405,17 +405,33 @@ def test_a_refused_transaction_leaves_the_callers_rows_alone(orders: Bench) -> N
         {"settle": {"orders": {"lose": ["1-1-1"]}}},
         {"settle": {"orders": {"nack": [{"delay": 1}]}}},
         {"settle": {"orders": {"nack": [{"receipt": "1-1-1", "delay": "soon"}]}}},
+        {"settle": {"orders": {"nack": [{"receipt": "1-1-1", "delay": -1}]}}},
+        {"settle": {"orders": {"nack": [{"receipt": "1-1-1", "delay": float("nan")}]}}},
+        {"settle": {"orders": {"extend": [{"receipt": "1-1-1", "lease": 43_201}]}}},
+        {"settle": {"orders": {"ack": [1]}}},
+        {"dedup_id": "d" * 256},
+        {"dedup_id": 5},
         {"commit": [{"stream": "log", "group": "g", "offsets": {"x": 1}}]},
         {"commit": [{"stream": "log", "group": "g"}]},
         {"publish": [{"to": "nowhere", "messages": [{"body": 1}]}]},
         {"publish": [{"messages": [{"body": 1}]}]},
         {"publish": [{"to": "queue:done"}]},
         {"publish": [{"to": "queue:done", "messages": [{"body": 1, "colour": "red"}]}]},
+        {"publish": [{"to": "queue:done", "messages": [{"body": 1, "partition": 0}]}]},
+        {"publish": [{"to": "stream:log", "messages": [{"body": 1, "delay": 5}]}]},
+        {"publish": [{"to": "stream:log", "messages": [{"body": 1, "partition": "0"}]}]},
     ],
 )
 def test_what_makes_no_sense_is_invalid(orders: Bench, parts: dict[str, Any]) -> None:
     with pytest.raises(Invalid):
         transact(**parts)
+
+
+def test_a_long_error_from_django_is_cut_as_others_are(orders: Bench) -> None:
+    orders.publish(1)
+    [leased] = orders.lease()
+    transact(settle={"orders": {"dead": [{"receipt": leased.receipt, "reason": "x" * 3_000}]}})
+    assert Message.objects.get().last_error == "x" * 2_000
 
 
 def test_publish_from_django_joins_the_callers_transaction() -> None:

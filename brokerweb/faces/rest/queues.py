@@ -8,11 +8,10 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from brokerweb.delivery import connections
-from brokerweb.faces import wire
 from brokerweb.faces.rest import paging, shapes
 from brokerweb.faces.rest.base import ApiView, answer, no_content
 from brokerweb.faces.rest.operations import ANYONE, Operation, Parameter, on_queue, operation
-from queues import browse, control
+from queues import browse, control, limits
 from queues.models import Queue
 
 PREFIX = Parameter("prefix", {"type": "string"}, "only names that begin with this")
@@ -122,7 +121,7 @@ class PauseView(ApiView):
         )
     )
     def post(self, request: Request, q: str) -> HttpResponse:
-        reason = wire.cut(self.body(shapes.PauseRequest, empty=b"{}").reason) or ""
+        reason = limits.cut(self.body(shapes.PauseRequest, empty=b"{}").reason) or ""
         pausing = {"reason": reason, "by": self.principal.name}
         queue = self.audited("queue.pause", f"queue:{q}", control.pause, q, **pausing, detail={"reason": reason})
         return answer(describe(queue))

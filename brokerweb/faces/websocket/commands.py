@@ -9,7 +9,8 @@ from msgspec import Meta, field
 from brokerweb.faces.destinations import AnyMessages
 from brokerweb.faces.positions import Offsets
 from brokerweb.faces.transactions import Commits, Publishes, Settles
-from brokerweb.faces.wire import DeadItems, ExtendItems, Lease, NackItems, Receipts, Strict
+from brokerweb.faces.wire import DeadItems, ExtendItems, NackItems, Receipts, Strict
+from queues.limits import Lease
 
 Id = Annotated[str, Meta(max_length=255)] | Annotated[int, Meta(ge=-(2**53), le=2**53)]
 MAX_PREFETCH = 10_000
