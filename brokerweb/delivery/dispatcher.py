@@ -70,7 +70,7 @@ class Dispatcher:
         subscriptions = [t for t in self._hub.book.of(self.queue_id) if isinstance(t, Subscription) and t.acknowledge]
         draining = next((s for s in subscriptions if s.draining), None)
         if draining is None:
-            able = [s for s in subscriptions if s.alone is None]
+            able = [s for s in subscriptions if s.alone is None and not s.congested]
             if able:
                 draining = min(able, key=lambda s: s.unsettled)
                 draining.draining = True
