@@ -15,6 +15,7 @@ from queues.definitions import Definition, Q, find
 from queues.messages import Accepted, Leased, NewMessage
 from queues.states import OVERFLOW, State
 
+SHRINK = 1000  # messages that one publish buries beyond its own number, where max_length was lowered: others wait for it
 SCHEDULED, READY, BLOCKED, LEASED = (int(s) for s in (State.SCHEDULED, State.READY, State.BLOCKED, State.LEASED))
 
 
@@ -289,10 +290,14 @@ def _overflow(tx: Transaction, target: Definition, n: int) -> tuple[int, list[in
 
 
 def _make_room(tx: Transaction, target: Definition, n: int) -> int:
-    """Bury the oldest that wait until ``n`` messages fit; how many of those themselves have yet to go."""
+    """Bury the oldest that wait until ``n`` messages fit; how many of those themselves have yet to go.
+
+    A queue far above its limit, which was lowered, comes down to it step by step, with each publish.
+    """
     over, counts = _overflow(tx, target, n)
     if over <= 0:
         return 0
+    over = min(over, n + SHRINK)
     oldest = []
     for state in (SCHEDULED, READY, BLOCKED):
         if counts[state]:

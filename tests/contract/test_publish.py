@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from brokerweb.core.errors import NotFound, QueueFull, TooLarge
-from queues import control, duties, engine
+from queues import control, duties, engine, publishing
 from queues.messages import Accepted, NewMessage
 from queues.models import Dedup
 from tests.contract.store import Orders, Store
@@ -237,6 +237,21 @@ def test_a_lower_limit_is_reached_by_burying_as_many_as_needed(store: Store):
     store.do(control.declare, "orders", {"max_length": 2})
     orders.one()
     assert orders.counts() == {"ready": 2, "dead": 5}
+
+
+def test_a_limit_lowered_far_is_reached_step_by_step_with_each_publish(store: Store, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(publishing, "SHRINK", 3)
+    orders = store.queue(max_length=20, overflow="dead_letter_oldest")
+    old = orders.publish(*range(10))
+    store.do(control.declare, "orders", {"max_length": 2})
+    orders.one()
+    assert orders.counts() == {"ready": 7, "dead": 4}
+    assert store.states(old[:5]) == ["dead"] * 4 + ["ready"]
+    orders.publish("x", "y")
+    assert orders.counts() == {"ready": 4, "dead": 9}
+    orders.one()
+    orders.one()
+    assert orders.counts() == {"ready": 2, "dead": 13}
 
 
 def test_overflow_of_a_key_leaves_exactly_max_length(store: Store):
