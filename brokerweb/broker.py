@@ -176,19 +176,24 @@ class Broker:
         return HEARTBEAT
 
     async def _housekeeping(self, now: int) -> float:
-        await _until_done(duties.forget_dedup, duties.LIMIT)
-        await _until_done(routing_duties.forget, routing_duties.LIMIT)
-        await _until_done(retirement.sweep_deleted, 1)
+        """A turn of each in turn, for as long as there is more: none waits until another is done, which may take minutes."""
         await self._trim()
-        for verb in (stream_duties.retain, stream_duties.compact, stream_duties.forget_dedup):
-            await _until_done(verb, stream_duties.LIMIT)
-        await _until_done(stream_duties.sweep_deleted, 1)
+        left = [
+            (duties.forget_dedup, duties.LIMIT),
+            (routing_duties.forget, routing_duties.LIMIT),
+            (retirement.sweep_deleted, 1),
+            *((verb, stream_duties.LIMIT) for verb in (stream_duties.retain, stream_duties.compact, stream_duties.forget_dedup)),
+            (stream_duties.sweep_deleted, 1),
+        ]
+        until = time.monotonic() + HOUSEKEEPING
+        while left and time.monotonic() < until:
+            left = [(verb, full) for verb, full in left if await aperform(verb) >= full]
         if time.monotonic() >= self._orphans_at:
             self._orphans_at = time.monotonic() + ORPHANS
             await _until_done(duties.ready_orphans, duties.LIMIT)
             await _until_done(job_duties.forget, job_duties.LIMIT)
         await self._reconcile()
-        return HOUSEKEEPING
+        return 0 if left else HOUSEKEEPING
 
     async def _trim(self) -> None:
         for overtaken in await aread(self._trimming.look):

@@ -16,7 +16,10 @@ from brokerweb.storage import run
 from brokerweb.storage.committer import Committer
 from brokerweb.storage.run import aperform
 from queues import engine
+from streams import control as streams
 from streams import duties as stream_duties
+from streams.engine import append, find
+from streams.records import NewRecord
 from tests.delivery.stage import Stage, soon
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,6 +75,21 @@ def test_a_node_with_much_housekeeping_is_seen_and_ready(monkeypatch: pytest.Mon
         begun_at = broker._alive_at
         await soon(lambda: broker._alive_at > begun_at, "a heartbeat")
         assert broker.ready()["status"] == "ok"
+
+    play(scene)
+
+
+def test_no_housekeeping_waits_for_the_end_of_another(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "HOUSEKEEPING", 0.05)
+    monkeypatch.setattr(stream_duties, "compact", lambda tx: stream_duties.LIMIT)
+
+    async def scene(stage: Stage, broker: Broker) -> None:
+        await aperform(streams.declare, "events", {"retention_records": 1})
+        for n in range(1, 4):
+            await aperform(append, "events", [NewRecord(b"1")] * 2)
+            deadline = asyncio.get_running_loop().time() + 10
+            while (await aperform(find, "events")).partitions[0].low < 2 * n - 1:
+                assert asyncio.get_running_loop().time() < deadline, "retention has its turn"
 
     play(scene)
 
