@@ -9,14 +9,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from brokerweb.cluster import nodes
 from brokerweb.core import clock, events
 from brokerweb.core.duty import DutyLoop
-from brokerweb.delivery import connections, departure, hub
+from brokerweb.delivery import connections, departure, hub, polls
 from brokerweb.identity import duties as identity_duties
 from brokerweb.identity import tokens
+from brokerweb.identity.principal import Principal
 from brokerweb.jobs import duties as job_duties
 from brokerweb.jobs import runner
 from brokerweb.routing import duties as routing_duties
@@ -215,13 +217,13 @@ class Broker:
                 self.hub.leases_ended(ended)
 
     async def _tokens(self, now: int) -> float:
-        """Sockets whose token or user was revoked elsewhere end within seconds."""
-        live = connections.live()
+        """Sockets and long polls whose token or user was revoked elsewhere end within seconds."""
+        live = _who_is_served()
         if live:
-            valid = await tokens.astill_valid_all([c.principal for c in live])
-            for connection, stands in zip(live, valid, strict=True):
+            valid = await tokens.astill_valid_all([principal for principal, _ in live])
+            for (_, end), stands in zip(live, valid, strict=True):
                 if not stands:
-                    connection.close(UNAUTHENTICATED, "the token or session has ended")
+                    end()
         return TOKENS
 
     async def _foreign(self, now: int) -> float:
@@ -260,6 +262,13 @@ def _tell(batch: list[Call]) -> None:
 
 
 def _close_of(owner: str) -> None:
-    for connection in connections.live():
-        if connection.principal.owner == owner:
-            connection.close(UNAUTHENTICATED, "the token was revoked")
+    for principal, end in _who_is_served():
+        if principal.owner == owner:
+            end()
+
+
+def _who_is_served() -> list[tuple[Principal, Callable[[], None]]]:
+    """Whose sockets and long polls there are, and what ends one when its owner's rights have ended."""
+    ended = UNAUTHENTICATED, "the token or session has ended"
+    sockets = [(connection.principal, partial(connection.close, *ended)) for connection in connections.live()]
+    return [*sockets, *((poll.principal, poll.refuse) for poll in polls.live())]

@@ -11,7 +11,11 @@ import pytest
 from brokerweb import broker as module
 from brokerweb.broker import Broker
 from brokerweb.core import clock
-from brokerweb.core.errors import BrokerError
+from brokerweb.core.errors import BrokerError, Unauthenticated
+from brokerweb.delivery import polls
+from brokerweb.faces import hot
+from brokerweb.identity import tokens
+from brokerweb.identity.principal import Principal
 from brokerweb.storage import run
 from brokerweb.storage.committer import Committer
 from brokerweb.storage.run import aperform
@@ -137,6 +141,39 @@ def test_a_start_that_cannot_read_the_store_fails_and_leaves_nothing_running(mon
     with pytest.raises(BrokerError):
         asyncio.run(scene())
     assert run.running() is None
+
+
+@pytest.mark.parametrize("waits_for", ["messages", "records"])
+@pytest.mark.parametrize("how", ["revoked", "revoked elsewhere", "expired"])
+def test_a_long_poll_ends_with_its_callers_rights(how: str, waits_for: str, monkeypatch: pytest.MonkeyPatch):
+    gone: list[str] = []
+
+    async def still_valid(principals: list[Principal]) -> list[bool]:
+        return [principal.owner not in gone for principal in principals]
+
+    async def scene(stage: Stage, broker: Broker) -> None:
+        await stage.queue()
+        await aperform(streams.declare, "log", {})
+        now = clock.now()
+        ada = Principal("ada", "token:7", expires_at=now + clock.seconds(0.2) if how == "expired" else None)
+        if waits_for == "messages":
+            poll = asyncio.ensure_future(hot.queues.receive(hot.Call(ada, ("orders",), b'{"wait":20}')))
+        else:
+            poll = asyncio.ensure_future(hot.streams.read(hot.Call(ada, ("log",), query="wait=20")))
+        await soon(polls.live)
+        if how == "revoked":
+            broker._revoked("token:7")
+        elif how == "revoked elsewhere":
+            gone.append("token:7")
+            await broker._tokens(now)
+        with pytest.raises(Unauthenticated):
+            await asyncio.wait_for(poll, 15)
+        assert (polls.live(), stage.hub.book.queues()) == ([], set())
+        await stage.publish(1)
+        assert await stage.counts() == {"ready": 1}
+
+    monkeypatch.setattr(tokens, "astill_valid_all", still_valid)
+    play(scene)
 
 
 def test_draining_answers_long_polls_and_stopping_twice_is_harmless():

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
+from brokerweb.delivery import polls
 from brokerweb.identity.principal import Principal
 
 Headers = Mapping[str, str]  # names in lower case
 Watch = Callable[[], AbstractAsyncContextManager[asyncio.Event]]
+
+
+@asynccontextmanager
+async def unwatched() -> AsyncIterator[asyncio.Event]:
+    """The watch of a call whose way here ends it when its client leaves."""
+    yield asyncio.Event()
 
 
 @dataclass(slots=True)
@@ -22,12 +29,20 @@ class Call:
     body: bytes = b""
     query: str = ""
     headers: Headers = field(default_factory=dict)  # where the call is described by them
-    watch: Watch | None = None  # its event: nobody waits for the answer any more
+    watch: Watch = unwatched  # its event: nobody waits for the answer any more
 
     @property
     def name(self) -> str:
         """Of the queue, stream or topic."""
         return self.names[0]
+
+
+@asynccontextmanager
+async def waiting(call: Call) -> AsyncIterator[asyncio.Event]:
+    """Wait within this, until the event at most: the client has left, or its rights have ended, which raises Unauthenticated."""
+    async with call.watch() as gone:
+        with polls.entered(call.principal, gone):
+            yield gone
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import asyncio
 
 from brokerweb.delivery.receive import receive as deliver
 from brokerweb.faces import wire
-from brokerweb.faces.hot.call import Call
+from brokerweb.faces.hot.call import Call, waiting
 from brokerweb.faces.hot.raw import raw_message
 from brokerweb.storage.run import aperform
 from queues import engine
@@ -32,8 +32,8 @@ async def receive(call: Call) -> bytes:
 async def receive_from(queue: str | int, call: Call) -> bytes:
     """``receive`` from a queue by name, or from a shared group's by its queue's id."""
     asked = wire.decode(wire.ReceiveRequest, call.body or b"{}")
-    if asked.wait and call.watch:
-        async with call.watch() as gone:
+    if asked.wait:
+        async with waiting(call) as gone:
             handout = await _deliver(queue, call, asked, gone)
     else:
         handout = await _deliver(queue, call, asked, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from brokerweb.core.errors import Invalid
 from brokerweb.delivery import reading
 from brokerweb.faces import parameters, positions, records, wire
-from brokerweb.faces.hot.call import Call
+from brokerweb.faces.hot.call import Call, waiting
 from brokerweb.faces.records import Offset, Records
 from brokerweb.storage.run import aperform
 from streams import engine
@@ -38,11 +38,11 @@ async def read(call: Call) -> bytes:
     query = parameters.Query(call.query, PARAMETERS)
     asked = _asked(query)
     wait = query.number("wait", 0, 0, MAX_WAIT)
-    if wait and call.watch:
-        async with call.watch() as gone:
+    if wait:
+        async with waiting(call) as gone:
             batch = await reading.read(call.name, asked, wait=wait, gone=gone)
     else:
-        batch = await reading.read(call.name, asked, wait=wait)
+        batch = await reading.read(call.name, asked)
     content = records.encode(batch.records)
     return b'{"records":%b,"next":"%d","low":"%d","end":"%d"}' % (content, batch.next, batch.low, batch.end)
 
