@@ -7,6 +7,8 @@ import json
 import logging
 import math
 import socket
+from collections import deque
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -22,13 +24,15 @@ from zope.interface import implementer
 
 from brokerweb import conf
 from brokerweb.core.errors import TooLarge
-from brokerweb.faces.body import caller_is_known
+from brokerweb.faces.body import Message, Receive, caller_is_known
 from brokerweb.servers import lifecycle
 
 reactor: Any = _reactor  # a module to the type checker, an object in truth
 log = logging.getLogger(__name__)
 
 BUFFERED = 4 * 1024 * 1024  # bytes that wait at a socket, from which on its writer waits for the client
+UNREAD = 1024 * 1024  # bytes of frames that the application has yet to take, from which on a socket is not read
+FRAME = 256  # what a small frame costs besides its bytes
 
 
 @implementer(ILogObserver)  # type: ignore[untyped-decorator]  # zope has no types
@@ -135,6 +139,10 @@ class Request(WebRequest):
                 self._flow.begin(self)
         super().handle_reply(message)
 
+    def taking(self, receive: Receive) -> Receive:
+        """What the application receives by; a request has come whole."""
+        return receive
+
     def abort(self) -> None:
         """Cut the connection; nothing that waits is written."""
         if self.channel is not None:
@@ -188,10 +196,16 @@ class Factory(HTTPFactory):
 
 
 class WebSocket(WebSocketProtocol):
-    """A socket that the application may close with any code, and of which it can ask how far the client has read."""
+    """A socket that the application may close with any code, and of which it can ask how far the client has read.
+
+    It is read as fast as the application takes what comes: Daphne by itself would queue all of it.
+    """
 
     def connectionMade(self) -> None:
         super().connectionMade()
+        self._unread: deque[int] = deque()
+        self._unread_bytes = 0
+        self._paused = False
         self._flow = Flow()
         self.transport.unregisterProducer()  # the request's that became this socket
         # Twisted says "go on" only when all of it is gone: with little room a fan-out runs at a quarter of its rate.
@@ -211,6 +225,27 @@ class WebSocket(WebSocketProtocol):
         """Wait until the client has taken most of what was sent."""
         await self._flow.open.wait()
 
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        super().onMessage(payload, isBinary)
+        self._unread.append(len(payload) + FRAME)
+        self._unread_bytes += self._unread[-1]
+        if self._unread_bytes > UNREAD and not self._paused:
+            self._paused = True
+            self.transport.pauseProducing()
+
+    def taking(self, receive: Receive) -> Receive:
+        """What the application receives by."""
+        return partial(self._take, receive)
+
+    async def _take(self, receive: Receive) -> Message:
+        event = await receive()
+        if event["type"] == "websocket.receive":
+            self._unread_bytes -= self._unread.popleft()
+            if self._paused and self._unread_bytes < UNREAD // 2:
+                self._paused = False
+                self.transport.resumeProducing()
+        return event
+
     def serverClose(self, code: int | None = None) -> None:
         """autobahn's own method refuses codes below 3000 but 1000: a client must not send those, a server must."""
         if self.state == self.STATE_OPEN:
@@ -228,7 +263,8 @@ class Server(stock.Server):
 
     def __init__(self, application: Any, sock: socket.socket, options: conf.Conf) -> None:
         # autobahn pings by itself, more exactly than Daphne's timer; nothing limits how long a socket lives
-        super().__init__(application, endpoints=["adopted"], ping_interval=math.inf, websocket_timeout=-1, server_name=None)
+        super().__init__(self._serve, endpoints=["adopted"], ping_interval=math.inf, websocket_timeout=-1, server_name=None)
+        self._application = application
         self.sock, self.options = sock, options
         self.failure: BaseException | None = None
         self.connections: dict[Any, dict[str, Any]] = {}
@@ -305,6 +341,9 @@ class Server(stock.Server):
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         scope["extensions"] = {"brokerweb.link": protocol}
         return super().create_application(protocol, scope)
+
+    def _serve(self, scope: dict[str, Any], receive: Receive, send: Any) -> Any:
+        return self._application(scope, scope["extensions"]["brokerweb.link"].taking(receive), send)
 
     def protocol_disconnected(self, protocol: Any) -> None:
         if protocol in self.connections:  # the checker may have been first

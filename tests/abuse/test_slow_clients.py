@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from socket import MSG_PEEK, socket
 
 import pytest
@@ -144,6 +145,20 @@ def test_what_a_client_does_not_read_is_not_leased_for_it(broker: Server, flood:
         # What waits in the broker, in the server and in the kernel; without a bound it were the 32 MiB that it may hold.
         assert flood.queue("flood")["counts"]["leased"] * 102_400 < 24 * MIB
     eventually(lambda: flood.queue("flood")["counts"]["leased"] == 0, 20, why="all are given back")
+
+
+def test_a_socket_that_says_much_and_never_reads_is_read_no_further(broker: Server) -> None:
+    said = frame(json.dumps({"op": "ack", "receipts": ["r" * 4000] * 200}).encode())  # the answer is as long
+    before, sent = resident(broker), 0
+    with upgraded(broker) as connection:
+        connection.settimeout(2)
+        with suppress(TimeoutError):
+            while sent < 400 * MIB:
+                connection.sendall(said)
+                sent += len(said)
+        assert sent < 100 * MIB
+        assert resident(broker) - before < 100 * MIB
+        still_works(broker)
 
 
 def test_requests_that_are_never_read_cost_bounded_memory(broker: Server, flood: Rest) -> None:

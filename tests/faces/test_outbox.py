@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from brokerweb.faces.websocket.outbox import CROWDED_BYTES, Outbox
+from brokerweb.faces.websocket.outbox import CROWDED_BYTES, FULL_BYTES, Outbox
 
 
 def test_from_its_close_on_nothing_is_leased_for_a_socket():
@@ -45,5 +45,40 @@ def test_a_socket_is_crowded_until_half_of_it_is_sent():
         await sent.wait()
         assert told == [True, False]
         writing.cancel()
+
+    asyncio.run(scene())
+
+
+def test_there_is_no_room_for_commands_while_too_much_is_unsent():
+    async def scene() -> None:
+        reads = asyncio.Event()
+
+        async def send(event: dict[str, Any]) -> None:
+            await reads.wait()
+
+        outbox = Outbox(send, lambda crowded: None)
+        writing = asyncio.ensure_future(outbox.run())
+        await asyncio.wait_for(outbox.room(), 10)
+        for _ in range(3):
+            outbox.frame("x" * FULL_BYTES)
+        room = asyncio.ensure_future(outbox.room())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not room.done()
+        reads.set()
+        await asyncio.wait_for(room, 10)
+        writing.cancel()
+
+    asyncio.run(scene())
+
+
+def test_nobody_waits_for_the_room_of_a_socket_that_closes():
+    async def scene() -> None:
+        outbox = Outbox(lambda event: asyncio.sleep(0), lambda crowded: None)
+        outbox.frame("x" * FULL_BYTES)
+        room = asyncio.ensure_future(outbox.room())
+        await asyncio.sleep(0)
+        outbox.close(1001, "the node stops")
+        await asyncio.wait_for(room, 10)
 
     asyncio.run(scene())

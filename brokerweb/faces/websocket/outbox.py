@@ -16,6 +16,8 @@ from queues.messages import Leased
 
 SENDS_IN_A_ROW = 20  # about a millisecond; then the committer's thread and the server's writes get their turn
 CROWDED_BYTES = 1024 * 1024  # unsent, from which on nothing more is leased for this socket, until half of it is sent
+FULL_BYTES = 16 * 1024 * 1024  # unsent, from which on a client's own commands have to wait: each may be answered with more
+FRAME_BYTES = 64  # what a short frame costs besides its text
 STUCK = 30.0  # seconds one send may take before the client counts as too slow
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -32,7 +34,7 @@ class Outbox:
         """``drained`` waits for the client on a server whose ``send`` does not."""
         self._send, self._tell_crowded, self._drained = send, crowded, drained
         self._waiting: deque[Waiting] = deque()
-        self._filled = asyncio.Event()
+        self._filled, self._sent = asyncio.Event(), asyncio.Event()
         self._bytes = 0
         self._crowded = False
         self._close: tuple[int, str] | None = None
@@ -50,7 +52,7 @@ class Outbox:
     def frame(self, text: str) -> None:
         if self._close is None:
             self._waiting.append(text)
-            self._grow(len(text))
+            self._grow(len(text) + FRAME_BYTES)
 
     def deliver(self, subscription: Subscription, messages: list[Leased]) -> None:
         """Messages for one subscription."""
@@ -71,7 +73,14 @@ class Outbox:
         if self._close is None:
             self._close = code, reason
             self._filled.set()
+            self._sent.set()
             self._crowd(True)
+
+    async def room(self) -> None:
+        """Wait while so much is unsent that another command would be too much."""
+        while self._bytes >= FULL_BYTES and not self.closing:
+            self._sent.clear()
+            await self._sent.wait()
 
     async def run(self) -> None:
         """Write until closed. Raises whatever the server says of a connection that is gone."""
@@ -104,7 +113,7 @@ class Outbox:
 
     def _frames(self, waiting: Waiting) -> Sequence[str]:
         if isinstance(waiting, str):
-            self._shrink(len(waiting))
+            self._shrink(len(waiting) + FRAME_BYTES)
             return (waiting,)
         subscription, content = waiting
         if isinstance(content, Run):
@@ -127,6 +136,7 @@ class Outbox:
 
     def _shrink(self, n: int) -> None:
         self._bytes -= n
+        self._sent.set()
         if self._bytes < CROWDED_BYTES // 2 and not self.closing:
             self._crowd(False)
 

@@ -116,12 +116,15 @@ class Session:
             self.outbox.close(TOO_MANY, "too many bad frames")
 
     async def room(self) -> None:
-        """Wait until another frame may be read: the client's commands under way are bounded, and so is the committer's inbox."""
+        """Wait until another frame may be read: the client's commands under way and its answers are bounded, and so is the
+        committer's inbox.
+        """
         while self._calls >= IN_FLIGHT or self._bytes >= IN_FLIGHT_BYTES:
             self._settled.clear()
             await self._settled.wait()
         while (committer := run.running()) is not None and committer.crowded and self._calls:  # noqa: ASYNC110 (another thread's)
             await asyncio.sleep(CROWDED_PAUSE)
+        await self.outbox.room()
 
     # Verbs
 
