@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from brokerweb.core.errors import BrokerError, NotFound
@@ -71,14 +71,19 @@ class Groups:
                 self.refresh([group_id])
 
     async def _update(self, group_id: int) -> None:
-        members = self._members.get(group_id)
+        members = tuple(self._members.get(group_id, ()))
         if not members:
             return
         try:
             now = await aread(view, group_id)
         except NotFound as error:
-            for member in tuple(members):
+            for member in _still(members):
                 member.ended(member, error)
             return
-        for member in tuple(members):
+        for member in _still(members):
             member.update(now)
+
+
+def _still(members: Iterable[GroupSubscription]) -> Iterator[GroupSubscription]:
+    """Those that were here when the look began, and are yet. Who came since may not be in what it read: the next is theirs."""
+    return (member for member in members if member.open)

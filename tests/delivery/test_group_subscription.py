@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from typing import Any
 
 import pytest
 
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import Conflict, NotFound
+from brokerweb.delivery import groups as group_looks
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
 from brokerweb.storage.transaction import Transaction
@@ -64,6 +67,32 @@ def test_a_second_member_gets_its_share_when_the_first_has_let_go():
         await b.has(1)
         assert b.offsets(gone[0]) == [3]
         assert a.numbers == set(range(4)) - set(gone)
+
+    play(scene)
+
+
+def test_who_joins_while_the_group_is_looked_at_is_not_taken_for_gone(monkeypatch: pytest.MonkeyPatch):
+    async def scene(stage: Stage) -> None:
+        await declare(partitions=2)
+        await billing()
+        a = await Worker.join(stage, "a")
+        read, let_go = asyncio.Event(), asyncio.Event()
+
+        async def slowly(*call: Any) -> Any:
+            found = await aread(*call)
+            read.set()
+            await let_go.wait()
+            return found
+
+        monkeypatch.setattr(group_looks, "aread", slowly)
+        stage.hub.groups.refresh([a.member.group_id])
+        await read.wait()
+        joining = asyncio.ensure_future(Worker.join(stage, "b"))
+        await soon(lambda: len(stage.hub.groups._members[a.member.group_id]) == 2, "b is there")
+        let_go.set()
+        b = await joining
+        await soon(lambda: a.numbers and b.numbers, "both have one")
+        assert b.errors == []
 
     play(scene)
 
