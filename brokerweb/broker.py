@@ -36,7 +36,7 @@ from streams import stats as stream_stats
 GOING_AWAY, UNAUTHENTICATED = 1001, 4001
 GOODBYE = 5.0  # seconds sockets have to end at a drain
 HEARTBEAT, HOUSEKEEPING, TOKENS, IDLE, FOREIGN, ORPHANS = 5.0, 5.0, 3.0, 2.0, 0.2, 60.0  # seconds between
-BEAT = 0.3  # seconds between looks at whose members must be said to be alive
+BEAT = 0.1  # seconds between looks at whose members must be said to be alive; a session may be as short as one second
 LOOK = 2.0  # seconds between looks nobody asked for
 STALE = 5.0  # seconds without an answer after which the store counts as not writable
 

@@ -13,6 +13,7 @@ from brokerweb.broker import Broker
 from brokerweb.core import clock
 from brokerweb.core.errors import BrokerError, Unauthenticated
 from brokerweb.delivery import polls
+from brokerweb.delivery.group_subscription import BEATS
 from brokerweb.faces import hot
 from brokerweb.identity import tokens
 from brokerweb.identity.principal import Principal
@@ -23,6 +24,7 @@ from queues import engine
 from streams import control as streams
 from streams import duties as stream_duties
 from streams.engine import append, find
+from streams.group_settings import SHORTEST
 from streams.records import NewRecord
 from tests.delivery.stage import Stage, soon
 
@@ -81,6 +83,10 @@ def test_a_node_with_much_housekeeping_is_seen_and_ready(monkeypatch: pytest.Mon
         assert broker.ready()["status"] == "ok"
 
     play(scene)
+
+
+def test_two_beats_fit_into_the_shortest_session_even_if_one_is_lost():
+    assert 2 * (SHORTEST / BEATS + module.BEAT) < SHORTEST
 
 
 def test_no_housekeeping_waits_for_the_end_of_another(monkeypatch: pytest.MonkeyPatch):
