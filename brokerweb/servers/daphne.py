@@ -340,7 +340,19 @@ class Server(stock.Server):
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         scope["extensions"] = {"brokerweb.link": protocol}
-        return super().create_application(protocol, scope)
+        received = super().create_application(protocol, scope)
+        if received is not None:
+            self.connections[protocol]["application_instance"].add_done_callback(partial(self._reap, protocol))
+        return received
+
+    def _reap(self, protocol: Any, instance: asyncio.Task[None]) -> None:
+        """Let go of what is answered: until Daphne's checker comes by, once a second, it would keep thousands of requests.
+
+        What failed is left to it, since it says so.
+        """
+        well = not instance.cancelled() and instance.exception() is None
+        if well and "disconnected" in self.connections.get(protocol, ()):
+            del self.connections[protocol]
 
     def _serve(self, scope: dict[str, Any], receive: Receive, send: Any) -> Any:
         return self._application(scope, scope["extensions"]["brokerweb.link"].taking(receive), send)
