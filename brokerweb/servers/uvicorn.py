@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 from collections.abc import Iterator
 from typing import Any, cast
 
+import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -46,14 +48,34 @@ class Http(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head, self._received = False, 0
-        super().on_headers_complete()
+        if not self._asks_for_another_protocol():
+            super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._reading = False
-        super().on_message_complete()
+        if not self._asks_for_another_protocol():
+            self._reading = False
+            super().on_message_complete()
+
+    def _asks_for_another_protocol(self) -> bool:
+        """As some clients do for HTTP/2. It is not spoken here, and the request is answered as if nobody had asked."""
+        return self.parser.should_upgrade() and self._get_upgrade() not in (None, b"websocket")
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """The parser ends such a request behind its head, and leaves its body out: it is read again, without the question."""
+        if not self._asks_for_another_protocol():
+            super()._unsupported_upgrade_warning()
+            return
+        line = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        head = [line, *(b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"), b"", b""]
+        stopped: Any = sys.exc_info()[1]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
+        super().data_received(b"\r\n".join(head) + self._data[stopped.args[0] :])
 
     def data_received(self, data: bytes) -> None:
+        self._data = data
         super().data_received(data)
+        self._data = b""
         if self._reading:
             self._watch(len(data))
         elif self._deadline is not None:

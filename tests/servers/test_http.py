@@ -32,6 +32,17 @@ def test_what_nobody_sees_without_credentials(server: Server, path: str):
     assert TOKEN not in answer.text
 
 
+@pytest.mark.parametrize("body", [b'{"messages":[{"body":1}]}', b'{"messages":[{"body":"%s"}]}' % (b"x" * 300_000)])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_client_that_offers_http_2_is_answered_in_http_1(server: Server, body: bytes, chunked: bool):
+    asks = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAAQAAP__"}
+    with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {TOKEN}"} | asks, timeout=30) as client:
+        for _ in range(2):
+            answer = client.post("/api/v1/queues/orders/messages", content=iter([body]) if chunked else body)
+            assert answer.status_code == 201, answer.text
+            assert client.get("/api/v1/queues/orders").json()["name"] == "orders"
+
+
 def test_readiness_says_how_it_is(server: Server):
     answer = httpx.get(server.url + "/readyz").json()
     assert answer["status"] == "ok"
