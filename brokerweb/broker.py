@@ -161,7 +161,8 @@ class Broker:
     # Duties
 
     async def _timers(self, now: int) -> float:
-        """What is due: promotions, ended leases, expired messages."""
+        """What is due: promotions, ended leases, expired messages, silent members."""
+        await self.hub.groups.beat()  # first: where this process stood still, it was not its members who were silent
         steps: list[Callable[..., int]] = [duties.promote, duties.expire_leases, duties.expire_messages]
         steps += [membership.expire_members, membership.hand_over_due]
         done = await asyncio.gather(*(aperform(step) for step in steps))

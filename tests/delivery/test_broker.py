@@ -20,12 +20,15 @@ from brokerweb.identity.principal import Principal
 from brokerweb.storage import run
 from brokerweb.storage.committer import Committer
 from brokerweb.storage.run import aperform
+from brokerweb.storage.transaction import Transaction
 from queues import engine
 from streams import control as streams
 from streams import duties as stream_duties
 from streams.engine import append, find
 from streams.group_settings import SHORTEST
+from streams.models import Member
 from streams.records import NewRecord
+from tests.delivery.readers import Worker, declare
 from tests.delivery.stage import Stage, soon
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -81,6 +84,26 @@ def test_a_node_with_much_housekeeping_is_seen_and_ready(monkeypatch: pytest.Mon
         begun_at = broker._alive_at
         await soon(lambda: broker._alive_at > begun_at, "a heartbeat")
         assert broker.ready()["status"] == "ok"
+
+    play(scene)
+
+
+def test_members_have_not_been_silent_where_the_broker_stood_still(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "BEAT", 3600)
+
+    def stood_still(tx: Transaction) -> None:
+        tx.writes += 1
+        Member.objects.update(seen_at=tx.now - clock.seconds(30))
+
+    async def scene(stage: Stage, broker: Broker) -> None:
+        await broker._duties[0].stop()
+        await declare()
+        worker = await Worker.join(stage, "a")
+        await aperform(stood_still)
+        worker.member._beat_at = 0
+        await broker._timers(clock.now())
+        await stage.quiet()
+        assert (worker.errors, worker.numbers) == ([], {0})
 
     play(scene)
 
