@@ -143,15 +143,16 @@ def holdings(reads: Reads, group_id: int) -> Holdings | None:
     """What each member has now; None when the group is gone.
 
     For those who tell members: after a commit that moved the group, and now and then, ``told`` with what the member knows.
+    Read again where the group moved meanwhile: a member that is told an older generation than its partitions' cannot commit.
     """
-    group = by_id(reads, group_id)
-    if group is None:
-        return None
-    members: dict[str, Holds] = {row[0]: {} for row in reads.rows(Q.members, group_id)}
-    for place in places(reads, group_id):
-        if place.member in members:
-            members[place.member][place.number] = _hold(place)
-    return Holdings(group.stream_id, group.generation, members, group.session_timeout)
+    while (group := by_id(reads, group_id)) is not None:
+        members: dict[str, Holds] = {row[0]: {} for row in reads.rows(Q.members, group_id)}
+        for place in places(reads, group_id):
+            if place.member in members:
+                members[place.member][place.number] = _hold(place)
+        if by_id(reads, group_id) == group:
+            return Holdings(group.stream_id, group.generation, members, group.session_timeout)
+    return None
 
 
 def _hold(place: Place) -> Hold:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from brokerweb.core.errors import Conflict, NotFound
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
+from brokerweb.storage.statements import Statement
 from brokerweb.storage.transaction import transaction
 from streams import membership, positions
+from streams.definitions import Reads
 from streams.membership import GRACE, Change, Hold, told
 from tests.streams.group_bench import GroupBench
 
@@ -191,6 +195,28 @@ def test_what_members_have_is_read_as_they_are_told_it(bench: GroupBench):
     holdings = read(membership.holdings, bench.group.id)
     assert holdings is not None
     assert list(holdings.members) == ["b"]
+
+
+def test_what_members_have_is_of_one_moment(bench: GroupBench):
+    class Meanwhile:
+        """Reads during which another member comes."""
+
+        def __init__(self, reads: Reads) -> None:
+            self.reads = reads
+            self.row, self.scan = reads.row, reads.scan
+
+        def rows(self, statement: Statement, *args: Any) -> list[tuple[Any, ...]]:
+            found = self.reads.rows(statement, *args)
+            if "b" not in bench.owners:
+                bench.leave("a")
+                bench.join("b")
+            return found
+
+    bench.join("a")
+    holdings = read(lambda reads: membership.holdings(Meanwhile(reads), bench.group.id))
+    assert holdings == read(membership.holdings, bench.group.id)
+    assert holdings is not None
+    assert {hold.generation for hold in holdings.members["b"].values()} == {holdings.generation}
 
 
 def test_who_hears_of_a_seek_and_a_revocation_at_once_must_let_go_at_once(bench: GroupBench):
