@@ -65,9 +65,11 @@ def test_a_live_name_used_again_is_a_conflict_a_cancelled_one_is_not(socket: Soc
         socket.connection.send(json.dumps({"op": "consume", "id": id, "queue": orders, "prefetch": 1}))
         answer = frames_until(socket, "error" if code else "ok")
         assert (answer["id"], answer.get("code")) == (id, code)
-    socket.call("cancel", sub="5")
-    socket.connection.send(json.dumps({"op": "consume", "id": 5, "queue": orders, "prefetch": 1}))
-    assert frames_until(socket, "ok")["sub"] == "5"
+    for sub in ("5", 5):
+        socket.call("cancel", sub=sub)
+        assert error(socket, "cancel", sub=sub)["code"] == "not_found"
+        socket.connection.send(json.dumps({"op": "consume", "id": 5, "queue": orders, "prefetch": 1}))
+        assert frames_until(socket, "ok")["sub"] == "5"
 
 
 def test_consume_needs_an_id_and_a_queue_that_is_there(socket: Socket) -> None:

@@ -59,14 +59,23 @@ class Extend(Command, tag="extend"):
     id: Id | None = None
 
 
-class Credit(Command, tag="credit"):
-    sub: str
+class OfSubscription(Command):
+    """About a live subscription: ``sub`` is the id of what began it, as text or as the number it was."""
+
+    sub: Id
+
+    @property
+    def name(self) -> str:
+        """The subscription's, as answers have it."""
+        return str(self.sub)
+
+
+class Credit(OfSubscription, tag="credit"):
     n: Annotated[int, Meta(ge=1, le=MAX_PREFETCH)]
     id: Id | None = None
 
 
-class Cancel(Command, tag="cancel"):
-    sub: str
+class Cancel(OfSubscription, tag="cancel"):
     release: bool = False
     id: Id | None = None
 
@@ -81,14 +90,12 @@ class Subscribe(Command, tag="subscribe"):
     prefetch: Annotated[int, Meta(ge=1, le=MAX_PREFETCH)] = 300
 
 
-class Commit(Command, tag="commit"):
-    sub: str
+class Commit(OfSubscription, tag="commit"):
     offsets: Offsets
     id: Id | None = None
 
 
-class Seek(Command, tag="seek"):
-    sub: str
+class Seek(OfSubscription, tag="seek"):
     to: str | Offsets
     id: Id | None = None
 

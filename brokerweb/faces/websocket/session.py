@@ -250,14 +250,14 @@ class Session:
             self.outbox.frame(_encode(frame).decode())
 
     def _credit(self, command: commands.Credit, size: int) -> None:
-        stream = self.connection.streams.get(command.sub)
+        stream = self.connection.streams.get(command.name)
         if stream is not None:
             stream.grant(command.n, commands.MAX_PREFETCH)
             self.ok(command.id)
             return
-        subscription = self.connection.subscriptions.get(command.sub)
+        subscription = self.connection.subscriptions.get(command.name)
         if subscription is None:
-            raise NotFound(f"There is no subscription {command.sub}.")
+            raise NotFound(f"There is no subscription {command.name}.")
         if subscription.acknowledge:
             raise Conflict("Credit of this subscription comes back by settling.")
         self.hub.book.grant(subscription, command.n, commands.MAX_PREFETCH)
@@ -265,12 +265,12 @@ class Session:
         self.ok(command.id)
 
     def _cancel(self, command: commands.Cancel, size: int) -> None:
-        stream = self.connection.streams.pop(command.sub, None)
+        stream = self.connection.streams.pop(command.name, None)
         if stream is not None:
             self.connection.end_stream(stream, clean=True)
             self.ok(command.id)
-        elif self.connection.cancel(command.sub, release=command.release, done=lambda: self.ok(command.id)) is None:
-            raise NotFound(f"There is no subscription {command.sub}.")
+        elif self.connection.cancel(command.name, release=command.release, done=lambda: self.ok(command.id)) is None:
+            raise NotFound(f"There is no subscription {command.name}.")
 
     def crowded(self, crowded: bool) -> None:
         """The client reads slower than it is served: nothing more is leased for it meanwhile."""

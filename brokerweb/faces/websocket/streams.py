@@ -115,9 +115,9 @@ class StreamCommands:
             self._session.outbox.frame(_encode({"op": "assigned", **about, "partitions": places}).decode())
 
     def _commit(self, command: commands.Commit, size: int) -> None:
-        subscription = self._find(command.sub)
+        subscription = self._find(command.name)
         if not isinstance(subscription, GroupSubscription):
-            raise Conflict(f"The subscription {command.sub} is no member of a group: it has nothing to commit to.")
+            raise Conflict(f"The subscription {command.name} is no member of a group: it has nothing to commit to.")
         offsets = parse_offsets(command.offsets)
         fence = {"member": subscription.member, "generation": subscription.generation}
 
@@ -139,7 +139,7 @@ class StreamCommands:
         raise NotFound(f"There is no subscription {sub}.")
 
     async def _seek(self, command: commands.Seek, size: int) -> None:
-        subscription = self._find(command.sub)
+        subscription = self._find(command.name)
         if isinstance(subscription, GroupSubscription):
             raise Conflict("A group is moved for all of its members, over REST.")
         found, places = await aread(positions.start, subscription.stream, command.to, "/to")
