@@ -7,10 +7,16 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+MAX_ERRORS, MAX_TEXT = 100, 500  # places that one answer names, and characters of each text: they quote what came in
+
 
 def escape_pointer(step: str) -> str:
     """One step of a JSON Pointer (RFC 6901)."""
     return step.replace("~", "~0").replace("/", "~1")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
 
 
 class BrokerError(Exception):
@@ -52,7 +58,8 @@ class Invalid(BrokerError):
 
     def __init__(self, detail: str | None = None, **extra: Any) -> None:
         super().__init__(detail, **extra)
-        self.extra.setdefault("errors", [{"pointer": "", "detail": self.detail}])  # the whole of it, where no place is named
+        errors = extra.get("errors") or [{"pointer": "", "detail": self.detail}]  # the whole of it, where no place is named
+        self.extra["errors"] = [{name: _cut(text) for name, text in error.items()} for error in errors[:MAX_ERRORS]]
 
     @classmethod
     def at(cls, pointer: str, detail: str) -> Invalid:

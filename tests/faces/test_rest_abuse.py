@@ -90,6 +90,13 @@ def test_a_foreign_host_is_a_problem_not_a_page(either: Server, honest: Rest) ->
     assert [error["pointer"] for error in answer.json()["errors"]] == [""]
 
 
+def test_an_error_says_no_more_than_a_reader_needs(either: Server, honest: Rest) -> None:
+    for body in ({"k" * 1_000_000: 1}, {f"k{n}": 1 for n in range(10_000)}):
+        answer = httpx.put(f"{either.url}/api/v1/queues/honest", json=body, headers=AUTHORIZED)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+        assert len(answer.content) < 20_000
+
+
 def test_many_keys_and_deep_json_are_answered_quickly(either: Server, honest: Rest) -> None:
     keys = b"{%s}" % b",".join(b'"k%d":1' % n for n in range(500_000))
     for path in ("/api/v1/queues/honest/messages", "/api/v1/queues/honest/pause", "/api/v1/tokens"):
