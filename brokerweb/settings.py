@@ -140,7 +140,7 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True, "level": "INFO"},
         # 4xx are the client's affair and would fill the log; an exception is logged as an error.
         "django.request": {"level": "ERROR"},
-        "django.security": {"level": "ERROR"},
+        "django.security": {"level": "CRITICAL"},  # a foreign Host and the like are errors to it, and have a 400
         "daphne": {"level": "WARNING"},
         "uvicorn": {"level": "ERROR"},  # below that it tells every handshake and every malformed request
         "twisted": {"level": "WARNING"},

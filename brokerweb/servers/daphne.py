@@ -246,6 +246,14 @@ class WebSocket(WebSocketProtocol):
                 self.transport.resumeProducing()
         return event
 
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        """autobahn's own method colours names for a debug line of every frame, whether or not anybody reads it."""
+        if self.state != self.STATE_OPEN or sync or chopsize or self.send_queue:
+            super().sendData(data, sync, chopsize)
+        else:
+            self.transport.write(data)
+            self.trafficStats.outgoingOctetsWireLevel += len(data)
+
     def serverClose(self, code: int | None = None) -> None:
         """autobahn's own method refuses codes below 3000 but 1000: a client must not send those, a server must."""
         if self.state == self.STATE_OPEN:

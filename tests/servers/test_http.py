@@ -57,6 +57,7 @@ def test_nothing_else_answers_to_a_foreign_name(server: Server):
     answer = httpx.get(server.url + "/sign-in", headers={"Host": "evil.example"})
     assert answer.status_code == 400
     assert "evil.example" not in answer.text
+    assert "evil.example" not in server.log.read_text(), "strangers would fill the log"
 
 
 def test_pages_carry_a_policy_without_inline_code(server: Server):
