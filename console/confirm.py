@@ -115,7 +115,7 @@ class Delete:
         counts = browse.counts([self.queue.pk])[self.queue.pk]
         total = sum(counts.values())
         facts = [(STATE_WORDS.get(state, state).capitalize(), number(counts[state])) for state in STATES if counts[state]]
-        facts.append(("Consumers", number(connections.consumers(self.queue.pk))))
+        facts.append(("Consumers", number(connections.consumers()[self.queue.pk])))
         if led := topics.bound_to(f"queue:{name}"):
             facts.append(("Topics that lead here", ", ".join(led)))
         return confirmation(
@@ -135,7 +135,7 @@ def pause(request: SignedIn, name: str) -> HttpResponse:
     """What pausing stops, and why it is done."""
     queue = browse.find(name)
     facts = [
-        ("Consumers", number(connections.consumers(queue.pk))),
+        ("Consumers", number(connections.consumers()[queue.pk])),
         ("Ready", number(browse.counts([queue.pk])[queue.pk]["ready"])),
     ]
     text = "Nothing is handed out until you resume. Publishing and settling go on, subscriptions stay."

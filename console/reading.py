@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -44,7 +43,7 @@ def rows(queues: Iterable[Queue], *, ages: int = 1_000) -> list[Row]:
     """The queues as rows, with the oldest age of the ``ages`` longest ones: each takes a statement."""
     listed = list(queues)
     counted = browse.counts(queue.pk for queue in listed)
-    consumers = Counter(sub.get("queue") for connection in connections.snapshot() for sub in connection["subscriptions"])
+    consumers = connections.consumers()
     ready = sorted((queue.pk for queue in listed if counted[queue.pk]["ready"]), key=lambda pk: -counted[pk]["ready"])
     aged = set(ready[:ages])
     return [
@@ -52,7 +51,7 @@ def rows(queues: Iterable[Queue], *, ages: int = 1_000) -> list[Row]:
             queue.name,
             counted[queue.pk],
             stats.rates(queue.pk),
-            consumers[queue.name],
+            consumers[queue.pk],
             queue.paused_at is not None,
             browse.oldest_ready_age(queue) if queue.pk in aged else None,
         )

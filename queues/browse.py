@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -102,11 +102,11 @@ def settings_of(queue: Queue) -> dict[str, Any]:
 
 def describe(queue: Queue, consumers: int = 0) -> dict[str, Any]:
     """The whole queue: settings, counts, age, rates, consumers, whether it is paused."""
-    return describe_all([queue], lambda _: consumers)[0]
+    return describe_all([queue], {queue.pk: consumers})[0]
 
 
-def describe_all(queues: Sequence[Queue], consumers: Callable[[int], int]) -> list[dict[str, Any]]:
-    """The same for many, with one look at the counters."""
+def describe_all(queues: Sequence[Queue], consumers: Mapping[int, int]) -> list[dict[str, Any]]:
+    """The same for many, with one look at the counters; ``consumers`` are by the queue's id."""
     counted = counts(queue.pk for queue in queues)
     return [
         {
@@ -116,7 +116,7 @@ def describe_all(queues: Sequence[Queue], consumers: Callable[[int], int]) -> li
             "counts": counted[queue.pk],
             "oldest_ready_age": oldest_ready_age(queue) if counted[queue.pk]["ready"] else None,
             "rates": stats.rates(queue.pk),
-            "consumers": consumers(queue.pk),
+            "consumers": consumers.get(queue.pk, 0),
             "paused": _paused(queue),
         }
         for queue in queues

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -104,9 +105,9 @@ def close(connection_id: str) -> bool:
     return True
 
 
-def consumers(queue_id: int) -> int:
-    """How many subscriptions of this process wait for messages of a queue."""
-    return sum(s.queue_id == queue_id for c in live() for s in list(c.subscriptions.values()))
+def consumers() -> Counter[int]:
+    """How many subscriptions of this process wait for messages of each queue, by its id."""
+    return Counter(s.queue_id for c in live() for s in list(c.subscriptions.values()))
 
 
 def _describe(connection: Connection) -> dict[str, Any]:

@@ -20,7 +20,7 @@ IF_EMPTY = Parameter("if_empty", {"type": "boolean", "default": False}, "refuse 
 
 def describe(queue: Queue) -> dict[str, Any]:
     """The queue as every call shows it."""
-    return browse.describe(queue, connections.consumers(queue.pk))
+    return browse.describe(queue, connections.consumers()[queue.pk])
 
 
 class QueuesView(ApiView):
@@ -44,7 +44,7 @@ class QueuesView(ApiView):
             limit=paging.limit(query),
             visible=lambda name: self.principal.may("browse", "queue", name),
         )
-        return answer({"items": browse.describe_all(page.items, connections.consumers), "next": page.next})
+        return answer({"items": browse.describe_all(page.items, connections.consumers()), "next": page.next})
 
 
 class QueueView(ApiView):
