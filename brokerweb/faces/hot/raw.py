@@ -45,7 +45,7 @@ def _header(headers: Headers, name: str) -> str | None:
     if value is None:
         return None
     try:
-        return value.encode("latin-1").decode()
+        return value.encode("latin-1").decode().strip(" \t")  # RFC 9110, 5.5: what stands around a value is no part of it
     except UnicodeError:
         raise Invalid.at("", f"the header {name} is not UTF-8") from None
 
