@@ -22,6 +22,7 @@ _JSON_SPACE = b" \t\r\n"
 
 def raw_message(body: bytes, headers: Headers) -> NewMessage:
     """A message from a request's body and headers. Raises Invalid."""
+    headers = {name: value.strip(" \t") for name, value in headers.items()}  # RFC 9110, 5.5: that is no part of a value
     kind = _header(headers, "content-type")
     message = wire.WireMessage(
         key=_header(headers, "message-key"),
@@ -45,7 +46,7 @@ def _header(headers: Headers, name: str) -> str | None:
     if value is None:
         return None
     try:
-        return value.encode("latin-1").decode().strip(" \t")  # RFC 9110, 5.5: what stands around a value is no part of it
+        return value.encode("latin-1").decode()
     except UnicodeError:
         raise Invalid.at("", f"the header {name} is not UTF-8") from None
 
