@@ -5,19 +5,21 @@ from __future__ import annotations
 from brokerweb.storage.transaction import Transaction
 from queues.definitions import Q
 
+_LAST = ("sequence",)  # in the transaction's memo; no text alone, which would be the name of a queue
+
 
 def take(tx: Transaction, n: int, *, stored: bool = True) -> int:
     """The first of ``n`` numbers in a row. Pass ``stored=False`` when not every number becomes a row's id.
 
     A rolled back transaction gives its numbers to the next one, which nobody can have seen.
     """
-    last = tx.memo.get("sequence")
+    last = tx.memo.get(_LAST)
     if last is None:
         row = tx.row(Q.last_id)
         if row is None:
             tx.change(Q.begin_ids)
         last = row[0] if row else 0
-    tx.memo["sequence"] = last + n
+    tx.memo[_LAST] = last + n
     if not stored:
         tx.change(Q.burn_ids, last + n)
     return last + 1

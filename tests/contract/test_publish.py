@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from brokerweb.core.errors import NotFound, QueueFull, TooLarge
+from brokerweb.storage.transaction import Transaction
 from queues import control, duties, engine, publishing
 from queues.messages import Accepted, NewMessage
 from queues.models import Dedup
@@ -30,6 +31,18 @@ def test_bytes_stay_bytes(orders: Orders):
     orders.publish_all([NewMessage(b"\x00\xff", binary=True)])
     out = orders.take()
     assert (out.body, out.binary) == (b"\x00\xff", True)
+
+
+@pytest.mark.parametrize("name", ["sequence", "queue", "stream", "topic"])
+def test_no_name_is_taken_by_what_a_transaction_remembers(store: Store, name: str):
+    def publish_twice(tx: Transaction) -> list[Accepted]:
+        before = engine.publish(tx, "orders", [NewMessage(b"0")])
+        return [*before, *engine.publish(tx, name, [NewMessage(b"1")]), *engine.publish(tx, "orders", [NewMessage(b"2")])]
+
+    orders = store.queue("orders")
+    named = store.queue(name)
+    ids = [accepted.id for accepted in store.do(publish_twice)]
+    assert (orders.drain(), named.drain()) == ([ids[0], ids[2]], [ids[1]])
 
 
 def test_an_unknown_queue_is_not_found(store: Store):
