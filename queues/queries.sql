@@ -81,8 +81,9 @@ UPDATE queues_message SET state = 4, due_at = :now, failures = :failures, reason
 INSERT INTO queues_failure (queue_id, message_id, attempt, kind, consumer, error, failed_at)
 VALUES (:queue, :message, :attempt, :kind, :consumer, :error, :now);
 
--- trim_failures (message, attempt): keep the newest failures of a message only
-DELETE FROM queues_failure WHERE message_id = :message AND attempt <= :attempt;
+-- trim_failures (message, kept): keep so many of the newest failures of a message
+DELETE FROM queues_failure WHERE message_id = :message AND attempt <=
+  (SELECT attempt FROM queues_failure WHERE message_id = :message ORDER BY attempt DESC LIMIT 1 OFFSET :kept);
 
 -- forget_failures (message): the message is gone
 DELETE FROM queues_failure WHERE message_id = :message;

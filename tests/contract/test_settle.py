@@ -7,6 +7,7 @@ import pytest
 from brokerweb.core import clock
 from brokerweb.core.errors import NotFound
 from queues import control, duties, engine
+from queues.filters import ALL
 from queues.messages import Leased, Settle, Settled
 from queues.models import Failure, Queue
 from tests.contract.store import Orders, Store
@@ -250,8 +251,25 @@ def test_only_the_newest_failures_of_a_message_are_kept(store: Store):
     for n in range(105):
         orders.nack(orders.take(), delay=0, error=str(n))
     kept = orders.failures(id)
-    assert 100 <= len(kept) <= 101
-    assert kept[-1][3] == "104"
+    assert [error for *_, error in kept] == [str(n) for n in range(5, 105)]
+
+
+def test_a_message_that_is_redriven_again_and_again_keeps_no_more_failures_than_another(orders: Orders):
+    id = orders.one()
+    for n in range(105):
+        orders.settle("dead", orders.take(), error=str(n))
+        orders.store.do(control.redrive, "orders", ALL)
+    assert [error for *_, error in orders.failures(id)] == [str(n) for n in range(5, 105)]
+
+
+def test_hand_outs_that_do_not_fail_push_out_no_failure(store: Store):
+    orders = unlimited(store)
+    id = orders.one()
+    orders.nack(orders.take(), delay=0, error="first")
+    for _ in range(105):
+        orders.settle("release", orders.take())
+    orders.nack(orders.take(), delay=0, error="last")
+    assert [error for *_, error in orders.failures(id)] == ["first", "last"]
 
 
 # Poison
