@@ -28,6 +28,7 @@ from brokerweb.storage import changes, run
 from brokerweb.storage.committer import Call, Committer
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
+from brokerweb.storage.transaction import Transaction
 from queues import duties, retirement, stats
 from streams import duties as stream_duties
 from streams import membership
@@ -134,13 +135,11 @@ class Broker:
         clock_now = clock.Clock()
         clock_now.not_before(max(seen or 0, newest))
         clock.install(clock_now)
-        if seen is not None:
-            await aperform(duties.shift_leases, clock.now() - seen, seen)
+        await aperform(_take_up, seen)
         while await aperform(duties.release_sockets) > 0:
             pass
         while await aperform(membership.forget_members) > 0:
             pass
-        await aperform(nodes.begin)
 
     async def _stop_committer(self) -> None:
         await asyncio.get_running_loop().run_in_executor(None, self.committer.stop)
@@ -244,8 +243,18 @@ class Broker:
         return LOOK
 
 
-def _instants(tx: Any) -> tuple[int | None, int]:
+def _instants(tx: Transaction) -> tuple[int | None, int]:
     return nodes.last_seen(tx), duties.newest_instant(tx)
+
+
+def _take_up(tx: Transaction, seen: int | None) -> None:
+    """What counts the time nobody was there, and the note that somebody is, in one commit: a start that ends half way is
+    followed by another, which must not count it again.
+    """
+    if seen is not None:
+        duties.shift_leases(tx, tx.now - seen, seen)
+    retirement.wait_anew(tx)
+    nodes.begin(tx)
 
 
 async def _until_done(verb: Callable[..., int], full: int) -> None:

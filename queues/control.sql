@@ -97,6 +97,9 @@ UPDATE queues_queue SET paused_at = NULL, paused_by = '', pause_reason = '' WHER
 -- note_idle (queue, since): since when a queue has had neither consumer nor message
 UPDATE queues_queue SET idle_since_at = :since WHERE id = :queue;
 
+-- wait_anew (now): queues that were idle are so since now
+UPDATE queues_queue SET idle_since_at = :now WHERE idle_since_at IS NOT NULL;
+
 -- deleted_queue (): a deleted queue that still has rows
 SELECT id FROM queues_queue WHERE deleted_at IS NOT NULL ORDER BY deleted_at, id LIMIT 1;
 

@@ -36,6 +36,11 @@ def _note_idle(tx: Transaction, queue_id: int, known: int | None, since: int | N
         tx.change(Q.note_idle, queue_id, since)
 
 
+def wait_anew(tx: Transaction) -> int:
+    """At a start the idle times begin again: while nobody was there nobody could come."""
+    return tx.change(Q.wait_anew, tx.now)
+
+
 def sweep_deleted(tx: Transaction, limit: int = 500) -> int:
     """Remove some of what deleted queues held, at last their own rows; how many rows that were, 0 when nothing is left."""
     queue = tx.row(Q.deleted_queue)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from brokerweb import broker as module
 from brokerweb.broker import Broker
+from brokerweb.cluster import nodes
 from brokerweb.core import clock
-from brokerweb.core.errors import BrokerError, Unauthenticated
+from brokerweb.core.errors import BrokerError, StoreFull, Unauthenticated
 from brokerweb.delivery import polls
 from brokerweb.delivery.group_subscription import BEATS
 from brokerweb.faces import hot
@@ -21,7 +23,9 @@ from brokerweb.storage import run
 from brokerweb.storage.committer import Committer
 from brokerweb.storage.run import aperform
 from brokerweb.storage.transaction import Transaction
-from queues import engine
+from queues import control, duties, engine
+from queues.messages import NewMessage
+from queues.models import Message, Queue
 from streams import control as streams
 from streams import duties as stream_duties
 from streams.engine import append, find
@@ -46,6 +50,35 @@ def play(scene: Callable[[Stage, Broker], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(run_scene())
     assert module.current is None
     assert run.running() is None
+
+
+def test_a_start_that_ends_half_way_prolongs_no_lease_a_second_time(monkeypatch: pytest.MonkeyPatch):
+    def held(tx: Transaction) -> None:
+        control.declare(tx, "orders", {})
+        control.declare(tx, "answers", {"expires": 60})
+        engine.publish(tx, "orders", [NewMessage(b"1")])
+        engine.lease(tx, "orders", 1, engine.Terms("rest:token:1", lease=30))
+        nodes.begin(tx)
+
+    async def start() -> None:
+        broker = Broker()
+        await broker.start()
+        await broker.stop()
+
+    last_run = clock.Clock()
+    last_run.offset -= clock.seconds(3600)
+    clock.install(last_run)
+    run.perform(held)
+    clock.install(None)
+    with monkeypatch.context() as broken:
+        broken.setattr(duties, "release_sockets", mock.Mock(side_effect=StoreFull))
+        with pytest.raises(StoreFull):
+            asyncio.run(start())
+    asyncio.run(start())
+    left = clock.from_datetime(Message.objects.get().due_at) - clock.now()
+    assert clock.seconds(15) < left <= clock.seconds(30)
+    idle_since = Queue.objects.get(name="answers").idle_since_at
+    assert idle_since is not None and clock.from_datetime(idle_since) > clock.now() - clock.seconds(15)  # it waits anew
 
 
 def test_timers_do_their_work_when_it_is_due():

@@ -119,6 +119,19 @@ def test_an_idle_queue_goes_when_it_expires_and_a_used_one_stays(time: Time) -> 
         browse.find(temporary.name)
 
 
+def test_a_start_begins_the_idle_times_anew(time: Time) -> None:
+    queue, lasting = Bench("temporary", expires=60), Bench("lasting")
+    perform(retirement.expire_idle, set())
+    time.advance(3600)  # nobody was there
+    perform(retirement.wait_anew)
+    assert perform(retirement.expire_idle, set()) == []
+    time.advance(59)
+    assert perform(retirement.expire_idle, set()) == []
+    time.advance(1)
+    assert perform(retirement.expire_idle, set()) == [queue.name]
+    assert lasting.row.idle_since_at is None
+
+
 def test_a_message_and_a_declaration_each_start_the_idle_time_anew(time: Time) -> None:
     bench = Bench(expires=60)
     time.advance(50)
