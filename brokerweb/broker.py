@@ -192,7 +192,7 @@ class Broker:
             left = [(verb, full) for verb, full in left if await aperform(verb) >= full]
         if time.monotonic() >= self._orphans_at:
             self._orphans_at = time.monotonic() + ORPHANS
-            await _until_done(duties.ready_orphans, duties.LIMIT)
+            await _ready_orphans()
             await _until_done(job_duties.forget, job_duties.LIMIT)
         await self._reconcile()
         return 0 if left else HOUSEKEEPING
@@ -255,6 +255,13 @@ def _take_up(tx: Transaction, seen: int | None) -> None:
         duties.shift_leases(tx, tx.now - seen, seen)
     retirement.wait_anew(tx)
     nodes.begin(tx)
+
+
+async def _ready_orphans() -> None:
+    while orphans := await aread(duties.orphaned_keys):
+        await aperform(duties.ready_orphans, orphans)
+        if len(orphans) < duties.LIMIT:
+            break
 
 
 async def _until_done(verb: Callable[..., int], full: int) -> None:

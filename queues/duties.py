@@ -5,6 +5,9 @@ Every verb answers how many rows it took, so that the caller comes back at once 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from brokerweb.storage.reading import Reader
 from brokerweb.storage.transaction import Transaction
 from queues import burial, counters, keys, sequence, settling
 from queues.definitions import Q, find_by_id
@@ -81,12 +84,15 @@ def forget_dedup(tx: Transaction, limit: int = LIMIT) -> int:
     return tx.change(Q.forget, tx.now, limit)
 
 
-def ready_orphans(tx: Transaction, limit: int = LIMIT) -> int:
-    """The net below keyed queues: a key with blocked messages and no head gets one."""
-    orphans = tx.rows(Q.orphaned_keys, limit)
+def orphaned_keys(reader: Reader, limit: int = LIMIT) -> list[tuple[int, str]]:
+    """The net below keyed queues: (queue id, key) of blocked messages without head, looked for outside of commits."""
+    return [(queue_id, key) for queue_id, key in reader.rows(Q.orphaned_keys, limit)]
+
+
+def ready_orphans(tx: Transaction, orphans: Iterable[tuple[int, str]]) -> None:
+    """Each of these keys gets a head, unless it has one by now."""
     for queue_id, key in orphans:
         keys.leave(tx, queue_id, [key])
-    return len(orphans)
 
 
 def release_sockets(tx: Transaction, limit: int = LIMIT) -> int:

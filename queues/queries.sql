@@ -100,8 +100,10 @@ SELECT id FROM queues_message WHERE queue_id = :queue AND "key" = :key AND state
 -- unblock (id, now): a blocked message becomes the head of its key
 UPDATE queues_message SET state = 1, holds_key = true, due_at = :now WHERE id = :id AND state = 2;
 
--- orphaned_keys (limit): blocked messages whose key nobody holds, which no verb should leave behind
-SELECT DISTINCT b.queue_id, b."key" FROM queues_message b WHERE b.state = 2 AND NOT EXISTS
+-- orphaned_keys (limit): keys with blocked messages that nobody holds, which no verb should leave behind
+-- It goes over every blocked message there is: not within a commit. A queue that is being removed is left alone.
+SELECT b.queue_id, b."key" FROM (SELECT DISTINCT m.queue_id, m."key" FROM queues_queue q JOIN queues_message m ON m.queue_id = q.id
+  WHERE q.keyed AND q.deleted_at IS NULL AND m.state = 2) AS b WHERE NOT EXISTS
   (SELECT 1 FROM queues_message h WHERE h.queue_id = b.queue_id AND h."key" = b."key" AND h.holds_key) LIMIT :limit;
 
 -- due_scheduled (now, limit): what is due, oldest first

@@ -6,9 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
+from brokerweb.storage.reading import read
+from brokerweb.storage.transaction import Transaction
 from queues import control, counters, duties
 from queues.filters import parse
 from queues.messages import Leased
+from queues.models import Message
 from tests.contract.store import Orders, Store
 
 
@@ -239,14 +242,24 @@ def test_the_sweep_finds_a_key_that_was_left_without_head(keyed: Orders):
     _, second, _ = keyed.publish(1, 2, 3, key="a")
     orphan = keyed.store.message(keyed.take().id)
 
-    def damage_and_sweep(tx):
+    def damage(tx: Transaction) -> None:
         tx.raw.execute(f"DELETE FROM queues_message WHERE id = {orphan.pk}")
         counters.count(tx, orphan.queue_id, orphan.state, -1)
-        return duties.ready_orphans(tx)
 
-    assert keyed.store.do(damage_and_sweep) == 1
+    with pytest.raises(AssertionError, match="has a head"):
+        keyed.store.do(damage)
+    found = read(duties.orphaned_keys, using=keyed.store.alias)
+    assert found == [(orphan.queue_id, "a")]
+    keyed.store.do(duties.ready_orphans, found * 2)
     assert keyed.store.state(second) == "ready"
-    assert keyed.store.do(duties.ready_orphans) == 0
+    assert read(duties.orphaned_keys, using=keyed.store.alias) == []
+
+
+def test_the_sweep_leaves_a_queue_alone_that_is_being_removed(keyed: Orders):
+    keyed.publish(1, 2, key="a")
+    keyed.store.do(control.delete, keyed.name)
+    Message.objects.using(keyed.store.alias).filter(holds_key=True).update(holds_key=False)
+    assert read(duties.orphaned_keys, using=keyed.store.alias) == []
 
 
 def test_in_an_ordinary_queue_a_key_is_only_a_label(orders: Orders):

@@ -23,9 +23,10 @@ from brokerweb.storage import run
 from brokerweb.storage.committer import Committer
 from brokerweb.storage.run import aperform
 from brokerweb.storage.transaction import Transaction
-from queues import control, duties, engine
+from queues import control, counters, duties, engine
 from queues.messages import NewMessage
 from queues.models import Message, Queue
+from queues.states import State
 from streams import control as streams
 from streams import duties as stream_duties
 from streams.engine import append, find
@@ -99,6 +100,21 @@ def test_timers_do_their_work_when_it_is_due():
         while await stage.counts("other"):
             assert asyncio.get_running_loop().time() < deadline, "a message past its ttl goes"
 
+    play(scene)
+
+
+def test_a_key_that_was_left_without_head_gets_one():
+    def damage(tx: Transaction) -> None:
+        queue, _ = control.declare(tx, "orders", {"keyed": True})
+        first = engine.publish(tx, "orders", [NewMessage(b"1", key="a"), NewMessage(b"2", key="a")])[0]
+        tx.raw.execute(f"DELETE FROM queues_message WHERE id = {first.id}")
+        counters.count(tx, queue.pk, State.READY, -1)
+
+    async def scene(stage: Stage, broker: Broker) -> None:
+        client = await stage.client()
+        assert (await client.has(1))[0].body == b"2"
+
+    run.perform(damage)
     play(scene)
 
 
