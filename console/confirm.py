@@ -20,7 +20,7 @@ from console.reading import STATES
 from console.templatetags.console import STATE_WORDS, age, moment, number
 from queues import browse, filters
 from queues.filters import MessageFilter
-from queues.models import Queue
+from queues.models import Message, Queue
 from queues.states import STATE_NAMES, State
 
 
@@ -43,7 +43,10 @@ def typed_name(name: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Purge:
-    """A purge being asked for: the states chosen, and whether the name was typed."""
+    """A purge being asked for: the states chosen, and whether the name was typed.
+
+    What is deleted was counted on the page before: with other states than those, the page counts again.
+    """
 
     request: SignedIn
     queue: Queue
@@ -53,7 +56,9 @@ class Purge:
     def of(cls, request: SignedIn, name: str) -> Purge:
         given = request.POST if request.method == "POST" else request.GET
         chosen = [state for state in given.getlist("states") if state in STATE_NAMES]
-        return cls(request, browse.find(name), chosen or [s.name.lower() for s in sorted(filters.PURGED_BY_DEFAULT)])
+        if request.method != "POST" and not chosen:
+            chosen = [s.name.lower() for s in sorted(filters.PURGED_BY_DEFAULT)]
+        return cls(request, browse.find(name), chosen)
 
     @property
     def posted(self) -> bool:
@@ -61,7 +66,16 @@ class Purge:
 
     @property
     def confirmed(self) -> bool:
-        return self.posted and self.request.POST.get("typed") == self.queue.name
+        return self.posted and not self.fault
+
+    @property
+    def fault(self) -> str:
+        """Why it is not done although it was posted."""
+        if not self.states:
+            return "No state is chosen."
+        if set(self.request.POST.getlist("counted")) != set(self.states):
+            return "Other states were chosen than were counted. They are counted now."
+        return "" if self.request.POST.get("typed") == self.queue.name else "The name was not typed as it is."
 
     @property
     def chosen(self) -> MessageFilter:
@@ -69,7 +83,7 @@ class Purge:
 
     def page(self) -> HttpResponse:
         """What would be deleted, exactly."""
-        seen: dict[str, Any] = browse.preview(self.queue, self.chosen, "purge")
+        seen, samples = self._seen()
         counts, n = browse.counts([self.queue.pk])[self.queue.pk], seen["matched"]
         facts = [("Matched", number(n)), ("Published", _range(seen))] if n else [("Matched", "0: nothing to purge")]
         return confirmation(
@@ -77,16 +91,24 @@ class Purge:
             f"Purge {self.queue.name}",
             "Purged messages are deleted for good. Nothing has been deleted yet.",
             400 if self.posted else 200,
-            error="The name was not typed as it is." if self.posted else "",
+            error=self.fault if self.posted else "",
             facts=facts,
-            samples=browse.page(self.queue, self.chosen, limit=browse.SAMPLES).items,
+            samples=samples,
             job=n > bulk.LIMIT,
             choices=[(state, counts[state], state in self.states) for state in STATES],
+            counted=self.states,
             button=f"Purge {n:,} message{'s' * (n != 1)}",
             nothing=not n,
             **typed_name(self.queue.name),
             **_of_queue(self.queue.name),
         )
+
+    def _seen(self) -> tuple[dict[str, Any], list[Message]]:
+        """How many there are, and some of them; a filter without states is one of any state, so it is not asked."""
+        if not self.states:
+            return {"matched": 0}, []
+        samples = browse.page(self.queue, self.chosen, limit=browse.SAMPLES).items
+        return browse.preview(self.queue, self.chosen, "purge"), samples
 
 
 def _range(seen: dict[str, Any]) -> str:

@@ -125,9 +125,33 @@ def test_a_purge_shows_what_it_touches_and_wants_the_name_typed(client):
     assert client.post("/queues/orders/purge", {"states": ["ready"], "typed": "order"}).status_code == 400
     assert counts("orders")["ready"] == 2
     assert "Purge 3 messages" in text(client.post("/queues/orders/purge", {"states": ["ready", "dead"], "recount": "1"}))
-    client.post("/queues/orders/purge", {"states": ["ready"], "typed": "orders"})
+    client.post("/queues/orders/purge", {"states": ["ready"], "counted": ["ready"], "typed": "orders"})
     assert counts("orders") == {"ready": 0, "scheduled": 0, "blocked": 0, "leased": 0, "dead": 1}
     assert audited() == [("queue.purge", "queue:orders")]
+
+
+def test_a_purge_of_what_the_page_proposes_is_done_at_once(client):
+    declare("orders")
+    publish("orders", 1)
+    publish("orders", 2, delay=60)
+    proposed = client.get("/queues/orders/purge").context
+    chosen = [state for state, _, ticked in proposed["choices"] if ticked]
+    client.post("/queues/orders/purge", {"states": chosen, "counted": proposed["counted"], "typed": "orders"})
+    assert sum(counts("orders").values()) == 0
+
+
+@pytest.mark.parametrize(
+    ("states", "said"), [(["ready", "dead"], "Other states were chosen than were counted"), ([], "No state is chosen")]
+)
+def test_a_purge_deletes_only_what_was_counted(client, states, said):
+    declare("orders")
+    publish("orders", 1, 2)
+    kill("orders", "x")
+    response = client.post("/queues/orders/purge", {"states": states, "counted": ["ready"], "typed": "orders"})
+    assert response.status_code == 400
+    assert said in text(response)
+    assert f"Purge {len(states)} message" in text(response)
+    assert counts("orders")["ready"] + counts("orders")["dead"] == 2
 
 
 def test_a_queue_is_deleted_only_by_its_name(client):
