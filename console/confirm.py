@@ -16,7 +16,7 @@ from brokerweb.jobs import bulk
 from brokerweb.routing import topics
 from console.dead_letters import instant
 from console.page import SignedIn, render
-from console.reading import STATES
+from console.reading import STATES, visible
 from console.templatetags.console import STATE_WORDS, age, moment, number
 from queues import browse, filters
 from queues.filters import MessageFilter
@@ -34,6 +34,15 @@ def _of_queue(name: str) -> dict[str, Any]:
         "crumbs": [("Queues", reverse("console:queues")), (name, reverse("console:queue", args=[name]))],
         "cancel": reverse("console:queue", args=[name]),
     }
+
+
+def topics_to(request: SignedIn, destination: str) -> list[tuple[str, str]]:
+    """The topics that lead to what goes, by name where the person may browse them."""
+    led, may = topics.bound_to(destination), visible(request.principal, "topic")
+    named = [name for name in led if may(name)]
+    if others := len(led) - len(named):
+        named.append(f"{others} that you may not browse")
+    return [("Topics that lead here", ", ".join(named))] if named else []
 
 
 def typed_name(name: str) -> dict[str, Any]:
@@ -138,8 +147,7 @@ class Delete:
         total = sum(counts.values())
         facts = [(STATE_WORDS.get(state, state).capitalize(), number(counts[state])) for state in STATES if counts[state]]
         facts.append(("Consumers", number(connections.consumers()[self.queue.pk])))
-        if led := topics.bound_to(f"queue:{name}"):
-            facts.append(("Topics that lead here", ", ".join(led)))
+        facts += topics_to(self.request, f"queue:{name}")
         return confirmation(
             self.request,
             f"Delete {name}",

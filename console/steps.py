@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from django.http import HttpRequest
 from django.urls import reverse
 
+from console.page import SignedIn
 from console.reading import Row
 from console.snippets import Host, Snippet, consuming, publishing
 from queues import stats
@@ -27,9 +27,12 @@ class Step:
     snippets: Sequence[Snippet] = field(default=())
 
 
-def first_steps(request: HttpRequest, rows: Sequence[Row]) -> list[Step]:
-    """The steps, or none once all are done, hidden, or there are queues enough."""
-    if request.COOKIES.get(HIDDEN) or len(rows) > FEW:
+def first_steps(request: SignedIn, rows: Sequence[Row]) -> list[Step]:
+    """The steps, or none once all are done, hidden, or there are queues enough.
+
+    They are the administrator's: others may not take them, and what ticks them is the whole broker's traffic.
+    """
+    if not request.principal.admin or request.COOKIES.get(HIDDEN) or len(rows) > FEW:
         return []
     sums, host, queue = stats.sums(), Host.of(request), rows[0].name if rows else "orders"
     consumed = sums["acked"] > 0

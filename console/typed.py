@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from brokerweb.routing import topics
 from console import stream_reading
-from console.confirm import confirmation, typed_name
+from console.confirm import confirmation, topics_to, typed_name
 from console.page import SignedIn
 from console.templatetags.console import number, size
 from streams import control
@@ -53,14 +53,13 @@ class Typed:
 def of_stream(request: SignedIn, name: str) -> Typed:
     """Raises NotFound."""
     [row] = stream_reading.rows([control.get(name)])
-    led = topics.bound_to(f"stream:{name}")
     facts = [("Records", number(row.sizes.records)), ("Size", size(row.sizes.bytes)), ("Consumer groups", number(row.groups))]
     return Typed(
         request,
         name,
         f"Delete {name}",
         "The stream, its records and its consumer groups are deleted for good. Its readers are told.",
-        [*facts, *([("Topics that lead here", ", ".join(led))] if led else [])],
+        [*facts, *topics_to(request, f"stream:{name}")],
         f"Delete the stream and {row.sizes.records:,} record{'s' * (row.sizes.records != 1)}",
         [("Streams", reverse("console:streams")), (name, reverse("console:stream", args=[name]))],
     )

@@ -28,6 +28,7 @@ def dead(request: SignedIn) -> HttpResponseBase:
         "next": asked.page_before(last) if last else None,
         "chips": [{"name": queue.name, "count": n, "query": asked.in_queue(queue.name)} for queue, n in having],
         "total": sum(n for _, n in having),
+        "may_redrive": any(request.principal.may("manage", "queue", q.name) for q, _ in having if asked.queue in ("", q.name)),
         "groups": stream_reading.with_dead(request.principal),
         "reasons": DEAD_REASONS,
     }

@@ -18,7 +18,7 @@ from brokerweb.identity.attempts import PER_NAME
 from brokerweb.identity.models import AuditEntry
 from console.bodies import visible
 from queues.models import Message, Queue
-from tests.console.conftest import HOSTILE, declare, kill, person, publish, text
+from tests.console.conftest import HOSTILE, declare, declare_stream, declare_topic, kill, person, publish, text
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -230,7 +230,40 @@ def test_what_is_not_allowed_is_not_offered():
     assert "/purge" not in page
     assert "Not among your grants on this name: publish, manage" in page
     assert "/requeue" not in text(viewer.get(f"/queues/orders/messages/{message}"))
-    assert "/requeue" not in text(viewer.get("/dead"))
+    dead = text(viewer.get("/dead"))
+    assert "/requeue" not in dead
+    assert "Redrive" not in dead
+    assert 'name="pick"' not in dead
+    assert ">Change<" not in page
+
+
+def test_dead_letters_can_be_chosen_only_where_they_may_be_put_back():
+    for name in ("mine", "theirs"):
+        declare(name)
+        publish(name, 1)
+    [mine], [theirs] = kill("mine", "x"), kill("theirs", "x")
+    viewer = person(("mine", ["browse", "manage"]), ("theirs", ["browse"]))
+    dead = text(viewer.get("/dead"))
+    assert f'value="mine/{mine}"' in dead
+    assert f'value="theirs/{theirs}"' not in dead
+    assert "Redrive all matching" in dead
+    assert "Redrive all matching" not in text(viewer.get("/dead?queue=theirs"))
+
+
+def test_the_first_steps_are_those_of_who_may_take_them():
+    assert "First steps" not in text(person(("mine.*", ["browse", "manage"])).get("/"))
+
+
+@pytest.mark.parametrize("place", ["queues/orders", "streams/orders"])
+def test_who_deletes_learns_no_topic_that_they_may_not_browse(place):
+    declare("orders")
+    declare_stream("orders")
+    for kind in ("queue", "stream"):
+        declare_topic(f"secret-{kind}", **{"a.b": f"{kind}:orders"})
+        declare_topic(f"shop-{kind}", **{"a.b": f"{kind}:orders"})
+    page = text(person(("orders", ["browse", "manage"]), ("shop-*", ["browse"])).get(f"/{place}/delete"))
+    assert "secret" not in page
+    assert f"shop-{place.partition('s/')[0]}, 1 that you may not browse" in page
 
 
 def test_a_person_without_grants_is_told_who_can_help():
