@@ -95,6 +95,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = conf.secure
 CSRF_COOKIE_NAME = "brokerweb_csrf"
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "console.page.stale"
 CSRF_COOKIE_SECURE = conf.secure
 CSRF_TRUSTED_ORIGINS = list(conf.public_url)
 SECURE_HSTS_SECONDS = 30 * 24 * 3600 if conf.secure else 0

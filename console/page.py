@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, cast
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
@@ -70,8 +70,19 @@ def _signed_in(view: View[P], methods: list[str]) -> Callable[Concatenate[HttpRe
 def _ask_to_sign_in(request: HttpRequest) -> HttpResponse:
     if getattr(request, "htmx", False):  # a poll of a page whose session has ended: the page reloads itself
         return HttpResponse(status=401)
-    here = request.get_full_path() if request.method == "GET" else "/"
-    return redirect(f"{reverse('console:signin')}?{urlencode({'next': here})}")
+    query = {"next": request.get_full_path()} if request.method == "GET" else {"next": came_from(request), "unsent": "1"}
+    return redirect(f"{reverse('console:signin')}?{urlencode(query)}")
+
+
+def came_from(request: HttpRequest) -> str:
+    """The page of the console that a form stood on, with its query; the overview when it is not told, or is another site's."""
+    try:
+        place = urlsplit(request.headers.get("Referer", ""))
+    except ValueError:
+        return "/"
+    here = urlunsplit(("", "", place.path, place.query, ""))
+    known = place.netloc == request.get_host() and url_has_allowed_host_and_scheme(here, allowed_hosts=None)
+    return here if known and not here.startswith(reverse("console:signin")) else "/"
 
 
 def render(request: HttpRequest, template: str, status: int = 200, **context: Any) -> HttpResponse:
@@ -112,6 +123,18 @@ def problem(request: HttpRequest, error: BrokerError) -> HttpResponse:
     section = _section(request.path)
     listing = f"console:{section}" if isinstance(error, NotFound) and section in LISTS else ""
     return render(request, "console/problem.html", error.http_status, error=error, advice=advice(error), listing=listing)
+
+
+@action
+def _stale(request: SignedIn) -> HttpResponse:
+    return render(request, "console/stale.html", 403, place=came_from(request))
+
+
+def stale(request: HttpRequest, reason: str = "") -> HttpResponseBase:
+    """What a form gets whose token is another session's: it was opened before its person signed in again."""
+    if request.user.is_authenticated or request.path != reverse("console:signin"):
+        return _stale(request)
+    return render(request, "console/signin.html", 403, unsent=True)
 
 
 @page

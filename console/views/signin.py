@@ -27,7 +27,8 @@ TRY = "Try again, or ask for a new sign-in link."
 def password(request: HttpRequest) -> HttpResponseBase:
     """Sign in by name and password; a link that carries its code in the query shows the button instead."""
     if request.method != "POST":
-        return _form(request, code=request.GET.get("code", ""), next=request.GET.get("next", ""))
+        asked = request.GET
+        return _form(request, code=asked.get("code", ""), next=asked.get("next", ""), unsent="unsent" in asked)
     if "code" in request.GET:
         return link(request, request.GET["code"])
     username = request.POST.get("username", "").strip()

@@ -6,6 +6,7 @@ import json
 import re
 from html import escape
 from html.parser import HTMLParser
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -89,6 +90,38 @@ def test_nothing_else_of_the_project_answers_without_a_session_or_token():
 
 def test_a_poll_after_the_session_ended_is_401():
     assert Client().get("/queues", headers={"HX-Request": "true"}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("referer", "place"),
+    [
+        ("http://testserver/queues/orders/publish?x=1", "/queues/orders/publish?x=1"),
+        ("https://evil.example/queues", "/"),
+        ("http://testserver//evil.example", "/"),
+        ("http://[", "/"),
+        ("http://testserver/sign-in?next=/x", "/"),
+        ("", "/"),
+    ],
+)
+def test_what_is_sent_after_the_session_ended_is_not_lost_silently(admin, referer, place):
+    browser = Client()
+    response = browser.post("/queues/orders/publish", {"body": "1"}, headers={"Referer": referer})
+    assert response["Location"] == f"/sign-in?{urlencode({'next': place, 'unsent': 1})}"
+    assert "What you sent was not carried out" in text(browser.get(response["Location"]))
+    assert "not carried out" not in text(browser.get("/sign-in"))
+
+
+def test_a_form_of_an_earlier_session_is_refused_with_the_way_back_to_it(admin):
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(admin)
+    response = browser.post(
+        "/queues/orders/publish", {"body": "1"}, headers={"Referer": "http://testserver/queues/orders/publish"}
+    )
+    assert response.status_code == 403
+    assert 'href="/queues/orders/publish">Open the page again' in text(response)
+    assert_nothing_runs(text(response))
+    browser.logout()
+    assert "What you sent was not carried out" in text(browser.post("/sign-in", {"username": "admin"}))
 
 
 def test_a_password_signs_in_and_leads_back(admin):
