@@ -94,6 +94,14 @@ UPDATE queues_queue SET paused_at = :now, paused_by = :by, pause_reason = :reaso
 -- resume (queue): hand out again
 UPDATE queues_queue SET paused_at = NULL, paused_by = '', pause_reason = '' WHERE id = :queue AND paused_at IS NOT NULL;
 
+-- expiring (): queues that go when they are idle, and how many messages they have
+SELECT id, expires, idle_since_at,
+  (SELECT sum(scheduled + ready + blocked + leased + dead) FROM queues_queuecount c WHERE c.queue_id = q.id)
+FROM queues_queue q WHERE expires IS NOT NULL AND deleted_at IS NULL AND stream IS NULL;
+
+-- expiring_queue (queue): one of them
+SELECT name, expires, idle_since_at FROM queues_queue WHERE id = :queue AND expires IS NOT NULL AND deleted_at IS NULL AND stream IS NULL;
+
 -- note_idle (queue, since): since when a queue has had neither consumer nor message
 UPDATE queues_queue SET idle_since_at = :since WHERE id = :queue;
 

@@ -1,39 +1,61 @@
-"""Queues that go by themselves, and what is left of deleted ones. Both verbs belong to a duty."""
+"""Queues that go by themselves, and what is left of deleted ones. These verbs belong to duties."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from brokerweb.core import clock, events
+from brokerweb.storage.reading import Reader
 from brokerweb.storage.transaction import Transaction
 from queues import counters
 from queues.control import delete
 from queues.definitions import Q as HOT
 from queues.filters import ALL, MAX_ID
 from queues.messages import Receipt
-from queues.models import Queue
 from queues.selection import Q, flags
 from queues.states import State
 
 
-def expire_idle(tx: Transaction, in_use: set[int]) -> list[str]:
-    """Delete the queues that had neither consumer nor message for as long as their ``expires`` says; their names.
+def idle_work(reader: Reader, in_use: set[int], now: int) -> list[int]:
+    """The queues whose idle time begins, ends or is over, looked for outside of commits: there may be thousands that wait.
 
     ``in_use`` are those with a consumer, or with traffic that may have come and gone since the last call.
     """
+    expiring = reader.rows(Q.expiring)
+    return [id for id, *idle, held in expiring if _is_due(Idle(*idle), busy=bool(held) or id in in_use, now=now)]
+
+
+def expire_idle(tx: Transaction, in_use: set[int], ids: Sequence[int]) -> list[str]:
+    """Delete those of these queues that had neither consumer nor message for as long as their ``expires`` says; their names."""
     gone = []
-    for queue in Queue.declared.filter(expires__isnull=False).only("id", "name", "expires", "idle_since_at"):
-        since = None if queue.idle_since_at is None else clock.from_datetime(queue.idle_since_at)
-        busy = queue.pk in in_use or any(counters.counted(tx, queue.pk))
-        if busy or since is None:
-            _note_idle(tx, queue.pk, since, None if busy else tx.now)
-        elif since + clock.seconds(queue.expires or 0) <= tx.now:
-            delete(tx, queue.name)
-            gone.append(queue.name)
+    for id in ids:
+        row = tx.row(Q.expiring_queue, id)
+        if row is None:
+            continue
+        name, idle, busy = row[0], Idle(*row[1:]), id in in_use or any(counters.counted(tx, id))
+        if not _is_due(idle, busy=busy, now=tx.now):
+            continue
+        if busy or idle.since is None:
+            tx.change(Q.note_idle, id, None if busy else tx.now)
+        else:
+            delete(tx, name)
+            gone.append(name)
     return gone
 
 
-def _note_idle(tx: Transaction, queue_id: int, known: int | None, since: int | None) -> None:
-    if known != since:
-        tx.change(Q.note_idle, queue_id, since)
+class Idle(NamedTuple):
+    """How long a queue may be idle, and since when it is."""
+
+    expires: float
+    since: int | None
+
+
+def _is_due(idle: Idle, *, busy: bool, now: int) -> bool:
+    """Whether something is to be done about a queue."""
+    if busy or idle.since is None:
+        return busy == (idle.since is not None)
+    return idle.since + clock.seconds(idle.expires) <= now
 
 
 def wait_anew(tx: Transaction) -> int:

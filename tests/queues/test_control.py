@@ -11,6 +11,7 @@ from django.db import connection
 
 from brokerweb.core import clock, events
 from brokerweb.core.errors import BrokerError, Conflict, Invalid, NotFound, QueueFull
+from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import transaction
 from queues import browse, control, duties, engine, retirement
@@ -102,33 +103,58 @@ def test_the_sweep_removes_all_that_a_deleted_queue_held_and_nothing_else() -> N
     assert (Failure.objects.count(), Dedup.objects.count(), Queue.objects.count(), QueueCount.objects.count()) == (0, 0, 1, 1)
 
 
+def expire_idle(in_use: set[int]) -> list[str]:
+    ids = read(retirement.idle_work, in_use, clock.now())
+    return perform(retirement.expire_idle, in_use, ids)  # type: ignore[no-any-return]
+
+
 def test_an_idle_queue_goes_when_it_expires_and_a_used_one_stays(time: Time) -> None:
     temporary, used, lasting = Bench("temporary", expires=60), Bench("used", expires=60), Bench("lasting")
     in_use = {used.row.pk}
-    assert perform(retirement.expire_idle, in_use) == []
+    assert expire_idle(in_use) == []
     time.advance(59)
-    assert perform(retirement.expire_idle, in_use) == []
+    assert expire_idle(in_use) == []
     time.advance(1)
-    assert perform(retirement.expire_idle, in_use) == ["temporary"]
+    assert expire_idle(in_use) == ["temporary"]
     assert lasting.row
     time.advance(1000)
-    assert perform(retirement.expire_idle, set()) == []  # its idle time starts here
+    assert expire_idle(set()) == []  # its idle time starts here
     time.advance(60)
-    assert perform(retirement.expire_idle, set()) == ["used"]
+    assert expire_idle(set()) == ["used"]
     with pytest.raises(NotFound):
         browse.find(temporary.name)
 
 
+def test_of_many_idle_queues_only_those_take_a_commit_with_which_something_is_to_be_done(time: Time) -> None:
+    waiting, used, due = Bench("waiting", expires=60), Bench("used", expires=60), Bench("due", expires=30)
+    time.advance(30)
+    assert read(retirement.idle_work, {used.row.pk}, clock.now()) == [used.row.pk, due.row.pk]
+    expire_idle({used.row.pk})
+    assert waiting.row
+    assert read(retirement.idle_work, {used.row.pk}, clock.now()) == []
+
+
+def test_what_is_used_between_the_look_and_the_commit_stays(time: Time) -> None:
+    bench, gone = Bench(expires=60), Bench("gone", expires=60)
+    time.advance(60)
+    ids = read(retirement.idle_work, set(), clock.now())
+    bench.publish(1)
+    gone.do(control.delete)
+    assert len(ids) == 2
+    assert perform(retirement.expire_idle, set(), ids) == []
+    assert bench.row.idle_since_at is None
+
+
 def test_a_start_begins_the_idle_times_anew(time: Time) -> None:
     queue, lasting = Bench("temporary", expires=60), Bench("lasting")
-    perform(retirement.expire_idle, set())
+    expire_idle(set())
     time.advance(3600)  # nobody was there
     perform(retirement.wait_anew)
-    assert perform(retirement.expire_idle, set()) == []
+    assert expire_idle(set()) == []
     time.advance(59)
-    assert perform(retirement.expire_idle, set()) == []
+    assert expire_idle(set()) == []
     time.advance(1)
-    assert perform(retirement.expire_idle, set()) == [queue.name]
+    assert expire_idle(set()) == [queue.name]
     assert lasting.row.idle_since_at is None
 
 
@@ -137,14 +163,14 @@ def test_a_message_and_a_declaration_each_start_the_idle_time_anew(time: Time) -
     time.advance(50)
     perform(control.declare, "orders", {})
     time.advance(50)
-    assert perform(retirement.expire_idle, set()) == []
+    assert expire_idle(set()) == []
     bench.publish(1)
     time.advance(50)
-    assert perform(retirement.expire_idle, set()) == []
+    assert expire_idle(set()) == []
     bench.settle("ack", bench.lease())
-    assert perform(retirement.expire_idle, set()) == []
+    assert expire_idle(set()) == []
     time.advance(60)
-    assert perform(retirement.expire_idle, set()) == ["orders"]
+    assert expire_idle(set()) == ["orders"]
 
 
 # One message
