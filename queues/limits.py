@@ -28,16 +28,27 @@ def check_text(value: str | None, pointer: str) -> str | None:
     """A short text: at most 255 bytes, and without NUL, which PostgreSQL cannot store. Raises Invalid."""
     if value is None:
         return None
-    if len(value) > MAX_TEXT_BYTES or (not value.isascii() and len(value.encode()) > MAX_TEXT_BYTES):
+    if len(value) > MAX_TEXT_BYTES or (not value.isascii() and len(_encoded(value, pointer)) > MAX_TEXT_BYTES):
         raise Invalid.at(pointer, f"at most {MAX_TEXT_BYTES} bytes")
     if "\0" in value:
         raise Invalid.at(pointer, "a NUL character cannot be stored")
     return value
 
 
+def _encoded(text: str, pointer: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise Invalid.at(pointer, "half a surrogate pair cannot be stored") from None
+
+
 def cut(error: str | None) -> str | None:
-    """An error's text, cut to what is kept; NUL, which PostgreSQL cannot store, is replaced rather than refused."""
-    return error[:MAX_ERROR_CHARACTERS].replace("\0", "\ufffd") if error else None
+    """An error's text, cut to what is kept; what cannot be stored, NUL and halves of surrogate pairs (Python has them for
+    the bytes of a file's name that are no text), is replaced rather than refused."""
+    if not error:
+        return None
+    kept = error[:MAX_ERROR_CHARACTERS].replace("\0", "\ufffd")
+    return kept if kept.isascii() else kept.encode(errors="replace").decode()
 
 
 def check_content_type(value: str | None, pointer: str) -> str | None:
@@ -61,7 +72,7 @@ def check_headers(headers: dict[str, str] | None, pointer: str) -> str | None:
     if len(headers) > MAX_HEADERS:
         raise Invalid.at(pointer, f"at most {MAX_HEADERS} headers")
     joined = "".join([*headers, *headers.values()])
-    if len(joined.encode()) > MAX_HEADER_BYTES:
+    if len(_encoded(joined, pointer)) > MAX_HEADER_BYTES:
         raise Invalid.at(pointer, f"at most {MAX_HEADER_BYTES} bytes in all")
     if "\0" in joined:
         raise Invalid.at(pointer, "a NUL character cannot be stored")

@@ -123,6 +123,7 @@ def _publish(part: Mapping[str, Any], pointer: str) -> Publish:
     to, messages = (_needed(part, name, pointer) for name in ("to", "messages"))
     kind, _ = parse_destination(to, f"{pointer}/to")
     for place, fields in enumerate(messages):
+        _needed(fields, "body", f"{pointer}/messages/{place}")
         for name in UNFIT[kind]:
             if fields.get(name) is not None:
                 raise Invalid.at(f"{pointer}/messages/{place}/{name}", "does not go with this destination")

@@ -20,11 +20,12 @@ from queues.given import new_message
         {"headers": {"a": 1}}, {"headers": {str(n): "" for n in range(65)}}, {"headers": {"a": "x" * 16_384}},
         {"content_type": "é"}, {"priority": 10}, {"priority": "4"}, {"priority": True}, {"delay": -1},
         {"delay": 366 * 86_400 + 1}, {"delay": timedelta(seconds=1)}, {"ttl": 0}, {"ttl": float("nan")},
+        {"key": "\ud800"}, {"dedup_id": "a\udcff"}, {"headers": {"a": "\ud800"}}, {"headers": {"\ud800": "a"}},
         {"reply_to": "answers"}, {"surprise": 1},
         {"deliver_at": 5}, {"deliver_at": datetime(2026, 1, 1)}, {"deliver_at": datetime(2126, 1, 1, tzinfo=UTC)},  # noqa: DTZ001 (naive)
         {"deliver_at": datetime(2026, 1, 1, tzinfo=UTC), "delay": 1},
     ],
-    ids=str,
+    ids=ascii,
 )  # fmt: skip
 def test_fields_beyond_the_limits_are_invalid(fields: dict[str, Any]) -> None:
     with pytest.raises(Invalid):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -416,6 +417,7 @@ def test_a_refused_transaction_leaves_the_callers_rows_alone(orders: Bench) -> N
         {"publish": [{"to": "nowhere", "messages": [{"body": 1}]}]},
         {"publish": [{"messages": [{"body": 1}]}]},
         {"publish": [{"to": "queue:done"}]},
+        {"publish": [{"to": "queue:done", "messages": [{"body": 1}, {"priority": 5}]}]},
         {"publish": [{"to": "queue:done", "messages": [{"body": 1, "colour": "red"}]}]},
         {"publish": [{"to": "queue:done", "messages": [{"body": 1, "partition": 0}]}]},
         {"publish": [{"to": "stream:log", "messages": [{"body": 1, "delay": 5}]}]},
@@ -432,6 +434,15 @@ def test_a_long_error_from_django_is_cut_as_others_are(orders: Bench) -> None:
     [leased] = orders.lease()
     transact(settle={"orders": {"dead": [{"receipt": leased.receipt, "reason": "x" * 3_000}]}})
     assert Message.objects.get().last_error == "x" * 2_000
+
+
+@pytest.mark.parametrize("kind", ["nack", "dead"])
+def test_an_error_that_names_a_file_whose_name_is_no_text_is_kept_all_the_same(orders: Bench, kind: str) -> None:
+    orders.publish(1)
+    [leased] = orders.lease()
+    error = f"cannot read {os.fsdecode(b'caf' + bytes([0xE9]))}"
+    transact(settle={"orders": {kind: [{"receipt": leased.receipt, "error": error}]}})
+    assert Message.objects.get().last_error == "cannot read caf?"
 
 
 def test_publish_from_django_joins_the_callers_transaction() -> None:
