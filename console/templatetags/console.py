@@ -87,6 +87,14 @@ def age(instant: datetime | None) -> str:
 
 
 @register.filter
+def expiry(instant: datetime | None) -> str:
+    """How long until, or for what has expired how long ago."""
+    if instant is None:
+        return "never"
+    return age(instant) if instant > clock.to_datetime(clock.now()) else f"expired {age(instant)} ago"
+
+
+@register.filter
 def when(instant: datetime | None) -> SafeString | str:
     """An instant to the millisecond in UTC, with its distance as a tooltip."""
     if instant is None:
@@ -121,9 +129,13 @@ def size(count: int | None) -> str:
     value = float(count)
     for unit in ("B", "KiB", "MiB"):
         if value < 1024:
-            return f"{value:.3g} {unit}" if unit != "B" else f"{count} B"
+            return f"{_short(value)} {unit}" if unit != "B" else f"{count} B"
         value /= 1024
-    return f"{value:.3g} GiB"
+    return f"{_short(value)} GiB"
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"  # from there on "g" writes an exponent
 
 
 @register.filter

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from brokerweb.core import clock
 from console.bodies import LONGEST_SHOWN, indent, show
-from console.templatetags.console import rate, short, size, span
+from console.templatetags.console import expiry, rate, short, size, span
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,14 @@ def test_durations_have_two_units_at_most(seconds, words):
     assert span(seconds) == words
 
 
+def test_what_has_expired_does_not_look_like_what_will():
+    now = clock.now()
+    instants = [clock.to_datetime(now + clock.seconds(days * 86_400 + 60)) for days in (3, -3)]
+    assert [expiry(instant) for instant in (None, *instants)] == ["never", "in 3 d", "expired 2 d 23 h ago"]
+
+
 def test_numbers_for_narrow_places():
     assert [short(n) for n in (0, 999, 1_000, 12_345, 3_000_000)] == ["0", "999", "1k", "12k", "3M"]
     assert [size(n) for n in (None, 0, 1_023, 1_536, 5 * 1024 * 1024)] == ["–", "0 B", "1023 B", "1.5 KiB", "5 MiB"]
+    assert [size(n) for n in (1_048_566, 1_020 * 1024**3)] == ["1,024 KiB", "1,020 GiB"]
     assert [str(rate(n)) for n in (9.94, 12.4, 1_234.5)] == ["9.9", "12", "1,234"]

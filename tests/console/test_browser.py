@@ -278,6 +278,28 @@ def filled_streams(rest: Rest) -> list[str]:
     return ["/streams", *(f"/streams/events{place}" for place in stream), record, *topic, f"/jobs/{job['id']}"]
 
 
+def test_names_as_long_as_they_may_be_fit(visit: Visit, broker: Server):
+    name = "n" * 200
+    with broker.rest() as rest:
+        rest.declare(name)
+        [message] = rest.publish(name, {"body": 1})
+        rest.call("PUT", f"/streams/{name}", {})
+        rest.call("PUT", f"/streams/{name}/groups/{name}", {})
+    queue, group = f"/queues/{name}", f"/streams/{name}/groups/{name}"
+    places = [
+        queue,
+        f"{queue}/messages/{message['id']}",
+        f"{queue}/purge",
+        group,
+        f"{group}/delete",
+        f"/streams/{name}/new/group",
+    ]
+    visit.page.set_viewport_size({"width": 390, "height": 844})
+    for place in places:
+        visit.page.goto(place)
+        assert visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), place
+
+
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
 def test_every_page_is_accessible_and_fits(browser: Browser, broker: Server, filled: list[str], theme: str, width: int):
     with (
