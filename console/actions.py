@@ -9,8 +9,7 @@ from django.http import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from brokerweb.core import clock
-from brokerweb.core.errors import Invalid, NotFound
+from brokerweb.core.errors import NotFound
 from brokerweb.delivery import connections
 from brokerweb.identity import tokens
 from brokerweb.jobs.bulk import start_purge
@@ -20,8 +19,6 @@ from console.deeds import audited, deed, telling
 from console.page import SignedIn, action, back, form
 from queues import control
 from streams import control as streams
-
-LONGEST_DELAY = 366 * 86_400
 
 
 @form
@@ -94,27 +91,6 @@ def requeue(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
     with telling(request, f"Message {message_id} is back in {name}."):
         audited(deed(request, "message.requeue", f"queue:{name}/{message_id}"), control.requeue, name, message_id)
     return back(request, reverse("console:message", args=[name, message_id]))
-
-
-@action
-def reschedule(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
-    """Make one message due at another time."""
-    request.principal.require("manage", "queue", name)
-    with telling(request, "Rescheduled."):
-        due_at = clock.now() + clock.seconds(_delay(request.POST.get("delay", "")))
-        done = deed(request, "message.reschedule", f"queue:{name}/{message_id}", due_at=clock.rfc3339(due_at))
-        audited(done, control.reschedule, name, message_id, due_at=due_at)
-    return redirect("console:message", name, message_id)
-
-
-def _delay(text: str) -> float:
-    try:
-        delay = float(text)
-    except ValueError:
-        delay = -1.0
-    if not 0 <= delay <= LONGEST_DELAY:
-        raise Invalid.at("/delay", "a number of seconds from 0 to 366 days")
-    return delay
 
 
 @form

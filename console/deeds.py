@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from django.contrib import messages
 
-from brokerweb.core.errors import BrokerError, Forbidden, NotFound
+from brokerweb.core.errors import BrokerError, Forbidden, Invalid, NotFound
 from brokerweb.identity import audit
 from brokerweb.identity.principal import Principal
 from brokerweb.storage.run import perform
@@ -46,6 +46,12 @@ def _with_record(tx: Transaction, done: Deed, verb: Callable[..., Any], *args: A
     result = verb(tx, *args, **options)
     done.record()
     return result
+
+
+def check_held(request: SignedIn, verb: str, kind: str, name: str, *, field: str) -> None:
+    """That the person holds the verb on a name they typed. Raises Invalid at its field: a page of its own would lose the rest."""
+    if not request.principal.may(verb, kind, name):
+        raise Invalid.at(f"/{field}", f"{verb} on {kind}:{name} is not among your grants")
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import msgspec
 from django import forms
@@ -14,16 +14,20 @@ from django import forms
 from brokerweb.core.errors import BrokerError, Invalid
 from brokerweb.core.settings import plain
 from brokerweb.faces import wire
+from brokerweb.jobs.control import MAX_RATE, MIN_RATE
 from queues.messages import NewMessage
 from queues.models import Message, Queue
 from queues.settings import BACKOFF, SETTINGS
 
+LONGEST_DELAY = 366 * 86_400
 _AREA = {"spellcheck": "false", "class": "mono"}
 _PLACE = re.compile(r"^/(?:(?:records|messages)/\d+|message(?=/|$))")
 
 
 class BrokerForm(forms.Form):
-    """A form whose errors may come from a verb: a JSON Pointer finds its field."""
+    """A form whose errors may come from a verb: a JSON Pointer finds its field, or for those without one their code."""
+
+    FIELD_OF: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -31,7 +35,11 @@ class BrokerForm(forms.Form):
 
     def refuse(self, error: BrokerError) -> None:
         """Show the error at the fields it names, or above the form."""
-        for fault in error.extra.get("errors") or [{"pointer": "", "detail": f"{error.detail} ({error.code})"}]:
+        if field := self.FIELD_OF.get(error.code):
+            faults = [{"pointer": f"/{field}", "detail": error.detail}]
+        else:
+            faults = [{"pointer": "", "detail": f"{error.detail} ({error.code})"}]
+        for fault in error.extra.get("errors") or faults:
             name = self.field_at(str(fault["pointer"]))
             self.add_error(name if name in self.fields else None, str(fault["detail"]))
 
@@ -125,6 +133,7 @@ class BodyForm(BrokerForm):
     reply_to = forms.CharField(required=False, help_text="queue:NAME")
     correlation_id = forms.CharField(required=False)
     dedup_id = forms.CharField(required=False, help_text="A second one with this id is not stored.")
+    FIELD_OF = {"too_large": "body"}
     OPTIONS: tuple[str, ...] = ("content_type", "key", "reply_to", "correlation_id", "dedup_id")
 
     @property
@@ -177,6 +186,37 @@ class MessageForm(QueueFields, BodyForm):
     def message(self) -> NewMessage:
         """The message as the verbs take it. Raises Invalid."""
         return wire.to_one(wire.decode(wire.WireMessage, self.as_json()))
+
+
+class RescheduleForm(BrokerForm):
+    """When a message is to be handed out."""
+
+    delay = forms.FloatField(
+        label="Hand out in (seconds)",
+        min_value=0,
+        max_value=LONGEST_DELAY,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "placeholder": "0 means now", "autocomplete": "off"}),
+    )
+
+
+class RedriveForm(BrokerForm):
+    """Where dead letters are to go, and how fast."""
+
+    to = forms.CharField(required=False, label="Send to", widget=forms.Select)
+    rate = forms.FloatField(
+        required=False,
+        label="At most so many a second",
+        help_text="With a rate it is a job, which can be cancelled.",
+        min_value=MIN_RATE,
+        max_value=MAX_RATE,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "placeholder": "as fast as it goes", "autocomplete": "off"}),
+    )
+    FIELD_OF = {"not_found": "to"}
+
+    def __init__(self, targets: Sequence[str], *args: Any) -> None:
+        super().__init__(*args)
+        choices = [("", "the queue each came from"), *((name, name) for name in targets)]
+        self.fields["to"].widget = forms.Select(choices=choices)
 
 
 def _editable(body: bytes, binary: bool) -> tuple[str, str]:

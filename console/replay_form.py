@@ -54,6 +54,8 @@ class ReplayForm(BrokerForm):
     routing_key = forms.CharField(required=False, help_text="For a topic.", widget=forms.TextInput(attrs=PLAIN))
     speed = forms.FloatField(required=False, help_text="2 is twice their own pace. Empty: as fast as it goes.")
 
+    FIELD_OF = {"not_found": "to"}
+
     def field_at(self, pointer: str) -> str:
         name, _, rest = pointer.strip("/").partition("/")
         if name == "filter":

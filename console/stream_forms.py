@@ -33,6 +33,7 @@ class StreamForm(BrokerForm):
     retention_records = forms.IntegerField(required=False, label="Keep at most (records)", help_text="Of each partition.")
     max_body_bytes = forms.IntegerField(required=False, label="Largest body (bytes)")
     dedup_window = forms.FloatField(required=False, label="Dedup window (s)")
+    FIELD_OF = {"conflict": "partitions"}
 
     @classmethod
     def of(cls, stream: Stream) -> Self:

@@ -61,6 +61,8 @@ class BindingForm(BrokerForm):
         widget=forms.Textarea(attrs={"rows": 2, "class": "mono", **PLAIN}),
     )
 
+    FIELD_OF = {"conflict": "pattern"}
+
     def field_at(self, pointer: str) -> str:
         """Bindings are named by their place in the topic's list."""
         parts = pointer.strip("/").split("/")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
 
-from brokerweb.core.errors import Invalid
 from brokerweb.jobs.models import Job
 from console import dead_letters, reading, stream_reading
-from console.deeds import deed, telling
+from console.deeds import carried_out, deed
 from console.filters import DeadLetters
+from console.forms import RedriveForm
 from console.page import SignedIn, form, page, render
 from queues.states import DEAD_REASONS
 
@@ -38,34 +40,26 @@ def dead(request: SignedIn) -> HttpResponseBase:
 @form
 def redrive(request: SignedIn) -> HttpResponseBase:
     """First what would be moved; then, posted, moving it."""
-    if request.method == "POST":
-        return _redrive(request)
+    posted = request.method == "POST"
+    plan = dead_letters.plan(request.principal, request.POST if posted else request.GET)
     targets = [q.name for q in reading.browsable(request.principal) if request.principal.may("publish", "queue", q.name)][:500]
-    return render(request, "console/redrive.html", plan=dead_letters.plan(request.principal, request.GET), targets=targets)
+    asked = RedriveForm(targets, request.POST if posted else None)
+    jobs: list[Job] = []
+    if carried_out(asked, lambda: jobs.extend(_redrive(request, plan, asked.cleaned_data))):
+        return redirect("console:job", jobs[0].pk) if len(jobs) == 1 else redirect("console:jobs" if jobs else "console:dead")
+    return render(request, "console/redrive.html", 400 if asked.errors else 200, plan=plan, form=asked)
 
 
-def _redrive(request: SignedIn) -> HttpResponseBase:
-    plan, to = dead_letters.plan(request.principal, request.POST), request.POST.get("to") or None
+def _redrive(request: SignedIn, plan: dead_letters.Plan, asked: Mapping[str, Any]) -> list[Job]:
+    to = asked["to"] or None
     if to:
         request.principal.require("publish", "queue", to)
-    jobs: list[Job] = []
-    with telling(request) as say:
-        rate = _rate(request.POST.get("rate", ""))
-        for part in plan.parts:
-            deed(request, "queue.redrive", f"queue:{part.queue}", to=to, matched=part.matched).record()
-        moved, jobs = plan.carry_out(to, rate=rate, by=request.principal.name)
-        say(f"Redriven: {moved:,} message{'s' * (moved != 1)}." if moved or not jobs else _said(jobs))
-    if len(jobs) == 1:
-        return redirect("console:job", jobs[0].pk)
-    return redirect("console:jobs" if jobs else "console:dead")
+    for part in plan.parts:
+        deed(request, "queue.redrive", f"queue:{part.queue}", to=to, matched=part.matched).record()
+    moved, jobs = plan.carry_out(to, rate=asked["rate"], by=request.principal.name)
+    messages.success(request, f"Redriven: {moved:,} message{'s' * (moved != 1)}." if moved or not jobs else _said(jobs))
+    return jobs
 
 
 def _said(jobs: list[Job]) -> str:
     return f"Job{'s' * (len(jobs) > 1)} {', '.join(str(job.pk) for job in jobs)} will put them back."
-
-
-def _rate(text: str) -> float | None:
-    try:
-        return float(text) if text.strip() else None
-    except ValueError:
-        raise Invalid.at("/rate", "a number of messages per second") from None

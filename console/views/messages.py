@@ -9,11 +9,12 @@ from django.http import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from brokerweb.core import clock
 from brokerweb.core.errors import BrokerError, TooLarge
-from console.deeds import audited, deed
+from console.deeds import audited, carried_out, deed
 from console.filters import TIME_LABELS
-from console.forms import MessageForm
-from console.page import SignedIn, form, page, render
+from console.forms import MessageForm, RescheduleForm
+from console.page import SignedIn, action, form, page, render
 from console.views.queue import frame
 from console.views.records import attachment, shown
 from queues import browse, control
@@ -26,13 +27,37 @@ LONGEST_EDITED = 256 * 1024
 @page
 def message(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
     """Body, headers, failures and properties."""
+    return _page(request, name, message_id, RescheduleForm())
+
+
+@action
+def reschedule(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
+    """Make one message due at another time."""
+    request.principal.require("manage", "queue", name)
+    asked = RescheduleForm(request.POST)
+    if carried_out(asked, lambda: _reschedule(request, name, message_id, asked.cleaned_data["delay"])):
+        messages.success(request, "Rescheduled.")
+        return redirect("console:message", name, message_id)
+    return _page(request, name, message_id, asked)
+
+
+def _reschedule(request: SignedIn, name: str, message_id: int, delay: float) -> None:
+    due_at = clock.now() + clock.seconds(delay)
+    done = deed(request, "message.reschedule", f"queue:{name}/{message_id}", due_at=clock.rfc3339(due_at))
+    audited(done, control.reschedule, name, message_id, due_at=due_at)
+
+
+def _page(request: SignedIn, name: str, message_id: int, asked: RescheduleForm) -> HttpResponseBase:
     context = frame(request, name)
     found, failures = browse.read(context["queue"], message_id)
     context |= facts(request, found, failures) | {"download": reverse("console:body", args=[name, message_id])}
     return render(
         request,
         "console/message.html",
+        400 if asked.errors else 200,
         **context,
+        form=asked,
+        still=asked.is_bound,
         requeueable=found.state in (State.DEAD, State.SCHEDULED),
         reschedulable=found.state in (State.READY, State.SCHEDULED),
     )

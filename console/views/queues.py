@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 
 from brokerweb.core.errors import BrokerError, Invalid
 from console import reading
-from console.deeds import audited, deed
+from console.deeds import audited, check_held, deed
 from console.filters import QueueFilter
 from console.forms import NewQueueForm
 from console.page import SignedIn, form, page, render
@@ -40,7 +40,6 @@ def new_queue(request: SignedIn) -> HttpResponseBase:
     asked = NewQueueForm(request.POST) if request.method == "POST" else NewQueueForm.blank()
     if asked.is_bound and asked.is_valid():
         name = asked.cleaned_data["name"]
-        request.principal.require("manage", "queue", name)
         try:
             _create(request, name, asked.settings())
         except BrokerError as error:
@@ -51,6 +50,7 @@ def new_queue(request: SignedIn) -> HttpResponseBase:
 
 
 def _create(request: SignedIn, name: str, settings: dict[str, Any]) -> None:
+    check_held(request, "manage", "queue", name, field="name")
     if Queue.declared.filter(name=name).exists():
         raise Invalid.at("/name", "There is a queue of that name.")
     audited(deed(request, "queue.declare", f"queue:{name}", **settings), control.declare, name, settings)

@@ -8,7 +8,7 @@ from django.shortcuts import redirect
 
 from brokerweb.jobs import replaying
 from brokerweb.jobs.models import Job
-from console.deeds import audited, carried_out, deed
+from console.deeds import audited, carried_out, check_held, deed
 from console.page import SignedIn, form, render
 from console.replay_form import ReplayForm
 from console.views.stream import frame
@@ -28,7 +28,7 @@ def replay(request: SignedIn, name: str) -> HttpResponseBase:
 
 def _start(request: SignedIn, name: str, asked: ReplayForm) -> Job:
     wanted = asked.request()
-    request.principal.require("publish", *wanted.destination())
+    check_held(request, "publish", *wanted.destination(), field="to")
     done = deed(request, "stream.replay", f"stream:{name}", to=wanted.to)
     job: Job = audited(done, replaying.create, name, wanted, by=request.principal.name)
     return job

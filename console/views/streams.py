@@ -8,7 +8,7 @@ from django.shortcuts import redirect
 
 from brokerweb.core.errors import Invalid
 from console import stream_reading
-from console.deeds import audited, carried_out, deed
+from console.deeds import audited, carried_out, check_held, deed
 from console.filters import NameFilter
 from console.page import SignedIn, form, page, render
 from console.rights import may_create
@@ -38,7 +38,7 @@ def new_stream(request: SignedIn) -> HttpResponseBase:
 
 def _create(request: SignedIn, asked: NewStreamForm) -> None:
     name, settings = asked.cleaned_data["name"], asked.settings()
-    request.principal.require("manage", "stream", name)
+    check_held(request, "manage", "stream", name, field="name")
     if Stream.objects.filter(name=name, deleted_at=None).exists():
         raise Invalid.at("/name", "There is a stream of that name.")
     audited(deed(request, "stream.declare", f"stream:{name}", **settings), control.declare, name, settings)

@@ -16,7 +16,7 @@ from brokerweb.routing.models import Topic
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
 from console import bindings, typed
-from console.deeds import audited, carried_out, deed, telling
+from console.deeds import audited, carried_out, check_held, deed, telling
 from console.filters import LIMIT, NameFilter
 from console.page import SignedIn, action, form, page, render
 from console.reading import visible
@@ -46,7 +46,7 @@ def new_topic(request: SignedIn) -> HttpResponseBase:
 
 def _create(request: SignedIn, asked: NewTopicForm) -> None:
     name, settings = asked.cleaned_data["name"], asked.settings()
-    request.principal.require("manage", "topic", name)
+    check_held(request, "manage", "topic", name, field="name")
     if Topic.objects.filter(name=name).exists():
         raise Invalid.at("/name", "There is a topic of that name.")
     audited(deed(request, "topic.declare", f"topic:{name}", **settings), routing.declare, name, settings)
@@ -86,7 +86,7 @@ def bindings_of(request: SignedIn, name: str) -> HttpResponseBase:
 
 def _bind(request: SignedIn, name: str, binding: dict[str, Any]) -> None:
     def may(kind: str, target: str) -> None:
-        request.principal.require("publish", kind, target)
+        check_held(request, "publish", kind, target, field="to")
 
     audited(deed(request, "topic.bind", f"topic:{name}", **binding), bindings.add, name, binding, may)
 

@@ -11,7 +11,7 @@ from brokerweb.identity.tokens import authenticate
 from queues import browse
 from queues.models import Message, Queue
 from queues.states import State
-from tests.console.conftest import declare, kill, publish, text
+from tests.console.conftest import declare, kill, person, publish, text
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -236,7 +236,12 @@ def test_a_message_is_rescheduled_and_deleted(client):
     [message] = publish("orders", 1)
     client.post(f"/queues/orders/messages/{message}/reschedule", {"delay": "3600"})
     assert counts("orders")["scheduled"] == 1
-    assert "invalid" in text(client.post(f"/queues/orders/messages/{message}/reschedule", {"delay": "soon"}, follow=True))
+    for wrong in ("soon", "-1", "1e9", ""):
+        response = client.post(f"/queues/orders/messages/{message}/reschedule", {"delay": wrong})
+        assert response.status_code == 400
+        assert list(response.context["form"].errors) == ["delay"]
+        assert 'id="live"' not in text(response)
+    assert Message.objects.get().state == State.SCHEDULED
     assert "Delete 1 message" in text(client.get(f"/queues/orders/messages/{message}/delete"))
     client.post(f"/queues/orders/messages/{message}/delete")
     assert not Message.objects.exists()
@@ -256,6 +261,37 @@ def test_a_redrive_says_what_it_would_move_before_it_does(client):
     client.post("/dead/redrive", {"all": "1", "reason": "rejected", "to": "b"})
     assert (counts("a"), counts("b")["ready"]) == ({"ready": 1, "scheduled": 0, "blocked": 0, "leased": 0, "dead": 0}, 3)
     assert [action for action, _ in audited()] == ["queue.redrive"] * 4
+
+
+@pytest.mark.parametrize("rate", ["many", "0", "-1", "nan"])
+def test_a_wrong_rate_is_named_and_nothing_else_of_the_redrive_is_lost(client, rate):
+    for name in ("a", "b"):
+        declare(name)
+    publish("a", 1)
+    [dead] = kill("a", "x")
+    response = client.post("/dead/redrive", {"pick": f"a/{dead}", "to": "b", "rate": rate})
+    assert response.status_code == 400
+    assert list(response.context["form"].errors) == ["rate"]
+    page = text(response)
+    assert f'value="{rate}"' in page
+    assert '<option value="b" selected>' in page
+    assert f'name="pick" value="a/{dead}"' in page
+    assert (counts("a")["dead"], audited()) == (1, [])
+
+
+def test_a_redrive_of_nothing_says_that_nothing_is_chosen(client):
+    assert "Nothing is chosen" in text(client.get("/dead/redrive"))
+    assert "Nothing matches any more" in text(client.get("/dead/redrive?all=1"))
+
+
+@pytest.mark.parametrize("kind", ["queue", "stream", "topic"])
+def test_a_name_outside_of_the_grants_is_refused_beside_the_field(kind, database):
+    maker = person(("team.*", ["browse", "manage"]))
+    fields = {"name": "orders", "partitions": "7", "lease": "77", "dedup_window": "77"}
+    response = maker.post(f"/new/{kind}", fields)
+    assert response.status_code == 400
+    assert response.context["form"].errors == {"name": [f"manage on {kind}:orders is not among your grants"]}
+    assert 'value="77"' in text(response)
 
 
 @pytest.mark.parametrize("pick", ["a", "a/", "/1", "a/-1", "a/1.0", "<b>/1", "a/99999999999999999999"])

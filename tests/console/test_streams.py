@@ -381,7 +381,9 @@ def test_replaying_elsewhere_needs_publish_there():
     declare("orders")
     viewer = person(("events", ["browse", "manage"]))
     form = {"begin": "earliest", "until": "latest", "to": "queue:orders"}
-    assert viewer.post("/streams/events/replay", form).status_code == 403
+    response = viewer.post("/streams/events/replay", form)
+    assert response.status_code == 400
+    assert response.context["form"].errors == {"to": ["publish on queue:orders is not among your grants"]}
     assert not Job.objects.exists()
 
 

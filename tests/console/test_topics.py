@@ -106,7 +106,9 @@ def test_binding_needs_publish_on_the_target():
     declare("orders")
     declare_topic()
     maker = person(("shop", ["browse", "manage"]))
-    assert maker.post("/topics/shop/bindings", {"pattern": "#", "to": "queue:orders"}).status_code == 403
+    response = maker.post("/topics/shop/bindings", {"pattern": "#", "to": "queue:orders"})
+    assert response.status_code == 400
+    assert response.context["form"].errors == {"to": ["publish on queue:orders is not among your grants"]}
     assert "queue:orders" not in text(maker.get("/topics/shop/bindings"))
     assert not Binding.objects.exists()
 
