@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
 
-from brokerweb.storage.transaction import transaction
+from brokerweb.storage.run import joining
 from queues import publishing
 from queues.given import new_message
 
@@ -17,8 +17,9 @@ def publish(queue: str, body: Any, *, using: str = DEFAULT_DB_ALIAS, publisher: 
     ``body`` is any JSON value, or bytes. ``fields`` are those of a message: ``key``, ``headers`` (a dict of strings),
     ``content_type``, ``priority``, ``delay`` and ``ttl`` (seconds), ``deliver_at`` (an aware datetime), ``dedup_id``,
     ``reply_to``, ``correlation_id``.
-    Raises BrokerError: NotFound for an unknown queue, QueueFull, TooLarge, Invalid.
+    Raises BrokerError: NotFound for an unknown queue, QueueFull, TooLarge, Invalid; StoreFull and Unavailable where the
+    database does not take it, and then the caller's own transaction may be lost.
     """
     message = new_message(body, fields)
-    with transaction(using) as tx:
+    with joining(using) as tx:
         return publishing.publish(tx, queue, [message], publisher=publisher)[0].id

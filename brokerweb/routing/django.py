@@ -13,7 +13,7 @@ from brokerweb.core.errors import Invalid, escape_pointer
 from brokerweb.core.names import parse_destination
 from brokerweb.routing import publishing, transacting
 from brokerweb.routing.messages import UNFIT, Commit, Publish, TopicMessage, TransactRequest
-from brokerweb.storage.transaction import transaction
+from brokerweb.storage.run import joining
 from queues import limits
 from queues.given import new_message
 from queues.messages import Kind, Settle
@@ -31,10 +31,10 @@ def publish(
     ``body`` is any JSON value, or bytes; ``fields`` are those of a message: ``key``, ``headers`` (a dict of strings),
     ``content_type``, ``priority``, ``delay``, ``deliver_at``, ``ttl``, ``dedup_id``, ``reply_to``, ``correlation_id``,
     ``partition``.
-    Raises BrokerError: NotFound, Unroutable, and what a destination raises.
+    Raises BrokerError: NotFound, Unroutable, what a destination raises, and StoreFull or Unavailable.
     """
     message = _message({"body": body, "routing_key": routing_key, **fields})
-    with transaction(using) as tx:
+    with joining(using) as tx:
         [published] = publishing.publish(tx, topic, [message], publisher=publisher)
     routed: list[dict[str, Any]] = msgspec.to_builtins(published.routed)
     return routed
@@ -60,7 +60,7 @@ def transact(
         [_publish(part, f"/publish/{place}") for place, part in enumerate(publish)],
         _dedup_id(dedup_id),
     )
-    with transaction(using) as tx:
+    with joining(using) as tx:
         return transacting.transact(tx, request, owner=owner, publisher=owner).plain()
 
 

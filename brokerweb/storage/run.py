@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.transaction import TransactionManagementError
 
 from brokerweb.core.errors import BrokerError, Internal, Unavailable
 from brokerweb.storage.committer import CALL_COST, Call, Committer
-from brokerweb.storage.transaction import DIALECTS, transaction
+from brokerweb.storage.transaction import DIALECTS, Transaction, transaction
 
 _committer: Committer | None = None
 ANSWER_WITHIN = 60  # seconds a thread waits for the committer; its bounds make a batch far shorter
@@ -71,17 +73,27 @@ def start(
     return call
 
 
-def _directly(verb: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+@contextmanager
+def joining(using: str = DEFAULT_DB_ALIAS) -> Iterator[Transaction]:
+    """``transaction`` for callers of the verbs from Django: what the database refuses is a BrokerError, too.
+
+    A transaction that is broken already is the caller's fault, and Django says so.
+    """
     try:
-        with transaction() as tx:
-            return verb(tx, *args, **kwargs)
-    except BrokerError:
+        with transaction(using) as tx:
+            yield tx
+    except (BrokerError, TransactionManagementError):
         raise
     except Exception as error:
-        known = DIALECTS[connection.vendor].translate(error)
+        known = DIALECTS[connections[using].vendor].translate(error)
         if known is None:
             raise
         raise known from error
+
+
+def _directly(verb: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    with joining() as tx:
+        return verb(tx, *args, **kwargs)
 
 
 def _result(call: Call) -> Any:

@@ -150,6 +150,20 @@ def test_errors_of_the_database_are_the_brokers(monkeypatch: pytest.MonkeyPatch)
         perform(full)
 
 
+def test_what_the_database_refuses_takes_the_callers_transaction_with_it(orders: Bench):
+    pages = connection.cursor().execute("PRAGMA page_count").fetchone()[0]
+    connection.cursor().execute(f"PRAGMA max_page_count = {pages + 20}")
+    try:
+        with transaction.atomic():
+            Queue.objects.filter(name="orders").update(pause_reason="mine")
+            with pytest.raises(StoreFull):
+                publish("orders", "x" * 1_000_000)
+            assert connection.needs_rollback
+    finally:
+        connection.cursor().execute(f"PRAGMA max_page_count = {2**32 - 2}")
+    assert (orders.row.pause_reason, orders.counts()) == ("", {})
+
+
 @pytest.mark.parametrize("module", [sqlite3, pysqlite3])
 def test_errors_mean_the_same_from_either_driver(module: object):
     dialect = SQLite()
