@@ -22,6 +22,6 @@ class Backoff:
         try:
             base = min(self.initial * self.factor ** max(0, failures - 1), self.maximum)
         except OverflowError:
-            base = self.maximum
+            base = self.maximum if self.initial else 0
         spread = (random.random() if rand is None else rand) * 2 - 1
         return max(0, seconds(base * (1 + self.jitter * spread)))

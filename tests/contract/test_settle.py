@@ -9,7 +9,7 @@ from brokerweb.core.errors import NotFound
 from queues import control, duties, engine
 from queues.filters import ALL
 from queues.messages import Leased, Settle, Settled
-from queues.models import Failure, Queue
+from queues.models import Failure, Message, Queue
 from tests.contract.store import Orders, Store
 
 HOSTILE = [
@@ -147,6 +147,15 @@ def test_a_nack_waits_by_the_queues_backoff(orders: Orders):
         assert orders.store.message(held.id).failures == failures
         assert orders.store.outcome.due_at == due
         orders.store.pass_time(wait)
+
+
+@pytest.mark.parametrize(("initial", "seconds"), [(0, 0), (1, 3600)])
+def test_the_backoff_holds_for_any_number_of_failures(store: Store, initial: float, seconds: float):
+    orders = store.queue(max_failures=None, backoff={"initial": initial, "factor": 2, "jitter": 0})
+    id = orders.one()
+    Message.objects.using(store.alias).filter(pk=id).update(failures=5_000)
+    orders.nack(orders.take())
+    assert orders.store.message(id).due_at == clock.to_datetime(store.time.now() + clock.seconds(seconds))
 
 
 def test_a_nack_waits_as_long_as_it_says(orders: Orders):
