@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from brokerweb.core import clock
-from brokerweb.core.errors import Conflict, Invalid, OffsetOutOfRange
+from brokerweb.core.errors import Conflict, Invalid, NotFound, OffsetOutOfRange
 from brokerweb.storage.transaction import Transaction
 from streams import groups, reading
-from streams.definitions import Reads
+from streams.definitions import PartitionRow, Reads, load
 from streams.group_settings import SHARED
 from streams.groups import Group, Place, Q, find_group, places
 from streams.models import MAX_OFFSET
@@ -23,12 +23,12 @@ MAX_PARTITIONS_NAMED = 10_000
 
 
 class Move(NamedTuple):
-    """A partition's position before and after, and how many records lie between."""
+    """A partition's position before and after, and how many records lie between; None where they have yet to be counted."""
 
     partition: int
     origin: int
     to: int
-    records: int
+    records: int | None
 
 
 class Fence(NamedTuple):
@@ -123,7 +123,7 @@ def _checked(tx: Transaction, group: Group, fence: Fence, number: int, offset: i
 
 def seek(tx: Transaction, stream: str, group: str, to: Any, *, dry_run: bool = False) -> list[Move]:
     """Go elsewhere: to ``earliest``, ``latest``, an instant, offsets by partition, or ``{"shift": n}``; never outside of
-    what the stream has. Running members are told. Raises NotFound, Invalid, Conflict."""
+    what the stream has. Running members are told. Records are not ``counted``. Raises NotFound, Invalid, Conflict."""
     found = find_group(tx, stream, group)
     moves = _plan(tx, found, to)
     if not dry_run:
@@ -133,16 +133,46 @@ def seek(tx: Transaction, stream: str, group: str, to: Any, *, dry_run: bool = F
 
 
 def preview(reads: Reads, stream: str, group: str, to: Any) -> list[Move]:
-    """What ``seek`` would do now."""
-    return [move for _, move in _plan(reads, find_group(reads, stream, group), to)]
+    """What ``seek`` would do now, counted."""
+    return counted(reads, stream, [move for _, move in _plan(reads, find_group(reads, stream, group), to)])
+
+
+def counted(reads: Reads, stream: str, moves: list[Move]) -> list[Move]:
+    """The moves with how many records lie between, also where compaction has left gaps.
+
+    Outside of commits: it looks at every record there, and others would wait for it.
+    """
+    if all(move.records is not None for move in moves):
+        return moves
+    try:
+        partitions = load(reads, stream).partitions
+    except NotFound:
+        partitions = ()
+    return [move if move.records is not None else move._replace(records=_count(reads, partitions, move)) for move in moves]
+
+
+def _count(reads: Reads, partitions: Sequence[PartitionRow], move: Move) -> int:
+    if move.partition >= len(partitions):  # the stream was deleted since
+        return 0
+    partition = partitions[move.partition]
+    low, high = _ends(partition, move)
+    row = reads.row(Q.records_between, partition.record_id(low), partition.record_id(high))
+    return row[0] if row else 0
+
+
+def _ends(partition: PartitionRow, move: Move) -> tuple[int, int]:
+    """The offsets between which a move goes, as far as they are there."""
+    low, high = sorted((move.to, max(move.origin, partition.low)))
+    return low, high
 
 
 def undo(tx: Transaction, stream: str, group: str) -> list[Move]:
-    """Take back the last seek: go back to where the group was, as far as that is still there. Raises NotFound, Conflict."""
+    """Take back the last seek: go back to where the group was, as far as that is still there. Records are not ``counted``.
+    Raises NotFound, Conflict."""
     found = find_group(tx, stream, group)
     now = places(tx, found.id)
     shown = _shown(tx, found, now)
-    moves = [(place, _between(tx, shown[place.number], place.previous)) for place in now if place.previous is not None]
+    moves = [(place, _between(shown[place.number], place.previous)) for place in now if place.previous is not None]
     if not moves:
         raise Conflict(f"Group {group} has no seek to take back.")
     _move(tx, found, [(place, move.to, None) for place, move in moves])
@@ -158,8 +188,8 @@ def _plan(reads: Reads, group: Group, to: Any) -> list[tuple[Place, Move]]:
         if unknown:
             raise Invalid.at(f"/to/{min(unknown)}", f"stream {group.stream} has no partition {min(unknown)}")
         chosen = [place for place in now if place.number in wanted]
-        return [(place, _between(reads, shown[place.number], wanted[place.number])) for place in chosen]
-    return [(place, _between(reads, shown[place.number], wanted(shown[place.number]))) for place in now]
+        return [(place, _between(shown[place.number], wanted[place.number])) for place in chosen]
+    return [(place, _between(shown[place.number], wanted(shown[place.number]))) for place in now]
 
 
 def _shown(reads: Reads, group: Group, now: Sequence[Place]) -> dict[int, Place]:
@@ -197,16 +227,14 @@ def _where(to: Any) -> reading.Where:
         raise Invalid.at("/to", 'is "earliest", "latest", an RFC 3339 instant, offsets by partition, or a shift') from None
 
 
-def _between(reads: Reads, place: Place, wanted: int) -> Move:
+def _between(place: Place, wanted: int) -> Move:
     """The move to ``wanted``, or to the nearest there is."""
     partition = place.partition
-    to = min(max(wanted, partition.low), partition.end)
-    low, high = sorted((to, max(place.committed, partition.low)))
-    records = high - low
+    move = Move(place.number, place.committed, min(max(wanted, partition.low), partition.end), None)
     if partition.records != partition.end - partition.low:  # compaction has left gaps
-        row = reads.row(Q.records_between, partition.record_id(low), partition.record_id(high))
-        records = row[0] if row else 0
-    return Move(place.number, place.committed, to, records)
+        return move
+    low, high = _ends(partition, move)
+    return move._replace(records=high - low)
 
 
 def _move(tx: Transaction, group: Group, moves: list[tuple[Place, int, int | None]]) -> None:

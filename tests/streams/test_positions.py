@@ -9,8 +9,9 @@ import pytest
 from brokerweb.core import clock
 from brokerweb.core.errors import Conflict, Invalid, NotFound, OffsetOutOfRange
 from brokerweb.storage.reading import read
+from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import transaction
-from streams import positions
+from streams import control, positions
 from streams.membership import told
 from streams.positions import Move, parse_offsets
 from tests.streams.group_bench import GroupBench
@@ -146,7 +147,20 @@ def test_seek_by_offsets_and_by_shift_stays_within_the_stream(bench: GroupBench)
 
 def test_records_are_counted_where_compaction_left_gaps(bench: GroupBench):
     bench.compact(1, 2, 3)
-    assert bench.seek({"0": 5}) == [Move(0, 0, 5, 2)]
+    bench.trim(2, number=1)
+    expected = [Move(0, 0, 10, 7), Move(1, 0, 4, 2)]
+    assert read(positions.preview, "events", "billing", "latest") == expected
+    moves = bench.seek("latest")
+    assert moves == [expected[0]._replace(records=None), expected[1]], "nothing is counted in a commit"
+    assert read(positions.counted, "events", moves) == expected
+    assert read(positions.counted, "events", bench.do(positions.undo)) == [Move(0, 10, 0, 7), Move(1, 4, 2, 2)]
+
+
+def test_what_was_deleted_before_it_was_counted_has_no_records(bench: GroupBench):
+    bench.compact(1, 2, 3)
+    moves = bench.seek({"0": 5})
+    perform(control.delete, "events")
+    assert read(positions.counted, "events", moves) == [Move(0, 0, 5, 0)]
 
 
 def test_a_dry_run_says_the_same_and_does_nothing(bench: GroupBench):

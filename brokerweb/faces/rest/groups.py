@@ -121,9 +121,9 @@ class SeekView(ApiView):
     def post(self, request: Request, s: str, g: str) -> HttpResponse:
         asked = self.body(stream_shapes.SeekRequest)
         if asked.dry_run:
-            return _moved(read(positions.preview, s, g, asked.to))
+            return _moved(s, read(positions.preview, s, g, asked.to))
         detail = {"to": asked.to}
-        return _moved(self.audited("group.seek", f"stream:{s}/{g}", positions.seek, s, g, asked.to, detail=detail))
+        return _moved(s, self.audited("group.seek", f"stream:{s}/{g}", positions.seek, s, g, asked.to, detail=detail))
 
 
 class UndoView(ApiView):
@@ -144,11 +144,12 @@ class UndoView(ApiView):
     )
     def post(self, request: Request, s: str, g: str) -> HttpResponse:
         self.body(shapes.Nothing, empty=b"{}")
-        return _moved(self.audited("group.undo", f"stream:{s}/{g}", positions.undo, s, g))
+        return _moved(s, self.audited("group.undo", f"stream:{s}/{g}", positions.undo, s, g))
 
 
-def _moved(moves: list[Move]) -> HttpResponse:
-    shown = [{"partition": m.partition, "from": str(m.origin), "to": str(m.to), "records": m.records} for m in moves]
+def _moved(stream: str, moves: list[Move]) -> HttpResponse:
+    counted = read(positions.counted, stream, moves)
+    shown = [{"partition": m.partition, "from": str(m.origin), "to": str(m.to), "records": m.records} for m in counted]
     return answer({"partitions": shown})
 
 
