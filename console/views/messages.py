@@ -14,7 +14,7 @@ from brokerweb.core.errors import BrokerError, TooLarge
 from console.deeds import audited, carried_out, deed
 from console.filters import TIME_LABELS
 from console.forms import MessageForm, RescheduleForm
-from console.page import SignedIn, action, form, page, render
+from console.page import SignedIn, form, page, render
 from console.views.queue import frame
 from console.views.records import attachment, shown
 from queues import browse, control
@@ -30,11 +30,11 @@ def message(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
     return _page(request, name, message_id, RescheduleForm())
 
 
-@action
+@form
 def reschedule(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
-    """Make one message due at another time."""
+    """Make one message due at another time. Looked at, it is the message's page, whose links stay here after a refusal."""
     request.principal.require("manage", "queue", name)
-    asked = RescheduleForm(request.POST)
+    asked = RescheduleForm(request.POST if request.method == "POST" else None)
     if carried_out(asked, lambda: _reschedule(request, name, message_id, asked.cleaned_data["delay"])):
         messages.success(request, "Rescheduled.")
         return redirect("console:message", name, message_id)

@@ -3,3 +3,4 @@ import "./live.js";
 import "./copy.js";
 import "./select.js";
 import "./keys.js";
+import "./once.js";

@@ -241,6 +241,7 @@ def test_a_message_is_rescheduled_and_deleted(client):
         assert response.status_code == 400
         assert list(response.context["form"].errors) == ["delay"]
         assert 'id="live"' not in text(response)
+    assert client.get(f"/queues/orders/messages/{message}/reschedule?view=raw").status_code == 200
     assert Message.objects.get().state == State.SCHEDULED
     assert "Delete 1 message" in text(client.get(f"/queues/orders/messages/{message}/delete"))
     client.post(f"/queues/orders/messages/{message}/delete")

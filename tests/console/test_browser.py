@@ -128,6 +128,18 @@ def test_polling_goes_on_by_itself_and_stops_when_told(visit: Visit, broker: Ser
         expect(page.get_by_role("button", name="Paused")).to_have_attribute("aria-pressed", "true")
 
 
+def test_a_form_clicked_twice_is_sent_once(visit: Visit, broker: Server):
+    with broker.rest() as rest:
+        rest.declare("twice")
+    page, sent = visit.page, list[str]()
+    page.goto("/queues/twice/publish")
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    button = page.get_by_role("button", name="Publish to twice")
+    button.evaluate("button => { button.click(); setTimeout(() => button.click()) }")
+    expect(page.get_by_text("Stored as message")).to_be_visible()
+    assert len(sent) == 1
+
+
 def test_chosen_rows_stay_chosen_and_are_redriven_together(visit: Visit, broker: Server):
     page = visit.page
     with broker.rest() as rest:
