@@ -15,11 +15,11 @@ from brokerweb.storage.transaction import Transaction
 from queues import filters, selection
 from queues.definitions import Definition, find, find_by_id
 from queues.filters import MAX_ID, MessageFilter
-from queues.moves import revive, take_out
+from queues.moves import in_one_turn, revive, take_out
 from queues.selection import Q, Span
 from queues.states import State
 
-CHUNK = 500  # messages a commit
+CHUNK = 500  # messages a commit, fewer large ones
 LOOKED_AT = 4_000  # messages a commit looks at, at about 5 µs each: others wait for it
 
 
@@ -89,7 +89,7 @@ def redrive(tx: Transaction, name: str | int, chosen: MessageFilter, *, to: str 
 def purge_chunk(tx: Transaction, name: str, chosen: MessageFilter, bounds: Bounds, *, limit: int = CHUNK) -> Chunk:
     """One commit's part of a purge."""
     queue = find(tx, name)
-    found = selection.find(tx.rows, queue.id, chosen, Span(bounds.after, bounds.last), limit, budget=LOOKED_AT)
+    found = in_one_turn(tx, selection.find(tx.rows, queue.id, chosen, Span(bounds.after, bounds.last), limit, budget=LOOKED_AT))
     # Where blocked messages stay, one that follows its purged head must stay too: it became ready after the start.
     heads_only = queue.keyed and State.BLOCKED not in chosen.states
     affected = take_out(tx, queue, found.messages, bounds.started if heads_only else MAX_ID)
@@ -103,7 +103,7 @@ def redrive_chunk(
     """One commit's part of a redrive."""
     queue = _source(tx, name)
     target = find(tx, to) if to is not None else queue
-    found = selection.find(tx.rows, queue.id, chosen, Span(bounds.after, bounds.last), limit, budget=LOOKED_AT)
+    found = in_one_turn(tx, selection.find(tx.rows, queue.id, chosen, Span(bounds.after, bounds.last), limit, budget=LOOKED_AT))
     for message_id, state in found.messages:
         revive(tx, queue, target, message_id, state)
     tx.outcome.event(events.REDRIVEN, queue.id, len(found.messages))

@@ -60,6 +60,9 @@ SELECT coalesce(max(id), 0) FROM queues_message;
 -- look (id, queue): what a verb must know of one message before it acts
 SELECT state, "key", holds_key FROM queues_message WHERE id = :id AND queue_id = :queue;
 
+-- weights (ids): what the bodies of messages weigh; the ids are a JSON array
+SELECT m.id, length(m.body) FROM json_each(:ids) j CROSS JOIN queues_message m ON m.id = j.value;
+
 -- remove (id, queue, state, ready_until): delete a message that is still in the state it was found in
 -- A ready one only if it was ready at ready_until: of a key whose head was just purged the next became ready after that.
 DELETE FROM queues_message WHERE id = :id AND queue_id = :queue AND state + 0 = :state AND (state + 0 <> 1 OR due_at <= :ready_until)

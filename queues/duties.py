@@ -1,4 +1,4 @@
-"""What must happen by itself, in small bounded steps: each verb is one turn of at most ``limit`` rows.
+"""What must happen by itself, in small bounded steps: each verb is one turn of at most ``limit`` rows, fewer large ones.
 
 Every verb answers how many rows it took, so that the caller comes back at once while there is a full batch.
 """
@@ -6,7 +6,9 @@ Every verb answers how many rows it took, so that the caller comes back at once 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
+from brokerweb.core.turns import fitting
 from brokerweb.storage.reading import Reader
 from brokerweb.storage.transaction import Transaction
 from queues import burial, counters, keys, sequence, settling
@@ -17,10 +19,15 @@ from queues.states import State
 LIMIT = 200
 
 
+def _turn(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The first of these rows that go into one turn, without their last column: what their bodies weigh."""
+    return [row[:-1] for row in rows[: fitting(row[-1] for row in rows)]]
+
+
 def promote(tx: Transaction, limit: int = LIMIT) -> int:
     """Scheduled messages that are due become ready; delayed ones of a keyed queue join the end of their key now."""
     done = 0
-    for id, queue_id, key, held in tx.rows(Q.due_scheduled, tx.now, limit):
+    for id, queue_id, key, held in _turn(tx.rows(Q.due_scheduled, tx.now, limit)):
         done += 1
         queue = find_by_id(tx, queue_id)
         if queue is None:
@@ -53,7 +60,7 @@ def _join(tx: Transaction, queue_id: int, id: int, key: str) -> State:
 def expire_leases(tx: Transaction, limit: int = LIMIT) -> int:
     """Leases past their deadline are failures."""
     done = 0
-    for row in tx.rows(Q.overdue, tx.now, limit):
+    for row in _turn(tx.rows(Q.overdue, tx.now, limit)):
         held = settling.Held(*row)
         done += 1
         queue = find_by_id(tx, held.queue_id)
@@ -69,7 +76,9 @@ def expire_messages(tx: Transaction, limit: int = LIMIT) -> int:
     """Waiting messages past their ttl are dropped, or dead where the queue says so."""
     done = 0
     # The heads of keys last: a blocked message would follow its head to ready before its own turn comes here.
-    for id, queue_id, state, failures, attempts, key, held in sorted(tx.rows(Q.expired, tx.now, limit), key=lambda row: row[6]):
+    for id, queue_id, state, failures, attempts, key, held in sorted(
+        _turn(tx.rows(Q.expired, tx.now, limit)), key=lambda row: row[6]
+    ):
         done += 1
         queue = find_by_id(tx, queue_id)
         if queue is not None:
@@ -97,7 +106,7 @@ def ready_orphans(tx: Transaction, orphans: Iterable[tuple[int, str]]) -> None:
 
 def release_sockets(tx: Transaction, limit: int = LIMIT) -> int:
     """At the start of the only node: leases of its earlier connections are given back, without a failure."""
-    rows = [settling.Held(*row) for row in tx.rows(Q.held_by_sockets, limit)]
+    rows = [settling.Held(*row) for row in _turn(tx.rows(Q.held_by_sockets, limit))]
     for held in rows:
         queue = find_by_id(tx, held.queue_id)
         if queue is not None:

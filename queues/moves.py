@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from brokerweb.core.errors import Conflict, NotFound
+from brokerweb.core.turns import fitting
 from brokerweb.storage.transaction import Transaction
 from queues import counters, keys, sequence
 from queues.definitions import Definition
 from queues.definitions import Q as HOT
 from queues.filters import MAX_ID
-from queues.messages import Receipt
-from queues.selection import Q
+from queues.messages import Receipt, json_ids
+from queues.selection import Found, Q
 from queues.states import State
 
 
@@ -29,6 +30,13 @@ def look(tx: Transaction, queue: Definition, message_id: int) -> Seen:
     if row is None:
         raise NotFound(f"Queue {queue.name} has no message {message_id}.")
     return Seen(State(row[0]), row[1], bool(row[2]))
+
+
+def in_one_turn(tx: Transaction, found: Found) -> Found:
+    """The first of the messages that go into one commit, by what their bodies weigh."""
+    weights = dict(tx.rows(Q.weights, json_ids(id for id, _ in found.messages)))
+    n = fitting(weights.get(id, 0) for id, _ in found.messages)
+    return found if n >= len(found.messages) else Found(found.messages[:n], found.messages[n - 1][0])
 
 
 def take_out(tx: Transaction, queue: Definition, messages: list[tuple[int, State]], ready_until: int = MAX_ID) -> int:

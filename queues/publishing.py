@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from brokerweb.core import events
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import BrokerError, QueueFull, TooLarge
+from brokerweb.core.turns import fitting
 from brokerweb.storage.transaction import Transaction
 from queues import burial, counters, keys, sequence
 from queues.definitions import Definition, Q, find
@@ -302,9 +303,12 @@ def _make_room(tx: Transaction, target: Definition, n: int) -> int:
     for state in (SCHEDULED, READY, BLOCKED):
         if counts[state]:
             oldest += tx.rows(Q.oldest_in_state, target.id, state, over)
-    oldest.sort()
+    oldest = sorted(oldest)[:over]
+    # Of those beyond the publish's own number large ones are left to the next.
+    if (kept := max(n, fitting(row[-1] for row in oldest))) < len(oldest):
+        oldest, over = oldest[:kept], kept
     _bury_all(
-        tx, target, [burial.Body(id, state, failures, key if held else None) for id, state, failures, key, held in oldest[:over]]
+        tx, target, [burial.Body(id, state, failures, key if held else None) for id, state, failures, key, held, _ in oldest]
     )
     return max(0, over - len(oldest))
 

@@ -64,8 +64,8 @@ FROM queues_message WHERE id = :id AND queue_id = :queue AND state = 3 AND attem
 -- extend (id, queue, attempts, now, until): a new deadline, if the lease is still this one
 UPDATE queues_message SET due_at = :until WHERE id = :id AND queue_id = :queue AND state = 3 AND attempts = :attempts AND due_at > :now;
 
--- overdue (now, limit): leases past their deadline, oldest first
-SELECT id, queue_id, attempts, failures, "key", expires_at, holder
+-- overdue (now, limit): leases past their deadline, oldest first, and what their bodies weigh
+SELECT id, queue_id, attempts, failures, "key", expires_at, holder, length(body)
 FROM queues_message WHERE state = 3 AND due_at <= :now ORDER BY due_at LIMIT :limit;
 
 -- put_back (id, attempts, state, due, failures, alone, last_error): a leased message returns, keeping its place and its key
@@ -106,8 +106,8 @@ SELECT b.queue_id, b."key" FROM (SELECT DISTINCT m.queue_id, m."key" FROM queues
   WHERE q.keyed AND q.deleted_at IS NULL AND m.state = 2) AS b WHERE NOT EXISTS
   (SELECT 1 FROM queues_message h WHERE h.queue_id = b.queue_id AND h."key" = b."key" AND h.holds_key) LIMIT :limit;
 
--- due_scheduled (now, limit): what is due, oldest first
-SELECT id, queue_id, "key", holds_key FROM queues_message WHERE state = 0 AND due_at <= :now ORDER BY due_at LIMIT :limit;
+-- due_scheduled (now, limit): what is due, oldest first, and what it weighs
+SELECT id, queue_id, "key", holds_key, length(body) FROM queues_message WHERE state = 0 AND due_at <= :now ORDER BY due_at LIMIT :limit;
 
 -- promote (id): a scheduled message is due; it is ready since then
 UPDATE queues_message SET state = 1 WHERE id = :id AND state = 0;
@@ -124,13 +124,13 @@ SELECT min(due_at) FROM queues_message WHERE state = 3;
 -- next_expiry (): when the next message expires
 SELECT min(expires_at) FROM queues_message WHERE expires_at IS NOT NULL AND state <> 3 AND state <> 4;
 
--- expired (now, limit): waiting messages past their ttl
-SELECT id, queue_id, state, failures, attempts, "key", holds_key FROM queues_message
+-- expired (now, limit): waiting messages past their ttl, and what they weigh
+SELECT id, queue_id, state, failures, attempts, "key", holds_key, length(body) FROM queues_message
 WHERE expires_at IS NOT NULL AND expires_at <= :now AND state <> 3 AND state <> 4 ORDER BY expires_at LIMIT :limit;
 
--- oldest_in_state@sqlite (queue, state, limit): the oldest waiting messages of a queue
+-- oldest_in_state@sqlite (queue, state, limit): the oldest waiting messages of a queue, and what they weigh
 -- The index is named: with statistics the planner walks the whole table by rowid instead, past every other queue.
-SELECT id, state, failures, "key", holds_key FROM queues_message INDEXED BY message_browse
+SELECT id, state, failures, "key", holds_key, length(body) FROM queues_message INDEXED BY message_browse
 WHERE queue_id = :queue AND state = :state AND NOT (state = 3) ORDER BY id LIMIT :limit;
 
 -- remembered (queue, dedup_id, now): the message a dedup_id names
@@ -145,7 +145,7 @@ DELETE FROM queues_dedup WHERE (queue_id, dedup_id) IN
   (SELECT queue_id, dedup_id FROM queues_dedup WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit);
 
 -- held_by_sockets (limit): leases of subscriptions, which end with the process that served them
-SELECT id, queue_id, attempts, failures, "key", expires_at, holder FROM queues_message
+SELECT id, queue_id, attempts, failures, "key", expires_at, holder, length(body) FROM queues_message
 WHERE state = 3 AND holder LIKE 'ws:%' LIMIT :limit;
 
 -- shift_leases (by, since): leases that ran at ``since`` end later, by the time the broker was not there

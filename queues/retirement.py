@@ -13,7 +13,8 @@ from queues.control import delete
 from queues.definitions import Q as HOT
 from queues.filters import ALL, MAX_ID
 from queues.messages import Receipt
-from queues.selection import Q, flags
+from queues.moves import in_one_turn
+from queues.selection import Found, Q, flags
 from queues.states import State
 
 
@@ -74,7 +75,8 @@ def sweep_deleted(tx: Transaction, limit: int = 500) -> int:
 
 def _sweep_messages(tx: Transaction, queue_id: int, limit: int) -> int:
     removed = 0
-    for message_id, state, _ in tx.rows(Q.matching, queue_id, 0, MAX_ID, limit, None, *flags(ALL)):
+    oldest = tx.rows(Q.matching, queue_id, 0, MAX_ID, limit, None, *flags(ALL))
+    for message_id, state in in_one_turn(tx, Found([(id, state) for id, state, _ in oldest], None)).messages:
         for _, _, attempts in tx.returning(Q.remove, message_id, queue_id, state, MAX_ID):
             removed += 1
             if attempts:

@@ -6,7 +6,7 @@ removed and how far it came commit together, so that it can be killed anywhere.
 
 from __future__ import annotations
 
-from brokerweb.core import events
+from brokerweb.core import events, turns
 from brokerweb.storage.transaction import Transaction
 from streams.control import C
 from streams.models import MAX_OFFSET, OFFSET_BITS
@@ -15,7 +15,8 @@ LIMIT = 500  # records looked at in one turn
 
 
 def compact(tx: Transaction, limit: int = LIMIT) -> int:
-    """Look at up to ``limit`` records; how many that were, 0 when there is nothing new."""
+    """Look at up to ``limit`` records, fewer where large ones go; how many that were, ``limit`` when there may be more and 0
+    when there is nothing new."""
     seen = 0
     for partition_id, stream_id, done, low, end in tx.rows(C.compacting):
         seen += _compact(tx, partition_id, stream_id, (max(done, low), end, limit - seen))
@@ -29,17 +30,20 @@ def _compact(tx: Transaction, partition_id: int, stream_id: int, span: tuple[int
     base = partition_id << OFFSET_BITS
     found = tx.rows(C.oldest, base | start, base | end, limit)
     removed = size = 0
+    reached = (found[-1][0] & MAX_OFFSET) + 1 if len(found) == limit else end
     for id, _, _, key in found:
+        offset = id & MAX_OFFSET
+        if size > turns.TURN_BYTES:
+            reached = offset
+            break
         if key is None:
             continue
-        offset = id & MAX_OFFSET
         row = tx.row(C.latest_of, partition_id, key)
         if row is not None and row[0] < offset:
             weight = tx.row(C.weigh, base | row[0])
             if weight is not None and tx.change(C.remove, base | row[0]):
                 removed, size = removed + 1, size + weight[0]
         tx.change(C.set_latest, partition_id, key, offset)
-    reached = (found[-1][0] & MAX_OFFSET) + 1 if len(found) == limit else end
     tx.change(C.compacted, partition_id, reached, removed, size)
     tx.outcome.stream_event(events.COMPACTED, stream_id, removed)
-    return max(1, len(found))
+    return limit if size > turns.TURN_BYTES else max(1, len(found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from brokerweb.core import events
+from brokerweb.core.turns import fitting
 from brokerweb.storage.transaction import Transaction
 from streams.compaction import compact
 from streams.control import C
@@ -40,7 +41,8 @@ def _sweep_partition(tx: Transaction, partition_id: int, limit: int) -> int:
     first, beyond = partition_id << OFFSET_BITS, partition_id << OFFSET_BITS | MAX_OFFSET
     oldest = tx.rows(C.oldest, first, beyond, limit)
     if oldest:
-        return tx.change(C.remove_range, first, oldest[-1][0] + 1)
+        n = fitting(weight for _, _, weight, _ in oldest)
+        return tx.change(C.remove_range, first, oldest[n - 1][0] + 1)
     return tx.change(C.forget_latest_of, partition_id, limit)
 
 

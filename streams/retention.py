@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from brokerweb.core import events
+from brokerweb.core import events, turns
 from brokerweb.core.clock import seconds
 from brokerweb.storage.transaction import Transaction
 from streams.control import C
@@ -23,28 +23,44 @@ class Rules(NamedTuple):
     records: int | None
 
 
+class Turn:
+    """What one commit removes: so many records at most, and so many bytes or one larger record."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.records = self.bytes = 0
+        self.over = False
+
+    def takes(self, weight: int) -> bool:
+        """Whether one more record goes."""
+        self.over = self.records >= self.limit or (self.records > 0 and self.bytes + weight > turns.TURN_BYTES)
+        if not self.over:
+            self.records, self.bytes = self.records + 1, self.bytes + weight
+        return not self.over
+
+
 def retain(tx: Transaction, limit: int = LIMIT) -> int:
-    """Remove up to ``limit`` records that no rule keeps; how many that were, 0 when all is as it should be."""
-    removed = 0
+    """Remove a turn's records that no rule keeps; how many that were, ``limit`` where there may be more."""
+    turn = Turn(limit)
     for partition_id, stream_id, *rules in tx.rows(C.retained):
-        removed += trim_by_rules(tx, partition_id, stream_id, Rules(*rules), limit - removed)
-        if removed >= limit:
-            break
-    return removed
+        trim_by_rules(tx, partition_id, stream_id, Rules(*rules), turn)
+        if turn.over or turn.records >= limit:
+            return limit
+    return turn.records
 
 
-def trim_by_rules(tx: Transaction, partition_id: int, stream_id: int, rules: Rules, limit: int) -> int:
-    """Remove up to ``limit`` of one partition's oldest records."""
+def trim_by_rules(tx: Transaction, partition_id: int, stream_id: int, rules: Rules, turn: Turn) -> None:
+    """Remove a turn's part of one partition's oldest records."""
     row = tx.row(Q.partition, partition_id)
     if row is None:
-        return 0
+        return
     partition = PartitionRow(*row)
     n = size = 0
     low = partition.low
     gone: list[tuple[int, str, int]] = []
     beyond = partition.record_id(partition.end)
-    for id, at, weight, key in tx.scan(C.oldest, partition.record_id(partition.low), beyond, limit):
-        if not _is_over(tx, partition, rules, (n, size, at)):
+    for id, at, weight, key in tx.scan(C.oldest, partition.record_id(partition.low), beyond, turn.limit):
+        if not _is_over(tx, partition, rules, (n, size, at)) or not turn.takes(weight):
             break
         n, size, low = n + 1, size + weight, (id & MAX_OFFSET) + 1
         if key is not None:
@@ -55,7 +71,6 @@ def trim_by_rules(tx: Transaction, partition_id: int, stream_id: int, rules: Rul
         tx.change(C.trim, partition_id, low, n, size)
         tx.outcome.stream_event(events.TRIMMED, stream_id, n)
         tx.outcome.trimmed.add(partition_id)
-    return n
 
 
 def _is_over(tx: Transaction, partition: PartitionRow, rules: Rules, seen: tuple[int, int, Any]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from brokerweb.core import turns
 from brokerweb.core.errors import NotFound, QueueFull, TooLarge
 from brokerweb.storage.transaction import Transaction
 from queues import control, duties, engine, publishing
@@ -265,6 +266,17 @@ def test_a_limit_lowered_far_is_reached_step_by_step_with_each_publish(store: St
     orders.one()
     orders.one()
     assert orders.counts() == {"ready": 2, "dead": 13}
+
+
+def test_a_lowered_limit_is_reached_in_smaller_steps_where_messages_are_large(store: Store, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(turns, "TURN_BYTES", 20)
+    orders = store.queue(max_length=20, overflow="dead_letter_oldest")
+    old = orders.publish(*["x" * 9] * 10)
+    store.do(control.declare, "orders", {"max_length": 2})
+    orders.one()
+    assert store.states(old) == ["dead"] * 2 + ["ready"] * 8
+    orders.publish("x", "y", "z")  # as many as it stores go in any case
+    assert orders.counts() == {"ready": 9, "dead": 5}
 
 
 def test_overflow_of_a_key_leaves_exactly_max_length(store: Store):

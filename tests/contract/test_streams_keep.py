@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from brokerweb.core import turns
 from brokerweb.core.errors import Conflict, NotFound
 from streams import control, duties, groups
 from streams.models import ConsumerGroup, GroupPartition, LatestKey, Partition, Record, Stream, StreamDedup
@@ -96,6 +97,36 @@ def test_a_turn_takes_so_many_and_each_is_exact(log: Log):
             assert log.offsets(number) == list(range(partition.low, 10))
 
     assert before == 6
+
+
+def test_a_turn_takes_fewer_records_where_they_are_large_and_says_that_there_is_more(log: Log, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(turns, "TURN_BYTES", 20)
+    log.declare(partitions=2)
+    for number in range(2):
+        log.append("x" * 9, "x" * 9, "x" * 50, "x" * 9, "last", partition=number)
+    log.declare(retention_records=1)
+    kept = []
+    while log.do(duties.retain) == duties.LIMIT:
+        kept.append((log.offsets(0), log.offsets(1)))
+    assert kept[:3] == [([2, 3, 4], [0, 1, 2, 3, 4]), ([3, 4], [0, 1, 2, 3, 4]), ([4], [1, 2, 3, 4])]
+    assert (log.offsets(0), log.offsets(1)) == ([4], [4])
+
+
+def test_a_turn_of_compaction_removes_fewer_large_records(log: Log, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(turns, "TURN_BYTES", 20)
+    log.declare(compact=True)
+    log.append(*["x" * 50] * 4, key="k")
+    assert log.do(duties.compact) == duties.LIMIT
+    assert log.offsets() == [1, 2, 3]
+    log.compact()
+    assert log.offsets() == [3]
+
+
+def test_a_turn_of_the_sweep_takes_fewer_large_records(log: Log, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(turns, "TURN_BYTES", 20)
+    log.append("x" * 9, "x" * 9, "x" * 9, "x" * 50)
+    log.delete()
+    assert [log.do(duties.sweep_deleted) for _ in range(3)] == [2, 1, 1]
 
 
 def test_retention_changed_in_place_holds_from_the_next_turn_on(log: Log):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from brokerweb.core import clock
+from brokerweb.core import clock, turns
+from brokerweb.storage.transaction import Transaction
 from queues import control, duties
 from queues.messages import NewMessage
 from tests.contract.store import Orders, Store
@@ -17,6 +20,22 @@ def test_a_delayed_message_waits_until_it_is_due(orders: Orders):
     assert orders.lease() == []
     orders.store.pass_time(0.1)
     assert orders.take().id == id
+
+
+@pytest.mark.parametrize("duty", [duties.promote, duties.expire_leases, duties.expire_messages, duties.release_sockets])
+def test_a_turn_takes_fewer_messages_where_they_are_large(
+    store: Store, monkeypatch: pytest.MonkeyPatch, duty: Callable[[Transaction], int]
+):
+    monkeypatch.setattr(turns, "TURN_BYTES", 20)
+    orders = store.queue(lease=5)
+    if duty in (duties.expire_leases, duties.release_sockets):
+        ids = orders.publish(*["x" * 9] * 4, "x" * 50)
+        orders.lease(5, holder="ws:node-1/1/1")
+    else:
+        ids = orders.publish(*["x" * 9] * 4, "x" * 50, **({"delay": 5} if duty is duties.promote else {"ttl": 5}))
+    store.time.advance(5)
+    assert [store.do(duty) for _ in range(4)] == [2, 2, 1, 0]
+    assert set(store.states(ids)) == {"gone" if duty is duties.expire_messages else "ready"}
 
 
 def test_deliver_at_is_an_instant_and_the_past_means_now(orders: Orders):

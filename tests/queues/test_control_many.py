@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from brokerweb.core import clock, events
+from brokerweb.core import clock, events, turns
 from brokerweb.core.errors import Invalid, NotFound
 from brokerweb.storage.run import perform
-from queues import browse, bulk, control
+from queues import browse, bulk, control, retirement
 from queues.filters import MessageFilter, parse
 from queues.models import Failure, Message
 from tests.queues.bench import Bench, Time, states
@@ -55,6 +57,35 @@ def test_purge_of_a_leased_message_ends_its_lease(transactional_db: None) -> Non
     ended = [receipt for outcome in heard for receipt in outcome.ended]
     assert ended == [leased[0].receipt]
     assert bench.settle("ack", leased) == ["lease_lost"]
+
+
+@pytest.mark.parametrize("verb", [control.purge, control.redrive])
+def test_a_commit_takes_fewer_messages_where_they_are_large(monkeypatch: pytest.MonkeyPatch, verb: Any) -> None:
+    monkeypatch.setattr(turns, "TURN_BYTES", 20)
+    bench = Bench()
+    bench.kill(*["x" * 9] * 4, "x" * 50)
+    assert [bench.do(verb, parse({"states": "dead"})) for _ in range(4)] == [2, 2, 1, 0]
+    assert bench.counts() == ({} if verb is control.purge else {"ready": 5})
+
+
+@pytest.mark.parametrize("chosen", [{"states": "dead"}, {"states": "dead", "key": "k"}])
+def test_a_long_action_takes_all_the_same_in_turns_of_large_messages(
+    monkeypatch: pytest.MonkeyPatch, chosen: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(turns, "TURN_BYTES", 20)
+    bench = Bench()
+    bench.kill(*["x" * 9] * 4, "x" * 50, "x", key="k")
+    ids = [str(id) for id in Message.objects.values_list("pk", flat=True)]
+    assert control.redrive_all("orders", parse(chosen)) == 6
+    assert control.purge_all("orders", parse({"ids": ids})) == 6
+
+
+def test_the_sweep_of_a_deleted_queue_takes_fewer_messages_where_they_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "TURN_BYTES", 20)
+    bench = Bench()
+    bench.publish(*["x" * 9] * 4, "x" * 50)
+    bench.do(control.delete)
+    assert [perform(retirement.sweep_deleted) for _ in range(3)] == [2, 2, 1]
 
 
 def test_a_purge_goes_in_chunks_of_bounded_commits(monkeypatch: pytest.MonkeyPatch) -> None:
