@@ -3,6 +3,7 @@
 const region = document.getElementById("live");
 const pulse = document.getElementById("pulse");
 const label = pulse?.querySelector("[data-label]");
+const SAID = { 403: "No longer allowed", 404: "Gone" };
 const EVERY = 5; // seconds; the region's hx-trigger has the same
 let paused = false;
 let good = Date.now();
@@ -51,7 +52,7 @@ function start() {
     if (status === 200) return;
     event.preventDefault(); // an error page must not replace the last good data
     if (status === 401) location.reload();
-    else failing = `Error ${status}`;
+    else failing = SAID[status] ?? `Error ${status}`;
     tell();
   });
   region.addEventListener("htmx:error", () => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -319,6 +320,14 @@ def test_the_grants_editor_grows_without_javascript(client):
     assert wrong.status_code == 400
     assert wrong.context["form"].grants[0].error
     assert not Token.objects.exists()
+
+
+def test_a_wrong_grant_is_named_at_its_row(client):
+    fields = {"name": "shop", "pattern-0": "orders", "verbs-0": ["publish"], "pattern-1": "no name", "verbs-1": ["browse"]}
+    page = text(client.post("/new/token", fields))
+    assert re.search(r'value="no name"[^>]*aria-describedby="pattern-1-error"', page)
+    assert '<span class="errors" id="pattern-1-error">a pattern has' in page
+    assert page.count('aria-describedby="pattern-') == 1
 
 
 def test_a_token_is_revoked(client):

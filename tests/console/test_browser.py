@@ -128,6 +128,17 @@ def test_polling_goes_on_by_itself_and_stops_when_told(visit: Visit, broker: Ser
         expect(page.get_by_role("button", name="Paused")).to_have_attribute("aria-pressed", "true")
 
 
+def test_a_page_of_what_was_deleted_says_so_and_keeps_what_it_showed(visit: Visit, broker: Server):
+    with broker.rest() as rest:
+        rest.declare("doomed")
+        visit.page.goto("/queues/doomed")
+        rest.call("DELETE", "/queues/doomed")
+    visit.page.keyboard.press("r")
+    expect(visit.page.locator("#pulse")).to_contain_text("Gone, last good")
+    expect(visit.page.get_by_role("heading", name="doomed")).to_be_visible()
+    visit.wrong = [text for text in visit.wrong if "404" not in text]
+
+
 def test_a_form_clicked_twice_is_sent_once(visit: Visit, broker: Server):
     with broker.rest() as rest:
         rest.declare("twice")
