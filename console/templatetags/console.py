@@ -13,6 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from brokerweb.core import clock
+from brokerweb.identity.principal import Principal
 from brokerweb.jobs.models import Job
 from console.bodies import visible as show_controls
 from console.destinations import url_of
@@ -182,9 +183,9 @@ def job_state(job: Job) -> SafeString:
 
 
 @register.filter
-def destination_url(to: str) -> str:
-    """The page of a destination; empty for what is none."""
-    return url_of(to)
+def destination_url(to: str, principal: Principal) -> str:
+    """The page of a destination; empty for what the person would not see there."""
+    return url_of(to, principal)
 
 
 @register.filter

@@ -102,6 +102,15 @@ def test_a_binding_to_what_is_gone_is_marked(client):
     assert "leads to" not in text(person(("other", ["browse"])).get("/"))
 
 
+def test_a_destination_is_a_link_for_who_may_browse_it(client):
+    declare("orders")
+    declare_topic(**{"a.b": "queue:orders"})
+    assert 'href="/queues/orders"' in text(client.get("/topics/shop/bindings"))
+    page = text(person(("shop", ["browse"])).get("/topics/shop/bindings"))
+    assert "queue:orders" in page
+    assert 'href="/queues/orders"' not in page
+
+
 def test_binding_needs_publish_on_the_target():
     declare("orders")
     declare_topic()
