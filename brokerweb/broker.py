@@ -204,10 +204,12 @@ class Broker:
 
     async def _idle(self, now: int) -> float:
         """Queues that nobody has used for as long as they say are gone."""
-        in_use, self._in_use = self._in_use | self.hub.book.queues(), set()
+        in_use = self._in_use | self.hub.book.queues()
         ids = await aread(retirement.idle_work, in_use, clock.now())
         for i in range(0, len(ids), duties.LIMIT):
             await aperform(retirement.expire_idle, in_use, ids[i : i + duties.LIMIT])
+        # Only now, and in the set that commits on other threads note theirs in: no use is forgotten unseen.
+        self._in_use -= in_use
         return IDLE
 
     async def _reconcile(self) -> None:

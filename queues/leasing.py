@@ -47,6 +47,7 @@ def lease(tx: Transaction, queue: str, limit: int, terms: Terms) -> Handout:
     """
     source = find(tx, queue)
     if source.paused_at is not None:
+        tx.outcome.asked(source.id)
         return Handout([], paused=True)
     found: list[Leased] = []
     late: list[Leased] = []
@@ -57,6 +58,8 @@ def lease(tx: Transaction, queue: str, limit: int, terms: Terms) -> Handout:
         if more:
             break
         found.append(message)
+    if not found:
+        tx.outcome.asked(source.id)
     _hand_out(tx, source, found, terms)
     return Handout(found, more=_expire(tx, source, late) or more)
 

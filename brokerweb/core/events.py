@@ -42,7 +42,7 @@ class Outcome:
     )
 
     def __init__(self) -> None:
-        self.counts: dict[tuple[str, int], int] = {}  # (event, queue id) -> how many
+        self.counts: dict[tuple[str, int], int] = {}  # (event, queue id) -> how many; of every queue in use
         self.ready: set[int] = set()  # queues that may have something to hand out
         self.ended: list[str] = []  # receipts whose lease ended before its deadline
         self.extended: list[tuple[str, int]] = []  # receipts with a new deadline
@@ -61,6 +61,10 @@ class Outcome:
         if n:
             key = (name, queue_id)
             self.counts[key] = self.counts.get(key, 0) + n
+
+    def asked(self, queue_id: int) -> None:
+        """Somebody wanted messages of a queue that had none: it is in use all the same."""
+        self.counts.setdefault((DELIVERED, queue_id), 0)
 
     def stream_event(self, name: str, stream_id: int, n: int = 1) -> None:
         if n:

@@ -346,6 +346,14 @@ def test_a_poison_message_has_exactly_max_failures_attempts(store: Store):
 # Hand-out
 
 
+@pytest.mark.parametrize("paused", [False, True])
+def test_who_asks_a_queue_in_vain_uses_it_all_the_same(orders: Orders, paused: bool):
+    if paused:
+        orders.store.do(control.pause, "orders", reason="", by="me")
+    assert orders.lease() == []
+    assert orders.row.pk in {queue_id for _, queue_id in orders.store.outcome.counts}
+
+
 def test_a_lease_hands_out_no_more_than_asked_for(orders: Orders):
     orders.publish(*range(5))
     handout = orders.store.do(engine.lease, "orders", 3, engine.Terms("w"))

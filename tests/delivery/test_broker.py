@@ -12,7 +12,7 @@ import pytest
 from brokerweb import broker as module
 from brokerweb.broker import Broker
 from brokerweb.cluster import nodes
-from brokerweb.core import clock
+from brokerweb.core import clock, events
 from brokerweb.core.errors import BrokerError, StoreFull, Unauthenticated
 from brokerweb.delivery import polls
 from brokerweb.delivery.group_subscription import BEATS
@@ -23,7 +23,7 @@ from brokerweb.storage import run
 from brokerweb.storage.committer import Committer
 from brokerweb.storage.run import aperform
 from brokerweb.storage.transaction import Transaction
-from queues import control, counters, duties, engine
+from queues import control, counters, duties, engine, retirement
 from queues.messages import NewMessage
 from queues.models import Message, Queue
 from queues.states import State
@@ -81,6 +81,22 @@ def test_a_start_that_ends_half_way_prolongs_no_lease_a_second_time(monkeypatch:
     idle_since = Queue.objects.get(name="answers").idle_since_at
     assert idle_since is not None
     assert clock.from_datetime(idle_since) > clock.now() - clock.seconds(15)  # it waits anew
+
+
+def test_a_look_for_idle_queues_that_fails_forgets_no_use(monkeypatch: pytest.MonkeyPatch):
+    broker = Broker()
+    outcome, noted = events.Outcome(), broker._in_use
+    outcome.asked(5)
+    broker._note_use(outcome)
+    with monkeypatch.context() as broken:
+        broken.setattr(retirement, "idle_work", mock.Mock(side_effect=StoreFull))
+        with pytest.raises(StoreFull):
+            asyncio.run(broker._idle(clock.now()))
+    assert broker._in_use == {5}
+    asyncio.run(broker._idle(clock.now()))
+    assert broker._in_use == set()
+    broker._note_use(outcome)
+    assert noted == {5}, "who notes a use while the duty looks notes it where the next look finds it"
 
 
 def test_timers_do_their_work_when_it_is_due():
