@@ -27,7 +27,7 @@ from streams.records import StoredRecord
 
 LOOKED_AT, LOOKED_AT_BYTES = 2_000, 8 * 1024 * 1024  # of records, in one commit: others wait for it
 COPIES, COPIED_BYTES = 1_000, 4 * 1024 * 1024  # a topic makes many copies of one record
-LEAST_READ, MOST_READ = 20, 250  # records of one partition at a time
+LEAST_READ, MOST_READ = 4, 250  # records of one partition at a time: of many, each is read anew by most chunks
 Offsets = dict[int, int]
 
 

@@ -15,8 +15,9 @@ from brokerweb.storage.run import perform
 from queues import control as queues
 from queues.models import Message
 from streams import control as streams
-from streams import retention
+from streams import engine, reading, retention
 from streams.models import Partition, Record
+from streams.records import Batch, NewRecord
 from tests.jobs.bench import Runner, append, declare_stream, in_queue, in_stream, replay, shown
 from tests.queues.bench import Bench, Time
 
@@ -104,6 +105,25 @@ def test_partitions_are_merged_by_their_instants(runner: Runner, time: Time) -> 
     replay(to="queue:copy")
     runner.until_idle()
     assert in_queue("copy") == list(range(90))
+
+
+def test_of_many_partitions_a_chunk_reads_little_that_it_leaves(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    declare_stream(partitions=50)
+    Bench("copy")
+    for n in range(20):
+        perform(engine.append, "log", [NewRecord(str(n).encode(), partition=number) for number in range(50)])
+    returned: list[Batch] = []
+    read = reading.read
+
+    def noted(*args: Any) -> Batch:
+        returned.append(batch := read(*args))
+        return batch
+
+    monkeypatch.setattr(reading, "read", noted)
+    job = replay(to="queue:copy")
+    runner.rounds(1)
+    assert shown(job)["done"] == 500
+    assert sum(len(batch.records) for batch in returned) <= 2 * 500
 
 
 def test_a_replay_into_its_own_stream_ends(runner: Runner) -> None:
