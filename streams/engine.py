@@ -34,7 +34,7 @@ def append(
     With ``expected_offset`` all must go to one partition, whose end is just that.
     """
     target = find(tx, stream)
-    _check_sizes(target, records)
+    _check(target, records)
     known = _remembered(tx, target, records)
     fresh = [r for r in _first_of_each(records) if r.dedup_id is None or r.dedup_id not in known]
     places = _places(target, fresh)
@@ -44,9 +44,12 @@ def append(
     return _answers(tx, target, records, known, stored)
 
 
-def _check_sizes(target: Definition, records: Sequence[NewRecord]) -> None:
+def _check(target: Definition, records: Sequence[NewRecord]) -> None:
+    """Sizes and partitions of all of them, repeats too: errors name their places in the request."""
     limit = target.max_body_bytes
     for i, record in enumerate(records):
+        if record.partition is not None:
+            target.partition(record.partition, f"/records/{i}/partition")
         if len(record.body) > limit:
             detail = f"The body has {len(record.body)} bytes; stream {target.name} takes {limit}."
             raise TooLarge(detail, errors=[{"pointer": f"/records/{i}/body", "detail": detail}])
@@ -78,9 +81,9 @@ def _places(target: Definition, records: Sequence[NewRecord]) -> list[int]:
         return [0] * len(records)
     turn = _take_turns(target, sum(record.key is None and record.partition is None for record in records))
     places = []
-    for i, record in enumerate(records):
+    for record in records:
         if record.partition is not None:
-            places.append(target.partition(record.partition, f"/records/{i}/partition").number)
+            places.append(record.partition)
         elif record.key is not None:
             places.append(partition_of(record.key, n))
         else:

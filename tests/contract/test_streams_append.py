@@ -76,6 +76,14 @@ def test_two_appends_in_one_commit_follow_each_other(log: Log):
     assert [(first, len(records)) for _, first, records in log.outcome.appended] == [(0, 2), (2, 1)]
 
 
+def test_a_partition_that_is_not_there_is_named_by_its_place_in_the_request_behind_repeats_too(log: Log):
+    log.append("first", dedup_id="a")
+    repeat, wrong = NewRecord(b"1", dedup_id="a"), NewRecord(b"2", partition=7)
+    with pytest.raises(Invalid) as refused:
+        log.append_all(repeat, repeat, wrong)
+    assert refused.value.extra["errors"][0]["pointer"] == "/records/2/partition"
+
+
 def test_expected_offset_is_the_end_of_the_one_partition_all_go_to(log: Log):
     log.declare(partitions=2)
     assert log.append("a", "b", partition=1, expected_offset=0)[1].offset == 1
