@@ -6,12 +6,12 @@ import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import msgspec
 from django import forms
 
-from brokerweb.core.errors import BrokerError, Invalid
+from brokerweb.core.errors import BrokerError, Conflict, Invalid
 from brokerweb.core.settings import plain
 from brokerweb.faces import wire
 from brokerweb.jobs.control import MAX_RATE, MIN_RATE
@@ -48,6 +48,26 @@ class BrokerForm(forms.Form):
         return pointer.strip("/").replace("/", "_")
 
 
+class ChangeForm(BrokerForm):
+    """Settings to be changed. It sends back what it showed: what was changed meanwhile is not undone without a word."""
+
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    @classmethod
+    def showing(cls, settings: Mapping[str, Any]) -> Self:
+        """The form with the present settings."""
+        return cls(initial={**settings, "seen": json.dumps(settings, sort_keys=True, default=str)})
+
+    def check_seen(self, now: ChangeForm) -> None:
+        """Raises Conflict when other settings were shown than there are now; sent again, the form overwrites them."""
+        seen, present = self.data.get("seen"), now.initial["seen"]
+        if not seen or seen == present:
+            return
+        self.data = {name: self.data[name] for name in self.data} | {"seen": present}
+        detail = "The settings were changed meanwhile. Look at them in another tab, or save again to overwrite them."
+        raise Conflict(detail, errors=[{"pointer": "", "detail": f"{detail} (conflict)"}])
+
+
 class DeliveryFields(forms.Form):
     """How messages of a queue, or records of a shared group, are handed out and tried again."""
 
@@ -70,7 +90,7 @@ class DeliveryFields(forms.Form):
         return {"lease": given["lease"], "max_failures": given["max_failures"], "backoff": backoff}
 
 
-class SettingsForm(DeliveryFields, BrokerForm):
+class SettingsForm(DeliveryFields, ChangeForm):
     """A queue's settings; an empty field means the default, which for most limits is none."""
 
     keyed = forms.BooleanField(required=False, label="Keyed", help_text="One at a time, in order, within a key.")
@@ -88,7 +108,7 @@ class SettingsForm(DeliveryFields, BrokerForm):
     def of(cls, queue: Queue) -> SettingsForm:
         """The form with the queue's present settings."""
         columns = {s.column for s in (*SETTINGS.values(), *BACKOFF.values())}
-        return cls(initial={name: plain(getattr(queue, name)) for name in cls.base_fields if name in columns})
+        return cls.showing({name: plain(getattr(queue, name)) for name in cls.base_fields if name in columns})
 
     @classmethod
     def blank(cls) -> SettingsForm:

@@ -12,7 +12,7 @@ from brokerweb.core.errors import Invalid
 from brokerweb.core.settings import plain
 from brokerweb.faces import records, wire
 from console import instants
-from console.forms import PLAIN, BodyForm, BrokerForm, DeliveryFields, name_field
+from console.forms import PLAIN, BodyForm, BrokerForm, ChangeForm, DeliveryFields, name_field
 from streams.group_settings import SETTINGS as GROUP_SETTINGS
 from streams.group_settings import SHARED
 from streams.models import Partition, Stream
@@ -23,7 +23,7 @@ PLACES = [("earliest", "The oldest record"), ("latest", "The end"), ("time", "A 
 _TIME = {"type": "datetime-local", "step": "1"}
 
 
-class StreamForm(BrokerForm):
+class StreamForm(ChangeForm):
     """A stream's settings; an empty field means the default."""
 
     partitions = forms.IntegerField(required=False, help_text="Can become more, never fewer.")
@@ -39,7 +39,7 @@ class StreamForm(BrokerForm):
     def of(cls, stream: Stream) -> Self:
         """The form with the stream's present settings."""
         now = {name: plain(getattr(stream, s.column)) for name, s in SETTINGS.items() if name != PARTITIONS}
-        return cls(initial={**now, PARTITIONS: Partition.objects.filter(stream_id=stream.pk).count()})
+        return cls.showing({**now, PARTITIONS: Partition.objects.filter(stream_id=stream.pk).count()})
 
     @classmethod
     def blank(cls) -> Self:
@@ -70,7 +70,7 @@ class RecordForm(BodyForm):
         return record
 
 
-class GroupSettingsForm(DeliveryFields, BrokerForm):
+class GroupSettingsForm(DeliveryFields, ChangeForm):
     """What can be changed of a consumer group; how records are handed out is a shared one's alone."""
 
     session_timeout = forms.FloatField(
@@ -81,7 +81,7 @@ class GroupSettingsForm(DeliveryFields, BrokerForm):
     def of(cls, group: Mapping[str, Any]) -> Self:
         """The form with the settings of a group as answers show it."""
         backoff = {f"backoff_{name}": value for name, value in group.get("backoff", {}).items()}
-        return cls(initial={name: group.get(name) for name in ("session_timeout", "lease", "max_failures")} | backoff)
+        return cls.showing({name: group.get(name) for name in ("session_timeout", "lease", "max_failures")} | backoff)
 
     def settings_of(self, kind: str) -> dict[str, Any]:
         """What ``groups.declare_group`` takes of it for a group of that kind."""

@@ -11,12 +11,12 @@ from brokerweb.faces import destinations, wire
 from brokerweb.routing.messages import TopicMessage
 from brokerweb.routing.models import Topic
 from brokerweb.routing.settings import SETTINGS
-from console.forms import PLAIN, BodyForm, BrokerForm, QueueFields, headers_of, name_field
+from console.forms import PLAIN, BodyForm, BrokerForm, ChangeForm, QueueFields, headers_of, name_field
 
 UNROUTED = [("refuse", "Refuse it"), ("drop", "Drop it, and count")]
 
 
-class TopicForm(BrokerForm):
+class TopicForm(ChangeForm):
     """A topic's settings, but for its bindings."""
 
     unrouted = forms.ChoiceField(required=False, label="What no binding matches", choices=UNROUTED)
@@ -25,7 +25,7 @@ class TopicForm(BrokerForm):
     @classmethod
     def of(cls, topic: Topic) -> Self:
         """The form with the topic's present settings."""
-        return cls(initial={name: plain(getattr(topic, setting.column)) for name, setting in SETTINGS.items()})
+        return cls.showing({name: plain(getattr(topic, setting.column)) for name, setting in SETTINGS.items()})
 
     @classmethod
     def blank(cls) -> Self:

@@ -51,16 +51,19 @@ def group(request: SignedIn, name: str, group: str) -> HttpResponseBase:
 def settings(request: SignedIn, name: str, group: str) -> HttpResponseBase:
     """The settings, and changing them."""
     context = group_frame(request, name, group)
-    asked = GroupSettingsForm(request.POST) if request.method == "POST" else GroupSettingsForm.of(context["group"])
+    present = GroupSettingsForm.of(context["group"])
+    asked = GroupSettingsForm(request.POST) if request.method == "POST" else present
     if asked.is_bound:
         request.principal.require("manage", "stream", name)
-    if carried_out(asked, lambda: _change(request, name, group, asked.settings_of(context["group"]["kind"]))):
+    if carried_out(asked, lambda: _change(request, context, asked, present)):
         messages.success(request, "Settings saved.")
         return redirect("console:group-settings", name, group)
     return render(request, "console/group_settings.html", 400 if asked.errors else 200, **context, form=asked)
 
 
-def _change(request: SignedIn, stream: str, group: str, change: dict[str, Any]) -> None:
+def _change(request: SignedIn, frame: dict[str, Any], asked: GroupSettingsForm, present: GroupSettingsForm) -> None:
+    asked.check_seen(present)
+    stream, group, change = frame["stream_name"], frame["group"]["name"], asked.settings_of(frame["group"]["kind"])
     done = deed(request, "group.declare", target(stream, group), **change)
     audited(done, groups.declare_group, stream, group, change, create=False)
 

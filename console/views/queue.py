@@ -79,12 +79,14 @@ def publish(request: SignedIn, name: str) -> HttpResponseBase:
 def settings(request: SignedIn, name: str) -> HttpResponseBase:
     """The settings, and changing them."""
     context = frame(request, name)
-    asked = SettingsForm(request.POST) if request.method == "POST" else SettingsForm.of(context["queue"])
+    present = SettingsForm.of(context["queue"])
+    asked = SettingsForm(request.POST) if request.method == "POST" else present
     if asked.is_bound:
         request.principal.require("manage", "queue", name)
     if asked.is_bound and asked.is_valid():
         change = asked.settings()
         try:
+            asked.check_seen(present)
             audited(deed(request, "queue.declare", f"queue:{name}", **change), control.declare, name, change, create=False)
         except BrokerError as error:
             asked.refuse(error)

@@ -63,16 +63,19 @@ def _append(request: SignedIn, name: str, asked: RecordForm) -> None:
 def settings(request: SignedIn, name: str) -> HttpResponseBase:
     """The settings, and changing them."""
     context = frame(request, name)
-    asked = StreamForm(request.POST) if request.method == "POST" else StreamForm.of(context["stream"])
+    present = StreamForm.of(context["stream"])
+    asked = StreamForm(request.POST) if request.method == "POST" else present
     if asked.is_bound:
         request.principal.require("manage", "stream", name)
-    if carried_out(asked, lambda: _change(request, name, asked.settings())):
+    if carried_out(asked, lambda: _change(request, name, asked, present)):
         messages.success(request, "Settings saved.")
         return redirect("console:stream-settings", name)
     return render(request, "console/stream_settings.html", 400 if asked.errors else 200, **context, form=asked)
 
 
-def _change(request: SignedIn, name: str, change: dict[str, Any]) -> None:
+def _change(request: SignedIn, name: str, asked: StreamForm, present: StreamForm) -> None:
+    asked.check_seen(present)
+    change = asked.settings()
     audited(deed(request, "stream.declare", f"stream:{name}", **change), control.declare, name, change, create=False)
 
 

@@ -131,16 +131,19 @@ def _publish(request: SignedIn, name: str, asked: TopicMessageForm) -> None:
 def settings(request: SignedIn, name: str) -> HttpResponseBase:
     """The settings, and changing them."""
     context = frame(request, name)
-    asked = TopicForm(request.POST) if request.method == "POST" else TopicForm.of(routing.find(name))
+    present = TopicForm.of(routing.find(name))
+    asked = TopicForm(request.POST) if request.method == "POST" else present
     if asked.is_bound:
         request.principal.require("manage", "topic", name)
-    if carried_out(asked, lambda: _change(request, name, asked.settings())):
+    if carried_out(asked, lambda: _change(request, name, asked, present)):
         messages.success(request, "Settings saved.")
         return redirect("console:topic-settings", name)
     return render(request, "console/topic_settings.html", 400 if asked.errors else 200, **context, form=asked)
 
 
-def _change(request: SignedIn, name: str, change: dict[str, Any]) -> None:
+def _change(request: SignedIn, name: str, asked: TopicForm, present: TopicForm) -> None:
+    asked.check_seen(present)
+    change = asked.settings()
     audited(deed(request, "topic.declare", f"topic:{name}", **change), routing.declare, name, change, create=False)
 
 

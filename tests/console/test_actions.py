@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from html import escape
 
 import pytest
 
@@ -12,7 +13,7 @@ from brokerweb.identity.tokens import authenticate
 from queues import browse
 from queues.models import Message, Queue
 from queues.states import State
-from tests.console.conftest import declare, kill, person, publish, text
+from tests.console.conftest import declare, declare_group, declare_stream, declare_topic, kill, person, publish, text
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -294,6 +295,34 @@ def test_a_name_outside_of_the_grants_is_refused_beside_the_field(kind, database
     assert response.status_code == 400
     assert response.context["form"].errors == {"name": [f"manage on {kind}:orders is not among your grants"]}
     assert 'value="77"' in text(response)
+
+
+@pytest.mark.parametrize(
+    ("place", "change"),
+    [
+        ("/queues/orders/settings", {"lease": "77", "on_expire": "drop", "overflow": "refuse"}),
+        ("/streams/orders/settings", {"retention_records": "77"}),
+        ("/streams/orders/groups/billing/settings", {"session_timeout": "77"}),
+        ("/topics/orders/settings", {"dedup_window": "77", "unrouted": "drop"}),
+    ],
+)
+def test_settings_changed_meanwhile_are_not_undone_without_a_word(client, place, change):
+    declare("orders")
+    declare_stream("orders")
+    declare_group("billing", "orders")
+    declare_topic("orders")
+    shown = client.get(place).context["form"].initial["seen"]
+    assert client.post(place, {**change, "seen": shown}).status_code == 302
+    [field] = set(change) - {"on_expire", "overflow", "unrouted"}
+    late = client.post(place, {"seen": shown, field: "12"})
+    assert late.status_code == 400
+    assert "changed meanwhile" in text(late)
+    assert late.context["form"][field].value() == "12"
+    assert str(client.get(place).context["form"].initial[field]).startswith("77")
+    again = late.context["form"]["seen"].value()
+    assert again != shown
+    assert f'name="seen" value="{escape(again)}"' in text(late)
+    assert client.post(place, {**change, "seen": again}).status_code == 302
 
 
 @pytest.mark.parametrize("pick", ["a", "a/", "/1", "a/-1", "a/1.0", "<b>/1", "a/99999999999999999999"])
