@@ -235,7 +235,7 @@ def test_a_committer_that_cannot_open_its_connection_answers_all_the_same(
 class Offers:
     """A hand-over that counts what is reserved and not yet given back."""
 
-    lease, holder, acknowledge = None, "w", True
+    lease, holder, acknowledge, most_bytes = None, "w", True, None
 
     def __init__(self) -> None:
         self.reserved = 0
