@@ -1,4 +1,4 @@
-"""What identity does now and then, on every node: note when tokens were used, and forget old sign-in codes."""
+"""What identity does now and then, on every node: note when tokens were used, and forget old sign-in codes and sessions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def tick(now: int) -> float:
 
 
 def flush(now: int) -> None:
-    """Write ``last_used_at``, to the minute, of the tokens used since the last time, and remove old codes."""
+    """Write ``last_used_at``, to the minute, of the tokens used since the last time, and remove old codes and sessions."""
     used = authentication.take_used()
     if used:
         with transaction.atomic():
@@ -28,3 +28,4 @@ def flush(now: int) -> None:
                 earlier = Q(last_used_at=None) | Q(last_used_at__lt=used_at - clock.seconds(EVERY))
                 Token.objects.filter(earlier, pk=token_id).update(last_used_at=used_at)
     signin.forget_old_codes(now)
+    signin.forget_old_sessions(now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib import auth
 from django.db import transaction
@@ -92,3 +93,11 @@ def forget_old_codes(now: int) -> int:
     """Remove codes that ended a day ago; returns how many."""
     old = SignInCode.objects.filter(expires_at__lt=now - clock.seconds(86_400))
     return old.delete()[0] if old.exists() else 0  # no write where there is nothing
+
+
+def forget_old_sessions(now: int) -> int:
+    """Remove sessions that have ended, as ``manage.py clearsessions`` does; returns how many."""
+    if not apps.is_installed("django.contrib.sessions"):
+        return 0
+    ended = apps.get_model("sessions", "Session").objects.filter(expire_date__lt=clock.to_datetime(now))
+    return ended.delete()[0] if ended.exists() else 0

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.db import connection
 from django.http import HttpRequest
 
@@ -90,6 +92,14 @@ def test_old_codes_are_forgotten(user):
 
     assert signin.forget_old_codes(clock.now()) == 0
     assert signin.forget_old_codes(clock.now() + clock.seconds(2 * 86_400)) == 1
+
+
+def test_sessions_that_ended_are_forgotten(user):
+    SessionStore().create()
+
+    assert signin.forget_old_sessions(clock.now()) == 0
+    assert signin.forget_old_sessions(clock.now() + clock.seconds(15 * 86_400)) == 1
+    assert not Session.objects.exists()
 
 
 def test_a_password_signs_in(user):
