@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import Any, NamedTuple
 
 from brokerweb.core import events
@@ -194,16 +193,11 @@ def _assign(tx: Transaction, plan: _Plan, messages: Sequence[NewMessage], takers
     for taker, n in takers:
         given = places[start : start + n]
         if taker.most_bytes is not None:
-            given = given[: _fitting([len(messages[i].body) for i in given], taker.most_bytes)]
+            given = given[: fitting([len(messages[i].body) for i in given], taker.most_bytes)]
             tx.handover.cancel([(taker, n - len(given))])  # type: ignore[union-attr]  # it has just been asked
         start += len(given)
         for i in given:
             plan.state[i], plan.taker[i] = LEASED, taker
-
-
-def _fitting(sizes: list[int], most: int) -> int:
-    """How many of the first go together; one that is larger goes by itself."""
-    return max(1, sum(total <= most for total in accumulate(sizes)))
 
 
 def _rows(

@@ -9,6 +9,9 @@ from itertools import accumulate
 TURN_BYTES = 8 * 1024 * 1024
 
 
-def fitting(weights: Iterable[int]) -> int:
-    """How many of the first go into one turn, by what their bodies weigh; one that is larger goes by itself."""
-    return max(1, sum(total <= TURN_BYTES for total in accumulate(weights)))
+def fitting(weights: Iterable[int], most: int | None = None) -> int:
+    """How many of the first go together, by what their bodies weigh, in a turn or within ``most`` bytes; one that is larger
+    goes by itself.
+    """
+    room = TURN_BYTES if most is None else most
+    return max(1, sum(total <= room for total in accumulate(weights)))
