@@ -26,7 +26,7 @@ crash: .venv/.tested ## 60 rounds each of kill and power cut, and the other faul
 	BROKERWEB_CRASH_ROUNDS=60 CI=true $(BIN)/python -m pytest tests/powerfail tests/crash tests/routing/test_effectively_once.py -s --timeout 3600
 
 soak: .venv/.tested ## ten minutes of appends and tails with subscribers coming and going (BROKERWEB_SOAK_SECONDS)
-	$(BIN)/python -m pytest tests/soak -m full -s
+	$(BIN)/python -m pytest tests/soak -m full -s --timeout 0
 
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet --editable .
