@@ -74,8 +74,8 @@ def test_paths_that_lead_nowhere(either: Server, honest: Rest, path: str, method
 
 
 def test_a_path_beside_the_api_is_the_consoles_and_says_nothing_to_strangers(either: Server, honest: Rest) -> None:
-    assert _raw(either, "GET //api/v1/queues HTTP/1.1", "Content-Length: 0") == 302  # to the sign-in page
-    assert _raw(either, "POST //api/v1/queues HTTP/1.1", "Content-Length: 0") == 403
+    for method in ("GET", "POST"):
+        assert _raw(either, f"{method} //api/v1/queues HTTP/1.1", "Content-Length: 0") == 302  # to the sign-in page
 
 
 @pytest.mark.parametrize("header", ["X-HTTP-Method-Override: DELETE", "X-HTTP-Method: DELETE", "X-Method-Override: DELETE"])
