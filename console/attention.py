@@ -21,20 +21,25 @@ EACH = 4  # of a kind; one more line says how many others there are
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What may be found: how bad that is, its icon, the words for those beyond the first few, and where all of them are."""
+    """What may be found: how bad that is, its icon, the words for those beyond the first few, and the list of all of them."""
 
     level: str
     icon: str
     others: str
-    url: str
+    listing: str
+    query: str = ""
+
+    @property
+    def url(self) -> str:
+        return reverse(f"console:{self.listing}") + self.query
 
 
 DEAD = Kind("bad", "dead", "with dead letters", "dead")
 FAILED = Kind("bad", "jobs", "failed", "jobs")
 ASTRAY = Kind("bad", "topics", "leading nowhere", "topics")
-UNATTENDED = Kind("bad", "nobody", "with messages ready and no consumer", "queues?show=unattended")
-PAUSED = Kind("warn", "pause", "paused", "queues?show=paused")
-BEHIND = Kind("warn", "clock", "falling behind", "queues?show=busy")
+UNATTENDED = Kind("bad", "nobody", "with messages ready and no consumer", "queues", "?show=unattended")
+PAUSED = Kind("warn", "pause", "paused", "queues", "?show=paused")
+BEHIND = Kind("warn", "clock", "falling behind", "queues", "?show=busy")
 UNREAD = Kind("warn", "nobody", "that nobody reads for", "streams")
 KINDS = (DEAD, FAILED, ASTRAY, UNATTENDED, PAUSED, BEHIND, UNREAD)  # the most pressing first
 
@@ -69,7 +74,7 @@ def _few(kind: Kind, found: list[Finding]) -> list[Finding]:
     first = sorted(found, key=lambda f: (-f.weight, f.name))[:EACH]
     more = len(found) - len(first)
     if more:
-        first.append(Finding(kind, f"{more:,} more", kind.others, f"/{kind.url}"))
+        first.append(Finding(kind, f"{more:,} more", kind.others, kind.url))
     return first
 
 

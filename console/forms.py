@@ -15,11 +15,11 @@ from brokerweb.core.errors import BrokerError, Conflict, Invalid
 from brokerweb.core.settings import plain
 from brokerweb.faces import wire
 from brokerweb.jobs.control import MAX_RATE, MIN_RATE
+from queues import limits
 from queues.messages import NewMessage
 from queues.models import Message, Queue
 from queues.settings import BACKOFF, SETTINGS
 
-LONGEST_DELAY = 366 * 86_400
 _AREA = {"spellcheck": "false", "class": "mono"}
 _PLACE = re.compile(r"^/(?:(?:records|messages)/\d+|message(?=/|$))")
 
@@ -214,7 +214,7 @@ class RescheduleForm(BrokerForm):
     delay = forms.FloatField(
         label="Hand out in (seconds)",
         min_value=0,
-        max_value=LONGEST_DELAY,
+        max_value=limits.MAX_DELAY,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "placeholder": "0 means now", "autocomplete": "off"}),
     )
 

@@ -76,13 +76,14 @@ def _ask_to_sign_in(request: HttpRequest) -> HttpResponse:
 
 def came_from(request: HttpRequest) -> str:
     """The page of the console that a form stood on, with its query; the overview when it is not told, or is another site's."""
+    overview = reverse("console:overview")
     try:
         place = urlsplit(request.headers.get("Referer", ""))
     except ValueError:
-        return "/"
+        return overview
     here = urlunsplit(("", "", place.path, place.query, ""))
     known = place.netloc == request.get_host() and url_has_allowed_host_and_scheme(here, allowed_hosts=None)
-    return here if known and not here.startswith(reverse("console:signin")) else "/"
+    return here if known and not here.startswith(reverse("console:signin")) else overview
 
 
 def render(request: HttpRequest, template: str, status: int = 200, **context: Any) -> HttpResponse:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from brokerweb.faces.wire import Strict, WireMessage
+from queues import limits
 
 Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, description="RFC 3339, UTC, microseconds")]
 Id = Annotated[str, Meta(pattern="^[0-9]{1,19}$")]
@@ -14,7 +15,7 @@ Name = Annotated[str, Meta(pattern="^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$")]
 State = Literal["scheduled", "ready", "blocked", "leased", "dead"]
 Verb = Literal["publish", "consume", "browse", "manage", "monitor", "admin"]
 Count = Annotated[int, Meta(ge=0)]
-LeaseSetting = Annotated[float, Meta(ge=1, le=43_200)]
+LeaseSetting = limits.Lease
 LONGEST = 3_660 * 86_400
 
 
@@ -233,7 +234,7 @@ class Reschedule(Strict):
 
     due_at: Instant | None = None
     deliver_at: Instant | None = None
-    delay: Annotated[float, Meta(ge=0, le=366 * 86_400)] | None = None
+    delay: limits.Delay | None = None
 
 
 class RequeueRequest(Strict):
