@@ -175,7 +175,7 @@ def _plan(tx: Transaction, target: Definition, messages: Sequence[NewMessage]) -
 
 def _takers(tx: Transaction, target: Definition, wanted: int) -> list[tuple[Any, int]]:
     """Who may have messages at once: only while the queue hands out and nothing ready waits before them."""
-    if tx.handover is None or target.paused_at is not None:
+    if tx.handover is None or target.paused_at is not None or not tx.handover.has_room(target.id):
         return []
     idle = ("nothing ready", target.id)
     if idle not in tx.memo:

@@ -7,7 +7,7 @@ transaction, so that a message commits with the caller's own rows or not at all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -24,6 +24,9 @@ DIALECTS: dict[str, Dialect] = {"sqlite": SQLite()}
 
 class HandOver(Protocol):
     """Who would take messages of a queue at once; asked inside the publishing transaction."""
+
+    def has_room(self, queue_id: int) -> bool:
+        """Whether anybody would take one."""
 
     def reserve(self, queue_id: int, wanted: int) -> Sequence[Any]:
         """(taker, room) pairs with room for up to ``wanted`` in all; a taker has ``lease``, ``holder``, ``acknowledge``,
@@ -104,6 +107,13 @@ class Transaction:
             self.handover.cancel([(taker, len(messages)) for taker, messages in handed])
 
 
+def _atomic(connection: Any) -> AbstractContextManager[Any]:
+    """The backend's own short way for a caller who is in no transaction yet, where it has one; else Django's."""
+    shortcut = getattr(connection, "outermost", None)
+    own: AbstractContextManager[Any] | None = shortcut and shortcut()
+    return own or django_transaction.atomic(using=connection.alias)
+
+
 @contextmanager
 def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None) -> Iterator[Transaction]:
     """One unit of work; commits at the end, or with the caller's ``atomic()``. Listeners hear of it after the commit."""
@@ -111,7 +121,7 @@ def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None)
     dialect = DIALECTS.get(connection.vendor)
     if dialect is None:
         raise Unavailable(f"There is no dialect for {connection.vendor}.")
-    with django_transaction.atomic(using=using):
+    with _atomic(connection):
         connection.validate_no_broken_transaction()
         tx = Transaction(connection.connection, dialect, handover)
         try:
@@ -120,4 +130,4 @@ def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None)
         except BaseException:
             tx.abandon()
             raise
-        django_transaction.on_commit(lambda: events.committed(tx.outcome), using=using)
+        connection.on_commit(lambda: events.committed(tx.outcome))

@@ -33,6 +33,9 @@ class FakeHandOver:
         self.asked: list[int] = []
         self.cancelled: list[tuple[Waiting, int]] = []
 
+    def has_room(self, queue_id: int) -> bool:
+        return any(one.room for one in self.waiting)
+
     def reserve(self, queue_id: int, wanted: int) -> Sequence[Any]:
         self.asked.append(wanted)
         reserved = []

@@ -432,6 +432,9 @@ def test_of_two_operators_at_once_the_second_sees_what_the_first_did(verbs: tupl
 
 def test_a_publish_of_the_same_transaction_is_not_handed_over_past_what_was_requeued() -> None:
     class Eager:
+        def has_room(self, queue_id):
+            return True
+
         def reserve(self, queue_id, wanted):
             raise AssertionError("something ready waits before it")
 

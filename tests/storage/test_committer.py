@@ -240,6 +240,9 @@ class Offers:
     def __init__(self) -> None:
         self.reserved = 0
 
+    def has_room(self, queue_id: int) -> bool:
+        return True
+
     def reserve(self, queue_id: int, wanted: int) -> Sequence[Any]:
         self.reserved += wanted
         return [(self, wanted)]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import pysqlite3.dbapi2 as pysqlite3
 import pytest
-from django.db import OperationalError, connection, connections, transaction
+from django.db import IntegrityError, OperationalError, connection, connections, transaction
 from django.db.backends.sqlite3 import base as stock
+from django.db.transaction import TransactionManagementError
 
 from brokerweb.storage.django_sqlite import base
+from brokerweb.storage.django_sqlite.base import DatabaseWrapper
 from brokerweb.storage.write_lock import FairLock, lock_for
 from queues.models import Dedup
 from tests.eventually import eventually
@@ -125,10 +128,13 @@ class TestConnections:
         def fail(self: Any) -> None:
             raise OperationalError("no")
 
-        with monkeypatch.context() as patch:
-            patch.setattr(stock.DatabaseWrapper, "_start_transaction_under_autocommit", fail)
-            with pytest.raises(OperationalError), transaction.atomic():
-                pass
+        other = DatabaseWrapper.Database.connect(**connection.get_connection_params())
+        other.execute("BEGIN IMMEDIATE")
+        connection.ensure_connection()
+        connection.connection.execute("PRAGMA busy_timeout=0")
+        with pytest.raises(OperationalError, match="locked"), transaction.atomic():
+            pass
+        other.close()
         assert not self.locked()
         with monkeypatch.context() as patch:
             patch.setattr(stock.DatabaseWrapper, "_commit", fail)
@@ -166,3 +172,78 @@ class TestConnections:
             reader.start()
             reader.join(BUSY)
         assert counted == [0]
+
+
+def outermost() -> Any:
+    """The connection's short way; its stubs know only Django's own."""
+    wrapper: Any = connection
+    return wrapper.outermost()
+
+
+def remember(dedup_id: str) -> None:
+    Dedup.objects.create(queue_id=1, dedup_id=dedup_id, message_id=1, expires_at=1)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestOutermost:
+    """The short way into a transaction keeps the rules of ``atomic()``."""
+
+    def test_orm_and_atomic_blocks_join_it_with_savepoints(self):
+        def undone() -> None:
+            with transaction.atomic():
+                remember("undone")
+                raise ZeroDivisionError
+
+        with outermost():
+            assert outermost() is None
+            remember("kept")
+            with pytest.raises(ZeroDivisionError):
+                undone()
+        assert [dedup.dedup_id for dedup in Dedup.objects.all()] == ["kept"]
+        assert connection.get_autocommit()
+        assert not connection.in_atomic_block
+
+    def test_an_error_rolls_all_of_it_back_and_forgets_its_hooks(self):
+        told: list[str] = []
+
+        def fail() -> None:
+            remember("x")
+            transaction.on_commit(lambda: told.append("never"))
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError), outermost():
+            fail()
+        with outermost():
+            transaction.on_commit(lambda: told.append("after"))
+            assert told == []
+        assert told == ["after"]
+        assert not Dedup.objects.exists()
+        assert not lock_for(str(connection.settings_dict["NAME"]))._held
+
+    def test_an_error_that_was_caught_inside_is_no_success(self):
+        def spoil() -> None:
+            remember("x")
+            with suppress(IntegrityError), transaction.atomic(savepoint=False):
+                remember("x")
+
+        with pytest.raises(TransactionManagementError), outermost():
+            spoil()
+        assert not Dedup.objects.exists()
+
+    def test_a_connection_that_is_closed_within_is_opened_anew(self):
+        def close() -> None:
+            remember("x")
+            connection.close()
+
+        with pytest.raises(TransactionManagementError), outermost():
+            close()
+        assert not lock_for(str(connection.settings_dict["NAME"]))._held
+        with outermost():
+            assert not Dedup.objects.exists()
+
+    def test_who_has_turned_autocommit_off_has_a_transaction_already(self):
+        connection.set_autocommit(False)
+        try:
+            assert outermost() is None
+        finally:
+            connection.set_autocommit(True)

@@ -8,10 +8,10 @@ from brokerweb.core.errors import Conflict
 from brokerweb.faces import wire
 from brokerweb.faces.hot import queues
 from brokerweb.faces.hot.call import Call
+from brokerweb.faces.merging import amerged, settling
 from brokerweb.faces.positions import Commit
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
-from queues import engine
 from streams import positions
 from streams.group_settings import SHARED
 from streams.groups import find_group
@@ -34,7 +34,8 @@ async def receive(call: Call) -> bytes:
 async def settle(call: Call) -> bytes:
     """Acknowledge, fail, give back, bury or keep records, each receipt by itself."""
     asked = wire.settles(wire.decode(wire.SettleRequest, call.body))
-    answers = await aperform(engine.settle, asked, queue=await _queue(call))
+    queue = await _queue(call)
+    answers = await amerged(("settle", queue), settling(queue=queue), asked, len(call.body))
     return b'{"results":%b}' % wire.settled(answers)
 
 

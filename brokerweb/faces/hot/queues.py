@@ -8,6 +8,7 @@ from brokerweb.delivery.receive import receive as deliver
 from brokerweb.faces import wire
 from brokerweb.faces.hot.call import Call, waiting
 from brokerweb.faces.hot.raw import raw_message
+from brokerweb.faces.merging import amerged, publishing, settling
 from brokerweb.storage.run import aperform
 from queues import engine
 from queues.messages import Handout, Leased, NewMessage, Settle
@@ -59,7 +60,7 @@ async def _deliver(queue: str | int, call: Call, asked: wire.ReceiveRequest, gon
 async def settle(call: Call) -> bytes:
     """Acknowledge, fail, give back, bury or keep messages, each receipt by itself."""
     asked = wire.settles(wire.decode(wire.SettleRequest, call.body))
-    answers = await aperform(engine.settle, asked, queue=call.name)
+    answers = await amerged(("settle", call.name), settling(queue=call.name), asked, len(call.body))
     return b'{"results":%b}' % wire.settled(answers)
 
 
@@ -70,5 +71,6 @@ async def release(queue: str | int, messages: list[Leased]) -> None:
 
 
 async def _publish(call: Call, messages: list[NewMessage]) -> bytes:
-    accepted = await aperform(engine.publish, call.name, messages, publisher=call.principal.name, cost=len(call.body))
+    queue, publisher = call.name, call.principal.name
+    accepted = await amerged(("publish", queue, publisher), publishing(queue, publisher=publisher), messages, len(call.body))
     return b'{"results":%b}' % wire.results(accepted)

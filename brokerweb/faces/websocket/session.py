@@ -20,8 +20,8 @@ from brokerweb.delivery import connections, hub
 from brokerweb.delivery.subscription import Subscription
 from brokerweb.faces import transactions, wire
 from brokerweb.faces.destinations import publishing_to
+from brokerweb.faces.merging import Merged, Merging, Part, publishing, settling
 from brokerweb.faces.websocket import commands
-from brokerweb.faces.websocket.merging import Merged, Merging, Part, slices
 from brokerweb.faces.websocket.outbox import Outbox
 from brokerweb.faces.websocket.streams import StreamCommands
 from brokerweb.identity import authentication
@@ -142,8 +142,7 @@ class Session:
 
         publisher = {"publisher": self.principal.name}
         if kind == "queue":
-            together = Merged(engine.publish_each, lambda groups: (name, groups), publisher, lambda results, _: results)
-            self._merge((kind, name), together, Part(list(items), size, done))
+            self._merge((kind, name), publishing(name, **publisher), Part(list(items), size, done))
         else:
             self.start(verb, (name, items), publisher, lambda call: done(call.result, call.error), size)
 
@@ -172,8 +171,7 @@ class Session:
             else:
                 self._settled_as(command, result)
 
-        together = Merged(engine.settle, _in_one_row, {"may": self._may_consume}, slices)
-        self._merge("settle", together, Part(settles, size, done))
+        self._merge("settle", settling(may=self._may_consume), Part(settles, size, done))
 
     def _merge(self, key: object, together: Merged, part: Part) -> None:
         """Let a command go with others of this turn of the loop."""
@@ -329,10 +327,6 @@ class Session:
         for timer in self._timers:
             timer.cancel()
         self.connection.end(clean=clean)
-
-
-def _in_one_row(contents: list[list[Any]]) -> tuple[Any, ...]:
-    return ([item for content in contents for item in content],)
 
 
 def id_of(text: str) -> Any:

@@ -1,6 +1,7 @@
-"""Commands of one connection that one verb can serve together: what comes in one turn of the loop goes to it as one.
+"""Calls that one verb can serve together: what comes in one turn of the loop goes to it as one.
 
-Each keeps its own answer. A client that sends one message a frame then costs little more than one that sends many.
+Each keeps its own answer. Frames of one message, and requests of one message over many connections, then cost little more
+than one of many.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import Any, NamedTuple
 from brokerweb.core.errors import BrokerError
 from brokerweb.storage import run
 from brokerweb.storage.committer import Call
+from queues import engine
 
-MOST = 1000  # messages or receipts in one call
+MOST, MOST_BYTES = 1000, 2 * 1024 * 1024  # messages or receipts in one call, and what they may hold when another joins
 
 Done = Callable[[Any, BrokerError | None], None]
 
@@ -41,7 +43,7 @@ class Merging:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._key: object = None
-        self._count = 0
+        self._count = self._size = 0
         self._merged: Merged
         self._parts: list[Part] = []
 
@@ -54,12 +56,13 @@ class Merging:
             self._loop.call_soon(self.flush)
         self._parts.append(part)
         self._count += len(part.content)
-        if self._count >= MOST:
+        self._size += part.size
+        if self._count >= MOST or self._size >= MOST_BYTES:
             self.flush()
 
     def flush(self) -> None:
         """Nothing waits after this. Does nothing when nothing does."""
-        parts, self._parts, self._key, self._count = self._parts, [], None, 0
+        parts, self._parts, self._key, self._count, self._size = self._parts, [], None, 0, 0
         if not parts:
             return
         merged = self._merged
@@ -78,7 +81,44 @@ class Merging:
                 part.done(None, error)
 
 
-def slices(results: list[Any], parts: list[Part]) -> list[Any]:
+def publishing(queue: str, *, publisher: str | None) -> Merged:
+    """Publishes to a queue, each all or none by itself."""
+    return Merged(engine.publish_each, lambda groups: (queue, groups), {"publisher": publisher}, lambda results, _: results)
+
+
+def settling(**how: Any) -> Merged:
+    """Settlements; ``how`` is what ``engine.settle`` takes besides."""
+    return Merged(engine.settle, lambda groups: ([settle for group in groups for settle in group],), how, _slices)
+
+
+def _slices(results: list[Any], parts: list[Part]) -> list[Any]:
     """Results in one row, as long for each part as its content."""
     rest = iter(results)
     return [[result for _, result in zip(part.content, rest, strict=False)] for part in parts]
+
+
+_crowds: dict[object, Merging] = {}  # calls of this turn, of whatever connection; an entry goes with the turn
+
+
+async def amerged(key: object, merged: Merged, content: list[Any], size: int) -> Any:
+    """The verb's result for ``content``, run with the calls of other connections that have the same ``key``.
+
+    For callers with no order among them. Raises BrokerError. A caller that goes away cancels nothing.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Any] = loop.create_future()
+
+    def done(result: Any, error: BrokerError | None) -> None:
+        if answer.done():
+            return
+        if error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(result)
+
+    crowd = _crowds.get((loop, key))
+    if crowd is None:
+        crowd = _crowds[loop, key] = Merging()
+        loop.call_soon(_crowds.pop, (loop, key))
+    crowd.add(key, merged, Part(content, size, done))
+    return await answer
