@@ -132,6 +132,7 @@ def test_a_page_of_what_was_deleted_says_so_and_keeps_what_it_showed(visit: Visi
     with broker.rest() as rest:
         rest.declare("doomed")
         visit.page.goto("/queues/doomed")
+        refreshed(visit.page)  # from here on keys are heard: not so in the first moments after a load
         rest.call("DELETE", "/queues/doomed")
     visit.page.keyboard.press("r")
     expect(visit.page.locator("#pulse")).to_contain_text("Gone, last good")

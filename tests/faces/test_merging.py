@@ -20,7 +20,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 async def publish(*bodies: str, size: int = 10, queue: str = "orders", **fields: Any) -> list[Accepted]:
     messages = [NewMessage(body.encode(), **fields) for body in bodies]
-    return await amerged(("publish", queue), publishing(queue, publisher="ada"), messages, size)  # type: ignore[no-any-return]
+    accepted: list[Accepted] = await amerged(("publish", queue), publishing(queue, publisher="ada"), messages, size)
+    return accepted
 
 
 async def all_of(*calls: Any) -> list[Any]:
