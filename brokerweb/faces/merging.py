@@ -40,7 +40,9 @@ class Merged(NamedTuple):
 class Merging:
     """Gathers parts while they are for the same verb; ``flush`` hands them to the committer, in the order they came."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, crowd: bool = False) -> None:
+        """``crowd``: as ``run.start`` has it."""
+        self._crowd = crowd
         self._loop = asyncio.get_running_loop()
         self._key: object = None
         self._count = self._size = 0
@@ -75,7 +77,8 @@ class Merging:
 
         args = merged.args([part.content for part in parts])
         try:
-            run.start(merged.verb, args, merged.kwargs, done=done, cost=sum(part.size for part in parts))
+            cost = sum(part.size for part in parts)
+            run.start(merged.verb, args, merged.kwargs, done=done, cost=cost, crowd=self._crowd)
         except BrokerError as error:
             for part in parts:
                 part.done(None, error)
@@ -118,7 +121,7 @@ async def amerged(key: object, merged: Merged, content: list[Any], size: int) ->
 
     crowd = _crowds.get((loop, key))
     if crowd is None:
-        crowd = _crowds[loop, key] = Merging()
+        crowd = _crowds[loop, key] = Merging(crowd=True)
         loop.call_soon(_crowds.pop, (loop, key))
     crowd.add(key, merged, Part(content, size, done))
     return await answer

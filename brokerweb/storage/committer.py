@@ -7,6 +7,7 @@ result or error, after the commit returned. The committer knows no verb.
   is then run in a transaction of its own.
 - A transaction that cannot begin or commit answers every call with an error, none with a result; then the connection is
   opened anew, since what it believes to be on disk can no longer be trusted.
+- Where callers come as a crowd (``quiet``), a batch waits a moment for the rest of it.
 - The inbox is bounded in calls and bytes: beyond it ``submit`` raises Unavailable, and ``crowded`` tells faces to stop reading.
 """
 
@@ -22,6 +23,7 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections
 
 from brokerweb.core.errors import BrokerError, Internal, Unavailable
+from brokerweb.storage.quiet import Quiet
 from brokerweb.storage.transaction import DIALECTS, HandOver, Transaction, transaction
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ MAX_CALLS, MAX_COST = 10_000, 64 * 1024 * 1024  # of the inbox; a call costs the
 CROWDED = 0.5  # of either, at which faces stop reading
 BATCH_CALLS, BATCH_COST, BATCH_SECONDS = 512, 8 * 1024 * 1024, 0.05
 CALL_COST = 256
+PATIENCE = 0.002  # seconds that a batch waits for the rest of a crowd
 
 Verb = Callable[..., Any]
 Deliver = Callable[[list["Call"]], None]
@@ -63,6 +66,7 @@ class Committer:
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._prepared: Any = None  # the driver's connection that has the committer's pragmas
+        self.quiet = Quiet()
         self.last_error: BrokerError | None = None  # of the last batch; None while commits succeed
         self.batches = self.calls = 0
 
@@ -114,10 +118,11 @@ class Committer:
         self._prepared = connection.connection
 
     def _gather(self) -> list[Call] | None:
-        """What is waiting, within the bounds of a batch; waits only when there is nothing."""
+        """What is waiting, within the bounds of a batch; waits when there is nothing, and for the rest of a crowd."""
         call = self._inbox.get()
         if call is None:
             return None
+        self.quiet.wait(PATIENCE)
         batch, cost = [call], call.cost
         while len(batch) < BATCH_CALLS and cost < BATCH_COST:
             try:

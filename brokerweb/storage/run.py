@@ -62,14 +62,25 @@ async def aperform(verb: Callable[..., Any], *args: Any, cost: int = 0, **kwargs
 
 
 def start(
-    verb: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, done: Callable[[Call], None], cost: int = 0
+    verb: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    done: Callable[[Call], None],
+    cost: int = 0,
+    crowd: bool = False,
 ) -> Call:
-    """Hand a call to the running committer; ``done(call)`` is told on the loop. Raises Unavailable when it cannot be taken."""
+    """Hand a call to the running committer; ``done(call)`` is told on the loop. Raises Unavailable when it cannot be taken.
+
+    ``crowd``: other callers are likely to follow in the loop's next turns, and the batch waits for them.
+    """
     if _committer is None:
         raise Unavailable("No broker runs in this process.")
     call = Call(verb, args, kwargs, done)
     call.cost = CALL_COST + cost
     _committer.submit(call)
+    if crowd:
+        _committer.quiet.handed(asyncio.get_running_loop())
     return call
 
 
