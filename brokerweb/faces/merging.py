@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from brokerweb.core.errors import BrokerError
@@ -84,6 +85,7 @@ class Merging:
                 part.done(None, error)
 
 
+@lru_cache(maxsize=1024)
 def publishing(queue: str, *, publisher: str | None) -> Merged:
     """Publishes to a queue, each all or none by itself."""
     return Merged(engine.publish_each, lambda groups: (queue, groups), {"publisher": publisher}, lambda results, _: results)

@@ -20,7 +20,7 @@ from brokerweb.delivery import connections, hub
 from brokerweb.delivery.subscription import Subscription
 from brokerweb.faces import transactions, wire
 from brokerweb.faces.destinations import publishing_to
-from brokerweb.faces.merging import Merged, Merging, Part, publishing, settling
+from brokerweb.faces.merging import Done, Merged, Merging, Part, publishing, settling
 from brokerweb.faces.websocket import commands
 from brokerweb.faces.websocket.outbox import Outbox
 from brokerweb.faces.websocket.streams import StreamCommands
@@ -65,7 +65,7 @@ class Session:
         self._bad_in_a_row = 0
         self._calls = self._bytes = 0
         self._settled = asyncio.Event()
-        self._merging = Merging()
+        self._merging, self._settling = Merging(), settling(may=self._may_consume)
         self._timers: list[asyncio.TimerHandle] = []
         self._handlers: dict[Any, Callable[[Any, int], Any]] = {
             commands.Publish: self._publish,
@@ -142,7 +142,7 @@ class Session:
 
         publisher = {"publisher": self.principal.name}
         if kind == "queue":
-            self._merge((kind, name), publishing(name, **publisher), Part(list(items), size, done))
+            self._merge((kind, name), publishing(name, **publisher), list(items), size, done)
         else:
             self.start(verb, (name, items), publisher, lambda call: done(call.result, call.error), size)
 
@@ -171,18 +171,18 @@ class Session:
             else:
                 self._settled_as(command, result)
 
-        self._merge("settle", settling(may=self._may_consume), Part(settles, size, done))
+        self._merge("settle", self._settling, settles, size, done)
 
-    def _merge(self, key: object, together: Merged, part: Part) -> None:
+    def _merge(self, key: object, together: Merged, content: list[Any], size: int, done: Done) -> None:
         """Let a command go with others of this turn of the loop."""
 
-        def done(result: Any, error: BrokerError | None) -> None:
-            self._ended(part.size)
-            part.done(result, error)
+        def ended(result: Any, error: BrokerError | None) -> None:
+            self._ended(size)
+            done(result, error)
 
         self._calls += 1
-        self._bytes += part.size
-        self._merging.add(key, together, part._replace(done=done))
+        self._bytes += size
+        self._merging.add(key, together, Part(content, size, ended))
 
     def _settled_as(self, command: Any, answers: list[Settled]) -> None:
         failed = next((answer for answer in answers if answer.status != "ok"), None)
