@@ -106,8 +106,17 @@ def _profile(pid: int, options: argparse.Namespace, name: str) -> subprocess.Pop
     options.profile.mkdir(parents=True, exist_ok=True)
     seconds = str(round(options.seconds))
     how = ["--rate", "200", "--format", "raw", "--threads", "--gil"]
-    command = ["py-spy", "record", "--pid", str(pid), "--duration", seconds, *how]
+    command = [_sampler(), "record", "--pid", str(pid), "--duration", seconds, *how]
     return subprocess.Popen([*command, "--output", str(options.profile / f"{name}.txt")], stdout=subprocess.DEVNULL)
+
+
+def _sampler() -> str:
+    """Where py-spy is: beside this Python, whether or not its environment is activated, or on the PATH."""
+    beside = Path(sys.executable).with_name("py-spy")
+    found = str(beside) if beside.exists() else shutil.which("py-spy")
+    if found is None:
+        sys.exit("--profile needs py-spy: pip install '.[bench]'")
+    return found
 
 
 def machine(data: Path | None) -> dict[str, Any]:
