@@ -51,6 +51,15 @@ def test_one_bad_receipt_among_many_good_acks_costs_the_others_nothing(orders: O
     assert orders.counts() == {"leased": 2}
 
 
+@pytest.mark.parametrize("place", [0, 3, 5])
+def test_a_lease_that_is_over_among_many_good_acks_costs_the_others_nothing(orders: Orders, place: int):
+    orders.publish(*range(6))
+    held = orders.lease(6)
+    assert orders.ack(held[place]) == ["ok"]
+    assert orders.ack(*held) == ["lease_lost" if i == place else "ok" for i in range(6)]
+    assert orders.counts() == {}
+
+
 def test_acks_of_second_hand_outs_forget_the_failures(orders: Orders):
     orders.publish(*range(5))
     for message in orders.lease(5):
@@ -352,6 +361,13 @@ def test_who_asks_a_queue_in_vain_uses_it_all_the_same(orders: Orders, paused: b
         orders.store.do(control.pause, "orders", reason="", by="me")
     assert orders.lease() == []
     assert orders.row.pk in {queue_id for _, queue_id in orders.store.outcome.counts}
+
+
+def test_what_is_leased_is_handed_to_nobody_else(orders: Orders):
+    first, second = orders.publish(1, 2)
+    assert orders.take().id == first
+    assert [m.id for m in orders.lease(2, holder="another")] == [second]
+    assert orders.lease(2) == []
 
 
 def test_a_lease_hands_out_no_more_than_asked_for(orders: Orders):
