@@ -25,6 +25,9 @@ bench: .venv/.tested ## the workloads of docs/performance.md, one JSON line each
 crash: .venv/.tested ## 60 rounds each of kill and power cut, and the other faults in full numbers
 	BROKERWEB_CRASH_ROUNDS=60 CI=true $(BIN)/python -m pytest tests/powerfail tests/crash tests/routing/test_effectively_once.py -s --timeout 3600
 
+mutants: .venv/.tested ## seeded bugs, each of which some test must notice
+	$(BIN)/python -m tests.mutants
+
 soak: .venv/.tested ## ten minutes of appends and tails with subscribers coming and going (BROKERWEB_SOAK_SECONDS)
 	$(BIN)/python -m pytest tests/soak -m full -s --timeout 0
 
@@ -36,4 +39,4 @@ soak: .venv/.tested ## ten minutes of appends and tails with subscribers coming 
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@
 
-.PHONY: help install run test lint bench crash soak
+.PHONY: help install run test lint bench crash mutants soak

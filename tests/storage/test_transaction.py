@@ -18,7 +18,7 @@ from brokerweb.storage.sqlite import SQLite
 from brokerweb.storage.transaction import transaction as unit
 from queues import browse, control, counters, engine, publish
 from queues.messages import NewMessage
-from queues.models import Message, Queue
+from queues.models import Failure, Message, Queue
 from tests.queues.bench import Bench
 from tests.storage.desk import Desk, put, refuse, stored
 
@@ -70,6 +70,18 @@ def test_an_inner_rollback_loses_what_is_inside_alone(orders: Bench, told: list[
     assert orders.order() == [first, third]
     assert orders.counts() == {"ready": 2}
     assert sum(outcome.counts["published", orders.row.pk] for outcome in told) == 2
+
+
+def test_a_death_that_is_rolled_back_left_no_failure():
+    mortal = Bench("mortal", max_failures=1)
+    mortal.publish(1)
+    held = mortal.lease()
+    with transaction.atomic():
+        assert mortal.settle("nack", held) == ["ok"]
+        transaction.set_rollback(True)
+    assert mortal.counts() == {"leased": 1}
+    assert not Failure.objects.exists()
+    assert mortal.settle("ack", held) == ["ok"]
 
 
 def test_a_refused_verb_leaves_the_callers_transaction_usable(orders: Bench):
