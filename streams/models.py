@@ -11,7 +11,6 @@ from brokerweb.storage.fields import InstantField
 
 OFFSET_BITS = 40
 MAX_OFFSET = (1 << OFFSET_BITS) - 1
-MAX_PARTITION_ID = (1 << 23) - 1
 
 
 class Stream(models.Model):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
@@ -32,28 +32,6 @@ class FirstStart:
     code: str = field(repr=False)
     password: str | None = field(repr=False)
     token: str | None = field(repr=False)
-
-
-class _Options(Protocol):
-    """The part of ``brokerweb.conf`` that matters here; an empty text is not given."""
-
-    @property
-    def admin_password(self) -> str: ...
-    @property
-    def admin_token(self) -> str: ...
-
-
-def prepare(options: _Options, url: str) -> list[str]:
-    """Create the administrator on first start, and say what must be said: the lines to print. Raises AdminTokenRefused."""
-    made = first_start(options.admin_password, options.admin_token)
-    if made is None:
-        return []
-    lines = [f"Sign in as {made.username} (one use, 15 minutes): {signin.link_of(made.code, url)}"]
-    if made.password:
-        lines.append(f"Password of {made.username}, shown this once: {made.password}")
-    if made.token:
-        lines.append(f"API token, shown this once: {made.token}")
-    return lines
 
 
 @sensitive_variables("admin_password", "admin_token", "password")

@@ -45,7 +45,7 @@ def link(username: str, base_url: str) -> str:
 
 
 def link_of(code: str, base_url: str) -> str:
-    """The link that carries ``code``: to the console's page, or to the project's own."""
+    """The link that carries ``code``: to the console's page, or to the project's own. Opening it uses nothing up."""
     try:
         page = reverse("console:signin")
     except NoReverseMatch:

@@ -1,7 +1,7 @@
 """What the store asks of a database. A new one is one module beside this: a ``Dialect``, and texts where SQL differs.
 
 Statements are named in the apps' ``.sql`` files; a dialect says which text is its own, how to run it on the driver's
-connection, and what the driver's errors mean. Capabilities are asked, never guessed from a name.
+connection, and what the driver's errors mean.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ class Dialect(Protocol):
     """One database's way. ``raw`` is the driver's connection, inside a transaction."""
 
     name: str
-    one_writer: bool  # writers run one after another: no row locks, and batches of statements cost no round trips
 
     def now(self, raw: Any) -> int:
         """The store's clock, in microseconds: this process's, or the database's where nodes share it."""

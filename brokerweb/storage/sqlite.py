@@ -24,7 +24,6 @@ class SQLite:
     """The dialect of both the fixed SQLite engine and, where its version allows, Django's stock one."""
 
     name = "sqlite"
-    one_writer = True
 
     def now(self, raw: Any) -> int:
         return clock.now()

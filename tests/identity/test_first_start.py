@@ -1,16 +1,17 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
+from io import StringIO
 
 import pytest
 from django.contrib.auth.models import User
 
+from brokerweb import conf
 from brokerweb.identity import signin, tokens
-from brokerweb.identity.first_start import AdminTokenRefused, first_start, prepare
+from brokerweb.identity.first_start import AdminTokenRefused, first_start
 from brokerweb.identity.models import Token
+from brokerweb.management.commands.serve import Command
 
 pytestmark = pytest.mark.django_db(transaction=True)
-URL = "http://127.0.0.1:8000"
 GIVEN = "given-administrator-token-1"
 
 
@@ -45,16 +46,24 @@ def test_an_empty_password_and_token_are_not_given():
     assert not User.objects.get().check_password("")
 
 
+def printed(options: conf.Conf) -> list[str]:
+    """What ``serve`` says before it listens."""
+    out = StringIO()
+    Command(stdout=out).say_hello(options, 8000)
+    return out.getvalue().splitlines()
+
+
 def test_what_was_generated_is_printed_and_what_was_given_is_not():
-    given = prepare(SimpleNamespace(admin_password="given password", admin_token=GIVEN), URL)
+    given = printed(conf.Conf(admin_password="given password", admin_token=GIVEN))
     User.objects.all().delete()
     Token.objects.all().delete()
-    generated = prepare(SimpleNamespace(admin_password="", admin_token=""), URL)
+    _, link, _, token, _ = printed(conf.Conf())
 
-    assert (len(given), len(generated)) == (1, 3)
-    assert "given" not in given[0]
-    assert tokens.authenticate(generated[2].rpartition(" ")[2]).admin
-    assert prepare(SimpleNamespace(admin_password="", admin_token=""), URL) == []
+    assert len(given) == 3
+    assert not any("given" in line for line in given)
+    assert signin.redeem(link.rpartition("code=")[2]) == User.objects.get()
+    assert tokens.authenticate(token.rpartition(" ")[2]).admin
+    assert len(printed(conf.Conf())) == 1
 
 
 def test_a_second_start_changes_nothing():

@@ -16,8 +16,8 @@ from django.db.migrations.executor import MigrationExecutor
 
 from brokerweb import __version__, conf
 from brokerweb.checks import sqlite_version
+from brokerweb.identity import signin
 from brokerweb.identity.first_start import AdminTokenRefused, FirstStart, first_start
-from brokerweb.management.commands.signin import signin_link
 from brokerweb.servers import memory
 from brokerweb.servers.lock import AlreadyRunning, only_server
 
@@ -80,7 +80,7 @@ class Command(BaseCommand):
 
     def say_secrets(self, first: FirstStart, url: str) -> None:
         """What nobody can look up later."""
-        self.stdout.write(f"Sign in, once, within 15 minutes:  {signin_link(url, first.code)}")
+        self.stdout.write(f"Sign in, once, within 15 minutes:  {signin.link_of(first.code, url)}")
         if first.password is not None:
             self.stdout.write(f"Or as {first.username} with the password:  {first.password}")
         if first.token is not None:
