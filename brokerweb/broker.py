@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from brokerweb.cluster import nodes
-from brokerweb.core import clock, events
+from brokerweb.core import clock, closing, events
 from brokerweb.core.duty import DutyLoop
 from brokerweb.delivery import connections, departure, hub, polls
 from brokerweb.identity import duties as identity_duties
@@ -34,7 +34,6 @@ from streams import duties as stream_duties
 from streams import membership
 from streams import stats as stream_stats
 
-GOING_AWAY, UNAUTHENTICATED = 1001, 4001
 GOODBYE = 5.0  # seconds sockets have to end at a drain
 HEARTBEAT, HOUSEKEEPING, TOKENS, IDLE, FOREIGN, ORPHANS = 5.0, 5.0, 3.0, 2.0, 0.2, 60.0  # seconds between
 BEAT = 0.1  # seconds between looks at whose members must be said to be alive; a session may be as short as one second
@@ -95,7 +94,7 @@ class Broker:
     async def drain(self) -> None:
         """Hand nothing out any more, and tell every socket and long poll that this node goes; returns when they ended."""
         self.hub.drain()
-        departure.tell(GOING_AWAY, "the node stops")
+        departure.tell(closing.GOING_AWAY, "the node stops")
         deadline = time.monotonic() + GOODBYE
         while departure.awaited() and time.monotonic() < deadline:  # noqa: ASYNC110 (once a process, with an end in sight)
             await asyncio.sleep(0.02)
@@ -290,6 +289,6 @@ def _close_of(owner: str) -> None:
 
 def _who_is_served() -> list[tuple[Principal, Callable[[], None]]]:
     """Whose sockets and long polls there are, and what ends one when its owner's rights have ended."""
-    ended = UNAUTHENTICATED, "the token or session has ended"
+    ended = closing.UNAUTHENTICATED, "the token or session has ended"
     sockets = [(connection.principal, partial(connection.close, *ended)) for connection in connections.live()]
     return [*sockets, *((poll.principal, poll.refuse) for poll in polls.live())]

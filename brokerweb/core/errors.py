@@ -26,7 +26,6 @@ class BrokerError(Exception):
     http_status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
     retry_after: ClassVar[int | None] = None  # seconds, sent as Retry-After
-    closes_connection: ClassVar[int | None] = None  # a WebSocket close code
 
     def __init__(self, detail: str | None = None, **extra: Any) -> None:
         self.detail = detail or (type(self).__doc__ or "").strip()
@@ -70,7 +69,7 @@ class Invalid(BrokerError):
 class Unauthenticated(BrokerError):
     """A valid token or session is needed."""
 
-    code, http_status, closes_connection = "unauthenticated", 401, 4001
+    code, http_status = "unauthenticated", 401
 
 
 class Forbidden(BrokerError):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from brokerweb.core import clock
+from brokerweb.core import clock, closing
 from brokerweb.core.errors import Conflict
 from brokerweb.delivery.group_subscription import GroupSubscription
 from brokerweb.delivery.hub import Hub
@@ -15,7 +15,6 @@ from brokerweb.delivery.stream_subscription import StreamSubscription
 from brokerweb.delivery.subscription import Subscription
 from brokerweb.identity.principal import Principal
 
-CLOSED_BY_OPERATOR = 4009
 MAX_SUBSCRIPTIONS = 1000  # of one connection
 
 _connections: dict[str, Connection] = {}
@@ -101,7 +100,7 @@ def close(connection_id: str) -> bool:
     connection = _connections.get(connection_id)
     if connection is None:
         return False
-    connection.close(CLOSED_BY_OPERATOR, "closed by an operator")
+    connection.close(closing.BY_OPERATOR, "closed by an operator")
     return True
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from brokerweb.core import clock
+from brokerweb.core import clock, closing
 from brokerweb.core.errors import BrokerError, Invalid, NotFound, Unauthenticated, Unavailable
 from brokerweb.core.names import check_name
 from brokerweb.delivery import connections, departure, hub
@@ -36,7 +36,6 @@ CROWDED_BYTES = 1024 * 1024  # of them, from which on nothing more is read until
 HEARTBEAT = 15.0  # seconds of silence after which a comment is sent
 STUCK = 30.0  # seconds one write may take before the client counts as too slow
 LINGER = 1.0  # seconds until a connection that was cut says so
-UNAUTHENTICATED = 4001
 COMMENT = b":\n"  # without an empty line behind it, which some clients would take for an event
 
 _PATH = re.compile(r"/api/v1/streams/([^/]+)/live")
@@ -217,7 +216,7 @@ class Live:
         if expires_at is None:
             return None
         left = max(0.0, (expires_at - clock.now()) / clock.SECOND)
-        return self._loop.call_later(left, self._close, UNAUTHENTICATED, "the token has expired")
+        return self._loop.call_later(left, self._close, closing.UNAUTHENTICATED, "the token has expired")
 
     def _close_from_anywhere(self, code: int, reason: str) -> None:
         self._loop.call_soon_threadsafe(self._close, code, reason)
@@ -225,7 +224,7 @@ class Live:
     def _close(self, code: int, reason: str) -> None:
         """The end of the caller's rights is said; any other is an answer that ends, after which clients come back."""
         self._waiting.clear()
-        self.end(_closed({"code": Unauthenticated.code, "message": reason}) if code == UNAUTHENTICATED else b"")
+        self.end(_closed({"code": Unauthenticated.code, "message": reason}) if code == closing.UNAUTHENTICATED else b"")
 
     # What goes
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from brokerweb.cluster.nodes import EMBEDDED
-from brokerweb.core import clock
+from brokerweb.core import clock, closing
 from brokerweb.core.errors import BrokerError, Conflict, Forbidden, Invalid, LeaseLost, NotFound, Unavailable
 from brokerweb.core.names import check_name, parse_destination
 from brokerweb.delivery import connections, hub
@@ -36,7 +36,6 @@ from queues.messages import Leased, Settle, Settled
 IN_FLIGHT, IN_FLIGHT_BYTES = 1000, 16 * 1024 * 1024
 CROWDED_PAUSE = 0.005  # seconds between looks at a crowded committer
 BAD_FRAMES = 10  # in a row
-TOO_MANY, UNAUTHENTICATED = 4008, 4001
 WARN_BEFORE = 60.0  # seconds before a token's end
 
 _encode = msgspec.json.Encoder().encode
@@ -113,7 +112,7 @@ class Session:
         self.outbox.frame(error_frame(id, error))
         self._bad_in_a_row += 1
         if self._bad_in_a_row >= BAD_FRAMES:
-            self.outbox.close(TOO_MANY, "too many bad frames")
+            self.outbox.close(closing.TOO_MANY, "too many bad frames")
 
     async def room(self) -> None:
         """Wait until another frame may be read: the client's commands under way and its answers are bounded, and so is the
@@ -301,7 +300,7 @@ class Session:
         frame = _encode({"op": "expiring", "expires_at": clock.rfc3339(expires_at)}).decode()
         self._timers = [
             self._loop.call_later(max(0.0, left - WARN_BEFORE), self.outbox.frame, frame),
-            self._loop.call_later(max(0.0, left), self.outbox.close, UNAUTHENTICATED, "the token has expired"),
+            self._loop.call_later(max(0.0, left), self.outbox.close, closing.UNAUTHENTICATED, "the token has expired"),
         ]
 
     # Answers, and the end

@@ -17,6 +17,7 @@ from channels.consumer import AsyncConsumer
 
 from brokerweb import __version__, conf
 from brokerweb.cluster.nodes import EMBEDDED
+from brokerweb.core import closing
 from brokerweb.core.errors import BrokerError, Invalid, Unauthenticated, Unavailable
 from brokerweb.delivery import departure
 from brokerweb.faces import wire
@@ -28,8 +29,6 @@ from brokerweb.identity import authentication
 from brokerweb.identity.principal import Principal
 
 TO_AUTHENTICATE = 10.0  # seconds
-GOING_AWAY, TOO_LARGE, UNAUTHENTICATED, TOO_SLOW = 1001, 1009, 4001, 4008
-CLEAN = (1000, 1001)
 LOOK = 5.0  # seconds between looks at whether a client reads
 LINGER = 2.0  # seconds for the closing handshake
 FRAMES_IN_A_ROW = 32  # read without giving way: a server with frames at hand never suspends in receive
@@ -56,7 +55,7 @@ class _Gone(Exception):
     """The client closed, or the connection broke."""
 
     def __init__(self, code: int) -> None:
-        self.clean = code in CLEAN
+        self.clean = code in closing.CLEAN
 
 
 class _Link:
@@ -99,7 +98,7 @@ class _Link:
         """Close on a client that does not read; the server drops what it cannot write."""
         with suppress(Exception):
             async with asyncio.timeout(LINGER):
-                await self._send({"type": "websocket.close", "code": TOO_SLOW, "reason": "too slow"})
+                await self._send({"type": "websocket.close", "code": closing.TOO_SLOW, "reason": "too slow"})
 
     # Reading
 
@@ -117,7 +116,7 @@ class _Link:
         except _Gone:
             raise
         except BaseException:
-            self._outbox.close(1011, "the broker made an error")
+            self._outbox.close(closing.FAILED, "the broker made an error")
             raise
 
     def _begin(self, principal: Principal) -> Session | None:
@@ -125,7 +124,7 @@ class _Link:
         try:
             self._session = Session(principal, handshake.address(self._scope), self._outbox)
         except Unavailable as error:
-            self._outbox.close(GOING_AWAY, error.detail)
+            self._outbox.close(closing.GOING_AWAY, error.detail)
         return self._session
 
     async def _handle_frames(self, session: Session) -> None:
@@ -151,7 +150,7 @@ class _Link:
             return None
         most = limit or conf.get().max_request_bytes
         if len(text) > most or (len(text) * 4 > most and len(text.encode("utf-8", "surrogatepass")) > most):
-            self._outbox.close(TOO_LARGE, f"a frame has at most {most} bytes")
+            self._outbox.close(closing.TOO_LARGE, f"a frame has at most {most} bytes")
             return None
         return str(text)
 
@@ -201,7 +200,7 @@ class _Link:
 
     def _refuse(self, error: BrokerError) -> None:
         self._outbox.frame(error_frame(self._first_id, error))
-        self._outbox.close(UNAUTHENTICATED, error.code)
+        self._outbox.close(closing.UNAUTHENTICATED, error.code)
 
     def _crowded(self, crowded: bool) -> None:
         if self._session is not None:
