@@ -2,50 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.contrib import messages
 
 from brokerweb.core.errors import BrokerError, Forbidden, Invalid, NotFound
-from brokerweb.identity import audit
-from brokerweb.identity.principal import Principal
-from brokerweb.storage.run import perform
-from brokerweb.storage.transaction import Transaction
+from brokerweb.identity.audit import Entry, audited
 from console.advice import advice
 from console.forms import BrokerForm
 from console.page import SignedIn
 
-
-class Deed(NamedTuple):
-    """What the audit trail says: who did what to what, from where."""
-
-    actor: Principal
-    action: str
-    target: str
-    address: str | None
-    detail: Mapping[str, Any]
-
-    def record(self) -> None:
-        """Write it, in the transaction that is open if there is one."""
-        audit.record(self.actor, self.action, self.target, detail=dict(self.detail), address=self.address)
+__all__ = ["audited", "carried_out", "check_held", "deed", "telling"]
 
 
-def deed(request: SignedIn, action: str, target: str, **detail: Any) -> Deed:
-    """A deed of the person who asks."""
-    return Deed(request.principal, action, target, request.META.get("REMOTE_ADDR"), detail)
-
-
-def audited(done: Deed, verb: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """Perform the verb and record the deed, in one commit. Raises BrokerError."""
-    return perform(_with_record, done, verb, *args, **options)
-
-
-def _with_record(tx: Transaction, done: Deed, verb: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    result = verb(tx, *args, **options)
-    done.record()
-    return result
+def deed(request: SignedIn, action: str, target: str, **detail: Any) -> Entry:
+    """What the person who asks does, for ``audited``."""
+    return Entry(request.principal, action, target, detail, request.META.get("REMOTE_ADDR"))
 
 
 def check_held(request: SignedIn, verb: str, kind: str, name: str, *, field: str) -> None:

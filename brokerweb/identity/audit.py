@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from brokerweb.core import clock
 from brokerweb.identity.models import AuditEntry
 from brokerweb.identity.principal import Principal
+from brokerweb.storage.run import perform
+from brokerweb.storage.transaction import Transaction
 
 
 def record(
@@ -26,3 +29,28 @@ def record(
         detail=detail or {},
         address=(address or "")[:100],
     )
+
+
+class Entry(NamedTuple):
+    """What the trail is to say once it is done: who did what to what, from where."""
+
+    actor: Principal
+    action: str
+    target: str
+    detail: Mapping[str, Any]
+    address: str | None
+
+    def record(self) -> None:
+        """Write it, in the transaction that is open if there is one."""
+        record(self.actor, self.action, self.target, detail=dict(self.detail), address=self.address)
+
+
+def audited(entry: Entry, verb: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Perform the verb and write its entry in one commit; the verb's result. Raises BrokerError."""
+    return perform(_with_entry, entry, verb, *args, **options)
+
+
+def _with_entry(tx: Transaction, entry: Entry, verb: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    result = verb(tx, *args, **options)
+    entry.record()
+    return result

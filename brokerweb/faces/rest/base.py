@@ -17,8 +17,8 @@ from brokerweb.core.names import check_name
 from brokerweb.faces import problems, wire
 from brokerweb.faces.rest import operations
 from brokerweb.faces.rest.callers import Caller
+from brokerweb.identity.audit import Entry, audited
 from brokerweb.identity.principal import Principal
-from brokerweb.storage.run import perform
 from queues import limits
 
 T = TypeVar("T")
@@ -119,34 +119,13 @@ class ApiView(APIView):
                 raise Invalid.at(f"/{name}", "given more than once")
         return {name: given[name] for name in given}
 
+    def entry(self, action: str, target: str, detail: Mapping[str, Any] | None = None) -> Entry:
+        """What the audit trail is to say of this call."""
+        return Entry(self.principal, action, target, detail or {}, self.request.META.get("REMOTE_ADDR"))
+
     def audited(self, action: str, target: str, *call: Any, detail: Mapping[str, Any] | None = None, **options: Any) -> Any:
         """Perform a verb (``call`` is it and its arguments) and record it in the same commit."""
-        entry = Entry(self.principal, action, target, dict(detail or {}), self.request.META.get("REMOTE_ADDR"))
-        return perform(audited_verb, entry, *call, **options)
-
-
-class Entry(msgspec.Struct):
-    """What the audit trail is to say."""
-
-    actor: Principal
-    action: str
-    target: str
-    detail: dict[str, Any]
-    address: str | None
-
-
-def audited_verb(tx: Any, entry: Entry, verb: Any, *args: Any, **options: Any) -> Any:
-    """A verb with its entry in the audit trail, in one commit."""
-    result = verb(tx, *args, **options)
-    record(entry)
-    return result
-
-
-def record(entry: Entry) -> None:
-    """Write the entry, in the transaction that is open."""
-    from brokerweb.identity import audit
-
-    audit.record(entry.actor, entry.action, entry.target, detail=entry.detail, address=entry.address)
+        return audited(self.entry(action, target, detail), *call, **options)
 
 
 _STATUSES: dict[int, type[BrokerError]] = {

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from brokerweb.core.errors import NotFound
 from brokerweb.delivery import connections
 from brokerweb.faces.rest import paging, shapes
-from brokerweb.faces.rest.base import ApiView, Entry, answer, no_content, record
+from brokerweb.faces.rest.base import ApiView, answer, no_content
 from brokerweb.faces.rest.operations import ADMIN, Operation, operation
 
 
@@ -51,5 +51,5 @@ class ConnectionView(ApiView):
         self.query()
         if not connections.close(id):
             raise NotFound("There is no such connection.")
-        record(Entry(self.principal, "connection.close", f"connection:{id}", {}, request.META.get("REMOTE_ADDR")))
+        self.entry("connection.close", f"connection:{id}").record()
         return no_content()
