@@ -17,7 +17,8 @@ from queues.bulk import purge, purge_all, redrive, redrive_all
 from queues.definitions import Definition, find, forget
 from queues.messages import NewMessage
 from queues.models import Queue
-from queues.moves import Seen, look, note_ready, revive, take_out
+from queues.moves import Seen, look, revive, take_out
+from queues.readiness import became_ready
 from queues.selection import Q
 from queues.settings import validate
 from queues.states import State
@@ -156,7 +157,7 @@ def _fall_due(tx: Transaction, queue: Definition, message_id: int, seen: Seen) -
         counters.moved(tx, queue.id, State.READY, State.BLOCKED)
         keys.leave(tx, queue.id, [seen.key])
     else:
-        note_ready(tx, queue.id)
+        became_ready(tx, queue.id)
 
 
 def delete_message(tx: Transaction, name: str, message_id: int) -> None:

@@ -14,6 +14,7 @@ from brokerweb.storage.transaction import Transaction
 from queues import burial, counters, keys, sequence, settling
 from queues.definitions import Q, find_by_id
 from queues.messages import Receipt, parse_receipt
+from queues.readiness import became_ready
 from queues.states import State
 
 LIMIT = 200
@@ -40,8 +41,7 @@ def promote(tx: Transaction, limit: int = LIMIT) -> int:
             state = State.READY
         counters.moved(tx, queue_id, State.SCHEDULED, state)
         if state is State.READY:
-            tx.memo["nothing ready", queue_id] = False
-            tx.outcome.ready.add(queue_id)
+            became_ready(tx, queue_id)
     return done
 
 

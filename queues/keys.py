@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from brokerweb.storage.transaction import Transaction
 from queues import counters
 from queues.definitions import Q
+from queues.readiness import became_ready
 from queues.states import State
 
 
@@ -37,5 +38,4 @@ def leave(tx: Transaction, queue_id: int, keys: Iterable[str | None]) -> None:
         following = tx.row(Q.next_of_key, queue_id, key)
         if following is not None and tx.change(Q.unblock, following[0], tx.now):
             counters.moved(tx, queue_id, State.BLOCKED, State.READY)
-            tx.memo["nothing ready", queue_id] = False
-            tx.outcome.ready.add(queue_id)
+            became_ready(tx, queue_id)

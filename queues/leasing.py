@@ -10,7 +10,7 @@ from brokerweb.core.allotment import allot
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import NotFound
 from brokerweb.storage.transaction import Transaction
-from queues import burial, counters, keys
+from queues import burial, counters, keys, readiness
 from queues.definitions import Definition, Q, find, find_by_id
 from queues.messages import Handout, Leased, json_ids, parse_place
 from queues.states import State
@@ -153,7 +153,7 @@ def _hand_out(tx: Transaction, source: Definition, found: list[Leased], terms: T
     else:
         _take(tx, source, found)
     # What the commit hands over is sent before the answers to its calls: a later publish in it must not overtake these.
-    tx.memo["nothing ready", source.id] = False
+    readiness.tell(tx, source.id, idle=False)
     counters.count(tx, source.id, State.READY, -len(found))
     tx.outcome.event(events.DELIVERED, source.id, len(found))
 

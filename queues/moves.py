@@ -12,6 +12,7 @@ from queues.definitions import Definition
 from queues.definitions import Q as HOT
 from queues.filters import MAX_ID
 from queues.messages import Receipt, json_ids
+from queues.readiness import became_ready
 from queues.selection import Found, Q
 from queues.states import State
 
@@ -73,12 +74,6 @@ def revive(tx: Transaction, queue: Definition, target: Definition, message_id: i
     counters.count(tx, queue.id, state, -1)
     counters.count(tx, target.id, revived, 1)
     if key is None:
-        note_ready(tx, target.id)
+        became_ready(tx, target.id)
     else:
         keys.leave(tx, target.id, [key])
-
-
-def note_ready(tx: Transaction, queue_id: int) -> None:
-    """Something became ready: nothing may be handed over past it in this transaction, and dispatchers look after it."""
-    tx.memo["nothing ready", queue_id] = False
-    tx.outcome.ready.add(queue_id)

@@ -10,7 +10,7 @@ from brokerweb.core.clock import seconds
 from brokerweb.core.errors import BrokerError, QueueFull, TooLarge
 from brokerweb.core.turns import fitting
 from brokerweb.storage.transaction import Transaction
-from queues import burial, counters, keys, sequence
+from queues import burial, counters, keys, readiness, sequence
 from queues.definitions import Definition, Q, find
 from queues.messages import Accepted, Leased, NewMessage
 from queues.states import OVERFLOW, State
@@ -177,10 +177,7 @@ def _takers(tx: Transaction, target: Definition, wanted: int) -> list[tuple[Any,
     """Who may have messages at once: only while the queue hands out and nothing ready waits before them."""
     if tx.handover is None or target.paused_at is not None or not tx.handover.has_room(target.id):
         return []
-    idle = ("nothing ready", target.id)
-    if idle not in tx.memo:
-        tx.memo[idle] = tx.row(Q.any_ready, target.id) is None
-    return list(tx.handover.reserve(target.id, wanted)) if tx.memo[idle] else []
+    return list(tx.handover.reserve(target.id, wanted)) if readiness.is_idle(tx, target.id) else []
 
 
 def _assign(tx: Transaction, plan: _Plan, messages: Sequence[NewMessage], takers: list[tuple[Any, int]]) -> None:
@@ -267,8 +264,7 @@ def _count(tx: Transaction, target: Definition, plan: _Plan) -> None:
         counters.count(tx, target.id, state, stored.count(state))
     tx.outcome.event(events.PUBLISHED, target.id, len(plan.state))
     if READY in stored:
-        tx.memo["nothing ready", target.id] = False
-        tx.outcome.ready.add(target.id)
+        readiness.became_ready(tx, target.id)
 
 
 def _overflow(tx: Transaction, target: Definition, n: int) -> tuple[int, list[int]]:

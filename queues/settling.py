@@ -12,6 +12,7 @@ from brokerweb.storage.transaction import Transaction
 from queues import burial, counters, keys
 from queues.definitions import Definition, Q, find, find_by_id
 from queues.messages import Alike, Receipt, Settle, Settled, parse_alike, parse_receipt
+from queues.readiness import became_ready
 from queues.states import CONSUMER_LOST, LEASE_EXPIRED, MAX_FAILURES, NACKED, REJECTED, State
 
 LOST = "lease_lost"
@@ -208,8 +209,7 @@ def _put_back(tx: Transaction, queue: Definition, held: Held, back: _Return) -> 
     if tx.change(Q.put_back, held.id, held.attempts, state, due, back.failures, back.alone, back.error):
         counters.moved(tx, queue.id, State.LEASED, state)
         if state is State.READY:
-            tx.memo["nothing ready", queue.id] = False
-            tx.outcome.ready.add(queue.id)
+            became_ready(tx, queue.id)
         else:
             tx.outcome.due(due)
 

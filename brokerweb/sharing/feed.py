@@ -11,7 +11,7 @@ from brokerweb.core.clock import seconds
 from brokerweb.core.errors import NotFound
 from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
-from queues import counters, leasing, sequence
+from queues import counters, leasing, readiness, sequence
 from queues.definitions import Definition, find, find_by_id
 from queues.definitions import Q as QUEUES
 from queues.leasing import ANSWER_BYTES, ROUND_BYTES, Terms, Want, round_bytes
@@ -78,7 +78,7 @@ def serve(tx: Transaction, queue_id: int) -> Handout:
         raise
     tx.handover.cancel([(taker, n - len(part)) for (taker, n), part in zip(reserved, parts, strict=True)])
     tx.outcome.handed += [(taker, part) for (taker, _), part in zip(reserved, parts, strict=True) if part]
-    tx.memo["nothing ready", queue_id] = bool(wants) and not (rest.more or rest.alone or rest.paused)
+    readiness.tell(tx, queue_id, idle=bool(wants) and not (rest.more or rest.alone or rest.paused))
     return rest
 
 

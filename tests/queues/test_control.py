@@ -14,7 +14,7 @@ from brokerweb.core.errors import BrokerError, Conflict, Invalid, NotFound, Queu
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import transaction
-from queues import browse, control, duties, engine, retirement
+from queues import browse, control, duties, engine, readiness, retirement
 from queues.filters import ALL, parse
 from queues.messages import NewMessage
 from queues.models import Dedup, Failure, Message, Queue, QueueCount
@@ -447,7 +447,7 @@ def test_a_publish_of_the_same_transaction_is_not_handed_over_past_what_was_requ
     bench = keyed()
     [dead] = bench.kill(1, key="k")
     with transaction() as tx:
-        tx.memo["nothing ready", bench.row.pk] = True
+        readiness.tell(tx, bench.row.pk, idle=True)
         control.requeue(tx, "orders", dead)
         tx.handover = Eager()
         engine.publish(tx, "orders", [NewMessage(b"2")])

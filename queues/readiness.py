@@ -1,0 +1,28 @@
+"""Whether anything of a queue is ready, as one transaction knows it.
+
+A message is handed over in its publish only where nothing that is ready would be overtaken.
+"""
+
+from __future__ import annotations
+
+from brokerweb.storage.transaction import Transaction
+from queues.definitions import Q
+
+
+def is_idle(tx: Transaction, queue_id: int) -> bool:
+    """Whether nothing is ready; looked up once, and told from then on."""
+    key = ("idle", queue_id)
+    if key not in tx.memo:
+        tx.memo[key] = tx.row(Q.any_ready, queue_id) is None
+    return tx.memo[key]  # type: ignore[no-any-return]
+
+
+def tell(tx: Transaction, queue_id: int, *, idle: bool) -> None:
+    """What the caller knows of it by what it has just done."""
+    tx.memo["idle", queue_id] = idle
+
+
+def became_ready(tx: Transaction, queue_id: int) -> None:
+    """Something is ready now: dispatchers look after it once it is committed."""
+    tx.memo["idle", queue_id] = False
+    tx.outcome.ready.add(queue_id)
