@@ -10,6 +10,7 @@ from django.db.models import Sum
 
 from brokerweb.delivery import connections
 from brokerweb.identity.principal import Principal
+from brokerweb.storage.listing import by_name
 from console.filters import LIMIT, QueueFilter
 from queues import browse, stats
 from queues.models import Queue, QueueCount
@@ -83,11 +84,8 @@ def listed(principal: Principal, asked: QueueFilter) -> tuple[list[Row], bool]:
     """A page of queues by name, and whether there are more."""
     may, suits = visible(principal), _SHOWN.get(asked.show)
     found: list[Queue] = []
-    # Not "startswith": on SQLite that is LIKE, which takes upper and lower case for the same.
-    names = Queue.declared.filter(
-        deleted_at=None, name__gt=asked.after, name__gte=asked.prefix, name__lt=asked.prefix + "\U0010ffff"
-    )
-    for some in batched(names.order_by("name").iterator(chunk_size=200), 200):
+    names = by_name(Queue.declared.all(), asked.prefix, asked.after)
+    for some in batched(names.iterator(chunk_size=200), 200):
         mine = [queue for queue in some if may(queue.name)]
         found += [queue for queue, row in zip(mine, rows(mine, ages=0), strict=True) if suits(row)] if suits else mine
         if len(found) > LIMIT:

@@ -61,7 +61,7 @@ def rows(streams: Iterable[Stream]) -> list[StreamRow]:
 
 def listed(principal: Principal, asked: NameFilter) -> tuple[list[StreamRow], str | None]:
     """A page of streams by name, and the cursor of the next. Raises Invalid for a cursor of another list."""
-    page = control.listing(asked.prefix, after=asked.after or None, limit=LIMIT, visible=visible(principal, "stream"))
+    page = control.list_streams(asked.prefix, after=asked.after or None, limit=LIMIT, visible=visible(principal, "stream"))
     return rows(page.items), page.next
 
 

@@ -12,6 +12,7 @@ from django.db.models.functions import Length
 from brokerweb.core import clock
 from brokerweb.core.cursors import digest, seal, unseal
 from brokerweb.core.errors import Invalid, NotFound
+from brokerweb.storage import listing
 from brokerweb.storage.statements import Statement
 from brokerweb.storage.transaction import DIALECTS
 from queues import filters, selection, settings, stats
@@ -30,13 +31,6 @@ class Page(NamedTuple):
     """Some messages, and the cursor of the page after; None when there is none."""
 
     items: list[Message]
-    next: str | None
-
-
-class QueuePage(NamedTuple):
-    """Some queues, and the cursor of the page after; None when there is none."""
-
-    items: list[Queue]
     next: str | None
 
 
@@ -59,26 +53,10 @@ def find(name: str) -> Queue:
 
 
 def list_queues(
-    prefix: str = "", *, after: str | None = None, limit: int = 50, visible: Callable[[str], bool] | None = None
-) -> QueuePage:
+    prefix: str = "", *, after: str | None = None, limit: int = 50, visible: Callable[[str], bool] = lambda _: True
+) -> listing.Page[Queue]:
     """Queues by name, those with the prefix; ``visible`` says which of them the caller may know of."""
-    listed = digest("queues", prefix)
-    name = "" if after is None else unseal(after, listed)
-    items: list[Queue] = []
-    for queue in _by_name(prefix, name):
-        if visible is None or visible(queue.name):
-            if len(items) == limit:
-                return QueuePage(items, seal(listed, items[-1].name))
-            items.append(queue)
-    return QueuePage(items, None)
-
-
-def _by_name(prefix: str, after: str) -> Iterable[Queue]:
-    # Not "startswith": on SQLite that is LIKE, which takes upper and lower case for the same.
-    chosen = Queue.declared.filter(name__gt=after).order_by("name")
-    if prefix:
-        chosen = chosen.filter(name__gte=prefix, name__lt=prefix + "\U0010ffff")
-    return chosen.iterator(chunk_size=200)
+    return listing.page("queues", Queue.declared.all(), prefix, after=after, limit=limit, visible=visible)
 
 
 def counts(queue_ids: Iterable[int]) -> dict[int, dict[str, int]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from brokerweb.core import clock, cursors
+from brokerweb.core import clock
 from brokerweb.core.errors import Conflict, NotFound
 from brokerweb.core.names import check_name
+from brokerweb.storage import listing
 from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
 from streams import stats
@@ -18,7 +19,6 @@ from streams.models import Partition, Stream
 from streams.settings import PARTITIONS, to_dict, validate
 
 C = Statements("streams", "control.sql")
-LIST_KIND = "streams"
 
 
 def declare(tx: Transaction, name: str, settings: Mapping[str, Any], *, create: bool = True) -> tuple[Stream, bool]:
@@ -98,24 +98,8 @@ def get(name: str) -> Stream:
     return stream
 
 
-class StreamPage(NamedTuple):
-    items: Sequence[Stream]
-    next: str | None
-
-
-def listing(
+def list_streams(
     prefix: str = "", *, after: str | None = None, limit: int = 50, visible: Callable[[str], bool] = lambda _: True
-) -> StreamPage:
-    """Streams by name. Raises Invalid for a cursor of another list."""
-    digest = cursors.digest([LIST_KIND, prefix])
-    last = cursors.unseal(after, digest) if after else ""
-    found = Stream.objects.filter(deleted_at=None, name__gt=last)
-    if prefix:
-        found = found.filter(name__gte=prefix, name__lt=prefix + chr(0x10FFFF))
-    items: list[Stream] = []
-    for stream in found.order_by("name").iterator():
-        if visible(stream.name):
-            if len(items) == limit:
-                return StreamPage(items, cursors.seal(digest, items[-1].name))
-            items.append(stream)
-    return StreamPage(items, None)
+) -> listing.Page[Stream]:
+    """Streams by name, those with the prefix; ``visible`` says which of them the caller may know of."""
+    return listing.page("streams", Stream.objects.filter(deleted_at=None), prefix, after=after, limit=limit, visible=visible)

@@ -7,28 +7,21 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from brokerweb.core import clock, events
-from brokerweb.core.cursors import digest, seal, unseal
 from brokerweb.core.errors import NotFound
 from brokerweb.core.names import check_name
 from brokerweb.routing import bindings, definitions, models, settings, stats
 from brokerweb.routing.bindings import Binding
 from brokerweb.routing.definitions import Q, Reads
 from brokerweb.routing.models import Topic
+from brokerweb.storage import listing
 from brokerweb.storage.transaction import Transaction
 from queues.models import Queue
 from streams.models import Stream
 
 May = Callable[[str, str], None]  # (kind, name) of a target; raises Forbidden
-
-
-class Page(NamedTuple):
-    """Topics by name, and the cursor of what follows."""
-
-    items: list[Topic]
-    next: str | None
 
 
 def declare(
@@ -120,26 +113,10 @@ def find(name: str) -> Topic:
 
 
 def list_topics(
-    prefix: str = "", *, after: str | None = None, limit: int = 50, visible: Callable[[str], bool] | None = None
-) -> Page:
+    prefix: str = "", *, after: str | None = None, limit: int = 50, visible: Callable[[str], bool] = lambda _: True
+) -> listing.Page[Topic]:
     """Topics by name, those with the prefix; ``visible`` says which of them the caller may know of."""
-    listed = digest("topics", prefix)
-    name = "" if after is None else unseal(after, listed)
-    items: list[Topic] = []
-    for topic in _by_name(prefix, name):
-        if visible is None or visible(topic.name):
-            if len(items) == limit:
-                return Page(items, seal(listed, items[-1].name))
-            items.append(topic)
-    return Page(items, None)
-
-
-def _by_name(prefix: str, after: str) -> Iterable[Topic]:
-    # Not "startswith": on SQLite that is LIKE, which takes upper and lower case for the same.
-    chosen = Topic.objects.filter(name__gt=after).order_by("name")
-    if prefix:
-        chosen = chosen.filter(name__gte=prefix, name__lt=prefix + "\U0010ffff")
-    return chosen.iterator(chunk_size=200)
+    return listing.page("topics", Topic.objects.all(), prefix, after=after, limit=limit, visible=visible)
 
 
 def describe(topics: Iterable[Topic]) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ class StreamsView(ApiView):
     )
     def get(self, request: Request) -> HttpResponse:
         query = self.query("prefix", "limit", "after")
-        page = control.listing(
+        page = control.list_streams(
             query.get("prefix", ""),
             after=query.get("after"),
             limit=paging.limit(query),
