@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from brokerweb.core.errors import Invalid
+from brokerweb.core.errors import Invalid, escape_pointer
+from brokerweb.core.settings import Errors, refuse
 from queues.states import STATE_NAMES, State
 
 MAX_IDS = 1_000
@@ -59,17 +60,16 @@ def parse(given: Mapping[str, Any], pointer: str = "") -> MessageFilter:
 
     ``state`` and ``states`` are one thing: a name, several with commas between, or a list. ``ids`` are strings or integers.
     """
-    errors: list[dict[str, str]] = []
+    errors: Errors = []
     found: dict[str, Any] = {}
     for name, value in given.items():
         if value is None:
             continue
         try:
-            _take(str(name), value, found)
+            _take(name, value, found)
         except ValueError as error:
-            errors.append({"pointer": f"{pointer}/{name}", "detail": str(error)})
-    if errors:
-        raise Invalid("; ".join(f"{e['pointer']} {e['detail']}" for e in errors[:3]), errors=errors)
+            errors.append({"pointer": f"{pointer}/{escape_pointer(name)}", "detail": str(error)})
+    refuse(errors)
     return MessageFilter(**found)
 
 

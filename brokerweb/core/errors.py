@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 MAX_ERRORS, MAX_TEXT = 100, 500  # places that one answer names, and characters of each text: they quote what came in
+MAX_STEP = 200  # characters of a pointer's step: a name stays whole
 
 
-def escape_pointer(step: str) -> str:
-    """One step of a JSON Pointer (RFC 6901)."""
-    return step.replace("~", "~0").replace("/", "~1")
+def escape_pointer(step: object) -> str:
+    """One step of a JSON Pointer (RFC 6901), cut where it is too long to be a name of ours."""
+    return str(step)[:MAX_STEP].replace("~", "~0").replace("/", "~1")
 
 
 def _cut(text: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from brokerweb.core.errors import Invalid
+from brokerweb.core.errors import Invalid, escape_pointer
 
 Check = Callable[[Any], Any]
 Errors = list[dict[str, str]]
@@ -82,7 +82,7 @@ def check(given: Mapping[str, Any], table: Mapping[str, Setting], errors: Errors
     changes: dict[str, Any] = {}
     for name, value in given.items():
         setting = table.get(name)
-        pointer = f"{at}/{_escaped(str(name))}"
+        pointer = f"{at}/{escape_pointer(name)}"
         if setting is None:
             errors.append({"pointer": pointer, "detail": "is not a setting"})
         elif value is None:
@@ -99,10 +99,6 @@ def refuse(errors: Errors) -> None:
     """Raise Invalid with every error there is, if there is one."""
     if errors:
         raise Invalid("; ".join(f"{e['pointer']} {e['detail']}" for e in errors[:3]), errors=errors)
-
-
-def _escaped(name: str) -> str:
-    return name[:100].replace("~", "~0").replace("/", "~1")
 
 
 def plain(value: Any) -> Any:

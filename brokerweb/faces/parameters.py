@@ -23,7 +23,7 @@ class Query:
             raise Invalid("the query is no list of parameters in UTF-8") from None
         for name, value in pairs:
             if name not in allowed:
-                raise Invalid.at(f"/{escape_pointer(name[:100])}", "unknown parameter")
+                raise Invalid.at(f"/{escape_pointer(name)}", "unknown parameter")
             if name in self._given:
                 raise Invalid.at(f"/{name}", "given more than once")
             self._given[name] = value

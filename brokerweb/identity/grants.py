@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from brokerweb.core.errors import Invalid
+from brokerweb.core.errors import Invalid, escape_pointer
 from brokerweb.core.names import KINDS, glob
 
 PUBLISH, CONSUME, BROWSE, MANAGE, MONITOR, ADMIN = "publish", "consume", "browse", "manage", "monitor", "admin"
@@ -91,11 +91,6 @@ def _parse_verbs(value: object, pointer: str) -> frozenset[str]:
         if not isinstance(verb, str) or verb not in VERBS:
             raise Invalid.at(f"{pointer}/{n}", f"a verb is one of {', '.join(VERBS)}")
     return frozenset(value)
-
-
-def escape_pointer(field: object) -> str:
-    """A member's name as a JSON Pointer segment (RFC 6901)."""
-    return str(field)[:200].replace("~", "~0").replace("/", "~1")
 
 
 def stored(kind: object, pattern: object, verbs: object) -> Permit | None:

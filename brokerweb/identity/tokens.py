@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from brokerweb.core import clock
-from brokerweb.core.errors import Forbidden, Invalid, NotFound
+from brokerweb.core.errors import Forbidden, Invalid, NotFound, escape_pointer
 from brokerweb.identity import audit
 from brokerweb.identity.authentication import (
     LONGEST,
@@ -31,7 +31,7 @@ from brokerweb.identity.authentication import (
     still_valid,
     still_valid_all,
 )
-from brokerweb.identity.grants import Permit, escape_pointer, parse_grants, uncovered
+from brokerweb.identity.grants import Permit, parse_grants, uncovered
 from brokerweb.identity.models import Grant, Token
 from brokerweb.identity.principal import Principal
 from brokerweb.identity.users import permits_of

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from brokerweb.core.errors import Invalid
+from brokerweb.core.errors import Invalid, escape_pointer
 from streams.records import StoredRecord
 
 MAX_KEYS, MAX_HEADERS, MAX_PATHS = 100, 64, 20
@@ -74,7 +74,7 @@ def parse(given: Any, pointer: str = "/filter") -> RecordFilter:
         raise Invalid.at(pointer, "must be an object")
     for name in given:
         if name not in ("key", "headers", "body"):
-            raise Invalid.at(f"{pointer}/{_escaped(str(name))}", "is not part of a filter")
+            raise Invalid.at(f"{pointer}/{escape_pointer(name)}", "is not part of a filter")
     if len(msgspec.json.encode(given)) > MAX_BYTES:
         raise Invalid.at(pointer, f"must have at most {MAX_BYTES} bytes")
     return RecordFilter(
@@ -108,7 +108,7 @@ def _paths(given: Any, pointer: str) -> tuple[tuple[Path, Any], ...]:
         raise Invalid.at(pointer, f"must be an object of at most {MAX_PATHS} paths and values")
     found = []
     for text, value in given.items():
-        at = f"{pointer}/{_escaped(str(text))}"
+        at = f"{pointer}/{escape_pointer(text)}"
         if isinstance(value, Mapping | list | tuple):
             raise Invalid.at(at, "must be a text, a number, true, false or null")
         found.append((parse_path(str(text), at), value))
@@ -138,7 +138,3 @@ def _literal(character: str, pointer: str) -> str:
     if character not in (".", "\\"):
         raise Invalid.at(pointer, "in a path \\ stands before a dot or another \\")
     return character
-
-
-def _escaped(name: str) -> str:
-    return name[:100].replace("~", "~0").replace("/", "~1")

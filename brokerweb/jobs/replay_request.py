@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from brokerweb.core import clock
-from brokerweb.core.errors import Invalid
+from brokerweb.core.errors import Invalid, escape_pointer
 from brokerweb.core.names import parse_destination
 from brokerweb.jobs import matching
 from brokerweb.routing import matcher
@@ -38,7 +38,7 @@ def parse(given: Mapping[str, Any]) -> ReplayRequest:
     """The request in a JSON object. Raises Invalid."""
     for name in given:
         if name not in FIELDS:
-            raise Invalid.at(f"/{str(name)[:100]}", "is not part of a replay")
+            raise Invalid.at(f"/{escape_pointer(name)}", "is not part of a replay")
     parse_destination(given.get("to"), "/to")
     matching.parse(given.get("filter"))
     return ReplayRequest(

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from brokerweb.core.errors import Invalid
+from brokerweb.core.errors import Invalid, escape_pointer
 from brokerweb.core.names import parse_destination
 from brokerweb.core.settings import Errors
 from brokerweb.routing import matcher
@@ -90,7 +90,7 @@ def _parse_one(item: Any, pointer: str) -> Binding:
         raise Invalid.at(pointer, 'must be an object with "pattern" and "to"')
     for name in item:
         if name not in ("pattern", "to", "headers"):
-            raise Invalid.at(f"{pointer}/{_escaped(str(name))}", "is not part of a binding")
+            raise Invalid.at(f"{pointer}/{escape_pointer(name)}", "is not part of a binding")
     matcher.parse(item.get("pattern"), f"{pointer}/pattern")
     kind, _ = parse_destination(item.get("to"), f"{pointer}/to")
     if kind == "topic":
@@ -118,7 +118,3 @@ def _storable(text: str) -> bool:
         return b"\0" not in text.encode()
     except UnicodeEncodeError:  # half a surrogate pair
         return False
-
-
-def _escaped(name: str) -> str:
-    return name[:100].replace("~", "~0").replace("/", "~1")

@@ -88,6 +88,12 @@ def test_what_is_no_filter_is_invalid_with_its_pointer(given: dict[str, Any]) ->
     assert [e["pointer"] for e in raised.value.extra["errors"]] == [f"/filter/{name}" for name in given]
 
 
+def test_the_pointer_to_a_name_is_a_json_pointer() -> None:
+    with pytest.raises(Invalid) as raised:
+        parse({"a/b~c": "x"}, "/filter")
+    assert [e["pointer"] for e in raised.value.extra["errors"]] == ["/filter/a~1b~0c"]
+
+
 # Pages
 
 

@@ -114,9 +114,9 @@ class ApiView(APIView):
         given = self.request.query_params
         for name in given:
             if name not in allowed:
-                raise Invalid.at(f"/{escape_pointer(name[:100])}", "unknown parameter")
+                raise Invalid.at(f"/{escape_pointer(name)}", "unknown parameter")
             if len(given.getlist(name)) > 1:
-                raise Invalid.at(f"/{name}", "given more than once")
+                raise Invalid.at(f"/{escape_pointer(name)}", "given more than once")
         return {name: given[name] for name in given}
 
     def entry(self, action: str, target: str, detail: Mapping[str, Any] | None = None) -> Entry:
