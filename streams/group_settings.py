@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from brokerweb.core import clock
 from brokerweb.core.settings import Errors, Setting, check, number, one_of, refuse
+from streams.reading import parse_where
 
 PARTITIONED, SHARED = "partitioned", "shared"
 OF_SHARED = ("lease", "max_failures", "backoff")
@@ -17,13 +18,10 @@ SHORTEST, LONGEST = 1, 86_400  # seconds of silence after which a member counts 
 
 
 def _start(value: Any) -> str:
-    if value in ("latest", "earliest"):
-        return str(value)
-    if not isinstance(value, str):
-        raise ValueError
+    where = parse_where(value)
     try:
-        return clock.rfc3339(clock.parse_rfc3339(value))
-    except (ValueError, OverflowError):
+        return where if isinstance(where, str) else clock.rfc3339(where)
+    except OverflowError:  # in UTC it lies beyond the year 9999
         raise ValueError from None
 
 

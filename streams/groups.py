@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from brokerweb.core import clock
 from brokerweb.core.errors import Conflict, Invalid, NotFound
 from brokerweb.core.names import check_name
 from brokerweb.storage.statements import Statements
@@ -161,7 +160,7 @@ def _create(tx: Transaction, stream: str, name: str, settings: Mapping[str, Any]
     columns = {**DEFAULTS, **asked.columns}
     kind = columns["kind"]
     serving = shared_kind() if kind == SHARED else None
-    where = _where(columns["start"])
+    where = reading.parse_where(columns["start"])
     made = tx.returning(Q.insert_group, source.id, name, kind, tx.now, columns["session_timeout"], columns["start"])
     group_id = made[0][0]
     tx.change_many(Q.insert_place, [(group_id, p.id, reading.position(tx, p, where)) for p in source.partitions])
@@ -169,12 +168,6 @@ def _create(tx: Transaction, stream: str, name: str, settings: Mapping[str, Any]
         tx.change(Q.name_queue, group_id, serving.on_create(tx, find_group(tx, stream, name), asked.shared))
     tx.outcome.moved.add(group_id)
     return find_group(tx, stream, name)
-
-
-def _where(start: str) -> reading.Where:
-    if start == "earliest":
-        return "earliest"
-    return "latest" if start == "latest" else clock.parse_rfc3339(start)
 
 
 def _change(tx: Transaction, found: Group, settings: Mapping[str, Any]) -> None:

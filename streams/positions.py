@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from brokerweb.core import clock
 from brokerweb.core.errors import Conflict, Invalid, NotFound, OffsetOutOfRange
 from brokerweb.storage.transaction import Transaction
 from streams import groups, reading
@@ -217,13 +216,9 @@ def _shift(to: Mapping[str, Any]) -> int:
 
 
 def _where(to: Any) -> reading.Where:
-    if to == "earliest":
-        return "earliest"
-    if to == "latest":
-        return "latest"
     try:
-        return clock.parse_rfc3339(to)
-    except (ValueError, TypeError, OverflowError):
+        return reading.parse_where(to)
+    except ValueError:
         raise Invalid.at("/to", 'is "earliest", "latest", an RFC 3339 instant, offsets by partition, or a shift') from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from brokerweb.core import clock
 from brokerweb.core.errors import NotFound, OffsetOutOfRange
 from streams.definitions import Definition, PartitionRow, Q, Reads, load
 from streams.models import MAX_OFFSET
@@ -14,6 +15,16 @@ MAX_RECORDS, MAX_BYTES = 1000, 512 * 1024  # of one batch; one larger record com
 DELETED = "The stream was deleted."
 
 Where = Literal["earliest", "latest"] | int  # an int is an instant
+
+
+def parse_where(value: Any) -> Where:
+    """``earliest``, ``latest``, or the instant that a text names. Raises ValueError."""
+    if value == "earliest" or value == "latest":
+        return value  # type: ignore[no-any-return]  # one of the two literals
+    try:
+        return clock.parse_rfc3339(value)
+    except (TypeError, OverflowError) as error:
+        raise ValueError("neither an end nor an instant") from error
 
 
 def positions(reads: Reads, stream: str, where: Where) -> tuple[Definition, dict[int, int]]:

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from brokerweb.core import clock
 from brokerweb.core.errors import Invalid
 from brokerweb.faces import wire
 from streams import reading
@@ -35,11 +34,9 @@ class Commit(wire.Strict):
 
 def where(text: str, pointer: str = "/from") -> reading.Where:
     """``earliest``, ``latest`` or an instant. Raises Invalid."""
-    if text == "earliest" or text == "latest":
-        return text  # type: ignore[return-value]  # one of the two literals
     try:
-        return clock.parse_rfc3339(text)
-    except (ValueError, OverflowError):
+        return reading.parse_where(text)
+    except ValueError:
         raise Invalid.at(pointer, "is earliest, latest or an RFC 3339 instant") from None
 
 

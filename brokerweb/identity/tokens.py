@@ -168,12 +168,10 @@ def _expiry(value: object, maker: Principal) -> int | None:
     if value is None:
         return maker.expires_at
     try:
-        instant = clock.parse_rfc3339(value) if isinstance(value, str) else None
-        expires_at = instant and clock.from_datetime(clock.to_datetime(instant))
-    except (ValueError, OverflowError):
-        expires_at = None
-    if expires_at is None:
-        raise Invalid.at("/expires_at", "an RFC 3339 instant with a time zone, or null")
+        expires_at = clock.parse_rfc3339(value)  # type: ignore[arg-type]  # it raises TypeError for no text
+        clock.to_datetime(expires_at)  # which in UTC may lie beyond the year 9999
+    except (TypeError, ValueError, OverflowError):
+        raise Invalid.at("/expires_at", "an RFC 3339 instant with a time zone, or null") from None
     if expires_at <= clock.now():
         raise Invalid.at("/expires_at", "an instant in the future")
     if maker.expires_at is not None and expires_at > maker.expires_at:

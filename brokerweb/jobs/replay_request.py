@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from brokerweb.core import clock
 from brokerweb.core.errors import Invalid, escape_pointer
 from brokerweb.core.names import parse_destination
 from brokerweb.jobs import matching
 from brokerweb.routing import matcher
 from streams.positions import parse_offsets
-from streams.reading import Where
+from streams.reading import Where, parse_where
 
 FIELDS = ("from", "until", "filter", "to", "speed", "routing_key")
 MIN_SPEED, MAX_SPEED = 0.001, 1_000_000
@@ -56,11 +55,9 @@ def _edge(given: Any, default: Where, pointer: str) -> Edge:
         return default
     if isinstance(given, Mapping):
         return parse_offsets(given, pointer)
-    if given == "earliest" or given == "latest":
-        return given  # type: ignore[no-any-return]
     try:
-        return clock.parse_rfc3339(given)
-    except (TypeError, ValueError, OverflowError):
+        return parse_where(given)
+    except ValueError:
         raise Invalid.at(pointer, "must be earliest, latest, an RFC 3339 instant, or offsets by partition") from None
 
 
