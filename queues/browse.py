@@ -10,13 +10,13 @@ from django.db.models import Sum
 from django.db.models.functions import Length
 
 from brokerweb.core import clock
-from brokerweb.core.cursors import digest, seal, unseal
-from brokerweb.core.errors import Invalid, NotFound
+from brokerweb.core.cursors import digest, seal, unseal_id
+from brokerweb.core.errors import NotFound
 from brokerweb.storage import listing
 from brokerweb.storage.statements import Statement
 from brokerweb.storage.transaction import DIALECTS
 from queues import filters, selection, settings, stats
-from queues.filters import MAX_ID, MessageFilter, parse_id
+from queues.filters import MAX_ID, MessageFilter
 from queues.models import Failure, Message, Queue, QueueCount
 from queues.represent import message_object, rfc3339
 from queues.selection import Q
@@ -115,19 +115,12 @@ def page(queue: Queue, chosen: MessageFilter = filters.ALL, *, after: str | None
     listed = digest("messages", queue.pk, *chosen.parts())
     span = selection.whole(chosen)
     if after is not None:
-        span = span._replace(after=_position(after, listed))
+        span = span._replace(after=unseal_id(after, listed))
     found = selection.find(_rows, queue.pk, chosen, span, limit)
     ids = [message_id for message_id, _ in found.messages]
     fitting = _fitting(ids)
     last = found.after if len(fitting) == len(ids) else fitting[-1]
     return Page(_load(queue, fitting, chosen), None if last is None else seal(listed, str(last)))
-
-
-def _position(cursor: str, listed: bytes) -> int:
-    try:
-        return parse_id(unseal(cursor, listed))
-    except ValueError:
-        raise Invalid.at("/after", "is not a cursor") from None
 
 
 def _fitting(ids: list[int]) -> list[int]:

@@ -9,6 +9,7 @@ import hashlib
 from brokerweb.core.errors import Invalid
 
 DIGEST_BYTES = 8
+MAX_ID = 2**63 - 1
 
 
 def digest(*parts: object) -> bytes:
@@ -21,13 +22,21 @@ def seal(of: bytes, position: str) -> str:
     return base64.urlsafe_b64encode(of + position.encode()).rstrip(b"=").decode()
 
 
-def unseal(cursor: str, of: bytes, pointer: str = "/after") -> str:
+def unseal(cursor: str, of: bytes) -> str:
     """The cursor's position. Raises Invalid for a cursor of another list or filter, and for what is none."""
     try:
         content = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         position = content[DIGEST_BYTES:].decode()
     except (binascii.Error, ValueError):
-        raise Invalid.at(pointer, "is not a cursor") from None
+        raise Invalid.at("/after", "is not a cursor") from None
     if content[:DIGEST_BYTES] != of:
-        raise Invalid.at(pointer, "is the cursor of another list or filter")
+        raise Invalid.at("/after", "is the cursor of another list or filter")
     return position
+
+
+def unseal_id(cursor: str, of: bytes) -> int:
+    """``unseal`` where the position is an id. Raises Invalid."""
+    position = unseal(cursor, of)
+    if not (position.isascii() and position.isdigit() and len(position) <= 19 and int(position) <= MAX_ID):
+        raise Invalid.at("/after", "is not a cursor")
+    return int(position)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from brokerweb.core import cursors
 from brokerweb.core.errors import NotFound
 from brokerweb.delivery import connections
 from brokerweb.faces.rest import paging, shapes
 from brokerweb.faces.rest.base import ApiView, answer, no_content
 from brokerweb.faces.rest.operations import ADMIN, Operation, operation
+
+LISTED = cursors.digest("connections")
 
 
 class ConnectionsView(ApiView):
@@ -27,9 +30,9 @@ class ConnectionsView(ApiView):
     )
     def get(self, request: Request) -> HttpResponse:
         query = self.query("limit", "after")
-        most, after = paging.limit(query), paging.opened("connections", query) or ""
+        most, after = paging.limit(query), cursors.unseal(query["after"], LISTED) if "after" in query else ""
         there = sorted((item for item in connections.snapshot() if item["id"] > after), key=lambda item: str(item["id"]))
-        more = paging.sealed("connections", there[most - 1]["id"]) if len(there) > most else None
+        more = cursors.seal(LISTED, there[most - 1]["id"]) if len(there) > most else None
         return answer({"items": there[:most], "next": more})
 
 

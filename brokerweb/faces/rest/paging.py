@@ -1,8 +1,7 @@
-"""``?limit=`` and cursors of lists that no table pages."""
+"""``?limit=`` and ``?after=``, and parameters that are true or false."""
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping
 
@@ -30,23 +29,3 @@ def boolean(query: Mapping[str, str], name: str) -> bool:
     if text not in ("true", "false"):
         raise Invalid.at(f"/{name}", "true or false")
     return text == "true"
-
-
-def sealed(kind: str, position: str) -> str:
-    """A cursor: where the next page begins."""
-    return base64.urlsafe_b64encode(f"{kind}:{position}".encode()).decode().rstrip("=")
-
-
-def opened(kind: str, query: Mapping[str, str]) -> str | None:
-    """The position in ``?after=``, or None without one. Raises Invalid for a cursor of something else."""
-    cursor = query.get("after")
-    if cursor is None:
-        return None
-    try:
-        text = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-    except ValueError:
-        text = ""
-    found, colon, position = text.partition(":")
-    if found != kind or not colon or sealed(kind, position) != cursor:
-        raise Invalid.at("/after", "not a cursor of this list")
-    return position

@@ -7,10 +7,13 @@ from typing import Any
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from brokerweb.core import cursors
 from brokerweb.faces.rest import paging, shapes
 from brokerweb.faces.rest.base import ApiView, answer, no_content
 from brokerweb.faces.rest.operations import DELEGATE, Operation, operation
 from brokerweb.identity import tokens
+
+LISTED = cursors.digest("tokens")
 
 
 class TokensView(ApiView):
@@ -44,12 +47,11 @@ class TokensView(ApiView):
     )
     def get(self, request: Request) -> HttpResponse:
         query = self.query("limit", "after")
-        most, after = paging.limit(query), paging.opened("tokens", query)
-        found = tokens.listing(self.principal)
-        if after is not None:
-            found = found.filter(pk__lt=int(after)) if after.isascii() and after.isdigit() and len(after) < 19 else found.none()
+        most, found = paging.limit(query), tokens.listing(self.principal)
+        if "after" in query:
+            found = found.filter(pk__lt=cursors.unseal_id(query["after"], LISTED))
         page = list(found[: most + 1])
-        more = paging.sealed("tokens", str(page[most - 1].pk)) if len(page) > most else None
+        more = cursors.seal(LISTED, str(page[most - 1].pk)) if len(page) > most else None
         return answer({"items": [tokens.as_json(token) for token in page[:most]], "next": more})
 
 
