@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from brokerweb.core.errors import Invalid, NotFound
-from brokerweb.storage.statements import Statement, Statements
+from brokerweb.storage.reading import Reads
+from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
 from streams.models import OFFSET_BITS
 
@@ -46,16 +46,6 @@ class Definition(NamedTuple):
         if not 0 <= number < len(self.partitions):
             raise Invalid.at(pointer, f"stream {self.name} has the partitions 0 to {len(self.partitions) - 1}")
         return self.partitions[number]
-
-
-class Reads(Protocol):
-    """Whatever can read: a transaction, or a reader outside of one."""
-
-    def rows(self, statement: Statement, *args: Any) -> list[tuple[Any, ...]]: ...
-
-    def row(self, statement: Statement, *args: Any) -> tuple[Any, ...] | None: ...
-
-    def scan(self, statement: Statement, *args: Any) -> Iterator[tuple[Any, ...]]: ...
 
 
 def load(reads: Reads, name: str) -> Definition:

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from brokerweb.core import clock, cursors
 from brokerweb.core.settings import plain
+from brokerweb.storage.reading import Reads
 from streams import groups
-from streams.definitions import Reads, load
+from streams.definitions import load
 from streams.group_settings import SHARED
 from streams.groups import Group, Place, Q, find_group, places
 

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple, Protocol
 
 from brokerweb.core.errors import Conflict, Invalid, NotFound
 from brokerweb.core.names import check_name
+from brokerweb.storage.reading import Reads
 from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
 from streams import reading
-from streams.definitions import PartitionRow, Reads, load
+from streams.definitions import PartitionRow, load
 from streams.group_settings import DEFAULTS, SHARED, validate
 
 Q = Statements("streams", "groups.sql")

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import Conflict
+from brokerweb.storage.reading import Reads
 from brokerweb.storage.transaction import Transaction
 from streams.assignment import assign
-from streams.definitions import Reads
 from streams.group_settings import PARTITIONED
 from streams.groups import Group, Place, Q, by_id, declare_group, lock, places
 

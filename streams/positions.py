@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from brokerweb.core.errors import Conflict, Invalid, NotFound, OffsetOutOfRange
+from brokerweb.storage.reading import Reads
 from brokerweb.storage.transaction import Transaction
 from streams import groups, reading
-from streams.definitions import PartitionRow, Reads, load
+from streams.definitions import PartitionRow, load
 from streams.group_settings import SHARED
 from streams.groups import Group, Place, Q, find_group, places
 from streams.models import MAX_OFFSET

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from brokerweb.core import clock
 from brokerweb.core.errors import NotFound, OffsetOutOfRange
-from streams.definitions import Definition, PartitionRow, Q, Reads, load
+from brokerweb.storage.reading import Reads
+from streams.definitions import Definition, PartitionRow, Q, load
 from streams.models import MAX_OFFSET
 from streams.records import Batch, StoredRecord
 

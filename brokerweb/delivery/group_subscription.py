@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from brokerweb.core.errors import Conflict, NotFound
 from brokerweb.delivery.stream_subscription import StreamSubscription
+from brokerweb.storage.reading import Reads
 from streams import membership
-from streams.definitions import Definition, Reads, load_by_id
+from streams.definitions import Definition, load_by_id
 from streams.membership import Change, Holdings, Holds
 
 if TYPE_CHECKING:

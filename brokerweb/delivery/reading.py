@@ -10,9 +10,9 @@ from brokerweb.core.errors import Invalid
 from brokerweb.delivery import hub
 from brokerweb.delivery.hub import Hub
 from brokerweb.delivery.tail import Run, Tail
-from brokerweb.storage.reading import aread
+from brokerweb.storage.reading import Reads, aread
 from streams import reading
-from streams.definitions import Definition, PartitionRow, Reads, load
+from streams.definitions import Definition, PartitionRow, load
 from streams.records import Batch
 
 

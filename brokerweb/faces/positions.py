@@ -9,8 +9,9 @@ from msgspec import Meta
 
 from brokerweb.core.errors import Invalid
 from brokerweb.faces import wire
+from brokerweb.storage.reading import Reads
 from streams import reading
-from streams.definitions import Definition, Reads
+from streams.definitions import Definition
 from streams.positions import parse_offsets
 
 # What is in them is checked by ``parse_offsets``, which says in which partition a fault is; the rest is for the OpenAPI document.

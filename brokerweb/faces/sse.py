@@ -27,8 +27,8 @@ from brokerweb.faces.parameters import Query
 from brokerweb.identity.http import aprincipal_from_headers
 from brokerweb.identity.principal import Principal
 from brokerweb.identity.users import asession_principal, session_key_in
-from brokerweb.storage.reading import aread
-from streams.definitions import Definition, Reads, load
+from brokerweb.storage.reading import Reads, aread
+from streams.definitions import Definition, load
 from streams.reading import check_range
 
 WINDOW = 500  # records that may wait to be written

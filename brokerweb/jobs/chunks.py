@@ -15,9 +15,9 @@ from brokerweb.core.errors import BrokerError, Conflict, OffsetOutOfRange
 from brokerweb.jobs import bulk, replaying
 from brokerweb.jobs.chunk import Chunk
 from brokerweb.jobs.models import OPEN, Job
+from brokerweb.storage.reading import Reads
 from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
-from streams.definitions import Reads
 
 Q = Statements("brokerweb.jobs")
 ITEMS = 500  # a commit, at most

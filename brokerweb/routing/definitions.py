@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 from brokerweb.core.errors import NotFound
 from brokerweb.routing.bindings import Binding, Table
-from brokerweb.storage.statements import Statement, Statements
+from brokerweb.storage.reading import Reads
+from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
 
 Q = Statements("brokerweb.routing")
 REMEMBERED_TABLES = 128
 _tables: dict[int, Table] = {}  # by version, which no two sets of bindings share
-
-
-class Reads(Protocol):
-    """Whatever can read: a transaction, or a reader outside of one."""
-
-    def rows(self, statement: Statement, *args: Any) -> list[tuple[Any, ...]]: ...
-
-    def row(self, statement: Statement, *args: Any) -> tuple[Any, ...] | None: ...
 
 
 class Definition(NamedTuple):

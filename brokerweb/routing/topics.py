@@ -14,9 +14,10 @@ from brokerweb.core.errors import NotFound
 from brokerweb.core.names import check_name
 from brokerweb.routing import bindings, definitions, models, settings, stats
 from brokerweb.routing.bindings import Binding
-from brokerweb.routing.definitions import Q, Reads
+from brokerweb.routing.definitions import Q
 from brokerweb.routing.models import Topic
 from brokerweb.storage import listing
+from brokerweb.storage.reading import Reads
 from brokerweb.storage.transaction import Transaction
 from queues.models import Queue
 from streams.models import Stream

@@ -8,6 +8,7 @@ from typing import Any
 from brokerweb.core.errors import Conflict
 from brokerweb.core.settings import plain
 from brokerweb.sharing.feed import Q
+from brokerweb.storage.reading import Reads
 from brokerweb.storage.transaction import Transaction
 from queues import control, counters, settings
 from queues.definitions import Q as QUEUES
@@ -16,7 +17,6 @@ from queues.messages import Receipt, parse_place
 from queues.models import Queue
 from queues.states import State
 from streams import groups
-from streams.definitions import Reads
 from streams.groups import Group
 from streams.models import MAX_OFFSET
 

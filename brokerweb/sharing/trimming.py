@@ -12,8 +12,8 @@ from typing import NamedTuple
 from brokerweb.core import events
 from brokerweb.sharing.feed import Q
 from brokerweb.sharing.groups import remove_unfinished, unfinished_below
+from brokerweb.storage.reading import Reads
 from brokerweb.storage.transaction import Transaction
-from streams.definitions import Reads
 
 LIMIT = 500  # messages a turn
 Lows = dict[int, int]  # partition number -> its oldest offset

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
@@ -20,6 +20,19 @@ from brokerweb.storage.transaction import DIALECTS
 T = TypeVar("T")
 THREADS = 2
 _executor = ThreadPoolExecutor(THREADS, thread_name_prefix="reader")
+
+
+class Reads(Protocol):
+    """Whatever can read: a transaction, or a reader outside of one."""
+
+    def rows(self, statement: Statement, *args: Any) -> list[tuple[Any, ...]]:
+        """All rows."""
+
+    def row(self, statement: Statement, *args: Any) -> tuple[Any, ...] | None:
+        """The first row."""
+
+    def scan(self, statement: Statement, *args: Any) -> Iterator[tuple[Any, ...]]:
+        """Rows one by one, for a caller that stops early."""
 
 
 class Reader:
@@ -37,7 +50,6 @@ class Reader:
         return self.dialect.run(self.raw, statement, args).fetchone()  # type: ignore[no-any-return]
 
     def scan(self, statement: Statement, *args: Any) -> Iterator[tuple[Any, ...]]:
-        """Rows one by one, for a caller that stops early."""
         return self.dialect.run(self.raw, statement, args)  # type: ignore[no-any-return]
 
 

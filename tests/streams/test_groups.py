@@ -9,11 +9,10 @@ import pytest
 
 from brokerweb.core import clock
 from brokerweb.core.errors import Conflict, Invalid, NotFound
-from brokerweb.storage.reading import read
+from brokerweb.storage.reading import Reads, read
 from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import Transaction, transaction
 from streams import control, duties, group_objects, groups, membership, positions
-from streams.definitions import Reads
 from streams.groups import Group
 from streams.models import ConsumerGroup, GroupPartition, Member
 from tests.streams.group_bench import GroupBench

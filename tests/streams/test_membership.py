@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 
 from brokerweb.core.errors import Conflict, NotFound
-from brokerweb.storage.reading import read
+from brokerweb.storage.reading import Reads, read
 from brokerweb.storage.run import perform
 from brokerweb.storage.statements import Statement
 from brokerweb.storage.transaction import transaction
 from streams import membership, positions
-from streams.definitions import Reads
 from streams.membership import GRACE, Change, Hold, told
 from tests.streams.group_bench import GroupBench
 

@@ -20,11 +20,10 @@ from brokerweb.faces import positions
 from brokerweb.faces.websocket import commands
 from brokerweb.sharing import feed
 from brokerweb.storage.committer import Call
-from brokerweb.storage.reading import aread
+from brokerweb.storage.reading import Reads, aread
 from brokerweb.storage.run import aperform
 from queues import engine
 from streams import membership
-from streams.definitions import Reads
 from streams.groups import find_group
 from streams.membership import Change
 from streams.positions import commit, parse_offsets
