@@ -64,7 +64,7 @@ def purge(request: SignedIn, name: str) -> HttpResponseBase:
 def delete(request: SignedIn, name: str) -> HttpResponseBase:
     """Delete the queue with all it holds."""
     request.principal.require("manage", "queue", name)
-    asked = confirm.Delete.of(request, name)
+    asked = typed.of_queue(request, name)
     if not asked.confirmed:
         return asked.page()
     with telling(request, f"Queue {name} is deleted."):

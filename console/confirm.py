@@ -14,10 +14,9 @@ from brokerweb.delivery import connections
 from brokerweb.identity import tokens
 from brokerweb.jobs import bulk
 from brokerweb.routing import topics
-from console.dead_letters import instant
 from console.page import SignedIn, render
 from console.reading import STATES, visible
-from console.templatetags.console import STATE_WORDS, age, moment, number
+from console.templatetags.console import age, instant, moment, number
 from queues import browse, filters
 from queues.filters import MessageFilter
 from queues.models import Message, Queue
@@ -123,42 +122,6 @@ class Purge:
 def _range(seen: dict[str, Any]) -> str:
     oldest, newest = instant(seen["oldest_at"]), instant(seen["newest_at"])
     return f"{age(oldest)} to {age(newest)} ago" if oldest != newest else f"{age(oldest)} ago"
-
-
-@dataclass(frozen=True)
-class Delete:
-    """A deletion of a queue being asked for."""
-
-    request: SignedIn
-    queue: Queue
-
-    @classmethod
-    def of(cls, request: SignedIn, name: str) -> Delete:
-        return cls(request, browse.find(name))
-
-    @property
-    def confirmed(self) -> bool:
-        return self.request.method == "POST" and self.request.POST.get("typed") == self.queue.name
-
-    def page(self) -> HttpResponse:
-        """What goes with the queue."""
-        posted, name = self.request.method == "POST", self.queue.name
-        counts = browse.counts([self.queue.pk])[self.queue.pk]
-        total = sum(counts.values())
-        facts = [(STATE_WORDS.get(state, state).capitalize(), number(counts[state])) for state in STATES if counts[state]]
-        facts.append(("Consumers", number(connections.consumers()[self.queue.pk])))
-        facts += topics_to(self.request, f"queue:{name}")
-        return confirmation(
-            self.request,
-            f"Delete {name}",
-            "The queue, its settings and everything it holds are deleted for good. Its consumers are told.",
-            400 if posted else 200,
-            error="The name was not typed as it is." if posted else "",
-            facts=facts,
-            button=f"Delete the queue and {total:,} message{'s' * (total != 1)}",
-            **typed_name(name),
-            **_of_queue(name),
-        )
 
 
 def pause(request: SignedIn, name: str) -> HttpResponse:

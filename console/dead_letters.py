@@ -11,7 +11,6 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
-from brokerweb.core import clock
 from brokerweb.core.errors import Invalid
 from brokerweb.core.names import NAME
 from brokerweb.identity.principal import Principal
@@ -19,6 +18,7 @@ from brokerweb.jobs import bulk
 from brokerweb.jobs.models import Job
 from console.filters import LIMIT, DeadLetters
 from console.reading import dead_by_queue
+from console.templatetags.console import instant
 from queues import browse, filters
 from queues.filters import MAX_IDS, MessageFilter
 from queues.models import Message, Queue
@@ -140,8 +140,3 @@ def _part(principal: Principal, name: str, chosen: MessageFilter) -> Part:
 
 def _some(parts: list[Part]) -> list[Part]:
     return [part for part in parts if part.matched]
-
-
-def instant(text: str | None) -> datetime | None:
-    """A preview's instant for the page."""
-    return None if text is None else clock.to_datetime(clock.parse_rfc3339(text))

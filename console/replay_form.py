@@ -11,18 +11,13 @@ from brokerweb.core.errors import Invalid
 from brokerweb.jobs import replay_request
 from brokerweb.jobs.replay_request import ReplayRequest
 from console.forms import PLAIN, BrokerForm, headers_of
-from console.stream_forms import PLACES, place_of
+from console.stream_forms import PLACES, place_of, time_field
 
 _LINES = {"rows": 2, "class": "mono", **PLAIN}
-_TIME = {"type": "datetime-local", "step": "1"}
 
 
 def _place(label: str) -> forms.ChoiceField:
     return forms.ChoiceField(label=label, choices=PLACES)
-
-
-def _time() -> forms.CharField:
-    return forms.CharField(required=False, label="Time (UTC)", widget=forms.TextInput(attrs=_TIME))
 
 
 def _offsets() -> forms.CharField:
@@ -35,10 +30,10 @@ class ReplayForm(BrokerForm):
     """What ``jobs.replay_request.parse`` takes."""
 
     begin = _place("From")
-    begin_time = _time()
+    begin_time = time_field()
     begin_offsets = _offsets()
     until = _place("Until, not included")
-    until_time = _time()
+    until_time = time_field()
     until_offsets = _offsets()
     keys = forms.CharField(required=False, help_text="One a line; any of them.", widget=forms.Textarea(attrs=_LINES))
     headers = forms.CharField(

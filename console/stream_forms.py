@@ -20,7 +20,13 @@ from streams.records import NewRecord
 from streams.settings import PARTITIONS, SETTINGS
 
 PLACES = [("earliest", "The oldest record"), ("latest", "The end"), ("time", "A time"), ("offsets", "Offsets")]
-_TIME = {"type": "datetime-local", "step": "1"}
+
+
+def time_field() -> forms.CharField:
+    """An instant, where one is what was chosen."""
+    return forms.CharField(
+        required=False, label="Time (UTC)", widget=forms.TextInput(attrs={"type": "datetime-local", "step": "1"})
+    )
 
 
 class StreamForm(ChangeForm):
@@ -98,7 +104,7 @@ class GroupForm(GroupSettingsForm):
     start = forms.ChoiceField(
         label="Begins at", choices=[("latest", "The end: only what comes"), ("earliest", "The oldest record"), ("time", "A time")]
     )
-    time = forms.CharField(required=False, label="Time (UTC)", widget=forms.TextInput(attrs=_TIME))
+    time = time_field()
 
     @classmethod
     def blank(cls) -> GroupForm:
@@ -120,7 +126,7 @@ class SeekForm(BrokerForm):
     """Where a group is to go."""
 
     where = forms.ChoiceField(label="Go to", choices=[*PLACES, ("shift", "So many records on, or back")])
-    time = forms.CharField(required=False, label="Time (UTC)", widget=forms.TextInput(attrs=_TIME))
+    time = time_field()
     shift = forms.IntegerField(required=False, label="Shift", help_text="-100 is a hundred records back.")
     offsets = forms.CharField(
         required=False,

@@ -1,4 +1,4 @@
-"""Deletions that want the name typed: of streams, consumer groups and topics."""
+"""Deletions that want the name typed: of queues, streams, consumer groups and topics."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Any
 from django.http import HttpResponse
 from django.urls import reverse
 
+from brokerweb.delivery import connections
 from brokerweb.routing import topics
 from console import stream_reading
 from console.confirm import confirmation, topics_to, typed_name
 from console.page import SignedIn
-from console.templatetags.console import number, size
+from console.reading import STATES
+from console.templatetags.console import STATE_WORDS, number, size
+from queues import browse
 from streams import control
 
 
@@ -48,6 +51,23 @@ class Typed:
             cancel=self.crumbs[-1][1],
             **typed_name(self.name),
         )
+
+
+def of_queue(request: SignedIn, name: str) -> Typed:
+    """Raises NotFound."""
+    queue = browse.find(name)
+    counts = browse.counts([queue.pk])[queue.pk]
+    total = sum(counts.values())
+    held = [(STATE_WORDS.get(state, state).capitalize(), number(counts[state])) for state in STATES if counts[state]]
+    return Typed(
+        request,
+        name,
+        f"Delete {name}",
+        "The queue, its settings and everything it holds are deleted for good. Its consumers are told.",
+        [*held, ("Consumers", number(connections.consumers()[queue.pk])), *topics_to(request, f"queue:{name}")],
+        f"Delete the queue and {total:,} message{'s' * (total != 1)}",
+        [("Queues", reverse("console:queues")), (name, reverse("console:queue", args=[name]))],
+    )
 
 
 def of_stream(request: SignedIn, name: str) -> Typed:

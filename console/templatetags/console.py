@@ -224,7 +224,7 @@ def short(value: int) -> str:
 
 @register.filter
 def coded(tags: str) -> list[str]:
-    """The code and the advice of an error note (``page.tell_error``)."""
+    """The code and the advice of an error's note, as ``deeds.telling`` writes them."""
     return [*tags.split("|", 1), ""][:2]
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.http import HttpResponseBase
 
-from brokerweb.core import clock
 from brokerweb.delivery import connections as live
 from console.page import SignedIn, page, render
+from console.templatetags.console import instant
 
 MOST = 500
 
@@ -18,7 +18,7 @@ def connections(request: SignedIn) -> HttpResponseBase:
     shown = [
         {
             **connection,
-            "connected_at": clock.to_datetime(clock.parse_rfc3339(connection["connected_at"])),
+            "connected_at": instant(connection["connected_at"]),
             "unsettled": sum(sub.get("unsettled", 0) for sub in connection["subscriptions"]),
         }
         for connection in live.snapshot()

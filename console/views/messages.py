@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from brokerweb.core import clock
-from brokerweb.core.errors import BrokerError, TooLarge
+from brokerweb.core.errors import TooLarge
 from console.deeds import audited, carried_out, deed
 from console.filters import TIME_LABELS
 from console.forms import MessageForm, RescheduleForm
@@ -85,13 +85,9 @@ def edit(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
     if len(found.body) > LONGEST_EDITED:
         raise TooLarge("The body is too long to be edited here: download it, and requeue an edited copy through the API.")
     asked = MessageForm(request.POST) if request.method == "POST" else MessageForm.of(found)
-    if asked.is_bound and asked.is_valid():
-        try:
-            new = _replace(request, name, message_id, asked)
-        except BrokerError as error:
-            asked.refuse(error)
-        else:
-            return redirect("console:message", name, new)
+    new: list[int] = []
+    if carried_out(asked, lambda: new.append(_replace(request, name, message_id, asked))):
+        return redirect("console:message", name, new[0])
     return render(request, "console/message_edit.html", 400 if asked.errors else 200, **context, message=found, form=asked)
 
 

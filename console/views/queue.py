@@ -8,17 +8,17 @@ from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
 
-from brokerweb.core import clock
-from brokerweb.core.errors import BrokerError
 from brokerweb.delivery import connections
 from brokerweb.storage.run import perform
 from console import reading, snippets
-from console.deeds import audited, deed
+from console.deeds import audited, carried_out, deed
 from console.filters import MessagesOf
 from console.forms import MessageForm, SettingsForm
 from console.page import SignedIn, form, page, render
 from console.rights import Rights
+from console.templatetags.console import instant
 from queues import browse, control, engine
+from queues.messages import NewMessage
 
 
 @page
@@ -49,7 +49,7 @@ def consumers(request: SignedIn, name: str) -> HttpResponseBase:
     """Who subscribes, and what each holds."""
     context = frame(request, name)
     subscribed = [
-        {**connection, **sub, "connected_at": clock.to_datetime(clock.parse_rfc3339(connection["connected_at"]))}
+        {**connection, **sub, "connected_at": instant(connection["connected_at"])}
         for connection in connections.snapshot()
         for sub in connection["subscriptions"]
         if sub.get("queue") == name
@@ -63,16 +63,14 @@ def publish(request: SignedIn, name: str) -> HttpResponseBase:
     """Publish one message."""
     request.principal.require("publish", "queue", name)
     asked = MessageForm(request.POST) if request.method == "POST" else MessageForm(initial={"kind": "json", "body": "{}"})
-    if asked.is_bound and asked.is_valid():
-        try:
-            sent = asked.message()
-            [accepted] = perform(engine.publish, name, [sent], publisher=request.principal.name)
-        except BrokerError as error:
-            asked.refuse(error)
-        else:
-            messages.success(request, f"{'A duplicate of' if accepted.duplicate else 'Stored as'} message {accepted.id}.")
-            return redirect("console:publish", name)
+    if carried_out(asked, lambda: _publish(request, name, asked.message())):
+        return redirect("console:publish", name)
     return render(request, "console/queue_publish.html", 400 if asked.errors else 200, **frame(request, name), form=asked)
+
+
+def _publish(request: SignedIn, name: str, message: NewMessage) -> None:
+    [accepted] = perform(engine.publish, name, [message], publisher=request.principal.name)
+    messages.success(request, f"{'A duplicate of' if accepted.duplicate else 'Stored as'} message {accepted.id}.")
 
 
 @form
@@ -83,17 +81,16 @@ def settings(request: SignedIn, name: str) -> HttpResponseBase:
     asked = SettingsForm(request.POST) if request.method == "POST" else present
     if asked.is_bound:
         request.principal.require("manage", "queue", name)
-    if asked.is_bound and asked.is_valid():
-        change = asked.settings()
-        try:
-            asked.check_seen(present)
-            audited(deed(request, "queue.declare", f"queue:{name}", **change), control.declare, name, change, create=False)
-        except BrokerError as error:
-            asked.refuse(error)
-        else:
-            messages.success(request, "Settings saved.")
-            return redirect("console:settings", name)
+    if carried_out(asked, lambda: _change(request, name, asked, present)):
+        messages.success(request, "Settings saved.")
+        return redirect("console:settings", name)
     return render(request, "console/queue_settings.html", 400 if asked.errors else 200, **context, form=asked)
+
+
+def _change(request: SignedIn, name: str, asked: SettingsForm, present: SettingsForm) -> None:
+    asked.check_seen(present)
+    change = asked.settings()
+    audited(deed(request, "queue.declare", f"queue:{name}", **change), control.declare, name, change, create=False)
 
 
 def frame(request: SignedIn, name: str) -> dict[str, Any]:

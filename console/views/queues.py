@@ -8,9 +8,9 @@ from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
 
-from brokerweb.core.errors import BrokerError, Invalid
+from brokerweb.core.errors import Invalid
 from console import reading
-from console.deeds import audited, check_held, deed
+from console.deeds import audited, carried_out, check_held, deed
 from console.filters import QueueFilter
 from console.forms import NewQueueForm
 from console.page import SignedIn, form, page, render
@@ -38,14 +38,8 @@ def queues(request: SignedIn) -> HttpResponseBase:
 def new_queue(request: SignedIn) -> HttpResponseBase:
     """Declare a queue that is not there yet."""
     asked = NewQueueForm(request.POST) if request.method == "POST" else NewQueueForm.blank()
-    if asked.is_bound and asked.is_valid():
-        name = asked.cleaned_data["name"]
-        try:
-            _create(request, name, asked.settings())
-        except BrokerError as error:
-            asked.refuse(error)
-        else:
-            return redirect("console:queue", name)
+    if carried_out(asked, lambda: _create(request, asked.cleaned_data["name"], asked.settings())):
+        return redirect("console:queue", asked.cleaned_data["name"])
     return render(request, "console/queue_new.html", 400 if asked.errors else 200, form=asked)
 
 
