@@ -106,18 +106,18 @@ class Message(models.Model):
             models.CheckConstraint(name="message_dead_has_reason", condition=~Q(state=State.DEAD) | Q(reason__isnull=False)),
         ]
         indexes = [
-            # lease: the next messages of a queue
+            # next_ready, any_ready, oldest_ready: a queue's messages in their order
             models.Index("queue", F("priority").desc(), "position", name="message_ready", condition=Q(state=State.READY)),
-            # promote: what is due, in all queues
+            # due_scheduled, next_due: in all queues
             models.Index("due_at", name="message_scheduled", condition=Q(state=State.SCHEDULED)),
-            # expire_leases; browsing leased messages filters by the queue without reading rows
+            # overdue, next_overdue; matching filters those leased by their queue without reading rows
             models.Index("due_at", "queue", name="message_leased", condition=Q(state=State.LEASED)),
-            # leave_key: the next message of a key
+            # next_of_key, orphaned_keys
             models.Index("queue", "key", "position", name="message_blocked", condition=Q(state=State.BLOCKED)),
-            # browse: a queue's messages by state and id. Leased ones are left out, so that a message handed over in
+            # matching, oldest_in_state: by state and id. Leased ones are left out, so that a message handed over in
             # its publish commit and acknowledged never touches this index
             models.Index("queue", "state", "id", name="message_browse", condition=~Q(state=State.LEASED)),
-            # expire_messages
+            # expired, next_expiry
             models.Index("expires_at", name="message_ttl", condition=Q(expires_at__isnull=False)),
         ]
 
@@ -151,7 +151,7 @@ class Failure(models.Model):
     failed_at = InstantField()
 
     class Meta:
-        indexes = [models.Index("message_id", "attempt", name="failure_of_message")]
+        indexes = [models.Index("message_id", "attempt", name="failure_of_message")]  # forget_failures, trim_failures
 
 
 class Dedup(models.Model):

@@ -94,7 +94,7 @@ class StreamDedup(models.Model):
     expires_at = InstantField()
 
     class Meta:
-        indexes = [models.Index("expires_at", name="stream_dedup_expires")]
+        indexes = [models.Index("expires_at", name="stream_dedup_expires")]  # forget_dedup
 
 
 class ConsumerGroup(models.Model):
@@ -136,7 +136,7 @@ class GroupPartition(models.Model):
 
     class Meta:
         indexes = [
-            # groups.sql: overdue, next_overdue
+            # overdue, next_overdue
             models.Index("until_at", name="group_partition_until", condition=models.Q(until_at__isnull=False)),
         ]
 

@@ -52,6 +52,21 @@ def test_no_module_is_a_drawer():
     assert [str(path.relative_to(ROOT)) for path in modules() if path.stem in drawers] == []
 
 
+def test_every_index_names_what_needs_it():
+    """By the statements of the app, or by the function that asks through the ORM."""
+    unread = ["audit_of_target"]
+    assert [name for name, named, known in indexes() if not named & known] == unread
+
+
+def indexes() -> Iterator[tuple[str, set[str], set[str]]]:
+    """Each index with the words of its comment, beside it or above, and the names of its app's statements and functions."""
+    for models in sorted(path for path in modules() if path.name == "models.py" and "tests" not in path.parts):
+        text = "\n".join(path.read_text() for path in sorted(models.parent.glob("*.sql")) + sorted(models.parent.glob("*.py")))
+        known = set(re.findall(r"^-- (\w+)[@ ].*\(", text, re.M)) | set(re.findall(r"^def (\w+)", text, re.M))
+        for found in re.finditer(r"((?:^ *#.*\n)*)^.*models\.Index\(.*name=\"(\w+)\".*$", models.read_text(), re.M):
+            yield found[2], set(re.findall(r"\w+", found[1] + found[0].rpartition("#")[2])), known
+
+
 def test_tests_never_sleep():
     allowed = {ROOT / "tests" / "eventually.py", Path(__file__)}
     sleeping = re.compile(r"\btime\.sleep\(")

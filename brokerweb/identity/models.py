@@ -67,7 +67,7 @@ class SignInCode(models.Model):
     used_at = InstantField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["expires_at"], name="sign_in_code_expires")]  # forget_old
+        indexes = [models.Index(fields=["expires_at"], name="sign_in_code_expires")]  # forget_old_codes
 
 
 class AuditEntry(models.Model):
@@ -83,7 +83,9 @@ class AuditEntry(models.Model):
     address = models.CharField(max_length=100, default="")
 
     class Meta:
-        indexes = [models.Index(fields=["target", "id"], name="audit_of_target")]
+        indexes = [
+            models.Index(fields=["target", "id"], name="audit_of_target")
+        ]  # for what nothing reads yet: the history of one target
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.target}"

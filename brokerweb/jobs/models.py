@@ -41,9 +41,9 @@ class Job(models.Model):
     class Meta:
         constraints = [models.CheckConstraint(name="job_state_known", condition=models.Q(state__in=STATES))]
         indexes = [
-            # queries.sql: open
+            # open
             models.Index("due_at", name="job_open", condition=models.Q(state__in=OPEN)),
-            # queries.sql: forget
+            # forget
             models.Index("finished_at", "id", name="job_finished", condition=models.Q(finished_at__isnull=False)),
         ]
 

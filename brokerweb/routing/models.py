@@ -37,7 +37,7 @@ class Binding(models.Model):
     headers = models.TextField(default="{}")  # a JSON object of strings, as text
 
     class Meta:
-        indexes = [models.Index("to", name="binding_target")]  # which topics lead here
+        indexes = [models.Index("to", name="binding_target")]  # bound_to
 
     def __str__(self) -> str:
         return f"{self.pattern} -> {self.to}"
@@ -53,7 +53,7 @@ class TopicDedup(models.Model):
     expires_at = InstantField()
 
     class Meta:
-        indexes = [models.Index("expires_at", name="topic_dedup_expires")]
+        indexes = [models.Index("expires_at", name="topic_dedup_expires")]  # forget
 
 
 class Transacted(models.Model):
@@ -66,4 +66,4 @@ class Transacted(models.Model):
     expires_at = InstantField()
 
     class Meta:
-        indexes = [models.Index("expires_at", name="transacted_expires")]
+        indexes = [models.Index("expires_at", name="transacted_expires")]  # forget_transacted
