@@ -18,7 +18,7 @@ from brokerweb.core.errors import QueueFull
 from queues import control, duties, engine
 from queues.filters import parse
 from queues.messages import NewMessage, Settle
-from queues.states import State
+from queues.states import ARROWS, State
 from tests.contract.store import NO_JITTER, Store
 from tests.contract.test_handover import FakeHandOver, Waiting
 from tests.queues.bench import Time
@@ -36,6 +36,11 @@ NEWS = st.builds(
 OFTEN = {"publish": 6, "lease": 6, "settle": 8, "pass_time": 5}
 SELDOM = ["crash_and_restart", "purge", "redrive", "requeue", "delete", "pause_or_resume"]
 ACTIONS = [action for action, n in OFTEN.items() for _ in range(n)] + SELDOM
+NOTE_CHANGES = (
+    "CREATE TEMP TABLE changed (old, new)",
+    "CREATE TEMP TRIGGER note AFTER UPDATE OF state ON main.queues_message WHEN old.state <> new.state"
+    " BEGIN INSERT INTO changed VALUES (old.state, new.state); END",
+)
 COLUMNS = "id, state, priority, position, attempts, failures, holds_key, alone, due_at, expires_at, key"
 
 
@@ -57,6 +62,9 @@ class Machine(RuleBasedStateMachine):
         self.store = Unchecked(Time())
         clock.install(self.store.time)
         self.receipts: list[tuple[int, int]] = []
+        with connection.cursor() as cursor:
+            for statement in NOTE_CHANGES:
+                cursor.execute(statement)
 
     def teardown(self) -> None:
         transaction.set_rollback(True)
@@ -198,6 +206,9 @@ class Machine(RuleBasedStateMachine):
             counts = [n or 0 for n in cursor.fetchone()]
             cursor.execute("SELECT count(*) FROM queues_failure WHERE message_id NOT IN (SELECT id FROM queues_message)")
             assert cursor.fetchone() == (0,)
+            cursor.execute("SELECT DISTINCT old, new FROM changed")
+            arrows = {(State(old), State(new)) for old, new in cursor.fetchall()}
+        assert [(old, new) for old, new in arrows if new not in ARROWS[old]] == []
         assert rows == [
             (i.id, i.state, i.priority, i.position, i.attempts, i.failures, i.holds, i.alone, i.due, i.expires, i.key)
             for i in self.model.of(*State)
