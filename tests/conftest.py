@@ -9,6 +9,7 @@ import pytest
 
 from brokerweb import conf
 from brokerweb.core import clock, events
+from tests.queues.bench import Time
 
 CI = os.environ.get("CI", "").lower() in ("1", "true")
 
@@ -42,3 +43,19 @@ def _process_state() -> Generator[None]:
     clock.install(None)
     events._listeners[:] = listeners
     conf.forget()
+
+
+@pytest.fixture
+def time() -> Time:
+    """The broker's clock, which stands still until it is moved."""
+    standing = Time()
+    clock.install(standing)
+    return standing
+
+
+@pytest.fixture
+def told(transactional_db: None) -> list[events.Outcome]:
+    """What listeners hear; commits are real here."""
+    heard: list[events.Outcome] = []
+    events.listen(heard.append)
+    return heard

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from brokerweb.core import clock
 from tests.contract.store import Orders, Store
 from tests.contract.streams import Log
 from tests.queues.bench import Time
 
 ALIASES = {"sqlite": "default"}
-
-
-@pytest.fixture
-def time() -> Time:
-    stopped = Time()
-    clock.install(stopped)
-    return stopped
 
 
 @pytest.fixture(params=sorted(ALIASES))

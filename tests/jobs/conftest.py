@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from brokerweb.core import clock
 from tests.jobs.bench import Runner
 from tests.queues.bench import Time
 
 
 @pytest.fixture
-def time(transactional_db: None) -> Time:
-    standing = Time()
-    clock.install(standing)
-    return standing
+def time(transactional_db: None, time: Time) -> Time:
+    return time
 
 
 @pytest.fixture

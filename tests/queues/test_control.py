@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,22 +21,6 @@ from queues.models import Dedup, Failure, Message, Queue, QueueCount
 from tests.queues.bench import Bench, Time, states
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def time() -> Time:
-    standing = Time()
-    clock.install(standing)
-    return standing
-
-
-@pytest.fixture
-def told(transactional_db: None) -> Iterator[list[events.Outcome]]:
-    """What listeners hear; commits are real here."""
-    heard: list[events.Outcome] = []
-    stop = events.listen(heard.append)
-    yield heard
-    stop()
 
 
 # Queues

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from django.db import transaction as django_transaction
 
-from brokerweb.core import clock, events
+from brokerweb.core import events
 from brokerweb.core.errors import BrokerError, Invalid, NotFound, QueueFull, TooLarge, Unroutable
 from brokerweb.routing import definitions, duties, publishing, stats, topics
 from brokerweb.routing.models import Topic, TopicDedup
@@ -21,22 +19,6 @@ from tests.queues.bench import Time
 from tests.routing.bench import bind, bodies, declare_queues, declare_stream, message, records, send, targets
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def time() -> Time:
-    standing = Time()
-    clock.install(standing)
-    return standing
-
-
-@pytest.fixture
-def told(transactional_db: None) -> Iterator[list[events.Outcome]]:
-    """What listeners hear; commits are real here."""
-    heard: list[events.Outcome] = []
-    stop = events.listen(heard.append)
-    yield heard
-    stop()
 
 
 def test_every_destination_gets_a_message_once_whatever_matches() -> None:

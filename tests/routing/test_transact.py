@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.db import transaction as django_transaction
 
-from brokerweb.core import clock
 from brokerweb.core.errors import (
     BrokerError,
     Conflict,
@@ -38,13 +37,6 @@ from tests.queues.bench import Bench, Time
 from tests.routing.bench import bind, bodies, declare_queues, declare_stream, message, records
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def time() -> Time:
-    standing = Time()
-    clock.install(standing)
-    return standing
 
 
 @pytest.fixture

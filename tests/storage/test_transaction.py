@@ -30,13 +30,6 @@ def orders() -> Bench:
     return Bench("orders")
 
 
-@pytest.fixture
-def told() -> list[events.Outcome]:
-    outcomes: list[events.Outcome] = []
-    events.listen(outcomes.append)
-    return outcomes
-
-
 def test_a_message_commits_with_the_callers_own_rows(orders: Bench, told: list[events.Outcome]):
     with transaction.atomic():
         Queue.objects.filter(name="orders").update(pause_reason="mine")
