@@ -6,16 +6,14 @@ with their dedup_id, come back with old receipts, and find their messages again.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.crash import books
 from tests.crash.actors import Actor, RestConsumer, RestProducer, SocketConsumer, SocketProducer
 from tests.crash.checkers import complaints
-from tests.crash.dose import pause
 from tests.crash.history import Dead, History
+from tests.crash.run import Run
 from tests.eventually import eventually
 from tests.powerfail.shim import Disk
 from tests.server import Server
@@ -29,15 +27,18 @@ QUEUES: dict[str, dict[str, object]] = {
 }
 
 
-class Campaign:
+class Campaign(Run):
     """A server, its traffic and its history."""
 
     def __init__(self, server: Server, number: int, *, disk: Disk | None = None) -> None:
-        self.server, self.seed, self.disk = server, number, disk
+        super().__init__(server, number, disk=disk)
         self.history = History()
-        self.dice = random.Random(number)
-        self.actors: list[Actor] = []
-        self.trouble: list[str] = []
+
+    def seen(self) -> int:
+        return len(self.history.deliveries)
+
+    def complaints(self) -> list[str]:
+        return complaints(self.history)
 
     # --- traffic ---
 
@@ -71,35 +72,7 @@ class Campaign:
         for actor in self.actors:
             actor.start()
 
-    def traffic(self, least: int = 100) -> None:
-        """Let ``least`` more messages be delivered, then a random moment pass: faults must not find a pattern."""
-        before, end = len(self.history.deliveries), time.monotonic() + pause(self.dice)
-        eventually(lambda: len(self.history.deliveries) >= before + least, 30, why=f"traffic\n{self.server.log_tail()}")
-        eventually(lambda: time.monotonic() >= end, 30)
-
     # --- faults ---
-
-    def kill(self) -> None:
-        """F1: SIGKILL; what it left is looked at before anybody repairs it."""
-        self.server.kill()
-        self.history.outage()
-        self.audit()
-
-    def cut_power(self, keep: float) -> None:
-        """F2, F3: SIGKILL, then go on with what the disk may have."""
-        assert self.disk is not None, "a power cut needs the library"
-        self.server.kill()
-        self.history.outage()
-        self.disk.cut_power(keep=keep, seed=self.dice.randrange(1_000_000))
-        self.audit()
-
-    def restart(self) -> None:
-        """Start on the same data; the first delivery must come within 5 seconds of being ready (C9)."""
-        self.server.start()
-        before, ready = len(self.history.deliveries), time.monotonic()
-        eventually(lambda: len(self.history.deliveries) > before, 30, why="a delivery after the restart")
-        if (took := time.monotonic() - ready) > 5:
-            self.trouble.append(f"C9 the first delivery came {took:.1f} s after the restart")
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -112,26 +85,15 @@ class Campaign:
             self.history.freezes.append((start, time.monotonic()))
             self.server.thaw()
 
-    def audit(self) -> None:
-        self.trouble += [f"{line} (after outage {self.history.epoch})" for line in books.wrongs(self.server.data)]
-
     # --- the end ---
 
     def close(self) -> None:
         """Stop the traffic, drain every queue, stop the server, and judge."""
-        self.dismiss()
+        self.dismiss(self.actors)
         self.drain()
         self.history.dead = [*self.dead_letters()]
-        assert self.server.terminate() == 0, f"not a clean stop\n{self.server.log_tail()}"
-        self.audit()
+        self.stop()
         self.judge()
-
-    def dismiss(self) -> None:
-        for actor in self.actors:
-            actor.finish()
-        for actor in self.actors:
-            actor.join(40)
-            assert not actor.is_alive(), f"{actor.name} got no answer for 40 s\n{self.server.log_tail()}"
 
     def drain(self) -> None:
         """Fresh consumers that ack everything but poison, until nothing waits (C9: 60 seconds at most)."""
@@ -162,10 +124,3 @@ class Campaign:
                 for item in rest.browse(name, state="dead"):
                     uid = item["body"]["uid"]
                     yield Dead(item["id"], uid, name, item["reason"], item["attempts"], item["failures"])
-
-    def judge(self) -> None:
-        """Fail with every complaint, the seed that repeats the run, and the server's last words."""
-        found = self.trouble + complaints(self.history)
-        summary = f"seed {self.seed}: {self.history.summary()}"
-        print(summary)
-        assert not found, "\n".join([f"{len(found)} complaints; {summary}", *found[:40], self.server.log_tail()])

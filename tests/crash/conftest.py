@@ -28,7 +28,7 @@ def campaign(server: Server) -> Iterator[Campaign]:
     """Traffic on a plain server."""
     campaign = Campaign(server, seed())
     yield campaign
-    _release(campaign)
+    campaign.release()
 
 
 @pytest.fixture
@@ -42,10 +42,4 @@ def disk_campaign(disk: Disk) -> Iterator[Campaign]:
     with Server(disk.live, environment=disk.environment) as server:
         campaign = Campaign(server, seed(), disk=disk)
         yield campaign
-        _release(campaign)
-
-
-def _release(campaign: Campaign) -> None:
-    """Let the clients go, also after a failure."""
-    for actor in campaign.actors:
-        actor.finish()
+        campaign.release()

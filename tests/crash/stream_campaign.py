@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Iterator
 from typing import Any
 
 from tests.clients import Json, Rest
-from tests.crash import books
-from tests.crash.actors import Actor
-from tests.crash.dose import pause
+from tests.crash.run import Run
 from tests.crash.stream_actors import Appender, Follower, Member, Piper, Watcher, Worker
 from tests.crash.stream_books import stream_wrongs
 from tests.crash.stream_history import Seen, StreamHistory, digest, stream_complaints
@@ -33,16 +29,22 @@ GROUPS: dict[str, Json] = {
 REPLAYED = 1000  # records of every replay
 
 
-class StreamCampaign:
+class StreamCampaign(Run):
     """A server, its traffic over streams, and what its clients saw."""
 
     def __init__(self, server: Server, number: int, *, disk: Disk | None = None) -> None:
-        self.server, self.seed, self.disk = server, number, disk
+        super().__init__(server, number, disk=disk)
         self.history = StreamHistory()
-        self.dice = random.Random(number)
-        self.actors: list[Actor] = []
-        self.trouble: list[str] = []
         self.replays: dict[str, str] = {}  # queue -> job id
+
+    def seen(self) -> int:
+        return len(self.history.seen)
+
+    def wrongs(self) -> list[str]:
+        return super().wrongs() + stream_wrongs(self.server.data)
+
+    def complaints(self) -> list[str]:
+        return stream_complaints(self.history)
 
     # --- traffic ---
 
@@ -77,66 +79,29 @@ class StreamCampaign:
             actor.start()
 
     def traffic(self, least: int = 60) -> None:
-        """Let ``least`` more records be seen and some appends be confirmed; begin a replay; then a random moment passes."""
-        before, end = len(self.history.seen), time.monotonic() + pause(self.dice)
-        eventually(lambda: len(self.history.seen) >= before + least, 30, why=f"traffic\n{self.server.log_tail()}")
-        self.replay()
-        eventually(lambda: time.monotonic() >= end, 30)
+        super().traffic(least)
 
-    def replay(self) -> None:
+    def begin_more(self) -> None:
+        """Another replay."""
         queue = f"copies-{len(self.replays)}"
         with self.server.rest() as rest:
             rest.declare(queue)
             answer = rest.call("POST", f"/streams/{SOURCE}/replay", {"from": "earliest", "to": f"queue:{queue}"})
             self.replays[queue] = answer["job"]["id"]
 
-    # --- faults ---
-
-    def kill(self) -> None:
-        self.server.kill()
-        self.history.outage()
-        self.audit()
-
-    def cut_power(self, keep: float) -> None:
-        assert self.disk is not None, "a power cut needs the library"
-        self.server.kill()
-        self.history.outage()
-        self.disk.cut_power(keep=keep, seed=self.dice.randrange(1_000_000))
-        self.audit()
-
-    def restart(self) -> None:
-        """Start on the same data; a record must be seen within 5 seconds of being ready (C9)."""
-        self.server.start()
-        before, ready = len(self.history.seen), time.monotonic()
-        eventually(lambda: len(self.history.seen) > before, 30, why="a record after the restart")
-        if (took := time.monotonic() - ready) > 5:
-            self.trouble.append(f"C9 the first record came {took:.1f} s after the restart")
-
-    def audit(self) -> None:
-        wrong = books.wrongs(self.server.data) + stream_wrongs(self.server.data)
-        self.trouble += [f"{line} (after outage {self.history.epoch})" for line in wrong]
-
     # --- the end ---
 
     def close(self) -> None:
         """End the traffic, let the shared group and the replays finish, read everything, stop the server, and judge."""
-        self._dismiss([actor for actor in self.actors if not isinstance(actor, Worker)])
+        self.dismiss(actor for actor in self.actors if not isinstance(actor, Worker))
         with self.server.rest() as rest:
             eventually(lambda: self._workers_done(rest), 60, why="the shared group has finished", interval=0.2)
-            self._dismiss([actor for actor in self.actors if isinstance(actor, Worker)])
+            self.dismiss(actor for actor in self.actors if isinstance(actor, Worker))
             self._check_replays(rest)
             self._read_all(rest)
             self._read_pipe(rest)
-        assert self.server.terminate() == 0, f"not a clean stop\n{self.server.log_tail()}"
-        self.audit()
+        self.stop()
         self.judge()
-
-    def _dismiss(self, actors: list[Actor]) -> None:
-        for actor in actors:
-            actor.finish()
-        for actor in actors:
-            actor.join(40)
-            assert not actor.is_alive(), f"{actor.name} got no answer for 40 s\n{self.server.log_tail()}"
 
     def _workers_done(self, rest: Rest) -> bool:
         shown = rest.call("GET", f"/streams/{LOG}/groups/{Worker.GROUP}")
@@ -175,10 +140,3 @@ class StreamCampaign:
         committed = rest.call("GET", f"/streams/{LOG}/groups/{Piper.GROUP}")["committed"]
         replay = self.history.replay[LOG]
         self.history.committed_pipe = [seen.uid for seen in replay if seen.place[2] < int(committed[str(seen.place[1])])]
-
-    def judge(self) -> None:
-        """Fail with every complaint, the seed that repeats the run, and the server's last words."""
-        found = self.trouble + stream_complaints(self.history)
-        summary = f"seed {self.seed}: {self.history.summary()}"
-        print(summary)
-        assert not found, "\n".join([f"{len(found)} complaints; {summary}", *found[:40], self.server.log_tail()])

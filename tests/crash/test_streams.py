@@ -17,7 +17,7 @@ def streams(server: Server) -> Iterator[StreamCampaign]:
     """Traffic over streams on a plain server."""
     campaign = StreamCampaign(server, seed())
     yield campaign
-    _release(campaign)
+    campaign.release()
 
 
 @pytest.fixture
@@ -26,13 +26,7 @@ def disk_streams(disk: Disk) -> Iterator[StreamCampaign]:
     with Server(disk.live, environment=disk.environment) as server:
         campaign = StreamCampaign(server, seed(), disk=disk)
         yield campaign
-        _release(campaign)
-
-
-def _release(campaign: StreamCampaign) -> None:
-    """Let the clients go, also after a failure."""
-    for actor in campaign.actors:
-        actor.finish()
+        campaign.release()
 
 
 def test_kill_9_takes_nothing_from_a_stream(streams: StreamCampaign) -> None:
