@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-MAX_ERRORS, MAX_TEXT = 100, 500  # places that one answer names, and characters of each text: they quote what came in
+MAX_ERRORS, MAX_TEXT = 100, 500  # places that one answer names, and characters of each text
 MAX_STEP = 200  # characters of a pointer's step: a name stays whole
 
 
@@ -16,7 +16,8 @@ def escape_pointer(step: object) -> str:
     return str(step)[:MAX_STEP].replace("~", "~0").replace("/", "~1")
 
 
-def _cut(text: str) -> str:
+def shorten(text: str) -> str:
+    """A text as answers carry it, which may quote what came in."""
     return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
 
 
@@ -44,7 +45,7 @@ class BrokerError(Exception):
             "type": f"urn:brokerweb:error:{self.code}",
             "title": self.title,
             "status": self.http_status,
-            "detail": self.detail,
+            "detail": shorten(self.detail),
             "code": self.code,
             "retryable": self.retryable,
             **self.extra,
@@ -59,7 +60,7 @@ class Invalid(BrokerError):
     def __init__(self, detail: str | None = None, **extra: Any) -> None:
         super().__init__(detail, **extra)
         errors = extra.get("errors") or [{"pointer": "", "detail": self.detail}]  # the whole of it, where no place is named
-        self.extra["errors"] = [{name: _cut(text) for name, text in error.items()} for error in errors[:MAX_ERRORS]]
+        self.extra["errors"] = [{name: shorten(text) for name, text in error.items()} for error in errors[:MAX_ERRORS]]
 
     @classmethod
     def at(cls, pointer: str, detail: str) -> Invalid:

@@ -12,15 +12,11 @@ from brokerweb.storage.transaction import DIALECTS
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
-MAX_DETAIL = 500  # characters: a detail may quote what came in
 
 
 def body(error: BrokerError) -> bytes:
     """The error as JSON."""
-    problem = error.problem()
-    if len(error.detail) > MAX_DETAIL:
-        problem["detail"] = error.detail[:MAX_DETAIL] + "…"
-    return msgspec.json.encode(problem)
+    return msgspec.json.encode(error.problem())
 
 
 def headers(error: BrokerError) -> dict[str, str]:

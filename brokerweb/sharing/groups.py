@@ -10,7 +10,7 @@ from brokerweb.core.settings import plain
 from brokerweb.sharing.feed import Q
 from brokerweb.storage.reading import Reads
 from brokerweb.storage.transaction import Transaction
-from queues import control, counters, settings
+from queues import browse, control, counters, settings
 from queues.definitions import Q as QUEUES
 from queues.definitions import find_by_id, forget
 from queues.messages import Receipt, parse_place
@@ -64,9 +64,10 @@ class SharedGroups:
         }
         of_queue = settings.to_dict(queue)
         rest = {name: plain(of_queue[name]) for name in ("lease", "max_failures", "backoff")}
+        counts = browse.counts([queue.pk])[queue.pk]
         partitions = [_as_of(part, committed[str(part["partition"])]) for part in shown["partitions"]]
         lag = sum(part["lag"] for part in partitions)
-        return shown | rest | {"committed": committed, "lag": lag, "partitions": partitions, "counts": _counts(queue.pk)}
+        return shown | rest | {"committed": committed, "lag": lag, "partitions": partitions, "counts": counts}
 
 
 def install() -> None:
@@ -93,12 +94,6 @@ def _as_of(part: dict[str, Any], committed: str) -> dict[str, Any]:
 def _set(queue: Queue, given: Mapping[str, Any]) -> None:
     for column, value in settings.validate(given).items():
         setattr(queue, column, value)
-
-
-def _counts(queue_id: int) -> dict[str, int]:
-    from queues import browse
-
-    return browse.counts([queue_id])[queue_id]
 
 
 def _lowest_unfinished(reads: Reads, queue_id: int) -> dict[int, int]:

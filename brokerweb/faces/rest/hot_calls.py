@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
@@ -67,7 +68,7 @@ async def acaller(request: HttpRequest) -> Principal:
     try:
         principal = await aprincipal_from_headers(request.META.get("HTTP_AUTHORIZATION"))
         if principal is None:
-            principal = await asession_principal(request.COOKIES.get(_session_cookie()))
+            principal = await asession_principal(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
             if principal is None:
                 raise Unauthenticated()
             if request.method not in SAFE:
@@ -77,9 +78,3 @@ async def acaller(request: HttpRequest) -> Principal:
             raise TooLarge() from None
         raise
     return principal
-
-
-def _session_cookie() -> str:
-    from django.conf import settings
-
-    return settings.SESSION_COOKIE_NAME

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from brokerweb.faces.records import Offset
 from brokerweb.faces.rest.shapes import Count, Id, Instant
 from brokerweb.faces.wire import Destination, Strict
 from brokerweb.jobs.replay_request import MAX_SPEED, MIN_SPEED
 
-Offset = Annotated[str, Meta(pattern="^[0-9]{1,13}$")] | Annotated[int, Meta(ge=0, lt=2**40)]
 Edge = Annotated[str, Meta(description="`earliest`, `latest`, or an instant")] | dict[str, Offset]
 Scalar = str | int | float | bool | None
 

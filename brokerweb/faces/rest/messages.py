@@ -18,7 +18,6 @@ from brokerweb.faces.rest.operations import Operation, Parameter, on_queue, oper
 from brokerweb.jobs import bulk
 from brokerweb.jobs.control import as_json
 from brokerweb.jobs.models import Job
-from brokerweb.storage.transaction import Transaction
 from queues import browse, control, filters
 from queues.definitions import find
 from queues.filters import MessageFilter
@@ -181,14 +180,11 @@ class PurgeView(ApiView):
             chosen = replace(chosen, states=chosen.states | filters.parse({"states": asked.states}).states)
         if asked.dry_run:
             return answer(browse.preview(browse.find(q), chosen, "purge"))
-        self._record("queue.purge", q, asked.filter | ({"states": asked.states} if asked.states else {}))
+        _record(self, "queue.purge", q, asked.filter | ({"states": asked.states} if asked.states else {}))
         return started(bulk.start_purge(q, chosen, rate=asked.rate, by=self.principal.name))
 
-    def _record(self, action: str, q: str, chosen: dict[str, Any]) -> None:
-        self.audited(action, f"queue:{q}", _must_exist, q, detail={"filter": chosen})
 
-
-class RedriveView(PurgeView):
+class RedriveView(ApiView):
     """``/queues/{q}/redrive``."""
 
     @operation(
@@ -211,7 +207,7 @@ class RedriveView(PurgeView):
             browse.find(target)
         if asked.dry_run:
             return answer(browse.preview(browse.find(q), chosen, "redrive"))
-        self._record("queue.redrive", q, asked.filter | ({"to": target} if target else {}))
+        _record(self, "queue.redrive", q, asked.filter | ({"to": target} if target else {}))
         return started(bulk.start_redrive(q, chosen, to=target, rate=asked.rate, by=self.principal.name))
 
     def _target(self, to: str | None) -> str | None:
@@ -229,5 +225,6 @@ def started(outcome: int | Job) -> HttpResponse:
     return answer({"job": as_json(outcome)}, 202)
 
 
-def _must_exist(tx: Transaction, q: str) -> None:
-    find(tx, q)
+def _record(view: ApiView, action: str, q: str, chosen: dict[str, Any]) -> None:
+    """Beforehand, since the deed may be a job, and takes more than one commit. Raises NotFound."""
+    view.audited(action, f"queue:{q}", find, q, detail={"filter": chosen})

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from brokerweb.faces.wire import Strict, WireMessage
 from queues import limits
+from queues.settings import LONGEST
 
 Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, description="RFC 3339, UTC, microseconds")]
 Id = Annotated[str, Meta(pattern="^[0-9]{1,19}$")]
@@ -16,7 +17,6 @@ State = Literal["scheduled", "ready", "blocked", "leased", "dead"]
 Verb = Literal["publish", "consume", "browse", "manage", "monitor", "admin"]
 Count = Annotated[int, Meta(ge=0)]
 LeaseSetting = limits.Lease
-LONGEST = 3_660 * 86_400
 
 
 # Queues

@@ -19,10 +19,10 @@ from brokerweb.faces.rest.shapes import (
     Rate,
 )
 from brokerweb.faces.wire import Strict
+from streams.settings import LONGEST
 
 OffsetText = Annotated[str, Meta(pattern="^[0-9]{1,13}$")]
 ByPartition = dict[str, OffsetText]  # a partition's number -> an offset
-LONGEST = 3_660 * 86_400
 
 
 # Streams

@@ -14,7 +14,7 @@ import msgspec
 
 from brokerweb.cluster.nodes import EMBEDDED
 from brokerweb.core import clock, closing
-from brokerweb.core.errors import BrokerError, Conflict, Forbidden, Invalid, LeaseLost, NotFound, Unavailable
+from brokerweb.core.errors import BrokerError, Conflict, Forbidden, Invalid, LeaseLost, NotFound, Unavailable, shorten
 from brokerweb.core.names import check_name, parse_destination
 from brokerweb.delivery import connections, hub
 from brokerweb.delivery.subscription import Subscription
@@ -46,8 +46,8 @@ def error_frame(id: Any, error: BrokerError) -> str:
     frame: dict[str, Any] = {"op": "error"}
     if id is not None:
         frame["id"] = id
-    detail = error.detail if len(error.detail) <= 500 else error.detail[:500] + "…"
-    return _encode(frame | {"code": error.code, "message": detail, "retryable": error.retryable} | error.extra).decode()
+    message = shorten(error.detail)
+    return _encode(frame | {"code": error.code, "message": message, "retryable": error.retryable} | error.extra).decode()
 
 
 class Session:
