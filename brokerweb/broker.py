@@ -36,8 +36,8 @@ from streams import stats as stream_stats
 
 GOODBYE = 5.0  # seconds sockets have to end at a drain
 HEARTBEAT, HOUSEKEEPING, TOKENS, IDLE, FOREIGN, ORPHANS = 5.0, 5.0, 3.0, 2.0, 0.2, 60.0  # seconds between
-BEAT = 0.1  # seconds between looks at whose members must be said to be alive; a session may be as short as one second
-LOOK = 2.0  # seconds between looks nobody asked for
+BEAT = 0.1  # seconds between checks for members whose heartbeat is due; a session may be as short as one second
+LOOK = 2.0  # seconds between looks for ready messages that no hint asked for
 STALE = 5.0  # seconds without an answer after which the store counts as not writable
 
 log = logging.getLogger(__name__)
@@ -171,13 +171,13 @@ class Broker:
         return 1.0 if instant is None else max(0.0, (instant - clock.now()) / clock.SECOND)
 
     async def _heartbeat(self, now: int) -> float:
-        """By itself: there may be minutes of housekeeping, such as the removal of a long stream."""
+        """A duty of its own, since housekeeping may take minutes, such as the removal of a long stream."""
         await aperform(nodes.see)
         self._alive_at = time.monotonic()
         return HEARTBEAT
 
     async def _housekeeping(self, now: int) -> float:
-        """A turn of each in turn, for as long as there is more: none waits until another is done, which may take minutes."""
+        """A small step of each task, round after round while any has more to do: none waits for minutes until another is done."""
         await self._trim()
         left = [
             (duties.forget_dedup, duties.LIMIT),
@@ -230,7 +230,7 @@ class Broker:
         return TOKENS
 
     async def _foreign(self, now: int) -> float:
-        """Commits of other processes, which nobody told this one about."""
+        """Notice commits of other processes, of which this one is not told."""
         if await aperform(changes.foreign_commits):
             self.hub.look()
             await self.hub.refresh_tails()
@@ -251,8 +251,8 @@ def _instants(tx: Transaction) -> tuple[int | None, int]:
 
 
 def _take_up(tx: Transaction, seen: int | None) -> None:
-    """What counts the time nobody was there, and the note that somebody is, in one commit: a start that ends half way is
-    followed by another, which must not count it again.
+    """Account for the time the broker was down and note that it is up, in one commit: where a start ends half-way, the next
+    must not count that time again.
     """
     if seen is not None:
         duties.shift_leases(tx, tx.now - seen, seen)
@@ -288,7 +288,7 @@ def _close_of(owner: str) -> None:
 
 
 def _who_is_served() -> list[tuple[Principal, Callable[[], None]]]:
-    """Whose sockets and long polls there are, and what ends one when its owner's rights have ended."""
+    """The principal of each socket and long poll here, and what ends it once that principal's rights have ended."""
     ended = closing.UNAUTHENTICATED, "the token or session has ended"
     sockets = [(connection.principal, partial(connection.close, *ended)) for connection in connections.live()]
     return [*sockets, *((poll.principal, poll.refuse) for poll in polls.live())]

@@ -132,7 +132,7 @@ def _stale(request: SignedIn) -> HttpResponse:
 
 
 def stale(request: HttpRequest, reason: str = "") -> HttpResponseBase:
-    """What a form gets whose token is another session's: it was opened before its person signed in again."""
+    """The answer to a form with another session's CSRF token: it was opened before the person signed in again."""
     if request.user.is_authenticated or request.path != reverse("console:signin"):
         return _stale(request)
     return render(request, "console/signin.html", 403, unsent=True)

@@ -94,7 +94,7 @@ def forget_dedup(tx: Transaction, limit: int = LIMIT) -> int:
 
 
 def orphaned_keys(reader: Reader, limit: int = LIMIT) -> list[tuple[int, str]]:
-    """The net below keyed queues: (queue id, key) of blocked messages without head, looked for outside of commits."""
+    """The safety net of keyed queues: (queue id, key) of blocked messages whose key has no head; read outside of commits."""
     return [(queue_id, key) for queue_id, key in reader.rows(Q.orphaned_keys, limit)]
 
 

@@ -10,7 +10,7 @@ TURN_BYTES = 8 * 1024 * 1024
 
 
 def fitting(weights: Iterable[int], most: int | None = None) -> int:
-    """How many of the first go together, by what their bodies weigh, in a turn or within ``most`` bytes; one that is larger
+    """How many of the first go together into one turn, or into ``most`` bytes, by what their bodies weigh; one that is larger
     goes by itself.
     """
     room = TURN_BYTES if most is None else most

@@ -85,5 +85,6 @@ class Groups:
 
 
 def _still(members: Iterable[GroupSubscription]) -> Iterator[GroupSubscription]:
-    """Those that were here when the look began, and are yet. Who came since may not be in what it read: the next is theirs."""
+    """The members that were here when the look began and still are. One that came since may not be in what was read: the next
+    look is for it."""
     return (member for member in members if member.open)

@@ -116,7 +116,8 @@ class Hub:
         return tail
 
     def look_at(self, tail: Tail) -> None:
-        """Find out what was appended before the tail was there, and after a follower read how far there is."""
+        """Find out how far the partition goes: after a follower read that, and before the tail was there to be told, something
+        may have been appended."""
         if not tail.looked:
             tail.looked = True
             task = asyncio.get_running_loop().create_task(self._look_at(tail))
@@ -143,7 +144,7 @@ class Hub:
         self._tell_watches(None)
 
     def watch(self, stream_id: int, changed: Callable[[], None]) -> Callable[[], None]:
-        """``changed`` is called when the stream was changed or deleted, perhaps, and at a drain; returns how to stop that."""
+        """Call ``changed`` when the stream may have been changed or deleted, and at a drain; returns how to stop that."""
         self._watches[changed] = stream_id
 
         def stop() -> None:
@@ -163,7 +164,7 @@ class Hub:
         run.start(verb, args, {}, done=done)
 
     def attempt(self, verb: Any, args: tuple[Any, ...]) -> None:
-        """Run a verb whose work a duty does later where it cannot be taken now."""
+        """Run a verb if the committer takes it; otherwise a duty does its work later."""
         with suppress(BrokerError):
             self.start(verb, args, lambda _: None)
 

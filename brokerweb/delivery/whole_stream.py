@@ -13,7 +13,7 @@ from streams.reading import DELETED
 
 
 class WholeStream(StreamSubscription):
-    """``begin`` once ``deliver`` and ``ended`` are set."""
+    """Call ``begin`` once ``deliver`` and ``ended`` are set."""
 
     _stream_id = 0
     _unwatch: Callable[[], object] = staticmethod(lambda: None)
@@ -33,7 +33,7 @@ class WholeStream(StreamSubscription):
                 self.follow(partition.id, partition.number, places.get(partition.number, partition.low), partition.end)
 
     def _look(self) -> None:
-        """The stream is another one, perhaps: look once more, or once more after the look under way."""
+        """The stream may have changed: look at it again, after the look that is under way if there is one."""
         if self._looking is None or self._looking.done():
             self._looking = asyncio.get_running_loop().create_task(self._look_again())
         else:

@@ -32,7 +32,7 @@ from streams.definitions import Definition, load
 from streams.reading import check_range
 
 WINDOW = 500  # records that may wait to be written
-CROWDED_BYTES = 1024 * 1024  # of them, from which on nothing more is read until half of it is written
+CROWDED_BYTES = 1024 * 1024  # with more of them waiting, nothing is read until less than half of that is left
 HEARTBEAT = 15.0  # seconds of silence after which a comment is sent
 STUCK = 30.0  # seconds one write may take before the client counts as too slow
 LINGER = 1.0  # seconds until a connection that was cut says so

@@ -30,8 +30,8 @@ from brokerweb.servers import lifecycle
 reactor: Any = _reactor  # a module to the type checker, an object in truth
 log = logging.getLogger(__name__)
 
-BUFFERED = 4 * 1024 * 1024  # bytes that wait at a socket, from which on its writer waits for the client
-UNREAD = 1024 * 1024  # bytes of frames that the application has yet to take, from which on a socket is not read
+BUFFERED = 4 * 1024 * 1024  # bytes that may wait at a socket before its writer waits for the client
+UNREAD = 1024 * 1024  # bytes of frames that the application may have yet to take before a socket is read no further
 FRAME = 256  # what a small frame costs besides its bytes
 
 

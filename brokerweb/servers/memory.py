@@ -16,9 +16,9 @@ _LIMITS = {"MALLOC_TRIM_THRESHOLD_": (-1, 16 * MIB), "MALLOC_MMAP_THRESHOLD_": (
 
 
 def keep_freed() -> bool:
-    """Let freed memory be used again. False where the C library has no such call, as musl and macOS.
+    """Let freed memory be used again. False where the C library has no such call, as in musl and on macOS.
 
-    What the environment says by glibc's own variables goes before.
+    What the environment sets by glibc's own variables stays as it is.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:

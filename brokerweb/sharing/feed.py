@@ -56,7 +56,7 @@ def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[
 
 
 def _left(want: Want, part: list[Leased]) -> Want:
-    """What somebody still wants who has been given that part: nothing, where that may be as much as one answer carries."""
+    """What somebody still wants after being given that part: nothing, if it may fill an answer."""
     limit = 0 if part and want.most_bytes < ROUND_BYTES else want.limit - len(part)
     return Want(limit, want.terms, want.unsettled + len(part), want.most_bytes)
 

@@ -1,8 +1,8 @@
-"""Whether the event loop has handed in what it has: where many callers come at once, a batch is worth waiting for all of them.
+"""Tells the committer when the event loop has nothing more to hand in: where many callers come at once, waiting for all pays.
 
-The loop and the committer share one interpreter. A batch that begins while the loop still reads the requests behind it runs
-beside them, both slowed by the lock they take from one another at every statement, and leaves those requests to a batch of
-their own. So the committer waits for one turn of the loop that brings nothing more.
+The loop and the committer share one interpreter. A batch that begins while the loop is still reading requests runs beside it,
+each slowed by taking the interpreter's lock from the other at every statement, and those requests are left to a batch of their
+own. So the committer waits for one turn of the loop that brings nothing more.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 
 
 class Quiet:
-    """The loop tells of each call that others may follow; the committer waits for the turn without one."""
+    """The loop reports each call that others may follow; the committer waits for a turn without any."""
 
     def __init__(self) -> None:
         self._busy = threading.Lock()  # held from a call until a turn without one

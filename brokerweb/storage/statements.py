@@ -16,7 +16,7 @@ _HEADING = re.compile(r"^-- (?P<name>[a-z_]+)(?:@(?P<dialect>[a-z]+))? \((?P<par
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 _INSERT = re.compile(r"(?P<head>INSERT .+ VALUES )(?P<row>\([^()]*\))")
 _NUMBER = re.compile(r"\?(\d+)")
-MAX_TEXTS = 100  # kept of one statement; callers choose which places are empty
+MAX_TEXTS = 100  # kept of one statement: which places are empty is up to its callers
 DIALECTS = ("sqlite", "postgres")
 
 

@@ -50,7 +50,7 @@ G = TypeVar("G", bound=Gathered)
 
 
 class Transaction:
-    """See the module. ``now`` is the one instant of it all; ``writes`` counts statements that may have changed a row."""
+    """``now`` is the one instant of all that its verbs do; ``writes`` counts statements that may have changed a row."""
 
     __slots__ = ("_gathered", "dialect", "handover", "memo", "now", "outcome", "raw", "writes")
 

@@ -16,7 +16,7 @@ Watch = Callable[[], AbstractAsyncContextManager[asyncio.Event]]
 
 @asynccontextmanager
 async def unwatched() -> AsyncIterator[asyncio.Event]:
-    """The watch of a call whose way here ends it when its client leaves."""
+    """A watch that never fires: where the mount itself cancels the call when its client leaves."""
     yield asyncio.Event()
 
 
@@ -28,8 +28,8 @@ class Call:
     names: tuple[str, ...]
     body: bytes = b""
     query: str = ""
-    headers: Headers = field(default_factory=dict)  # where the call is described by them
-    watch: Watch = unwatched  # its event: nobody waits for the answer any more
+    headers: Headers = field(default_factory=dict)  # only where they describe the call
+    watch: Watch = unwatched  # gives an event that is set when nobody waits for the answer any more
 
     @property
     def name(self) -> str:
@@ -53,8 +53,8 @@ class Hot:
     verb: str | None  # None: what it needs is in its body
     kind: str
     status: int = 200
-    by_headers: bool = False  # they describe it
-    parameters: tuple[str, ...] = ()  # in its URL; others are refused
+    by_headers: bool = False  # the request's headers describe it
+    parameters: tuple[str, ...] = ()  # that its URL may have; others are refused
 
     def permit(self, principal: Principal, names: tuple[str, ...]) -> None:
         """Raise Forbidden to who may not make the call."""

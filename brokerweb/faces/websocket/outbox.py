@@ -15,8 +15,8 @@ from brokerweb.faces import records, wire
 from queues.messages import Leased
 
 SENDS_IN_A_ROW = 20  # about a millisecond; then the committer's thread and the server's writes get their turn
-CROWDED_BYTES = 1024 * 1024  # unsent, from which on nothing more is leased for this socket, until half of it is sent
-FULL_BYTES = 16 * 1024 * 1024  # unsent, from which on a client's own commands have to wait: each may be answered with more
+CROWDED_BYTES = 1024 * 1024  # with more unsent, nothing is leased for this socket until less than half of that is left
+FULL_BYTES = 16 * 1024 * 1024  # with as much unsent, a client's own commands have to wait: each may be answered with more
 FRAME_BYTES = 64  # what a short frame costs besides its text
 STUCK = 30.0  # seconds one send may take before the client counts as too slow
 
