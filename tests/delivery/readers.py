@@ -147,6 +147,7 @@ class Worker(Reader):
         self.member.stop()
 
 
-async def turns(n: int = 20) -> None:
+async def turns(n: int) -> None:
+    """Let the loop and its threads go on for a while, of no certain length."""
     for _ in range(n):
         await asyncio.sleep(0.001)

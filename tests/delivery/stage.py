@@ -18,6 +18,7 @@ from brokerweb.delivery.subscription import Subscription
 from brokerweb.identity.principal import Principal
 from brokerweb.storage import run
 from brokerweb.storage.committer import Call, Committer
+from brokerweb.storage.reading import THREADS, aread
 from brokerweb.storage.run import aperform
 from queues import control, counters, engine
 from queues.messages import Handout, Leased, NewMessage, Settle
@@ -150,9 +151,10 @@ class Stage:
             assert time.monotonic() < deadline, found
 
     async def quiet(self) -> None:
-        """Let everything under way come to rest: looks, releases, and what they lead to."""
+        """Let everything under way come to rest: looks, reads, releases, and what they lead to."""
         for _ in range(3):
             await aperform(_nothing)
+            await _nobody_reads()
             await asyncio.sleep(0)
 
     async def waits(self, n: int = 1) -> None:
@@ -162,6 +164,12 @@ class Stage:
 
 
 def _nothing(tx: Any) -> None: ...
+
+
+async def _nobody_reads() -> None:
+    """Every reader's thread is done with what it was given before."""
+    all_of_them = threading.Barrier(THREADS)
+    await asyncio.gather(*(aread(lambda _: all_of_them.wait(WITHIN)) for _ in range(THREADS)))
 
 
 @asynccontextmanager

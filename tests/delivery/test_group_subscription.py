@@ -59,7 +59,7 @@ def test_a_second_member_gets_its_share_when_the_first_has_let_go():
         await soon(lambda: ("revoked", [2, 3]) in a.told or ("revoked", [0, 1]) in a.told, "revoked")
         gone = next(numbers for kind, numbers in a.told if kind == "revoked")
         await append("later", partition=gone[0])
-        await turns()
+        await stage.quiet()
         assert b.numbers == set(), "what the first has read is not yet committed"
         assert a.count == 12, "it is sent nothing of what it gives up"
         await a.commit(dict.fromkeys(gone, 3))

@@ -95,11 +95,11 @@ def test_credit_is_a_window_that_only_the_reader_opens():
         reader = await Reader.open(stage, credit=4)
         await reader.has(4)
         await append("more")
-        await turns()
+        await stage.quiet()
         assert reader.offsets() == [0, 1, 2, 3]
         reader.sub.grant(3, 10)
         await reader.has(7)
-        await turns()
+        await stage.quiet()
         assert reader.offsets() == list(range(7))
         reader.sub.grant(100, 10)
         await reader.has(11)
@@ -118,7 +118,7 @@ def test_a_slow_subscriber_falls_back_catches_up_and_holds_nobody_up():
         for n in range(20):
             await append(*range(n * 10, n * 10 + 10))
         await fast.has(200)
-        await turns()
+        await stage.quiet()
         assert fast.offsets() == list(range(200))
         assert slow.offsets() == list(range(5))
         while slow.count < 200:
@@ -140,7 +140,7 @@ def test_a_crowded_socket_is_sent_nothing_until_it_has_room():
         await reader.has(1)
         reader.sub.congest(True)
         await append(2, 3)
-        await turns()
+        await stage.quiet()
         assert reader.count == 1
         reader.sub.congest(False)
         await reader.has(3)
@@ -230,7 +230,7 @@ def test_credit_is_shared_by_the_partitions_and_none_starves():
             await append(*range(1200), partition=number)
         reader = await Reader.open(stage, credit=1800)
         await reader.has(1800)
-        await turns()
+        await stage.quiet()
         assert reader.count == 1800
         assert min(len(reader.offsets(number)) for number in range(3)) > 0
 
@@ -262,7 +262,7 @@ def test_a_seek_while_a_read_is_under_way_drops_what_that_brings():
         [partition_id] = reader.sub.places
         reader.sub.move(partition_id, 5)
         await reader.has(1)
-        await turns()
+        await stage.quiet()
         assert reader.offsets() == [5]
 
     play(scene)
@@ -324,7 +324,7 @@ def test_what_ends_leaves_nothing_behind():
             await reader.has(10)
             reader.sub.stop()
         await append("nobody listens")
-        await turns()
+        await stage.quiet()
         assert [reader.count for reader in readers] == [10, 10, 10]
         assert stage.hub._tails == {}
 
