@@ -112,9 +112,7 @@ def release_sockets(tx: Transaction, limit: int = LIMIT) -> int:
         if queue is not None:
             settling.release(tx, queue, held)
         else:
-            tx.change(Q.remove, held.id)
-            tx.change(Q.forget_failures, held.id)
-            counters.count(tx, held.queue_id, State.LEASED, -1)
+            _forget(tx, held.id)
     return len(rows)
 
 

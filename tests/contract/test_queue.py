@@ -77,6 +77,23 @@ def test_duties_clear_away_what_a_deleted_queue_had_due_and_serve_the_others(sto
     assert other.counts() == {"ready": 3}
 
 
+def test_what_sockets_held_of_a_deleted_queue_goes_with_its_failures(orders: Orders):
+    id = orders.one()
+    orders.nack(orders.take(), delay=0)
+    orders.lease(holder="ws:node/1/1")
+    orders.store.do(control.delete, "orders")
+    assert orders.store.do(duties.release_sockets) == 1
+    assert (orders.store.state(id), orders.failures(id)) == ("gone", [])
+
+
+def test_leases_of_a_deleted_queue_are_lost_however_many_are_settled_at_once(orders: Orders):
+    orders.publish(*range(5))
+    held = orders.lease(5)
+    orders.store.do(control.delete, "orders")
+    assert orders.ack(*held) == ["lease_lost"] * 5
+    assert orders.nack(held[0]) == ["lease_lost"]
+
+
 def test_nothing_is_left_of_a_deleted_queue(orders: Orders):
     orders.publish(1, 2, 3, dedup_id="a")
     orders.publish(*range(5))
