@@ -98,12 +98,14 @@ def test_nothing_is_left_of_a_deleted_queue(orders: Orders):
     orders.publish(1, 2, 3, dedup_id="a")
     orders.publish(*range(5))
     orders.nack(orders.take(), delay=0)
-    held = orders.take()
+    held, queue_id = orders.take(), orders.row.pk
     orders.store.do(control.delete, "orders")
-    ended = []
+    ended, told = [], []
     while orders.store.do(retirement.sweep_deleted, 2):
         ended += orders.store.outcome.ended
+        told += list(orders.store.outcome.counts)
     assert ended == [held.receipt]
+    assert told == [("removed", queue_id)], "else its figures would be kept for ever"
     for model in (Queue, Message, Failure, Dedup, QueueCount):
         assert not model._default_manager.using(orders.store.alias).exists(), model
 

@@ -265,6 +265,7 @@ def test_cancelling_with_release_gives_them_back():
         await client.has(2)
         client.connection.cancel("1", release=True)
         await stage.counts_are(ready=2)
+        assert stage.hub._dispatchers == {}, "nobody is left to hand anything to"
 
     play(scene)
 

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from brokerweb.core.errors import Forbidden, Invalid, NotFound
+from brokerweb.core.events import Outcome
 from brokerweb.routing import topics
 from brokerweb.routing.models import Binding, Topic
 from brokerweb.storage.reading import read
@@ -141,6 +142,14 @@ def test_a_deleted_topic_is_gone_with_its_bindings_and_its_targets_stay() -> Non
         perform(topics.delete, "events")
     with pytest.raises(NotFound):
         topics.find("events")
+
+
+def test_the_end_of_a_topic_is_told_so_that_its_figures_end_too(told: list[Outcome]) -> None:
+    declare_queues("a")
+    bind("events", ("#", "queue:a"))
+    topic_id = topics.find("events").pk
+    perform(topics.delete, "events")
+    assert told[-1].topic_counts == {("removed", topic_id): 1}
 
 
 def test_lists_go_by_name_with_prefix_cursor_and_visibility() -> None:
