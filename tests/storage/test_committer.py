@@ -136,6 +136,15 @@ def test_after_a_failed_commit_the_connection_is_a_new_one_that_checkpoints(desk
     assert stored() == []
 
 
+def test_a_call_run_alone_behind_one_that_broke_the_connection_has_one_that_checkpoints(desk: Desk):
+    def checkpoint(tx: Any) -> int:
+        return int(tx.raw.execute("PRAGMA wal_autocheckpoint").fetchone()[0])
+
+    broken, behind = desk.together((break_down,), (checkpoint,))
+    assert broken.error is not None
+    assert behind.result == 4000
+
+
 def test_a_transaction_that_cannot_begin_is_an_error_for_everyone_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch):
     go_on = desk.hold()
     calls = [desk.hand_in(put, str(n)) for n in range(5)]
