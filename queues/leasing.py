@@ -18,7 +18,6 @@ from queues.states import State
 ANSWER_BYTES = 512 * 1024  # of bodies in one answer; one larger message goes by itself
 ROUND_BYTES = 4 * 1024 * 1024  # of bodies handed out in one transaction
 LATE_AT_ONCE = 200  # messages past their ttl that a look takes away
-_NO_LIMIT = -1  # SQLite's; the reader stops early
 
 
 @dataclass(slots=True)
@@ -119,7 +118,7 @@ def _existing(tx: Transaction, queue_id: int) -> Definition:
 
 def _ready(tx: Transaction, source: Definition, late: list[Leased]) -> Iterator[Leased]:
     """The queue's ready messages in order, read as far as the caller goes; those past their ttl are put aside in ``late``."""
-    for row in tx.scan(Q.next_ready, source.id, _NO_LIMIT):
+    for row in tx.scan(Q.next_ready, source.id):
         (id, attempts, failures, priority, key, headers, content_type, binary, body, published_at, expires_at, reply_to,
          correlation_id, position, alone, route) = row  # fmt: skip
         message = Leased(

@@ -29,10 +29,10 @@ VALUES (:id, :queue, :state, :priority, :id, :attempts, 0, :holds_key, 0, :due, 
 -- any_ready (queue): is anything of the queue ready?
 SELECT 1 FROM queues_message WHERE queue_id = :queue AND state = 1 LIMIT 1;
 
--- next_ready (queue, limit): the next messages in order, with all that is delivered
+-- next_ready (queue): the next messages in order, with all that is delivered; the reader stops where it has enough
 SELECT id, attempts, failures, priority, "key", headers, content_type, "binary", body, published_at, expires_at, reply_to,
   correlation_id, position, alone, route
-FROM queues_message WHERE queue_id = :queue AND state = 1 ORDER BY priority DESC, position LIMIT :limit;
+FROM queues_message WHERE queue_id = :queue AND state = 1 ORDER BY priority DESC, position;
 
 -- lease (ids, until, holder): hand ready messages out; the ids are a JSON array
 UPDATE queues_message SET state = 3, attempts = attempts + 1, due_at = :until, holder = :holder
