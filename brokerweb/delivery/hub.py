@@ -84,10 +84,15 @@ class Hub:
         self.book.remove(taker)
         if not self.book.of(taker.queue_id):
             self._dispatchers.pop(taker.queue_id, None)
-            if taker.stream_id is not None:
-                self._fed.get(taker.stream_id, set()).discard(taker.queue_id)
+            self._feed_no_more(taker)
         else:
             self.pump(taker.queue_id)
+
+    def _feed_no_more(self, taker: Taker) -> None:
+        if taker.stream_id is not None and (queues := self._fed.get(taker.stream_id)):
+            queues.discard(taker.queue_id)
+            if not queues:
+                del self._fed[taker.stream_id]
 
     def pump(self, queue_id: int) -> None:
         dispatcher = self._dispatchers.get(queue_id)

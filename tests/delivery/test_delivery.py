@@ -11,8 +11,10 @@ import pytest
 from brokerweb.core.errors import Unavailable
 from brokerweb.delivery import dispatcher
 from brokerweb.delivery import hub as hub_module
+from brokerweb.delivery.taker import Taker
 from brokerweb.storage.run import aperform
 from queues import control, duties
+from queues.engine import Terms
 from tests.delivery.stage import Client, Stage, hold, play, soon, uncommitted
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -399,6 +401,21 @@ def test_a_paused_queue_hands_out_nothing_until_resumed():
         assert client.got == []
         await aperform(control.resume, "orders")
         await client.has(1)
+
+    play(scene)
+
+
+def test_nothing_is_kept_of_a_stream_that_feeds_nobody_any_more():
+    async def scene(stage: Stage) -> None:
+        takers = [Taker(queue_id, Terms("ws:node/1/1"), 0) for queue_id in (1, 2)]
+        for taker in takers:
+            taker.stream_id = 9
+            stage.hub.join(taker)
+        assert stage.hub._fed == {9: {1, 2}}
+        stage.hub.leave(takers[0])
+        assert stage.hub._fed == {9: {2}}
+        stage.hub.leave(takers[1])
+        assert stage.hub._fed == {}
 
     play(scene)
 
