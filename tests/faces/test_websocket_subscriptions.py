@@ -158,6 +158,19 @@ def test_a_clean_close_gives_everything_back_unharmed_at_its_old_place(
     assert [(m["body"], m["failures"]) for m in operator.receive(orders)] == [(0, 0), (1, 0), (2, 0), ("later", 0)]
 
 
+def test_what_was_settled_right_before_a_close_is_settled(either: Server, operator: Rest, name: str) -> None:
+    operator.declare(name)
+    for _ in range(3):
+        operator.publish(name, *({"body": n} for n in range(1000)))
+    socket = either.socket()
+    socket.consume(name, prefetch=1000)
+    for message in deliveries(socket, 1000):  # each makes room for another, which is on its way when the client goes
+        socket.connection.send(json.dumps({"op": "ack", "receipts": [message["receipt"]]}))
+    socket.connection.close(1000)
+    all_ready(operator, name, 2000)
+    assert all(m["failures"] == 0 for m in operator.browse(name))
+
+
 def _cut(socket: Socket) -> None:
     socket.cut()
 

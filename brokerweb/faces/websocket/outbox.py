@@ -38,6 +38,7 @@ class Outbox:
         self._bytes = 0
         self._crowded = False
         self._close: tuple[int, str] | None = None
+        self._abandoned = False
         self._since = 0.0  # when the send under way began
 
     @property
@@ -50,7 +51,7 @@ class Outbox:
         return self._crowded
 
     def frame(self, text: str) -> None:
-        if self._close is None:
+        if self._close is None and not self._abandoned:
             self._waiting.append(text)
             self._grow(len(text) + FRAME_BYTES)
 
@@ -76,9 +77,16 @@ class Outbox:
             self._sent.set()
             self._crowd(True)
 
+    def abandon(self) -> None:
+        """Nobody is there to read any more. Nothing is leased for the socket, and its commands wait for no answer to be sent."""
+        self._abandoned = True
+        self._waiting.clear()
+        self._sent.set()
+        self._crowd(True)
+
     async def room(self) -> None:
         """Wait while so much is unsent that another command would be too much."""
-        while self._bytes >= FULL_BYTES and not self.closing:
+        while self._bytes >= FULL_BYTES and not (self.closing or self._abandoned):
             self._sent.clear()
             await self._sent.wait()
 

@@ -31,6 +31,7 @@ from brokerweb.identity.principal import Principal
 TO_AUTHENTICATE = 10.0  # seconds
 LOOK = 5.0  # seconds between looks at whether a client reads
 LINGER = 2.0  # seconds for the closing handshake
+LAST_WORDS = 30.0  # seconds for what a client sent before it went
 FRAMES_IN_A_ROW = 32  # read without giving way: a server with frames at hand never suspends in receive
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -73,11 +74,10 @@ class _Link:
         clean, leave = False, departure.enter(self._outbox.close)
         try:
             slow = await self._watch(reader, writer)
-            # An orderly close of ours: give the client a moment to answer it.
-            if writer.done() and writer.exception() is None:
-                await asyncio.wait({reader}, timeout=LINGER)
             if slow:
                 await self._cut()
+            else:
+                await self._hear_out(reader, writer)
             clean = slow or self._outbox.closing or _is_clean(reader)
         finally:
             for task in (reader, writer):
@@ -93,6 +93,14 @@ class _Link:
             done, _ = await asyncio.wait({reader, writer}, timeout=LOOK, return_when="FIRST_COMPLETED")
             if done or self._outbox.stuck:
                 return not done
+
+    async def _hear_out(self, reader: asyncio.Future[None], writer: asyncio.Future[None]) -> None:
+        """Read on where it was the writer that ended."""
+        if writer.done() and writer.exception() is None:  # an orderly close of ours: give the client a moment to answer it
+            await asyncio.wait({reader}, timeout=LINGER)
+        elif writer.done():  # the client has gone: what it sent before counts, and so does how it closed
+            self._outbox.abandon()
+            await asyncio.wait({reader}, timeout=LAST_WORDS)
 
     async def _cut(self) -> None:
         """Close on a client that does not read; the server drops what it cannot write."""
