@@ -36,6 +36,7 @@ class Connection:
         """Raises Conflict for a live name, and for one subscription too many."""
         if sub in self.subscriptions or sub in self.streams:
             raise Conflict(f"The subscription {sub} is live.")
+        self._forget_settled()
         if len(self.subscriptions) + len(self.streams) + len(self.cancelled) >= MAX_SUBSCRIPTIONS:
             raise Conflict(f"A connection has at most {MAX_SUBSCRIPTIONS} subscriptions.")
 
@@ -54,9 +55,12 @@ class Connection:
         self.hub.leave(subscription)
         if held and not release:
             self.cancelled.append(subscription)
-        self.cancelled = [s for s in self.cancelled if s.held]
+        self._forget_settled()
         self.hub.release(held if release else [], done)
         return subscription
+
+    def _forget_settled(self) -> None:
+        self.cancelled = [s for s in self.cancelled if s.held]
 
     def end_stream(self, stream: StreamSubscription, *, clean: bool) -> None:
         """Follow a stream no more. A group's member that is lost, not leaving, keeps its place for its session's time."""

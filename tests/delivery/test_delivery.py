@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from brokerweb.core.errors import Unavailable
-from brokerweb.delivery import dispatcher
+from brokerweb.core.errors import Conflict, Unavailable
+from brokerweb.delivery import connections, dispatcher
 from brokerweb.delivery import hub as hub_module
 from brokerweb.delivery.taker import Taker
 from brokerweb.storage.run import aperform
@@ -475,5 +475,23 @@ def test_what_the_store_refuses_is_tried_again(monkeypatch: pytest.MonkeyPatch):
         client.connection.end(clean=True)
         await stage.counts_are(ready=1)
         assert refusals == [0, 0]
+
+    play(scene)
+
+
+def test_a_cancelled_subscription_counts_for_as_long_as_it_holds_something(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(connections, "MAX_SUBSCRIPTIONS", 1)
+
+    async def scene(stage: Stage) -> None:
+        await stage.queue()
+        client = await stage.client(prefetch=1)
+        await stage.publish("a")
+        await client.has(1)
+        client.connection.cancel("1", release=False)
+        with pytest.raises(Conflict):
+            client.connection.check_free("2")
+        await client.ack_all()
+        await soon(lambda: not client.sub.held)
+        client.connection.check_free("2")
 
     play(scene)
