@@ -147,6 +147,25 @@ def test_what_a_client_does_not_read_is_not_leased_for_it(broker: Server, flood:
     eventually(lambda: flood.queue("flood")["counts"]["leased"] == 0, 20, why="all are given back")
 
 
+def test_what_a_client_does_not_read_of_streams_waits_in_the_store(broker: Server, operator: Rest) -> None:
+    operator.call("PUT", "/streams/flood", {})
+    for _ in range(20):
+        operator.call("POST", "/streams/flood/records", {"records": [{"body": "x" * 102_400}] * 10})
+    before = resident(broker)
+    with upgraded(broker) as connection:
+        for n in range(40):  # each from when the socket is full already, but for the first
+            connection.sendall(frame(b'{"op":"subscribe","id":%d,"stream":"flood","from":"earliest"}' % n))
+        eventually(lambda: _subscriptions(operator) == 40, why="all have begun")
+        for _ in range(5):
+            still_works(broker)
+        assert resident(broker) - before < 100 * MIB
+    operator.call("DELETE", "/streams/flood")
+
+
+def _subscriptions(operator: Rest) -> int:
+    return sum(len(connection["subscriptions"]) for connection in operator.call("GET", "/connections")["items"])
+
+
 def test_a_socket_that_says_much_and_never_reads_is_read_no_further(broker: Server) -> None:
     said = frame(json.dumps({"op": "ack", "receipts": ["r" * 4000] * 200}).encode())  # the answer is as long
     before, sent = resident(broker), 0

@@ -68,6 +68,7 @@ class StreamCommands:
     def _begin(self, command: commands.Subscribe, subscription: StreamSubscription) -> None:
         """The subscription is there from now on, and the client knows it before any record comes."""
         subscription.deliver, subscription.ended = self._deliver, self._ended
+        subscription.congested = self._session.outbox.crowded
         self._session.connection.streams[subscription.sub] = subscription
         answer = {"op": "ok", "id": command.id, "sub": subscription.sub}
         self._session.outbox.frame(_encode(answer).decode())
