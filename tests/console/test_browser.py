@@ -324,6 +324,19 @@ def test_names_as_long_as_they_may_be_fit(visit: Visit, broker: Server):
         assert visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), place
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_dead_letters_of_a_queue_with_a_long_name_fit_and_show_their_error(visit: Visit, broker: Server, width: int):
+    name = f"webhooks-{width}.{'long.' * 30}end"
+    with broker.rest() as rest:
+        rest.declare(name)
+        rest.publish(name, {"body": 1})
+        rest.settle(name, dead=[{"receipt": m["receipt"], "reason": "an error " * 200} for m in rest.receive(name)])
+    visit.page.set_viewport_size({"width": width, "height": 844})
+    visit.page.goto("/dead")
+    assert visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    expect(visit.page.get_by_role("row").filter(has_text=name).get_by_role("button")).to_be_in_viewport(ratio=1)
+
+
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
 def test_every_page_is_accessible_and_fits(browser: Browser, broker: Server, filled: list[str], theme: str, width: int):
     with (
