@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -130,11 +131,20 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = conf.max_request_bytes
 
 REST_FRAMEWORK: dict[str, object] = {}
 
+
+def _of_bad_text(record: logging.LogRecord) -> bool:
+    return record.exc_info is not None and isinstance(record.exc_info[1], UnicodeDecodeError)
+
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "filters": {"scrub": {"()": "brokerweb.identity.scrub.Scrub"}},  # no token reaches a log
+    "filters": {
+        "scrub": {"()": "brokerweb.identity.scrub.Scrub"},  # no token reaches a log
+        # Bytes that are no text are answered with 1007: a stranger must not fill the log with tracebacks of them.
+        "not text": {"()": "django.utils.log.CallbackFilter", "callback": lambda record: not _of_bad_text(record)},
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["scrub"]}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
@@ -144,6 +154,7 @@ LOGGING = {
         "django.security": {"level": "CRITICAL"},  # a foreign Host and the like are errors to it, and have a 400
         "daphne": {"level": "WARNING"},
         "uvicorn": {"level": "ERROR"},  # below that it tells every handshake and every malformed request
+        "uvicorn.error": {"filters": ["not text"]},
         "twisted": {"level": "WARNING"},
     },
 }
