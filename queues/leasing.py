@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from brokerweb.core import events
 from brokerweb.core.allotment import allot
@@ -102,9 +103,10 @@ def lease_alone(tx: Transaction, queue_id: int, terms: Terms) -> Handout:
     source = _existing(tx, queue_id)
     if source.paused_at is not None:
         return Handout([], paused=True)
-    found = next((message for message in _ready(tx, source, []) if message.alone), None)
-    if found is None:
+    row = tx.row(Q.next_alone, source.id, tx.now)
+    if row is None:
         return Handout([])
+    found = _message(source, row)
     _hand_out(tx, source, [found], terms)
     return Handout([found], alone=True)
 
@@ -119,19 +121,24 @@ def _existing(tx: Transaction, queue_id: int) -> Definition:
 def _ready(tx: Transaction, source: Definition, late: list[Leased]) -> Iterator[Leased]:
     """The queue's ready messages in order, read as far as the caller goes; those past their ttl are put aside in ``late``."""
     for row in tx.scan(Q.next_ready, source.id):
-        (id, attempts, failures, priority, key, headers, content_type, binary, body, published_at, expires_at, reply_to,
-         correlation_id, position, alone, route) = row  # fmt: skip
-        message = Leased(
-            id, source.id, attempts, failures, priority, key, headers, content_type, bool(binary), body, published_at,
-            expires_at, reply_to, correlation_id, position, alone=bool(alone),
-            place=parse_place(route) if source.stream is not None else None,
-        )  # fmt: skip
-        if expires_at is None or expires_at > tx.now:
+        message = _message(source, row)
+        if message.expires_at is None or message.expires_at > tx.now:
             yield message
         else:
             late.append(message)
             if len(late) == LATE_AT_ONCE:
                 return
+
+
+def _message(source: Definition, row: tuple[Any, ...]) -> Leased:
+    """The message of a row of ``next_ready`` or ``next_alone``."""
+    (id, attempts, failures, priority, key, headers, content_type, binary, body, published_at, expires_at, reply_to,
+     correlation_id, position, alone, route) = row  # fmt: skip
+    return Leased(
+        id, source.id, attempts, failures, priority, key, headers, content_type, bool(binary), body, published_at,
+        expires_at, reply_to, correlation_id, position, alone=bool(alone),
+        place=parse_place(route) if source.stream is not None else None,
+    )  # fmt: skip
 
 
 def _expire(tx: Transaction, source: Definition, late: list[Leased]) -> bool:

@@ -108,6 +108,10 @@ class Message(models.Model):
         indexes = [
             # next_ready, any_ready, oldest_ready: a queue's messages in their order
             models.Index("queue", F("priority").desc(), "position", name="message_ready", condition=Q(state=State.READY)),
+            # next_alone: however many others are ready
+            models.Index(
+                "queue", F("priority").desc(), "position", name="message_alone", condition=Q(state=State.READY, alone=True)
+            ),
             # due_scheduled, next_due: in all queues
             models.Index("due_at", name="message_scheduled", condition=Q(state=State.SCHEDULED)),
             # overdue, next_overdue; matching filters those leased by their queue without reading rows

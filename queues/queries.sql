@@ -34,6 +34,12 @@ SELECT id, attempts, failures, priority, "key", headers, content_type, "binary",
   correlation_id, position, alone, route
 FROM queues_message WHERE queue_id = :queue AND state = 1 ORDER BY priority DESC, position;
 
+-- next_alone (queue, now): the next message that must go alone, however many others are ready before it
+SELECT id, attempts, failures, priority, "key", headers, content_type, "binary", body, published_at, expires_at, reply_to,
+  correlation_id, position, alone, route
+FROM queues_message WHERE queue_id = :queue AND state = 1 AND alone AND (expires_at IS NULL OR expires_at > :now)
+ORDER BY priority DESC, position LIMIT 1;
+
 -- lease (ids, until, holder): hand ready messages out; the ids are a JSON array
 UPDATE queues_message SET state = 3, attempts = attempts + 1, due_at = :until, holder = :holder
 WHERE id IN (SELECT value FROM json_each(:ids)) AND state + 0 = 1;

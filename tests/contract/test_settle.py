@@ -324,6 +324,18 @@ def test_a_round_passes_over_what_goes_alone_and_says_so(orders: Orders):
     assert orders.store.do(engine.lease_alone, orders.row.pk, engine.Terms("a")).messages == []
 
 
+def test_what_goes_alone_is_found_behind_others_and_in_its_order(orders: Orders):
+    last, first = orders.publish(1, 2)
+    late = orders.one(ttl=5, priority=9)
+    orders.settle("lose", *orders.lease(3))
+    orders.store.do(lambda tx: tx.raw.execute("UPDATE queues_message SET priority = 8 WHERE id = ?", (first,)))
+    orders.publish(3, 4, priority=9)
+    orders.store.time.advance(6)
+    found = [orders.store.do(engine.lease_alone, orders.row.pk, engine.Terms("a")).messages for _ in range(3)]
+    assert [[m.id for m in messages] for messages in found] == [[first], [last], []]
+    assert orders.store.state(late) == "ready"
+
+
 def test_a_released_message_still_goes_alone(orders: Orders):
     orders.publish(1, 2)
     orders.settle("lose", orders.take())

@@ -62,6 +62,7 @@ def test_every_heading_is_one(path: Path):
 
 PLANS = {
     "next_ready": "USING INDEX message_ready (queue_id=?)",
+    "next_alone": "USING INDEX message_alone (queue_id=?)",
     "any_ready": "USING COVERING INDEX message_ready (queue_id=?)",
     "lease": "USING INTEGER PRIMARY KEY (rowid=?)",
     "ack": "USING INTEGER PRIMARY KEY (rowid=?)",
@@ -105,6 +106,7 @@ def test_hot_statements_use_their_index_whatever_the_statistics_say(statistics: 
 
 BACKLOG = {
     "message_ready": "1000000 1000000 100000 1",
+    "message_alone": "10 10 10 1",
     "message_scheduled": "1000000 1",
     "message_leased": "10 1 1",
     "message_blocked": "1000000 1000000 50 1",
