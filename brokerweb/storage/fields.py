@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from brokerweb.core import clock
@@ -14,14 +16,26 @@ class InstantField(models.BigIntegerField):  # type: ignore[type-arg]  # reads d
     """An instant, stored as integer microseconds since 1970 (UTC) and read as an aware datetime.
 
     Integers, because SQLite's datetime converters parse a text for every value read, and because one comparison rule
-    then serves every database. Filters take datetimes or integers.
+    then serves every database. Filters take datetimes, RFC 3339 texts or integers.
     """
 
     def from_db_value(self, value: int | None, *_: Any) -> datetime | None:
         return None if value is None else clock.to_datetime(value)
 
+    @property
+    def validators(self) -> Sequence[Callable[[Any], None]]:  # type: ignore[override]  # there it is cached
+        # Without those of an integer's range, which compare it with what is a datetime here.
+        return [*self.default_validators, *self._validators]  # type: ignore[attr-defined]  # the stubs lack it
+
     def to_python(self, value: Any) -> Any:
+        if isinstance(value, str):
+            try:
+                value = clock.parse_rfc3339(value)
+            except ValueError as error:
+                raise ValidationError(str(error)) from error
         return clock.to_datetime(value) if isinstance(value, int) else value
 
     def get_prep_value(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return clock.parse_rfc3339(value)
         return clock.from_datetime(value) if isinstance(value, datetime) else super().get_prep_value(value)
