@@ -84,6 +84,14 @@ def test_the_page_to_try_it_has_no_inline_script(rest: Rest, server: Server) -> 
         assert rest.http.get(server.url + url.replace("&amp;", "&")).status_code == 200, url
 
 
+def test_the_page_answers_options_and_any_accept_as_other_calls_do(rest: Rest) -> None:
+    asked = rest.http.request("OPTIONS", "/docs")
+    assert (asked.status_code, asked.headers["Allow"]) == (204, "GET, HEAD, OPTIONS")
+    page = rest.http.get("/docs", headers={"Accept": "application/json"})
+    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert rest.http.post("/docs").headers["Allow"] == "GET, HEAD, OPTIONS"
+
+
 def test_document_and_page_need_a_token_or_session(server: Server) -> None:
     for path in ("schema", "docs"):
         assert httpx.get(f"{server.url}/api/v1/{path}").status_code == 401

@@ -9,8 +9,7 @@ from drf_spectacular.renderers import OpenApiYamlRenderer
 from drf_spectacular.views import SpectacularSwaggerSplitView, _get_sidecar_url
 from rest_framework.request import Request
 
-from brokerweb.faces.rest.base import ApiView, answer, problem, translated
-from brokerweb.faces.rest.callers import Caller
+from brokerweb.faces.rest.base import ApiView, answer
 from brokerweb.faces.rest.openapi import document
 
 _YAML = ("application/yaml", "application/vnd.oai.openapi", "text/yaml")
@@ -26,16 +25,11 @@ class SchemaView(ApiView):
         return answer(document())
 
 
-class DocsView(SpectacularSwaggerSplitView):
+class DocsView(ApiView, SpectacularSwaggerSplitView):
     """Swagger UI from the packaged files; its script comes from ``?script``, since the policy allows no inline script."""
 
-    authentication_classes = [Caller]
-    permission_classes = []
     url_name = "schema"
     template_name = "brokerweb/docs.html"
-
-    def handle_exception(self, exc: Exception) -> Any:
-        return problem(translated(exc))
 
     @staticmethod
     def _swagger_ui_resource(filename: str) -> Any:
