@@ -61,7 +61,7 @@ class Channel(http.HTTPChannel):
     def requestDone(self, request: Any) -> None:
         self._idle = True
         super().requestDone(request)
-        if self.persistent and not self._handlingRequest:
+        if self.persistent and self._idle:  # else the next request has begun already
             self.setTimeout(lifecycle.KEEP_ALIVE)
 
     def refuse(self, error: TooLarge) -> None:

@@ -26,6 +26,7 @@ class Http(HttpToolsProtocol):
         super().connection_made(cast("asyncio.Transport", Gathering(transport, self.loop)))
         self._reading, self._in_head, self._received = False, True, 0
         self._refused = False
+        self._unanswered = 0  # requests whose head has come
         self._deadline: asyncio.TimerHandle | None = None
         self._give(conf.READ_TIMEOUT)
 
@@ -35,6 +36,8 @@ class Http(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._reading, self._in_head, self._received = True, True, 0
+        self._refused = False
+        self._take_deadline()
         super().on_message_begin()
         scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # a closed type to uvicorn
         scope["extensions"] = {"brokerweb.link": self}
@@ -46,15 +49,26 @@ class Http(HttpToolsProtocol):
     async def drained(self) -> None:
         """Nothing to wait for: sending waits by itself."""
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # what comes behind a body is nobody's, and would be kept without end
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._in_head, self._received = False, 0
         if not self._asks_for_another_protocol():
+            self._unanswered += 1
             super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._received += len(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         if not self._asks_for_another_protocol():
             self._reading = False
             super().on_message_complete()
+            if not self._unanswered:
+                self._give(conf.READ_TIMEOUT)
 
     def _asks_for_another_protocol(self) -> bool:
         """As some clients do for HTTP/2. It is not spoken here, and the request is answered as if nobody had asked."""
@@ -78,14 +92,16 @@ class Http(HttpToolsProtocol):
         self._data = b""
         if self._reading:
             self._watch(len(data))
-        elif self._deadline is not None:
+        elif self._unanswered:
             self._take_deadline()
+        elif self._deadline is None:  # line ends between requests: uvicorn waits no longer for what comes next
+            self._give(conf.READ_TIMEOUT)
 
     def _watch(self, size: int) -> None:
         """A request is not whole yet: bound its head, and let only progress earn time. What was refused earns none."""
         if self._refused:
             return
-        self._received += size
+        self._received += size if self._in_head else 0
         if self._in_head and self._received > lifecycle.MAX_HEAD_BYTES:
             self.send_400_response("The request's head is too large.")
         elif self._deadline is None or (not self._in_head and self._received >= conf.MAX_UNAUTHENTICATED_BYTES):
@@ -94,6 +110,7 @@ class Http(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        self._unanswered -= 1
         if self._reading:  # answered before it was read
             self._refused = True
             self._give(lifecycle.LINGER)

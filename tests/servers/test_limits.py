@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -105,6 +106,8 @@ def test_clients_that_dawdle_are_cut_and_others_do_not_wait(server: Server):
     head = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
     slow = [(b"", b""), (b"GET /", b"a"), (head + b"X: ", b"a"), (head + b"Content-Length: 60000\r\n\r\n", b"a")]
     slow += [(head + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n")] * 20
+    slow += [(head + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"x: y\r\n")]
+    slow += [(head + b"Transfer-Encoding: chunked\r\n\r\n1;", b"a")]
     with ThreadPoolExecutor(len(slow)) as pool:
         cut = [pool.submit(seconds_until_cut, server, *how) for how in slow]
         start = time.monotonic()
@@ -113,6 +116,41 @@ def test_clients_that_dawdle_are_cut_and_others_do_not_wait(server: Server):
         lasted = [each.result() for each in cut]
     assert min(lasted) > 5
     assert max(lasted) < 20
+
+
+def test_line_ends_do_not_keep_a_connection(server: Server):
+    answered = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    refused = f"POST {PUBLISH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {BAD['Authorization']}\r\nContent-Length: 4\r\n\r\n"
+    firsts = [b"\r\n", answered, refused.encode()]
+    with ThreadPoolExecutor(len(firsts)) as pool:
+        lasted = list(pool.map(lambda first: seconds_until_cut(server, first, b"\r\n"), firsts))
+    assert max(lasted) < 20
+
+
+def test_a_slow_head_after_a_refusal_is_cut_too(server: Server):
+    with socket.create_connection(("127.0.0.1", server.port), 5) as raw:
+        raw.sendall(f"POST {PUBLISH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {BAD['Authorization']}\r\n".encode())
+        raw.sendall(b"Content-Length: 1\r\n\r\n")
+        raw.settimeout(1)
+        with suppress(TimeoutError):  # one of the servers answers before it has the body
+            raw.recv(4096)
+        raw.sendall(b"a")
+        raw.sendall(b"GET / HTTP/1.1\r\nX: ")
+        raw.settimeout(20)
+        with suppress(ConnectionResetError):
+            while raw.recv(4096):
+                pass
+
+
+def test_what_follows_a_body_is_no_header(server: Server):
+    head = f"POST /api/v1/queues/orders/raw HTTP/1.1\r\nHost: localhost\r\nAuthorization: {GOOD['Authorization']}\r\n"
+    chunks = b"1\r\n7\r\n0\r\nMessage-Key: smuggled\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), 5) as raw, server.rest() as rest:
+        rest.declare("trailed")
+        raw.sendall((head.replace("orders", "trailed") + "Transfer-Encoding: chunked\r\n\r\n").encode())
+        raw.sendall(chunks)
+        assert b" 201 " in raw.recv(4096)
+        assert [message["key"] for message in rest.receive("trailed", ack="none")] == [None]
 
 
 @pytest.mark.parametrize(
