@@ -36,7 +36,7 @@ class PublishPart(wire.Strict):
     messages: AnyMessages
 
 
-Settles = dict[str, wire.SettleRequest]  # by queue
+Settles = Annotated[dict[str, wire.SettleRequest], Meta(max_length=1000)]  # by queue
 Commits = Annotated[list[CommitPart], Meta(max_length=100)]
 Publishes = Annotated[list[PublishPart], Meta(max_length=1000)]
 
@@ -79,7 +79,10 @@ def _publish(part: PublishPart) -> Publish:
 
 def require(principal: Principal, request: TransactRequest) -> None:
     """Raise Forbidden unless the caller holds every verb that the transaction needs; it names the part."""
-    for use, pointer in request.uses().items():
+    uses = request.uses()
+    if not uses and not any(permit.gives(verb) for permit in principal.permits for verb in ("publish", "consume")):
+        raise Forbidden("publish or consume is not among your grants")  # a dedup_id alone is remembered, too
+    for use, pointer in uses.items():
         try:
             principal.require(*use)
         except Forbidden as error:

@@ -110,6 +110,18 @@ def test_redrive_into_another_queue_needs_publish_there(rest: Rest, server: Serv
         assert manager.call("POST", f"/queues/{mine}/redrive") == {"affected": 0}
 
 
+def test_who_may_neither_publish_nor_consume_has_nothing_remembered(rest: Rest, server: Server) -> None:
+    for grants in ([], [("*", ["browse", "manage", "monitor"])]):
+        with Rest(server.url, made(rest, *grants)["token"]) as stranger:
+            assert refusal(stranger, "POST", "/transact", {"dedup_id": "mine"}).code == "forbidden"
+    with Rest(server.url, made(rest, ("mine.*", ["consume"]))["token"]) as worker:
+        assert worker.call("POST", "/transact", {}) == {"duplicate": False, "publish": []}
+
+
+def test_a_transaction_names_1000_queues_at_most(rest: Rest) -> None:
+    assert refusal(rest, "POST", "/transact", {"settle": {f"q{n}": {} for n in range(1001)}}).code == "invalid"
+
+
 # Tokens
 
 
