@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from brokerweb.core import events
+from brokerweb.core import events, turns
 from brokerweb.core.allotment import allot
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import NotFound
@@ -18,7 +18,7 @@ from queues.states import State
 
 ANSWER_BYTES = 512 * 1024  # of bodies in one answer; one larger message goes by itself
 ROUND_BYTES = 4 * 1024 * 1024  # of bodies handed out in one transaction
-LATE_AT_ONCE = 200  # messages past their ttl that a look takes away
+LATE_AT_ONCE = 200  # messages past their ttl that a look takes away, or as many as a turn may weigh
 
 
 @dataclass(slots=True)
@@ -120,14 +120,16 @@ def _existing(tx: Transaction, queue_id: int) -> Definition:
 
 def _ready(tx: Transaction, source: Definition, late: list[Leased]) -> Iterator[Leased]:
     """The queue's ready messages in order, read as far as the caller goes; those past their ttl are put aside in ``late``."""
+    weight = 0
     for row in tx.scan(Q.next_ready, source.id):
         message = _message(source, row)
         if message.expires_at is None or message.expires_at > tx.now:
             yield message
         else:
-            late.append(message)
-            if len(late) == LATE_AT_ONCE:
+            weight += len(message.body)
+            if len(late) == LATE_AT_ONCE or (late and weight > turns.TURN_BYTES):
                 return
+            late.append(message)
 
 
 def _message(source: Definition, row: tuple[Any, ...]) -> Leased:

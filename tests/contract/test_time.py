@@ -100,6 +100,17 @@ def test_ttl_counts_from_when_a_message_is_first_due(orders: Orders):
     assert orders.store.state(id) == "gone"
 
 
+def test_expired_messages_in_front_are_cleared_in_smaller_steps_where_they_are_large(
+    orders: Orders, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(turns, "TURN_BYTES", 20)
+    late, live = orders.publish(*["x" * 9] * 3, ttl=5), orders.one()
+    orders.store.time.advance(5)
+    assert orders.lease() == []
+    assert orders.store.states(late) == ["gone", "gone", "ready"]
+    assert [m.id for m in orders.lease()] == [live]
+
+
 def test_the_duty_is_told_when_a_message_will_expire(orders: Orders):
     orders.one(ttl=5)
     assert orders.store.outcome.due_at == orders.store.time.now() + clock.seconds(5)
