@@ -113,12 +113,12 @@ def test_frames(broker: Server, operator: Rest, case: Case) -> None:
     operator.call("POST", "/queues/honest/purge", {})
 
 
-def test_bytes_that_are_no_text_leave_no_traceback_in_the_log(broker: Server) -> None:
+def test_bytes_that_are_no_text_leave_nothing_in_the_log(broker: Server) -> None:
     """A stranger could fill the disk with them."""
     with upgraded(broker, authorized=False) as connection:
         connection.sendall(frame(b"\xff\xfe"))
         assert closed_with(connection) == BAD_DATA
-    assert "Traceback" not in broker.log.read_text()
+    assert "UnicodeDecodeError" not in broker.log.read_text()
 
 
 def test_compression_is_not_negotiated(broker: Server) -> None:
