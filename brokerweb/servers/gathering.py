@@ -41,5 +41,5 @@ class Gathering:
 
     def _flush(self) -> None:
         parts, self._parts, self._size = self._parts, [], 0
-        if parts:
+        if parts and not self._transport.is_closing():  # uvloop's transport raises where nobody is there any more
             self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
