@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 import django
@@ -18,6 +19,7 @@ from brokerweb.jobs.models import Job
 from console.bodies import visible as show_controls
 from console.destinations import url_of
 from console.icons import icon as draw
+from console.reading import Row
 from queues.models import Message
 from queues.states import State
 from streams.models import MAX_OFFSET
@@ -30,6 +32,7 @@ if django.VERSION < (6, 0):  # since then Django has these tags built in, and re
 
 STATES = ("ready", "scheduled", "blocked", "leased", "dead")
 STATE_WORDS = {"leased": "in flight"}
+_THINNEST = 1.5  # of the 100 units of a bar: what is there is seen
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -152,20 +155,23 @@ def state_word(name: str) -> str:
 
 
 @register.filter
-def mix(counts: Mapping[str, int]) -> SafeString | str:
-    """The shares of the states as one thin bar."""
-    total = sum(counts.get(name, 0) for name in STATES)
-    if not total:
+def longest(rows: Iterable[Row]) -> int:
+    """The messages of the longest queue among the rows."""
+    return max((sum(row.counts[name] for name in STATES) for row in rows), default=0)
+
+
+@register.filter
+def mix(counts: Mapping[str, int], most: int) -> SafeString | str:
+    """The shares of the states as one thin bar, which the queue with ``most`` messages fills."""
+    widths = {name: max(100 * counts[name] / most, _THINNEST) for name in STATES if counts[name]}
+    if not widths:
         return ""
-    parts: list[tuple[str, str, str]] = []
-    at = 0.0
-    for name in STATES:
-        width = 100 * counts.get(name, 0) / total
-        if width:
-            parts.append((name, f"{at:.2f}", f"{max(width, 1.5):.2f}"))
-        at += width
+    widest = max(widths, key=lambda name: widths[name])
+    widths[widest] -= max(0.0, sum(widths.values()) - 100)
+    starts = accumulate(widths.values(), initial=0.0)
+    parts = [(name, f"{at:.2f}", f"{width:.2f}") for (name, width), at in zip(widths.items(), starts, strict=False)]
     bars = format_html_join("", '<rect class="fill-{}" x="{}" y="0" width="{}" height="4"/>', parts)
-    said = ", ".join(f"{counts[name]:,} {STATE_WORDS.get(name, name)}" for name, *_ in parts)
+    said = ", ".join(f"{counts[name]:,} {state_word(name)}" for name in widths)
     return format_html(
         '<svg class="mix" viewBox="0 0 100 4" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>', said, bars
     )
