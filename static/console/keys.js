@@ -41,7 +41,7 @@ const KEYS = {
   g: () => (going = Date.now()),
 };
 
-document.addEventListener("keydown", (event) => {
+function press(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || document.querySelector("dialog[open]")) return;
   if (off.checked && event.key !== "?") return;
   const after = Date.now() - going < 1200 ? PLACES[event.key] : undefined;
@@ -50,7 +50,11 @@ document.addEventListener("keydown", (event) => {
   else if (Object.hasOwn(KEYS, event.key)) KEYS[event.key]();
   else return;
   event.preventDefault();
-});
+}
+
+document.addEventListener("keydown", press);
+for (const event of window.earlyKeys) press(event);
+delete window.earlyKeys;
 
 if (help) {
   for (const opener of document.querySelectorAll("[data-keys]")) {

@@ -29,7 +29,9 @@ function tell() {
 }
 
 export function refresh() {
-  if (region) region.dispatchEvent(new Event("refresh"));
+  const ask = () => region.dispatchEvent(new Event("refresh"));
+  if (region?.hasAttribute("data-htmx-powered")) ask();
+  else region?.addEventListener("htmx:after:init", ask, { once: true }); // nobody listens before
 }
 
 export function toggle() {

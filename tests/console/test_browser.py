@@ -6,7 +6,7 @@ import re
 from collections.abc import Generator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.clients import Rest
 from tests.console.browser import Visit, chromium, visiting
@@ -186,6 +186,36 @@ def test_the_keyboard_reaches_everything(visit: Visit):
     page.keyboard.press("Escape")
     page.keyboard.press("t")
     expect(page.locator("html")).to_have_attribute("data-theme", "light")
+
+
+def test_keys_pressed_while_the_page_still_loads_are_not_lost(visit: Visit, broker: Server):
+    page = visit.page
+    held: list[Route] = []
+    page.route("**/keys.js", lambda route: held.append(route))
+    with page.expect_request("**/keys.js"):
+        page.goto("/queues", wait_until="commit")
+    page.keyboard.press("g")
+    page.keyboard.press("s")
+    held[0].continue_()
+    expect(page.get_by_role("heading", name="Streams", exact=True)).to_be_visible()
+
+
+def test_a_refresh_before_the_live_part_listens_is_done_once_it_does(visit: Visit, broker: Server):
+    page = visit.page
+    held: list[Route] = []
+    page.route("**/queues", _rarely_polled)
+    page.route("**/htmx-4*.js", lambda route: held.append(route))
+    with page.expect_request("**/htmx-4*.js"):
+        page.goto("/queues", wait_until="commit")
+    expect(page.get_by_role("heading", name="Queues", exact=True)).to_be_visible()
+    page.keyboard.press("r")
+    with page.expect_request(lambda request: request.headers.get("hx-request") == "true"):
+        held[0].continue_()
+
+
+def _rarely_polled(route: Route) -> None:
+    answer = route.fetch()
+    route.fulfill(response=answer, body=answer.text().replace("every 5s", "every 500s"))
 
 
 def test_forms_work_without_javascript(browser: Browser, broker: Server):
