@@ -4,3 +4,4 @@ import "./copy.js";
 import "./select.js";
 import "./keys.js";
 import "./once.js";
+import "./unsent.js";

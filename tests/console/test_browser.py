@@ -14,6 +14,7 @@ from tests.eventually import eventually
 from tests.server import Server
 
 PASSWORD = "password-of-the-real-server-tests"
+TYPED = '{"written": "with care"}'
 HOSTILE = '{"html": "<script>window.pwned = 1</script><img src=x onerror=\'window.pwned = 1\'>"}'
 
 
@@ -39,9 +40,7 @@ def visit(browser: Browser, broker: Server) -> Generator[Visit]:
 
 def sign_in(page: Page) -> None:
     page.goto("/sign-in")
-    page.get_by_label("User").fill("admin")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    sign_in_where_asked(page)
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
 
@@ -150,6 +149,62 @@ def test_a_form_clicked_twice_is_sent_once(visit: Visit, broker: Server):
     button.evaluate("button => { button.click(); setTimeout(() => button.click()) }")
     expect(page.get_by_text("Stored as message")).to_be_visible()
     assert len(sent) == 1
+
+
+def test_what_was_typed_comes_back_when_the_session_had_ended(visit: Visit, broker: Server):
+    page = visit.page
+    sent_without_session(page, broker, "kept")
+    sign_in_where_asked(page)
+    expect(page.get_by_label("Body", exact=True)).to_have_value(TYPED)
+    expect(page.get_by_label("Priority")).to_have_value("7")
+    page.get_by_role("button", name="Publish to kept").click()
+    expect(page.get_by_text("Stored as message")).to_be_visible()
+    expect(page.get_by_label("Body", exact=True)).not_to_have_value(TYPED)
+
+
+def test_what_was_typed_does_not_come_back_for_another_person(visit: Visit, broker: Server):
+    page = visit.page
+    sent_without_session(page, broker, "mine")
+    page.evaluate('sessionStorage.unsent = sessionStorage.unsent.replace(\'"person":"admin"\', \'"person":"ana"\')')
+    sign_in_where_asked(page)
+    expect(page.get_by_label("Body", exact=True)).not_to_have_value(TYPED)
+    assert page.evaluate("sessionStorage.length") == 0
+
+
+def test_what_was_typed_comes_back_when_the_person_signed_in_again_elsewhere(visit: Visit, broker: Server):
+    page = visit.page
+    typed(page, broker, "stale")
+    page.context.clear_cookies()
+    other = page.context.new_page()
+    sign_in(other)
+    other.close()
+    page.get_by_role("button", name="Publish to stale").click()
+    page.get_by_role("link", name="Open the page again").click()
+    expect(page.get_by_label("Body", exact=True)).to_have_value(TYPED)
+    visit.wrong = [text for text in visit.wrong if "403" not in text]  # as what was sent with the old token is answered
+
+
+def typed(page: Page, broker: Server, queue: str) -> None:
+    """A publish form that is filled in and not sent."""
+    with broker.rest() as rest:
+        rest.declare(queue)
+    page.goto(f"/queues/{queue}/publish")
+    page.get_by_label("Body", exact=True).fill(TYPED)
+    page.get_by_label("Priority").fill("7")
+
+
+def sent_without_session(page: Page, broker: Server, queue: str) -> None:
+    typed(page, broker, queue)
+    page.context.clear_cookies()
+    page.get_by_role("button", name=f"Publish to {queue}").click()
+    expect(page.get_by_text("What you sent was not carried out")).to_be_visible()
+
+
+def sign_in_where_asked(page: Page) -> None:
+    page.get_by_label("User").fill("admin")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", level=1)).not_to_have_text("Sign in")
 
 
 def test_chosen_rows_stay_chosen_and_are_redriven_together(visit: Visit, broker: Server):
