@@ -25,6 +25,10 @@ LISTS = ("queues", "streams", "topics", "jobs")
 THEMES = ("system", "light", "dark")
 
 
+class NoSuchPage(NotFound):
+    """There is no such page."""
+
+
 class SignedIn(HttpRequest):
     """A request whose session has a user; ``principal`` is what the user may do."""
 
@@ -123,7 +127,8 @@ def problem(request: HttpRequest, error: BrokerError) -> HttpResponse:
         return HttpResponse(error.detail, status=error.http_status, content_type="text/plain")
     section = _section(request.path)
     listing = f"console:{section}" if isinstance(error, NotFound) and section in LISTS else ""
-    return render(request, "console/problem.html", error.http_status, error=error, advice=advice(error), listing=listing)
+    told = "" if isinstance(error, NoSuchPage) else advice(error)
+    return render(request, "console/problem.html", error.http_status, error=error, advice=told, listing=listing)
 
 
 @action
@@ -141,7 +146,7 @@ def stale(request: HttpRequest, reason: str = "") -> HttpResponseBase:
 @page
 def missing(request: SignedIn) -> HttpResponse:
     """Any address that nothing else answers for; strangers are asked to sign in, and learn nothing."""
-    raise NotFound("There is no such page.")
+    raise NoSuchPage("Check the address, or look for it from the overview.")
 
 
 def back(request: HttpRequest, otherwise: str) -> HttpResponse:

@@ -167,6 +167,13 @@ def test_an_address_without_a_page_is_404_within_the_console(client):
     assert "Overview" in text(response)
 
 
+def test_a_name_too_long_for_any_queue_is_an_address_without_a_page(client):
+    page = text(client.get(f"/queues/{'q' * 201}"))
+    assert "There is no such page." in page
+    assert "nothing of that name" not in page
+    assert "acknowledged" not in page
+
+
 def test_a_large_body_is_cut_and_downloads_whole(client):
     declare("big", max_body_bytes=5_000_000)
     [message] = publish("big", "x" * 2_000_000)
