@@ -271,7 +271,7 @@ def due(message: Message) -> SafeString | str:
 HINTS = {
     "ready": "may be handed out now",
     "scheduled": "wait for a time or backoff",
-    "blocked": "behind the head of their key",
+    "blocked": "behind another of their key",
     "leased": "held by a consumer",
     "dead": "failed for good",
 }
