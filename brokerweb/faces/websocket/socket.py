@@ -7,6 +7,7 @@ frame.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -34,6 +35,7 @@ LINGER = 2.0  # seconds for the closing handshake
 LAST_WORDS = 30.0  # seconds for what a client sent before it went
 FRAMES_IN_A_ROW = 32  # read without giving way: a server with frames at hand never suspends in receive
 
+log = logging.getLogger(__name__)
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 _encode = msgspec.json.Encoder().encode
 
@@ -124,6 +126,7 @@ class _Link:
         except _Gone:
             raise
         except BaseException:
+            log.exception("a WebSocket failed")
             self._outbox.close(closing.FAILED, "the broker made an error")
             raise
 
