@@ -18,6 +18,7 @@ from streams.definitions import PartitionRow, load
 from streams.group_settings import DEFAULTS, SHARED, validate
 
 Q = Statements("streams", "groups.sql")
+MAX_GROUPS = 1000  # of one stream: a subscription with a new name makes one
 
 
 class Group(NamedTuple):
@@ -144,7 +145,7 @@ def declare_group(
     """Create a group, or change the settings named; (the group, whether it is new). Without ``create`` it must exist.
 
     ``start`` decides where a new group begins; changing it later moves nothing. Raises NotFound, Invalid, and Conflict
-    for another kind.
+    for another kind or one group too many.
     """
     check_name(group)
     row = tx.row(Q.find_group, stream, group)
@@ -158,6 +159,9 @@ def declare_group(
 def _create(tx: Transaction, stream: str, name: str, settings: Mapping[str, Any]) -> Group:
     source = load(tx, stream)
     asked = validate(settings, None)
+    counted = tx.row(Q.count_groups, source.id)
+    if counted is not None and counted[0] >= MAX_GROUPS:
+        raise Conflict(f"A stream has at most {MAX_GROUPS} groups.")
     columns = {**DEFAULTS, **asked.columns}
     kind = columns["kind"]
     serving = shared_kind() if kind == SHARED else None

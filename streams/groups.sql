@@ -23,6 +23,9 @@ SELECT name FROM streams_consumergroup WHERE stream_id = :stream AND name > :aft
 -- groups_of (stream): a stream's groups by id
 SELECT id FROM streams_consumergroup WHERE stream_id = :stream ORDER BY id;
 
+-- count_groups (stream): how many groups a stream has
+SELECT count(*) FROM streams_consumergroup WHERE stream_id = :stream;
+
 -- insert_group (stream, name, kind, now, session_timeout, start): a new group
 INSERT INTO streams_consumergroup (stream_id, name, kind, created_at, session_timeout, start, generation)
 VALUES (:stream, :name, :kind, :now, :session_timeout, :start, 0) RETURNING id;

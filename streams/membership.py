@@ -66,7 +66,7 @@ class Joined(NamedTuple):
 
 def join(tx: Transaction, stream: str, group: str, member: str, *, name: str, address: str = "") -> Joined:
     """``member`` takes part from now on; a group that is not there is made. Raises NotFound for the stream, and Conflict
-    for a shared group, which has no members."""
+    for a shared group, which has no members, or one group too many."""
     row = tx.row(Q.find_group, stream, group)
     found = Group(*row) if row else declare_group(tx, stream, group, {})[0]
     if found.kind != PARTITIONED:

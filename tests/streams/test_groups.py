@@ -275,3 +275,21 @@ def test_shared_groups_are_served_by_who_was_installed_for_them(bench: GroupBenc
     bench.do(groups.delete_group)
     asked = [("create", {"lease": 10}), ("change", {"max_failures": 3}), ("seek", 77), ("seek", 77), ("delete", 77)]
     assert sharing.asked == asked
+
+
+def test_a_stream_has_a_thousand_groups_at_most_however_they_are_made(bench: GroupBench):
+    """A subscription with a new name makes a group: whoever may consume could fill the store."""
+    bench.declare()
+    kept = [ConsumerGroup(stream_id=bench.group.stream_id, name=f"g{n}", created_at=0) for n in range(groups.MAX_GROUPS - 1)]
+    ConsumerGroup.objects.bulk_create(kept)
+    for ask in (
+        lambda: perform(groups.declare_group, "events", "more", {}),
+        lambda: perform(membership.join, "events", "more", "m", name="m"),
+    ):
+        with pytest.raises(Conflict, match="at most 1000 groups"):
+            ask()
+    perform(groups.declare_group, "events", "g1", {"session_timeout": 20})
+    perform(membership.join, "events", "billing", "m", name="m")
+    perform(groups.delete_group, "events", "g1")
+    perform(membership.join, "events", "more", "m", name="m")
+    assert ConsumerGroup.objects.count() == groups.MAX_GROUPS
