@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from brokerweb.core import clock, closing
-from brokerweb.core.errors import Conflict
+from brokerweb.core.errors import Conflict, Forbidden
 from brokerweb.delivery.group_subscription import GroupSubscription
 from brokerweb.delivery.hub import Hub
 from brokerweb.delivery.stream_subscription import StreamSubscription
@@ -16,6 +16,7 @@ from brokerweb.delivery.subscription import Subscription
 from brokerweb.identity.principal import Principal
 
 MAX_SUBSCRIPTIONS = 1000  # of one connection
+FORBIDDEN = Forbidden("The new token may not consume this.")
 
 _connections: dict[str, Connection] = {}
 
@@ -31,6 +32,17 @@ class Connection:
         self.streams: dict[str, StreamSubscription] = {}
         self.cancelled: list[Subscription] = []  # take no more, but their messages may still be settled
         self.close: Callable[[int, str], None] = lambda code, reason: None
+
+    def become(self, principal: Principal) -> None:
+        """Go on as another principal. Subscriptions stay, but for those to what it may not consume."""
+        self.principal = principal
+        for queue in list(self.subscriptions.values()):
+            kind, name = ("queue", queue.queue) if queue.group is None else ("stream", queue.group[0])
+            if not principal.may("consume", kind, name):
+                queue.ended(queue, FORBIDDEN.code, FORBIDDEN.detail)
+        for stream in list(self.streams.values()):
+            if not principal.may("consume", "stream", stream.stream):
+                stream.ended(stream, FORBIDDEN)
 
     def check_free(self, sub: str) -> None:
         """Raises Conflict for a live name, and for one subscription too many."""

@@ -216,6 +216,28 @@ def test_a_socket_outlives_its_token_by_a_newer_one_of_the_same_owner(either: Se
         assert frames_until(socket, "deliver")["sub"] == sub
 
 
+def test_what_the_newer_token_may_not_consume_ends_and_the_rest_stays(either: Server, operator: Rest, name: str) -> None:
+    stays = f"{name}-stays"
+    for queue in (name, stays):
+        operator.declare(queue)
+    operator.call("PUT", f"/streams/{name}", {})
+    operator.call("PUT", f"/streams/{name}/groups/shared", {"kind": "shared"})
+    operator.publish(name, {"body": "held"})
+    with stranger(either, token=made_token(either, (f"{name}*", ["consume"]))["token"]) as socket:
+        assert socket.receive()["op"] == "hello"
+        kept, narrower = socket.consume(stays), made_token(either, (stays, ["consume"]))["token"]
+        ends = {socket.consume(name), str(socket.call("subscribe", stream=name)["sub"])}
+        ends |= {str(socket.call("subscribe", stream=name, group=group)["sub"]) for group in ("shared", "partitioned")}
+        frames_until(socket, "deliver")
+        assert socket.call("auth", token=narrower)["op"] == "ok"
+        closed = [frames_until(socket, "closed") for _ in ends]
+        assert {(frame["sub"], frame["code"]) for frame in closed} == {(sub, "forbidden") for sub in ends}
+        (message,) = eventually(lambda: operator.receive(name), why="what it held is back")
+        assert (message["body"], message["failures"]) == ("held", 0)
+        operator.publish(stays, {"body": 1})
+        assert frames_until(socket, "deliver")["sub"] == kept
+
+
 def test_a_wrong_token_on_a_live_socket_is_an_error_and_no_more(either: Server) -> None:
     with stranger(either, token=TOKEN) as socket:
         assert error(socket, "auth", token="wrong")["code"] == "unauthenticated"

@@ -81,7 +81,7 @@ class Session:
             commands.Ping: lambda c, n: self._answer("pong", c.id),
             commands.Pong: lambda c, n: None,
         } | StreamCommands(self).handlers()
-        self._watch_expiry()
+        self._watch_expiry(principal.expires_at)
 
     @property
     def principal(self) -> Principal:
@@ -285,15 +285,14 @@ class Session:
         principal = await authentication.aauthenticate(command.token)
         if principal.account != self.principal.account:
             raise Forbidden("A live socket keeps its owner.")
-        self.connection.principal = principal
-        self._watch_expiry()
+        self._watch_expiry(principal.expires_at)
         self.ok(command.id)
+        self.connection.become(principal)
 
-    def _watch_expiry(self) -> None:
+    def _watch_expiry(self, expires_at: int | None) -> None:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
-        expires_at = self.principal.expires_at
         if expires_at is None:
             return
         left = (expires_at - clock.now()) / clock.SECOND
