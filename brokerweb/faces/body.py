@@ -17,6 +17,7 @@ Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
+COMMON = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]  # of every answer that is not Django's
 
 
 class Gone(Exception):
@@ -79,6 +80,6 @@ async def send_problem(send: Send, error: BrokerError) -> None:
 
 
 async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    headers += [(b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store")]
+    headers += [(b"content-length", b"%d" % len(body)), *COMMON]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

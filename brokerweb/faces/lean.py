@@ -10,13 +10,12 @@ import asyncio
 from brokerweb import conf
 from brokerweb.core.errors import TooLarge, Unauthenticated
 from brokerweb.faces import hot, problems
-from brokerweb.faces.body import Gone, Message, Receive, Scope, Send
+from brokerweb.faces.body import COMMON, Gone, Message, Receive, Scope, Send
 from brokerweb.identity.http import aprincipal_from_headers
 from brokerweb.identity.principal import Principal
 
-_COMMON = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
-_JSON = [(b"content-type", b"application/json"), *_COMMON]
-_PROBLEM = [(b"content-type", problems.MEDIA_TYPE.encode()), *_COMMON]
+_JSON = [(b"content-type", b"application/json"), *COMMON]
+_PROBLEM = [(b"content-type", problems.MEDIA_TYPE.encode()), *COMMON]
 
 
 def matches(scope: Scope) -> bool:

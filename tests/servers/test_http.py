@@ -70,6 +70,16 @@ def test_pages_carry_a_policy_without_inline_code(server: Server):
     assert headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.parametrize("token", [TOKEN, "wrong", None])
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/readyz", "/metrics", "/api/v1/nothing", "/api/v1/queues", "/api/v1/streams/nothing/live"]
+)
+def test_no_answer_of_the_programs_faces_is_kept_or_taken_for_something_else(server: Server, path: str, token: str | None):
+    headers = httpx.get(server.url + path, headers={} if token is None else {"Authorization": f"Bearer {token}"}).headers
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
 @pytest.mark.parametrize("path", ["/sign-in", "/api/v1/queues", "/static/console/console.css", "/healthz"])
 def test_no_page_of_another_origin_may_read_answers(server: Server, path: str):
     headers = httpx.get(server.url + path, headers={"Origin": "https://evil.example"}).headers
