@@ -60,12 +60,18 @@ def redeem(code: str, *, address: str | None = None) -> Any:
     """
     digest, now = digest_of(code[:200]), clock.now()
     usable = SignInCode.objects.filter(sha256=digest, used_at=None, expires_at__gt=now)
+    if not usable.exists():  # a stranger's guess must not take the writer's turn
+        raise _unusable()
     with transaction.atomic():
         if not usable.update(used_at=now):
-            raise Unauthenticated("the sign-in link is unknown, used or older than 15 minutes")
+            raise _unusable()
         user = SignInCode.objects.select_related("user").get(sha256=digest).user
         audit.record(principal_of(user), "user.sign_in", f"user:{user.pk}", detail={"by": "link"}, address=address)
     return user
+
+
+def _unusable() -> Unauthenticated:
+    return Unauthenticated("the sign-in link is unknown, used or older than 15 minutes")
 
 
 @sensitive_variables("password")

@@ -34,6 +34,12 @@ def test_a_code_signs_in_once(user):
     assert code not in str(list(SignInCode.objects.values()))
 
 
+def test_a_wrong_code_asks_for_no_turn_to_write(user, django_assert_num_queries):
+    with django_assert_num_queries(1) as asked, pytest.raises(Unauthenticated):
+        signin.redeem("bwc_" + "x" * 43)
+    assert asked.captured_queries[0]["sql"].startswith("SELECT")
+
+
 def test_of_two_who_use_a_code_at_once_one_gets_in(user):
     code, barrier = signin.create_code(user), threading.Barrier(2)
 
