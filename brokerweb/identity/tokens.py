@@ -72,7 +72,7 @@ class NewToken:
 
 
 def create(maker: Principal, request: Mapping[str, Any], *, address: str | None = None) -> NewToken:
-    """Make the token ``request`` (name, grants, expires_at) describes; it grants and lasts no more than its maker.
+    """Make the token ``request`` describes (name, grants, expires_at); it grants no more than ``maker``, and expires no later.
 
     Raises Invalid with a pointer, and Forbidden where the maker lacks something.
     """

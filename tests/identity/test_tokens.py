@@ -260,6 +260,15 @@ def test_a_token_does_not_outlive_its_maker(root):
         make(maker, expires_at=later(90))
 
 
+def test_a_token_stays_when_its_maker_is_revoked(root):
+    made_by_root = make(root, grants=[{"pattern": "*", "verbs": ["admin"]}])
+    made_by_that = make(tokens.authenticate(made_by_root.text))
+    tokens.revoke(root, made_by_root.token.pk)
+    with pytest.raises(Unauthenticated):
+        tokens.authenticate(made_by_root.text)
+    assert tokens.still_valid(tokens.authenticate(made_by_that.text))
+
+
 def test_who_is_no_administrator_sees_and_revokes_only_the_tokens_they_made(root):
     maker = tokens.authenticate(make(root, grants=[{"pattern": "queue:orders.*", "verbs": ["admin"]}]).text)
     other, own = make(root).token, make(maker).token

@@ -313,7 +313,7 @@ class GrantShape(Strict):
 
 
 class TokenRequest(Strict):
-    """A token to make; it grants and lasts no more than its maker."""
+    """A token to make; it grants no more than its maker, and expires no later."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     grants: Annotated[list[GrantShape], Meta(max_length=100)]

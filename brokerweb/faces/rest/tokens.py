@@ -26,7 +26,7 @@ class TokensView(ApiView):
             "Make a token",
             {201: shapes.NewToken},
             request=shapes.TokenRequest,
-            description="Its text is in this answer and nowhere else. It grants and lasts no more than its maker.",
+            description="Its text is in this answer and nowhere else. It grants no more than its maker, and expires no later.",
             tag="administration",
         )
     )
