@@ -90,7 +90,12 @@ def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[
     parts = [[message for _, message in zip(range(n), rest, strict=False)] for n in shares]
     for part, want in zip(parts, wants, strict=True):
         _hand_out(tx, source, part, want.terms)
-    return parts, Handout([], more=_expire(tx, source, late) or more, alone=alone)
+    return parts, Handout([], more=_expire(tx, source, late) or more or _freed(source, parts, wants), alone=alone)
+
+
+def _freed(source: Definition, parts: list[list[Leased]], wants: Sequence[Want]) -> bool:
+    """Whether heads of keys are gone with their hand-out, so that those behind them may be ready now."""
+    return source.keyed and any(part and not want.terms.acknowledge for part, want in zip(parts, wants, strict=True))
 
 
 def round_bytes(wants: Sequence[Want]) -> int:

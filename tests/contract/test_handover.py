@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from brokerweb.core import clock
+from brokerweb.sharing import feed
 from queues import control, duties, engine
 from queues.messages import Accepted, NewMessage, Settle
 from tests.contract.store import Orders, Store
@@ -23,6 +24,11 @@ class Waiting:
     lease: float | None = None
     acknowledge: bool = True
     most_bytes: int | None = None
+    unsettled: int = 0
+
+    @property
+    def terms(self) -> engine.Terms:
+        return engine.Terms(self.holder, self.lease, self.acknowledge)
 
 
 class FakeHandOver:
@@ -243,6 +249,19 @@ def test_a_key_whose_head_was_taken_without_acknowledgement_goes_on(store: Store
     waits(store, Waiting("a", 5, acknowledge=False))
     first, second, third = keyed.publish(1, 2, 3, key="k")
     assert store.states([first, second, third]) == ["gone", "ready", "blocked"]
+
+
+def test_nothing_overtakes_what_follows_a_head_that_was_served_without_acknowledgement(store: Store):
+    keyed = store.queue(keyed=True)
+    first, second = keyed.publish(1, 2, key="k", priority=9)
+    waits(store, Waiting("a", 5, acknowledge=False))
+
+    def serve_and_publish(tx):
+        feed.serve(tx, keyed.row.pk)
+        return engine.publish(tx, "orders", [NewMessage(b"3")])[0].id
+
+    third = store.do(serve_and_publish)
+    assert store.states([first, second, third]) == ["gone", "ready", "ready"]
 
 
 def test_django_code_hands_nothing_over(orders: Orders):
