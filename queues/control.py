@@ -137,26 +137,25 @@ def reschedule(tx: Transaction, name: str, message_id: int, *, due_at: int) -> N
     if seen.state not in (State.SCHEDULED, State.READY):
         raise Conflict(f"Only scheduled and ready messages can be rescheduled; this one is {seen.state.name.lower()}.")
     if due_at > tx.now:
-        _retime(tx, queue, message_id, seen, due_at)
+        _retime(tx, queue, message_id, seen, to=State.SCHEDULED, due_at=due_at)
         tx.outcome.due(due_at)
     elif seen.state is State.SCHEDULED:
         _fall_due(tx, queue, message_id, seen)
 
 
-def _retime(tx: Transaction, queue: Definition, message_id: int, seen: Seen, due_at: int) -> None:
-    retimed = State.SCHEDULED if due_at > tx.now else State.READY
-    tx.change(Q.retime, message_id, queue.id, seen.state, retimed, due_at, queue.ttl)
-    counters.moved(tx, queue.id, seen.state, retimed)
+def _retime(tx: Transaction, queue: Definition, message_id: int, seen: Seen, *, to: State, due_at: int) -> None:
+    tx.change(Q.retime, message_id, queue.id, seen.state, to, due_at, queue.ttl)
+    counters.moved(tx, queue.id, seen.state, to)
 
 
 def _fall_due(tx: Transaction, queue: Definition, message_id: int, seen: Seen) -> None:
     """As when its time comes: a delayed message of a keyed queue takes its place at the end of its key now."""
-    _retime(tx, queue, message_id, seen, tx.now)
     if queue.keyed and seen.key is not None and not seen.holds_key:
+        _retime(tx, queue, message_id, seen, to=State.BLOCKED, due_at=tx.now)
         tx.change(Q.line_up, message_id, queue.id, sequence.take(tx, 1, stored=False))
-        counters.moved(tx, queue.id, State.READY, State.BLOCKED)
         keys.leave(tx, queue.id, [seen.key])
     else:
+        _retime(tx, queue, message_id, seen, to=State.READY, due_at=tx.now)
         became_ready(tx, queue.id)
 
 

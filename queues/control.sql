@@ -82,8 +82,8 @@ UPDATE queues_message SET state = :retimed, due_at = :due_at,
     ELSE :due_at + CAST(round(coalesce(ttl, CAST(:ttl AS double precision)) * 1000000) AS bigint) END
 WHERE id = :id AND queue_id = :queue AND state + 0 = :state;
 
--- line_up (id, queue, position): a message of a keyed queue waits at the end of its key
-UPDATE queues_message SET state = 2, position = :position WHERE id = :id AND queue_id = :queue;
+-- line_up (id, queue, position): a blocked message waits at the end of its key
+UPDATE queues_message SET position = :position WHERE id = :id AND queue_id = :queue AND state + 0 = 2;
 
 -- name_parent (id, queue, parent): a message is an edited copy of another
 UPDATE queues_message SET parent = :parent WHERE id = :id AND queue_id = :queue;

@@ -18,6 +18,7 @@ from queues import browse, control, duties, engine, readiness, retirement
 from queues.filters import ALL, parse
 from queues.messages import NewMessage
 from queues.models import Dedup, Failure, Message, Queue, QueueCount
+from queues.states import State
 from tests.queues.bench import Bench, Time, states
 
 pytestmark = pytest.mark.django_db
@@ -369,6 +370,19 @@ def test_a_delayed_message_made_due_takes_its_place_at_the_end_of_its_key() -> N
     assert states(delayed, second, third) == ["blocked", "ready", "blocked"]
     bench.do(control.delete_message, second)
     assert states(delayed, third) == ["blocked", "ready"]
+
+
+def test_a_delayed_message_made_due_behind_others_was_never_ready() -> None:
+    bench = keyed()
+    [delayed], _ = bench.publish(1, key="k", delay=60), bench.publish(2, key="k")
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMP TABLE became (s)")
+        cursor.execute(
+            "CREATE TEMP TRIGGER n AFTER UPDATE OF state ON main.queues_message BEGIN INSERT INTO became VALUES (new.state); END"
+        )
+        bench.do(control.reschedule, delayed, due_at=0)
+        cursor.execute("SELECT s FROM became")
+        assert cursor.fetchall() == [(State.BLOCKED,)]
 
 
 def test_replacing_the_backing_off_head_frees_its_key_for_the_next() -> None:
