@@ -1,216 +1,275 @@
-"""What a queue is, as plainly as it can be said: the reference the engine is compared with. No SQL, no batches, no limits."""
+"""What a queue is, as plainly as it can be said: the reference the engine is compared with. No SQL, no limits."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from typing import Any
 
-S = 1_000_000
-SCHEDULED, READY, BLOCKED, LEASED, DEAD = range(5)
-WAITING = (SCHEDULED, READY, BLOCKED)
-
-
-@dataclass
-class Item:
-    id: int
-    state: int
-    priority: int
-    position: int
-    key: str | None
-    due: int
-    ttl: float | None
-    expires: int | None
-    attempts: int = 0
-    failures: int = 0
-    holds: bool = False
-    alone: bool = False
+from tests.queues.books import (
+    BLOCKED,
+    DEAD,
+    LEASED,
+    READY,
+    SCHEDULED,
+    WAITING,
+    Books,
+    Item,
+    New,
+    Refused,
+    S,
+    Settings,
+    Shared,
+    Taker,
+)
 
 
-@dataclass
-class New:
-    priority: int = 4
-    key: str | None = None
-    delay: int = 0
-    ttl: int | None = None
-    dedup_id: str | None = None
+class Model(Books):
+    """One queue: the verbs."""
 
-
-class Full(Exception):
-    """No room."""
-
-
-class Model:
-    """One queue with leases of 30 s, backoff of 1, 2, 4 s … and a dedup window of 300 s."""
-
-    def __init__(self, *, keyed: bool, on_expire: str, max_failures: int, max_length: int | None) -> None:
-        self.keyed, self.on_expire, self.max_failures, self.max_length = keyed, on_expire, max_failures, max_length
-        self.items: dict[int, Item] = {}
+    def __init__(self, shared: Shared, settings: Settings) -> None:
+        super().__init__(shared, settings)
         self.known: dict[str, tuple[int, int]] = {}
-        self.last, self.now, self.paused = 0, 0, False
-
-    def of(self, *states: int) -> list[Item]:
-        return sorted((i for i in self.items.values() if i.state in states), key=lambda i: i.id)
-
-    def number(self) -> int:
-        self.last += 1
-        return self.last
-
-    # Keys
-
-    def free(self, key: str) -> bool:
-        return not any(i.holds and i.key == key for i in self.items.values())
-
-    def enter(self, item: Item) -> None:
-        if not self.keyed or item.key is None:
-            item.state = READY
-            return
-        behind = not self.free(item.key) or any(i.key == item.key for i in self.of(BLOCKED) if i is not item)
-        item.state, item.holds = (BLOCKED, False) if behind else (READY, True)
-
-    def leave(self, *keys: str | None) -> None:
-        for key in keys:
-            blocked = [i for i in self.of(BLOCKED) if i.key == key]
-            if self.keyed and key is not None and blocked and self.free(key):
-                following = min(blocked, key=lambda i: i.position)
-                following.state, following.holds, following.due = READY, True, self.now
+        self.paused = False
 
     # Publish
 
-    def publish(self, news: list[New], room: int = 0, acknowledge: bool = True) -> list[tuple[int, bool]]:
+    def publish(self, news: list[New], takers: list[Taker]) -> list[tuple[int, bool]]:
         fresh: list[New] = []
         for new in news:
             known = self.known.get(new.dedup_id or "", (0, 0))[1] > self.now
             if not known and (new.dedup_id is None or new.dedup_id not in [f.dedup_id for f in fresh]):
                 fresh.append(new)
         overflow = self.make_room(len(fresh))
-        idle = not self.paused and not self.of(READY)
+        nothing_ready = not self.of(READY)
         items = [self.store(new) for new in fresh]
         for new, item in zip(fresh, items, strict=True):
             if new.dedup_id is not None:
-                self.known[new.dedup_id] = (item.id, self.now + 300 * S)
-        ready = sorted((i for i in items[overflow:] if i.state == READY), key=lambda i: -i.priority)
-        self.hand_out(ready[: room if idle else 0], acknowledge)
-        self.bury_all(items[:overflow])
+                self.known[new.dedup_id] = (item.id, self.now + self.settings.dedup_window * S)
+        ready = [i for i in items[overflow:] if i.state == READY]
+        if ready and not self.paused and any(taker.room for taker in takers):
+            self.idle = nothing_ready if self.idle is None else self.idle
+            self.hand_over(ready, takers if self.idle else [])
+        if any(i.state == READY for i in items):
+            self.idle = False
+        self.heads_last(items[:overflow], self.bury, "overflow")
         ids, seen = {id(new): item.id for new, item in zip(fresh, items, strict=True)}, set(map(id, fresh))
         return [(ids[id(n)] if id(n) in seen else self.known[n.dedup_id or ""][0], id(n) not in seen) for n in news]
 
     def store(self, new: New) -> Item:
-        due, id = self.now + new.delay * S, self.number()
-        expires = None if new.ttl is None else due + new.ttl * S
-        item = self.items[id] = Item(id, SCHEDULED, new.priority, id, new.key, due, new.ttl, expires)
+        due, id = self.now + new.delay * S, self.shared.number()
+        ttl = self.settings.ttl if new.ttl is None else new.ttl
+        expires = None if ttl is None else due + ttl * S
+        item = self.items[id] = Item(id, SCHEDULED, new.priority, id, new.key, due, ttl, expires)
         if not new.delay:
             self.enter(item)
         return item
 
     def make_room(self, n: int) -> int:
-        waiting = self.of(*WAITING)
-        over = 0 if self.max_length is None or not n else len(waiting) + len(self.of(LEASED)) + n - self.max_length
-        if over > 0 and self.max_length is not None and len(self.of(LEASED)) >= self.max_length:
-            raise Full
-        self.bury_all(waiting[: max(0, over)])
+        """Bury the oldest that wait; how many of the new ones must follow them."""
+        most, waiting, leased = self.settings.max_length, self.of(*WAITING), len(self.of(LEASED))
+        over = 0 if most is None or not n else len(waiting) + leased + n - most
+        if over > 0 and most is not None and (self.settings.overflow == "refuse" or leased >= most):
+            raise Refused("queue_full")
+        self.heads_last(waiting[: max(0, over)], self.bury, "overflow")
         return max(0, over - len(waiting))
 
-    def bury_all(self, items: list[Item]) -> None:
-        for item in sorted(items, key=lambda i: i.holds):
-            self.bury(item)
+    def hand_over(self, items: list[Item], takers: list[Taker]) -> None:
+        """To those who wait, first come first served, the highest priority first."""
+        items, taken = sorted(items, key=lambda i: -i.priority), []
+        for taker in takers:
+            part, items = items[: taker.room], items[taker.room :]
+            taken += self.hand_out(part, taker)
+            self.handed.append((taker.holder, [i.id for i in part]))
+        self.leave(*sorted({i.key for i in taken if i.key is not None}))
 
-    # Leases
+    # Lease
 
-    def lease(self, limit: int, acknowledge: bool = True) -> list[tuple[int, int]]:
+    def in_order(self) -> list[Item]:
+        return sorted(self.of(READY), key=lambda i: (-i.priority, i.position)) if not self.paused else []
+
+    def lease(self, limit: int, taker: Taker) -> list[tuple[int, int]]:
         found: list[Item] = []
         late: list[Item] = []
-        for item in sorted(self.of(READY), key=lambda i: (-i.priority, i.position)) if not self.paused else []:
-            if item.expires is not None and item.expires <= self.now:
+        for item in self.in_order():
+            if self.lapsed(item):
                 late.append(item)
             elif found and (len(found) == limit or item.alone or found[0].alone):
                 break
             else:
                 found.append(item)
-        self.hand_out(found, acknowledge)
+        return self.give([found], [taker], late)[0]
+
+    def lease_round(self, takers: list[Taker]) -> tuple[list[list[tuple[int, int]]], bool]:
+        """Each one's messages, and whether one waits that must go alone. The others are for whoever has the fewest."""
+        found: list[Item] = []
+        late: list[Item] = []
+        alone = False
+        for item in self.in_order():
+            if self.lapsed(item):
+                late.append(item)
+            elif item.alone:
+                alone = True
+            elif len(found) == sum(taker.room for taker in takers):
+                break
+            else:
+                found.append(item)
+        shares = [0] * len(takers)
+        for _ in found:
+            _, i = min((t.unsettled + shares[i], i) for i, t in enumerate(takers) if shares[i] < t.room)
+            shares[i] += 1
+        parts = [found[sum(shares[:i]) : sum(shares[: i + 1])] for i in range(len(takers))]
+        return self.give(parts, takers, late), alone
+
+    def lease_alone(self, taker: Taker) -> list[tuple[int, int]]:
+        return self.give([[i for i in self.in_order() if i.alone and not self.lapsed(i)][:1]], [taker], [])[0]
+
+    def serve(self, takers: list[Taker]) -> list[list[tuple[int, int]]]:
+        before = self.in_order()
+        if not takers:
+            self.idle = False
+            return []
+        parts, _ = self.lease_round(takers)
+        left = any(i.state == READY for i in self.items.values()) or any(self.lapsed(i) for i in before)
+        self.idle = not (left or self.paused)
+        self.handed += [(taker.holder, [id for id, _ in part]) for taker, part in zip(takers, parts, strict=True)]
+        return parts
+
+    def give(self, parts: list[list[Item]], takers: list[Taker], late: list[Item]) -> list[list[tuple[int, int]]]:
+        for part, taker in zip(parts, takers, strict=True):
+            self.leave(*sorted({i.key for i in self.hand_out(part, taker) if i.key is not None}))
+            self.idle = False if part else self.idle
         for item in late:
             self.expire(item)
-        return [(i.id, i.attempts) for i in found]
+        return [[(i.id, i.attempts) for i in part] for part in parts]
 
-    def hand_out(self, items: list[Item], acknowledge: bool) -> None:
+    def hand_out(self, items: list[Item], taker: Taker) -> list[Item]:
+        """Lease them, or delete them where nobody will settle them; those that are gone."""
         for item in items:
-            item.state, item.due, item.attempts = LEASED, self.now + 30 * S, item.attempts + 1
-            if not acknowledge:
+            item.state, item.due, item.attempts = LEASED, self.now + (taker.lease or self.settings.lease) * S, item.attempts + 1
+            item.holder, taker.room, taker.unsettled = taker.holder, taker.room - 1, taker.unsettled + 1
+            if not taker.acknowledge:
                 del self.items[item.id]
-        if not acknowledge:
-            self.leave(*[i.key for i in items])
+        return [] if taker.acknowledge else items
 
-    def held(self, id: int, attempts: int) -> Item | None:
+    # Settle
+
+    def settle(self, kind: str, id: int, attempts: int, options: dict[str, Any]) -> str:
         item = self.items.get(id)
-        return item if item and item.state == LEASED and item.attempts == attempts and item.due > self.now else None
-
-    def settle(self, kind: str, id: int, attempts: int, delay: int | None) -> str:
-        item = self.held(id, attempts)
-        if item is None:
+        if item is None or item.state != LEASED or item.attempts != attempts or item.due <= self.now:
             return "lease_lost"
         if kind == "ack":
             self.remove(item)
         elif kind == "dead":
-            self.bury(item)
+            item.recorded += 1
+            self.bury(item, "rejected")
         elif kind == "extend":
-            item.due = self.now + 30 * S
+            item.due = self.now + (options["lease"] or self.settings.lease) * S
         elif kind == "release":
             self.put_back(item, 0)
         else:
-            self.fail(item, 0 if kind == "lose" else delay, alone=kind == "lose")
+            self.fail(item, 0 if kind == "lose" else options["delay"], alone=kind == "lose")
         return "ok"
 
-    def fail(self, item: Item, delay: int | None, *, alone: bool = False) -> None:
-        item.failures, item.alone = item.failures + 1, alone
-        if item.failures >= self.max_failures:
-            self.bury(item)
-        else:
-            self.put_back(item, 2 ** (item.failures - 1) if delay is None else delay)
+    def fail(self, item: Item, delay: float | None, *, alone: bool = False) -> None:
+        most, backoff = self.settings.max_failures, self.settings.backoff
+        item.failures, item.recorded = item.failures + 1, item.recorded + 1
+        if most is not None and item.failures >= most:
+            self.bury(item, "max_failures")
+            return
+        item.alone = alone
+        wait = min(backoff["initial"] * backoff["factor"] ** (item.failures - 1), backoff["max"])
+        self.put_back(item, wait if delay is None else delay)
 
-    def put_back(self, item: Item, wait: int) -> None:
-        if item.expires is not None and item.expires <= self.now:
+    def put_back(self, item: Item, wait: float) -> None:
+        if self.lapsed(item):
             self.expire(item)
-        else:
-            item.state, item.due = (SCHEDULED if wait else READY), self.now + wait * S
+            return
+        item.state, item.due = SCHEDULED, self.now + int(wait * S)
+        if not wait:
+            self.ready(item)
 
-    # Endings
-
-    def remove(self, item: Item) -> None:
-        del self.items[item.id]
-        if item.holds:
-            self.leave(item.key)
-
-    def bury(self, item: Item) -> None:
-        held, item.state, item.due = item.holds, DEAD, self.now
-        item.holds, item.alone, item.expires = False, False, None
-        if held:
-            self.leave(item.key)
-
-    def expire(self, item: Item) -> None:
-        (self.bury if self.on_expire == "dead" else self.remove)(item)
-
-    def duties(self) -> None:
-        for item in sorted(self.of(SCHEDULED), key=lambda i: i.due):
-            if item.due <= self.now and (item.holds or not self.keyed or item.key is None):
-                item.state = READY
-            elif item.due <= self.now:
-                self.enter(item)
-                item.position = self.number()
+    def expire_leases(self) -> None:
         for item in [i for i in self.of(LEASED) if i.due <= self.now]:
             self.fail(item, 0)
-        late = [i for i in self.of(*WAITING) if i.expires is not None and i.expires <= self.now]
-        for item in sorted(late, key=lambda i: i.holds):
-            self.expire(item)
+
+    def restart(self, lost: int, seen: int) -> None:
+        for item in self.of(LEASED):
+            item.due += lost * S if item.due > seen else 0
+            if (item.holder or "").startswith("ws:"):
+                self.put_back(item, 0)
 
     # What operators do
 
-    def purge(self, *states: int) -> int:
-        items = self.of(*states)
-        for item in items:
-            del self.items[item.id]
-        self.leave(*[i.key for i in items if i.holds])
+    def change(self, changes: dict[str, Any]) -> None:
+        if changes.get("keyed", self.settings.keyed) != self.settings.keyed and self.items:
+            raise Refused("conflict")
+        for name, value in changes.items():
+            setattr(self.settings, name, self.settings.backoff | value if name == "backoff" else value)
+
+    def find(self, id: int, *states: int) -> Item:
+        if id not in self.items:
+            raise Refused("not_found")
+        if self.items[id].state not in states:
+            raise Refused("conflict")
+        return self.items[id]
+
+    def select(self, states: Collection[int], key: str | None, ids: Collection[int] | None) -> list[Item]:
+        return [i for i in self.of(*states) if key in (None, i.key) and (ids is None or i.id in ids)]
+
+    def purge(self, *chosen: Any) -> int:
+        items = self.select(*chosen)
+        self.remove(*items)
         return len(items)
 
-    def revive(self, item: Item) -> None:
-        item.position, item.failures, item.due, item.alone = self.number(), 0, self.now, False
-        item.expires = None if item.ttl is None else self.now + int(item.ttl) * S
-        item.state, item.holds = (BLOCKED if self.keyed and item.key else READY), False
-        self.leave(item.key)
+    def redrive(self, to: Model, *chosen: Any) -> int:
+        items = self.select((DEAD,), *chosen)
+        for item in items:
+            self.revive(item, to)
+        return len(items)
+
+    def requeue(self, id: int) -> None:
+        self.revive(self.find(id, DEAD, SCHEDULED), self)
+
+    def revive(self, item: Item, to: Model) -> None:
+        del self.items[item.id]
+        to.items[item.id] = item
+        item.position, item.failures, item.due, item.alone = self.shared.number(), 0, self.now, False
+        item.holder, item.reason, item.holds = None, None, False
+        to.start_ttl(item, self.now)
+        to.join(item)
+
+    def start_ttl(self, item: Item, due: int) -> None:
+        ttl = self.settings.ttl if item.ttl is None else item.ttl
+        item.expires = None if ttl is None else due + int(ttl) * S
+
+    def join(self, item: Item) -> None:
+        """At the end of its key, or of the queue."""
+        if self.orders(item):
+            item.state = BLOCKED
+            self.leave(item.key)
+        else:
+            self.ready(item)
+
+    def replace(self, id: int, new: New, takers: list[Taker]) -> int:
+        self.remove(self.find(id, DEAD, SCHEDULED))
+        [(copy, duplicate)] = self.publish([new], takers)
+        if duplicate:
+            raise Refused("conflict")
+        if copy in self.items:
+            self.items[copy].parent = id
+        return copy
+
+    def reschedule(self, id: int, due: int) -> None:
+        item = self.find(id, SCHEDULED, READY)
+        if due <= self.now and item.state == READY:
+            return
+        item.state, item.due = SCHEDULED, max(due, self.now)
+        if not item.attempts:
+            self.start_ttl(item, item.due)
+        if due > self.now:
+            return
+        if self.orders(item) and not item.holds:
+            item.position = self.shared.number()
+            self.join(item)
+        else:
+            self.ready(item)

@@ -3,55 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from brokerweb.core import clock
-from brokerweb.core.errors import QueueFull
+from brokerweb.sharing import feed
 from queues import control, duties, engine
 from queues.filters import parse
 from queues.messages import NewMessage, Settle
-from queues.states import ARROWS, State
-from tests.contract.store import NO_JITTER, Store
-from tests.contract.test_handover import FakeHandOver, Waiting
-from tests.queues.bench import Time
-from tests.queues.model import DEAD, LEASED, SCHEDULED, WAITING, Full, Model, New
+from queues.states import State
+from tests.queues.books import BLOCKED, DEAD, LEASED, READY, SCHEDULED, WAITING, New, Refused, S, Settings, Shared, Taker
+from tests.queues.draws import ACTIONS, CHANGES, KINDS, NEWS, SETTINGS, TAKERS, TOGETHER
+from tests.queues.model import Model
+from tests.queues.rig import Call, Crash, Rig, Waiters, row, terms, want
 
 RUNS, STEPS = int(os.environ.get("BROKERWEB_MODEL_RUNS", "100")), 40
-NEWS = st.builds(
-    New,
-    priority=st.sampled_from([4, 4, 4, 9, 0]),
-    key=st.sampled_from(["a", "a", "b", None]),
-    delay=st.sampled_from([0, 0, 0, 0, 0, 1, 20]),
-    ttl=st.sampled_from([None, None, None, 2, 40]),
-    dedup_id=st.sampled_from([None, None, None, None, None, None, "x", "y"]),
-)
-OFTEN = {"publish": 6, "lease": 6, "settle": 8, "pass_time": 5}
-SELDOM = ["crash_and_restart", "purge", "redrive", "requeue", "delete", "pause_or_resume"]
-ACTIONS = [action for action, n in OFTEN.items() for _ in range(n)] + SELDOM
-NOTE_CHANGES = (
-    "CREATE TEMP TABLE changed (old, new)",
-    "CREATE TEMP TRIGGER note AFTER UPDATE OF state ON main.queues_message WHEN old.state <> new.state"
-    " BEGIN INSERT INTO changed VALUES (old.state, new.state); END",
-)
-COLUMNS = "id, state, priority, position, attempts, failures, holds_key, alone, due_at, expires_at, key"
-
-
-class Unchecked(Store):
-    """The model says all there is to say about the books."""
-
-    def check_books(self) -> None: ...
-
-
-class Crash(Exception):
-    """The process dies before the commit."""
+Step = tuple[Call, Any]  # what the engine is to do, and what the model says that it answers
 
 
 class Machine(RuleBasedStateMachine):
@@ -59,161 +34,261 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.atomic = transaction.atomic()
         self.atomic.__enter__()
-        self.store = Unchecked(Time())
+        self.store = Rig()
         clock.install(self.store.time)
-        self.receipts: list[tuple[int, int]] = []
-        with connection.cursor() as cursor:
-            for statement in NOTE_CHANGES:
-                cursor.execute(statement)
+        self.receipts: list[tuple[str, int, int]] = []
 
     def teardown(self) -> None:
         transaction.set_rollback(True)
         self.atomic.__exit__(None, None, None)
 
-    @initialize(
-        keyed=st.booleans(),
-        on_expire=st.sampled_from(["drop", "dead"]),
-        failures=st.sampled_from([1, 3]),
-        most=st.sampled_from([None, 6]),
-    )
-    def declare(self, keyed: bool, on_expire: str, failures: int, most: int | None) -> None:
-        self.model = Model(keyed=keyed, on_expire=on_expire, max_failures=failures, max_length=most)
-        self.model.now = self.store.time.now()
-        given = {"keyed": keyed, "on_expire": on_expire, "max_failures": failures, "max_length": most, "backoff": NO_JITTER}
-        queue, _ = self.store.do(control.declare, "orders", {**given, "overflow": "dead_letter_oldest"})
-        self.queue_id = queue.pk
+    @initialize(orders=SETTINGS, spare=SETTINGS)
+    def declare(self, orders: Settings, spare: Settings) -> None:
+        self.shared = Shared(self.store.time.now())
+        self.models = {"orders": Model(self.shared, orders), "spare": Model(self.shared, spare)}
+        self.ids = {name: self.store.do(control.declare, name, vars(m.settings))[0].pk for name, m in self.models.items()}
         self.store.do(lambda tx: tx.raw.execute("DELETE FROM sqlite_sequence WHERE name = 'queues_message'"))
 
     @rule(action=st.sampled_from(ACTIONS), data=st.data())
     def act(self, action: str, data: st.DataObject) -> None:
         """One rule for all, since Hypothesis leaves rules out of whole runs, and a run without publishing shows nothing."""
-        getattr(self, action)(data.draw)
+        self.name = data.draw(st.sampled_from(["orders", "orders", "orders", "spare"]))
+        self.model = self.models[self.name]
+        self.store.told.clear()
+        ready, held, due = self.ready(), self.held(), self.next_due()
+        self.begin(data.draw(st.lists(TAKERS, max_size=3) if data.draw(st.booleans()) else st.just([])))
+        if steps := getattr(self, action)(data.draw) or []:
+            assert self.store.together([call for call, _ in steps]) == [expected for _, expected in steps]
+            self.check_handed()
+        self.check_told(ready, held, due)
+
+    def begin(self, takers: list[Taker]) -> None:
+        """A commit, with these waiting."""
+        self.takers = takers
+        for model in self.models.values():
+            model.idle, model.handed = None, []
+        self.store.handover = Waiters({id: takers if name == self.name else [] for name, id in self.ids.items()})
 
     # Producers and consumers
 
-    def publish(self, draw: Any) -> None:
+    def several(self, draw: Any) -> list[Step]:
+        """What the committer has taken together."""
+        return [step for _ in range(draw(st.integers(2, 4))) for step in getattr(self, draw(st.sampled_from(TOGETHER)))(draw)]
+
+    def publish(self, draw: Any) -> list[Step]:
         news = draw(st.lists(NEWS, min_size=1, max_size=4))
         if draw(st.booleans()):  # alike, so that what befalls the head of a key befalls those behind it
             news = [replace(n, key=news[0].key, ttl=news[0].ttl) for n in news]
-        room, acknowledge = draw(st.sampled_from([0, 0, 0, 1, 2])), draw(st.booleans())
-        waiting = Waiting("ws:node/1/1", room, acknowledge=acknowledge)
-        self.store.handover = FakeHandOver(waiting)
-        messages = [NewMessage(b"1", key=n.key, priority=n.priority, delay=n.delay, ttl=n.ttl, dedup_id=n.dedup_id) for n in news]
-        try:
-            expected = self.model.publish(news, room, acknowledge)
-        except Full:
-            with pytest.raises(QueueFull):
-                self.store.do(engine.publish, "orders", messages)
-            return
-        assert [(a.id, a.duplicate) for a in self.store.do(engine.publish, "orders", messages)] == expected
-        self.receipts += [(m.id, 1) for _, handed in self.store.outcome.handed for m in handed]
+        name, expected = self.name, self.refusable(lambda: self.model.publish(news, self.takers))
+        return [(lambda tx: [(a.id, a.duplicate) for a in engine.publish(tx, name, [_new(n) for n in news])], expected)]
 
-    def lease(self, draw: Any) -> None:
-        limit, acknowledge = draw(st.integers(1, 3)), draw(st.sampled_from([True, True, True, False]))
-        terms = engine.Terms(draw(st.sampled_from(["ws:node/1/1", "rest:token"])), acknowledge=acknowledge)
-        leased = [(m.id, m.attempts) for m in self.store.do(engine.lease, "orders", limit, terms).messages]
-        assert leased == self.model.lease(limit, acknowledge)
-        self.receipts += leased
+    def lease(self, draw: Any) -> list[Step]:
+        limit, taker = draw(st.integers(1, 5)), draw(TAKERS)
+        how, expected = terms(taker), self.model.lease(limit, taker)
+        self.remember(expected)
+        name = self.name
+        return [(lambda tx: _pairs(engine.lease(tx, name, limit, how).messages), expected)]
 
-    def settle(self, draw: Any) -> None:
-        held = [(i.id, i.attempts) for i in self.model.of(LEASED)]
+    def lease_round(self, draw: Any) -> list[Step]:
+        takers = draw(st.lists(TAKERS, min_size=1, max_size=3))
+        wants = [want(taker) for taker in takers]
+        parts, alone = self.model.lease_round(takers)
+        self.remember(*parts)
+        id = self.ids[self.name]
+
+        def call(tx: Any) -> Any:
+            handed, left = engine.lease_round(tx, id, wants)
+            return [_pairs(part) for part in handed], left.alone
+
+        return [(call, (parts, alone))]
+
+    def lease_alone(self, draw: Any) -> list[Step]:
+        taker = draw(TAKERS)
+        how, expected = terms(taker), self.model.lease_alone(taker)
+        self.remember(expected)
+        id = self.ids[self.name]
+        return [(lambda tx: _pairs(engine.lease_alone(tx, id, how).messages), expected)]
+
+    def serve(self, draw: Any) -> list[Step]:
+        parts = self.model.serve([taker for taker in self.takers if taker.room])
+        self.remember(*parts)
+        id = self.ids[self.name]
+        return [(lambda tx: feed.serve(tx, id) and None, None)]
+
+    def settle(self, draw: Any) -> list[Step]:
+        held = [(name, i.id, i.attempts) for name, m in self.models.items() for i in m.of(LEASED)]
         if not held and (not self.receipts or draw(st.integers(0, 3))):
-            self.lease(draw)
-            return
-        kind: Any = draw(st.sampled_from(["ack", "ack", "nack", "release", "dead", "extend", "lose", "lose"]))
-        delay = draw(st.sampled_from([None, 0, 5]))
-        stale = [r for r in self.receipts if r not in held and r[0] in dict(held)]
-        id, attempts = draw(st.sampled_from(held * 3 + stale * 2 + self.receipts[-2:]))
-        [answer] = self.store.do(engine.settle, [Settle(kind, f"{self.queue_id}-{id}-{attempts}", delay=delay)])
-        assert answer.status == self.model.settle(kind, id, attempts, delay)
+            return self.lease(draw)
+        stale = [r for r in self.receipts if r not in held and r[1] in [id for _, id, _ in held]]
+        receipts = draw(st.lists(st.sampled_from(held * 3 + stale * 2 + self.receipts[-2:]), min_size=1, max_size=2))
+        if draw(st.integers(0, 2)) == 0:
+            receipts = draw(st.permutations(held))  # all there is
+        acks = draw(st.integers(0, 3)) == 0
+        settles = [("ack" if acks else draw(st.sampled_from(KINDS)), *r) for r in receipts]
+        options = {"delay": draw(st.sampled_from([None, 0, 5])), "lease": draw(st.sampled_from([None, 2]))}
+        only = draw(st.sampled_from([None, None, *self.models]))
+        expected = [
+            self.models[name].settle(kind, id, attempts, options) if only in (None, name) else "lease_lost"
+            for kind, name, id, attempts in settles
+        ]
+        given = [Settle(kind, f"{self.ids[name]}-{id}-{n}", **options) for kind, name, id, n in settles]
+        return [(lambda tx: [answer.status for answer in engine.settle(tx, given, queue=only)], expected)]
 
     # Time
 
     def pass_time(self, draw: Any) -> None:
         seconds, duties_run = draw(st.sampled_from([1, 2, 5, 29, 31, 301])), draw(st.sampled_from([True, True, False]))
-        self.model.now = self.store.time.advance(seconds)
+        self.shared.now = self.store.time.advance(seconds)
         if duties_run:
             self.store.run_duties()
-            self.model.duties()
+            self.duties()
+
+    def duties(self) -> None:
+        due = sorted((i.due, i.id, m) for m in self.models.values() for i in m.of(SCHEDULED) if i.due <= self.shared.now)
+        for _, id, model in due:
+            model.promote(model.items[id])
+        for model in self.models.values():
+            model.expire_leases()
+            model.expire_waiting()
 
     def crash_and_restart(self, draw: Any) -> None:
         """What was not committed never happened; sockets' leases are given back, the others run on for what they had left."""
-        lost = draw(st.integers(1, 100))
-
-        def die(tx: Any) -> None:
-            engine.publish(tx, "orders", [NewMessage(b"1", key="a")] * 2)
-            engine.lease(tx, "orders", 2, engine.Terms("w"))
-            control.purge(tx, "orders", parse({}))
-            raise Crash
-
-        with contextlib.suppress(Crash, QueueFull):
-            self.store.do(die)
-        seen, self.model.now = self.model.now, self.store.time.advance(lost)
+        saved, rooms = self.save(), self.store.handover.rooms()  # type: ignore[union-attr]
+        with contextlib.suppress(Crash):
+            self.store.together([call for call, _ in self.several(draw)], crash=True)
+        assert self.store.handover.rooms() == rooms  # type: ignore[union-attr]
+        self.bring_back(saved)
+        lost, seen = draw(st.integers(1, 100)), self.shared.now
+        self.shared.now = self.store.time.advance(lost)
         self.store.do(duties.shift_leases, clock.seconds(lost), seen)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT id FROM queues_message WHERE state = 3 AND holder LIKE 'ws:%%'")
-            of_sockets = [id for (id,) in cursor.fetchall()]
         while self.store.do(duties.release_sockets, 2):
             pass
-        for item in self.model.of(LEASED):
-            item.due += clock.seconds(lost) if item.due > seen else 0
-            if item.id in of_sockets:
-                self.model.put_back(item, 0)
+        for model in self.models.values():
+            model.restart(lost, seen)
 
     # Operators
 
-    def purge(self, draw: Any) -> None:
-        dead = draw(st.booleans())
-        names = ["dead"] if dead else ["ready", "scheduled", "blocked"]
-        states = (DEAD,) if dead else WAITING
-        assert self.store.do(control.purge, "orders", parse({"states": names})) == self.model.purge(*states)
+    def purge(self, draw: Any) -> list[Step]:
+        names, chosen, given = self.filter(draw)
+        states = [state for state in State if state.name.lower() in names] or WAITING
+        name, expected = self.name, self.model.purge(states, *chosen)
+        return [(lambda tx: control.purge(tx, name, parse({"states": names or None, **given})), expected)]
 
-    def redrive(self, draw: Any) -> None:
-        dead = self.model.of(DEAD)
-        assert self.store.do(control.redrive, "orders", parse({})) == len(dead)
-        for item in dead:
-            self.model.revive(item)
+    def redrive(self, draw: Any) -> list[Step]:
+        _, chosen, given = self.filter(draw)
+        name, to = self.name, draw(st.sampled_from([None, *self.models]))
+        expected = self.model.redrive(self.models[to or name], *chosen)
+        return [(lambda tx: control.redrive(tx, name, parse(given), to=to), expected)]
 
-    def requeue(self, draw: Any) -> None:
-        if not (items := self.model.of(DEAD, SCHEDULED)):
-            return
-        item = draw(st.sampled_from(items))
-        self.store.do(control.requeue, "orders", item.id)
-        self.model.revive(item)
+    def filter(self, draw: Any) -> tuple[list[str], tuple[Any, Any], dict[str, Any]]:
+        """Names of states, key and ids; and the latter two as they are given."""
+        names = draw(st.lists(st.sampled_from([s.name.lower() for s in State]), max_size=3, unique=True))
+        key = draw(st.sampled_from([None, None, "a"]))
+        ids = draw(st.sampled_from([None, None, sorted(self.model.items)[::2]]))
+        return names, (key, ids), {"key": key, "ids": ids}
 
-    def delete(self, draw: Any) -> None:
-        if not self.model.items:
-            return
-        id = draw(st.sampled_from(sorted(self.model.items)))
-        self.store.do(control.delete_message, "orders", id)
-        self.model.remove(self.model.items[id])
+    def requeue(self, draw: Any) -> list[Step]:
+        name, id = self.name, self.any_id(draw, DEAD, SCHEDULED)
+        expected = self.refusable(lambda: self.model.requeue(id))
+        return [(lambda tx: control.requeue(tx, name, id), expected)]
+
+    def replace(self, draw: Any) -> list[Step]:
+        name, id, new = self.name, self.any_id(draw, DEAD, SCHEDULED), draw(NEWS)
+        expected = self.refusable(lambda: self.model.replace(id, new, self.takers))
+        return [(lambda tx: control.replace(tx, name, id, _new(new), publisher=None), expected)]
+
+    def reschedule(self, draw: Any) -> list[Step]:
+        name, id = self.name, self.any_id(draw, READY, SCHEDULED)
+        due = self.shared.now + draw(st.sampled_from([-1, 0, 1, 10])) * S
+        expected = self.refusable(lambda: self.model.reschedule(id, due))
+        return [(lambda tx: control.reschedule(tx, name, id, due_at=due), expected)]
+
+    def delete(self, draw: Any) -> list[Step]:
+        name, id = self.name, self.any_id(draw, BLOCKED, LEASED)
+        expected = self.refusable(lambda: self.model.remove(self.model.find(id, *State)))
+        return [(lambda tx: control.delete_message(tx, name, id), expected)]
+
+    def any_id(self, draw: Any, *states: int) -> int:
+        """Mostly of a message in one of these states."""
+        return draw(st.sampled_from([i.id for i in self.model.of(*states)] * 3 + sorted(self.model.items) + [1]))  # type: ignore[no-any-return]
 
     def pause_or_resume(self, draw: Any) -> None:
         if self.model.paused:
-            self.store.do(control.resume, "orders")
+            self.store.do(control.resume, self.name)
         else:
-            self.store.do(control.pause, "orders", reason="", by="me")
+            self.store.do(control.pause, self.name, reason="", by="me")
         self.model.paused = not self.model.paused
+
+    def change(self, draw: Any) -> list[Step]:
+        name, changes = self.name, draw(st.sampled_from(CHANGES))
+        expected = self.refusable(lambda: self.model.change(changes))
+        return [(lambda tx: control.declare(tx, name, changes, create=False) and None, expected)]
+
+    # The model's own
+
+    def refusable(self, verb: Any) -> Any:
+        """What the model answers; where it refuses, nothing has happened."""
+        saved = self.save()
+        try:
+            return verb()
+        except Refused as refused:
+            self.bring_back(saved)
+            return str(refused)
+
+    def save(self) -> Any:
+        return self.shared.last, [
+            (m, {i: copy.copy(item) for i, item in m.items.items()}, m.known.copy()) for m in self.models.values()
+        ]
+
+    def bring_back(self, saved: Any) -> None:
+        self.shared.last, models = saved
+        for model, items, known in models:
+            model.items, model.known = items, known
+
+    def remember(self, *parts: list[tuple[int, int]]) -> None:
+        self.receipts += [(self.name, id, attempts) for part in parts for id, attempts in part]
+
+    def ready(self) -> set[tuple[str, int]]:
+        return {(name, i.id) for name, m in self.models.items() for i in m.of(READY)}
+
+    def held(self) -> set[str]:
+        return {f"{self.ids[name]}-{i.id}-{i.attempts}" for name, m in self.models.items() for i in m.of(LEASED)}
+
+    def next_due(self) -> int:
+        return min(m.next_due() for m in self.models.values())
 
     # The comparison
 
+    def check_handed(self) -> None:
+        handed = [(taker.holder, [m.id for m in messages]) for o in self.store.told for taker, messages in o.handed if messages]
+        assert handed == [(holder, ids) for holder, ids in self.model.handed if ids]
+        assert self.store.handover.rooms() == [(t.holder, t.room, t.unsettled) for t in self.takers]  # type: ignore[union-attr]
+
+    def check_told(self, ready: set[tuple[str, int]], held: set[str], due: int) -> None:
+        """Dispatchers heard of what became ready, credit of every lease that ended, duties of what is due sooner."""
+        told = self.store.told
+        assert {self.ids[name] for name, _ in self.ready() - ready} <= {id for outcome in told for id in outcome.ready}
+        ended = [receipt for outcome in told for receipt in outcome.ended]
+        assert held - self.held() <= set(ended)
+        assert not self.held() & set(ended)
+        assert len(set(ended)) == len(ended)
+        if (sooner := self.next_due()) < due:
+            assert min(outcome.due_at for outcome in told if outcome.due_at is not None) <= sooner
+
     @invariant()
     def same(self) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {COLUMNS} FROM queues_message ORDER BY id")
-            rows = [tuple(row) for row in cursor.fetchall()]
-            cursor.execute("SELECT sum(scheduled), sum(ready), sum(blocked), sum(leased), sum(dead) FROM queues_queuecount")
-            counts = [n or 0 for n in cursor.fetchone()]
-            cursor.execute("SELECT count(*) FROM queues_failure WHERE message_id NOT IN (SELECT id FROM queues_message)")
-            assert cursor.fetchone() == (0,)
-            cursor.execute("SELECT DISTINCT old, new FROM changed")
-            arrows = {(State(old), State(new)) for old, new in cursor.fetchall()}
-        assert [(old, new) for old, new in arrows if new not in ARROWS[old]] == []
-        assert rows == [
-            (i.id, i.state, i.priority, i.position, i.attempts, i.failures, i.holds, i.alone, i.due, i.expires, i.key)
-            for i in self.model.of(*State)
-        ]
-        assert counts == [len(self.model.of(state)) for state in State]
+        for name, model in self.models.items():
+            assert self.store.rows(self.ids[name]) == [row(i) for i in model.of(*State)]
+            assert self.store.counts(self.ids[name]) == [len(model.of(state)) for state in State]
+        self.store.check_leftovers()
+
+
+def _new(n: New) -> NewMessage:
+    return NewMessage(b"1", key=n.key, priority=n.priority, delay=n.delay, ttl=n.ttl, dedup_id=n.dedup_id)
+
+
+def _pairs(messages: list[Any]) -> list[tuple[int, int]]:
+    return [(m.id, m.attempts) for m in messages]
 
 
 @pytest.mark.django_db

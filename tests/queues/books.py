@@ -1,0 +1,168 @@
+"""The messages of one queue as plainly as they can be said: their states, their keys, and how they end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+S = 1_000_000
+SCHEDULED, READY, BLOCKED, LEASED, DEAD = range(5)
+WAITING = (SCHEDULED, READY, BLOCKED)
+
+
+@dataclass
+class Item:
+    """A message: the columns that verbs write, and how many failures are kept of it."""
+
+    id: int
+    state: int
+    priority: int
+    position: int
+    key: str | None
+    due: int
+    ttl: float | None
+    expires: int | None
+    parent: int | None = None
+    attempts: int = 0
+    failures: int = 0
+    holds: bool = False
+    alone: bool = False
+    holder: str | None = None
+    reason: str | None = None
+    recorded: int = 0
+
+
+@dataclass
+class New:
+    priority: int = 4
+    key: str | None = None
+    delay: int = 0
+    ttl: int | None = None
+    dedup_id: str | None = None
+
+
+@dataclass
+class Taker:
+    """Somebody who takes messages: how many, on which terms, and what is unsettled already."""
+
+    room: int = 1
+    acknowledge: bool = True
+    lease: int | None = None
+    holder: str = "ws:node/1/1"
+    unsettled: int = 0
+
+
+@dataclass
+class Settings:
+    keyed: bool = False
+    on_expire: str = "drop"
+    max_failures: int | None = 3
+    max_length: int | None = None
+    overflow: str = "dead_letter_oldest"
+    ttl: int | None = None
+    lease: int = 30
+    dedup_window: int = 300
+    backoff: dict[str, float] = field(default_factory=lambda: {"initial": 1, "factor": 2, "max": 3600, "jitter": 0})
+
+
+class Refused(Exception):
+    """The verb raises this code, and nothing happens."""
+
+
+class Shared:
+    """What all queues of a store have in common: the time, and one rising sequence of ids and positions."""
+
+    def __init__(self, now: int) -> None:
+        self.now, self.last = now, 0
+
+    def number(self) -> int:
+        self.last += 1
+        return self.last
+
+
+class Books:
+    """The messages of one queue."""
+
+    def __init__(self, shared: Shared, settings: Settings) -> None:
+        self.shared, self.settings = shared, settings
+        self.items: dict[int, Item] = {}
+        self.idle: bool | None = None  # what this commit knows: may a publish hand over, or would it overtake?
+        self.handed: list[tuple[str, list[int]]] = []  # to whom this commit hands what, without being asked
+
+    @property
+    def now(self) -> int:
+        return self.shared.now
+
+    def of(self, *states: int) -> list[Item]:
+        return sorted((i for i in self.items.values() if i.state in states), key=lambda i: i.id)
+
+    def lapsed(self, item: Item) -> bool:
+        return item.expires is not None and item.expires <= self.now
+
+    def ready(self, item: Item) -> None:
+        item.state, self.idle = READY, False
+
+    # Keys
+
+    def orders(self, item: Item) -> bool:
+        """Whether its key makes the message wait for its turn."""
+        return self.settings.keyed and item.key is not None
+
+    def free(self, key: str | None) -> bool:
+        return not any(i.holds and i.key == key for i in self.items.values())
+
+    def enter(self, item: Item) -> None:
+        if not self.orders(item):
+            item.state = READY
+            return
+        behind = not self.free(item.key) or any(i.key == item.key for i in self.of(BLOCKED) if i is not item)
+        item.state, item.holds = (BLOCKED, False) if behind else (READY, True)
+
+    def leave(self, *keys: str | None) -> None:
+        for key in keys:
+            blocked = [i for i in self.of(BLOCKED) if i.key == key]
+            if self.settings.keyed and key is not None and blocked and self.free(key):
+                following = min(blocked, key=lambda i: i.position)
+                following.holds, following.due = True, self.now
+                self.ready(following)
+
+    # Endings
+
+    def remove(self, *items: Item) -> None:
+        for item in items:
+            del self.items[item.id]
+        self.leave(*[i.key for i in items if i.holds])
+
+    def bury(self, item: Item, reason: str) -> None:
+        held, item.state, item.due, item.reason = item.holds, DEAD, self.now, reason
+        item.holds, item.alone, item.expires = False, False, None
+        if held:
+            self.leave(item.key)
+
+    def expire(self, item: Item) -> None:
+        if self.settings.on_expire == "dead":
+            self.bury(item, "expired")
+        else:
+            self.remove(item)
+
+    def heads_last(self, items: list[Item], end: Callable[..., Any], *args: Any) -> None:
+        """A blocked message would follow its head to ready before its own turn comes."""
+        for item in sorted(items, key=lambda i: i.holds):
+            end(item, *args)
+
+    # Time
+
+    def promote(self, item: Item) -> None:
+        if item.holds or not self.orders(item):
+            self.ready(item)
+        else:
+            self.enter(item)
+            item.position = self.shared.number()
+
+    def expire_waiting(self) -> None:
+        self.heads_last([i for i in self.of(*WAITING) if self.lapsed(i)], self.expire)
+
+    def next_due(self) -> int:
+        """When the next message is due, or the next lease ends."""
+        return min((i.due for i in self.of(SCHEDULED, LEASED)), default=2**63)

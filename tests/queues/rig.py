@@ -1,0 +1,137 @@
+"""What the model test drives: a store that keeps what its commits told, takers who wait, and the rows to compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db import connection
+
+from brokerweb.core import events
+from brokerweb.core.errors import BrokerError
+from queues import engine
+from queues.states import ARROWS, State
+from tests.contract.store import Store
+from tests.contract.test_handover import Waiting
+from tests.queues.bench import Time
+from tests.queues.books import Item, Taker
+
+COLUMNS = (
+    "id, state, priority, position, attempts, failures, holds_key, alone, due_at, expires_at, key, ttl, holder, reason, parent,"
+    " (SELECT count(*) FROM queues_failure f WHERE f.message_id = m.id)"
+)
+NOTE_CHANGES = (
+    "CREATE TEMP TABLE changed (old, new)",
+    "CREATE TEMP TRIGGER note AFTER UPDATE OF state ON main.queues_message WHEN old.state <> new.state"
+    " BEGIN INSERT INTO changed VALUES (old.state, new.state); END",
+)
+Call = Callable[[Any], Any]
+
+
+class Crash(Exception):
+    """The process dies before the commit."""
+
+
+def terms(taker: Taker) -> engine.Terms:
+    return engine.Terms(taker.holder, taker.lease, taker.acknowledge)
+
+
+def want(taker: Taker) -> engine.Want:
+    return engine.Want(taker.room, terms(taker), taker.unsettled)
+
+
+def _waiting(t: Taker) -> Waiting:
+    return Waiting(t.holder, t.room, t.lease, acknowledge=t.acknowledge, unsettled=t.unsettled)
+
+
+class Waiters:
+    """Offers the room of those who wait at each queue, first come first served."""
+
+    def __init__(self, by_queue: dict[int, list[Taker]]) -> None:
+        self.by_queue = {id: [_waiting(t) for t in takers] for id, takers in by_queue.items()}
+
+    def has_room(self, queue_id: int) -> bool:
+        return any(one.room for one in self.by_queue[queue_id])
+
+    def reserve(self, queue_id: int, wanted: int) -> Sequence[Any]:
+        reserved = [(one, min(one.room, max(0, wanted - before))) for before, one in self._with_room_before(queue_id)]
+        for one, n in reserved:
+            one.room, one.unsettled = one.room - n, one.unsettled + n
+        return [(one, n) for one, n in reserved if n]
+
+    def _with_room_before(self, queue_id: int) -> Sequence[tuple[int, Waiting]]:
+        rooms = [one.room for one in self.by_queue[queue_id]]
+        return [(sum(rooms[:i]), one) for i, one in enumerate(self.by_queue[queue_id])]
+
+    def reserve_all(self, queue_id: int) -> Sequence[Any]:
+        return self.reserve(queue_id, sum(one.room for one in self.by_queue[queue_id]))
+
+    def cancel(self, reserved: Sequence[Any]) -> None:
+        for one, n in reserved:
+            one.room, one.unsettled = one.room + n, one.unsettled - n
+
+    def rooms(self) -> list[tuple[str, int, int]]:
+        return [(one.holder, one.room, one.unsettled) for waiting in self.by_queue.values() for one in waiting]
+
+
+class Rig(Store):
+    """A store whose books the model keeps, with all that its commits told since it was last asked."""
+
+    def __init__(self) -> None:
+        super().__init__(Time())
+        self.told: list[events.Outcome] = []
+        with connection.cursor() as cursor:
+            for statement in NOTE_CHANGES:
+                cursor.execute(statement)
+
+    def check_books(self) -> None: ...
+
+    def do(self, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        result = super().do(verb, *args, **kwargs)
+        self.told.append(self.outcome)
+        return result
+
+    def together(self, calls: Sequence[Call], *, crash: bool = False) -> list[Any]:
+        """The answers of calls in one commit; of an only call also its error, which undoes the commit."""
+
+        def run(tx: Any) -> list[Any]:
+            answers = [_answer(call, tx) for call in calls]
+            if crash:
+                raise Crash
+            return answers
+
+        return [_answer(lambda _: self.do(calls[0]), None)] if len(calls) == 1 and not crash else self.do(run)
+
+    def rows(self, queue_id: int) -> list[tuple[Any, ...]]:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {COLUMNS} FROM queues_message m WHERE queue_id = %s ORDER BY id", [queue_id])
+            return [tuple(row) for row in cursor.fetchall()]
+
+    def counts(self, queue_id: int) -> list[int]:
+        with connection.cursor() as cursor:
+            sums = ", ".join(f"coalesce(sum({state.name}), 0)" for state in State)
+            cursor.execute(f"SELECT {sums} FROM queues_queuecount WHERE queue_id = %s", [queue_id])
+            return list(cursor.fetchone())
+
+    def check_leftovers(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM queues_failure WHERE message_id NOT IN (SELECT id FROM queues_message)")
+            assert cursor.fetchone() == (0,)
+            cursor.execute("SELECT DISTINCT old, new FROM changed")
+            arrows = {(State(old), State(new)) for old, new in cursor.fetchall()}
+        assert [(old, new) for old, new in arrows if new not in ARROWS[old]] == []
+
+
+def _answer(call: Call, tx: Any) -> Any:
+    try:
+        return call(tx)
+    except BrokerError as error:
+        return error.code
+
+
+def row(i: Item) -> tuple[Any, ...]:
+    """An item as ``COLUMNS`` have it."""
+    return (
+        i.id, i.state, i.priority, i.position, i.attempts, i.failures, i.holds, i.alone, i.due, i.expires, i.key, i.ttl,
+        i.holder, i.reason, i.parent, i.recorded,
+    )  # fmt: skip
