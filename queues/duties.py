@@ -18,6 +18,7 @@ from queues.readiness import became_ready
 from queues.states import State
 
 LIMIT = 200
+_PROMOTED = ("promoted",)  # in the transaction's memo; no text alone, which would be the name of a queue
 
 
 def _turn(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -43,6 +44,15 @@ def promote(tx: Transaction, limit: int = LIMIT) -> int:
         if state is State.READY:
             became_ready(tx, queue_id)
     return done
+
+
+def promote_first(tx: Transaction) -> None:
+    """What is due takes its place before what is published now, also where the duty has yet to notice; a turn of it a commit."""
+    if _PROMOTED not in tx.memo:
+        tx.memo[_PROMOTED] = True
+        row = tx.row(Q.next_due)
+        if row is not None and row[0] is not None and row[0] <= tx.now:
+            promote(tx)
 
 
 def _forget(tx: Transaction, id: int) -> None:

@@ -10,7 +10,7 @@ from brokerweb.core.clock import seconds
 from brokerweb.core.errors import BrokerError, QueueFull, TooLarge
 from brokerweb.core.turns import fitting
 from brokerweb.storage.transaction import Transaction
-from queues import burial, counters, keys, readiness, sequence
+from queues import burial, counters, duties, keys, readiness, sequence
 from queues.definitions import Definition, Q, find
 from queues.messages import Accepted, Leased, NewMessage
 from queues.states import OVERFLOW, State
@@ -132,6 +132,8 @@ class _Plan:
 def _store(tx: Transaction, target: Definition, messages: Sequence[NewMessage], origin: Origin) -> range:
     n = len(messages)
     overflow = 0 if target.max_length is None else _make_room(tx, target, n)
+    if target.keyed:
+        duties.promote_first(tx)
     plan = _plan(tx, target, messages)
     plan.overflow = overflow
     plan.ids = range(start := sequence.take(tx, n), start + n)

@@ -209,6 +209,15 @@ def test_a_delayed_message_takes_its_place_when_it_falls_due(keyed: Orders):
     assert keyed.drain() == [first, second, delayed, third]
 
 
+def test_a_delayed_message_that_is_due_is_not_overtaken_before_the_duty_notices(keyed: Orders):
+    [delayed] = keyed.publish(1, key="k", delay=5)
+    keyed.store.time.advance(5)
+    second = keyed.one(2, key="k")
+    assert keyed.store.states([delayed, second]) == ["ready", "blocked"]
+    keyed.store.run_duties()
+    assert keyed.drain() == [delayed, second]
+
+
 def test_a_delayed_message_that_falls_due_on_a_free_key_is_its_head(keyed: Orders):
     ids = keyed.publish(1, 2, key="a", delay=60)
     keyed.store.pass_time(60)

@@ -75,10 +75,17 @@ class Shared:
 
     def __init__(self, now: int) -> None:
         self.now, self.last = now, 0
+        self.queues: list[Books] = []
 
     def number(self) -> int:
         self.last += 1
         return self.last
+
+    def promote(self) -> None:
+        """Whatever is due in any queue, oldest first."""
+        due = sorted((i.due, i.id, queue) for queue in self.queues for i in queue.of(SCHEDULED) if i.due <= self.now)
+        for _, id, queue in due:
+            queue.promote(queue.items[id])
 
 
 class Books:
@@ -86,6 +93,7 @@ class Books:
 
     def __init__(self, shared: Shared, settings: Settings) -> None:
         self.shared, self.settings = shared, settings
+        shared.queues.append(self)
         self.items: dict[int, Item] = {}
         self.idle: bool | None = None  # what this commit knows: may a publish hand over, or would it overtake?
         self.handed: list[tuple[str, list[int]]] = []  # to whom this commit hands what, without being asked

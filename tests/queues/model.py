@@ -40,6 +40,8 @@ class Model(Books):
             if not known and (new.dedup_id is None or new.dedup_id not in [f.dedup_id for f in fresh]):
                 fresh.append(new)
         overflow = self.make_room(len(fresh))
+        if fresh and self.settings.keyed:
+            self.shared.promote()
         nothing_ready = not self.of(READY)
         items = [self.store(new) for new in fresh]
         for new, item in zip(fresh, items, strict=True):

@@ -141,15 +141,10 @@ class Machine(RuleBasedStateMachine):
         self.shared.now = self.store.time.advance(seconds)
         if duties_run:
             self.store.run_duties()
-            self.duties()
-
-    def duties(self) -> None:
-        due = sorted((i.due, i.id, m) for m in self.models.values() for i in m.of(SCHEDULED) if i.due <= self.shared.now)
-        for _, id, model in due:
-            model.promote(model.items[id])
-        for model in self.models.values():
-            model.expire_leases()
-            model.expire_waiting()
+            self.shared.promote()
+            for model in self.models.values():
+                model.expire_leases()
+                model.expire_waiting()
 
     def crash_and_restart(self, draw: Any) -> None:
         """What was not committed never happened; sockets' leases are given back, the others run on for what they had left."""
