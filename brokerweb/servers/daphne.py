@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import math
 import socket
@@ -23,9 +22,10 @@ from twisted.web import http
 from zope.interface import implementer
 
 from brokerweb import conf
-from brokerweb.core.errors import TooLarge
+from brokerweb.core.errors import Internal, Invalid, TooLarge
+from brokerweb.faces import problems
 from brokerweb.faces.body import Message, Receive, caller_is_known
-from brokerweb.servers import lifecycle
+from brokerweb.servers import lifecycle, refusals
 
 reactor: Any = _reactor  # a module to the type checker, an object in truth
 log = logging.getLogger(__name__)
@@ -66,13 +66,15 @@ class Channel(http.HTTPChannel):
 
     def refuse(self, error: TooLarge) -> None:
         """Answer now and read no more than what it takes for the client to see the answer."""
-        body = json.dumps(error.problem()).encode()
-        head = b"HTTP/1.1 %d Content Too Large\r\nContent-Type: application/problem+json\r\n" % error.http_status
-        self.transport.write(head + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        self.transport.write(refusals.answer(error))
         self.setTimeout(None)
         self.dataReceived = lambda data: None  # type: ignore[method-assign]  # deaf from here on
         self.transport.resumeProducing()
         reactor.callLater(lifecycle.LINGER, self.transport.loseConnection)
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        self.transport.write(refusals.answer(Invalid(refusals.MALFORMED)))
+        self.loseConnection()
 
 
 class Request(WebRequest):
@@ -138,6 +140,13 @@ class Request(WebRequest):
             elif self.producer is None:
                 self._flow.begin(self)
         super().handle_reply(message)
+
+    def basic_error(self, status: int, status_text: bytes, body: str) -> None:
+        """Where Daphne by itself would show a page."""
+        error = Invalid(body) if status == Invalid.http_status else Internal()
+        headers = [(b"Content-Type", problems.MEDIA_TYPE.encode())]
+        self.handle_reply({"type": "http.response.start", "status": error.http_status, "headers": headers})
+        self.handle_reply({"type": "http.response.body", "body": problems.body(error)})
 
     def taking(self, receive: Receive) -> Receive:
         """What the application receives by; a request has come whole."""

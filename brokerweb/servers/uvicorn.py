@@ -15,7 +15,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from brokerweb import conf
-from brokerweb.servers import lifecycle
+from brokerweb.core.errors import Invalid
+from brokerweb.servers import lifecycle, refusals
 from brokerweb.servers.gathering import Gathering
 
 
@@ -96,6 +97,10 @@ class Http(HttpToolsProtocol):
             self._take_deadline()
         elif self._deadline is None:  # line ends between requests: uvicorn waits no longer for what comes next
             self._give(conf.READ_TIMEOUT)
+
+    def send_400_response(self, msg: str) -> None:
+        self.transport.write(refusals.answer(Invalid(msg)))
+        self.transport.close()
 
     def _watch(self, size: int) -> None:
         """A request is not whole yet: bound its head, and let only progress earn time. What was refused earns none."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any
 
 import httpx
 import pytest
@@ -175,3 +176,28 @@ def test_what_is_no_request_is_refused_and_the_connection_ends(server: Server, r
             pass  # an end, too
     assert b" 200 " not in answer
     assert answer.count(b"HTTP/1.1 ") <= 1
+
+
+def last_words(server: Server, request_bytes: bytes) -> tuple[bytes, dict[str, Any]]:
+    """The answer to what is no request: its head and its problem."""
+    with socket.create_connection(("127.0.0.1", server.port), 15) as raw:
+        raw.sendall(request_bytes)
+        answer = b"".join(iter(lambda: raw.recv(4096), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head, json.loads(body)
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"hello\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n",
+    ],
+)
+def test_what_cannot_be_read_is_a_problem_too(server: Server, request_bytes: bytes):
+    head, problem = last_words(server, request_bytes)
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"content-type: application/problem+json" in head.lower()
+    assert (problem["code"], problem["status"], problem["retryable"]) == ("invalid", 400, False)
+    assert problem["errors"] == [{"pointer": "", "detail": problem["detail"]}]
