@@ -131,6 +131,11 @@ class Request(WebRequest):
         self._refused = True
         self.channel.refuse(TooLarge())
 
+    def process(self) -> Any:
+        """Daphne believes anyone who says under which path the application stands: all addresses would change with it."""
+        self.requestHeaders.removeHeader(b"daphne-root-path")
+        return super().process()
+
     # Answers that do not end: Twisted takes whatever is written, so that whoever writes has to ask before it writes on.
 
     def handle_reply(self, message: dict[str, Any]) -> None:

@@ -60,6 +60,13 @@ def test_nothing_else_answers_to_a_foreign_name(server: Server):
     assert "evil.example" not in server.log.read_text(), "strangers would fill the log"
 
 
+@pytest.mark.parametrize("root", [b"/api/v1", b"/elsewhere", b"caf\xc3\xa9"], ids=["a prefix", "another", "not ASCII"])
+def test_no_client_moves_the_application_to_another_path(server: Server, root: bytes):
+    claims = {b"Daphne-Root-Path": root, b"Authorization": b"Bearer " + TOKEN.encode()}
+    assert httpx.get(server.url + "/api/v1/queues/orders", headers=claims).json()["name"] == "orders"
+    assert httpx.get(server.url + "/queues", headers=claims).headers["location"].startswith("/sign-in")
+
+
 def test_pages_carry_a_policy_without_inline_code(server: Server):
     headers = httpx.get(server.url + "/sign-in").headers
     policy = headers["content-security-policy"]
