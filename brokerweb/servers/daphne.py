@@ -136,6 +136,11 @@ class Request(WebRequest):
         self.requestHeaders.removeHeader(b"daphne-root-path")
         return super().process()
 
+    def underscored(self) -> list[tuple[bytes, bytes]]:
+        """Headers for a message whose names have a ``_``. Daphne leaves those out, since to WSGI ``_`` and ``-`` are the same."""
+        named = [(name.lower(), values) for name, values in self.requestHeaders.getAllRawHeaders() if b"_" in name]
+        return [(name, value) for name, values in named if name.startswith(b"message-header-") for value in values]
+
     # Answers that do not end: Twisted takes whatever is written, so that whoever writes has to ask before it writes on.
 
     def handle_reply(self, message: dict[str, Any]) -> None:
@@ -362,6 +367,8 @@ class Server(stock.Server):
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         scope["extensions"] = {"brokerweb.link": protocol}
+        if scope["type"] == "http" and scope["path"].endswith("/raw"):
+            scope["headers"] += protocol.underscored()
         received = super().create_application(protocol, scope)
         if received is not None:
             self.connections[protocol]["application_instance"].add_done_callback(partial(self._reap, protocol))

@@ -41,7 +41,7 @@ def test_what_is_answered_is_let_go_of_at_once(application: Callable[..., Awaita
         with socket.socket() as sock:
             server: Server = Server(lambda scope, receive, send: application(server, protocol), sock, conf.get())
         server.protocol_connected(protocol)
-        scope: dict[str, Any] = {"type": "http"}
+        scope: dict[str, Any] = {"type": "http", "path": "/"}
         assert server.create_application(protocol, scope) is not None
         await asyncio.wait([server.connections[protocol]["application_instance"]])
         await asyncio.sleep(0)  # callbacks of what is done run in the loop's next round

@@ -67,6 +67,13 @@ def test_no_client_moves_the_application_to_another_path(server: Server, root: b
     assert httpx.get(server.url + "/queues", headers=claims).headers["location"].startswith("/sign-in")
 
 
+def test_a_messages_header_may_have_an_underscore(server: Server):
+    with server.rest() as rest:
+        rest.declare("underscored")
+        rest.http.post("/queues/underscored/raw", content="x", headers={"Message-Header-Trace_Id": "7"}).raise_for_status()
+        assert [message["headers"] for message in rest.receive("underscored", ack="none")] == [{"trace_id": "7"}]
+
+
 def test_pages_carry_a_policy_without_inline_code(server: Server):
     headers = httpx.get(server.url + "/sign-in").headers
     policy = headers["content-security-policy"]
