@@ -10,7 +10,7 @@ from brokerweb.core.clock import seconds
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """``initial * factor ** (failures - 1)``, at most ``maximum``, spread by ``jitter`` (a share) either way; seconds."""
+    """``initial * factor ** (failures - 1)``, spread by ``jitter`` (a share) either way, at most ``maximum``; seconds."""
 
     initial: float = 1
     factor: float = 2
@@ -24,4 +24,5 @@ class Backoff:
         except OverflowError:
             base = self.maximum if self.initial else 0
         spread = (random.random() if rand is None else rand) * 2 - 1
-        return max(0, seconds(base * (1 + self.jitter * spread)))
+        wait = base * (1 + self.jitter * spread)
+        return max(0, seconds(min(wait, 2 * self.maximum - wait)))  # mirrored: cut off, half of them would wait the same

@@ -23,7 +23,7 @@ LeaseSetting = limits.Lease
 
 
 class BackoffSettings(Strict):
-    """How long a failed message waits: `initial * factor ** (failures - 1)`, at most `max`, spread by `jitter`; seconds."""
+    """How long a failed message waits: `initial * factor ** (failures - 1)`, give or take `jitter`, at most `max`; seconds."""
 
     initial: Annotated[float, Meta(ge=0, le=366 * 86_400)] | None = 1
     factor: Annotated[float, Meta(ge=1, le=1_000)] | None = 2
