@@ -56,7 +56,11 @@ async def _answer(scope: Scope, receive: Receive) -> tuple[int, bytes]:
 
 
 def _named(scope: Scope) -> dict[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    """A header that comes more than once is one list, as Django has it (RFC 9110, 5.2)."""
+    named: dict[str, list[str]] = {}
+    for name, value in scope["headers"]:
+        named.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+    return {name: ",".join(values) for name, values in named.items()}
 
 
 async def authenticate(authorization: bytes, length: int) -> Principal:

@@ -134,6 +134,14 @@ def test_raw_headers_are_without_what_stands_around_them() -> None:
     assert (new.key, new.headers, new.priority) == ("a b", '{"note":"n"}', 7)
 
 
+def test_a_raw_header_that_comes_twice_is_one_list(rest: Rest, queue: str) -> None:
+    tags = [("Message-Header-Tag", "a"), ("message-header-tag", "b")]
+    rest.http.post(f"/queues/{queue}/raw", content=b"x", headers=tags).raise_for_status()
+    assert [got["headers"] for got in rest.receive(queue)] == [{"tag": "a,b"}]
+    twice = [("Message-Priority", "1"), ("Message-Priority", "2")]
+    assert rest.http.post(f"/queues/{queue}/raw", content=b"x", headers=twice).status_code == 400
+
+
 def test_raw_can_be_delayed(rest: Rest, queue: str) -> None:
     rest.http.post(f"/queues/{queue}/raw", content=b"x", headers={"Message-Delay": "3600"}).raise_for_status()
     assert rest.queue(queue)["counts"]["scheduled"] == 1
