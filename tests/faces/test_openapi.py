@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import httpx
 import jsonschema_rs
@@ -54,6 +55,46 @@ def test_every_reference_leads_somewhere_and_every_schema_is_a_schema() -> None:
         assert name in components
     for schema in components.values():
         jsonschema_rs.validator_for({**schema, "components": {"schemas": components}})
+
+
+def bodies() -> dict[str, Any]:
+    """The JSON that each call takes, by its operationId."""
+    described = [operation for path in document()["paths"].values() for operation in path.values()]
+    requests = {
+        operation["operationId"]: operation["requestBody"]["content"] for operation in described if "requestBody" in operation
+    }
+    return {id: content["application/json"] for id, content in requests.items() if "*/*" not in content}
+
+
+def test_every_example_is_what_its_schema_says() -> None:
+    components = {"components": document()["components"]}
+    for body in bodies().values():
+        jsonschema_rs.validator_for({**body["schema"], **components}).validate(body["example"])
+
+
+def test_examples_can_be_sent_as_they_stand(rest: Rest, name: str) -> None:
+    """Those that need nothing but their queue, topic or stream."""
+    sent = {id: body["example"] for id, body in bodies().items()}
+    rest.declare("billing")
+    for kind, declare, put in (
+        ("queues", "declareQueue", ("publishMessages", "messages")),
+        ("streams", "declareStream", ("appendRecords", "records")),
+        ("topics", "declareTopic", ("publishToTopic", "messages")),
+    ):
+        for answer in (
+            rest.http.put(f"/{kind}/{name}", json=sent[declare]),
+            rest.http.post(f"/{kind}/{name}/{put[1]}", json=sent[put[0]]),
+        ):
+            assert answer.status_code == 201, answer.text
+    for action, id in (
+        ("receive", "receiveMessages"),
+        ("settle", "settleMessages"),
+        ("pause", "pauseQueue"),
+        ("purge", "purgeQueue"),
+        ("redrive", "redriveQueue"),
+    ):
+        answer = rest.http.post(f"/queues/{name}/{action}", json=sent[id])
+        assert answer.status_code == 200, answer.text
 
 
 def test_errors_are_described_under_their_statuses() -> None:

@@ -14,6 +14,7 @@ import brokerweb
 from brokerweb.core.errors import BrokerError, all_errors
 from brokerweb.faces import problems
 from brokerweb.faces.rest import operations, shapes
+from brokerweb.faces.rest.examples import EXAMPLES
 from brokerweb.faces.rest.hot_calls import Hot
 from brokerweb.faces.rest.operations import Operation, Parameter
 from brokerweb.faces.rest.routes import ROUTES
@@ -105,7 +106,7 @@ def _operation(path: str, method: str, described: Operation, schemas: dict[Any, 
     if described.raw:
         parts["requestBody"] = {"required": False, "content": {"application/json": {"schema": {}}, "*/*": {"schema": {}}}}
     elif described.request is not None:
-        content = {"application/json": {"schema": schemas[described.request]}}
+        content = {"application/json": {"schema": schemas[described.request], "example": EXAMPLES[described.request]}}
         parts["requestBody"] = {"required": described.request_required, "content": content}
     return parts
 

@@ -1,0 +1,43 @@
+"""A request for every type of body, as the page to try calls fills it in: each is accepted as it stands, given its names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from brokerweb.faces import wire
+from brokerweb.faces.hot.routing import TopicPublishRequest, Transaction
+from brokerweb.faces.hot.streams import AppendRequest
+from brokerweb.faces.positions import Commit
+from brokerweb.faces.rest import job_shapes, routing_shapes, shapes, stream_shapes
+
+_ORDER = {"order": 1001, "total": 12.5}
+_BINDING = {"pattern": "orders.*.created", "to": "queue:billing"}
+
+EXAMPLES: dict[Any, dict[str, Any]] = {
+    shapes.QueueSettings: {"lease": 30, "max_failures": 10},
+    wire.PublishRequest: {"messages": [{"body": _ORDER, "key": "customer-42", "headers": {"source": "shop"}}]},
+    wire.ReceiveRequest: {"max": 10, "wait": 5},
+    wire.SettleRequest: {"ack": ["3-118-1"]},
+    shapes.Reschedule: {"delay": 60},
+    shapes.RequeueRequest: {},
+    shapes.PauseRequest: {"reason": "the database is being moved"},
+    shapes.Nothing: {},
+    shapes.PurgeRequest: {"filter": {"key": "customer-42"}, "dry_run": True},
+    shapes.RedriveRequest: {"dry_run": True},
+    stream_shapes.StreamSettings: {"partitions": 1, "retention_age": 604_800},
+    AppendRequest: {"records": [{"body": _ORDER, "key": "customer-42"}]},
+    job_shapes.ReplayRequest: {"from": "earliest", "to": "queue:billing"},
+    stream_shapes.GroupSettings: {"kind": "partitioned", "start": "earliest"},
+    Commit: {"offsets": {"0": "18"}},
+    stream_shapes.SeekRequest: {"to": "earliest", "dry_run": True},
+    stream_shapes.RedriveDead: {"dry_run": True},
+    routing_shapes.TopicSettings: {"bindings": [_BINDING], "unrouted": "refuse"},
+    TopicPublishRequest: {"messages": [{"body": _ORDER, "routing_key": "orders.eu.created"}]},
+    routing_shapes.RouteRequest: {"routing_key": "orders.eu.created"},
+    Transaction: {
+        "dedup_id": "order-1001",
+        "settle": {"orders": {"ack": ["3-118-1"]}},
+        "publish": [{"to": "queue:billing", "messages": [{"body": _ORDER}]}],
+    },
+    shapes.TokenRequest: {"name": "shop", "grants": [{"pattern": "queue:orders.*", "verbs": ["publish"]}]},
+}
