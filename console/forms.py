@@ -185,7 +185,7 @@ class BodyForm(BrokerForm):
 class QueueFields(forms.Form):
     """What is for queues, on the way through a topic too."""
 
-    priority = forms.IntegerField(required=False, help_text="0 to 9, the highest first; 4.")
+    priority = forms.IntegerField(required=False, help_text="0 to 9, the highest first. Empty: 4.")
     delay = forms.FloatField(required=False, label="Delay (s)")
     ttl = forms.FloatField(required=False, label="Time to live (s)", help_text="Empty: the queue's.")
 

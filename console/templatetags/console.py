@@ -55,9 +55,11 @@ def dimmed(value: float | None) -> SafeString | str:
 
 @register.filter
 def rate(value: float | None) -> SafeString | str:
-    """Per second: one decimal below ten."""
+    """Per second: one decimal below ten, and what there is below a tenth."""
     if not value:
         return format_html('<span class="zero">{}</span>', "–" if value is None else "0")
+    if value < 0.1:
+        return f"{value:.1g}"
     return f"{value:,.1f}" if value < 10 else f"{value:,.0f}"
 
 

@@ -14,7 +14,7 @@ from console.deeds import audited, carried_out, check_held, deed
 from console.filters import QueueFilter
 from console.forms import NewQueueForm
 from console.page import SignedIn, form, page, render
-from console.rights import may_create
+from console.rights import may_create, require_create
 from queues import control
 from queues.models import Queue
 
@@ -37,6 +37,7 @@ def queues(request: SignedIn) -> HttpResponseBase:
 @form
 def new_queue(request: SignedIn) -> HttpResponseBase:
     """Declare a queue that is not there yet."""
+    require_create(request.principal, "queue")
     asked = NewQueueForm(request.POST) if request.method == "POST" else NewQueueForm.blank()
     if carried_out(asked, lambda: _create(request, asked.cleaned_data["name"], asked.settings())):
         return redirect("console:queue", asked.cleaned_data["name"])

@@ -11,7 +11,7 @@ from console import stream_reading
 from console.deeds import audited, carried_out, check_held, deed
 from console.filters import NameFilter
 from console.page import SignedIn, form, page, render
-from console.rights import may_create
+from console.rights import may_create, require_create
 from console.stream_forms import NewStreamForm
 from streams import control
 from streams.models import Stream
@@ -29,6 +29,7 @@ def streams(request: SignedIn) -> HttpResponseBase:
 @form
 def new_stream(request: SignedIn) -> HttpResponseBase:
     """Declare a stream that is not there yet."""
+    require_create(request.principal, "stream")
     asked = NewStreamForm(request.POST) if request.method == "POST" else NewStreamForm.blank()
     if carried_out(asked, lambda: _create(request, asked)):
         messages.success(request, f"Stream {asked.cleaned_data['name']} is there.")

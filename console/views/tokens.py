@@ -28,6 +28,7 @@ def tokens(request: SignedIn) -> HttpResponseBase:
 @form
 def new_token(request: SignedIn) -> HttpResponseBase:
     """Make a token; the answer to the POST shows it, so that it is stored nowhere."""
+    identity.listing(request.principal)  # raises Forbidden for who makes none
     asked = TokenForm(request.POST if request.method == "POST" else None)
     if asked.is_bound and not request.POST.get("more") and asked.is_valid():
         try:

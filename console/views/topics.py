@@ -20,7 +20,7 @@ from console.deeds import audited, carried_out, check_held, deed, telling
 from console.filters import LIMIT, NameFilter
 from console.page import SignedIn, action, form, page, render
 from console.reading import visible
-from console.rights import Rights, may_create
+from console.rights import Rights, may_create, require_create
 from console.topic_forms import BindingForm, NewTopicForm, RouteForm, TopicForm, TopicMessageForm
 
 
@@ -37,6 +37,7 @@ def topics(request: SignedIn) -> HttpResponseBase:
 @form
 def new_topic(request: SignedIn) -> HttpResponseBase:
     """Declare a topic that is not there yet."""
+    require_create(request.principal, "topic")
     asked = NewTopicForm(request.POST) if request.method == "POST" else NewTopicForm.blank()
     if carried_out(asked, lambda: _create(request, asked)):
         messages.success(request, f"Topic {asked.cleaned_data['name']} is there. Bind it to queues and streams now.")

@@ -44,6 +44,13 @@ def test_a_small_purge_is_done_at_once(client):
     assert not Message.objects.exists()
 
 
+def test_a_rate_below_a_tenth_is_shown_as_it_is(client):
+    publish(declare(), 1)
+    kill("orders", "broken")
+    place = client.post("/dead/redrive", {"all": "1", "rate": "0.05"})["Location"]
+    assert "0.05 a second" in text(client.get(place))
+
+
 def test_a_redrive_at_a_rate_is_a_job(client):
     declare("orders")
     publish("orders", 1, 2)

@@ -372,3 +372,13 @@ def test_hostile_text_in_a_form_stays_text(client, hostile):
 def test_a_name_is_looked_up_only_when_it_is_one(client):
     for name in ("<script>", "..", "%2e%2e", "a%2fb", ".hidden", "a" * 201, "a b"):
         assert client.get(f"/queues/{name}").status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["queue", "stream", "topic", "token"])
+def test_nobody_fills_in_the_form_of_what_they_can_not_make(kind):
+    assert person(("*", ["browse", "publish"])).get(f"/new/{kind}").status_code == 403
+    assert person(("orders.*", ["manage", "admin"]), name="maker").get(f"/new/{kind}").status_code == 200
+
+
+def test_who_holds_no_grants_is_told_so_on_the_overview():
+    assert "You hold no grants" in text(person().get("/"))
