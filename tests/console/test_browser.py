@@ -411,6 +411,20 @@ def test_names_as_long_as_they_may_be_fit(visit: Visit, broker: Server):
     visit.wrong = [text for text in visit.wrong if "404" not in text]  # one page is of a queue that is not there
 
 
+def test_an_error_keeps_its_lines_and_fits_a_phone(visit: Visit, broker: Server):
+    with broker.rest() as rest:
+        rest.declare("lines", max_failures=1)
+        [stored] = rest.publish("lines", {"body": 1})
+        rest.settle(
+            "lines", dead=[{"receipt": m["receipt"], "reason": "Traceback:\n  File x\nValueError"} for m in rest.receive("lines")]
+        )
+    visit.page.set_viewport_size({"width": 390, "height": 844})
+    visit.page.goto(f"/queues/lines/messages/{stored['id']}")
+    cell = visit.page.get_by_role("cell", name="Traceback")
+    assert cell.inner_text() == "Traceback:\n  File x\nValueError"
+    assert cell.evaluate("cell => cell.closest('.scroll').scrollWidth <= cell.closest('.scroll').clientWidth")
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_dead_letters_of_a_queue_with_a_long_name_fit_and_show_their_error(visit: Visit, broker: Server, width: int):
     name = f"webhooks-{width}.{'long.' * 30}end"
