@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
-from brokerweb.core.errors import Invalid
+from brokerweb.core.errors import Forbidden, Invalid
 from brokerweb.core.names import NAME
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs import bulk
@@ -98,14 +98,18 @@ def plan(principal: Principal, asked: QueryDict) -> Plan:
         picks = asked.getlist("pick")[:MAX_IDS]
         parts = [_part(principal, name, MessageFilter(ids=ids)) for name, ids in _by_queue(picks).items()]
         return Plan(_some(parts), [("pick", pick) for pick in picks])
-    names = (
-        [wanted.queue]
-        if wanted.queue
-        else [q.name for q, _ in dead_by_queue(principal) if principal.may("manage", "queue", q.name)]
-    )
+    names = [wanted.queue] if wanted.queue else _manageable(principal)
     parts = [_matching(principal, name, wanted.reason) for name in names]
     fields = [("all", "1"), ("queue", wanted.queue), ("reason", wanted.reason)]
     return Plan(_some(parts), [(name, value) for name, value in fields if value])
+
+
+def _manageable(principal: Principal) -> list[str]:
+    seen = [queue.name for queue, _ in dead_by_queue(principal)]
+    names = [name for name in seen if principal.may("manage", "queue", name)]
+    if seen and not names:
+        raise Forbidden("manage on a queue with dead letters is not among your grants")
+    return names
 
 
 def _by_queue(picks: list[str]) -> dict[str, tuple[int, ...]]:

@@ -126,7 +126,7 @@ def problem(request: HttpRequest, error: BrokerError) -> HttpResponse:
     if getattr(request, "htmx", False):
         return HttpResponse(error.detail, status=error.http_status, content_type="text/plain")
     section = _section(request.path)
-    listing = f"console:{section}" if isinstance(error, NotFound) and section in LISTS else ""
+    listing = f"console:{section}" if section in LISTS else ""
     told = "" if isinstance(error, NoSuchPage) else advice(error)
     return render(request, "console/problem.html", error.http_status, error=error, advice=told, listing=listing)
 

@@ -380,5 +380,12 @@ def test_nobody_fills_in_the_form_of_what_they_can_not_make(kind):
     assert person(("orders.*", ["manage", "admin"]), name="maker").get(f"/new/{kind}").status_code == 200
 
 
+def test_who_may_put_no_dead_letter_back_is_told_why():
+    publish(declare(), 1)
+    kill("orders", "broken")
+    refused = person(("*", ["browse"])).get("/dead/redrive?all=1")
+    assert (refused.status_code, "not among your grants" in text(refused)) == (403, True)
+
+
 def test_who_holds_no_grants_is_told_so_on_the_overview():
     assert "You hold no grants" in text(person().get("/"))
