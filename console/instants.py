@@ -14,4 +14,4 @@ def parse(text: str, pointer: str) -> int:
             return clock.parse_rfc3339(text + ending)
         except (ValueError, OverflowError):
             continue
-    raise Invalid.at(pointer, "Not an instant: 2026-11-24 09:30:00, taken as UTC.")
+    raise Invalid.at(pointer, "Not an instant. One is 2026-11-24 09:30:00, taken as UTC.")

@@ -143,6 +143,8 @@ class SeekForm(BrokerForm):
         """What ``positions.seek`` takes. Raises Invalid."""
         given = self.cleaned_data
         if given["where"] == "shift":
+            if given["shift"] is None:
+                raise Invalid.at("/to/shift", "No shift is given.")
             return {"shift": given["shift"]}
         return place_of(given["where"], given["time"], given["offsets"], ("/time", "/offsets"))
 

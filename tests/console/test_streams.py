@@ -222,6 +222,12 @@ def test_a_seek_that_makes_no_sense_is_refused_at_its_field(client, asked, field
         assert list(response.context["form"].errors) == [field]
 
 
+def test_a_shift_left_empty_is_said_to_be_missing(client):
+    declare_group("billing", declare_stream())
+    page = client.get("/streams/events/groups/billing/seek", {"where": "shift"})
+    assert page.context["form"].errors["shift"] == ["No shift is given."]
+
+
 def test_dead_letters_of_a_shared_group_are_shown_and_put_back(client):
     declare_stream()
     append("events", {"n": 1}, {"n": 2}, {"n": 3})
