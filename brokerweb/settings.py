@@ -102,6 +102,11 @@ CSRF_TRUSTED_ORIGINS = list(conf.public_url)
 SECURE_HSTS_SECONDS = 30 * 24 * 3600 if conf.secure else 0
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # HSTS for subdomains: other services of the operator live there
+    "security.W008",  # a redirect to https is the proxy's, who ends TLS
+    "security.W021",  # HSTS preload: the operator's to decide, for the whole domain
+]
 
 _SELF = ["'self'"]
 CONTENT_SECURITY_POLICY = {
