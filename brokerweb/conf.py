@@ -28,6 +28,11 @@ class BadOption(ValueError):
     """An option's value cannot be used; the message names the option."""
 
 
+def unusable(path: Path, reason: Exception) -> BadOption:
+    """The data, or a part of them, cannot be read or written."""
+    return BadOption(f"BROKERWEB_DATA: cannot use {path.absolute()}: {getattr(reason, 'strerror', None) or reason}")
+
+
 def _text(value: Any) -> str:
     return str(value).strip()
 

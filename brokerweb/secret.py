@@ -7,10 +7,18 @@ import secrets
 import tempfile
 from pathlib import Path
 
+from brokerweb.conf import unusable
+
 
 def secret_key(directory: Path) -> str:
-    """The key kept in ``directory``; several processes that start at once agree on one."""
-    path = directory / "secret.key"
+    """The key kept in ``directory``; several processes that start at once agree on one. Raises BadOption."""
+    try:
+        return _kept_or_created(directory / "secret.key")
+    except OSError as error:
+        raise unusable(directory, error) from error
+
+
+def _kept_or_created(path: Path) -> str:
     try:
         return path.read_text().strip()
     except FileNotFoundError:

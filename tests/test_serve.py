@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -114,3 +115,30 @@ def test_a_deployment_behind_tls_passes_djangos_checks(tmp_path: Path):
     environment = {"BROKERWEB_DATA": str(tmp_path / "data"), "BROKERWEB_PUBLIC_URL": "https://broker.example"}
     done = manage_with(environment, "check", "--deploy", "--fail-level", "WARNING")
     assert done.returncode == 0, done.stderr
+
+
+def a_file(data: Path) -> None:
+    data.write_text("no directory")
+
+
+def nothing_below_it(data: Path) -> None:
+    data.symlink_to("/proc/nope")
+
+
+def no_lock(data: Path) -> None:
+    (data / "lock").mkdir(parents=True)
+
+
+def no_database(data: Path) -> None:
+    data.mkdir()
+    (data / "brokerweb.sqlite3").write_bytes(b"no database" * 2_000)
+
+
+@pytest.mark.parametrize("spoil", [a_file, nothing_below_it, no_lock, no_database])
+def test_data_that_cannot_be_used_are_named_in_one_line(tmp_path: Path, spoil: Callable[[Path], None]):
+    spoil(tmp_path / "data")
+    done = manage("serve", "--data", str(tmp_path / "data"), "--bind", "127.0.0.1:0")
+    assert done.returncode == 1
+    assert f"BROKERWEB_DATA: cannot use {tmp_path / 'data'}" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""

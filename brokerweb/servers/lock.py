@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from brokerweb.conf import unusable
+
 
 class AlreadyRunning(Exception):
     """Another server uses this data directory."""
@@ -15,15 +17,33 @@ class AlreadyRunning(Exception):
 
 @contextmanager
 def only_server(directory: Path) -> Iterator[None]:
-    """Hold the directory's lock. Raises AlreadyRunning where another server holds it."""
+    """Hold the directory's lock. Raises AlreadyRunning where another server holds it, BadOption where nobody can."""
+    try:
+        descriptor = _locked(directory)
+    except OSError as error:
+        raise unusable(directory, error) from error
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(directory: Path) -> int:
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "r+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise AlreadyRunning(f"another server (process {file.read().strip() or 'unknown'}) uses {directory}") from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+    try:
+        _take(descriptor, directory)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _take(descriptor: int, directory: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.pread(descriptor, 100, 0).decode().strip() or "unknown"
+        raise AlreadyRunning(f"another server (process {holder}) uses {directory}") from error
+    os.truncate(descriptor, 0)
+    os.write(descriptor, str(os.getpid()).encode())

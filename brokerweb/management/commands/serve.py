@@ -6,12 +6,15 @@ import os
 import socket
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from brokerweb import __version__, conf
@@ -47,13 +50,13 @@ class Command(BaseCommand):
                 self.serve(options, migrate=not given["no_migrate"])
         except AlreadyRunning as error:
             raise CommandError(f"{error}; stop it first, or choose another --data") from error
+        except conf.BadOption as error:
+            raise CommandError(str(error)) from error
 
     def serve(self, options: conf.Conf, *, migrate: bool) -> None:
         """Prepare the data, say where to go, and serve until a signal. The lock is held."""
-        if migrate:
-            call_command("migrate", interactive=False, verbosity=0)
-        else:
-            require_schema()
+        with usable_database():
+            prepare_schema(migrate=migrate)
         from brokerweb.asgi import application  # late: what it imports is nothing for other commands
 
         sock = bind(options)
@@ -64,14 +67,15 @@ class Command(BaseCommand):
 
     def say_hello(self, options: conf.Conf, port: int) -> None:
         """Who can sign in and where; secrets of a first start are shown this once."""
+        try:
+            with usable_database():
+                first = first_start(options.admin_password, options.admin_token)
+        except AdminTokenRefused as error:
+            raise CommandError(f"BROKERWEB_ADMIN_TOKEN: {error}") from error
         url = options.public_url[0] if options.public_url else f"http://{options.shown_host}:{port}"
         self.stdout.write(
             f"brokerweb {__version__} on {url} ({options.server}, SQLite {sqlite_version()}, data in {options.data})"
         )
-        try:
-            first = first_start(options.admin_password, options.admin_token)
-        except AdminTokenRefused as error:
-            raise CommandError(f"BROKERWEB_ADMIN_TOKEN: {error}") from error
         if first is not None:
             self.say_secrets(first, url)
         if not options.public_url and not options.is_loopback:
@@ -95,6 +99,23 @@ def refuse_what_is_not_built(options: conf.Conf, workers: int | None) -> None:
     for name in ("database_url", "redis_url"):
         if getattr(options, name):
             raise CommandError(f"{conf.OPTIONS[name].metadata['variable']} is set, but running on it is not built yet; unset it")
+
+
+@contextmanager
+def usable_database() -> Iterator[None]:
+    """Raises BadOption where the file is no database, cannot be written, or has no room: an operator's affair, not a fault."""
+    try:
+        yield
+    except DatabaseError as error:
+        raise conf.unusable(Path(connection.settings_dict["NAME"]), error) from error
+
+
+def prepare_schema(*, migrate: bool) -> None:
+    """Migrations have run when this returns."""
+    if migrate:
+        call_command("migrate", interactive=False, verbosity=0)
+    else:
+        require_schema()
 
 
 def require_schema() -> None:
