@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
@@ -21,7 +22,10 @@ MAX_UNAUTHENTICATED_BYTES = 65_536  # of a request or frame, before the caller i
 READ_TIMEOUT = 10.0  # seconds a client has for a request's head, and for each further stretch of its body
 PING_INTERVAL, PING_TIMEOUT = 5.0, 10.0  # seconds, of a WebSocket
 
+SCHEME_PORTS = {"http": 80, "https": 443}
+
 Network = IPv4Network | IPv6Network
+_ORIGIN = re.compile(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?/?", re.ASCII)
 
 
 class BadOption(ValueError):
@@ -73,16 +77,14 @@ def _origins(value: Any) -> tuple[str, ...]:
 
 
 def _origin(text: str) -> str:
-    parts = urlsplit(text)
-    if (
-        parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or parts.path not in ("", "/")
-        or parts.query
-        or parts.fragment
-    ):
+    """As browsers write it: lower case, without the scheme's own port."""
+    if "@" in text:  # and what stands before it is not repeated
+        raise ValueError("an origin holds no user or password: give only what is like https://broker.example")
+    found = _ORIGIN.fullmatch(text.lower())
+    if not found or urlsplit(text).port == 0:
         raise ValueError(f"{text!r} is not an origin such as https://broker.example")
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+    scheme, host, port = found.groups()
+    return f"{scheme}://{host}" + (f":{int(port)}" if port and int(port) != SCHEME_PORTS[scheme] else "")
 
 
 def _networks(value: Any) -> tuple[Network, ...]:

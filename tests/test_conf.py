@@ -51,6 +51,17 @@ def test_hosts_cookies_and_origins_follow_from_the_public_url():
     assert options.url == "https://broker.example"
 
 
+def test_origins_are_compared_as_browsers_write_them():
+    options = conf.read({"BROKERWEB_PUBLIC_URL": "https://broker.example:443,http://broker.example:80/,https://b.example:0444"})
+    assert options.origins == ("https://broker.example", "http://broker.example", "https://b.example:444")
+
+
+def test_a_password_in_an_origin_is_not_repeated():
+    with pytest.raises(conf.BadOption, match="no user or password") as refused:
+        conf.read({"BROKERWEB_PUBLIC_URL": "https://ada:lovelace@broker.example"})
+    assert "lovelace" not in str(refused.value)
+
+
 def test_one_origin_without_https_leaves_cookies_usable_there():
     assert not conf.read({"BROKERWEB_PUBLIC_URL": "https://a.example,http://b.example"}).secure
 
@@ -69,6 +80,11 @@ def test_proxies_are_addresses_or_networks():
         ("BROKERWEB_SERVER", "gunicorn"),
         ("BROKERWEB_PUBLIC_URL", "broker.example"),
         ("BROKERWEB_PUBLIC_URL", "https://broker.example/path"),
+        ("BROKERWEB_PUBLIC_URL", "https://broker.example:99999"),
+        ("BROKERWEB_PUBLIC_URL", "https://broker.example:0"),
+        ("BROKERWEB_PUBLIC_URL", "https://*.example"),
+        ("BROKERWEB_PUBLIC_URL", "https://bücher.example"),
+        ("BROKERWEB_PUBLIC_URL", "https://[::1"),
         ("BROKERWEB_TRUSTED_PROXIES", "proxy.example"),
         ("BROKERWEB_MAX_REQUEST_BYTES", "8 MB"),
         ("BROKERWEB_MAX_REQUEST_BYTES", "1000"),
