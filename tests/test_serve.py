@@ -62,6 +62,25 @@ def test_signin_prints_another_link(tmp_path: Path):
         assert httpx.get(link).status_code == 200
 
 
+def test_signin_knows_where_the_server_listens(tmp_path: Path):
+    with Server(tmp_path / "data") as server:
+        server.start()
+        asked = {"BROKERWEB_DATA": str(server.data), "BROKERWEB_BIND": "127.0.0.1:0"}
+        assert manage_with(asked, "signin").stdout.startswith(f"{server.url}/sign-in?code=")
+        told = manage("signin", "--data", str(server.data), "--public-url", "https://broker.example")
+        assert told.stdout.startswith("https://broker.example/sign-in?code=")
+        assert server.terminate() == 0
+        assert (server.data / "lock").read_text() == ""
+
+
+def test_a_second_server_names_the_process_of_the_first(tmp_path: Path):
+    with Server(tmp_path / "data") as server:
+        server.start()
+        done = manage("serve", "--data", str(server.data), "--bind", "127.0.0.1:0")
+        assert done.returncode == 1
+        assert f"another server (process {server.pid}) uses {server.data};" in done.stderr
+
+
 def test_signin_for_nobody_says_so(tmp_path: Path):
     with Server(tmp_path / "data") as server:
         server.start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,16 +16,28 @@ class AlreadyRunning(Exception):
 
 
 @contextmanager
-def only_server(directory: Path) -> Iterator[None]:
-    """Hold the directory's lock. Raises AlreadyRunning where another server holds it, BadOption where nobody can."""
+def only_server(directory: Path) -> Iterator[Callable[[str], None]]:
+    """Hold the directory's lock, and yield what notes in it under which URL the server is reached.
+
+    Raises AlreadyRunning where another server holds it, BadOption where nobody can.
+    """
     try:
         descriptor = _locked(directory)
     except OSError as error:
         raise unusable(directory, error) from error
     try:
-        yield
+        yield lambda url: _note(descriptor, str(os.getpid()), url)
     finally:
+        _note(descriptor)
         os.close(descriptor)
+
+
+def url_of_server(directory: Path) -> str | None:
+    """Under which URL the directory's server is reached, as it noted itself."""
+    try:
+        return (directory / "lock").read_text().split("\n")[1]
+    except (OSError, IndexError):
+        return None
 
 
 def _locked(directory: Path) -> int:
@@ -43,7 +55,11 @@ def _take(descriptor: int, directory: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        holder = os.pread(descriptor, 100, 0).decode().strip() or "unknown"
+        holder = os.pread(descriptor, 100, 0).decode().partition("\n")[0] or "unknown"
         raise AlreadyRunning(f"another server (process {holder}) uses {directory}") from error
+    _note(descriptor, str(os.getpid()))
+
+
+def _note(descriptor: int, *lines: str) -> None:
     os.truncate(descriptor, 0)
-    os.write(descriptor, str(os.getpid()).encode())
+    os.pwrite(descriptor, "\n".join(lines).encode(), 0)

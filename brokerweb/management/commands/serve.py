@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -46,33 +46,35 @@ class Command(BaseCommand):
         refuse_what_is_not_built(options, given["workers"])
         os.umask(0o007)  # messages, hashes and the log of the store are nobody else's
         try:
-            with only_server(options.data):
-                self.serve(options, migrate=not given["no_migrate"])
+            with only_server(options.data) as note_url:
+                self.serve(options, note_url, migrate=not given["no_migrate"])
         except AlreadyRunning as error:
             raise CommandError(f"{error}; stop it first, or choose another --data") from error
         except conf.BadOption as error:
             raise CommandError(str(error)) from error
 
-    def serve(self, options: conf.Conf, *, migrate: bool) -> None:
+    def serve(self, options: conf.Conf, note_url: Callable[[str], None], *, migrate: bool) -> None:
         """Prepare the data, say where to go, and serve until a signal. The lock is held."""
         with usable_database():
             prepare_schema(migrate=migrate)
         from brokerweb.asgi import application  # late: what it imports is nothing for other commands
 
         sock = bind(options)
-        self.say_hello(options, sock.getsockname()[1])
+        port = sock.getsockname()[1]
+        url = options.public_url[0] if options.public_url else f"http://{options.shown_host}:{port}"
+        note_url(url)
+        self.say_hello(options, url)
         sys.setswitchinterval(SWITCH_INTERVAL)
         memory.keep_freed()
         import_module(f"brokerweb.servers.{options.server}").run(application, sock, options)
 
-    def say_hello(self, options: conf.Conf, port: int) -> None:
+    def say_hello(self, options: conf.Conf, url: str) -> None:
         """Who can sign in and where; secrets of a first start are shown this once."""
         try:
             with usable_database():
                 first = first_start(options.admin_password, options.admin_token)
         except AdminTokenRefused as error:
             raise CommandError(f"BROKERWEB_ADMIN_TOKEN: {error}") from error
-        url = options.public_url[0] if options.public_url else f"http://{options.shown_host}:{port}"
         self.stdout.write(
             f"brokerweb {__version__} on {url} ({options.server}, SQLite {sqlite_version()}, data in {options.data})"
         )

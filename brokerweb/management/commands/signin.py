@@ -11,10 +11,11 @@ from django.db import DatabaseError
 from brokerweb import conf
 from brokerweb.core.errors import NotFound
 from brokerweb.identity import signin
+from brokerweb.servers.lock import url_of_server
 
 
 class Command(BaseCommand):
-    help = "Prints a sign-in link: one use, 15 minutes."
+    help = "Prints a sign-in link: one use, 15 minutes; to the running server unless an address is given."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user", nargs="?", default="admin", help="whom it signs in")
@@ -22,9 +23,11 @@ class Command(BaseCommand):
             parser.add_argument(conf.flags()[name], help="as for serve")
 
     def handle(self, *args: Any, **given: Any) -> None:
+        here = None if given["bind"] or given["public_url"] else url_of_server(conf.get().data)
         try:
-            self.stdout.write(signin.link(given["user"], conf.get().url))
+            self.stdout.write(signin.link(given["user"], here or conf.get().url))
         except DatabaseError as error:
-            raise CommandError(f"nobody can be looked up in {conf.get().data} ({error}); start serve first") from error
+            where = conf.get().data.absolute()
+            raise CommandError(f"no link can be made in {where} ({error}); start serve first") from error
         except NotFound as error:
             raise CommandError(f"{error}; the first start of serve creates admin") from error
