@@ -6,13 +6,15 @@ import sys
 
 from django.core.management import execute_from_command_line
 
-from brokerweb.conf import BadOption, adopt_flags
+from brokerweb.conf import BadOption, adopt_flags, require_server_data
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "brokerweb.settings")
     if sys.argv[1:2] in (["serve"], ["signin"]):
         adopt_flags(sys.argv[2:])  # before Django reads settings that depend on them
     try:
+        if sys.argv[1:2] == ["signin"] and not {"-h", "--help"} & set(sys.argv):
+            require_server_data()  # before settings make a data directory with a secret key
         execute_from_command_line(sys.argv)
     except BadOption as error:
         sys.exit(f"brokerweb: {error}")

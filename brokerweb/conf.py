@@ -221,6 +221,13 @@ def get() -> Conf:
     return read(os.environ, getattr(settings, "BROKERWEB", None))
 
 
+def require_server_data() -> None:
+    """Raises BadOption where no server has run: there is nobody to look up."""
+    data = read(os.environ).data.absolute()
+    if not (data / "lock").exists():
+        raise BadOption(f"BROKERWEB_DATA: no server has run in {data}; start serve first")
+
+
 def forget() -> None:
     """Read the options again at the next ``get()``."""
     get.cache_clear()

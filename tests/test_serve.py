@@ -94,6 +94,8 @@ def test_signin_before_the_first_start_says_what_to_do(tmp_path: Path):
     assert done.returncode == 1
     assert "start serve first" in done.stderr
     assert "Traceback" not in done.stderr
+    assert str(tmp_path / "data") in done.stderr
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_short_administrators_token_stops_the_start(tmp_path: Path):
