@@ -104,6 +104,18 @@ def test_a_short_administrators_token_stops_the_start(tmp_path: Path):
         assert server.exit_status() == 1
         assert "at least 24 characters" in server.log_tail()
         assert "Traceback" not in server.log_tail()
+        assert " on http" not in server.log_tail()
+        assert not (server.data / "brokerweb.sqlite3").exists()
+
+
+def test_the_command_for_another_link_works_as_it_is_printed(tmp_path: Path):
+    with Server(tmp_path / "the data", environment=GENERATED) as server:
+        log = server.start().log.read_text()
+        assert f"data in {server.data})" in log
+        command = re.search(r"Another link, later:  (.*)", log)
+        assert command is not None
+        done = subprocess.run(command[1], shell=True, cwd=ROOT, env=inherited(), capture_output=True, text=True, timeout=60)
+        assert done.stdout.startswith(f"{server.url}/sign-in?code="), done.stderr
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def first_start(admin_password: str | None = None, admin_token: str | None = Non
     for secret in filter(None, (admin_password, admin_token)):
         scrub.learn(secret)
     if admin_token:
-        _check(admin_token)
+        check_admin_token(admin_token)
     with transaction.atomic():
         if get_user_model()._default_manager.exists():
             return None
@@ -61,7 +61,8 @@ def _create_user(password: str) -> Any:
     return model.objects.create_superuser(**{model.USERNAME_FIELD: USERNAME, "password": password})
 
 
-def _check(token: str) -> None:
+def check_admin_token(token: str) -> None:
+    """Raises AdminTokenRefused."""
     if len(token) < SHORTEST_TOKEN:
         raise AdminTokenRefused(f"the administrator's token needs at least {SHORTEST_TOKEN} characters")
     if len(token) > tokens.LONGEST or not _TOKEN.fullmatch(token):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import sys
 from argparse import ArgumentParser
@@ -20,7 +21,7 @@ from django.db.migrations.executor import MigrationExecutor
 from brokerweb import __version__, conf
 from brokerweb.checks import sqlite_version
 from brokerweb.identity import signin
-from brokerweb.identity.first_start import AdminTokenRefused, FirstStart, first_start
+from brokerweb.identity.first_start import AdminTokenRefused, FirstStart, check_admin_token, first_start
 from brokerweb.servers import memory
 from brokerweb.servers.lock import AlreadyRunning, only_server
 
@@ -44,6 +45,7 @@ class Command(BaseCommand):
                 conf.adopt_flags([conf.flags()[name], str(given[name])])
         options = conf.get()
         refuse_what_is_not_built(options, given["workers"])
+        refuse_admin_token(options)
         os.umask(0o007)  # messages, hashes and the log of the store are nobody else's
         try:
             with only_server(options.data) as note_url:
@@ -70,28 +72,25 @@ class Command(BaseCommand):
 
     def say_hello(self, options: conf.Conf, url: str) -> None:
         """Who can sign in and where; secrets of a first start are shown this once."""
-        try:
-            with usable_database():
-                first = first_start(options.admin_password, options.admin_token)
-        except AdminTokenRefused as error:
-            raise CommandError(f"BROKERWEB_ADMIN_TOKEN: {error}") from error
+        with usable_database():
+            first = first_start(options.admin_password, options.admin_token)
         self.stdout.write(
-            f"brokerweb {__version__} on {url} ({options.server}, SQLite {sqlite_version()}, data in {options.data})"
+            f"brokerweb {__version__} on {url} ({options.server}, SQLite {sqlite_version()}, data in {options.data.absolute()})"
         )
         if first is not None:
-            self.say_secrets(first, url)
+            self.say_secrets(first, url, options)
         if not options.public_url and not options.is_loopback:
             self.stdout.write("It listens beyond this machine: name the address people use in BROKERWEB_PUBLIC_URL.")
         self.stdout.flush()
 
-    def say_secrets(self, first: FirstStart, url: str) -> None:
+    def say_secrets(self, first: FirstStart, url: str, options: conf.Conf) -> None:
         """What nobody can look up later."""
         self.stdout.write(f"Sign in, once, within 15 minutes:  {signin.link_of(first.code, url)}")
         if first.password is not None:
             self.stdout.write(f"Or as {first.username} with the password:  {first.password}")
         if first.token is not None:
             self.stdout.write(f"A token for programs, shown this once:  {first.token}")
-        self.stdout.write("Another link, later: manage.py signin")
+        self.stdout.write(f"Another link, later:  {signin_command(options)}")
 
 
 def refuse_what_is_not_built(options: conf.Conf, workers: int | None) -> None:
@@ -101,6 +100,24 @@ def refuse_what_is_not_built(options: conf.Conf, workers: int | None) -> None:
     for name in ("database_url", "redis_url"):
         if getattr(options, name):
             raise CommandError(f"{conf.OPTIONS[name].metadata['variable']} is set, but running on it is not built yet; unset it")
+
+
+def refuse_admin_token(options: conf.Conf) -> None:
+    """Raises CommandError before anything is made."""
+    try:
+        if options.admin_token:
+            check_admin_token(options.admin_token)
+    except AdminTokenRefused as error:
+        raise CommandError(f"BROKERWEB_ADMIN_TOKEN: {error}") from error
+
+
+def signin_command(options: conf.Conf) -> str:
+    """What to type in this directory, whatever the environment then holds."""
+    python = Path(sys.executable)
+    if python.is_relative_to(Path.cwd()):
+        python = python.relative_to(Path.cwd())
+    elsewhere = [] if options.data == conf.Conf.data else ["--data", str(options.data)]
+    return shlex.join([str(python), sys.argv[0], "signin", *elsewhere])
 
 
 @contextmanager
