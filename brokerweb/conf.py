@@ -50,15 +50,15 @@ def _path(value: Any) -> Path:
 
 
 def _bytes(value: Any) -> int:
-    number = int(value)
-    if not MAX_UNAUTHENTICATED_BYTES <= number <= 1 << 30:
-        raise ValueError("a number of bytes from 65536 to 1073741824")
-    return number
+    text = str(value).strip()
+    if not (text.isdecimal() and MAX_UNAUTHENTICATED_BYTES <= int(text) <= 1 << 30):
+        raise ValueError(f"{text!r} is not a number of bytes from 65536 to 1073741824")
+    return int(text)
 
 
 def _server(value: Any) -> str:
     if value not in ("daphne", "uvicorn"):
-        raise ValueError("daphne or uvicorn")
+        raise ValueError(f"{value!r} is not daphne or uvicorn")
     return str(value)
 
 
@@ -81,7 +81,7 @@ def _origin(text: str) -> str:
     if "@" in text:  # and what stands before it is not repeated
         raise ValueError("an origin holds no user or password: give only what is like https://broker.example")
     found = _ORIGIN.fullmatch(text.lower())
-    if not found or urlsplit(text).port == 0:
+    if not found or not 0 < int(found[3] or 1) < 65_536 or not urlsplit(text).hostname:
         raise ValueError(f"{text!r} is not an origin such as https://broker.example")
     scheme, host, port = found.groups()
     return f"{scheme}://{host}" + (f":{int(port)}" if port and int(port) != SCHEME_PORTS[scheme] else "")

@@ -7,7 +7,7 @@ import secrets
 import tempfile
 from pathlib import Path
 
-from brokerweb.conf import unusable
+from brokerweb.conf import BadOption, unusable
 
 
 def secret_key(directory: Path) -> str:
@@ -19,11 +19,14 @@ def secret_key(directory: Path) -> str:
 
 
 def _kept_or_created(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except FileNotFoundError:
+    if not path.exists():
         _create(path)
-        return path.read_text().strip()
+    key = path.read_text(errors="replace").strip()
+    if not key:
+        raise BadOption(
+            f"BROKERWEB_DATA: {path.absolute()} is empty: restore it, or remove it for a new key, which ends sessions"
+        )
+    return key
 
 
 def _create(path: Path) -> None:

@@ -95,6 +95,19 @@ def test_a_value_that_cannot_be_used_names_its_variable(variable: str, value: st
         conf.read({variable: value})
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("BROKERWEB_MAX_REQUEST_BYTES", "8M"),
+        ("BROKERWEB_SERVER", "hypercorn"),
+        ("BROKERWEB_PUBLIC_URL", "https://b.example:99999"),
+    ],
+)
+def test_what_was_given_is_named_beside_what_may_be(variable: str, value: str):
+    with pytest.raises(conf.BadOption, match=f"^{variable}: '{value}' is not "):
+        conf.read({variable: value})
+
+
 def test_an_unknown_option_is_refused_with_a_suggestion():
     with pytest.raises(conf.BadOption, match="did you mean 'bind'"):
         conf.read({}, {"bnd": "127.0.0.1:8000"})
@@ -118,3 +131,9 @@ def test_the_secret_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path)
     assert len(keys[0]) >= 50
     assert stat.S_IMODE((directory / "secret.key").stat().st_mode) == 0o600
     assert [path.name for path in directory.iterdir()] == ["secret.key"]
+
+
+def test_an_empty_secret_key_is_no_key(tmp_path: Path):
+    (tmp_path / "secret.key").write_text("\n")
+    with pytest.raises(conf.BadOption, match="secret.key is empty"):
+        secret_key(tmp_path)
