@@ -19,9 +19,11 @@ def secret_key(directory: Path) -> str:
 
 
 def _kept_or_created(path: Path) -> str:
-    if not path.exists():
+    try:
+        key = path.read_text(errors="replace").strip()
+    except FileNotFoundError:
         _create(path)
-    key = path.read_text(errors="replace").strip()
+        key = path.read_text().strip()
     if not key:
         raise BadOption(
             f"BROKERWEB_DATA: {path.absolute()} is empty: restore it, or remove it for a new key, which ends sessions"

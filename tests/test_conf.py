@@ -135,5 +135,5 @@ def test_the_secret_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path)
 
 def test_an_empty_secret_key_is_no_key(tmp_path: Path):
     (tmp_path / "secret.key").write_text("\n")
-    with pytest.raises(conf.BadOption, match="secret.key is empty"):
+    with pytest.raises(conf.BadOption, match=r"secret\.key is empty"):
         secret_key(tmp_path)
