@@ -57,6 +57,10 @@ def test_nothing_else_answers_to_a_foreign_name(server: Server):
     answer = httpx.get(server.url + "/sign-in", headers={"Host": "evil.example"})
     assert answer.status_code == 400
     assert "evil.example" not in answer.text
+    assert "BROKERWEB_PUBLIC_URL" in answer.text
+    refused = httpx.get(server.url + "/api/v1/queues", headers={"Host": "evil.example"}).json()
+    assert refused["code"] == "invalid"
+    assert "BROKERWEB_PUBLIC_URL" in refused["detail"]
     assert "evil.example" not in server.log.read_text(), "strangers would fill the log"
 
 

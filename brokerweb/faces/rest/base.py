@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions, negotiation
 from rest_framework.request import Request
@@ -134,6 +134,9 @@ _STATUSES: dict[int, type[BrokerError]] = {
 }
 
 
+FOREIGN_HOST = "The request's Host is not one the broker answers to: its operator names them in BROKERWEB_PUBLIC_URL."
+
+
 def translated(error: Exception) -> BrokerError:
     """Any exception of a view as one of the broker's errors."""
     if isinstance(error, Http404):
@@ -142,6 +145,8 @@ def translated(error: Exception) -> BrokerError:
         return Forbidden()
     if isinstance(error, RequestDataTooBig):
         return TooLarge()
+    if isinstance(error, DisallowedHost):
+        return Invalid(FOREIGN_HOST)
     if isinstance(error, SuspiciousOperation):
         return Invalid()
     if isinstance(error, exceptions.APIException):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.views import defaults
 
 from brokerweb.core.errors import BrokerError, Forbidden, Internal, Invalid, NotFound
-from brokerweb.faces.rest.base import problem, translated
+from brokerweb.faces.rest.base import FOREIGN_HOST, problem, translated
 
 PROGRAMS = ("/api/", "/metrics")  # paths whose readers are programs
 
@@ -24,7 +25,14 @@ def _for_programs(error: type[BrokerError], page: Callable[..., Any]) -> Callabl
     return handler
 
 
-bad_request = _for_programs(Invalid, defaults.bad_request)
+def _bad_request_page(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """In words where the address is the matter: it is the first thing that goes wrong beyond loopback."""
+    if isinstance(exception, DisallowedHost):
+        return HttpResponse(FOREIGN_HOST, status=400, content_type="text/plain")
+    return defaults.bad_request(request, exception)
+
+
+bad_request = _for_programs(Invalid, _bad_request_page)
 forbidden = _for_programs(Forbidden, defaults.permission_denied)
 not_found = _for_programs(NotFound, defaults.page_not_found)
 failed = _for_programs(Internal, defaults.server_error)
