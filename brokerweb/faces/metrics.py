@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -14,7 +16,7 @@ from prometheus_client.registry import Collector
 import brokerweb
 from brokerweb.core import events
 from brokerweb.core.errors import Forbidden, MethodNotAllowed
-from brokerweb.delivery import connections
+from brokerweb.delivery import connections, polls
 from brokerweb.faces.rest.base import problem, translated
 from brokerweb.faces.rest.callers import caller
 from brokerweb.faces.stream_metrics import of_streams, of_topics
@@ -68,6 +70,7 @@ class _Figures(Collector):
         yield from of_streams([s for s in streams if self.principal.may(MONITOR, "stream", s.name)])
         yield from of_topics([t for t in Topic.objects.order_by("name") if self.principal.may(MONITOR, "topic", t.name)])
         yield from _node()
+        yield from _store()
 
 
 def _states(queues: list[Queue]) -> Iterator[Metric]:
@@ -105,8 +108,22 @@ def _node() -> Iterator[Metric]:
     info.add_metric([], {"version": brokerweb.__version__})
     yield info
     yield GaugeMetricFamily("brokerweb_connections", "Live WebSockets.", value=len(connections.snapshot()))
+    yield GaugeMetricFamily("brokerweb_long_polls", "Requests that wait for messages.", value=len(polls.live()))
     if (committer := running()) is not None:
         yield CounterMetricFamily("brokerweb_committer_batches", "Batches committed, or tried.", value=committer.batches)
         yield CounterMetricFamily("brokerweb_committer_calls", "Calls in them.", value=committer.calls)
         failing = int(committer.last_error is not None)
         yield GaugeMetricFamily("brokerweb_committer_failing", "1 while commits fail.", value=failing)
+
+
+def _store() -> Iterator[Metric]:
+    file = str(connection.settings_dict["NAME"])
+    yield GaugeMetricFamily("brokerweb_database_bytes", "Size of the database file.", value=_size(file))
+    yield GaugeMetricFamily("brokerweb_wal_bytes", "Size of the write-ahead log beside it.", value=_size(file + "-wal"))
+
+
+def _size(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError:  # there is no log yet
+        return 0

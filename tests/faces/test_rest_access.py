@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -15,7 +17,7 @@ from brokerweb.faces.rest.openapi import calls
 from tests.clients import Rest
 from tests.eventually import eventually
 from tests.faces.test_rest_queues import refusal
-from tests.server import Server
+from tests.server import ROOT, TOKEN, Server
 
 # What each call needs. A call that is not here fails the test below, so that none goes in without a decision.
 NEEDS = {
@@ -241,6 +243,33 @@ def test_metrics_show_streams_groups_and_topics_on_which_monitor_is_held(rest: R
     ):
         assert line in text
     assert theirs not in text
+
+
+def test_metrics_have_what_operators_are_told_to_watch(rest: Rest, server: Server) -> None:
+    token = made(rest, ("*", ["monitor"]))["token"]
+    text = httpx.get(f"{server.url}/metrics", headers={"Authorization": f"Bearer {token}"}).text
+    named = set(re.findall(r"\bbrokerweb_[a-z_]+\b", (ROOT / "docs" / "operations.md").read_text()))
+    assert len(named) > 10
+    assert [name for name in named if f"# TYPE {name} " not in text] == []
+    sizes = {name: float(value) for name, value in re.findall(r"^(brokerweb_\w+_bytes) (\S+)$", text, re.MULTILINE)}
+    assert sizes["brokerweb_database_bytes"] > 0
+    assert sizes["brokerweb_wal_bytes"] > 0
+
+
+def test_metrics_count_long_polls(rest: Rest, server: Server) -> None:
+    name = f"polled.{secrets.token_hex(4)}"
+    rest.declare(name)
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+
+    def waiting() -> bool:
+        found = re.search(r"^brokerweb_long_polls (\S+)$", httpx.get(f"{server.url}/metrics", headers=headers).text, re.MULTILINE)
+        return found is not None and float(found[1]) > 0
+
+    with ThreadPoolExecutor(1) as pool, server.rest() as other:
+        received = pool.submit(other.receive, name, wait=20)
+        eventually(waiting, 10, why="the poll counted")
+        rest.publish(name, {"body": 1})
+        assert len(received.result()) == 1
 
 
 def test_metrics_need_monitor(server: Server, holders: dict[str, httpx.Client]) -> None:
