@@ -25,6 +25,14 @@ def believe(scope: Scope, trusted: Sequence[Network]) -> None:
         scope["headers"] = [*((n, v) for n, v in scope["headers"] if n != b"host"), (b"host", host.encode("latin-1"))]
 
 
+def address(scope: Scope) -> str:
+    """The client's address, as ``host:port``; a client behind a proxy has no port that is known."""
+    host, port = scope.get("client") or ("", 0)
+    if not port:
+        return str(host)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _nearest_stranger(forwarded: str, trusted: Sequence[Network]) -> str:
     """The last address in the list that is not a trusted proxy: what stands before it anyone may have written."""
     addresses = [part.strip() for part in forwarded.split(",")]

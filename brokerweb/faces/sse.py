@@ -24,6 +24,7 @@ from brokerweb.delivery.whole_stream import WholeStream
 from brokerweb.faces import positions, problems, records
 from brokerweb.faces.body import Receive, Scope, Send, send_problem
 from brokerweb.faces.parameters import Query
+from brokerweb.faces.proxies import address
 from brokerweb.identity.http import aprincipal_from_headers
 from brokerweb.identity.principal import Principal
 from brokerweb.identity.users import asession_principal, session_key_in
@@ -150,9 +151,7 @@ class Live:
         self._link: Link | None = scope.get("extensions", {}).get("brokerweb.link")
         self._send = send
         self._loop = asyncio.get_running_loop()
-        client = scope.get("client")
-        address = f"{client[0]}:{client[1]}" if client else ""
-        self._connection = connections.Connection(current, principal, address, "sse")
+        self._connection = connections.Connection(current, principal, address(scope), "sse")
         self._connection.close = self._close_from_anywhere
         self._leave = departure.enter(self._close)
         self._waiting: deque[tuple[int, Run]] = deque()

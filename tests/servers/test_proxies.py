@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from brokerweb.faces.proxies import believe
+from brokerweb.faces.proxies import address, believe
 from tests.faces.sockets import stranger
 from tests.server import TOKEN, Server
 
@@ -56,6 +56,19 @@ def test_the_client_is_the_nearest_address_that_is_no_proxy(forwarded: str, clie
     assert asked["client"][0] == client
 
 
+@pytest.mark.parametrize(
+    ("client", "shown"),
+    [
+        (("198.51.100.9", 0), "198.51.100.9"),
+        (["198.51.100.9", 1234], "198.51.100.9:1234"),
+        (["::1", 1234], "[::1]:1234"),
+        (None, ""),
+    ],
+)
+def test_an_address_is_shown_with_the_port_if_that_is_known(client: Any, shown: str):
+    assert address({"type": "http", "client": client}) == shown
+
+
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
 def test_a_websocket_comes_through_a_trusted_proxy(tmp_path: Path, kind: str):
     with Server(tmp_path / "data", kind=kind, environment={"BROKERWEB_TRUSTED_PROXIES": "127.0.0.1"}) as server:
@@ -64,4 +77,4 @@ def test_a_websocket_comes_through_a_trusted_proxy(tmp_path: Path, kind: str):
             assert socket.receive()["op"] == "hello"
             assert socket.call("ping")["op"] == "pong"
             (connection,) = rest.call("GET", "/connections")["items"]
-            assert connection["address"].startswith("198.51.100.9")
+            assert connection["address"] == "198.51.100.9"

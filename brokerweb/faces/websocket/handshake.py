@@ -52,9 +52,3 @@ def is_same_origin(scope: Scope, headers: dict[bytes, bytes]) -> bool:
 def _is_loopback(host: str) -> bool:
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     return name in conf.LOOPBACK
-
-
-def address(scope: Scope) -> str:
-    """The client's address, as ``host:port``."""
-    client = scope.get("client")
-    return f"{client[0]}:{client[1]}" if client else ""

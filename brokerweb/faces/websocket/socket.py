@@ -22,6 +22,7 @@ from brokerweb.core import closing
 from brokerweb.core.errors import BrokerError, Invalid, Unauthenticated, Unavailable
 from brokerweb.delivery import departure
 from brokerweb.faces import wire
+from brokerweb.faces.proxies import address
 from brokerweb.faces.websocket import handshake
 from brokerweb.faces.websocket.commands import Auth
 from brokerweb.faces.websocket.outbox import Outbox
@@ -133,7 +134,7 @@ class _Link:
     def _begin(self, principal: Principal) -> Session | None:
         """The session of a caller who is known by now; None where the node began to stop during the handshake."""
         try:
-            self._session = Session(principal, handshake.address(self._scope), self._outbox)
+            self._session = Session(principal, address(self._scope), self._outbox)
         except Unavailable as error:
             self._outbox.close(closing.GOING_AWAY, error.detail)
         return self._session
