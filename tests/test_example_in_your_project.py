@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,7 +32,13 @@ class ShopServer(Server):
         )
 
     def shop_environment(self) -> dict[str, str]:
-        return {**inherited(), "SHOP_DATA": str(self.data), "PYTHONPATH": str(ROOT), "BROKERWEB_ADMIN_TOKEN": TOKEN}
+        return {
+            **inherited(),
+            "SHOP_DATA": str(self.data),
+            "PYTHONPATH": str(ROOT),
+            "BROKERWEB_ADMIN_TOKEN": TOKEN,
+            **self.environment,
+        }
 
     def start(self, *, ready: bool = True) -> ShopServer:
         command = [sys.executable, "manage.py", "serve", "--bind", f"127.0.0.1:{self.port}", "--server", self.kind]
@@ -102,3 +110,25 @@ def test_the_project_passes_its_system_checks_and_has_no_missing_migrations(shop
     for arguments in (["check"], ["makemigrations", "--check", "--dry-run"]):
         done = shop.command(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def with_console(directory: Path) -> dict[str, str]:
+    """The environment of the shop with the settings that its README adds for the console."""
+    (block,) = re.findall(r"## The console as well.*?```python\n(.*?)```", (SHOP / "README.md").read_text(), re.DOTALL)
+    (directory / "with_console.py").write_text(f"import django\nfrom shop.settings import *\n{block}")
+    return {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, directory))), "DJANGO_SETTINGS_MODULE": "with_console"}
+
+
+def test_the_console_comes_with_the_settings_the_readme_names(tmp_path: Path):
+    data = tmp_path / "data"
+    data.mkdir()
+    password = {"BROKERWEB_ADMIN_PASSWORD": "password-of-the-shop"}
+    with ShopServer(data, environment=with_console(tmp_path) | password) as server, httpx.Client(timeout=30) as client:
+        server.start()
+        form = client.get(f"{server.url}/sign-in")
+        token = re.findall(r'name="csrfmiddlewaretoken" value="(.*?)"', form.text)[0]
+        given = {"username": "admin", "password": password["BROKERWEB_ADMIN_PASSWORD"], "csrfmiddlewaretoken": token}
+        assert client.post(f"{server.url}/sign-in", data=given).status_code == 302
+        assert "<html" in client.get(f"{server.url}/queues").text
+        assert "<html" not in client.get(f"{server.url}/queues", headers={"HX-Request": "true"}).text
+        assert client.get(f"{server.url}/static/console/console.css").status_code == 200
