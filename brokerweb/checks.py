@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import connections
 
 from brokerweb import conf
+from brokerweb.storage.django_sqlite.base import DatabaseWrapper
 
 FIXED_BACKPORTS = ((3, 44, 6), (3, 50, 7))
 FIXED = (3, 51, 3)
@@ -46,7 +47,7 @@ def check_options(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
 
 @register()
 def check_sqlite(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E003: a SQLite that can lose commits. E004: a database that the broker cannot use."""
+    """E003: a SQLite that can lose commits. E004: a database that the broker cannot use. W002: an engine that promises less."""
     connection = connections["default"]
     if connection.vendor != "sqlite":
         return [
@@ -57,15 +58,24 @@ def check_sqlite(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list
             )
         ]
     version = tuple(connection.Database.sqlite_version_info)  # type: ignore[attr-defined]  # of the SQLite backend
-    if sqlite_is_sound(version):
-        return []
-    return [
-        Error(
-            f"SQLite {'.'.join(map(str, version))} has a race between connections that can lose commits",
-            hint='Use the ENGINE "brokerweb.storage.django_sqlite", which brings its own SQLite, or SQLite 3.51.3 or newer.',
-            id="brokerweb.E003",
-        )
-    ]
+    if not sqlite_is_sound(version):
+        return [
+            Error(
+                f"SQLite {'.'.join(map(str, version))} has a race between connections that can lose commits",
+                hint='Use the ENGINE "brokerweb.storage.django_sqlite", which brings its own SQLite, or SQLite 3.51.3 or newer.',
+                id="brokerweb.E003",
+            )
+        ]
+    return [] if isinstance(connection, DatabaseWrapper) else [_other_engine()]
+
+
+def _other_engine() -> Warning:
+    return Warning(
+        "the default database is on another engine than brokerweb's: as it comes, it has no WAL, so that a power cut can take "
+        "a confirmed message, and writers beside the broker wait for seconds",
+        hint='Use the ENGINE "brokerweb.storage.django_sqlite"; the file stays as it is.',
+        id="brokerweb.W002",
+    )
 
 
 @register(deploy=True)

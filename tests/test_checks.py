@@ -58,6 +58,12 @@ def test_e003_a_foreign_engine_with_an_affected_sqlite(monkeypatch: pytest.Monke
     assert "brokerweb.storage.django_sqlite" in (message.hint or "")
 
 
+def test_w002_a_foreign_engine_with_a_sound_sqlite(monkeypatch: pytest.MonkeyPatch):
+    database = SimpleNamespace(sqlite_version_info=(3, 51, 3))
+    monkeypatch.setattr(checks, "connections", {"default": SimpleNamespace(vendor="sqlite", Database=database)})
+    assert [message.id for message in checks.check_sqlite(None)] == ["brokerweb.W002"]
+
+
 def test_e004_another_database(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(checks, "connections", {"default": SimpleNamespace(vendor="mysql")})
     assert [message.id for message in checks.check_sqlite(None)] == ["brokerweb.E004"]
