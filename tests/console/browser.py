@@ -44,7 +44,7 @@ class Visit:
 @contextmanager
 def chromium() -> Generator[Browser]:
     """A running Chromium; skips with what to install where there is none."""
-    path = shutil.which("chromium") or shutil.which("google-chrome")
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:
         pytest.skip("no Chromium: apt-get install chromium")
     with sync_playwright() as playwright:
