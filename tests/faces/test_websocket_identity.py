@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -33,14 +35,20 @@ def operator(either: Server) -> Rest:
     return either.rest()
 
 
+@contextmanager
+def signed_in(server: Server) -> Generator[httpx.Client]:
+    """The administrator's browser."""
+    with httpx.Client(base_url=server.url, headers={"Referer": server.url + "/sign-in"}) as client:
+        client.get("/sign-in")
+        form = {"username": "admin", "password": "password-of-the-real-server-tests"}
+        client.post("/sign-in", data=form | {"csrfmiddlewaretoken": client.cookies["brokerweb_csrf"]})
+        yield client
+
+
 @pytest.fixture(scope="session")
 def cookie(either: Server) -> str:
     """The session cookie of the administrator's browser."""
-    with httpx.Client(base_url=either.url) as client:
-        client.get("/sign-in")
-        form = {"username": "admin", "password": "password-of-the-real-server-tests"}
-        form["csrfmiddlewaretoken"] = client.cookies["brokerweb_csrf"]
-        client.post("/sign-in", data=form, headers={"Referer": either.url + "/sign-in"})
+    with signed_in(either) as client:
         return f"brokerweb_session={client.cookies['brokerweb_session']}"
 
 
@@ -270,6 +278,23 @@ def test_revoking_a_token_cuts_its_sockets_at_once_and_gives_back_what_they_held
         assert time.monotonic() - began < 5
         (message,) = eventually(lambda: operator.receive(name), why="the message is back")
         assert message["failures"] == 0
+
+
+def test_signing_out_ends_what_the_session_had_open(either: Server, operator: Rest, name: str) -> None:
+    operator.call("PUT", f"/streams/{name}", {})
+    with signed_in(either) as browser:
+        cookie = {"Cookie": f"brokerweb_session={browser.cookies['brokerweb_session']}"}
+        with (
+            stranger(either, headers=cookie, origin=either.url) as socket,
+            httpx.stream("GET", f"{either.url}/api/v1/streams/{name}/live", headers=cookie, timeout=15) as live,
+        ):
+            assert is_let_in(socket)
+            lines = live.iter_lines()
+            next(lines)
+            browser.post("/sign-out", data={"csrfmiddlewaretoken": browser.cookies["brokerweb_csrf"]})
+            assert "event: closed" in list(lines)
+            socket.until_closed(15)
+            assert socket.close_code == 4001
 
 
 def _in(seconds: float) -> str:
