@@ -411,6 +411,19 @@ def test_names_as_long_as_they_may_be_fit(visit: Visit, broker: Server):
     visit.wrong = [text for text in visit.wrong if "404" not in text]  # one page is of a queue that is not there
 
 
+def test_tables_with_long_keys_and_targets_fit_their_card(visit: Visit, broker: Server):
+    name = "w" * 200
+    with broker.rest() as rest:
+        rest.call("PUT", f"/streams/{name}", {})
+        rest.call("POST", f"/streams/{name}/records", {"records": [{"body": "b" * 300, "key": "k" * 250}]})
+        rest.declare(name)
+        rest.call("POST", f"/streams/{name}/replay", {"to": f"queue:{name}"})
+    for place in (f"/streams/{name}/records", "/jobs"):
+        visit.page.goto(place)
+        table = visit.page.locator(".scroll").first
+        assert table.evaluate("table => table.scrollWidth <= table.clientWidth"), place
+
+
 def test_an_error_keeps_its_lines_and_fits_a_phone(visit: Visit, broker: Server):
     with broker.rest() as rest:
         rest.declare("lines", max_failures=1)
