@@ -49,7 +49,7 @@ def test_an_empty_password_and_token_are_not_given():
 def printed(options: conf.Conf) -> list[str]:
     """What ``serve`` says before it listens."""
     out = StringIO()
-    Command(stdout=out).say_hello(options, 8000)
+    Command(stdout=out).say_hello(options, "http://127.0.0.1:8000")
     return out.getvalue().splitlines()
 
 
