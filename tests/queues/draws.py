@@ -47,9 +47,9 @@ CHANGES: list[dict[str, Any]] = [
     {"keyed": True},
     {"keyed": False},
 ]
-KINDS = ["ack", "ack", "nack", "release", "dead", "extend", "lose", "lose"]
+KINDS = ["ack", "ack", "nack", "nack", "release", "dead", "extend", "lose", "lose"]
 TOGETHER = ["publish", "publish", "lease", "settle", "settle", "serve", "lease_round"]  # what the committer puts into one commit
 OFTEN = {"publish": 6, "lease": 4, "settle": 8, "pass_time": 5, "several": 3}
 SELDOM = ["crash_and_restart", "purge", "redrive", "requeue", "replace", "reschedule", "delete", "pause_or_resume", "change"]
-SELDOM += ["lease_round", "lease_alone", "serve"]
+SELDOM += ["lease_round", "lease_alone", "serve", "redrive", "reschedule", "reschedule"]
 ACTIONS = [action for action, n in OFTEN.items() for _ in range(n)] + SELDOM
