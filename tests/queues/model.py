@@ -132,7 +132,9 @@ class Model(Books):
             return []
         parts, _ = self.lease_round(takers)
         left = any(i.state == READY for i in self.items.values()) or any(self.lapsed(i) for i in before)
-        self.idle = not (left or self.paused)
+        # Where heads of keys are gone nobody asks whether they had a following.
+        freed = self.settings.keyed and any(part and not t.acknowledge for part, t in zip(parts, takers, strict=True))
+        self.idle = not (left or freed or self.paused)
         self.handed += [(taker.holder, [id for id, _ in part]) for taker, part in zip(takers, parts, strict=True)]
         return parts
 
