@@ -131,6 +131,13 @@ class Request(WebRequest):
         self._refused = True
         self.channel.refuse(TooLarge())
 
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """A target may be a whole URL, as clients send it to proxies (RFC 9112, 3.2.2)."""
+        scheme, whole, rest = path.partition(b"://")
+        if whole and scheme.lower() in (b"http", b"https"):
+            path = b"/" + rest.partition(b"/")[2]
+        super().requestReceived(command, path, version)
+
     def process(self) -> Any:
         """Daphne believes anyone who says under which path the application stands: all addresses would change with it."""
         self.requestHeaders.removeHeader(b"daphne-root-path")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import json
+
 import httpx
 import pytest
 
@@ -69,6 +73,13 @@ def test_no_client_moves_the_application_to_another_path(server: Server, root: b
     claims = {b"Daphne-Root-Path": root, b"Authorization": b"Bearer " + TOKEN.encode()}
     assert httpx.get(server.url + "/api/v1/queues/orders", headers=claims).json()["name"] == "orders"
     assert httpx.get(server.url + "/queues", headers=claims).headers["location"].startswith("/sign-in")
+
+
+@pytest.mark.parametrize("target", ["http://127.0.0.1/api/v1/queues/orders", "HTTP://127.0.0.1:1/api/v1/queues/orders"])
+def test_a_target_may_be_a_whole_url(server: Server, target: str):
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=15)) as connection:
+        connection.request("GET", target, headers={"Authorization": f"Bearer {TOKEN}"})
+        assert json.loads(connection.getresponse().read())["name"] == "orders"
 
 
 def test_a_messages_header_may_have_an_underscore(server: Server):
