@@ -4,4 +4,5 @@ import "./copy.js";
 import "./select.js";
 import "./keys.js";
 import "./once.js";
+import "./tabs.js";
 import "./unsent.js";

@@ -411,6 +411,16 @@ def test_names_as_long_as_they_may_be_fit(visit: Visit, broker: Server):
     visit.wrong = [text for text in visit.wrong if "404" not in text]  # one page is of a queue that is not there
 
 
+def test_a_phone_shows_the_tab_and_the_place_one_is_at(visit: Visit, broker: Server):
+    with broker.rest() as rest:
+        rest.declare("narrow")
+    visit.page.set_viewport_size({"width": 390, "height": 844})
+    visit.page.goto("/queues/narrow/settings")
+    expect(visit.page.locator(".tabs [aria-current]")).to_be_in_viewport(ratio=0.9)
+    visit.page.goto("/tokens")
+    expect(visit.page.locator(".nav [aria-current]")).to_be_in_viewport(ratio=0.9)
+
+
 def test_tables_with_long_keys_and_targets_fit_their_card(visit: Visit, broker: Server):
     name = "w" * 200
     with broker.rest() as rest:
