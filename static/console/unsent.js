@@ -5,7 +5,9 @@ const person = document.querySelector("[data-person]")?.dataset.person;
 const place = location.pathname + location.search;
 const SKIPPED = ["hidden", "password", "file", "submit", "button", "reset", "image"]; // and with them every token
 
-const fields = (form) => [...form.elements].filter((field) => field.name && !SKIPPED.includes(field.type));
+const CONFIRMATION = "typed"; // the name that a destructive deed wants: it is typed anew
+const comesBack = (field) => field.name && field.name !== CONFIRMATION && !SKIPPED.includes(field.type);
+const fields = (form) => [...form.elements].filter(comesBack);
 const names = (form) => fields(form).map((field) => field.name);
 const tick = (field) => field.type === "checkbox" || field.type === "radio";
 const drop = () => sessionStorage.removeItem(KEPT);
