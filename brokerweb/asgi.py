@@ -17,10 +17,11 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402 (models
 from django.urls import path, re_path  # noqa: E402
 
 from brokerweb import conf  # noqa: E402
-from brokerweb.faces import health, lean, sse  # noqa: E402
-from brokerweb.faces.body import Receive, Scope, Send  # noqa: E402
-from brokerweb.faces.django_http import DjangoHttp  # noqa: E402
-from brokerweb.faces.proxies import believe  # noqa: E402
+from brokerweb.faces import sse  # noqa: E402
+from brokerweb.faces.http import health, lean  # noqa: E402
+from brokerweb.faces.http.body import Receive, Scope, Send  # noqa: E402
+from brokerweb.faces.http.django import DjangoHttp  # noqa: E402
+from brokerweb.faces.http.proxies import believe  # noqa: E402
 from brokerweb.faces.websocket import Socket  # noqa: E402
 from brokerweb.servers import lifecycle  # noqa: E402
 

@@ -15,24 +15,25 @@ from typing import Any
 from brokerweb.cluster import nodes
 from brokerweb.core import clock, closing, events
 from brokerweb.core.duty import DutyLoop
-from brokerweb.delivery import connections, departure, hub, polls
+from brokerweb.delivery import connections, hub, open_sockets
+from brokerweb.delivery.polls import waits
+from brokerweb.handout import trimming
 from brokerweb.identity import duties as identity_duties
 from brokerweb.identity import tokens
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs import duties as job_duties
 from brokerweb.jobs import runner
+from brokerweb.queues import duties, retirement, stats
 from brokerweb.routing import duties as routing_duties
 from brokerweb.routing import stats as topic_stats
-from brokerweb.sharing import trimming
 from brokerweb.storage import changes, run
 from brokerweb.storage.committer import Call, Committer
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
 from brokerweb.storage.transaction import Transaction
-from queues import duties, retirement, stats
-from streams import duties as stream_duties
-from streams import membership
-from streams import stats as stream_stats
+from brokerweb.streams import duties as stream_duties
+from brokerweb.streams import membership
+from brokerweb.streams import stats as stream_stats
 
 GOODBYE = 5.0  # seconds sockets have to end at a drain
 HEARTBEAT, HOUSEKEEPING, TOKENS, IDLE, FOREIGN, ORPHANS = 5.0, 5.0, 3.0, 2.0, 0.2, 60.0  # seconds between
@@ -94,9 +95,9 @@ class Broker:
     async def drain(self) -> None:
         """Hand nothing out any more, and tell every socket and long poll that this node goes; returns when they ended."""
         self.hub.drain()
-        departure.tell(closing.GOING_AWAY, "the node stops")
+        open_sockets.tell(closing.GOING_AWAY, "the node stops")
         deadline = time.monotonic() + GOODBYE
-        while departure.awaited() and time.monotonic() < deadline:  # noqa: ASYNC110 (once a process, with an end in sight)
+        while open_sockets.awaited() and time.monotonic() < deadline:  # noqa: ASYNC110 (once a process, with an end in sight)
             await asyncio.sleep(0.02)
 
     async def stop(self) -> None:
@@ -291,4 +292,4 @@ def _who_is_served() -> list[tuple[Principal, Callable[[], None]]]:
     """The principal of each socket and long poll here, and what ends it once that principal's rights have ended."""
     ended = closing.UNAUTHENTICATED, "the token or session has ended"
     sockets = [(connection.principal, partial(connection.close, *ended)) for connection in connections.live()]
-    return [*sockets, *((poll.principal, poll.refuse) for poll in polls.live())]
+    return [*sockets, *((poll.principal, poll.refuse) for poll in waits.live())]

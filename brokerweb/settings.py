@@ -36,18 +36,18 @@ INSTALLED_APPS = [
     "brokerweb.identity",
     "brokerweb.cluster",
     "brokerweb.routing",
-    "brokerweb.sharing",
+    "brokerweb.handout",
     "brokerweb.jobs",
-    "queues",
-    "streams",
-    "console",
+    "brokerweb.queues",
+    "brokerweb.streams",
+    "brokerweb.console",
 ]
 
 # Every class here is async-capable: a synchronous one would hold asgiref's one thread while a long poll waits.
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
-    "brokerweb.faces.static_files.StaticFiles",
+    "brokerweb.faces.http.static_files.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -96,7 +96,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = conf.secure
 CSRF_COOKIE_NAME = "brokerweb_csrf"
 CSRF_COOKIE_SAMESITE = "Lax"
-CSRF_FAILURE_VIEW = "console.page.stale"
+CSRF_FAILURE_VIEW = "brokerweb.console.page.stale"
 CSRF_COOKIE_SECURE = conf.secure
 CSRF_TRUSTED_ORIGINS = list(conf.public_url)
 SECURE_HSTS_SECONDS = 30 * 24 * 3600 if conf.secure else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.apps import apps
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from brokerweb.faces.metrics import metrics
+from brokerweb.faces.metrics.exposition import metrics
 from brokerweb.faces.rest.base import Unknown
 
 # Problem details below /api/, Django's pages elsewhere.
@@ -19,7 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path("^api(?:/|$)", Unknown.as_view()),
     path("metrics", metrics),
 ]
-if apps.is_installed("console"):
-    from console.page import missing
+if apps.is_installed("brokerweb.console"):
+    from brokerweb.console.page import missing
 
-    urlpatterns += [path("", include("console.urls")), re_path("", missing)]
+    urlpatterns += [path("", include("brokerweb.console.urls")), re_path("", missing)]

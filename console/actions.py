@@ -9,16 +9,16 @@ from django.http import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from brokerweb.console import confirm, typed
+from brokerweb.console.deeds import audited, deed, telling
+from brokerweb.console.page import SignedIn, action, back, form
 from brokerweb.core.errors import NotFound
 from brokerweb.delivery import connections
 from brokerweb.identity import tokens
 from brokerweb.jobs.bulk import start_purge
 from brokerweb.jobs.models import Job
-from console import confirm, typed
-from console.deeds import audited, deed, telling
-from console.page import SignedIn, action, back, form
-from queues import control
-from streams import control as streams
+from brokerweb.queues import control
+from brokerweb.streams import control as streams
 
 
 @form

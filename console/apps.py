@@ -2,4 +2,5 @@ from django.apps import AppConfig
 
 
 class ConsoleConfig(AppConfig):
-    name = "console"
+    name = "brokerweb.console"
+    label = "brokerweb_console"

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from django.urls import reverse
 
+from brokerweb.console import job_reading, stream_reading
+from brokerweb.console.reading import Row, visible
+from brokerweb.console.templatetags.console import age, span
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs.models import Job
 from brokerweb.routing import topics
-from console import job_reading, stream_reading
-from console.reading import Row, visible
-from console.templatetags.console import age, span
 
 OLD = 300.0  # seconds a ready message may wait before it is worth a finding
 EACH = 4  # of a kind; one more line says how many others there are

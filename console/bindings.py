@@ -7,10 +7,10 @@ from typing import Any
 
 from brokerweb.core.errors import Conflict
 from brokerweb.identity.principal import Principal
+from brokerweb.queues.models import Queue
 from brokerweb.routing import topics
 from brokerweb.storage.transaction import Transaction
-from queues.models import Queue
-from streams.models import Stream
+from brokerweb.streams.models import Stream
 
 SUGGESTED = 500  # destinations of a kind
 

@@ -9,18 +9,18 @@ from typing import Any
 from django.http import HttpResponse
 from django.urls import reverse
 
+from brokerweb.console.page import SignedIn, render
+from brokerweb.console.reading import STATES, visible
+from brokerweb.console.templatetags.console import age, instant, moment, number
 from brokerweb.core.errors import NotFound
 from brokerweb.delivery import connections
 from brokerweb.identity import tokens
 from brokerweb.jobs import bulk
+from brokerweb.queues import browse, filters
+from brokerweb.queues.filters import MessageFilter
+from brokerweb.queues.models import Message, Queue
+from brokerweb.queues.states import STATE_NAMES, State
 from brokerweb.routing import topics
-from console.page import SignedIn, render
-from console.reading import STATES, visible
-from console.templatetags.console import age, instant, moment, number
-from queues import browse, filters
-from queues.filters import MessageFilter
-from queues.models import Message, Queue
-from queues.states import STATE_NAMES, State
 
 
 def confirmation(request: SignedIn, title: str, text: str, status: int = 200, **context: Any) -> HttpResponse:

@@ -11,18 +11,18 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
+from brokerweb.console.filters import LIMIT, DeadLetters
+from brokerweb.console.reading import dead_by_queue
+from brokerweb.console.templatetags.console import instant
 from brokerweb.core.errors import Forbidden, Invalid
 from brokerweb.core.names import NAME
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs import bulk
 from brokerweb.jobs.models import Job
-from console.filters import LIMIT, DeadLetters
-from console.reading import dead_by_queue
-from console.templatetags.console import instant
-from queues import browse, filters
-from queues.filters import MAX_IDS, MessageFilter
-from queues.models import Message, Queue
-from queues.states import State
+from brokerweb.queues import browse, filters
+from brokerweb.queues.filters import MAX_IDS, MessageFilter
+from brokerweb.queues.models import Message, Queue
+from brokerweb.queues.states import State
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from typing import Any
 
 from django.contrib import messages
 
+from brokerweb.console.advice import advice
+from brokerweb.console.forms import BrokerForm
+from brokerweb.console.page import SignedIn
 from brokerweb.core.errors import BrokerError, Forbidden, Invalid, NotFound
 from brokerweb.identity.audit import Entry, audited
-from console.advice import advice
-from console.forms import BrokerForm
-from console.page import SignedIn
 
 __all__ = ["audited", "carried_out", "check_held", "deed", "telling"]
 

@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from brokerweb.core.names import KINDS, NAME
-from queues.filters import MAX_KEY_BYTES, MessageFilter, parse
-from queues.states import DEAD_REASONS, STATE_NAMES
+from brokerweb.queues.filters import MAX_KEY_BYTES, MessageFilter, parse
+from brokerweb.queues.states import DEAD_REASONS, STATE_NAMES
 
 LIMIT = 50
 TIME_LABELS = {

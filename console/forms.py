@@ -13,12 +13,12 @@ from django import forms
 
 from brokerweb.core.errors import BrokerError, Conflict, Invalid
 from brokerweb.core.settings import plain
-from brokerweb.faces import wire
+from brokerweb.faces.codec import wire
 from brokerweb.jobs.control import MAX_RATE, MIN_RATE
-from queues import limits
-from queues.messages import NewMessage
-from queues.models import Message, Queue
-from queues.settings import BACKOFF, SETTINGS
+from brokerweb.queues import limits
+from brokerweb.queues.messages import NewMessage
+from brokerweb.queues.models import Message, Queue
+from brokerweb.queues.settings import BACKOFF, SETTINGS
 
 _AREA = {"spellcheck": "false", "class": "mono"}
 _PLACE = re.compile(r"^/(?:(?:records|messages)/\d+|message(?=/|$))")

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from brokerweb.core.errors import Conflict, NotFound
-from brokerweb.sharing import groups as sharing
+from brokerweb.handout import shared_groups as sharing
+from brokerweb.queues import definitions
+from brokerweb.queues.models import Queue
 from brokerweb.storage.reading import read
 from brokerweb.storage.transaction import Transaction
-from queues import definitions
-from queues.models import Queue
 
 
 def queue_of(stream: str, group: str) -> Queue:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Q
 
+from brokerweb.console.filters import LIMIT, JobsOf
 from brokerweb.core import clock
 from brokerweb.core.errors import Forbidden, Invalid
 from brokerweb.core.names import parse_destination
@@ -14,7 +15,6 @@ from brokerweb.identity.principal import Principal
 from brokerweb.jobs import control
 from brokerweb.jobs.control import JobPage
 from brokerweb.jobs.models import OPEN, Job
-from console.filters import LIMIT, JobsOf
 
 RECENT, LATELY = 20, 86_400  # failed jobs that the overview looks at; seconds
 

@@ -14,11 +14,11 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
+from brokerweb.console.advice import advice
+from brokerweb.console.reading import dead_letters
 from brokerweb.core.errors import BrokerError, NotFound
 from brokerweb.identity import users
 from brokerweb.identity.principal import Principal
-from console.advice import advice
-from console.reading import dead_letters
 
 P = ParamSpec("P")
 LISTS = ("queues", "streams", "topics", "jobs")

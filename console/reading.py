@@ -8,12 +8,12 @@ from itertools import islice
 
 from django.db.models import Sum
 
+from brokerweb.console.filters import LIMIT, QueueFilter
 from brokerweb.delivery import connections
 from brokerweb.identity.principal import Principal
+from brokerweb.queues import browse, stats
+from brokerweb.queues.models import Queue, QueueCount
 from brokerweb.storage.listing import by_name
-from console.filters import LIMIT, QueueFilter
-from queues import browse, stats
-from queues.models import Queue, QueueCount
 
 STATES = browse.COUNTED
 RATES = stats.RATES

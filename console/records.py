@@ -9,13 +9,13 @@ from typing import NoReturn
 from django.db.models import BinaryField, QuerySet
 from django.db.models.functions import Length, Substr
 
+from brokerweb.console import instants
+from brokerweb.console.filters import LIMIT, RecordsOf
 from brokerweb.core.errors import NotFound
 from brokerweb.storage.reading import read
-from console import instants
-from console.filters import LIMIT, RecordsOf
-from streams import reading
-from streams.definitions import PartitionRow, load
-from streams.models import MAX_OFFSET, Record
+from brokerweb.streams import reading
+from brokerweb.streams.definitions import PartitionRow, load
+from brokerweb.streams.models import MAX_OFFSET, Record
 
 EXCERPT = 160  # bytes of a body that a list reads
 

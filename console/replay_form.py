@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 from django import forms
 
+from brokerweb.console.forms import PLAIN, BrokerForm, headers_of
+from brokerweb.console.stream_forms import PLACES, place_of, time_field
 from brokerweb.core.errors import Invalid
 from brokerweb.jobs import replay_request
 from brokerweb.jobs.replay_request import ReplayRequest
-from console.forms import PLAIN, BrokerForm, headers_of
-from console.stream_forms import PLACES, place_of, time_field
 
 _LINES = {"rows": 2, "class": "mono", **PLAIN}
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from django.urls import reverse
 
-from console.page import SignedIn
-from console.reading import Row
-from console.snippets import Host, Snippet, consuming, publishing
-from queues import stats
+from brokerweb.console.page import SignedIn
+from brokerweb.console.reading import Row
+from brokerweb.console.snippets import Host, Snippet, consuming, publishing
+from brokerweb.queues import stats
 
 FEW = 3  # with more queues than this nobody needs first steps
 HIDDEN = "console_steps"  # the cookie that hides them

@@ -7,17 +7,17 @@ from typing import Any, Self
 
 from django import forms
 
+from brokerweb.console import instants
+from brokerweb.console.forms import PLAIN, BodyForm, BrokerForm, ChangeForm, DeliveryFields, name_field
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid
 from brokerweb.core.settings import plain
-from brokerweb.faces import records, wire
-from console import instants
-from console.forms import PLAIN, BodyForm, BrokerForm, ChangeForm, DeliveryFields, name_field
-from streams.group_settings import SETTINGS as GROUP_SETTINGS
-from streams.group_settings import SHARED
-from streams.models import Partition, Stream
-from streams.records import NewRecord
-from streams.settings import PARTITIONS, SETTINGS
+from brokerweb.faces.codec import records, wire
+from brokerweb.streams.group_settings import SETTINGS as GROUP_SETTINGS
+from brokerweb.streams.group_settings import SHARED
+from brokerweb.streams.models import Partition, Stream
+from brokerweb.streams.records import NewRecord
+from brokerweb.streams.settings import PARTITIONS, SETTINGS
 
 PLACES = [("earliest", "The oldest record"), ("latest", "The end"), ("time", "A time"), ("offsets", "Offsets")]
 
@@ -53,7 +53,7 @@ class StreamForm(ChangeForm):
         return cls(initial={name: plain(setting.default) for name, setting in SETTINGS.items()})
 
     def settings(self) -> dict[str, Any]:
-        """What ``streams.control.declare`` takes; partitions left empty stay as they are."""
+        """What ``brokerweb.streams.control.declare`` takes; partitions left empty stay as they are."""
         given = {name: self.cleaned_data[name] for name in SETTINGS}
         return {name: value for name, value in given.items() if not (name == PARTITIONS and value is None)}
 

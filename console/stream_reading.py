@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 
 from django.db.models import Count, Sum
 
+from brokerweb.console.filters import LIMIT, NameFilter
+from brokerweb.console.reading import dead_numbers, visible
 from brokerweb.delivery import connections
 from brokerweb.identity.principal import Principal
+from brokerweb.queues import stats as queue_stats
+from brokerweb.queues.models import Queue
 from brokerweb.storage.reading import read
-from console.filters import LIMIT, NameFilter
-from console.reading import dead_numbers, visible
-from queues import stats as queue_stats
-from queues.models import Queue
-from streams import control, group_objects, stats
-from streams.group_objects import GroupPage
-from streams.groups import Q as GROUPS
-from streams.models import ConsumerGroup, Partition, Stream
+from brokerweb.streams import control, group_objects, stats
+from brokerweb.streams.group_objects import GroupPage
+from brokerweb.streams.groups import Q as GROUPS
+from brokerweb.streams.models import ConsumerGroup, Partition, Stream
 
 PARTITIONS = 100  # of one stream on one page
 MOST_GROUPS = 100  # of the overview's findings: the ones that are furthest behind

@@ -9,10 +9,10 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
+from brokerweb.console.forms import BrokerForm
 from brokerweb.core import clock
 from brokerweb.core.errors import BrokerError
 from brokerweb.identity.grants import MAX_GRANTS, VERBS
-from console.forms import BrokerForm
 
 _DAY = 86_400
 LASTS = [

@@ -6,12 +6,12 @@ from typing import Any, Self
 
 from django import forms
 
+from brokerweb.console.forms import PLAIN, BodyForm, BrokerForm, ChangeForm, QueueFields, headers_of, name_field
 from brokerweb.core.settings import plain
-from brokerweb.faces import destinations, wire
+from brokerweb.faces.codec import destinations, wire
 from brokerweb.routing.messages import TopicMessage
 from brokerweb.routing.models import Topic
 from brokerweb.routing.settings import SETTINGS
-from console.forms import PLAIN, BodyForm, BrokerForm, ChangeForm, QueueFields, headers_of, name_field
 
 UNROUTED = [("refuse", "Refuse it"), ("drop", "Drop it, and count")]
 

@@ -9,15 +9,15 @@ from typing import Any
 from django.http import HttpResponse
 from django.urls import reverse
 
+from brokerweb.console import stream_reading
+from brokerweb.console.confirm import confirmation, topics_to, typed_name
+from brokerweb.console.page import SignedIn
+from brokerweb.console.reading import STATES
+from brokerweb.console.templatetags.console import STATE_WORDS, number, size
 from brokerweb.delivery import connections
+from brokerweb.queues import browse
 from brokerweb.routing import topics
-from console import stream_reading
-from console.confirm import confirmation, topics_to, typed_name
-from console.page import SignedIn
-from console.reading import STATES
-from console.templatetags.console import STATE_WORDS, number, size
-from queues import browse
-from streams import control
+from brokerweb.streams import control
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from django.urls import path, register_converter
 
-from brokerweb.core.names import NAME
-from console import actions
-from console.views import (
+from brokerweb.console import actions
+from brokerweb.console.views import (
     connections,
     dead,
     group_dead,
@@ -24,6 +23,7 @@ from console.views import (
     tokens,
     topics,
 )
+from brokerweb.core.names import NAME
 
 
 class NameConverter:

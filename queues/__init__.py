@@ -1,6 +1,6 @@
 """Point-to-point queues: a message is stored, leased to one consumer, acknowledged, and then gone.
 
-    from queues import publish
+    from brokerweb.queues import publish
 
     with transaction.atomic():
         order.save()
@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from queues.django import publish
+    from brokerweb.queues.django import publish
 
 __all__ = ["publish"]
 
@@ -22,7 +22,7 @@ __all__ = ["publish"]
 def __getattr__(name: str) -> object:
     # Lazily, since models cannot be imported while Django loads the app.
     if name in __all__:
-        from queues import django
+        from brokerweb.queues import django
 
         return getattr(django, name)
     raise AttributeError(name)

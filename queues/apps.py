@@ -2,5 +2,6 @@ from django.apps import AppConfig
 
 
 class QueuesConfig(AppConfig):
-    name = "queues"
+    name = "brokerweb.queues"
+    label = "brokerweb_queues"
     default_auto_field = "django.db.models.BigAutoField"

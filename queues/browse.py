@@ -12,14 +12,14 @@ from django.db.models.functions import Length
 from brokerweb.core import clock
 from brokerweb.core.cursors import digest, seal, unseal_id
 from brokerweb.core.errors import NotFound
+from brokerweb.queues import filters, selection, settings, stats
+from brokerweb.queues.filters import MAX_ID, MessageFilter
+from brokerweb.queues.models import Failure, Message, Queue, QueueCount
+from brokerweb.queues.represent import message_object, rfc3339
+from brokerweb.queues.selection import Q
 from brokerweb.storage import listing
 from brokerweb.storage.statements import Statement
 from brokerweb.storage.transaction import DIALECTS
-from queues import filters, selection, settings, stats
-from queues.filters import MAX_ID, MessageFilter
-from queues.models import Failure, Message, Queue, QueueCount
-from queues.represent import message_object, rfc3339
-from queues.selection import Q
 
 MAX_BODIES = 512 * 1024  # bytes of bodies in one answer; one larger message goes alone
 MAX_FAILURES_SHOWN = 100

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 from brokerweb.core import events
 from brokerweb.core.errors import NotFound
+from brokerweb.queues import filters, selection
+from brokerweb.queues.definitions import Definition, find, find_by_id
+from brokerweb.queues.filters import MAX_ID, MessageFilter
+from brokerweb.queues.moves import in_one_turn, revive, take_out
+from brokerweb.queues.selection import Q, Span
+from brokerweb.queues.states import State
 from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import Transaction
-from queues import filters, selection
-from queues.definitions import Definition, find, find_by_id
-from queues.filters import MAX_ID, MessageFilter
-from queues.moves import in_one_turn, revive, take_out
-from queues.selection import Q, Span
-from queues.states import State
 
 CHUNK = 500  # messages a commit, fewer large ones
 LOOKED_AT = 4_000  # messages a commit looks at, at about 5 µs each: others wait for it

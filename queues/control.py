@@ -1,6 +1,6 @@
 """The operators' verbs: declare, change, pause, resume, delete, and what they do to one message.
 
-Messages change by guarded statements whose row count is the answer. What acts on many is in ``queues.bulk``.
+Messages change by guarded statements whose row count is the answer. What acts on many is in ``brokerweb.queues.bulk``.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from typing import Any
 from brokerweb.core import events
 from brokerweb.core.errors import Conflict, NotFound
 from brokerweb.core.names import check_name
+from brokerweb.queues import counters, engine, keys, sequence
+from brokerweb.queues.bulk import purge, purge_all, redrive, redrive_all
+from brokerweb.queues.definitions import Definition, find, forget
+from brokerweb.queues.messages import NewMessage
+from brokerweb.queues.models import Queue
+from brokerweb.queues.moves import Seen, look, revive, take_out
+from brokerweb.queues.readiness import became_ready
+from brokerweb.queues.selection import Q
+from brokerweb.queues.settings import validate
+from brokerweb.queues.states import State
 from brokerweb.storage.transaction import Transaction
-from queues import counters, engine, keys, sequence
-from queues.bulk import purge, purge_all, redrive, redrive_all
-from queues.definitions import Definition, find, forget
-from queues.messages import NewMessage
-from queues.models import Queue
-from queues.moves import Seen, look, revive, take_out
-from queues.readiness import became_ready
-from queues.selection import Q
-from queues.settings import validate
-from queues.states import State
 
 __all__ = [
     "declare",

@@ -6,119 +6,119 @@
 -- matching@sqlite (queue, after, until, n, key, scheduled, ready, blocked, leased, dead): a queue's next messages by id, and whether each has the key
 -- Leased messages are few, and found through message_leased without reading rows: "+id" keeps the planner from walking
 -- the whole table in id order for them.
-SELECT p.id, p.state, CASE WHEN CAST(:key AS text) IS NULL THEN 1 ELSE (SELECT m."key" = :key FROM queues_message m WHERE m.id = p.id) END
+SELECT p.id, p.state, CASE WHEN CAST(:key AS text) IS NULL THEN 1 ELSE (SELECT m."key" = :key FROM brokerweb_queues_message m WHERE m.id = p.id) END
 FROM (
-  SELECT * FROM (SELECT id, 0 AS state FROM queues_message INDEXED BY message_browse
+  SELECT * FROM (SELECT id, 0 AS state FROM brokerweb_queues_message INDEXED BY message_browse
     WHERE :scheduled = 1 AND queue_id = :queue AND state = 0 AND NOT (state = 3) AND id > :after AND id <= :until ORDER BY id LIMIT :n) AS a
-  UNION ALL SELECT * FROM (SELECT id, 1 AS state FROM queues_message INDEXED BY message_browse
+  UNION ALL SELECT * FROM (SELECT id, 1 AS state FROM brokerweb_queues_message INDEXED BY message_browse
     WHERE :ready = 1 AND queue_id = :queue AND state = 1 AND NOT (state = 3) AND id > :after AND id <= :until ORDER BY id LIMIT :n) AS b
-  UNION ALL SELECT * FROM (SELECT id, 2 AS state FROM queues_message INDEXED BY message_browse
+  UNION ALL SELECT * FROM (SELECT id, 2 AS state FROM brokerweb_queues_message INDEXED BY message_browse
     WHERE :blocked = 1 AND queue_id = :queue AND state = 2 AND NOT (state = 3) AND id > :after AND id <= :until ORDER BY id LIMIT :n) AS c
-  UNION ALL SELECT * FROM (SELECT id, 3 AS state FROM queues_message INDEXED BY message_leased
+  UNION ALL SELECT * FROM (SELECT id, 3 AS state FROM brokerweb_queues_message INDEXED BY message_leased
     WHERE :leased = 1 AND queue_id = :queue AND state = 3 AND +id > :after AND +id <= :until ORDER BY +id LIMIT :n) AS d
-  UNION ALL SELECT * FROM (SELECT id, 4 AS state FROM queues_message INDEXED BY message_browse
+  UNION ALL SELECT * FROM (SELECT id, 4 AS state FROM brokerweb_queues_message INDEXED BY message_browse
     WHERE :dead = 1 AND queue_id = :queue AND state = 4 AND NOT (state = 3) AND id > :after AND id <= :until ORDER BY id LIMIT :n) AS e
 ) AS p ORDER BY p.id LIMIT :n;
 
 -- matching_desc@sqlite (queue, after, until, n, key, scheduled, ready, blocked, leased, dead): the same from the newest down; after is the upper end
-SELECT p.id, p.state, CASE WHEN CAST(:key AS text) IS NULL THEN 1 ELSE (SELECT m."key" = :key FROM queues_message m WHERE m.id = p.id) END
+SELECT p.id, p.state, CASE WHEN CAST(:key AS text) IS NULL THEN 1 ELSE (SELECT m."key" = :key FROM brokerweb_queues_message m WHERE m.id = p.id) END
 FROM (
-  SELECT * FROM (SELECT id, 0 AS state FROM queues_message INDEXED BY message_browse
+  SELECT * FROM (SELECT id, 0 AS state FROM brokerweb_queues_message INDEXED BY message_browse
     WHERE :scheduled = 1 AND queue_id = :queue AND state = 0 AND NOT (state = 3) AND id < :after AND id >= :until ORDER BY id DESC LIMIT :n) AS a
-  UNION ALL SELECT * FROM (SELECT id, 1 AS state FROM queues_message INDEXED BY message_browse
+  UNION ALL SELECT * FROM (SELECT id, 1 AS state FROM brokerweb_queues_message INDEXED BY message_browse
     WHERE :ready = 1 AND queue_id = :queue AND state = 1 AND NOT (state = 3) AND id < :after AND id >= :until ORDER BY id DESC LIMIT :n) AS b
-  UNION ALL SELECT * FROM (SELECT id, 2 AS state FROM queues_message INDEXED BY message_browse
+  UNION ALL SELECT * FROM (SELECT id, 2 AS state FROM brokerweb_queues_message INDEXED BY message_browse
     WHERE :blocked = 1 AND queue_id = :queue AND state = 2 AND NOT (state = 3) AND id < :after AND id >= :until ORDER BY id DESC LIMIT :n) AS c
-  UNION ALL SELECT * FROM (SELECT id, 3 AS state FROM queues_message INDEXED BY message_leased
+  UNION ALL SELECT * FROM (SELECT id, 3 AS state FROM brokerweb_queues_message INDEXED BY message_leased
     WHERE :leased = 1 AND queue_id = :queue AND state = 3 AND +id < :after AND +id >= :until ORDER BY +id DESC LIMIT :n) AS d
-  UNION ALL SELECT * FROM (SELECT id, 4 AS state FROM queues_message INDEXED BY message_browse
+  UNION ALL SELECT * FROM (SELECT id, 4 AS state FROM brokerweb_queues_message INDEXED BY message_browse
     WHERE :dead = 1 AND queue_id = :queue AND state = 4 AND NOT (state = 3) AND id < :after AND id >= :until ORDER BY id DESC LIMIT :n) AS e
 ) AS p ORDER BY p.id DESC LIMIT :n;
 
 -- matching_summary@sqlite (queue, key, scheduled, ready, blocked, leased, dead): how many match, and the first and the last of them
 -- Without a key the indexes answer alone: the row is read only where the key is compared.
 SELECT sum(n), min(first), max(last) FROM (
-  SELECT count(*) AS n, min(id) AS first, max(id) AS last FROM queues_message INDEXED BY message_browse
+  SELECT count(*) AS n, min(id) AS first, max(id) AS last FROM brokerweb_queues_message INDEXED BY message_browse
     WHERE :scheduled = 1 AND queue_id = :queue AND state = 0 AND NOT (state = 3) AND (CAST(:key AS text) IS NULL OR "key" = :key)
-  UNION ALL SELECT count(*), min(id), max(id) FROM queues_message INDEXED BY message_browse
+  UNION ALL SELECT count(*), min(id), max(id) FROM brokerweb_queues_message INDEXED BY message_browse
     WHERE :ready = 1 AND queue_id = :queue AND state = 1 AND NOT (state = 3) AND (CAST(:key AS text) IS NULL OR "key" = :key)
-  UNION ALL SELECT count(*), min(id), max(id) FROM queues_message INDEXED BY message_browse
+  UNION ALL SELECT count(*), min(id), max(id) FROM brokerweb_queues_message INDEXED BY message_browse
     WHERE :blocked = 1 AND queue_id = :queue AND state = 2 AND NOT (state = 3) AND (CAST(:key AS text) IS NULL OR "key" = :key)
-  UNION ALL SELECT count(*), min(+id), max(+id) FROM queues_message INDEXED BY message_leased
+  UNION ALL SELECT count(*), min(+id), max(+id) FROM brokerweb_queues_message INDEXED BY message_leased
     WHERE :leased = 1 AND queue_id = :queue AND state = 3 AND (CAST(:key AS text) IS NULL OR "key" = :key)
-  UNION ALL SELECT count(*), min(id), max(id) FROM queues_message INDEXED BY message_browse
+  UNION ALL SELECT count(*), min(id), max(id) FROM brokerweb_queues_message INDEXED BY message_browse
     WHERE :dead = 1 AND queue_id = :queue AND state = 4 AND NOT (state = 3) AND (CAST(:key AS text) IS NULL OR "key" = :key)
 ) AS s;
 
 -- oldest_ready (queue): since when the first message of each priority is ready; the least of these
-SELECT min((SELECT due_at FROM queues_message WHERE queue_id = :queue AND state = 1 AND priority = p.column1 ORDER BY position LIMIT 1))
+SELECT min((SELECT due_at FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 AND priority = p.column1 ORDER BY position LIMIT 1))
 FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS p;
 
 -- newest_id (): the highest id of any message, so that a long action ends at what existed when it began
-SELECT coalesce(max(id), 0) FROM queues_message;
+SELECT coalesce(max(id), 0) FROM brokerweb_queues_message;
 
 -- look (id, queue): what a verb must know of one message before it acts
-SELECT state, "key", holds_key FROM queues_message WHERE id = :id AND queue_id = :queue;
+SELECT state, "key", holds_key FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue;
 
 -- weights (ids): what the bodies of messages weigh; the ids are a JSON array
-SELECT m.id, length(m.body) FROM json_each(:ids) j CROSS JOIN queues_message m ON m.id = j.value;
+SELECT m.id, length(m.body) FROM json_each(:ids) j CROSS JOIN brokerweb_queues_message m ON m.id = j.value;
 
 -- remove (id, queue, state, ready_until): delete a message that is still in the state it was found in
 -- A ready one only if it was ready at ready_until: of a key whose head was just purged the next became ready after that.
-DELETE FROM queues_message WHERE id = :id AND queue_id = :queue AND state + 0 = :state AND (state + 0 <> 1 OR due_at <= :ready_until)
+DELETE FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state + 0 = :state AND (state + 0 <> 1 OR due_at <= :ready_until)
 RETURNING "key", holds_key, attempts;
 
 -- revive (id, queue, state, target, revived, position, now, ttl): a message joins the end of a queue as if it had never failed
 -- Attempts go on counting, or an old receipt would fit again. A message whose time had run out gets its time again.
-UPDATE queues_message SET queue_id = :target, state = :revived, position = :position, failures = 0, holds_key = false, alone = false,
+UPDATE brokerweb_queues_message SET queue_id = :target, state = :revived, position = :position, failures = 0, holds_key = false, alone = false,
   due_at = :now, holder = NULL, reason = NULL, last_error = NULL,
   expires_at = :now + CAST(round(coalesce(ttl, CAST(:ttl AS double precision)) * 1000000) AS bigint)
 WHERE id = :id AND queue_id = :queue AND state + 0 = :state;
 
 -- retime (id, queue, state, retimed, due_at, ttl): a message that waits for a time, or for its turn, gets another time
 -- Ttl counts from when a message is first due; once handed out, its end stays what it was.
-UPDATE queues_message SET state = :retimed, due_at = :due_at,
+UPDATE brokerweb_queues_message SET state = :retimed, due_at = :due_at,
   expires_at = CASE WHEN attempts > 0 THEN expires_at
     ELSE :due_at + CAST(round(coalesce(ttl, CAST(:ttl AS double precision)) * 1000000) AS bigint) END
 WHERE id = :id AND queue_id = :queue AND state + 0 = :state;
 
 -- line_up (id, queue, position): a blocked message waits at the end of its key
-UPDATE queues_message SET position = :position WHERE id = :id AND queue_id = :queue AND state + 0 = 2;
+UPDATE brokerweb_queues_message SET position = :position WHERE id = :id AND queue_id = :queue AND state + 0 = 2;
 
 -- name_parent (id, queue, parent): a message is an edited copy of another
-UPDATE queues_message SET parent = :parent WHERE id = :id AND queue_id = :queue;
+UPDATE brokerweb_queues_message SET parent = :parent WHERE id = :id AND queue_id = :queue;
 
 -- mark_deleted (queue, name, now): nobody finds the queue by its name any more
-UPDATE queues_queue SET name = :name, deleted_at = :now WHERE id = :queue AND deleted_at IS NULL;
+UPDATE brokerweb_queues_queue SET name = :name, deleted_at = :now WHERE id = :queue AND deleted_at IS NULL;
 
 -- pause (queue, now, by, reason): hand nothing out; who was first stays named
-UPDATE queues_queue SET paused_at = :now, paused_by = :by, pause_reason = :reason WHERE id = :queue AND paused_at IS NULL;
+UPDATE brokerweb_queues_queue SET paused_at = :now, paused_by = :by, pause_reason = :reason WHERE id = :queue AND paused_at IS NULL;
 
 -- resume (queue): hand out again
-UPDATE queues_queue SET paused_at = NULL, paused_by = '', pause_reason = '' WHERE id = :queue AND paused_at IS NOT NULL;
+UPDATE brokerweb_queues_queue SET paused_at = NULL, paused_by = '', pause_reason = '' WHERE id = :queue AND paused_at IS NOT NULL;
 
 -- expiring (): queues that go when they are idle, and how many messages they have
 SELECT id, expires, idle_since_at,
-  (SELECT sum(scheduled + ready + blocked + leased + dead) FROM queues_queuecount c WHERE c.queue_id = q.id)
-FROM queues_queue q WHERE expires IS NOT NULL AND deleted_at IS NULL AND stream IS NULL;
+  (SELECT sum(scheduled + ready + blocked + leased + dead) FROM brokerweb_queues_queuecount c WHERE c.queue_id = q.id)
+FROM brokerweb_queues_queue q WHERE expires IS NOT NULL AND deleted_at IS NULL AND stream IS NULL;
 
 -- expiring_queue (queue): one of them
-SELECT name, expires, idle_since_at FROM queues_queue WHERE id = :queue AND expires IS NOT NULL AND deleted_at IS NULL AND stream IS NULL;
+SELECT name, expires, idle_since_at FROM brokerweb_queues_queue WHERE id = :queue AND expires IS NOT NULL AND deleted_at IS NULL AND stream IS NULL;
 
 -- note_idle (queue, since): since when a queue has had neither consumer nor message
-UPDATE queues_queue SET idle_since_at = :since WHERE id = :queue;
+UPDATE brokerweb_queues_queue SET idle_since_at = :since WHERE id = :queue;
 
 -- wait_anew (now): queues that were idle are so since now
-UPDATE queues_queue SET idle_since_at = :now WHERE idle_since_at IS NOT NULL;
+UPDATE brokerweb_queues_queue SET idle_since_at = :now WHERE idle_since_at IS NOT NULL;
 
 -- deleted_queue (): a deleted queue that still has rows
-SELECT id FROM queues_queue WHERE deleted_at IS NOT NULL ORDER BY deleted_at, id LIMIT 1;
+SELECT id FROM brokerweb_queues_queue WHERE deleted_at IS NOT NULL ORDER BY deleted_at, id LIMIT 1;
 
 -- forget_dedup (queue, n): some of what a deleted queue remembers of dedup ids
-DELETE FROM queues_dedup WHERE queue_id = :queue AND dedup_id IN (SELECT dedup_id FROM queues_dedup WHERE queue_id = :queue LIMIT :n);
+DELETE FROM brokerweb_queues_dedup WHERE queue_id = :queue AND dedup_id IN (SELECT dedup_id FROM brokerweb_queues_dedup WHERE queue_id = :queue LIMIT :n);
 
 -- remove_counts (queue): the counters of a queue that is no more
-DELETE FROM queues_queuecount WHERE queue_id = :queue;
+DELETE FROM brokerweb_queues_queuecount WHERE queue_id = :queue;
 
 -- remove_queue (queue): the row of a queue that has nothing left
-DELETE FROM queues_queue WHERE id = :queue AND deleted_at IS NOT NULL;
+DELETE FROM brokerweb_queues_queue WHERE id = :queue AND deleted_at IS NOT NULL;

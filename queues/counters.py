@@ -6,7 +6,7 @@ from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
 
 STATES = 5
-_Q = Statements("queues", "counters.sql")
+_Q = Statements("brokerweb.queues", "counters.sql")
 
 
 class _Changes:

@@ -2,13 +2,13 @@
 
 -- read_counts (queue): the queue's messages per state
 SELECT coalesce(sum(scheduled), 0), coalesce(sum(ready), 0), coalesce(sum(blocked), 0), coalesce(sum(leased), 0), coalesce(sum(dead), 0)
-FROM queues_queuecount WHERE queue_id = :queue;
+FROM brokerweb_queues_queuecount WHERE queue_id = :queue;
 
 -- add_counts (queue, slot, scheduled, ready, blocked, leased, dead): add one transaction's changes
 -- An upsert, since a duty may have folded this slot's row away: an update of no row would lose the change for ever.
-INSERT INTO queues_queuecount (queue_id, slot, scheduled, ready, blocked, leased, dead)
+INSERT INTO brokerweb_queues_queuecount (queue_id, slot, scheduled, ready, blocked, leased, dead)
 VALUES (:queue, :slot, :scheduled, :ready, :blocked, :leased, :dead)
 ON CONFLICT (queue_id, slot) DO UPDATE SET
-  scheduled = queues_queuecount.scheduled + excluded.scheduled, ready = queues_queuecount.ready + excluded.ready,
-  blocked = queues_queuecount.blocked + excluded.blocked, leased = queues_queuecount.leased + excluded.leased,
-  dead = queues_queuecount.dead + excluded.dead;
+  scheduled = brokerweb_queues_queuecount.scheduled + excluded.scheduled, ready = brokerweb_queues_queuecount.ready + excluded.ready,
+  blocked = brokerweb_queues_queuecount.blocked + excluded.blocked, leased = brokerweb_queues_queuecount.leased + excluded.leased,
+  dead = brokerweb_queues_queuecount.dead + excluded.dead;

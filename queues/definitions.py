@@ -9,7 +9,7 @@ from brokerweb.core.errors import NotFound
 from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
 
-Q = Statements("queues")
+Q = Statements("brokerweb.queues")
 
 
 class Definition(NamedTuple):

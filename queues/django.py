@@ -6,9 +6,9 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
 
+from brokerweb.queues import publishing
+from brokerweb.queues.from_python import new_message
 from brokerweb.storage.run import joining
-from queues import publishing
-from queues.given import new_message
 
 
 def publish(queue: str, body: Any, *, using: str = DEFAULT_DB_ALIAS, publisher: str | None = None, **fields: Any) -> int:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from brokerweb.core.turns import fitting
+from brokerweb.core.batches import fitting
+from brokerweb.queues import counters, dead_letters, keys, sequence, settling
+from brokerweb.queues.definitions import Q, find_by_id
+from brokerweb.queues.messages import Receipt, parse_receipt
+from brokerweb.queues.readiness import became_ready
+from brokerweb.queues.states import State
 from brokerweb.storage.reading import Reader
 from brokerweb.storage.transaction import Transaction
-from queues import burial, counters, keys, sequence, settling
-from queues.definitions import Q, find_by_id
-from queues.messages import Receipt, parse_receipt
-from queues.readiness import became_ready
-from queues.states import State
 
 LIMIT = 200
 _PROMOTED = ("promoted",)  # in the transaction's memo; no text alone, which would be the name of a queue
@@ -92,7 +92,7 @@ def expire_messages(tx: Transaction, limit: int = LIMIT) -> int:
         done += 1
         queue = find_by_id(tx, queue_id)
         if queue is not None:
-            burial.expire(tx, queue, burial.Body(id, state, failures, key if held else None, attempts))
+            dead_letters.expire(tx, queue, dead_letters.Body(id, state, failures, key if held else None, attempts))
         else:
             _forget(tx, id)
     return done

@@ -11,7 +11,7 @@ from typing import Any
 
 from brokerweb.core.errors import Invalid, escape_pointer
 from brokerweb.core.settings import Errors, refuse
-from queues.states import STATE_NAMES, State
+from brokerweb.queues.states import STATE_NAMES, State
 
 MAX_IDS = 1_000
 MAX_KEY_BYTES = 255

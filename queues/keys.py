@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from brokerweb.queues import counters
+from brokerweb.queues.definitions import Q
+from brokerweb.queues.readiness import became_ready
+from brokerweb.queues.states import State
 from brokerweb.storage.transaction import Transaction
-from queues import counters
-from queues.definitions import Q
-from queues.readiness import became_ready
-from queues.states import State
 
 
 def is_free(tx: Transaction, queue_id: int, key: str) -> bool:

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from brokerweb.core import events, turns
+from brokerweb.core import batches, events
 from brokerweb.core.allotment import allot
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import NotFound
+from brokerweb.queues import counters, dead_letters, keys, readiness
+from brokerweb.queues.definitions import Definition, Q, find, find_by_id
+from brokerweb.queues.messages import Handout, Leased, json_ids, parse_place
+from brokerweb.queues.states import State
 from brokerweb.storage.transaction import Transaction
-from queues import burial, counters, keys, readiness
-from queues.definitions import Definition, Q, find, find_by_id
-from queues.messages import Handout, Leased, json_ids, parse_place
-from queues.states import State
 
 ANSWER_BYTES = 512 * 1024  # of bodies in one answer; one larger message goes by itself
 ROUND_BYTES = 4 * 1024 * 1024  # of bodies handed out in one transaction
@@ -132,7 +132,7 @@ def _ready(tx: Transaction, source: Definition, late: list[Leased]) -> Iterator[
             yield message
         else:
             weight += len(message.body)
-            if len(late) == LATE_AT_ONCE or (late and weight > turns.TURN_BYTES):
+            if len(late) == LATE_AT_ONCE or (late and weight > batches.TURN_BYTES):
                 return
             late.append(message)
 
@@ -152,7 +152,7 @@ def _expire(tx: Transaction, source: Definition, late: list[Leased]) -> bool:
     """A ttl ends when it ends, not when a duty notices. True if something else may be ready now."""
     for message in late:
         head = message.key if source.keyed else None
-        burial.expire(tx, source, burial.Body(message.id, State.READY, message.failures, head, message.attempts))
+        dead_letters.expire(tx, source, dead_letters.Body(message.id, State.READY, message.failures, head, message.attempts))
     return bool(late)
 
 

@@ -1,7 +1,7 @@
 """Queue, Message and what belongs to them: fields, constraints, and indexes with the statement that needs each.
 
-Anyone's ORM code may read these. Rows of messages are written by the verbs in ``queues.engine`` and ``queues.control``
-alone: a row written past them has no count, no order and no wake-up.
+Anyone's ORM code may read these. Rows of messages are written by the verbs in ``brokerweb.queues.engine`` and
+``brokerweb.queues.control`` alone: a row written past them has no count, no order and no wake-up.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F, Q
 
+from brokerweb.queues.states import State
 from brokerweb.storage.fields import InstantField
-from queues.states import State
 
 
 class DeclaredQueues(models.Manager["Queue"]):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from brokerweb.core.batches import fitting
 from brokerweb.core.errors import Conflict, NotFound
-from brokerweb.core.turns import fitting
+from brokerweb.queues import counters, keys, sequence
+from brokerweb.queues.definitions import Definition
+from brokerweb.queues.definitions import Q as HOT
+from brokerweb.queues.filters import MAX_ID
+from brokerweb.queues.messages import Receipt, json_ids
+from brokerweb.queues.readiness import became_ready
+from brokerweb.queues.selection import Found, Q
+from brokerweb.queues.states import State
 from brokerweb.storage.transaction import Transaction
-from queues import counters, keys, sequence
-from queues.definitions import Definition
-from queues.definitions import Q as HOT
-from queues.filters import MAX_ID
-from queues.messages import Receipt, json_ids
-from queues.readiness import became_ready
-from queues.selection import Found, Q
-from queues.states import State
 
 
 class Seen(NamedTuple):

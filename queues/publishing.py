@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from brokerweb.core import events
+from brokerweb.core.batches import fitting
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import BrokerError, QueueFull, TooLarge
-from brokerweb.core.turns import fitting
+from brokerweb.queues import counters, dead_letters, duties, keys, readiness, sequence
+from brokerweb.queues.definitions import Definition, Q, find
+from brokerweb.queues.messages import Accepted, Leased, NewMessage
+from brokerweb.queues.states import OVERFLOW, State
 from brokerweb.storage.transaction import Transaction
-from queues import burial, counters, duties, keys, readiness, sequence
-from queues.definitions import Definition, Q, find
-from queues.messages import Accepted, Leased, NewMessage
-from queues.states import OVERFLOW, State
 
 SHRINK = 1000  # messages that one publish buries beyond its own number, where max_length was lowered: others wait for it
 SCHEDULED, READY, BLOCKED, LEASED = (int(s) for s in (State.SCHEDULED, State.READY, State.BLOCKED, State.LEASED))
@@ -300,7 +300,9 @@ def _make_room(tx: Transaction, target: Definition, n: int) -> int:
     if (kept := max(n, fitting(row[-1] for row in oldest))) < len(oldest):
         oldest, over = oldest[:kept], kept
     _bury_all(
-        tx, target, [burial.Body(id, state, failures, key if held else None) for id, state, failures, key, held, _ in oldest]
+        tx,
+        target,
+        [dead_letters.Body(id, state, failures, key if held else None) for id, state, failures, key, held, _ in oldest],
     )
     return max(0, over - len(oldest))
 
@@ -308,10 +310,12 @@ def _make_room(tx: Transaction, target: Definition, n: int) -> int:
 def _bury_first(tx: Transaction, target: Definition, plan: _Plan, messages: Sequence[NewMessage]) -> None:
     """The first messages of a publish, which those behind them left no room."""
     places = range(plan.overflow)
-    _bury_all(tx, target, [burial.Body(plan.ids[i], plan.state[i], 0, messages[i].key if plan.held[i] else None) for i in places])
+    _bury_all(
+        tx, target, [dead_letters.Body(plan.ids[i], plan.state[i], 0, messages[i].key if plan.held[i] else None) for i in places]
+    )
 
 
-def _bury_all(tx: Transaction, target: Definition, bodies: list[burial.Body]) -> None:
+def _bury_all(tx: Transaction, target: Definition, bodies: list[dead_letters.Body]) -> None:
     """The heads of keys last: a blocked message would follow its head to ready before its own turn comes."""
     for body in sorted(bodies, key=lambda body: body.held_key is not None):
-        burial.bury(tx, target, body, OVERFLOW)
+        dead_letters.bury(tx, target, body, OVERFLOW)

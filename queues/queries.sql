@@ -3,162 +3,162 @@
 -- find_queue (name): a queue's settings by name
 SELECT id, name, lease, max_failures, backoff_initial, backoff_factor, backoff_max, backoff_jitter, keyed, ttl, on_expire,
   max_length, overflow, dedup_window, max_body_bytes, paused_at, stream
-FROM queues_queue WHERE name = :name AND deleted_at IS NULL;
+FROM brokerweb_queues_queue WHERE name = :name AND deleted_at IS NULL;
 
 -- find_queue_by_id (id): the same by id, for receipts and duties
 SELECT id, name, lease, max_failures, backoff_initial, backoff_factor, backoff_max, backoff_jitter, keyed, ttl, on_expire,
   max_length, overflow, dedup_window, max_body_bytes, paused_at, stream
-FROM queues_queue WHERE id = :id AND deleted_at IS NULL;
+FROM brokerweb_queues_queue WHERE id = :id AND deleted_at IS NULL;
 
 -- last_id (): the highest message id ever given
-SELECT seq FROM sqlite_sequence WHERE name = 'queues_message';
+SELECT seq FROM sqlite_sequence WHERE name = 'brokerweb_queues_message';
 
 -- burn_ids (seq): ids and positions up to here are used, though no row with them was inserted
-UPDATE sqlite_sequence SET seq = max(seq, :seq) WHERE name = 'queues_message';
+UPDATE sqlite_sequence SET seq = max(seq, :seq) WHERE name = 'brokerweb_queues_message';
 
 -- begin_ids (): the first row of the table's sequence
-INSERT INTO sqlite_sequence (name, seq) SELECT 'queues_message', 0
-WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'queues_message');
+INSERT INTO sqlite_sequence (name, seq) SELECT 'brokerweb_queues_message', 0
+WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'brokerweb_queues_message');
 
 -- insert (id, queue, state, priority, attempts, holds_key, due, expires, published, ttl, key, headers, content_type, binary, body, reply_to, correlation_id, holder, publisher, route): store a message; its position is its id
-INSERT INTO queues_message (id, queue_id, state, priority, position, attempts, failures, holds_key, alone, due_at, expires_at,
+INSERT INTO brokerweb_queues_message (id, queue_id, state, priority, position, attempts, failures, holds_key, alone, due_at, expires_at,
   published_at, ttl, "key", headers, content_type, "binary", body, reply_to, correlation_id, holder, publisher, route)
 VALUES (:id, :queue, :state, :priority, :id, :attempts, 0, :holds_key, 0, :due, :expires,
   :published, :ttl, :key, :headers, :content_type, :binary, :body, :reply_to, :correlation_id, :holder, :publisher, :route);
 
 -- any_ready (queue): is anything of the queue ready?
-SELECT 1 FROM queues_message WHERE queue_id = :queue AND state = 1 LIMIT 1;
+SELECT 1 FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 LIMIT 1;
 
 -- next_ready (queue): the next messages in order, with all that is delivered; the reader stops where it has enough
 SELECT id, attempts, failures, priority, "key", headers, content_type, "binary", body, published_at, expires_at, reply_to,
   correlation_id, position, alone, route
-FROM queues_message WHERE queue_id = :queue AND state = 1 ORDER BY priority DESC, position;
+FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 ORDER BY priority DESC, position;
 
 -- next_alone (queue, now): the next message that must go alone, however many others are ready before it
 SELECT id, attempts, failures, priority, "key", headers, content_type, "binary", body, published_at, expires_at, reply_to,
   correlation_id, position, alone, route
-FROM queues_message WHERE queue_id = :queue AND state = 1 AND alone AND (expires_at IS NULL OR expires_at > :now)
+FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 AND alone AND (expires_at IS NULL OR expires_at > :now)
 ORDER BY priority DESC, position LIMIT 1;
 
 -- lease (ids, until, holder): hand ready messages out; the ids are a JSON array
-UPDATE queues_message SET state = 3, attempts = attempts + 1, due_at = :until, holder = :holder
+UPDATE brokerweb_queues_message SET state = 3, attempts = attempts + 1, due_at = :until, holder = :holder
 WHERE id IN (SELECT value FROM json_each(:ids)) AND state + 0 = 1;
 
 -- remove (id): delete a message that is handed out for good, or that the caller has just read
-DELETE FROM queues_message WHERE id = :id;
+DELETE FROM brokerweb_queues_message WHERE id = :id;
 
 -- remove_all (ids): the same for many; the ids are a JSON array
-DELETE FROM queues_message WHERE id IN (SELECT value FROM json_each(:ids));
+DELETE FROM brokerweb_queues_message WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- ack (id, queue, attempts, now): remove a leased message, if the lease is still this one
-DELETE FROM queues_message WHERE id = :id AND queue_id = :queue AND state = 3 AND attempts = :attempts AND due_at > :now;
+DELETE FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state = 3 AND attempts = :attempts AND due_at > :now;
 
 -- count_held (ids, queue, attempts, now): how many of these leases are still these; the ids are a JSON array
-SELECT count(*) FROM json_each(:ids) j CROSS JOIN queues_message m ON m.id = j.value
+SELECT count(*) FROM json_each(:ids) j CROSS JOIN brokerweb_queues_message m ON m.id = j.value
 WHERE m.queue_id = :queue AND m.state + 0 = 3 AND m.attempts = :attempts AND m.due_at > :now;
 
 -- ack_all (ids, queue): remove leased messages whose leases were just counted
-DELETE FROM queues_message WHERE id IN (SELECT value FROM json_each(:ids)) AND queue_id = :queue AND state + 0 = 3;
+DELETE FROM brokerweb_queues_message WHERE id IN (SELECT value FROM json_each(:ids)) AND queue_id = :queue AND state + 0 = 3;
 
 -- ack_keyed (id, queue, attempts, now): the same on a keyed queue, where the next of the key must follow
-DELETE FROM queues_message WHERE id = :id AND queue_id = :queue AND state = 3 AND attempts = :attempts AND due_at > :now RETURNING "key";
+DELETE FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state = 3 AND attempts = :attempts AND due_at > :now RETURNING "key";
 
 -- held (id, queue, attempts, now): a leased message, if the lease is still this one
 SELECT id, queue_id, attempts, failures, "key", expires_at, holder
-FROM queues_message WHERE id = :id AND queue_id = :queue AND state = 3 AND attempts = :attempts AND due_at > :now;
+FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state = 3 AND attempts = :attempts AND due_at > :now;
 
 -- extend (id, queue, attempts, now, until): a new deadline, if the lease is still this one
-UPDATE queues_message SET due_at = :until WHERE id = :id AND queue_id = :queue AND state = 3 AND attempts = :attempts AND due_at > :now;
+UPDATE brokerweb_queues_message SET due_at = :until WHERE id = :id AND queue_id = :queue AND state = 3 AND attempts = :attempts AND due_at > :now;
 
 -- overdue (now, limit): leases past their deadline, oldest first, and what their bodies weigh
 SELECT id, queue_id, attempts, failures, "key", expires_at, holder, length(body)
-FROM queues_message WHERE state = 3 AND due_at <= :now ORDER BY due_at LIMIT :limit;
+FROM brokerweb_queues_message WHERE state = 3 AND due_at <= :now ORDER BY due_at LIMIT :limit;
 
 -- put_back (id, attempts, state, due, failures, alone, last_error): a leased message returns, keeping its place and its key
-UPDATE queues_message SET state = :state, due_at = :due, failures = :failures, alone = coalesce(:alone, alone),
+UPDATE brokerweb_queues_message SET state = :state, due_at = :due, failures = :failures, alone = coalesce(:alone, alone),
   last_error = coalesce(:last_error, last_error) WHERE id = :id AND state = 3 AND attempts = :attempts;
 
 -- bury (id, state, now, failures, reason, last_error): a message of that state becomes dead
 -- It expires no more, and must not lie in the index in which the duty looks for those that do.
-UPDATE queues_message SET state = 4, due_at = :now, failures = :failures, reason = :reason, holds_key = false, alone = false, expires_at = NULL,
+UPDATE brokerweb_queues_message SET state = 4, due_at = :now, failures = :failures, reason = :reason, holds_key = false, alone = false, expires_at = NULL,
   last_error = coalesce(:last_error, last_error) WHERE id = :id AND state = :state;
 
 -- add_failure (queue, message, attempt, kind, consumer, error, now): remember how a hand-out failed
-INSERT INTO queues_failure (queue_id, message_id, attempt, kind, consumer, error, failed_at)
+INSERT INTO brokerweb_queues_failure (queue_id, message_id, attempt, kind, consumer, error, failed_at)
 VALUES (:queue, :message, :attempt, :kind, :consumer, :error, :now);
 
 -- trim_failures (message, kept): keep so many of the newest failures of a message
-DELETE FROM queues_failure WHERE message_id = :message AND attempt <=
-  (SELECT attempt FROM queues_failure WHERE message_id = :message ORDER BY attempt DESC LIMIT 1 OFFSET :kept);
+DELETE FROM brokerweb_queues_failure WHERE message_id = :message AND attempt <=
+  (SELECT attempt FROM brokerweb_queues_failure WHERE message_id = :message ORDER BY attempt DESC LIMIT 1 OFFSET :kept);
 
 -- forget_failures (message): the message is gone
-DELETE FROM queues_failure WHERE message_id = :message;
+DELETE FROM brokerweb_queues_failure WHERE message_id = :message;
 
 -- forget_failures_of_all (ids): the messages are gone; the ids are a JSON array
-DELETE FROM queues_failure WHERE message_id IN (SELECT value FROM json_each(:ids));
+DELETE FROM brokerweb_queues_failure WHERE message_id IN (SELECT value FROM json_each(:ids));
 
 -- key_taken (queue, key): does a message hold the key?
-SELECT 1 FROM queues_message WHERE queue_id = :queue AND "key" = :key AND holds_key LIMIT 1;
+SELECT 1 FROM brokerweb_queues_message WHERE queue_id = :queue AND "key" = :key AND holds_key LIMIT 1;
 
 -- next_of_key (queue, key): who follows when the head of a key has ended
-SELECT id FROM queues_message WHERE queue_id = :queue AND "key" = :key AND state = 2 ORDER BY position LIMIT 1;
+SELECT id FROM brokerweb_queues_message WHERE queue_id = :queue AND "key" = :key AND state = 2 ORDER BY position LIMIT 1;
 
 -- unblock (id, now): a blocked message becomes the head of its key
-UPDATE queues_message SET state = 1, holds_key = true, due_at = :now WHERE id = :id AND state = 2;
+UPDATE brokerweb_queues_message SET state = 1, holds_key = true, due_at = :now WHERE id = :id AND state = 2;
 
 -- orphaned_keys (limit): keys with blocked messages that nobody holds, which no verb should leave behind
 -- It goes over every blocked message there is: not within a commit. A queue that is being removed is left alone.
-SELECT b.queue_id, b."key" FROM (SELECT DISTINCT m.queue_id, m."key" FROM queues_queue q JOIN queues_message m ON m.queue_id = q.id
+SELECT b.queue_id, b."key" FROM (SELECT DISTINCT m.queue_id, m."key" FROM brokerweb_queues_queue q JOIN brokerweb_queues_message m ON m.queue_id = q.id
   WHERE q.keyed AND q.deleted_at IS NULL AND m.state = 2) AS b WHERE NOT EXISTS
-  (SELECT 1 FROM queues_message h WHERE h.queue_id = b.queue_id AND h."key" = b."key" AND h.holds_key) LIMIT :limit;
+  (SELECT 1 FROM brokerweb_queues_message h WHERE h.queue_id = b.queue_id AND h."key" = b."key" AND h.holds_key) LIMIT :limit;
 
 -- due_scheduled (now, limit): what is due, oldest first, and what it weighs
-SELECT id, queue_id, "key", holds_key, length(body) FROM queues_message WHERE state = 0 AND due_at <= :now ORDER BY due_at LIMIT :limit;
+SELECT id, queue_id, "key", holds_key, length(body) FROM brokerweb_queues_message WHERE state = 0 AND due_at <= :now ORDER BY due_at LIMIT :limit;
 
 -- promote (id): a scheduled message is due; it is ready since then
-UPDATE queues_message SET state = 1 WHERE id = :id AND state = 0;
+UPDATE brokerweb_queues_message SET state = 1 WHERE id = :id AND state = 0;
 
 -- join_key (id, state, holds_key, position): a delayed message of a keyed queue takes its place at the end of its key
-UPDATE queues_message SET state = :state, holds_key = :holds_key, position = :position WHERE id = :id AND state = 0;
+UPDATE brokerweb_queues_message SET state = :state, holds_key = :holds_key, position = :position WHERE id = :id AND state = 0;
 
 -- next_due (): when the next scheduled message is due
-SELECT min(due_at) FROM queues_message WHERE state = 0;
+SELECT min(due_at) FROM brokerweb_queues_message WHERE state = 0;
 
 -- next_overdue (): when the next lease ends
-SELECT min(due_at) FROM queues_message WHERE state = 3;
+SELECT min(due_at) FROM brokerweb_queues_message WHERE state = 3;
 
 -- next_expiry (): when the next message expires
-SELECT min(expires_at) FROM queues_message WHERE expires_at IS NOT NULL AND state <> 3 AND state <> 4;
+SELECT min(expires_at) FROM brokerweb_queues_message WHERE expires_at IS NOT NULL AND state <> 3 AND state <> 4;
 
 -- expired (now, limit): waiting messages past their ttl, and what they weigh
-SELECT id, queue_id, state, failures, attempts, "key", holds_key, length(body) FROM queues_message
+SELECT id, queue_id, state, failures, attempts, "key", holds_key, length(body) FROM brokerweb_queues_message
 WHERE expires_at IS NOT NULL AND expires_at <= :now AND state <> 3 AND state <> 4 ORDER BY expires_at LIMIT :limit;
 
 -- oldest_in_state@sqlite (queue, state, limit): the oldest waiting messages of a queue, and what they weigh
 -- The index is named: with statistics the planner walks the whole table by rowid instead, past every other queue.
-SELECT id, state, failures, "key", holds_key, length(body) FROM queues_message INDEXED BY message_browse
+SELECT id, state, failures, "key", holds_key, length(body) FROM brokerweb_queues_message INDEXED BY message_browse
 WHERE queue_id = :queue AND state = :state AND NOT (state = 3) ORDER BY id LIMIT :limit;
 
 -- remembered (queue, dedup_id, now): the message a dedup_id names
-SELECT message_id FROM queues_dedup WHERE queue_id = :queue AND dedup_id = :dedup_id AND expires_at > :now;
+SELECT message_id FROM brokerweb_queues_dedup WHERE queue_id = :queue AND dedup_id = :dedup_id AND expires_at > :now;
 
 -- remember (queue, dedup_id, message, expires): a dedup_id names this message from now on
-INSERT INTO queues_dedup (queue_id, dedup_id, message_id, expires_at) VALUES (:queue, :dedup_id, :message, :expires)
+INSERT INTO brokerweb_queues_dedup (queue_id, dedup_id, message_id, expires_at) VALUES (:queue, :dedup_id, :message, :expires)
 ON CONFLICT (queue_id, dedup_id) DO UPDATE SET message_id = excluded.message_id, expires_at = excluded.expires_at;
 
 -- forget (now, limit): drop dedup_ids past their window
-DELETE FROM queues_dedup WHERE (queue_id, dedup_id) IN
-  (SELECT queue_id, dedup_id FROM queues_dedup WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit);
+DELETE FROM brokerweb_queues_dedup WHERE (queue_id, dedup_id) IN
+  (SELECT queue_id, dedup_id FROM brokerweb_queues_dedup WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit);
 
 -- held_by_sockets (limit): leases of subscriptions, which end with the process that served them
-SELECT id, queue_id, attempts, failures, "key", expires_at, holder, length(body) FROM queues_message
+SELECT id, queue_id, attempts, failures, "key", expires_at, holder, length(body) FROM brokerweb_queues_message
 WHERE state = 3 AND holder LIKE 'ws:%' LIMIT :limit;
 
 -- shift_leases (by, since): leases that ran at ``since`` end later, by the time the broker was not there
-UPDATE queues_message SET due_at = due_at + :by WHERE state = 3 AND due_at > :since;
+UPDATE brokerweb_queues_message SET due_at = due_at + :by WHERE state = 3 AND due_at > :since;
 
 -- newest_instant (): the newest instant that was written as the present
 SELECT max(at) FROM (
-  SELECT coalesce(max(created_at), 0) AS at FROM queues_queue
-  UNION ALL SELECT coalesce((SELECT published_at FROM queues_message ORDER BY id DESC LIMIT 1), 0)
-  UNION ALL SELECT coalesce((SELECT failed_at FROM queues_failure ORDER BY id DESC LIMIT 1), 0));
+  SELECT coalesce(max(created_at), 0) AS at FROM brokerweb_queues_queue
+  UNION ALL SELECT coalesce((SELECT published_at FROM brokerweb_queues_message ORDER BY id DESC LIMIT 1), 0)
+  UNION ALL SELECT coalesce((SELECT failed_at FROM brokerweb_queues_failure ORDER BY id DESC LIMIT 1), 0));

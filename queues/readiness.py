@@ -5,8 +5,8 @@ A message is handed over in its publish only where nothing that is ready would b
 
 from __future__ import annotations
 
+from brokerweb.queues.definitions import Q
 from brokerweb.storage.transaction import Transaction
-from queues.definitions import Q
 
 
 def is_idle(tx: Transaction, queue_id: int) -> bool:

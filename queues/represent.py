@@ -10,8 +10,8 @@ from typing import Any
 from msgspec import Raw
 
 from brokerweb.core import clock
-from queues.models import Failure, Message
-from queues.states import State
+from brokerweb.queues.models import Failure, Message
+from brokerweb.queues.states import State
 
 _NO_HEADERS = Raw(b"{}")
 

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from brokerweb.core import clock, events
+from brokerweb.queues import counters
+from brokerweb.queues.control import delete
+from brokerweb.queues.definitions import Q as HOT
+from brokerweb.queues.filters import ALL, MAX_ID
+from brokerweb.queues.messages import Receipt
+from brokerweb.queues.moves import in_one_turn
+from brokerweb.queues.selection import Found, Q, flags
+from brokerweb.queues.states import State
 from brokerweb.storage.reading import Reader
 from brokerweb.storage.transaction import Transaction
-from queues import counters
-from queues.control import delete
-from queues.definitions import Q as HOT
-from queues.filters import ALL, MAX_ID
-from queues.messages import Receipt
-from queues.moves import in_one_turn
-from queues.selection import Found, Q, flags
-from queues.states import State
 
 
 def idle_work(reader: Reader, in_use: set[int], now: int) -> list[int]:

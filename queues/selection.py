@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from brokerweb.queues.filters import MAX_ID, MessageFilter
+from brokerweb.queues.states import State
 from brokerweb.storage.statements import Statements
-from queues.filters import MAX_ID, MessageFilter
-from queues.states import State
 
 BUDGET = 20_000  # messages looked at for one page
 STEP = 2_000
-Q = Statements("queues", "control.sql")
+Q = Statements("brokerweb.queues", "control.sql")
 Read = Callable[..., list[tuple[Any, ...]]]
 
 

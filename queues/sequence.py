@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from brokerweb.queues.definitions import Q
 from brokerweb.storage.transaction import Transaction
-from queues.definitions import Q
 
 _LAST = ("sequence",)  # in the transaction's memo; no text alone, which would be the name of a queue
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from brokerweb.core.settings import Errors, Setting, boolean, check, integer, number, one_of, only, plain, refuse
 
 if TYPE_CHECKING:
-    from queues.models import Queue
+    from brokerweb.queues.models import Queue
 
 DAY = 86_400
 LONGEST = 3_660 * DAY

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from brokerweb.core import events
 from brokerweb.core.clock import seconds
+from brokerweb.queues import counters, dead_letters, keys
+from brokerweb.queues.definitions import Definition, Q, find, find_by_id
+from brokerweb.queues.messages import Alike, Receipt, Settle, Settled, parse_alike, parse_receipt
+from brokerweb.queues.readiness import became_ready
+from brokerweb.queues.states import CONSUMER_LOST, LEASE_EXPIRED, MAX_FAILURES, NACKED, REJECTED, State
 from brokerweb.storage.transaction import Transaction
-from queues import burial, counters, keys
-from queues.definitions import Definition, Q, find, find_by_id
-from queues.messages import Alike, Receipt, Settle, Settled, parse_alike, parse_receipt
-from queues.readiness import became_ready
-from queues.states import CONSUMER_LOST, LEASE_EXPIRED, MAX_FAILURES, NACKED, REJECTED, State
 
 LOST = "lease_lost"
 May = Callable[[str, str], bool]  # (kind, name): may the caller consume it?
@@ -33,8 +33,8 @@ class Held(NamedTuple):
     expires_at: int | None
     holder: str | None
 
-    def body(self, queue: Definition, failures: int) -> burial.Body:
-        return burial.Body(self.id, State.LEASED, failures, self.key if queue.keyed else None, self.attempts)
+    def body(self, queue: Definition, failures: int) -> dead_letters.Body:
+        return dead_letters.Body(self.id, State.LEASED, failures, self.key if queue.keyed else None, self.attempts)
 
 
 def settle(tx: Transaction, settles: Sequence[Settle], *, queue: str | int | None = None, may: May = _MAY_ALL) -> list[Settled]:
@@ -173,7 +173,7 @@ def fail(tx: Transaction, queue: Definition, held: Held, failing: Failing) -> No
     error = failing.error or failing.kind.replace("_", " ")
     if queue.max_failures is not None and failures >= queue.max_failures:
         _ended(tx, held)
-        burial.bury(tx, queue, held.body(queue, failures), MAX_FAILURES, error)
+        dead_letters.bury(tx, queue, held.body(queue, failures), MAX_FAILURES, error)
         return
     wait = queue.backoff.delay(failures) if failing.wait is None else failing.wait
     _put_back(tx, queue, held, _Return(failures, wait, failing.kind == CONSUMER_LOST, error))
@@ -183,7 +183,7 @@ def reject(tx: Transaction, queue: Definition, held: Held, error: str | None) ->
     """The consumer says that no try will help."""
     _record(tx, held, REJECTED, error)
     _ended(tx, held)
-    burial.bury(tx, queue, held.body(queue, held.failures), REJECTED, error)
+    dead_letters.bury(tx, queue, held.body(queue, held.failures), REJECTED, error)
 
 
 def release(tx: Transaction, queue: Definition, held: Held) -> None:
@@ -202,7 +202,7 @@ class _Return(NamedTuple):
 def _put_back(tx: Transaction, queue: Definition, held: Held, back: _Return) -> None:
     _ended(tx, held)
     if held.expires_at is not None and held.expires_at <= tx.now:
-        burial.expire(tx, queue, held.body(queue, back.failures), back.error)
+        dead_letters.expire(tx, queue, held.body(queue, back.failures), back.error)
         return
     state = State.SCHEDULED if back.wait > 0 else State.READY
     due = tx.now + back.wait

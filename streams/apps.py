@@ -2,5 +2,6 @@ from django.apps import AppConfig
 
 
 class StreamsConfig(AppConfig):
-    name = "streams"
+    name = "brokerweb.streams"
+    label = "brokerweb_streams"
     default_auto_field = "django.db.models.BigAutoField"

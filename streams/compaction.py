@@ -6,10 +6,10 @@ removed and how far it came commit together, so that it can be killed anywhere.
 
 from __future__ import annotations
 
-from brokerweb.core import events, turns
+from brokerweb.core import batches, events
 from brokerweb.storage.transaction import Transaction
-from streams.control import C
-from streams.models import MAX_OFFSET, OFFSET_BITS
+from brokerweb.streams.control import C
+from brokerweb.streams.models import MAX_OFFSET, OFFSET_BITS
 
 LIMIT = 500  # records looked at in one turn
 
@@ -33,7 +33,7 @@ def _compact(tx: Transaction, partition_id: int, stream_id: int, span: tuple[int
     reached = (found[-1][0] & MAX_OFFSET) + 1 if len(found) == limit else end
     for id, _, _, key in found:
         offset = id & MAX_OFFSET
-        if size > turns.TURN_BYTES:
+        if size > batches.TURN_BYTES:
             reached = offset
             break
         if key is None:
@@ -46,4 +46,4 @@ def _compact(tx: Transaction, partition_id: int, stream_id: int, span: tuple[int
         tx.change(C.set_latest, partition_id, key, offset)
     tx.change(C.compacted, partition_id, reached, removed, size)
     tx.outcome.stream_event(events.COMPACTED, stream_id, removed)
-    return limit if size > turns.TURN_BYTES else max(1, len(found))
+    return limit if size > batches.TURN_BYTES else max(1, len(found))

@@ -11,14 +11,14 @@ from brokerweb.core.names import check_name
 from brokerweb.storage import listing
 from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
-from streams import stats
-from streams.definitions import find, forget
-from streams.groups import close_groups_of
-from streams.membership import partitions_added
-from streams.models import Partition, Stream
-from streams.settings import PARTITIONS, to_dict, validate
+from brokerweb.streams import stats
+from brokerweb.streams.definitions import find, forget
+from brokerweb.streams.groups import close_groups_of
+from brokerweb.streams.membership import partitions_added
+from brokerweb.streams.models import Partition, Stream
+from brokerweb.streams.settings import PARTITIONS, to_dict, validate
 
-C = Statements("streams", "control.sql")
+C = Statements("brokerweb.streams", "control.sql")
 
 
 def declare(tx: Transaction, name: str, settings: Mapping[str, Any], *, create: bool = True) -> tuple[Stream, bool]:

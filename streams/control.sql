@@ -1,78 +1,78 @@
 -- Statements of operators and duties.
 
 -- add_partition (stream, number): one more partition
-INSERT INTO streams_partition (stream_id, number, next_offset, low_offset, records, bytes, last_at, compacted_to)
+INSERT INTO brokerweb_streams_partition (stream_id, number, next_offset, low_offset, records, bytes, last_at, compacted_to)
 VALUES (:stream, :number, 0, 0, 0, 0, 0, 0);
 
 -- compact_anew (stream): compaction was switched on: look at every record once more
-UPDATE streams_partition SET compacted_to = low_offset WHERE stream_id = :stream;
+UPDATE brokerweb_streams_partition SET compacted_to = low_offset WHERE stream_id = :stream;
 
 -- mark_deleted (id, name, now): nobody finds the stream any more
-UPDATE streams_stream SET name = :name, deleted_at = :now WHERE id = :id AND deleted_at IS NULL;
+UPDATE brokerweb_streams_stream SET name = :name, deleted_at = :now WHERE id = :id AND deleted_at IS NULL;
 
 -- close_partitions (stream): whoever still reads learns that everything is gone
-UPDATE streams_partition SET low_offset = next_offset WHERE stream_id = :stream;
+UPDATE brokerweb_streams_partition SET low_offset = next_offset WHERE stream_id = :stream;
 
 -- retained (): streams with a rule that may remove records, and their partitions
 SELECT p.id, s.id, s.retention_age, s.retention_bytes, s.retention_records
-FROM streams_stream s JOIN streams_partition p ON p.stream_id = s.id
+FROM brokerweb_streams_stream s JOIN brokerweb_streams_partition p ON p.stream_id = s.id
 WHERE s.deleted_at IS NULL AND (s.retention_age IS NOT NULL OR s.retention_bytes IS NOT NULL OR s.retention_records IS NOT NULL)
   AND p.low_offset < p.next_offset ORDER BY p.id;
 
 -- compacting (): partitions with records that compaction has not seen
 SELECT p.id, s.id, p.compacted_to, p.low_offset, p.next_offset
-FROM streams_stream s JOIN streams_partition p ON p.stream_id = s.id
+FROM brokerweb_streams_stream s JOIN brokerweb_streams_partition p ON p.stream_id = s.id
 WHERE s.deleted_at IS NULL AND s.compact AND p.compacted_to < p.next_offset ORDER BY p.id;
 
 -- oldest (first, beyond, limit): the oldest records of a partition, and what they weigh
 SELECT id, appended_at, length(body) + length(CAST(coalesce("key", '') AS BLOB)) + length(CAST(coalesce(headers, '') AS BLOB)), "key"
-FROM streams_record WHERE id >= :first AND id < :beyond ORDER BY id LIMIT :limit;
+FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond ORDER BY id LIMIT :limit;
 
 -- remove_range (first, beyond): remove records by their ids
-DELETE FROM streams_record WHERE id >= :first AND id < :beyond;
+DELETE FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond;
 
 -- trim (id, low, records, bytes): the partition begins later, and holds less
-UPDATE streams_partition SET low_offset = :low, records = records - :records, bytes = bytes - :bytes WHERE id = :id AND low_offset <= :low;
+UPDATE brokerweb_streams_partition SET low_offset = :low, records = records - :records, bytes = bytes - :bytes WHERE id = :id AND low_offset <= :low;
 
 -- latest_of (partition, key): the newest record of a key that compaction has seen
-SELECT "offset" FROM streams_latestkey WHERE partition_id = :partition AND "key" = :key;
+SELECT "offset" FROM brokerweb_streams_latestkey WHERE partition_id = :partition AND "key" = :key;
 
 -- set_latest (partition, key, offset): this is the newest now
-INSERT INTO streams_latestkey (partition_id, "key", "offset") VALUES (:partition, :key, :offset)
+INSERT INTO brokerweb_streams_latestkey (partition_id, "key", "offset") VALUES (:partition, :key, :offset)
 ON CONFLICT (partition_id, "key") DO UPDATE SET "offset" = excluded."offset";
 
 -- forget_latest (partition, key, offset): that record is gone
-DELETE FROM streams_latestkey WHERE partition_id = :partition AND "key" = :key AND "offset" = :offset;
+DELETE FROM brokerweb_streams_latestkey WHERE partition_id = :partition AND "key" = :key AND "offset" = :offset;
 
 -- weigh (id): what one record weighs
-SELECT length(body) + length(CAST(coalesce("key", '') AS BLOB)) + length(CAST(coalesce(headers, '') AS BLOB)) FROM streams_record WHERE id = :id;
+SELECT length(body) + length(CAST(coalesce("key", '') AS BLOB)) + length(CAST(coalesce(headers, '') AS BLOB)) FROM brokerweb_streams_record WHERE id = :id;
 
 -- remove (id): remove one record
-DELETE FROM streams_record WHERE id = :id;
+DELETE FROM brokerweb_streams_record WHERE id = :id;
 
 -- compacted (id, to, records, bytes): compaction has come so far, and the partition holds less
-UPDATE streams_partition SET compacted_to = :to, records = records - :records, bytes = bytes - :bytes WHERE id = :id;
+UPDATE brokerweb_streams_partition SET compacted_to = :to, records = records - :records, bytes = bytes - :bytes WHERE id = :id;
 
 -- forget_dedup (now, limit): drop dedup_ids past their window
-DELETE FROM streams_streamdedup WHERE (stream_id, dedup_id) IN
-  (SELECT stream_id, dedup_id FROM streams_streamdedup WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit);
+DELETE FROM brokerweb_streams_streamdedup WHERE (stream_id, dedup_id) IN
+  (SELECT stream_id, dedup_id FROM brokerweb_streams_streamdedup WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit);
 
 -- deleted_stream (): a stream that is gone, and has rows left
-SELECT id FROM streams_stream WHERE deleted_at IS NOT NULL ORDER BY id LIMIT 1;
+SELECT id FROM brokerweb_streams_stream WHERE deleted_at IS NOT NULL ORDER BY id LIMIT 1;
 
 -- partition_ids (stream): its partitions
-SELECT id FROM streams_partition WHERE stream_id = :stream ORDER BY id;
+SELECT id FROM brokerweb_streams_partition WHERE stream_id = :stream ORDER BY id;
 
 -- forget_latest_of (partition, n): some of the keys of a partition that is gone
-DELETE FROM streams_latestkey WHERE partition_id = :partition AND "key" IN
-  (SELECT "key" FROM streams_latestkey WHERE partition_id = :partition LIMIT :n);
+DELETE FROM brokerweb_streams_latestkey WHERE partition_id = :partition AND "key" IN
+  (SELECT "key" FROM brokerweb_streams_latestkey WHERE partition_id = :partition LIMIT :n);
 
 -- forget_stream_dedup (stream, n): some of the dedup_ids of a stream that is gone
-DELETE FROM streams_streamdedup WHERE stream_id = :stream AND dedup_id IN
-  (SELECT dedup_id FROM streams_streamdedup WHERE stream_id = :stream LIMIT :n);
+DELETE FROM brokerweb_streams_streamdedup WHERE stream_id = :stream AND dedup_id IN
+  (SELECT dedup_id FROM brokerweb_streams_streamdedup WHERE stream_id = :stream LIMIT :n);
 
 -- remove_partitions (stream): the stream is gone
-DELETE FROM streams_partition WHERE stream_id = :stream;
+DELETE FROM brokerweb_streams_partition WHERE stream_id = :stream;
 
 -- remove_stream (id): the stream is gone
-DELETE FROM streams_stream WHERE id = :id AND deleted_at IS NOT NULL;
+DELETE FROM brokerweb_streams_stream WHERE id = :id AND deleted_at IS NOT NULL;

@@ -8,9 +8,9 @@ from brokerweb.core.errors import Invalid, NotFound
 from brokerweb.storage.reading import Reads
 from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
-from streams.models import OFFSET_BITS
+from brokerweb.streams.models import OFFSET_BITS
 
-Q = Statements("streams")
+Q = Statements("brokerweb.streams")
 
 
 class PartitionRow(NamedTuple):

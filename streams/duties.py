@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from brokerweb.core import events
-from brokerweb.core.turns import fitting
+from brokerweb.core.batches import fitting
 from brokerweb.storage.transaction import Transaction
-from streams.compaction import compact
-from streams.control import C
-from streams.groups import delete_groups_of
-from streams.models import MAX_OFFSET, OFFSET_BITS
-from streams.retention import retain
+from brokerweb.streams.compaction import compact
+from brokerweb.streams.control import C
+from brokerweb.streams.groups import delete_groups_of
+from brokerweb.streams.models import MAX_OFFSET, OFFSET_BITS
+from brokerweb.streams.retention import retain
 
 __all__ = ["compact", "forget_dedup", "retain", "sweep_deleted"]
 

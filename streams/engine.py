@@ -10,9 +10,9 @@ from brokerweb.core import events
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import Conflict, TooLarge
 from brokerweb.storage.transaction import Transaction
-from streams.definitions import Definition, PartitionRow, Q, find, forget
-from streams.partitioner import partition_of
-from streams.records import Appended, NewRecord, StoredRecord
+from brokerweb.streams.definitions import Definition, PartitionRow, Q, find, forget
+from brokerweb.streams.partitioner import partition_of
+from brokerweb.streams.records import Appended, NewRecord, StoredRecord
 
 __all__ = ["append", "find"]
 

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from brokerweb.core import clock, cursors
 from brokerweb.core.settings import plain
 from brokerweb.storage.reading import Reads
-from streams import groups
-from streams.definitions import load
-from streams.group_settings import SHARED
-from streams.groups import Group, Place, Q, find_group, places
+from brokerweb.streams import groups
+from brokerweb.streams.definitions import load
+from brokerweb.streams.group_settings import SHARED
+from brokerweb.streams.groups import Group, Place, Q, find_group, places
 
 
 class GroupPage(NamedTuple):

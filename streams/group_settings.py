@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from brokerweb.core import clock
 from brokerweb.core.settings import Errors, Setting, check, number, one_of, refuse
-from streams.reading import parse_where
+from brokerweb.streams.reading import parse_where
 
 PARTITIONED, SHARED = "partitioned", "shared"
 OF_SHARED = ("lease", "max_failures", "backoff")

@@ -1,6 +1,6 @@
 """Consumer groups: declare, change, delete, find and describe them.
 
-Who is in one is in ``streams.membership``, how far it has come in ``streams.positions``.
+Who is in one is in ``brokerweb.streams.membership``, how far it has come in ``brokerweb.streams.positions``.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from brokerweb.core.names import check_name
 from brokerweb.storage.reading import Reads
 from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
-from streams import reading
-from streams.definitions import PartitionRow, load
-from streams.group_settings import DEFAULTS, SHARED, validate
+from brokerweb.streams import reading
+from brokerweb.streams.definitions import PartitionRow, load
+from brokerweb.streams.group_settings import DEFAULTS, SHARED, validate
 
-Q = Statements("streams", "groups.sql")
+Q = Statements("brokerweb.streams", "groups.sql")
 MAX_GROUPS = 1000  # of one stream: a subscription with a new name makes one
 
 

@@ -2,134 +2,134 @@
 
 -- find_group (stream, group): a group by the names of its stream and itself
 SELECT g.id, g.stream_id, s.name, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
-FROM streams_stream s JOIN streams_consumergroup g ON g.stream_id = s.id
+FROM brokerweb_streams_stream s JOIN brokerweb_streams_consumergroup g ON g.stream_id = s.id
 WHERE s.name = :stream AND s.deleted_at IS NULL AND g.name = :group;
 
 -- lock_group@sqlite (id): a group by id; nobody else changes its members until the commit
 SELECT g.id, g.stream_id, s.name, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
-FROM streams_consumergroup g JOIN streams_stream s ON s.id = g.stream_id WHERE g.id = :id;
+FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id = g.stream_id WHERE g.id = :id;
 
 -- lock_group@postgres (id): the same; SQLite has one writer and knows no row locks
 SELECT g.id, g.stream_id, s.name, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
-FROM streams_consumergroup g JOIN streams_stream s ON s.id = g.stream_id WHERE g.id = :id FOR UPDATE OF g;
+FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id = g.stream_id WHERE g.id = :id FOR UPDATE OF g;
 
 -- group (id): a group by id, for those who only look
 SELECT g.id, g.stream_id, s.name, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
-FROM streams_consumergroup g JOIN streams_stream s ON s.id = g.stream_id WHERE g.id = :id AND s.deleted_at IS NULL;
+FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id = g.stream_id WHERE g.id = :id AND s.deleted_at IS NULL;
 
 -- groups_by_name (stream, after, limit): a stream's groups, a page of them
-SELECT name FROM streams_consumergroup WHERE stream_id = :stream AND name > :after ORDER BY name LIMIT :limit;
+SELECT name FROM brokerweb_streams_consumergroup WHERE stream_id = :stream AND name > :after ORDER BY name LIMIT :limit;
 
 -- groups_of (stream): a stream's groups by id
-SELECT id FROM streams_consumergroup WHERE stream_id = :stream ORDER BY id;
+SELECT id FROM brokerweb_streams_consumergroup WHERE stream_id = :stream ORDER BY id;
 
 -- count_groups (stream): how many groups a stream has
-SELECT count(*) FROM streams_consumergroup WHERE stream_id = :stream;
+SELECT count(*) FROM brokerweb_streams_consumergroup WHERE stream_id = :stream;
 
 -- insert_group (stream, name, kind, now, session_timeout, start): a new group
-INSERT INTO streams_consumergroup (stream_id, name, kind, created_at, session_timeout, start, generation)
+INSERT INTO brokerweb_streams_consumergroup (stream_id, name, kind, created_at, session_timeout, start, generation)
 VALUES (:stream, :name, :kind, :now, :session_timeout, :start, 0) RETURNING id;
 
 -- change_group (id, session_timeout, start): other settings
-UPDATE streams_consumergroup SET session_timeout = :session_timeout, start = :start WHERE id = :id;
+UPDATE brokerweb_streams_consumergroup SET session_timeout = :session_timeout, start = :start WHERE id = :id;
 
 -- name_queue (id, queue): a shared group hands its records out through this queue
-UPDATE streams_consumergroup SET queue_id = :queue WHERE id = :id;
+UPDATE brokerweb_streams_consumergroup SET queue_id = :queue WHERE id = :id;
 
 -- raise_generation (id): what the group's members knew until now is old
-UPDATE streams_consumergroup SET generation = generation + 1 WHERE id = :id RETURNING generation;
+UPDATE brokerweb_streams_consumergroup SET generation = generation + 1 WHERE id = :id RETURNING generation;
 
 -- remove_group (id): the group's row goes
-DELETE FROM streams_consumergroup WHERE id = :id;
+DELETE FROM brokerweb_streams_consumergroup WHERE id = :id;
 
 -- remove_places (group): its positions go
-DELETE FROM streams_grouppartition WHERE group_id = :group;
+DELETE FROM brokerweb_streams_grouppartition WHERE group_id = :group;
 
 -- remove_members (group): its members go
-DELETE FROM streams_member WHERE group_id = :group;
+DELETE FROM brokerweb_streams_member WHERE group_id = :group;
 
 -- insert_place (group, partition, committed): where a group begins in a partition
-INSERT INTO streams_grouppartition (group_id, partition_id, committed, generation) VALUES (:group, :partition, :committed, 0);
+INSERT INTO brokerweb_streams_grouppartition (group_id, partition_id, committed, generation) VALUES (:group, :partition, :committed, 0);
 
 -- add_places (stream): partitions that its groups do not have yet are read from their first record
-INSERT INTO streams_grouppartition (group_id, partition_id, committed, generation)
-SELECT g.id, p.id, 0, 0 FROM streams_consumergroup g JOIN streams_partition p ON p.stream_id = g.stream_id
+INSERT INTO brokerweb_streams_grouppartition (group_id, partition_id, committed, generation)
+SELECT g.id, p.id, 0, 0 FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_partition p ON p.stream_id = g.stream_id
 WHERE g.stream_id = :stream
-  AND NOT EXISTS (SELECT 1 FROM streams_grouppartition x WHERE x.group_id = g.id AND x.partition_id = p.id);
+  AND NOT EXISTS (SELECT 1 FROM brokerweb_streams_grouppartition x WHERE x.group_id = g.id AND x.partition_id = p.id);
 
 -- places (group): a group's positions, with the partitions' bounds, by number
 SELECT p.id, p.number, p.next_offset, p.low_offset, p.last_at, p.records, p.bytes,
   x.committed, x.previous, x.member, x.heir, x.until_at, x.generation
-FROM streams_grouppartition x JOIN streams_partition p ON p.id = x.partition_id WHERE x.group_id = :group ORDER BY p.number;
+FROM brokerweb_streams_grouppartition x JOIN brokerweb_streams_partition p ON p.id = x.partition_id WHERE x.group_id = :group ORDER BY p.number;
 
 -- place (group, stream, number): the same of one partition
 SELECT p.id, p.number, p.next_offset, p.low_offset, p.last_at, p.records, p.bytes,
   x.committed, x.previous, x.member, x.heir, x.until_at, x.generation
-FROM streams_partition p JOIN streams_grouppartition x ON x.partition_id = p.id AND x.group_id = :group
+FROM brokerweb_streams_partition p JOIN brokerweb_streams_grouppartition x ON x.partition_id = p.id AND x.group_id = :group
 WHERE p.stream_id = :stream AND p.number = :number;
 
 -- hand (group, partition, member, heir, until, generation): who may commit a partition, and who is next
-UPDATE streams_grouppartition SET member = :member, heir = :heir, until_at = :until, generation = :generation
+UPDATE brokerweb_streams_grouppartition SET member = :member, heir = :heir, until_at = :until, generation = :generation
 WHERE group_id = :group AND partition_id = :partition;
 
 -- commit (group, partition, offset, member, generation): go forward, as the member who holds it or, without one, as anybody who knows the generation
-UPDATE streams_grouppartition SET committed = :offset
+UPDATE brokerweb_streams_grouppartition SET committed = :offset
 WHERE group_id = :group AND partition_id = :partition AND committed <= :offset AND generation <= :generation
   AND (CAST(:member AS text) IS NULL OR member = :member);
 
 -- move (group, partition, origin, offset, previous, generation): go anywhere, if the group is still where it was; a member that was to let go has nothing left to commit
-UPDATE streams_grouppartition SET committed = :offset, previous = :previous, generation = :generation,
+UPDATE brokerweb_streams_grouppartition SET committed = :offset, previous = :previous, generation = :generation,
   member = coalesce(heir, member), heir = NULL, until_at = NULL
 WHERE group_id = :group AND partition_id = :partition AND committed = :origin;
 
 -- forget_previous (group): only the last seek can be undone
-UPDATE streams_grouppartition SET previous = NULL WHERE group_id = :group AND previous IS NOT NULL;
+UPDATE brokerweb_streams_grouppartition SET previous = NULL WHERE group_id = :group AND previous IS NOT NULL;
 
 -- records_between (first, beyond): how many records are left there after compaction
-SELECT count(*) FROM streams_record WHERE id >= :first AND id < :beyond;
+SELECT count(*) FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond;
 
 -- members (group): a group's members, the oldest first
-SELECT member, name, address, joined_at FROM streams_member WHERE group_id = :group ORDER BY joined_at, member;
+SELECT member, name, address, joined_at FROM brokerweb_streams_member WHERE group_id = :group ORDER BY joined_at, member;
 
 -- any_member (group): has the group a member?
-SELECT 1 FROM streams_member WHERE group_id = :group LIMIT 1;
+SELECT 1 FROM brokerweb_streams_member WHERE group_id = :group LIMIT 1;
 
 -- admit (group, member, name, address, now): a member is there
-INSERT INTO streams_member (group_id, member, name, address, joined_at, seen_at)
+INSERT INTO brokerweb_streams_member (group_id, member, name, address, joined_at, seen_at)
 VALUES (:group, :member, :name, :address, :now, :now)
 ON CONFLICT (group_id, member) DO UPDATE SET name = excluded.name, address = excluded.address, seen_at = excluded.seen_at;
 
 -- see_member (group, member, now): it is still there
-UPDATE streams_member SET seen_at = :now WHERE group_id = :group AND member = :member;
+UPDATE brokerweb_streams_member SET seen_at = :now WHERE group_id = :group AND member = :member;
 
 -- see_members (group, now): what members may be silent for has changed, and counts from now
-UPDATE streams_member SET seen_at = :now WHERE group_id = :group;
+UPDATE brokerweb_streams_member SET seen_at = :now WHERE group_id = :group;
 
 -- dismiss (group, member): it is gone
-DELETE FROM streams_member WHERE group_id = :group AND member = :member;
+DELETE FROM brokerweb_streams_member WHERE group_id = :group AND member = :member;
 
 -- silent (now, limit): members not heard of for longer than their group allows
-SELECT m.group_id, m.member FROM streams_member m JOIN streams_consumergroup g ON g.id = m.group_id
+SELECT m.group_id, m.member FROM brokerweb_streams_member m JOIN brokerweb_streams_consumergroup g ON g.id = m.group_id
 WHERE m.seen_at <= :now - g.session_timeout * 1000000 ORDER BY m.group_id, m.member LIMIT :limit;
 
 -- populated (limit): groups that have members
-SELECT DISTINCT group_id FROM streams_member ORDER BY group_id LIMIT :limit;
+SELECT DISTINCT group_id FROM brokerweb_streams_member ORDER BY group_id LIMIT :limit;
 
 -- overdue (now, limit): groups in which a member has had its time to let go
-SELECT DISTINCT group_id FROM streams_grouppartition WHERE until_at IS NOT NULL AND until_at <= :now LIMIT :limit;
+SELECT DISTINCT group_id FROM brokerweb_streams_grouppartition WHERE until_at IS NOT NULL AND until_at <= :now LIMIT :limit;
 
 -- next_overdue (): when the next member must have let go
-SELECT min(until_at) FROM streams_grouppartition WHERE until_at IS NOT NULL;
+SELECT min(until_at) FROM brokerweb_streams_grouppartition WHERE until_at IS NOT NULL;
 
 -- next_silent (): when the next member will have been silent for too long
-SELECT min(m.seen_at + g.session_timeout * 1000000) FROM streams_member m JOIN streams_consumergroup g ON g.id = m.group_id;
+SELECT min(m.seen_at + g.session_timeout * 1000000) FROM brokerweb_streams_member m JOIN brokerweb_streams_consumergroup g ON g.id = m.group_id;
 
 -- behind (limit): groups without members that have something left to read, and how much, the most first
 SELECT s.name, g.name, g.kind, SUM(p.next_offset - CASE WHEN x.committed < p.low_offset THEN p.low_offset ELSE x.committed END) AS lag
-FROM streams_consumergroup g
-JOIN streams_stream s ON s.id = g.stream_id
-JOIN streams_grouppartition x ON x.group_id = g.id
-JOIN streams_partition p ON p.id = x.partition_id
+FROM brokerweb_streams_consumergroup g
+JOIN brokerweb_streams_stream s ON s.id = g.stream_id
+JOIN brokerweb_streams_grouppartition x ON x.group_id = g.id
+JOIN brokerweb_streams_partition p ON p.id = x.partition_id
 WHERE s.deleted_at IS NULL AND x.committed < p.next_offset AND p.low_offset < p.next_offset
-  AND NOT EXISTS (SELECT 1 FROM streams_member m WHERE m.group_id = g.id)
+  AND NOT EXISTS (SELECT 1 FROM brokerweb_streams_member m WHERE m.group_id = g.id)
 GROUP BY g.id, s.name, g.name, g.kind ORDER BY lag DESC LIMIT :limit;

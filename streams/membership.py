@@ -13,9 +13,9 @@ from brokerweb.core.clock import seconds
 from brokerweb.core.errors import Conflict
 from brokerweb.storage.reading import Reads
 from brokerweb.storage.transaction import Transaction
-from streams.assignment import assign
-from streams.group_settings import PARTITIONED
-from streams.groups import Group, Place, Q, by_id, declare_group, lock, places
+from brokerweb.streams.assignment import assign
+from brokerweb.streams.group_settings import PARTITIONED
+from brokerweb.streams.groups import Group, Place, Q, by_id, declare_group, lock, places
 
 GRACE = 5.0  # seconds in which a member may commit what it read of a partition that goes to another
 LIMIT = 100  # members or groups in one turn of a duty

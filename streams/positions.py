@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 from brokerweb.core.errors import Conflict, Invalid, NotFound, OffsetOutOfRange
 from brokerweb.storage.reading import Reads
 from brokerweb.storage.transaction import Transaction
-from streams import groups, reading
-from streams.definitions import PartitionRow, load
-from streams.group_settings import SHARED
-from streams.groups import Group, Place, Q, find_group, places
-from streams.models import MAX_OFFSET
+from brokerweb.streams import groups, reading
+from brokerweb.streams.definitions import PartitionRow, load
+from brokerweb.streams.group_settings import SHARED
+from brokerweb.streams.groups import Group, Place, Q, find_group, places
+from brokerweb.streams.models import MAX_OFFSET
 
 MAX_DIGITS = len(str(MAX_OFFSET))
 MAX_PARTITIONS_NAMED = 10_000

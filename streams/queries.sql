@@ -2,41 +2,41 @@
 
 -- find_stream (name): a stream's settings by name
 SELECT id, name, retention_age, retention_bytes, retention_records, compact, dedup_window, max_body_bytes
-FROM streams_stream WHERE name = :name AND deleted_at IS NULL;
+FROM brokerweb_streams_stream WHERE name = :name AND deleted_at IS NULL;
 
 -- find_stream_by_id (id): the same by id
 SELECT id, name, retention_age, retention_bytes, retention_records, compact, dedup_window, max_body_bytes
-FROM streams_stream WHERE id = :id AND deleted_at IS NULL;
+FROM brokerweb_streams_stream WHERE id = :id AND deleted_at IS NULL;
 
 -- partitions (stream): a stream's partitions by number
-SELECT id, number, next_offset, low_offset, last_at, records, bytes FROM streams_partition WHERE stream_id = :stream ORDER BY number;
+SELECT id, number, next_offset, low_offset, last_at, records, bytes FROM brokerweb_streams_partition WHERE stream_id = :stream ORDER BY number;
 
 -- partition (id): one partition
-SELECT id, number, next_offset, low_offset, last_at, records, bytes FROM streams_partition WHERE id = :id;
+SELECT id, number, next_offset, low_offset, last_at, records, bytes FROM brokerweb_streams_partition WHERE id = :id;
 
 -- is_live (partition): a row if its stream is there
-SELECT 1 FROM streams_partition p JOIN streams_stream s ON s.id = p.stream_id WHERE p.id = :partition AND s.deleted_at IS NULL;
+SELECT 1 FROM brokerweb_streams_partition p JOIN brokerweb_streams_stream s ON s.id = p.stream_id WHERE p.id = :partition AND s.deleted_at IS NULL;
 
 -- advance (id, end, next, bytes, records, at): allocate the offsets from ``end`` up to ``next``
-UPDATE streams_partition SET next_offset = :next, bytes = bytes + :bytes, records = records + :records, last_at = :at
+UPDATE brokerweb_streams_partition SET next_offset = :next, bytes = bytes + :bytes, records = records + :records, last_at = :at
 WHERE id = :id AND next_offset = :end;
 
 -- insert (id, at, key, headers, content_type, binary, reply_to, correlation_id, publisher, route, body): store a record
-INSERT INTO streams_record (id, appended_at, "key", headers, content_type, "binary", reply_to, correlation_id, publisher, route, body)
+INSERT INTO brokerweb_streams_record (id, appended_at, "key", headers, content_type, "binary", reply_to, correlation_id, publisher, route, body)
 VALUES (:id, :at, :key, :headers, :content_type, :binary, :reply_to, :correlation_id, :publisher, :route, :body);
 
 -- records (first, beyond, limit): records of one partition in order, by their ids
 SELECT id, appended_at, "key", headers, content_type, "binary", reply_to, correlation_id, body
-FROM streams_record WHERE id >= :first AND id < :beyond ORDER BY id LIMIT :limit;
+FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond ORDER BY id LIMIT :limit;
 
 -- instant_at (first, beyond): the id and instant of the first record from an id on
-SELECT id, appended_at FROM streams_record WHERE id >= :first AND id < :beyond ORDER BY id LIMIT 1;
+SELECT id, appended_at FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond ORDER BY id LIMIT 1;
 
 -- remembered (stream, dedup_id, now): the record a dedup_id names
-SELECT partition, "offset" FROM streams_streamdedup WHERE stream_id = :stream AND dedup_id = :dedup_id AND expires_at > :now;
+SELECT partition, "offset" FROM brokerweb_streams_streamdedup WHERE stream_id = :stream AND dedup_id = :dedup_id AND expires_at > :now;
 
 -- remember (stream, dedup_id, partition, offset, expires): a dedup_id names this record from now on
-INSERT INTO streams_streamdedup (stream_id, dedup_id, partition, "offset", expires_at)
+INSERT INTO brokerweb_streams_streamdedup (stream_id, dedup_id, partition, "offset", expires_at)
 VALUES (:stream, :dedup_id, :partition, :offset, :expires)
 ON CONFLICT (stream_id, dedup_id) DO UPDATE SET
   partition = excluded.partition, "offset" = excluded."offset", expires_at = excluded.expires_at;

@@ -7,9 +7,9 @@ from typing import Any, Literal
 from brokerweb.core import clock
 from brokerweb.core.errors import NotFound, OffsetOutOfRange
 from brokerweb.storage.reading import Reads
-from streams.definitions import Definition, PartitionRow, Q, load
-from streams.models import MAX_OFFSET
-from streams.records import Batch, StoredRecord
+from brokerweb.streams.definitions import Definition, PartitionRow, Q, load
+from brokerweb.streams.models import MAX_OFFSET
+from brokerweb.streams.records import Batch, StoredRecord
 
 MAX_RECORDS, MAX_BYTES = 1000, 512 * 1024  # of one batch; one larger record comes alone
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from brokerweb.core import events, turns
+from brokerweb.core import batches, events
 from brokerweb.core.clock import seconds
 from brokerweb.storage.transaction import Transaction
-from streams.control import C
-from streams.definitions import PartitionRow, Q
-from streams.models import MAX_OFFSET
+from brokerweb.streams.control import C
+from brokerweb.streams.definitions import PartitionRow, Q
+from brokerweb.streams.models import MAX_OFFSET
 
 LIMIT = 500  # records a turn: what an append may have to wait for
 
@@ -33,7 +33,7 @@ class Turn:
 
     def takes(self, weight: int) -> bool:
         """Whether one more record goes."""
-        self.over = self.records >= self.limit or (self.records > 0 and self.bytes + weight > turns.TURN_BYTES)
+        self.over = self.records >= self.limit or (self.records > 0 and self.bytes + weight > batches.TURN_BYTES)
         if not self.over:
             self.records, self.bytes = self.records + 1, self.bytes + weight
         return not self.over

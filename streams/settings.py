@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from brokerweb.core.settings import Errors, Setting, boolean, check, integer, number, plain, refuse
 
 if TYPE_CHECKING:
-    from streams.models import Stream
+    from brokerweb.streams.models import Stream
 
 DAY = 86_400
 LONGEST = 3_660 * DAY

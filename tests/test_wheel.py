@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.server import ROOT
 
 APPS = ("brokerweb", "queues", "streams", "console")
+LINKS = {"brokerweb/queues", "brokerweb/streams", "brokerweb/console", "console/static"}
 
 
 def files() -> list[str]:
@@ -15,7 +16,8 @@ def files() -> list[str]:
     listed = subprocess.run(
         ["git", "ls-files", *APPS, "static"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
     ).stdout.split()
-    return [f"console/{name}" if name.startswith("static/") else name for name in listed if name != "console/static"]
+    paths = [f"console/{name}" if name.startswith("static/") else name for name in listed if name not in LINKS]
+    return [path if path.startswith("brokerweb/") else f"brokerweb/{path}" for path in paths]
 
 
 def test_the_wheel_holds_every_file_of_the_apps(tmp_path: Path) -> None:
@@ -27,5 +29,6 @@ def test_the_wheel_holds_every_file_of_the_apps(tmp_path: Path) -> None:
     [wheel] = tmp_path.glob("brokerweb-*.whl")
     packed = set(zipfile.ZipFile(wheel).namelist())
     wanted = files()
-    assert "console/static/console/console.css" in wanted
+    assert "brokerweb/console/static/console/console.css" in wanted
     assert not [name for name in wanted if name not in packed]
+    assert {name.partition("/")[0] for name in packed if ".dist-info/" not in name} == {"brokerweb"}

@@ -9,10 +9,10 @@ from typing import Any
 
 from brokerweb.core import clock, closing
 from brokerweb.core.errors import Conflict, Forbidden
-from brokerweb.delivery.group_subscription import GroupSubscription
+from brokerweb.delivery.groups.member import GroupSubscription
 from brokerweb.delivery.hub import Hub
-from brokerweb.delivery.stream_subscription import StreamSubscription
-from brokerweb.delivery.subscription import Subscription
+from brokerweb.delivery.queues.subscription import Subscription
+from brokerweb.delivery.streams.subscription import StreamSubscription
 from brokerweb.identity.principal import Principal
 
 MAX_SUBSCRIPTIONS = 1000  # of one connection

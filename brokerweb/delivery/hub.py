@@ -14,17 +14,17 @@ from typing import Any
 
 from brokerweb.core import events
 from brokerweb.core.errors import BrokerError
-from brokerweb.delivery.dispatcher import Dispatcher
-from brokerweb.delivery.groups import Groups
-from brokerweb.delivery.subscription import Subscription
-from brokerweb.delivery.tail import Tail
-from brokerweb.delivery.taker import Book, Taker
+from brokerweb.delivery.groups.registry import Groups
+from brokerweb.delivery.queues.dispatcher import Dispatcher
+from brokerweb.delivery.queues.room import Book, Taker
+from brokerweb.delivery.queues.subscription import Subscription
+from brokerweb.delivery.streams.tail import Tail
+from brokerweb.queues import engine
+from brokerweb.queues.messages import Settle
 from brokerweb.storage import run
 from brokerweb.storage.committer import Call
 from brokerweb.storage.reading import aread
-from queues import engine
-from queues.messages import Settle
-from streams.reading import end_of
+from brokerweb.streams.reading import end_of
 
 RECEIPTS_AT_ONCE = 500  # in one settlement of the broker's own
 RETRY = 0.5  # seconds after the store refused one

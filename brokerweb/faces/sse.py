@@ -17,20 +17,20 @@ import msgspec
 from brokerweb.core import clock, closing
 from brokerweb.core.errors import BrokerError, Invalid, NotFound, Unauthenticated, Unavailable
 from brokerweb.core.names import check_name
-from brokerweb.delivery import connections, departure, hub
-from brokerweb.delivery.stream_subscription import StreamSubscription
-from brokerweb.delivery.tail import Run
-from brokerweb.delivery.whole_stream import WholeStream
-from brokerweb.faces import positions, problems, records
-from brokerweb.faces.body import Receive, Scope, Send, send_problem
-from brokerweb.faces.parameters import Query
-from brokerweb.faces.proxies import address
+from brokerweb.delivery import connections, hub, open_sockets
+from brokerweb.delivery.streams.subscription import StreamSubscription
+from brokerweb.delivery.streams.tail import Run
+from brokerweb.delivery.streams.whole_stream import WholeStream
+from brokerweb.faces.codec import positions, problems, records
+from brokerweb.faces.codec.parameters import Query
+from brokerweb.faces.http.body import Receive, Scope, Send, send_problem
+from brokerweb.faces.http.proxies import address
 from brokerweb.identity.http import aprincipal_from_headers
 from brokerweb.identity.principal import Principal
 from brokerweb.identity.users import asession_principal, session_key_in
 from brokerweb.storage.reading import Reads, aread
-from streams.definitions import Definition, load
-from streams.reading import check_range
+from brokerweb.streams.definitions import Definition, load
+from brokerweb.streams.reading import check_range
 
 WINDOW = 500  # records that may wait to be written
 CROWDED_BYTES = 1024 * 1024  # with more of them waiting, nothing is read until less than half of that is left
@@ -153,7 +153,7 @@ class Live:
         self._loop = asyncio.get_running_loop()
         self._connection = connections.Connection(current, principal, address(scope), "sse")
         self._connection.close = self._close_from_anywhere
-        self._leave = departure.enter(self._close)
+        self._leave = open_sockets.enter(self._close)
         self._waiting: deque[tuple[int, Run]] = deque()
         self._filled = asyncio.Event()
         self._bytes = 0

@@ -1,23 +1,23 @@
-"""Purge and redrive of many messages: at once where they are few, else as a job in the chunks of ``queues.bulk``."""
+"""Purge and redrive of many messages: at once where they are few, else as a job in the chunks of ``brokerweb.queues.bulk``."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from brokerweb.handout import shared_groups as sharing
 from brokerweb.jobs import control
 from brokerweb.jobs.chunk import Chunk
 from brokerweb.jobs.control import NewJob
 from brokerweb.jobs.models import Job
-from brokerweb.sharing import groups as sharing
+from brokerweb.queues import browse, bulk, filters, selection
+from brokerweb.queues.bulk import Bounds
+from brokerweb.queues.definitions import find
+from brokerweb.queues.filters import MessageFilter
+from brokerweb.queues.models import Queue
+from brokerweb.queues.states import State
 from brokerweb.storage.reading import Reader, read
 from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import Transaction
-from queues import browse, bulk, filters, selection
-from queues.bulk import Bounds
-from queues.definitions import find
-from queues.filters import MessageFilter
-from queues.models import Queue
-from queues.states import State
 
 LIMIT = 1_000  # messages that are taken inside the call
 

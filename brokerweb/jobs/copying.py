@@ -9,15 +9,15 @@ import msgspec
 
 from brokerweb.core.errors import BrokerError, TooLarge, Unroutable
 from brokerweb.core.names import parse_destination
+from brokerweb.queues import engine as queues
+from brokerweb.queues.limits import MAX_HEADER_BYTES, MAX_HEADERS
+from brokerweb.queues.messages import NewMessage
 from brokerweb.routing import definitions as topics
 from brokerweb.routing import publishing
 from brokerweb.routing.messages import TopicMessage
 from brokerweb.storage.transaction import Transaction
-from queues import engine as queues
-from queues.limits import MAX_HEADER_BYTES, MAX_HEADERS
-from queues.messages import NewMessage
-from streams import engine as streams
-from streams.records import StoredRecord
+from brokerweb.streams import engine as streams
+from brokerweb.streams.records import StoredRecord
 
 ORIGIN = "x-replayed-from"
 _decode = msgspec.json.Decoder(dict[str, str]).decode

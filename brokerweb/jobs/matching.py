@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from brokerweb.core.errors import Invalid, escape_pointer
-from streams.records import StoredRecord
+from brokerweb.streams.records import StoredRecord
 
 MAX_KEYS, MAX_HEADERS, MAX_PATHS = 100, 64, 20
 MAX_PATH, MAX_STEPS = 255, 16

@@ -9,8 +9,8 @@ from brokerweb.core.errors import Invalid, escape_pointer
 from brokerweb.core.names import parse_destination
 from brokerweb.jobs import matching
 from brokerweb.routing import matcher
-from streams.positions import parse_offsets
-from streams.reading import Where, parse_where
+from brokerweb.streams.positions import parse_offsets
+from brokerweb.streams.reading import Where, parse_where
 
 FIELDS = ("from", "until", "filter", "to", "speed", "routing_key")
 MIN_SPEED, MAX_SPEED = 0.001, 1_000_000

@@ -21,9 +21,9 @@ from brokerweb.jobs.pace import STEP, Pace
 from brokerweb.jobs.replay_request import Edge, ReplayRequest
 from brokerweb.routing.messages import TopicMessage
 from brokerweb.storage.transaction import Transaction
-from streams import reading
-from streams.definitions import Definition, PartitionRow, find, load
-from streams.records import StoredRecord
+from brokerweb.streams import reading
+from brokerweb.streams.definitions import Definition, PartitionRow, find, load
+from brokerweb.streams.records import StoredRecord
 
 LOOKED_AT, LOOKED_AT_BYTES = 2_000, 8 * 1024 * 1024  # of records, in one commit: others wait for it
 COPIES, COPIED_BYTES = 1_000, 4 * 1024 * 1024  # a topic makes many copies of one record

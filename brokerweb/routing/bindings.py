@@ -11,8 +11,8 @@ import msgspec
 from brokerweb.core.errors import Invalid, escape_pointer
 from brokerweb.core.names import parse_destination
 from brokerweb.core.settings import Errors
+from brokerweb.queues.limits import MAX_HEADER_BYTES, MAX_HEADERS
 from brokerweb.routing import matcher
-from queues.limits import MAX_HEADER_BYTES, MAX_HEADERS
 
 MAX_BINDINGS = 1_000
 REMEMBERED_KEYS = 1_024  # of one table

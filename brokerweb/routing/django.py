@@ -11,13 +11,13 @@ from msgspec import Meta, Struct
 
 from brokerweb.core.errors import Invalid, escape_pointer
 from brokerweb.core.names import parse_destination
+from brokerweb.queues import limits
+from brokerweb.queues.from_python import new_message
+from brokerweb.queues.messages import Kind, Settle
 from brokerweb.routing import publishing, transacting
 from brokerweb.routing.messages import UNFIT, Commit, Publish, TopicMessage, TransactRequest
 from brokerweb.storage.run import joining
-from queues import limits
-from queues.given import new_message
-from queues.messages import Kind, Settle
-from streams.positions import parse_offsets
+from brokerweb.streams.positions import parse_offsets
 
 T = TypeVar("T")
 KINDS = tuple(kind for kind in get_args(Kind) if kind != "lose")

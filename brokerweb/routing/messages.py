@@ -10,8 +10,8 @@ from msgspec import Raw, Struct
 
 from brokerweb.core.errors import escape_pointer
 from brokerweb.core.names import parse_destination
-from queues.messages import NewMessage, Settle
-from streams.records import NewRecord
+from brokerweb.queues.messages import NewMessage, Settle
+from brokerweb.streams.records import NewRecord
 
 _ONLY_QUEUES = ("priority", "delay", "deliver_at", "ttl")
 # The fields of a message that do not go with a kind of destination.

@@ -10,13 +10,13 @@ import msgspec
 from brokerweb.core import events
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import BrokerError, Invalid, TooLarge, Unroutable
+from brokerweb.queues import engine as queues
+from brokerweb.queues.messages import NewMessage
 from brokerweb.routing import pointers, stats
 from brokerweb.routing.definitions import Definition, Q, find
 from brokerweb.routing.messages import Copy, Published, TopicMessage
 from brokerweb.storage.transaction import Transaction
-from queues import engine as queues
-from queues.messages import NewMessage
-from streams import engine as streams
+from brokerweb.streams import engine as streams
 
 MAX_ERRORS = 20  # of those named in one answer
 MAX_COPIES, MAX_COPIED_BYTES = 20_000, 128 * 1024 * 1024  # of one request: what it makes the store write is bounded, too

@@ -12,6 +12,7 @@ from typing import Any
 from brokerweb.core import clock, events
 from brokerweb.core.errors import NotFound
 from brokerweb.core.names import check_name
+from brokerweb.queues.models import Queue
 from brokerweb.routing import bindings, definitions, models, settings, stats
 from brokerweb.routing.bindings import Binding
 from brokerweb.routing.definitions import Q
@@ -19,8 +20,7 @@ from brokerweb.routing.models import Topic
 from brokerweb.storage import listing
 from brokerweb.storage.reading import Reads
 from brokerweb.storage.transaction import Transaction
-from queues.models import Queue
-from streams.models import Stream
+from brokerweb.streams.models import Stream
 
 May = Callable[[str, str], None]  # (kind, name) of a target; raises Forbidden
 

@@ -14,15 +14,15 @@ import msgspec
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import BrokerError, Invalid, LeaseLost, all_errors, escape_pointer
 from brokerweb.core.names import check_name, parse_destination
+from brokerweb.queues import duties as leases
+from brokerweb.queues import engine as queues
+from brokerweb.queues.messages import Settle, parse_receipt
 from brokerweb.routing import pointers, publishing
 from brokerweb.routing.definitions import Q
 from brokerweb.routing.messages import Publish, Transacted, TransactRequest
 from brokerweb.storage.transaction import Transaction
-from queues import duties as leases
-from queues import engine as queues
-from queues.messages import Settle, parse_receipt
-from streams import engine as streams
-from streams import positions
+from brokerweb.streams import engine as streams
+from brokerweb.streams import positions
 
 KEPT = 86_400  # seconds for which a dedup_id's answer is kept
 MAX_RECEIPTS = MAX_MESSAGES = 1_000  # in all parts together

@@ -23,8 +23,8 @@ from zope.interface import implementer
 
 from brokerweb import conf
 from brokerweb.core.errors import Internal, Invalid, TooLarge
-from brokerweb.faces import problems
-from brokerweb.faces.body import Message, Receive, caller_is_known
+from brokerweb.faces.codec import problems
+from brokerweb.faces.http.body import Message, Receive, caller_is_known
 from brokerweb.servers import lifecycle, refusals
 
 reactor: Any = _reactor  # a module to the type checker, an object in truth

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from brokerweb import broker
-from brokerweb.faces.body import Receive, Scope, Send
+from brokerweb.faces.http.body import Receive, Scope, Send
 
 GRACE = 3.0  # seconds that requests under way get to finish
 KEEP_ALIVE = 75.0  # seconds a connection may idle between requests

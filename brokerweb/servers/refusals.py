@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from brokerweb.core.errors import BrokerError
-from brokerweb.faces import problems
+from brokerweb.faces.codec import problems
 
 MALFORMED = "That is no HTTP request that can be read."
 

@@ -13,16 +13,16 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from brokerweb.console.bodies import visible as show_controls
+from brokerweb.console.destinations import url_of
+from brokerweb.console.icons import icon as draw
+from brokerweb.console.reading import Row
 from brokerweb.core import clock
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs.models import Job
-from console.bodies import visible as show_controls
-from console.destinations import url_of
-from console.icons import icon as draw
-from console.reading import Row
-from queues.models import Message
-from queues.states import State
-from streams.models import MAX_OFFSET
+from brokerweb.queues.models import Message
+from brokerweb.queues.states import State
+from brokerweb.streams.models import MAX_OFFSET
 
 register = template.Library()
 if django.VERSION < (6, 0):  # since then Django has these tags built in, and refuses to load them

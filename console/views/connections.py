@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.http import HttpResponseBase
 
+from brokerweb.console.page import SignedIn, page, render
+from brokerweb.console.templatetags.console import instant
 from brokerweb.delivery import connections as live
-from console.page import SignedIn, page, render
-from console.templatetags.console import instant
 
 MOST = 500
 

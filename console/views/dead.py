@@ -9,13 +9,13 @@ from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
 
+from brokerweb.console import dead_letters, reading, stream_reading
+from brokerweb.console.deeds import carried_out, deed
+from brokerweb.console.filters import DeadLetters
+from brokerweb.console.forms import RedriveForm
+from brokerweb.console.page import SignedIn, form, page, render
 from brokerweb.jobs.models import Job
-from console import dead_letters, reading, stream_reading
-from console.deeds import carried_out, deed
-from console.filters import DeadLetters
-from console.forms import RedriveForm
-from console.page import SignedIn, form, page, render
-from queues.states import DEAD_REASONS
+from brokerweb.queues.states import DEAD_REASONS
 
 
 @page

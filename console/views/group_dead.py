@@ -8,21 +8,21 @@ from django.http import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from brokerweb.console import dead_letters, group_dead
+from brokerweb.console.confirm import confirmation
+from brokerweb.console.deeds import audited, deed, telling
+from brokerweb.console.filters import DeadLetters
+from brokerweb.console.page import SignedIn, action, back, form, page, render
+from brokerweb.console.rights import Rights
+from brokerweb.console.templatetags.console import number
+from brokerweb.console.typed import crumbs_of
+from brokerweb.console.views.groups import target
+from brokerweb.console.views.messages import facts
+from brokerweb.console.views.records import attachment
 from brokerweb.jobs import bulk
 from brokerweb.jobs.models import Job
-from console import dead_letters, group_dead
-from console.confirm import confirmation
-from console.deeds import audited, deed, telling
-from console.filters import DeadLetters
-from console.page import SignedIn, action, back, form, page, render
-from console.rights import Rights
-from console.templatetags.console import number
-from console.typed import crumbs_of
-from console.views.groups import target
-from console.views.messages import facts
-from console.views.records import attachment
-from queues import browse, control
-from queues.states import DEAD_REASONS
+from brokerweb.queues import browse, control
+from brokerweb.queues.states import DEAD_REASONS
 
 
 @page

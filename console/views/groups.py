@@ -8,17 +8,17 @@ from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
 
+from brokerweb.console import stream_reading, typed
+from brokerweb.console.deeds import audited, carried_out, deed, telling
+from brokerweb.console.page import SignedIn, action, form, page, render
+from brokerweb.console.rights import Rights
+from brokerweb.console.stream_forms import GroupForm, GroupSettingsForm, SeekForm
+from brokerweb.console.views.stream import frame
 from brokerweb.core.errors import BrokerError, Invalid
 from brokerweb.storage.reading import read
-from console import stream_reading, typed
-from console.deeds import audited, carried_out, deed, telling
-from console.page import SignedIn, action, form, page, render
-from console.rights import Rights
-from console.stream_forms import GroupForm, GroupSettingsForm, SeekForm
-from console.views.stream import frame
-from streams import groups, positions
-from streams.models import ConsumerGroup
-from streams.positions import Move
+from brokerweb.streams import groups, positions
+from brokerweb.streams.models import ConsumerGroup
+from brokerweb.streams.positions import Move
 
 
 @form

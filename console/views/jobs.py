@@ -5,12 +5,12 @@ from __future__ import annotations
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
 
+from brokerweb.console import job_reading
+from brokerweb.console.deeds import audited, deed, telling
+from brokerweb.console.filters import JobsOf
+from brokerweb.console.page import SignedIn, action, page, render
 from brokerweb.core.errors import Forbidden
 from brokerweb.jobs import control
-from console import job_reading
-from console.deeds import audited, deed, telling
-from console.filters import JobsOf
-from console.page import SignedIn, action, page, render
 
 
 @page

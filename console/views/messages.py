@@ -9,17 +9,17 @@ from django.http import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from brokerweb.console.deeds import audited, carried_out, deed
+from brokerweb.console.filters import TIME_LABELS
+from brokerweb.console.forms import MessageForm, RescheduleForm
+from brokerweb.console.page import SignedIn, form, page, render
+from brokerweb.console.views.queue import frame
+from brokerweb.console.views.records import attachment, shown
 from brokerweb.core import clock
 from brokerweb.core.errors import TooLarge
-from console.deeds import audited, carried_out, deed
-from console.filters import TIME_LABELS
-from console.forms import MessageForm, RescheduleForm
-from console.page import SignedIn, form, page, render
-from console.views.queue import frame
-from console.views.records import attachment, shown
-from queues import browse, control
-from queues.models import Failure, Message
-from queues.states import State
+from brokerweb.queues import browse, control
+from brokerweb.queues.models import Failure, Message
+from brokerweb.queues.states import State
 
 LONGEST_EDITED = 256 * 1024
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 
-from console import reading, stream_reading
-from console.attention import findings
-from console.page import THEMES, SignedIn, action, back, page, render
-from console.rights import may_create
-from console.steps import HIDDEN, first_steps
+from brokerweb.console import reading, stream_reading
+from brokerweb.console.attention import findings
+from brokerweb.console.page import THEMES, SignedIn, action, back, page, render
+from brokerweb.console.rights import may_create
+from brokerweb.console.steps import HIDDEN, first_steps
 
 YEAR = 365 * 86_400
 BUSIEST, FEW_STREAMS = 8, 5

@@ -8,17 +8,17 @@ from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
 
+from brokerweb.console import reading, snippets
+from brokerweb.console.deeds import audited, carried_out, deed
+from brokerweb.console.filters import MessagesOf
+from brokerweb.console.forms import MessageForm, SettingsForm
+from brokerweb.console.page import SignedIn, form, page, render
+from brokerweb.console.rights import Rights
+from brokerweb.console.templatetags.console import instant
 from brokerweb.delivery import connections
+from brokerweb.queues import browse, control, engine
+from brokerweb.queues.messages import NewMessage
 from brokerweb.storage.run import perform
-from console import reading, snippets
-from console.deeds import audited, carried_out, deed
-from console.filters import MessagesOf
-from console.forms import MessageForm, SettingsForm
-from console.page import SignedIn, form, page, render
-from console.rights import Rights
-from console.templatetags.console import instant
-from queues import browse, control, engine
-from queues.messages import NewMessage
 
 
 @page

@@ -8,15 +8,15 @@ from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
 
+from brokerweb.console import reading
+from brokerweb.console.deeds import audited, carried_out, check_held, deed
+from brokerweb.console.filters import QueueFilter
+from brokerweb.console.forms import NewQueueForm
+from brokerweb.console.page import SignedIn, form, page, render
+from brokerweb.console.rights import may_create, require_create
 from brokerweb.core.errors import Invalid
-from console import reading
-from console.deeds import audited, carried_out, check_held, deed
-from console.filters import QueueFilter
-from console.forms import NewQueueForm
-from console.page import SignedIn, form, page, render
-from console.rights import may_create, require_create
-from queues import control
-from queues.models import Queue
+from brokerweb.queues import control
+from brokerweb.queues.models import Queue
 
 
 @page

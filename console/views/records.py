@@ -8,10 +8,10 @@ from typing import Any
 from django.http import HttpResponse, HttpResponseBase
 from django.urls import reverse
 
+from brokerweb.console import bodies, records
+from brokerweb.console.page import SignedIn, page, render
+from brokerweb.console.views.stream import frame
 from brokerweb.core.errors import OffsetOutOfRange
-from console import bodies, records
-from console.page import SignedIn, page, render
-from console.views.stream import frame
 
 
 @page

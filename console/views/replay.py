@@ -6,12 +6,12 @@ from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
 
+from brokerweb.console.deeds import audited, carried_out, check_held, deed
+from brokerweb.console.page import SignedIn, form, render
+from brokerweb.console.replay_form import ReplayForm
+from brokerweb.console.views.stream import frame
 from brokerweb.jobs import replaying
 from brokerweb.jobs.models import Job
-from console.deeds import audited, carried_out, check_held, deed
-from console.page import SignedIn, form, render
-from console.replay_form import ReplayForm
-from console.views.stream import frame
 
 
 @form

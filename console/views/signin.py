@@ -12,10 +12,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from brokerweb.console.advice import advice
+from brokerweb.console.page import render
 from brokerweb.core.errors import BrokerError, Unauthenticated
 from brokerweb.identity import signin
-from console.advice import advice
-from console.page import render
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 TRY = "Try again, or ask for a new sign-in link."

@@ -8,15 +8,15 @@ from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
 
+from brokerweb.console import records, snippets, stream_reading
+from brokerweb.console.deeds import audited, carried_out, deed
+from brokerweb.console.filters import RecordsOf
+from brokerweb.console.page import SignedIn, form, page, render
+from brokerweb.console.rights import Rights
+from brokerweb.console.stream_forms import RecordForm, StreamForm
 from brokerweb.core.errors import Invalid, OffsetOutOfRange
 from brokerweb.storage.run import perform
-from console import records, snippets, stream_reading
-from console.deeds import audited, carried_out, deed
-from console.filters import RecordsOf
-from console.page import SignedIn, form, page, render
-from console.rights import Rights
-from console.stream_forms import RecordForm, StreamForm
-from streams import control, engine
+from brokerweb.streams import control, engine
 
 
 @page

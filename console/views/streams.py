@@ -6,15 +6,15 @@ from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
 
+from brokerweb.console import stream_reading
+from brokerweb.console.deeds import audited, carried_out, check_held, deed
+from brokerweb.console.filters import NameFilter
+from brokerweb.console.page import SignedIn, form, page, render
+from brokerweb.console.rights import may_create, require_create
+from brokerweb.console.stream_forms import NewStreamForm
 from brokerweb.core.errors import Invalid
-from console import stream_reading
-from console.deeds import audited, carried_out, check_held, deed
-from console.filters import NameFilter
-from console.page import SignedIn, form, page, render
-from console.rights import may_create, require_create
-from console.stream_forms import NewStreamForm
-from streams import control
-from streams.models import Stream
+from brokerweb.streams import control
+from brokerweb.streams.models import Stream
 
 
 @page

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from django.http import HttpResponseBase
 
+from brokerweb.console import snippets
+from brokerweb.console.filters import LIMIT
+from brokerweb.console.page import SignedIn, form, page, render
+from brokerweb.console.token_form import TokenForm
 from brokerweb.core.errors import BrokerError
 from brokerweb.identity import tokens as identity
 from brokerweb.identity.grants import stored
-from console import snippets
-from console.filters import LIMIT
-from console.page import SignedIn, form, page, render
-from console.token_form import TokenForm
 
 
 @page

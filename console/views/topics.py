@@ -9,19 +9,19 @@ from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
 
+from brokerweb.console import bindings, typed
+from brokerweb.console.deeds import audited, carried_out, check_held, deed, telling
+from brokerweb.console.filters import LIMIT, NameFilter
+from brokerweb.console.page import SignedIn, action, form, page, render
+from brokerweb.console.reading import visible
+from brokerweb.console.rights import Rights, may_create, require_create
+from brokerweb.console.topic_forms import BindingForm, NewTopicForm, RouteForm, TopicForm, TopicMessageForm
 from brokerweb.core.errors import BrokerError, Invalid
 from brokerweb.routing import publishing
 from brokerweb.routing import topics as routing
 from brokerweb.routing.models import Topic
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
-from console import bindings, typed
-from console.deeds import audited, carried_out, check_held, deed, telling
-from console.filters import LIMIT, NameFilter
-from console.page import SignedIn, action, form, page, render
-from console.reading import visible
-from console.rights import Rights, may_create, require_create
-from console.topic_forms import BindingForm, NewTopicForm, RouteForm, TopicForm, TopicMessageForm
 
 
 @page

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from django.db import connections, transaction
 
+from brokerweb.queues import engine, publish
+from brokerweb.queues.messages import NewMessage, Settle
+from brokerweb.queues.models import Message, Queue
 from brokerweb.storage.run import perform
-from queues import engine, publish
-from queues.messages import NewMessage, Settle
-from queues.models import Message, Queue
 from tests.queues.bench import Bench
 from tests.storage.desk import Desk
 

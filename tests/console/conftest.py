@@ -9,18 +9,18 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
+from brokerweb.handout import feed as sharing
 from brokerweb.identity.models import Grant
 from brokerweb.identity.signin import attempts
+from brokerweb.queues import control, engine
+from brokerweb.queues.messages import NewMessage, Settle
 from brokerweb.routing import topics
-from brokerweb.sharing import feed as sharing
 from brokerweb.storage.run import perform
-from queues import control, engine
-from queues.messages import NewMessage, Settle
-from streams import control as streams
-from streams import engine as stream_engine
-from streams import groups
-from streams.models import ConsumerGroup
-from streams.records import NewRecord
+from brokerweb.streams import control as streams
+from brokerweb.streams import engine as stream_engine
+from brokerweb.streams import groups
+from brokerweb.streams.models import ConsumerGroup
+from brokerweb.streams.records import NewRecord
 
 HOSTILE = (
     "<script>alert(1)</script>",

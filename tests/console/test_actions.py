@@ -10,9 +10,9 @@ import pytest
 
 from brokerweb.identity.models import AuditEntry, Token
 from brokerweb.identity.tokens import authenticate
-from queues import browse
-from queues.models import Message, Queue
-from queues.states import State
+from brokerweb.queues import browse
+from brokerweb.queues.models import Message, Queue
+from brokerweb.queues.states import State
 from tests.console.conftest import declare, declare_group, declare_stream, declare_topic, kill, person, publish, text
 
 pytestmark = pytest.mark.usefixtures("database")

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from brokerweb.console.bodies import LONGEST_SHOWN, indent, show
+from brokerweb.console.templatetags.console import expiry, rate, short, size, span
 from brokerweb.core import clock
-from console.bodies import LONGEST_SHOWN, indent, show
-from console.templatetags.console import expiry, rate, short, size, span
 
 
 @pytest.mark.parametrize(

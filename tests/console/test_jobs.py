@@ -7,9 +7,9 @@ import pytest
 from brokerweb.identity.models import AuditEntry
 from brokerweb.jobs import chunks
 from brokerweb.jobs.models import Job
+from brokerweb.queues.models import Message
+from brokerweb.queues.states import State
 from brokerweb.storage.run import perform
-from queues.models import Message
-from queues.states import State
 from tests.console.conftest import declare, declare_stream, kill, person, publish, text
 
 pytestmark = pytest.mark.usefixtures("database")

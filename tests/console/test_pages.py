@@ -6,10 +6,10 @@ import re
 
 import pytest
 
+from brokerweb.console import attention
 from brokerweb.delivery import connections
+from brokerweb.queues import control
 from brokerweb.storage.run import perform
-from console import attention
-from queues import control
 from tests.console.conftest import declare, kill, person, publish, text
 
 pytestmark = pytest.mark.usefixtures("database")

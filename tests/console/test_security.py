@@ -13,12 +13,12 @@ from django.test import Client
 from django.urls import get_resolver
 from django.urls.resolvers import URLPattern
 
-import console.urls
+import brokerweb.console.urls
+from brokerweb.console.bodies import visible
 from brokerweb.identity import signin
 from brokerweb.identity.attempts import PER_NAME
 from brokerweb.identity.models import AuditEntry
-from console.bodies import visible
-from queues.models import Message, Queue
+from brokerweb.queues.models import Message, Queue
 from tests.console.conftest import HOSTILE, declare, declare_stream, declare_topic, kill, person, publish, text
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -39,7 +39,7 @@ POLICY = {
 
 def places() -> list[str]:
     """Every address of the console, with something for each of its parameters."""
-    patterns = [p for p in console.urls.urlpatterns if isinstance(p, URLPattern)]
+    patterns = [p for p in brokerweb.console.urls.urlpatterns if isinstance(p, URLPattern)]
     return ["/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda found: VALUES[found[1]], str(p.pattern)) for p in patterns]
 
 

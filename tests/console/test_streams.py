@@ -10,13 +10,13 @@ import pytest
 from brokerweb.core import events
 from brokerweb.identity.models import AuditEntry
 from brokerweb.jobs.models import Job
+from brokerweb.queues import stats as queue_stats
+from brokerweb.queues.models import Message
+from brokerweb.queues.states import State
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
-from queues import stats as queue_stats
-from queues.models import Message
-from queues.states import State
-from streams import control, group_objects, positions, retention
-from streams.models import ConsumerGroup, Record, Stream
+from brokerweb.streams import control, group_objects, positions, retention
+from brokerweb.streams.models import ConsumerGroup, Record, Stream
 from tests.console.conftest import (
     append,
     declare,
@@ -394,7 +394,7 @@ def test_replaying_elsewhere_needs_publish_there():
 
 
 def test_members_addresses_are_for_administrators(client):
-    from streams import membership
+    from brokerweb.streams import membership
 
     declare_stream(partitions=2)
     declare_group("billing")

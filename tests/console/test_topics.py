@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from brokerweb.identity.models import AuditEntry
+from brokerweb.queues.models import Message
 from brokerweb.routing import topics
 from brokerweb.routing.models import Binding, Topic
-from queues.models import Message
-from streams.models import Record
+from brokerweb.streams.models import Record
 from tests.console.conftest import HOSTILE, declare, declare_stream, declare_topic, person, text
 from tests.console.test_security import assert_nothing_runs
 

@@ -9,11 +9,11 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS
 
 from brokerweb.core import events
+from brokerweb.queues import control, duties, engine
+from brokerweb.queues.messages import Accepted, Leased, NewMessage, Settle
+from brokerweb.queues.models import Failure, Message, Queue, QueueCount
+from brokerweb.queues.states import State
 from brokerweb.storage.transaction import HandOver, transaction
-from queues import control, duties, engine
-from queues.messages import Accepted, Leased, NewMessage, Settle
-from queues.models import Failure, Message, Queue, QueueCount
-from queues.states import State
 from tests.queues.bench import Time
 
 NAMES = [state.name.lower() for state in State]

@@ -11,10 +11,10 @@ from django.db import DEFAULT_DB_ALIAS
 from brokerweb.core import clock, events
 from brokerweb.storage import reading as storage
 from brokerweb.storage.transaction import transaction
-from streams import control, duties, engine, reading
-from streams.definitions import Definition, PartitionRow, load
-from streams.models import MAX_OFFSET, OFFSET_BITS, LatestKey, Partition, Record, Stream, StreamDedup
-from streams.records import Appended, Batch, NewRecord
+from brokerweb.streams import control, duties, engine, reading
+from brokerweb.streams.definitions import Definition, PartitionRow, load
+from brokerweb.streams.models import MAX_OFFSET, OFFSET_BITS, LatestKey, Partition, Record, Stream, StreamDedup
+from brokerweb.streams.records import Appended, Batch, NewRecord
 from tests.queues.bench import Time
 
 

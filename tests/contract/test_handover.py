@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from brokerweb.core import clock
-from brokerweb.sharing import feed
-from queues import control, duties, engine
-from queues.messages import Accepted, NewMessage, Settle
+from brokerweb.handout import feed
+from brokerweb.queues import control, duties, engine
+from brokerweb.queues.messages import Accepted, NewMessage, Settle
 from tests.contract.store import Orders, Store
 
 
@@ -229,7 +229,7 @@ def test_a_burned_id_is_remembered_as_a_duplicate(orders: Orders):
 
 def test_the_very_first_message_of_a_store_may_be_burned(store: Store):
     def forget_sequence(tx):
-        tx.raw.execute("DELETE FROM sqlite_sequence WHERE name = 'queues_message'")
+        tx.raw.execute("DELETE FROM sqlite_sequence WHERE name = 'brokerweb_queues_message'")
 
     orders = store.queue()
     store.do(forget_sequence)
@@ -265,7 +265,7 @@ def test_nothing_overtakes_what_follows_a_head_that_was_served_without_acknowled
 
 
 def test_django_code_hands_nothing_over(orders: Orders):
-    from queues import publish
+    from brokerweb.queues import publish
 
     id = publish("orders", {"a": 1})
     assert orders.store.state(id) == "ready"

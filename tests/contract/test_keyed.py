@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
+from brokerweb.queues import control, counters, duties
+from brokerweb.queues.filters import parse
+from brokerweb.queues.messages import Leased
+from brokerweb.queues.models import Message
 from brokerweb.storage.reading import read
 from brokerweb.storage.transaction import Transaction
-from queues import control, counters, duties
-from queues.filters import parse
-from queues.messages import Leased
-from queues.models import Message
 from tests.contract.store import Orders, Store
 
 
@@ -252,7 +252,7 @@ def test_the_sweep_finds_a_key_that_was_left_without_head(keyed: Orders):
     orphan = keyed.store.message(keyed.take().id)
 
     def damage(tx: Transaction) -> None:
-        tx.raw.execute(f"DELETE FROM queues_message WHERE id = {orphan.pk}")
+        tx.raw.execute(f"DELETE FROM brokerweb_queues_message WHERE id = {orphan.pk}")
         counters.count(tx, orphan.queue_id, orphan.state, -1)
 
     with pytest.raises(AssertionError, match="has a head"):

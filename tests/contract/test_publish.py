@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from brokerweb.core import turns
+from brokerweb.core import batches
 from brokerweb.core.errors import NotFound, QueueFull, TooLarge
+from brokerweb.queues import control, duties, engine, publishing
+from brokerweb.queues.messages import Accepted, NewMessage
+from brokerweb.queues.models import Dedup
 from brokerweb.storage.transaction import Transaction
-from queues import control, duties, engine, publishing
-from queues.messages import Accepted, NewMessage
-from queues.models import Dedup
 from tests.contract.store import Orders, Store
 
 
@@ -269,7 +269,7 @@ def test_a_limit_lowered_far_is_reached_step_by_step_with_each_publish(store: St
 
 
 def test_a_lowered_limit_is_reached_in_smaller_steps_where_messages_are_large(store: Store, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(turns, "TURN_BYTES", 20)
+    monkeypatch.setattr(batches, "TURN_BYTES", 20)
     orders = store.queue(max_length=20, overflow="dead_letter_oldest")
     old = orders.publish(*["x" * 9] * 10)
     store.do(control.declare, "orders", {"max_length": 2})

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from brokerweb.core.errors import NotFound
-from queues import control, duties, engine, retirement
-from queues.filters import parse
-from queues.messages import NewMessage
-from queues.models import Dedup, Failure, Message, Queue, QueueCount
+from brokerweb.queues import control, duties, engine, retirement
+from brokerweb.queues.filters import parse
+from brokerweb.queues.messages import NewMessage
+from brokerweb.queues.models import Dedup, Failure, Message, Queue, QueueCount
 from tests.contract.store import Orders, Store
 
 

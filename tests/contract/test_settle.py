@@ -6,10 +6,10 @@ import pytest
 
 from brokerweb.core import clock
 from brokerweb.core.errors import NotFound
-from queues import control, duties, engine
-from queues.filters import ALL
-from queues.messages import Leased, Settle, Settled
-from queues.models import Failure, Message, Queue
+from brokerweb.queues import control, duties, engine
+from brokerweb.queues.filters import ALL
+from brokerweb.queues.messages import Leased, Settle, Settled
+from brokerweb.queues.models import Failure, Message, Queue
 from tests.contract.store import Orders, Store
 
 HOSTILE = [
@@ -328,7 +328,7 @@ def test_what_goes_alone_is_found_behind_others_and_in_its_order(orders: Orders)
     last, first = orders.publish(1, 2)
     late = orders.one(ttl=5, priority=9)
     orders.settle("lose", *orders.lease(3))
-    orders.store.do(lambda tx: tx.raw.execute("UPDATE queues_message SET priority = 8 WHERE id = ?", (first,)))
+    orders.store.do(lambda tx: tx.raw.execute("UPDATE brokerweb_queues_message SET priority = 8 WHERE id = ?", (first,)))
     orders.publish(3, 4, priority=9)
     orders.store.time.advance(6)
     found = [orders.store.do(engine.lease_alone, orders.row.pk, engine.Terms("a")).messages for _ in range(3)]

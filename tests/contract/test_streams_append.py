@@ -8,10 +8,10 @@ from itertools import pairwise
 import pytest
 
 from brokerweb.core.errors import Conflict, Invalid, NotFound, TooLarge
-from streams import duties
-from streams.models import Record
-from streams.partitioner import murmur2, partition_of
-from streams.records import NewRecord
+from brokerweb.streams import duties
+from brokerweb.streams.models import Record
+from brokerweb.streams.partitioner import murmur2, partition_of
+from brokerweb.streams.records import NewRecord
 from tests.contract.streams import Log
 
 
@@ -55,7 +55,7 @@ def _renamed(log: Log) -> Log:
 
 def test_what_fails_later_in_the_transaction_takes_no_offset(log: Log):
     def fails(tx, name: str) -> None:
-        from streams.engine import append
+        from brokerweb.streams.engine import append
 
         append(tx, name, [NewRecord(b"1")])
         raise Conflict("later")
@@ -67,7 +67,7 @@ def test_what_fails_later_in_the_transaction_takes_no_offset(log: Log):
 
 
 def test_two_appends_in_one_commit_follow_each_other(log: Log):
-    from streams.engine import append
+    from brokerweb.streams.engine import append
 
     def twice(tx, name: str) -> list[int]:
         return [a.offset for bodies in (b"ab", b"c") for a in append(tx, name, [NewRecord(bytes([b])) for b in bodies])]

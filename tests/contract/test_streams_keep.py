@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from brokerweb.core import turns
+from brokerweb.core import batches
 from brokerweb.core.errors import Conflict, NotFound
-from streams import control, duties, groups
-from streams.models import ConsumerGroup, GroupPartition, LatestKey, Partition, Record, Stream, StreamDedup
+from brokerweb.streams import control, duties, groups
+from brokerweb.streams.models import ConsumerGroup, GroupPartition, LatestKey, Partition, Record, Stream, StreamDedup
 from tests.contract.streams import Log
 
 SECOND = 1_000_000
@@ -100,7 +100,7 @@ def test_a_turn_takes_so_many_and_each_is_exact(log: Log):
 
 
 def test_a_turn_takes_fewer_records_where_they_are_large_and_says_that_there_is_more(log: Log, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(turns, "TURN_BYTES", 20)
+    monkeypatch.setattr(batches, "TURN_BYTES", 20)
     log.declare(partitions=2)
     for number in range(2):
         log.append("x" * 9, "x" * 9, "x" * 50, "x" * 9, "last", partition=number)
@@ -113,7 +113,7 @@ def test_a_turn_takes_fewer_records_where_they_are_large_and_says_that_there_is_
 
 
 def test_a_turn_of_compaction_removes_fewer_large_records(log: Log, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(turns, "TURN_BYTES", 20)
+    monkeypatch.setattr(batches, "TURN_BYTES", 20)
     log.declare(compact=True)
     log.append(*["x" * 50] * 4, key="k")
     assert log.do(duties.compact) == duties.LIMIT
@@ -123,7 +123,7 @@ def test_a_turn_of_compaction_removes_fewer_large_records(log: Log, monkeypatch:
 
 
 def test_a_turn_of_the_sweep_takes_fewer_large_records(log: Log, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(turns, "TURN_BYTES", 20)
+    monkeypatch.setattr(batches, "TURN_BYTES", 20)
     log.append("x" * 9, "x" * 9, "x" * 9, "x" * 50)
     log.delete()
     assert [log.do(duties.sweep_deleted) for _ in range(3)] == [2, 1, 1]
@@ -265,9 +265,9 @@ def test_the_sweep_leaves_no_row_and_touches_no_other_stream(log: Log, limit: in
     log.do(groups.declare_group, log.name, "billing", {})
     log.delete()
     log.limit = limit
-    turns = log.sweep()
+    batches = log.sweep()
 
-    assert turns > 1 if limit == 500 else turns > 3
+    assert batches > 1 if limit == 500 else batches > 3
     assert list(Stream.objects.values_list("name", flat=True)) == ["other"]
     assert (Partition.objects.count(), Record.objects.count(), StreamDedup.objects.count()) == (1, 1, 1)
     assert (LatestKey.objects.count(), ConsumerGroup.objects.count(), GroupPartition.objects.count()) == (0, 0, 0)

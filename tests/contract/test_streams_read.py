@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from brokerweb.core.errors import NotFound, OffsetOutOfRange
-from streams import duties, reading
-from streams.records import NewRecord
+from brokerweb.streams import duties, reading
+from brokerweb.streams.records import NewRecord
 from tests.contract.streams import Log
 
 
@@ -99,7 +99,7 @@ def test_a_stream_that_was_deleted_and_swept_between_is_told(log: Log):
 
 def log_partition(log: Log, id: int):
     from brokerweb.storage.reading import read
-    from streams.definitions import PartitionRow, Q
+    from brokerweb.streams.definitions import PartitionRow, Q
 
     return read(lambda reads: PartitionRow(*reads.row(Q.partition, id)))
 

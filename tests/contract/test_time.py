@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from brokerweb.core import clock, turns
+from brokerweb.core import batches, clock
+from brokerweb.queues import control, duties
+from brokerweb.queues.messages import NewMessage
 from brokerweb.storage.transaction import Transaction
-from queues import control, duties
-from queues.messages import NewMessage
 from tests.contract.store import Orders, Store
 
 
@@ -26,7 +26,7 @@ def test_a_delayed_message_waits_until_it_is_due(orders: Orders):
 def test_a_turn_takes_fewer_messages_where_they_are_large(
     store: Store, monkeypatch: pytest.MonkeyPatch, duty: Callable[[Transaction], int]
 ):
-    monkeypatch.setattr(turns, "TURN_BYTES", 20)
+    monkeypatch.setattr(batches, "TURN_BYTES", 20)
     orders = store.queue(lease=5)
     if duty in (duties.expire_leases, duties.release_sockets):
         ids = orders.publish(*["x" * 9] * 4, "x" * 50)
@@ -103,7 +103,7 @@ def test_ttl_counts_from_when_a_message_is_first_due(orders: Orders):
 def test_expired_messages_in_front_are_cleared_in_smaller_steps_where_they_are_large(
     orders: Orders, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(turns, "TURN_BYTES", 20)
+    monkeypatch.setattr(batches, "TURN_BYTES", 20)
     late, live = orders.publish(*["x" * 9] * 3, ttl=5), orders.one()
     orders.store.time.advance(5)
     assert orders.lease() == []

@@ -14,28 +14,38 @@ from typing import Any
 
 import pysqlite3
 
-from queues.states import State
+from brokerweb.queues.states import State
 
 COLUMNS = {state.value: state.name.lower() for state in State}
 
 # Each finds rows that should not be: (what it means, statement).
 ORPHANS = (
-    ("messages of no queue", "SELECT id FROM queues_message WHERE queue_id NOT IN (SELECT id FROM queues_queue)"),
-    ("counters of no queue", "SELECT queue_id FROM queues_queuecount WHERE queue_id NOT IN (SELECT id FROM queues_queue)"),
-    ("failures of no message", "SELECT id FROM queues_failure WHERE message_id NOT IN (SELECT id FROM queues_message)"),
+    (
+        "messages of no queue",
+        "SELECT id FROM brokerweb_queues_message WHERE queue_id NOT IN (SELECT id FROM brokerweb_queues_queue)",
+    ),
+    (
+        "counters of no queue",
+        "SELECT queue_id FROM brokerweb_queues_queuecount WHERE queue_id NOT IN (SELECT id FROM brokerweb_queues_queue)",
+    ),
+    (
+        "failures of no message",
+        "SELECT id FROM brokerweb_queues_failure WHERE message_id NOT IN (SELECT id FROM brokerweb_queues_message)",
+    ),
     (
         "keys that wait for nobody",
-        f"SELECT DISTINCT queue_id || ':' || key FROM queues_message b WHERE b.state = {State.BLOCKED.value} AND NOT EXISTS "
-        "(SELECT 1 FROM queues_message h WHERE h.queue_id = b.queue_id AND h.key = b.key AND h.holds_key)",
+        f"SELECT DISTINCT queue_id || ':' || key FROM brokerweb_queues_message b WHERE b.state = {State.BLOCKED.value} "
+        "AND NOT EXISTS "
+        "(SELECT 1 FROM brokerweb_queues_message h WHERE h.queue_id = b.queue_id AND h.key = b.key AND h.holds_key)",
     ),
     (
         "messages handed out past their key's holder",
-        f"SELECT m.id FROM queues_message m JOIN queues_queue q ON q.id = m.queue_id WHERE q.keyed AND m.key IS NOT NULL "
-        f"AND m.state IN ({State.READY.value}, {State.LEASED.value}) AND NOT m.holds_key",
+        f"SELECT m.id FROM brokerweb_queues_message m JOIN brokerweb_queues_queue q ON q.id = m.queue_id "
+        f"WHERE q.keyed AND m.key IS NOT NULL AND m.state IN ({State.READY.value}, {State.LEASED.value}) AND NOT m.holds_key",
     ),
     (
         "dead or blocked holders of a key",
-        f"SELECT id FROM queues_message WHERE holds_key AND state IN ({State.DEAD.value}, {State.BLOCKED.value})",
+        f"SELECT id FROM brokerweb_queues_message WHERE holds_key AND state IN ({State.DEAD.value}, {State.BLOCKED.value})",
     ),
 )
 
@@ -50,7 +60,7 @@ def stored(data: Path) -> int:
     """How many messages a data directory holds; 0 where there is no table yet."""
     with copied(data) as file, closing(pysqlite3.connect(str(file))) as connection:
         try:
-            return int(connection.execute("SELECT count(*) FROM queues_message").fetchone()[0])
+            return int(connection.execute("SELECT count(*) FROM brokerweb_queues_message").fetchone()[0])
         except pysqlite3.OperationalError:
             return 0
 
@@ -89,8 +99,8 @@ def _wrongs(file: Path) -> Iterator[str]:
 
 def _counters(connection: Any) -> Iterator[str]:
     sums = ", ".join(f"sum({column})" for column in COLUMNS.values())
-    keep = f"SELECT queue_id, {sums} FROM queues_queuecount GROUP BY queue_id"
-    count = "SELECT queue_id, state, count(*) FROM queues_message GROUP BY queue_id, state"
+    keep = f"SELECT queue_id, {sums} FROM brokerweb_queues_queuecount GROUP BY queue_id"
+    count = "SELECT queue_id, state, count(*) FROM brokerweb_queues_message GROUP BY queue_id, state"
     kept = {row[0]: row[1:] for row in connection.execute(keep)}
     counted: dict[int, dict[int, int]] = {}
     for queue, state, number in connection.execute(count):

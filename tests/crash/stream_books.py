@@ -8,49 +8,54 @@ from typing import Any
 
 import pysqlite3
 
-from streams.models import MAX_OFFSET, OFFSET_BITS
+from brokerweb.streams.models import MAX_OFFSET, OFFSET_BITS
 from tests.crash.books import copied
 
 COUNTED = f"""
     SELECT p.id, p.low_offset, p.next_offset, p.records, p.bytes, count(r.id), coalesce(sum(
       length(r.body) + length(CAST(coalesce(r.key, '') AS BLOB)) + length(CAST(coalesce(r.headers, '') AS BLOB))), 0),
       min(r.id & {MAX_OFFSET}), max(r.id & {MAX_OFFSET})
-    FROM streams_partition p LEFT JOIN streams_record r ON r.id >= p.id << {OFFSET_BITS} AND r.id < (p.id + 1) << {OFFSET_BITS}
-    JOIN streams_stream s ON s.id = p.stream_id WHERE s.deleted_at IS NULL GROUP BY p.id
+    FROM brokerweb_streams_partition p LEFT JOIN brokerweb_streams_record r
+      ON r.id >= p.id << {OFFSET_BITS} AND r.id < (p.id + 1) << {OFFSET_BITS}
+    JOIN brokerweb_streams_stream s ON s.id = p.stream_id WHERE s.deleted_at IS NULL GROUP BY p.id
 """
 
 # Each finds rows that should not be: (what it means, statement).
 ORPHANS = (
     (
         "records of no partition",
-        f"SELECT id FROM streams_record WHERE id >> {OFFSET_BITS} NOT IN (SELECT id FROM streams_partition)",
+        f"SELECT id FROM brokerweb_streams_record WHERE id >> {OFFSET_BITS} NOT IN (SELECT id FROM brokerweb_streams_partition)",
     ),
-    ("partitions of no stream", "SELECT id FROM streams_partition WHERE stream_id NOT IN (SELECT id FROM streams_stream)"),
+    (
+        "partitions of no stream",
+        "SELECT id FROM brokerweb_streams_partition WHERE stream_id NOT IN (SELECT id FROM brokerweb_streams_stream)",
+    ),
     (
         "positions of no group",
-        "SELECT group_id FROM streams_grouppartition WHERE group_id NOT IN (SELECT id FROM streams_consumergroup)",
+        "SELECT group_id FROM brokerweb_streams_grouppartition "
+        "WHERE group_id NOT IN (SELECT id FROM brokerweb_streams_consumergroup)",
     ),
     (
         "positions beyond the end",
-        "SELECT x.group_id FROM streams_grouppartition x JOIN streams_partition p ON p.id = x.partition_id "
+        "SELECT x.group_id FROM brokerweb_streams_grouppartition x JOIN brokerweb_streams_partition p ON p.id = x.partition_id "
         "WHERE x.committed > p.next_offset",
     ),
     (
         "dedup ids of records that never were",
-        "SELECT d.dedup_id FROM streams_streamdedup d "
-        "JOIN streams_partition p ON p.stream_id = d.stream_id AND p.number = d.partition "
+        "SELECT d.dedup_id FROM brokerweb_streams_streamdedup d "
+        "JOIN brokerweb_streams_partition p ON p.stream_id = d.stream_id AND p.number = d.partition "
         'WHERE d."offset" >= p.next_offset',
     ),
     (
         "records of shared groups handed out twice",
-        "SELECT queue_id || ':' || route FROM queues_message m JOIN queues_queue q ON q.id = m.queue_id "
+        "SELECT queue_id || ':' || route FROM brokerweb_queues_message m JOIN brokerweb_queues_queue q ON q.id = m.queue_id "
         "WHERE q.stream IS NOT NULL AND m.state <> 4 AND m.position = m.id GROUP BY m.queue_id, m.route HAVING count(*) > 1",
     ),
     (
         "records of shared groups ahead of their cursor",
-        "SELECT m.id FROM queues_message m JOIN streams_consumergroup g ON g.queue_id = m.queue_id "
-        "JOIN streams_partition p ON p.stream_id = g.stream_id AND p.number = CAST(m.route AS INTEGER) "
-        "JOIN streams_grouppartition x ON x.group_id = g.id AND x.partition_id = p.id "
+        "SELECT m.id FROM brokerweb_queues_message m JOIN brokerweb_streams_consumergroup g ON g.queue_id = m.queue_id "
+        "JOIN brokerweb_streams_partition p ON p.stream_id = g.stream_id AND p.number = CAST(m.route AS INTEGER) "
+        "JOIN brokerweb_streams_grouppartition x ON x.group_id = g.id AND x.partition_id = p.id "
         "WHERE CAST(substr(m.route, instr(m.route, '-') + 1) AS INTEGER) >= x.committed AND m.state <> 4 AND m.position = m.id",
     ),
 )

@@ -10,14 +10,15 @@ import pytest
 from tests.crash.books import wrongs
 
 TABLES = """
-    CREATE TABLE queues_queue (id INTEGER PRIMARY KEY, keyed BOOL);
-    CREATE TABLE queues_message (id INTEGER PRIMARY KEY, queue_id INT, state INT, key TEXT, holds_key BOOL);
-    CREATE TABLE queues_queuecount (queue_id INT, slot INT, scheduled INT, ready INT, blocked INT, leased INT, dead INT);
-    CREATE TABLE queues_failure (id INTEGER PRIMARY KEY, message_id INT);
-    INSERT INTO queues_queue VALUES (1, 0), (2, 1);
-    INSERT INTO queues_message VALUES (1, 1, 1, NULL, 0), (2, 2, 3, 'k', 1), (3, 2, 2, 'k', 0), (4, 1, 4, NULL, 0);
-    INSERT INTO queues_queuecount VALUES (1, 0, 0, 2, 0, 0, 1), (1, 7, 0, -1, 0, 0, 0), (2, 7, 0, 0, 1, 1, 0);
-    INSERT INTO queues_failure VALUES (1, 4);
+    CREATE TABLE brokerweb_queues_queue (id INTEGER PRIMARY KEY, keyed BOOL);
+    CREATE TABLE brokerweb_queues_message (id INTEGER PRIMARY KEY, queue_id INT, state INT, key TEXT, holds_key BOOL);
+    CREATE TABLE brokerweb_queues_queuecount (queue_id INT, slot INT, scheduled INT, ready INT, blocked INT, leased INT,
+      dead INT);
+    CREATE TABLE brokerweb_queues_failure (id INTEGER PRIMARY KEY, message_id INT);
+    INSERT INTO brokerweb_queues_queue VALUES (1, 0), (2, 1);
+    INSERT INTO brokerweb_queues_message VALUES (1, 1, 1, NULL, 0), (2, 2, 3, 'k', 1), (3, 2, 2, 'k', 0), (4, 1, 4, NULL, 0);
+    INSERT INTO brokerweb_queues_queuecount VALUES (1, 0, 0, 2, 0, 0, 1), (1, 7, 0, -1, 0, 0, 0), (2, 7, 0, 0, 1, 1, 0);
+    INSERT INTO brokerweb_queues_failure VALUES (1, 4);
 """
 
 
@@ -41,14 +42,14 @@ def test_sound_books_pass(data: Path) -> None:
 @pytest.mark.parametrize(
     ("complaint", "script"),
     [
-        ("counters of queue 1", "DELETE FROM queues_message WHERE id = 1"),
-        ("counters of queue 2", "UPDATE queues_message SET state = 1 WHERE id = 2"),
-        ("messages of no queue", "UPDATE queues_message SET queue_id = 9 WHERE id = 1"),
-        ("counters of no queue", "UPDATE queues_queuecount SET queue_id = 9 WHERE slot = 0"),
-        ("failures of no message", "UPDATE queues_failure SET message_id = 9"),
-        ("keys that wait for nobody", "UPDATE queues_message SET holds_key = 0 WHERE id = 2"),
-        ("messages handed out past their key's holder", "UPDATE queues_message SET holds_key = 0 WHERE id = 2"),
-        ("dead or blocked holders of a key", "UPDATE queues_message SET holds_key = 1 WHERE id = 3"),
+        ("counters of queue 1", "DELETE FROM brokerweb_queues_message WHERE id = 1"),
+        ("counters of queue 2", "UPDATE brokerweb_queues_message SET state = 1 WHERE id = 2"),
+        ("messages of no queue", "UPDATE brokerweb_queues_message SET queue_id = 9 WHERE id = 1"),
+        ("counters of no queue", "UPDATE brokerweb_queues_queuecount SET queue_id = 9 WHERE slot = 0"),
+        ("failures of no message", "UPDATE brokerweb_queues_failure SET message_id = 9"),
+        ("keys that wait for nobody", "UPDATE brokerweb_queues_message SET holds_key = 0 WHERE id = 2"),
+        ("messages handed out past their key's holder", "UPDATE brokerweb_queues_message SET holds_key = 0 WHERE id = 2"),
+        ("dead or blocked holders of a key", "UPDATE brokerweb_queues_message SET holds_key = 1 WHERE id = 3"),
     ],
 )
 def test_each_wrong_is_found(data: Path, complaint: str, script: str) -> None:

@@ -7,15 +7,15 @@ from collections.abc import Awaitable
 from typing import Any
 
 from brokerweb.core.errors import BrokerError, OffsetOutOfRange
-from brokerweb.delivery.group_subscription import GroupSubscription
-from brokerweb.delivery.stream_subscription import StreamSubscription
-from brokerweb.delivery.tail import Run
-from brokerweb.delivery.whole_stream import WholeStream
+from brokerweb.delivery.groups.member import GroupSubscription
+from brokerweb.delivery.streams.subscription import StreamSubscription
+from brokerweb.delivery.streams.tail import Run
+from brokerweb.delivery.streams.whole_stream import WholeStream
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
-from streams import control, duties, engine, membership, reading
-from streams.positions import commit
-from streams.records import NewRecord
+from brokerweb.streams import control, duties, engine, membership, reading
+from brokerweb.streams.positions import commit
+from brokerweb.streams.records import NewRecord
 from tests.delivery.stage import Stage, soon
 
 

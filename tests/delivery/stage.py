@@ -13,16 +13,16 @@ from brokerweb.core import clock
 from brokerweb.delivery import hub as hub_module
 from brokerweb.delivery.connections import Connection
 from brokerweb.delivery.hub import Hub
-from brokerweb.delivery.receive import receive
-from brokerweb.delivery.subscription import Subscription
+from brokerweb.delivery.polls.receive import receive
+from brokerweb.delivery.queues.subscription import Subscription
 from brokerweb.identity.principal import Principal
+from brokerweb.queues import control, counters, engine
+from brokerweb.queues.messages import Handout, Leased, NewMessage, Settle
+from brokerweb.queues.states import State
 from brokerweb.storage import run
 from brokerweb.storage.committer import Call, Committer
 from brokerweb.storage.reading import THREADS, aread
 from brokerweb.storage.run import aperform
-from queues import control, counters, engine
-from queues.messages import Handout, Leased, NewMessage, Settle
-from queues.states import State
 from tests.contract.store import NO_JITTER
 
 WITHIN = 10.0  # seconds

@@ -14,25 +14,25 @@ from brokerweb.broker import Broker
 from brokerweb.cluster import nodes
 from brokerweb.core import clock, events
 from brokerweb.core.errors import BrokerError, StoreFull, Unauthenticated
-from brokerweb.delivery import polls
-from brokerweb.delivery.group_subscription import BEATS
-from brokerweb.faces import hot
+from brokerweb.delivery.groups.member import BEATS
+from brokerweb.delivery.polls import waits
+from brokerweb.faces import calls
 from brokerweb.identity import tokens
 from brokerweb.identity.principal import Principal
+from brokerweb.queues import control, counters, duties, engine, retirement
+from brokerweb.queues.messages import NewMessage
+from brokerweb.queues.models import Message, Queue
+from brokerweb.queues.states import State
 from brokerweb.storage import run
 from brokerweb.storage.committer import Committer
 from brokerweb.storage.run import aperform
 from brokerweb.storage.transaction import Transaction
-from queues import control, counters, duties, engine, retirement
-from queues.messages import NewMessage
-from queues.models import Message, Queue
-from queues.states import State
-from streams import control as streams
-from streams import duties as stream_duties
-from streams.engine import append, find
-from streams.group_settings import SHORTEST
-from streams.models import Member
-from streams.records import NewRecord
+from brokerweb.streams import control as streams
+from brokerweb.streams import duties as stream_duties
+from brokerweb.streams.engine import append, find
+from brokerweb.streams.group_settings import SHORTEST
+from brokerweb.streams.models import Member
+from brokerweb.streams.records import NewRecord
 from tests.delivery.readers import Worker, declare
 from tests.delivery.stage import Stage, soon
 
@@ -123,7 +123,7 @@ def test_a_key_that_was_left_without_head_gets_one():
     def damage(tx: Transaction) -> None:
         queue, _ = control.declare(tx, "orders", {"keyed": True})
         first = engine.publish(tx, "orders", [NewMessage(b"1", key="a"), NewMessage(b"2", key="a")])[0]
-        tx.raw.execute(f"DELETE FROM queues_message WHERE id = {first.id}")
+        tx.raw.execute(f"DELETE FROM brokerweb_queues_message WHERE id = {first.id}")
         counters.count(tx, queue.pk, State.READY, -1)
 
     async def scene(stage: Stage, broker: Broker) -> None:
@@ -252,10 +252,10 @@ def test_a_long_poll_ends_with_its_callers_rights(how: str, waits_for: str, monk
         now = clock.now()
         ada = Principal("ada", "token:7", expires_at=now + clock.seconds(0.2) if how == "expired" else None)
         if waits_for == "messages":
-            poll = asyncio.ensure_future(hot.queues.receive(hot.Call(ada, ("orders",), b'{"wait":20}')))
+            poll = asyncio.ensure_future(calls.queues.receive(calls.Call(ada, ("orders",), b'{"wait":20}')))
         else:
-            poll = asyncio.ensure_future(hot.streams.read(hot.Call(ada, ("log",), query="wait=20")))
-        await soon(polls.live)
+            poll = asyncio.ensure_future(calls.streams.read(calls.Call(ada, ("log",), query="wait=20")))
+        await soon(waits.live)
         if how == "revoked":
             broker._revoked("token:7")
         elif how == "revoked elsewhere":
@@ -263,7 +263,7 @@ def test_a_long_poll_ends_with_its_callers_rights(how: str, waits_for: str, monk
             await broker._tokens(now)
         with pytest.raises(Unauthenticated):
             await asyncio.wait_for(poll, 15)
-        assert (polls.live(), stage.hub.book.queues()) == ([], set())
+        assert (waits.live(), stage.hub.book.queues()) == ([], set())
         await stage.publish(1)
         assert await stage.counts() == {"ready": 1}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brokerweb.delivery.deadlines import SLACK, Deadlines
+from brokerweb.delivery.queues.deadlines import SLACK, Deadlines
 
 
 def test_leases_end_in_the_order_of_their_deadlines_and_once():

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from brokerweb.core.errors import Conflict, Unavailable
-from brokerweb.delivery import connections, dispatcher
+from brokerweb.delivery import connections
 from brokerweb.delivery import hub as hub_module
-from brokerweb.delivery.taker import Taker
+from brokerweb.delivery.queues import dispatcher
+from brokerweb.delivery.queues.room import Taker
+from brokerweb.queues import control, duties
+from brokerweb.queues.engine import Terms
 from brokerweb.storage.run import aperform
-from queues import control, duties
-from queues.engine import Terms
 from tests.delivery.stage import Client, Stage, hold, play, soon, uncommitted
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -442,7 +443,7 @@ def test_leases_that_ended_unheard_give_their_credit_back():
         await client.has(2)
 
         def elsewhere(tx: Any) -> None:
-            tx.raw.execute("DELETE FROM queues_message WHERE id = ?", (client.got[0].id,))
+            tx.raw.execute("DELETE FROM brokerweb_queues_message WHERE id = ?", (client.got[0].id,))
 
         await aperform(elsewhere)
         ended = await aperform(duties.ended_of, list(stage.hub.holders))

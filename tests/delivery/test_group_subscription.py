@@ -10,13 +10,13 @@ import pytest
 
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import Conflict, NotFound
-from brokerweb.delivery import groups as group_looks
+from brokerweb.delivery.groups import registry as group_looks
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
 from brokerweb.storage.transaction import Transaction
-from streams import control, groups, membership, positions
-from streams.groups import find_group
-from streams.models import Member
+from brokerweb.streams import control, groups, membership, positions
+from brokerweb.streams.groups import find_group
+from brokerweb.streams.models import Member
 from tests.delivery.readers import Worker, append, declare, retain, turns
 from tests.delivery.stage import Stage, play, soon
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from brokerweb.core.errors import NotFound
+from brokerweb.queues import control
 from brokerweb.storage.run import aperform
-from queues import control
 from tests.delivery.stage import Stage, hold, play, soon, uncommitted
 
 pytestmark = pytest.mark.django_db(transaction=True)

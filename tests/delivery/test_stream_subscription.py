@@ -10,8 +10,8 @@ from asgiref.sync import sync_to_async
 
 from brokerweb.core import clock
 from brokerweb.storage.run import aperform
-from streams import control, duties, engine, reading
-from streams.records import NewRecord
+from brokerweb.streams import control, duties, engine, reading
+from brokerweb.streams.records import NewRecord
 from tests.delivery.readers import Reader, append, append_elsewhere, declare, retain, turns
 from tests.delivery.stage import Stage, play, soon
 
@@ -333,7 +333,7 @@ def test_what_ends_leaves_nothing_behind():
 
 def test_a_read_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch):
     from brokerweb.core.errors import Unavailable
-    from brokerweb.delivery import stream_subscription
+    from brokerweb.delivery.streams import subscription
 
     failures = iter([True, True])
     read = reading.read_partition
@@ -346,8 +346,8 @@ def test_a_read_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch):
     async def scene(stage: Stage) -> None:
         await declare()
         await append(1, 2)
-        monkeypatch.setattr(stream_subscription, "read_partition", fails)
-        monkeypatch.setattr(stream_subscription, "RETRY", 0.01)
+        monkeypatch.setattr(subscription, "read_partition", fails)
+        monkeypatch.setattr(subscription, "RETRY", 0.01)
         reader = await Reader.open(stage)
         await reader.has(2)
         assert reader.offsets() == [0, 1]

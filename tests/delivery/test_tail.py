@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from brokerweb.delivery.tail import RUN, Run, Tail, runs
-from streams.reading import MAX_BYTES
-from streams.records import StoredRecord
+from brokerweb.delivery.streams.tail import RUN, Run, Tail, runs
+from brokerweb.streams.reading import MAX_BYTES
+from brokerweb.streams.records import StoredRecord
 
 
 def stored(offsets: Iterable[int], size: int = 1) -> list[StoredRecord]:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from brokerweb.core.errors import BrokerError, NotFound, QueueFull, Unavailable
-from brokerweb.faces import merging
-from brokerweb.faces.merging import amerged, publishing, settling
+from brokerweb.faces.calls import merging
+from brokerweb.faces.calls.merging import amerged, publishing, settling
+from brokerweb.queues.messages import Accepted, NewMessage, Settle
 from brokerweb.storage import run
-from queues.messages import Accepted, NewMessage, Settle
 from tests.delivery.stage import Stage, play
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,7 +11,7 @@ import httpx
 import msgspec
 import pytest
 
-from brokerweb.faces.hot.raw import raw_message
+from brokerweb.faces.calls.raw import raw_message
 from brokerweb.faces.rest import shapes
 from tests.clients import Rest
 from tests.eventually import eventually

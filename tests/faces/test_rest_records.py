@@ -13,8 +13,8 @@ from brokerweb.identity import tokens
 from brokerweb.identity.grants import Permit
 from brokerweb.identity.models import AuditEntry
 from brokerweb.identity.principal import broker_itself
-from queues import browse, publish
-from queues.models import Message
+from brokerweb.queues import browse, publish
+from brokerweb.queues.models import Message
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,7 +7,8 @@ from typing import get_args
 
 from brokerweb.core import closing
 from brokerweb.delivery.connections import MAX_SUBSCRIPTIONS
-from brokerweb.faces.websocket import commands, outbox, session, socket
+from brokerweb.faces.brokerweb_v1 import frames, session
+from brokerweb.faces.websocket import outbox, socket
 from tests.server import ROOT
 
 DOCUMENT = (ROOT / "docs" / "protocol" / "websocket.md").read_text()
@@ -16,7 +17,7 @@ DOCUMENT = (ROOT / "docs" / "protocol" / "websocket.md").read_text()
 def test_every_command_and_each_of_its_fields_is_in_the_table() -> None:
     rows = dict(re.findall(r"^\| (`[a-z`, ]+`) \| (.*)$", DOCUMENT, re.MULTILINE))
     documented = {name: fields for names, fields in rows.items() for name in re.findall(r"[a-z]+", names)}
-    for command in get_args(commands.FRAME):
+    for command in get_args(frames.FRAME):
         assert command.__struct_config__.tag in documented
         for field in set(command.__struct_encode_fields__) - {"id"}:
             assert f"`{field}`" in documented[command.__struct_config__.tag], (command, field)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from brokerweb.faces.brokerweb_v1.session import id_of
 from brokerweb.faces.websocket import Socket, handshake
-from brokerweb.faces.websocket.session import id_of
 
 
 def test_a_fault_of_the_broker_closes_the_socket_and_is_logged_once(

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid
-from brokerweb.faces import wire
+from brokerweb.faces.codec import wire
 from brokerweb.faces.rest import shapes
-from queues.messages import Leased, NewMessage, Settle, Settled
+from brokerweb.queues.messages import Leased, NewMessage, Settle, Settled
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -10,15 +10,15 @@ from typing import Any
 from brokerweb.core import clock
 from brokerweb.jobs import control, replay_request, replaying, runner
 from brokerweb.jobs.models import Job
+from brokerweb.queues.models import Message
 from brokerweb.storage import run
 from brokerweb.storage.committer import Call, Committer
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
-from queues.models import Message
-from streams import control as streams
-from streams import definitions, engine
-from streams.models import Record
-from streams.records import NewRecord
+from brokerweb.streams import control as streams
+from brokerweb.streams import definitions, engine
+from brokerweb.streams.models import Record
+from brokerweb.streams.records import NewRecord
 from tests.queues.bench import Time
 
 

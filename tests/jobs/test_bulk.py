@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 
 from brokerweb.core.errors import Conflict, Invalid, NotFound
+from brokerweb.handout import feed
+from brokerweb.handout import shared_groups as sharing
 from brokerweb.jobs import bulk, chunks, control, duties
 from brokerweb.jobs.models import Job
-from brokerweb.sharing import feed
-from brokerweb.sharing import groups as sharing
+from brokerweb.queues import browse, engine, filters
+from brokerweb.queues import control as queues
+from brokerweb.queues.leasing import Terms
+from brokerweb.queues.messages import Settle
+from brokerweb.queues.models import Message, Queue
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
-from queues import browse, engine, filters
-from queues import control as queues
-from queues.leasing import Terms
-from queues.messages import Settle
-from queues.models import Message, Queue
-from streams import groups
+from brokerweb.streams import groups
 from tests.jobs.bench import Runner, append, declare_stream, shown
 from tests.queues.bench import Bench, Time
 

@@ -10,14 +10,14 @@ import pytest
 from brokerweb.core.clock import rfc3339
 from brokerweb.core.errors import Invalid, NotFound, OffsetOutOfRange
 from brokerweb.jobs import chunks, copying
+from brokerweb.queues import control as queues
+from brokerweb.queues.models import Message
 from brokerweb.routing import topics
 from brokerweb.storage.run import perform
-from queues import control as queues
-from queues.models import Message
-from streams import control as streams
-from streams import engine, reading, retention
-from streams.models import Partition, Record
-from streams.records import Batch, NewRecord
+from brokerweb.streams import control as streams
+from brokerweb.streams import engine, reading, retention
+from brokerweb.streams.models import Partition, Record
+from brokerweb.streams.records import Batch, NewRecord
 from tests.jobs.bench import Runner, append, declare_stream, in_queue, in_stream, replay, shown
 from tests.queues.bench import Bench, Time
 
@@ -81,7 +81,7 @@ def test_ranges_by_offset_and_by_instant(runner: Runner, time: Time) -> None:
 
 
 def queues_all() -> Any:
-    from queues import filters
+    from brokerweb.queues import filters
 
     return filters.ALL
 

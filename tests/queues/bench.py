@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from brokerweb.core import clock
+from brokerweb.queues import browse, control, engine
+from brokerweb.queues.engine import Terms
+from brokerweb.queues.messages import Leased, NewMessage, Settle
+from brokerweb.queues.models import Message, Queue
+from brokerweb.queues.states import State
 from brokerweb.storage.run import perform
-from queues import browse, control, engine
-from queues.engine import Terms
-from queues.messages import Leased, NewMessage, Settle
-from queues.models import Message, Queue
-from queues.states import State
 
 
 class Time(clock.Clock):

@@ -9,8 +9,8 @@ from django.db import connection
 
 from brokerweb.core import events
 from brokerweb.core.errors import BrokerError
-from queues import engine
-from queues.states import ARROWS, State
+from brokerweb.queues import engine
+from brokerweb.queues.states import ARROWS, State
 from tests.contract.store import Store
 from tests.contract.test_handover import Waiting
 from tests.queues.bench import Time
@@ -18,11 +18,11 @@ from tests.queues.books import Item, Taker
 
 COLUMNS = (
     "id, state, priority, position, attempts, failures, holds_key, alone, due_at, expires_at, key, ttl, holder, reason, parent,"
-    " (SELECT count(*) FROM queues_failure f WHERE f.message_id = m.id)"
+    " (SELECT count(*) FROM brokerweb_queues_failure f WHERE f.message_id = m.id)"
 )
 NOTE_CHANGES = (
     "CREATE TEMP TABLE changed (old, new)",
-    "CREATE TEMP TRIGGER note AFTER UPDATE OF state ON main.queues_message WHEN old.state <> new.state"
+    "CREATE TEMP TRIGGER note AFTER UPDATE OF state ON main.brokerweb_queues_message WHEN old.state <> new.state"
     " BEGIN INSERT INTO changed VALUES (old.state, new.state); END",
 )
 Call = Callable[[Any], Any]
@@ -104,18 +104,20 @@ class Rig(Store):
 
     def rows(self, queue_id: int) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {COLUMNS} FROM queues_message m WHERE queue_id = %s ORDER BY id", [queue_id])
+            cursor.execute(f"SELECT {COLUMNS} FROM brokerweb_queues_message m WHERE queue_id = %s ORDER BY id", [queue_id])
             return [tuple(row) for row in cursor.fetchall()]
 
     def counts(self, queue_id: int) -> list[int]:
         with connection.cursor() as cursor:
             sums = ", ".join(f"coalesce(sum({state.name}), 0)" for state in State)
-            cursor.execute(f"SELECT {sums} FROM queues_queuecount WHERE queue_id = %s", [queue_id])
+            cursor.execute(f"SELECT {sums} FROM brokerweb_queues_queuecount WHERE queue_id = %s", [queue_id])
             return list(cursor.fetchone())
 
     def check_leftovers(self) -> None:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM queues_failure WHERE message_id NOT IN (SELECT id FROM queues_message)")
+            cursor.execute(
+                "SELECT count(*) FROM brokerweb_queues_failure WHERE message_id NOT IN (SELECT id FROM brokerweb_queues_message)"
+            )
             assert cursor.fetchone() == (0,)
             cursor.execute("SELECT DISTINCT old, new FROM changed")
             arrows = {(State(old), State(new)) for old, new in cursor.fetchall()}

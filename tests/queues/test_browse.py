@@ -13,14 +13,14 @@ from django.db import connection
 
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid, NotFound
+from brokerweb.queues import browse, control, engine, selection
+from brokerweb.queues.filters import MessageFilter, parse
+from brokerweb.queues.messages import NewMessage
+from brokerweb.queues.models import Failure
+from brokerweb.queues.represent import message_object
+from brokerweb.queues.states import State
 from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import transaction
-from queues import browse, control, engine, selection
-from queues.filters import MessageFilter, parse
-from queues.messages import NewMessage
-from queues.models import Failure
-from queues.represent import message_object
-from queues.states import State
 from tests.queues.bench import Bench, Time
 
 pytestmark = pytest.mark.django_db
@@ -219,7 +219,7 @@ def test_a_page_reads_an_index_and_never_walks_the_table(statistics: bool) -> No
                 assert not [
                     step
                     for step in plan
-                    if "queues_message" in step and "message_browse" not in step and "message_leased" not in step
+                    if "brokerweb_queues_message" in step and "message_browse" not in step and "message_leased" not in step
                 ]
             plan = [row[3] for row in tx.raw.execute("EXPLAIN QUERY PLAN " + selection.Q.oldest_ready.text["sqlite"], (1,))]
             assert any("message_ready (queue_id=? AND priority=?)" in step for step in plan)

@@ -11,14 +11,14 @@ from django.db import connection
 
 from brokerweb.core import clock, events
 from brokerweb.core.errors import BrokerError, Conflict, Invalid, NotFound, QueueFull
+from brokerweb.queues import browse, control, duties, engine, readiness, retirement
+from brokerweb.queues.filters import ALL, parse
+from brokerweb.queues.messages import NewMessage
+from brokerweb.queues.models import Dedup, Failure, Message, Queue, QueueCount
+from brokerweb.queues.states import State
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import transaction
-from queues import browse, control, duties, engine, readiness, retirement
-from queues.filters import ALL, parse
-from queues.messages import NewMessage
-from queues.models import Dedup, Failure, Message, Queue, QueueCount
-from queues.states import State
 from tests.queues.bench import Bench, Time, states
 
 pytestmark = pytest.mark.django_db
@@ -378,7 +378,8 @@ def test_a_delayed_message_made_due_behind_others_was_never_ready() -> None:
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMP TABLE became (s)")
         cursor.execute(
-            "CREATE TEMP TRIGGER n AFTER UPDATE OF state ON main.queues_message BEGIN INSERT INTO became VALUES (new.state); END"
+            "CREATE TEMP TRIGGER n AFTER UPDATE OF state ON main.brokerweb_queues_message "
+            "BEGIN INSERT INTO became VALUES (new.state); END"
         )
         bench.do(control.reschedule, delayed, due_at=0)
         cursor.execute("SELECT s FROM became")

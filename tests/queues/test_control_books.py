@@ -9,12 +9,12 @@ import pytest
 
 from brokerweb.core import clock
 from brokerweb.core.errors import Conflict
+from brokerweb.queues import browse, control, duties
+from brokerweb.queues.filters import parse
+from brokerweb.queues.messages import NewMessage
+from brokerweb.queues.models import Failure, Message
+from brokerweb.queues.states import State
 from brokerweb.storage.run import perform
-from queues import browse, control, duties
-from queues.filters import parse
-from queues.messages import NewMessage
-from queues.models import Failure, Message
-from queues.states import State
 from tests.queues.bench import Bench, Time
 
 pytestmark = pytest.mark.django_db

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from brokerweb.core import clock, events, turns
+from brokerweb.core import batches, clock, events
 from brokerweb.core.errors import Invalid, NotFound
+from brokerweb.queues import browse, bulk, control, retirement
+from brokerweb.queues.filters import MessageFilter, parse
+from brokerweb.queues.models import Failure, Message
 from brokerweb.storage.run import perform
-from queues import browse, bulk, control, retirement
-from queues.filters import MessageFilter, parse
-from queues.models import Failure, Message
 from tests.queues.bench import Bench, Time, states
 
 pytestmark = pytest.mark.django_db
@@ -61,7 +61,7 @@ def test_purge_of_a_leased_message_ends_its_lease(transactional_db: None) -> Non
 
 @pytest.mark.parametrize("verb", [control.purge, control.redrive])
 def test_a_commit_takes_fewer_messages_where_they_are_large(monkeypatch: pytest.MonkeyPatch, verb: Any) -> None:
-    monkeypatch.setattr(turns, "TURN_BYTES", 20)
+    monkeypatch.setattr(batches, "TURN_BYTES", 20)
     bench = Bench()
     bench.kill(*["x" * 9] * 4, "x" * 50)
     assert [bench.do(verb, parse({"states": "dead"})) for _ in range(4)] == [2, 2, 1, 0]
@@ -72,7 +72,7 @@ def test_a_commit_takes_fewer_messages_where_they_are_large(monkeypatch: pytest.
 def test_a_long_action_takes_all_the_same_in_turns_of_large_messages(
     monkeypatch: pytest.MonkeyPatch, chosen: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(turns, "TURN_BYTES", 20)
+    monkeypatch.setattr(batches, "TURN_BYTES", 20)
     bench = Bench()
     bench.kill(*["x" * 9] * 4, "x" * 50, "x", key="k")
     ids = [str(id) for id in Message.objects.values_list("pk", flat=True)]
@@ -81,7 +81,7 @@ def test_a_long_action_takes_all_the_same_in_turns_of_large_messages(
 
 
 def test_the_sweep_of_a_deleted_queue_takes_fewer_messages_where_they_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "TURN_BYTES", 20)
+    monkeypatch.setattr(batches, "TURN_BYTES", 20)
     bench = Bench()
     bench.publish(*["x" * 9] * 4, "x" * 50)
     bench.do(control.delete)

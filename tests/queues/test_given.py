@@ -10,7 +10,7 @@ import pytest
 
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid
-from queues.given import new_message
+from brokerweb.queues.from_python import new_message
 
 
 @pytest.mark.parametrize(

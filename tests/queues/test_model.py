@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from brokerweb.core import clock
-from brokerweb.sharing import feed
-from queues import control, duties, engine, settling
-from queues.filters import parse
-from queues.messages import NewMessage, Settle
-from queues.states import State
+from brokerweb.handout import feed
+from brokerweb.queues import control, duties, engine, settling
+from brokerweb.queues.filters import parse
+from brokerweb.queues.messages import NewMessage, Settle
+from brokerweb.queues.states import State
 from tests.queues.books import BLOCKED, DEAD, LEASED, READY, SCHEDULED, WAITING, New, Refused, S, Settings, Shared, Taker
 from tests.queues.draws import ACTIONS, CHANGES, KINDS, NEWS, SETTINGS, TAKERS, TOGETHER
 from tests.queues.model import Model
@@ -47,7 +47,7 @@ class Machine(RuleBasedStateMachine):
         self.shared = Shared(self.store.time.now())
         self.models = {"orders": Model(self.shared, orders), "spare": Model(self.shared, spare)}
         self.ids = {name: self.store.do(control.declare, name, vars(m.settings))[0].pk for name, m in self.models.items()}
-        self.store.do(lambda tx: tx.raw.execute("DELETE FROM sqlite_sequence WHERE name = 'queues_message'"))
+        self.store.do(lambda tx: tx.raw.execute("DELETE FROM sqlite_sequence WHERE name = 'brokerweb_queues_message'"))
 
     @rule(action=st.sampled_from(ACTIONS), data=st.data())
     def act(self, action: str, data: st.DataObject) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from brokerweb.core.errors import Conflict, Invalid, NotFound
+from brokerweb.queues import control, settings
+from brokerweb.queues.definitions import find
+from brokerweb.queues.models import Queue
 from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import transaction
-from queues import control, settings
-from queues.definitions import find
-from queues.models import Queue
 from tests.queues.bench import Bench
 
 pytestmark = pytest.mark.django_db

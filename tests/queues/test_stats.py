@@ -6,7 +6,7 @@ import threading
 
 from brokerweb.core.clock import SECOND
 from brokerweb.core.events import ACKED, PUBLISHED, PURGED, REMOVED, Outcome
-from queues.stats import Stats
+from brokerweb.queues.stats import Stats
 
 
 class Ticks:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from brokerweb.queues import control
+from brokerweb.queues.messages import NewMessage
+from brokerweb.queues.models import Message
 from brokerweb.routing import topics
 from brokerweb.routing.messages import Published, TopicMessage
 from brokerweb.routing.publishing import publish
 from brokerweb.storage.run import perform
-from queues import control
-from queues.messages import NewMessage
-from queues.models import Message
-from streams import control as streams
-from streams.models import Record
+from brokerweb.streams import control as streams
+from brokerweb.streams.models import Record
 
 
 def declare_queues(*names: str, **settings: Any) -> None:

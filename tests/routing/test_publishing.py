@@ -7,14 +7,14 @@ from django.db import transaction as django_transaction
 
 from brokerweb.core import events
 from brokerweb.core.errors import BrokerError, Invalid, NotFound, QueueFull, TooLarge, Unroutable
+from brokerweb.queues import control
+from brokerweb.queues.messages import NewMessage
+from brokerweb.queues.models import Message
 from brokerweb.routing import definitions, duties, publishing, stats, topics
 from brokerweb.routing.models import Topic, TopicDedup
 from brokerweb.storage.committer import Call, Committer
 from brokerweb.storage.run import perform
-from queues import control
-from queues.messages import NewMessage
-from queues.models import Message
-from streams.models import Record
+from brokerweb.streams.models import Record
 from tests.queues.bench import Time
 from tests.routing.bench import bind, bodies, declare_queues, declare_stream, message, records, send, targets
 
@@ -149,7 +149,7 @@ def test_one_request_makes_no_more_copies_than_a_commit_should_write(monkeypatch
 
 @pytest.mark.parametrize("kind", ["queue", "stream"])
 def test_a_target_that_was_deleted_refuses_what_it_would_get(kind: str) -> None:
-    from streams import control as streams
+    from brokerweb.streams import control as streams
 
     declare_queues("a", "x")
     declare_stream("x")
@@ -213,7 +213,7 @@ def test_a_refused_publish_remembers_nothing() -> None:
 def test_a_topics_memory_is_apart_from_that_of_its_queues() -> None:
     declare_queues("a")
     bind("events", ("#", "queue:a"))
-    from queues import engine
+    from brokerweb.queues import engine
 
     perform(engine.publish, "a", [NewMessage(b"1", dedup_id="d")])
     assert not send("events", message(2, dedup_id="d"))[0].duplicate

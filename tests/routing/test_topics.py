@@ -10,11 +10,11 @@ from django.test.utils import CaptureQueriesContext
 
 from brokerweb.core.errors import Forbidden, Invalid, NotFound
 from brokerweb.core.events import Outcome
+from brokerweb.queues import control
 from brokerweb.routing import topics
 from brokerweb.routing.models import Binding, Topic
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
-from queues import control
 from tests.routing.bench import bind, declare_queues, declare_stream, message, send, targets
 
 pytestmark = pytest.mark.django_db

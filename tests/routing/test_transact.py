@@ -20,6 +20,8 @@ from brokerweb.core.errors import (
     TooLarge,
     Unroutable,
 )
+from brokerweb.queues.messages import Kind, Leased, Settle
+from brokerweb.queues.models import Message
 from brokerweb.routing import duties, publishing, transact
 from brokerweb.routing.messages import Commit, Publish, TransactRequest
 from brokerweb.routing.models import Transacted
@@ -27,12 +29,10 @@ from brokerweb.routing.transacting import transact as verb
 from brokerweb.storage.committer import Call, Committer
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
-from queues.messages import Kind, Leased, Settle
-from queues.models import Message
-from streams import engine as streams
-from streams import groups, membership
-from streams.models import Record
-from streams.records import NewRecord
+from brokerweb.streams import engine as streams
+from brokerweb.streams import groups, membership
+from brokerweb.streams.models import Record
+from brokerweb.streams.records import NewRecord
 from tests.queues.bench import Bench, Time
 from tests.routing.bench import bind, bodies, declare_queues, declare_stream, message, records
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from brokerweb import conf
-from brokerweb.faces.body import Receive
+from brokerweb.faces.http.body import Receive
 from brokerweb.servers.daphne import Server
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from brokerweb.faces.proxies import address, believe
+from brokerweb.faces.http.proxies import address, believe
 from tests.faces.sockets import stranger
 from tests.server import TOKEN, Server
 

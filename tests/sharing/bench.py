@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from brokerweb.core import events
-from brokerweb.sharing import feed, trimming
+from brokerweb.handout import feed, trimming
+from brokerweb.queues import bulk, duties, engine
+from brokerweb.queues.leasing import Terms, Want
+from brokerweb.queues.messages import Leased, Settle
+from brokerweb.queues.models import Queue
 from brokerweb.storage import reading as storage
-from queues import bulk, duties, engine
-from queues.leasing import Terms, Want
-from queues.messages import Leased, Settle
-from queues.models import Queue
-from streams import group_objects, groups, positions
-from streams.positions import Move
+from brokerweb.streams import group_objects, groups, positions
+from brokerweb.streams.positions import Move
 from tests.contract.store import NO_JITTER, Store
 from tests.contract.streams import Log
 from tests.queues.bench import Time
@@ -93,7 +93,7 @@ class Share:
         return sum(self.do(trimming.trim, overtaken.queue_id, ids) for overtaken in found for ids in overtaken.turns())
 
     def redrive(self, **filters: Any) -> int:
-        from queues.filters import parse
+        from brokerweb.queues.filters import parse
 
         chosen = parse({"state": "dead", **filters})
         return self.do(bulk.redrive, self.queue.pk, chosen)  # type: ignore[no-any-return]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from queues.leasing import ROUND_BYTES
-from streams.reading import MAX_BYTES, MAX_RECORDS
-from streams.records import NewRecord
+from brokerweb.queues.leasing import ROUND_BYTES
+from brokerweb.streams.reading import MAX_BYTES, MAX_RECORDS
+from brokerweb.streams.records import NewRecord
 from tests.sharing.bench import Share, offsets, places
 
 pytestmark = pytest.mark.django_db
@@ -156,7 +156,7 @@ def test_without_acknowledgement_it_is_done_when_handed_out(share: Share):
 
 
 def test_two_groups_and_a_reader_do_not_mind_each_other(share: Share):
-    from streams import groups
+    from brokerweb.streams import groups
 
     share.append(*range(3))
     share.drain()

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from brokerweb.core.errors import Conflict
-from queues.messages import Leased
-from streams.positions import Move
+from brokerweb.queues.messages import Leased
+from brokerweb.streams.positions import Move
 from tests.sharing.bench import Share
 
 RUNS, STEPS = int(os.environ.get("BROKERWEB_MODEL_RUNS", "20")), 40

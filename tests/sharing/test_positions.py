@@ -8,11 +8,11 @@ import pytest
 
 from brokerweb.core import events
 from brokerweb.core.errors import Conflict, NotFound
-from brokerweb.sharing import trimming
+from brokerweb.handout import trimming
+from brokerweb.queues import retirement
+from brokerweb.queues.models import Failure, Message, Queue, QueueCount
 from brokerweb.storage import reading as storage
-from queues import retirement
-from queues.models import Failure, Message, Queue, QueueCount
-from streams import duties, groups, positions
+from brokerweb.streams import duties, groups, positions
 from tests.sharing.bench import Share, offsets
 
 pytestmark = pytest.mark.django_db

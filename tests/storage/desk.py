@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from brokerweb.core.errors import Conflict
+from brokerweb.queues.models import Dedup
 from brokerweb.storage.committer import Call, Committer
 from brokerweb.storage.statements import Statement
 from brokerweb.storage.transaction import Transaction
-from queues.models import Dedup
 
 PUT = Statement("put", ("name",))
-PUT.add(None, "INSERT INTO queues_dedup (queue_id, dedup_id, message_id, expires_at) VALUES (1, :name, 1, 1)")
+PUT.add(None, "INSERT INTO brokerweb_queues_dedup (queue_id, dedup_id, message_id, expires_at) VALUES (1, :name, 1, 1)")
 WAIT = 20
 
 

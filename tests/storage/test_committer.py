@@ -12,10 +12,10 @@ from django.db import OperationalError, connections
 
 from brokerweb.core import events
 from brokerweb.core.errors import Unavailable
+from brokerweb.queues import control, engine
+from brokerweb.queues.messages import NewMessage, Settle
 from brokerweb.storage import committer as module
 from brokerweb.storage.django_sqlite.base import DatabaseWrapper
-from queues import control, engine
-from queues.messages import NewMessage, Settle
 from tests.storage.desk import Desk, break_down, outcomes, put, put_and_refuse, refuse, stored
 
 

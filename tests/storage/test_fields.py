@@ -8,7 +8,7 @@ import pytest
 from django.core import serializers
 from django.core.exceptions import ValidationError
 
-from queues.models import Message, Queue
+from brokerweb.queues.models import Message, Queue
 from tests.queues.bench import Bench
 
 pytestmark = pytest.mark.django_db

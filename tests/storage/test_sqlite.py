@@ -13,10 +13,10 @@ from django.db import IntegrityError, OperationalError, connection, connections,
 from django.db.backends.sqlite3 import base as stock
 from django.db.transaction import TransactionManagementError
 
+from brokerweb.queues.models import Dedup
 from brokerweb.storage.django_sqlite import base
 from brokerweb.storage.django_sqlite.base import DatabaseWrapper
 from brokerweb.storage.write_lock import FairLock, lock_for
-from queues.models import Dedup
 from tests.eventually import eventually
 
 BUSY = 20
@@ -119,7 +119,7 @@ class TestConnections:
         Dedup.objects.filter(queue_id=1).delete()
         assert not self.locked()
         with connection.cursor() as cursor:
-            cursor.executemany("INSERT INTO queues_dedup VALUES (%s, %s, 1, 1)", [(1, "a"), (1, "b")])
+            cursor.executemany("INSERT INTO brokerweb_queues_dedup VALUES (%s, %s, 1, 1)", [(1, "a"), (1, "b")])
             with pytest.raises(OperationalError):
                 cursor.execute("INSERT INTO nowhere VALUES (1)")
         assert not self.locked()

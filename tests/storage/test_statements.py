@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
+from brokerweb.queues.definitions import Q
 from brokerweb.storage.statements import Statement, Statements
-from queues.definitions import Q
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [path for app in ("brokerweb", "queues", "streams") for path in sorted((ROOT / app).rglob("*.sql"))]
@@ -40,7 +40,8 @@ def test_an_unknown_statement_is_an_attribute_error_that_names_the_file():
 
 
 def statements(path: Path) -> Statements:
-    return Statements(".".join(path.parent.relative_to(ROOT).parts), path.name)
+    parts = path.parent.relative_to(ROOT).parts
+    return Statements(".".join(parts if parts[0] == "brokerweb" else ("brokerweb", *parts)), path.name)
 
 
 @pytest.mark.django_db
@@ -81,7 +82,7 @@ PLANS = {
     "oldest_in_state": "USING INDEX message_browse (queue_id=? AND state=?)",
     "next_due": "message_scheduled",
     "next_overdue": "message_leased",
-    "remembered": "queues_dedup_1 (queue_id=? AND dedup_id=?)",
+    "remembered": "brokerweb_queues_dedup_1 (queue_id=? AND dedup_id=?)",
     "forget_failures": "failure_of_message (message_id=?)",
 }
 
@@ -93,8 +94,11 @@ def test_hot_statements_use_their_index_whatever_the_statistics_say(statistics: 
     if statistics != "never analysed":
         raw.execute("ANALYZE")
     if statistics == "analysed with a backlog":
-        raw.execute("DELETE FROM sqlite_stat1 WHERE tbl IN ('queues_message', 'queues_failure', 'queues_dedup')")
-        rows = [("queues_message", name, stat) for name, stat in BACKLOG.items()]
+        raw.execute(
+            "DELETE FROM sqlite_stat1 "
+            "WHERE tbl IN ('brokerweb_queues_message', 'brokerweb_queues_failure', 'brokerweb_queues_dedup')"
+        )
+        rows = [("brokerweb_queues_message", name, stat) for name, stat in BACKLOG.items()]
         raw.executemany("INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?, ?, ?)", rows)
         raw.execute("ANALYZE sqlite_schema")
     for name, wanted in PLANS.items():

@@ -12,13 +12,13 @@ from django.db.transaction import TransactionManagementError
 
 from brokerweb.core import events
 from brokerweb.core.errors import Conflict, QueueFull, StoreFull, Unavailable
+from brokerweb.queues import browse, control, counters, engine, publish
+from brokerweb.queues.messages import NewMessage
+from brokerweb.queues.models import Failure, Message, Queue
 from brokerweb.storage import changes, run
 from brokerweb.storage.run import perform
 from brokerweb.storage.sqlite import SQLite
 from brokerweb.storage.transaction import transaction as unit
-from queues import browse, control, counters, engine, publish
-from queues.messages import NewMessage
-from queues.models import Failure, Message, Queue
 from tests.queues.bench import Bench
 from tests.storage.desk import Desk, put, refuse, stored
 
@@ -191,7 +191,7 @@ def test_a_commit_of_another_connection_is_noticed_once():
     perform(put, "own")
     assert not foreign()
     other = pysqlite3.connect(connection.settings_dict["NAME"])
-    other.execute("INSERT INTO queues_dedup (queue_id, dedup_id, message_id, expires_at) VALUES (1, 'foreign', 1, 1)")
+    other.execute("INSERT INTO brokerweb_queues_dedup (queue_id, dedup_id, message_id, expires_at) VALUES (1, 'foreign', 1, 1)")
     other.commit()
     other.close()
     assert foreign()

@@ -8,12 +8,12 @@ from typing import Any
 from brokerweb.core import clock
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
-from streams import control, engine, group_objects, groups, membership, positions
-from streams.groups import Group, Place
-from streams.membership import Change, Holds, Joined
-from streams.models import OFFSET_BITS, Partition, Record
-from streams.positions import Move
-from streams.records import NewRecord
+from brokerweb.streams import control, engine, group_objects, groups, membership, positions
+from brokerweb.streams.groups import Group, Place
+from brokerweb.streams.membership import Change, Holds, Joined
+from brokerweb.streams.models import OFFSET_BITS, Partition, Record
+from brokerweb.streams.positions import Move
+from brokerweb.streams.records import NewRecord
 from tests.queues.bench import Time
 
 

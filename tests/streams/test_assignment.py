@@ -7,7 +7,7 @@ from itertools import combinations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.assignment import assign
+from brokerweb.streams.assignment import assign
 
 MEMBERS = ["a", "b", "c", "d", "e"]
 

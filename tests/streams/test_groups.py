@@ -12,9 +12,9 @@ from brokerweb.core.errors import Conflict, Invalid, NotFound
 from brokerweb.storage.reading import Reads, read
 from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import Transaction, transaction
-from streams import control, duties, group_objects, groups, membership, positions
-from streams.groups import Group
-from streams.models import ConsumerGroup, GroupPartition, Member
+from brokerweb.streams import control, duties, group_objects, groups, membership, positions
+from brokerweb.streams.groups import Group
+from brokerweb.streams.models import ConsumerGroup, GroupPartition, Member
 from tests.streams.group_bench import GroupBench
 
 pytestmark = pytest.mark.django_db

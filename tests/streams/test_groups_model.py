@@ -15,9 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from brokerweb.core.errors import BrokerError, Conflict
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
-from streams import control, membership, positions
-from streams.groups import Place
-from streams.membership import Hold, told
+from brokerweb.streams import control, membership, positions
+from brokerweb.streams.groups import Place
+from brokerweb.streams.membership import Hold, told
 from tests.streams.group_bench import GroupBench
 
 SESSION = 10

@@ -11,8 +11,8 @@ from brokerweb.storage.reading import Reads, read
 from brokerweb.storage.run import perform
 from brokerweb.storage.statements import Statement
 from brokerweb.storage.transaction import transaction
-from streams import membership, positions
-from streams.membership import GRACE, Change, Hold, told
+from brokerweb.streams import membership, positions
+from brokerweb.streams.membership import GRACE, Change, Hold, told
 from tests.streams.group_bench import GroupBench
 
 pytestmark = pytest.mark.django_db

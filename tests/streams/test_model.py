@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from brokerweb.core.errors import Conflict, OffsetOutOfRange
-from streams import duties
-from streams.partitioner import partition_of
-from streams.records import Appended, NewRecord
+from brokerweb.streams import duties
+from brokerweb.streams.partitioner import partition_of
+from brokerweb.streams.records import Appended, NewRecord
 from tests.contract.streams import Log
 from tests.queues.bench import Time
 

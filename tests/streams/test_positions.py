@@ -11,9 +11,9 @@ from brokerweb.core.errors import Conflict, Invalid, NotFound, OffsetOutOfRange
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import transaction
-from streams import control, positions
-from streams.membership import told
-from streams.positions import Move, parse_offsets
+from brokerweb.streams import control, positions
+from brokerweb.streams.membership import told
+from brokerweb.streams.positions import Move, parse_offsets
 from tests.streams.group_bench import GroupBench
 
 pytestmark = pytest.mark.django_db

@@ -6,9 +6,9 @@ import pytest
 
 from brokerweb.core import events
 from brokerweb.storage.run import perform
-from streams import control, duties, engine, stats
-from streams.models import Stream
-from streams.records import NewRecord
+from brokerweb.streams import control, duties, engine, stats
+from brokerweb.streams.models import Stream
+from brokerweb.streams.records import NewRecord
 
 
 @pytest.mark.django_db(transaction=True)

@@ -14,12 +14,12 @@ from rest_framework.views import APIView
 
 from brokerweb.core.errors import BrokerError, Forbidden, Invalid, MethodNotAllowed, NotFound, TooLarge, escape_pointer
 from brokerweb.core.names import check_name
-from brokerweb.faces import problems, wire
+from brokerweb.faces.codec import problems, wire
+from brokerweb.faces.http.caller import Caller
 from brokerweb.faces.rest import operations
-from brokerweb.faces.rest.callers import Caller
 from brokerweb.identity.audit import Entry, audited
 from brokerweb.identity.principal import Principal
-from queues import limits
+from brokerweb.queues import limits
 
 T = TypeVar("T")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from brokerweb.faces import wire
-from brokerweb.faces.hot.routing import TopicPublishRequest, Transaction
-from brokerweb.faces.hot.streams import AppendRequest
-from brokerweb.faces.positions import Commit
+from brokerweb.faces.calls.streams import AppendRequest
+from brokerweb.faces.calls.topics import TopicPublishRequest, Transaction
+from brokerweb.faces.codec import wire
+from brokerweb.faces.codec.positions import Commit
 from brokerweb.faces.rest import job_shapes, routing_shapes, shapes, stream_shapes
 
 _ORDER = {"order": 1001, "total": 12.5}

@@ -11,15 +11,15 @@ from brokerweb.faces.rest import job_shapes, paging, shapes, stream_shapes
 from brokerweb.faces.rest.base import ApiView, answer, no_content
 from brokerweb.faces.rest.messages import DRY_RUN, KEY, MANY, ORDER, started
 from brokerweb.faces.rest.operations import Operation, on_stream, operation
+from brokerweb.handout import shared_groups as sharing
 from brokerweb.jobs import bulk
-from brokerweb.sharing import groups as sharing
+from brokerweb.queues import browse, filters
+from brokerweb.queues.messages import parse_place
+from brokerweb.queues.models import Message
+from brokerweb.queues.represent import message_object
 from brokerweb.storage.reading import read
-from queues import browse, filters
-from queues.messages import parse_place
-from queues.models import Message
-from queues.represent import message_object
-from streams import group_objects, groups, positions
-from streams.positions import Move
+from brokerweb.streams import group_objects, groups, positions
+from brokerweb.streams.positions import Move
 
 
 class GroupsView(ApiView):

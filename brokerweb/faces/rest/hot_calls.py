@@ -12,9 +12,9 @@ from django.views.decorators.csrf import csrf_exempt
 
 from brokerweb import conf
 from brokerweb.core.errors import TooLarge, Unauthenticated
-from brokerweb.faces import hot
+from brokerweb.faces import calls
+from brokerweb.faces.http.caller import SAFE, check_csrf, declared_length
 from brokerweb.faces.rest.base import ApiView, answer, problem, translated
-from brokerweb.faces.rest.callers import SAFE, check_csrf, declared_length
 from brokerweb.faces.rest.hot_operations import OPERATIONS
 from brokerweb.identity.http import aprincipal_from_headers
 from brokerweb.identity.principal import Principal
@@ -40,7 +40,7 @@ class Hot:
 
         @csrf_exempt  # checked by ``acaller``, for sessions alone
         async def hot_call(request: HttpRequest, **named: str) -> HttpResponse:
-            found = hot.find(_method(request), request.path_info)
+            found = calls.find(_method(request), request.path_info)
             if found is None:
                 return await others(request, **named)
             try:
@@ -55,12 +55,12 @@ def _method(request: HttpRequest) -> str:
     return "GET" if request.method == "HEAD" else request.method or ""
 
 
-async def _call(action: hot.Hot, request: HttpRequest, names: tuple[str, ...]) -> HttpResponse:
+async def _call(action: calls.Hot, request: HttpRequest, names: tuple[str, ...]) -> HttpResponse:
     principal = await acaller(request)
     action.permit(principal, names)
     headers = {name.lower(): value for name, value in request.headers.items()} if action.by_headers else {}
-    call = hot.Call(principal, names, request.body, request.META.get("QUERY_STRING", ""), headers)
-    return answer(await hot.answer(action, call), action.status)
+    call = calls.Call(principal, names, request.body, request.META.get("QUERY_STRING", ""), headers)
+    return answer(await calls.answer(action, call), action.status)
 
 
 async def acaller(request: HttpRequest) -> Principal:

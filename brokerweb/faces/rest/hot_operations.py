@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from brokerweb.faces import wire
-from brokerweb.faces.hot.routing import TopicPublishRequest, Transaction
-from brokerweb.faces.hot.streams import AppendRequest
-from brokerweb.faces.positions import Commit
+from brokerweb.faces.calls.streams import AppendRequest
+from brokerweb.faces.calls.topics import TopicPublishRequest, Transaction
+from brokerweb.faces.codec import wire
+from brokerweb.faces.codec.positions import Commit
 from brokerweb.faces.rest import paging, routing_shapes, shapes, stream_shapes
 from brokerweb.faces.rest.operations import Operation, Parameter, Permission, on_queue, on_stream, on_topic
-from queues import limits
+from brokerweb.queues import limits
 
 
 def _header(name: str, schema: Mapping[str, Any], description: str) -> Parameter:

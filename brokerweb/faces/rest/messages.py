@@ -11,17 +11,17 @@ from rest_framework.request import Request
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid, NotFound
 from brokerweb.core.names import check_name
-from brokerweb.faces import wire
+from brokerweb.faces.codec import wire
 from brokerweb.faces.rest import job_shapes, paging, shapes
 from brokerweb.faces.rest.base import ApiView, answer, no_content
 from brokerweb.faces.rest.operations import Operation, Parameter, on_queue, operation
 from brokerweb.jobs import bulk
 from brokerweb.jobs.control import as_json
 from brokerweb.jobs.models import Job
-from queues import browse, control, filters
-from queues.definitions import find
-from queues.filters import MessageFilter
-from queues.represent import message_object
+from brokerweb.queues import browse, control, filters
+from brokerweb.queues.definitions import find
+from brokerweb.queues.filters import MessageFilter
+from brokerweb.queues.represent import message_object
 
 STATE = Parameter("state", {"type": "string"}, "one state, or several with commas: ready, scheduled, blocked, leased, dead")
 KEY = Parameter("key", {"type": "string"}, "only messages with this key")

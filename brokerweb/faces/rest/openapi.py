@@ -12,7 +12,7 @@ from django.conf import settings
 
 import brokerweb
 from brokerweb.core.errors import BrokerError, all_errors
-from brokerweb.faces import problems
+from brokerweb.faces.codec import problems
 from brokerweb.faces.rest import operations, shapes
 from brokerweb.faces.rest.examples import EXAMPLES
 from brokerweb.faces.rest.hot_calls import Hot

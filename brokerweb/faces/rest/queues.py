@@ -11,8 +11,8 @@ from brokerweb.delivery import connections
 from brokerweb.faces.rest import paging, shapes
 from brokerweb.faces.rest.base import ApiView, answer, no_content
 from brokerweb.faces.rest.operations import ANYONE, Operation, Parameter, on_queue, operation
-from queues import browse, control, limits
-from queues.models import Queue
+from brokerweb.queues import browse, control, limits
+from brokerweb.queues.models import Queue
 
 PREFIX = Parameter("prefix", {"type": "string"}, "only names that begin with this")
 IF_EMPTY = Parameter("if_empty", {"type": "boolean", "default": False}, "refuse (409) while there are messages")

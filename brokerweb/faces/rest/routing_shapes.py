@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from brokerweb.faces.codec.wire import Headers, Strict, Text
 from brokerweb.faces.rest.shapes import Count, Id, Instant, Name
 from brokerweb.faces.rest.stream_shapes import OffsetText
-from brokerweb.faces.wire import Headers, Strict, Text
 
 Target = Annotated[str, Meta(pattern="^(queue|stream):[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$", examples=["queue:billing"])]
 Unrouted = Literal["refuse", "drop"]

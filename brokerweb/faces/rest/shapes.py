@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from brokerweb.faces.wire import Strict, WireMessage
-from queues import limits
-from queues.settings import LONGEST
+from brokerweb.faces.codec.wire import Strict, WireMessage
+from brokerweb.queues import limits
+from brokerweb.queues.settings import LONGEST
 
 Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, description="RFC 3339, UTC, microseconds")]
 Id = Annotated[str, Meta(pattern="^[0-9]{1,19}$")]

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from brokerweb.faces.codec.wire import Strict
 from brokerweb.faces.rest.shapes import (
     Backoff,
     BackoffSettings,
@@ -18,8 +19,7 @@ from brokerweb.faces.rest.shapes import (
     Name,
     Rate,
 )
-from brokerweb.faces.wire import Strict
-from streams.settings import LONGEST
+from brokerweb.streams.settings import LONGEST
 
 OffsetText = Annotated[str, Meta(pattern="^[0-9]{1,13}$")]
 ByPartition = dict[str, OffsetText]  # a partition's number -> an offset

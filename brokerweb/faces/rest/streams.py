@@ -12,7 +12,7 @@ from brokerweb.faces.rest import paging, stream_shapes
 from brokerweb.faces.rest.base import ApiView, answer, no_content
 from brokerweb.faces.rest.operations import ANYONE, Operation, Parameter, on_stream, operation
 from brokerweb.faces.rest.queues import PREFIX
-from streams import control
+from brokerweb.streams import control
 
 IF_EMPTY = Parameter("if_empty", {"type": "boolean", "default": False}, "refuse (409) while there are records")
 

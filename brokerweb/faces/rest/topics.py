@@ -11,9 +11,9 @@ from brokerweb.faces.rest import paging, routing_shapes
 from brokerweb.faces.rest.base import ApiView, answer, no_content
 from brokerweb.faces.rest.operations import ANYONE, Operation, on_topic, operation
 from brokerweb.faces.rest.queues import PREFIX
+from brokerweb.queues import limits
 from brokerweb.routing import topics
 from brokerweb.storage.reading import read
-from queues import limits
 
 
 class TopicsView(ApiView):

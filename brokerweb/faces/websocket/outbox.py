@@ -8,11 +8,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from brokerweb.delivery.stream_subscription import StreamSubscription
-from brokerweb.delivery.subscription import Subscription
-from brokerweb.delivery.tail import Run
-from brokerweb.faces import records, wire
-from queues.messages import Leased
+from brokerweb.delivery.queues.subscription import Subscription
+from brokerweb.delivery.streams.subscription import StreamSubscription
+from brokerweb.delivery.streams.tail import Run
+from brokerweb.faces.codec import records, wire
+from brokerweb.queues.messages import Leased
 
 SENDS_IN_A_ROW = 20  # about a millisecond; then the committer's thread and the server's writes get their turn
 CROWDED_BYTES = 1024 * 1024  # with more unsent, nothing is leased for this socket until less than half of that is left

@@ -20,13 +20,13 @@ from brokerweb import __version__, conf
 from brokerweb.cluster.nodes import EMBEDDED
 from brokerweb.core import closing
 from brokerweb.core.errors import BrokerError, Invalid, Unauthenticated, Unavailable
-from brokerweb.delivery import departure
-from brokerweb.faces import wire
-from brokerweb.faces.proxies import address
+from brokerweb.delivery import open_sockets
+from brokerweb.faces.brokerweb_v1.frames import Auth
+from brokerweb.faces.brokerweb_v1.session import Session, error_frame, id_of
+from brokerweb.faces.codec import wire
+from brokerweb.faces.http.proxies import address
 from brokerweb.faces.websocket import handshake
-from brokerweb.faces.websocket.commands import Auth
 from brokerweb.faces.websocket.outbox import Outbox
-from brokerweb.faces.websocket.session import Session, error_frame, id_of
 from brokerweb.identity import authentication
 from brokerweb.identity.principal import Principal
 
@@ -74,7 +74,7 @@ class _Link:
 
     async def run(self) -> None:
         reader, writer = asyncio.ensure_future(self._read()), asyncio.ensure_future(self._outbox.run())
-        clean, leave = False, departure.enter(self._outbox.close)
+        clean, leave = False, open_sockets.enter(self._outbox.close)
         try:
             slow = await self._watch(reader, writer)
             if slow:

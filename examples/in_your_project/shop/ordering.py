@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from queues import publish
+from brokerweb.queues import publish
 from shop.models import Order
 
 

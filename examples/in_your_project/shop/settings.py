@@ -18,10 +18,10 @@ INSTALLED_APPS = [
     "brokerweb",
     "brokerweb.identity",
     "brokerweb.cluster",
-    "queues",
-    "streams",
+    "brokerweb.queues",
+    "brokerweb.streams",
     "brokerweb.routing",
-    "brokerweb.sharing",
+    "brokerweb.handout",
     "brokerweb.jobs",
     # the faces: REST and its document; the console could be left out
     "channels",
@@ -32,7 +32,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "brokerweb.faces.static_files.StaticFiles",  # the page to try the API on; needs no collectstatic
+    "brokerweb.faces.http.static_files.StaticFiles",  # the page to try the API on; needs no collectstatic
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

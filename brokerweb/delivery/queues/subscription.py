@@ -1,0 +1,126 @@
+"""A subscription: a taker that stays, with a window of unsettled messages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from brokerweb.core import clock
+from brokerweb.delivery.queues.deadlines import Deadlines
+from brokerweb.delivery.queues.room import Taker
+from brokerweb.queues import duties
+from brokerweb.queues.definitions import Definition
+from brokerweb.queues.engine import Terms
+from brokerweb.queues.messages import Leased
+
+if TYPE_CHECKING:
+    from brokerweb.delivery.hub import Hub
+
+MAX_HELD_BYTES = 32 * 1024 * 1024  # of bodies unsettled at one subscription; then its window is full whatever the count
+
+Deliver = Callable[["Subscription", list[Leased]], None]
+Ended = Callable[["Subscription", str, str], None]
+
+
+class Subscription(Taker):
+    """``deliver(sub, messages)`` puts messages on their way; ``ended(sub, code, message)`` says that the broker ends it.
+
+    Credit comes back when a message is settled, wherever that happens, and at its lease's deadline.
+    """
+
+    def __init__(self, hub: Hub, sub: str, queue: Definition, terms: Terms, prefetch: int) -> None:
+        super().__init__(queue.id, terms, prefetch)
+        self.hub, self.sub, self.queue, self.prefetch = hub, sub, queue.name, prefetch
+        self.group: tuple[str, str] | None = None  # stream and name, of a shared consumer group
+        self.held: dict[str, int] = {}  # receipt -> bytes
+        self.held_bytes = 0
+        self.alone: str | None = None  # the receipt of a message that nothing may go beside
+        self.draining = False
+        self.congested = False
+        self._deadlines = Deadlines(self.held)
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0  # when it goes off
+        self.deliver: Deliver
+        self.ended: Ended
+
+    def accept(self, messages: list[Leased]) -> None:
+        if not self.acknowledge:
+            self.hub.book.spend(self, len(messages))
+        elif self.open:
+            self._hold(messages)
+        else:
+            self.hub.release([str(m.receipt) for m in messages])
+            return
+        self.deliver(self, messages)  # also of one that has ended, where they are nowhere else any more
+
+    def _hold(self, messages: list[Leased]) -> None:
+        held, holders, receipts = self.held, self.hub.holders, []
+        size = 0
+        for message in messages:
+            receipt = str(message.receipt)
+            held[receipt] = length = len(message.body)
+            holders[receipt] = self
+            receipts.append(receipt)
+            size += length
+        self.held_bytes += size
+        if messages[0].alone:
+            self.alone = receipts[0]
+        self._deadlines.add(receipts, messages[0].lease_until)
+        self._arm()
+        self.review()
+
+    def queue_deleted(self) -> None:
+        self.ended(self, "deleted", f"The {'queue' if self.group is None else 'group'} was deleted.")
+
+    def end(self, receipts: list[str]) -> None:
+        """These leases are over: settled by whomever, or past their deadline."""
+        for receipt in receipts:
+            self.held_bytes -= self.held.pop(receipt)
+        self._deadlines.forget(receipts)
+        if self.alone is not None and self.alone not in self.held:
+            self.alone = None
+        self.hub.book.settle(self, len(receipts))
+        self.review()
+
+    def review(self) -> None:
+        """Decide anew whether more may come."""
+        full = self.held_bytes > MAX_HELD_BYTES
+        withheld = full or self.draining or self.congested or self.alone is not None
+        if withheld != self.withheld:
+            self.hub.book.withhold(self, withheld)
+
+    def extend(self, receipts: Sequence[str], until: int) -> None:
+        self._deadlines.extend(receipts, until)
+        self._arm()
+
+    def stop(self) -> list[str]:
+        """Take no more. Returns the receipts it held, which are nobody's credit from now on."""
+        self.hub.book.remove(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        return list(self.held)
+
+    # Deadlines, by a local timer: one for the earliest
+
+    def _arm(self) -> None:
+        first = self._deadlines.first
+        if first is None or not self.open or (self._timer is not None and self._timer_at <= first):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = first
+        self._timer = asyncio.get_running_loop().call_later(max(0.0, (first - clock.now()) / clock.SECOND), self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        ended = self._deadlines.over(clock.now())
+        for receipt in ended:
+            self.hub.holders.pop(receipt, None)
+        if ended:
+            # Before the look that this room leads to: what ran out goes before what stands behind it.
+            self.hub.attempt(duties.expire_leases, ())
+            self.end(ended)
+            self.hub.pump(self.queue_id)
+        self._arm()

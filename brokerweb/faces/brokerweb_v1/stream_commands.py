@@ -1,0 +1,162 @@
+"""The frames of streams: subscribe, seek; and commit where a group is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from brokerweb.cluster.nodes import EMBEDDED
+from brokerweb.core import clock
+from brokerweb.core.errors import BrokerError, Conflict, Invalid, NotFound
+from brokerweb.core.names import check_name
+from brokerweb.delivery.groups.member import GroupSubscription
+from brokerweb.delivery.queues.subscription import Subscription
+from brokerweb.delivery.streams.subscription import StreamSubscription
+from brokerweb.delivery.streams.tail import Run
+from brokerweb.delivery.streams.whole_stream import WholeStream
+from brokerweb.faces.brokerweb_v1 import frames
+from brokerweb.faces.codec import positions
+from brokerweb.handout import feed
+from brokerweb.queues import engine
+from brokerweb.storage.committer import Call
+from brokerweb.storage.reading import Reads, aread
+from brokerweb.storage.run import aperform
+from brokerweb.streams import membership
+from brokerweb.streams.groups import find_group
+from brokerweb.streams.membership import Change
+from brokerweb.streams.positions import commit, parse_offsets
+
+if TYPE_CHECKING:
+    from brokerweb.faces.brokerweb_v1.session import Session
+
+_encode = msgspec.json.Encoder().encode
+
+
+def shared_queue(reads: Reads, stream: str, group: str) -> int | None:
+    """The id of a shared group's queue; None for a group of the other kind, or one that is not there yet."""
+    try:
+        return find_group(reads, stream, group).queue_id
+    except NotFound:
+        return None
+
+
+class StreamCommands:
+    """What a session does with them."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def handlers(self) -> dict[Any, Any]:
+        return {frames.Subscribe: self._subscribe, frames.Commit: self._commit, frames.Seek: self._seek}
+
+    async def _subscribe(self, command: frames.Subscribe, size: int) -> None:
+        session = self._session
+        check_name(command.stream, "/stream")
+        session.principal.require("consume", "stream", command.stream)
+        session.connection.check_free(str(command.id))
+        if command.group is None:
+            await self._follow(command)
+        elif command.start is not None:
+            raise Invalid.at("/from", "a group has positions of its own; seek moves them")
+        else:
+            check_name(command.group, "/group")
+            queue_id = await aread(shared_queue, command.stream, command.group)
+            await (self._join(command, command.group) if queue_id is None else self._share(command, command.group, queue_id))
+
+    def _begin(self, command: frames.Subscribe, subscription: StreamSubscription) -> None:
+        """The subscription is there from now on, and the client knows it before any record comes."""
+        subscription.deliver, subscription.ended = self._deliver, self._ended
+        subscription.congested = self._session.outbox.crowded
+        self._session.connection.streams[subscription.sub] = subscription
+        answer = {"op": "ok", "id": command.id, "sub": subscription.sub}
+        self._session.outbox.frame(_encode(answer).decode())
+
+    # By oneself
+
+    async def _follow(self, command: frames.Subscribe) -> None:
+        found, places = await aread(positions.start, command.stream, "latest" if command.start is None else command.start)
+        subscription = WholeStream(self._session.hub, str(command.id), command.stream, command.prefetch)
+        self._begin(command, subscription)
+        subscription.begin(found, places)
+
+    # In a group
+
+    async def _share(self, command: frames.Subscribe, group: str, queue_id: int) -> None:
+        """Records of a shared group come as messages of a queue do, with receipts."""
+        session = self._session
+        definition, stream_id = await aperform(feed.source_of, queue_id)
+        terms = engine.Terms(session.holder(str(command.id)))
+        subscription = Subscription(session.hub, str(command.id), definition, terms, command.prefetch)
+        subscription.group, subscription.stream_id = (command.stream, group), stream_id
+        session.begin(command.id, subscription)
+
+    async def _join(self, command: frames.Subscribe, group: str) -> None:
+        session, sub = self._session, str(command.id)
+        member = f"{EMBEDDED}/{session.connection.id}/{sub[:200]}"
+        name, address = session.principal.name, session.connection.address
+        joined = await aperform(membership.join, command.stream, group, member, name=name, address=address)
+        subscription = GroupSubscription(session.hub, sub, command.stream, command.prefetch)
+        subscription.group, subscription.group_id, subscription.member = group, joined.group_id, member
+        subscription.session_timeout = joined.session_timeout
+        subscription.told = self._told
+        self._begin(command, subscription)
+        session.hub.groups.join(subscription)
+
+    def _told(self, subscription: GroupSubscription, change: Change, starts: Mapping[int, int]) -> None:
+        about = {"sub": subscription.sub, "generation": subscription.generation}
+        if change.revoked:
+            until_at = clock.rfc3339(change.until_at if change.until_at is not None else clock.now())
+            frame = {"op": "revoked", **about, "partitions": change.revoked, "until_at": until_at}
+            self._session.outbox.frame(_encode(frame).decode())
+        if starts or not change.revoked:
+            places = {str(number): str(offset) for number, offset in starts.items()}
+            self._session.outbox.frame(_encode({"op": "assigned", **about, "partitions": places}).decode())
+
+    def _commit(self, command: frames.Commit, size: int) -> None:
+        subscription = self._find(command.name)
+        if not isinstance(subscription, GroupSubscription):
+            raise Conflict(f"The subscription {command.name} is no member of a group: it has nothing to commit to.")
+        offsets = parse_offsets(command.offsets)
+        fence = {"member": subscription.member, "generation": subscription.generation}
+
+        def done(call: Call) -> None:
+            if call.error is not None:
+                self._session.refuse(command.id, call.error)
+            else:
+                subscription.committed(offsets)
+                self._session.ok(command.id)
+
+        self._session.start(commit, (subscription.stream, subscription.group, offsets), fence, done, size)
+
+    def _find(self, sub: str) -> StreamSubscription:
+        connection = self._session.connection
+        if sub in connection.streams:
+            return connection.streams[sub]
+        if sub in connection.subscriptions:
+            raise Conflict(f"The subscription {sub} hands out single messages: they are settled, and it has no position.")
+        raise NotFound(f"There is no subscription {sub}.")
+
+    async def _seek(self, command: frames.Seek, size: int) -> None:
+        subscription = self._find(command.name)
+        if isinstance(subscription, GroupSubscription):
+            raise Conflict("A group is moved for all of its members, over REST.")
+        found, places = await aread(positions.start, subscription.stream, command.to, "/to")
+        if not subscription.open:
+            raise Conflict("The subscription has ended.")
+        named = set(places) if isinstance(command.to, str) else {int(number) for number in command.to}
+        for partition in found.partitions:
+            if partition.number in named and partition.id in subscription.places:
+                subscription.move(partition.id, places[partition.number])
+        self._session.ok(command.id)
+
+    def _deliver(self, subscription: StreamSubscription, number: int, run: Run) -> None:
+        self._session.outbox.records(subscription, number, run)
+
+    def _ended(self, subscription: StreamSubscription, error: BrokerError) -> None:
+        self._session.connection.streams.pop(subscription.sub, None)
+        self._session.connection.end_stream(subscription, clean=True)
+        code = "deleted" if isinstance(error, NotFound) else error.code
+        frame = {"op": "closed", "sub": subscription.sub, "code": code, "message": error.detail} | error.extra
+        self._session.outbox.frame(_encode(frame).decode())

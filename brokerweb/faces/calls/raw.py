@@ -1,0 +1,74 @@
+"""A message from a request's body, described by the request's headers."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from brokerweb.core.errors import Invalid
+from brokerweb.faces.calls.call import Headers
+from brokerweb.faces.codec import wire
+from brokerweb.queues import limits
+from brokerweb.queues.messages import NewMessage
+
+_PREFIX = "message-header-"
+_WORD = r"[!#$&^_.+a-z0-9-]+"
+_JSON_TYPE = re.compile(rf"(?:(?:application|text)/json|{_WORD}/{_WORD}\+json)\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
+_DIGIT = re.compile(r"[0-9]")
+_SECONDS = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?")
+_JSON_SPACE = b" \t\r\n"
+
+
+def raw_message(body: bytes, headers: Headers) -> NewMessage:
+    """A message from a request's body and headers. Raises Invalid."""
+    headers = {name: value.strip(" \t") for name, value in headers.items()}  # RFC 9110, 5.5: that is no part of a value
+    kind = _header(headers, "content-type")
+    message = wire.WireMessage(
+        key=_header(headers, "message-key"),
+        headers=_message_headers(headers),
+        content_type=kind,
+        priority=_priority(headers),
+        delay=_duration(headers, "message-delay", 0, limits.MAX_DELAY),
+        ttl=_duration(headers, "message-ttl", limits.MIN_TTL, limits.MAX_TTL),
+        dedup_id=_header(headers, "idempotency-key"),
+    )
+    if kind is not None and _JSON_TYPE.fullmatch(kind):
+        wire.decode(msgspec.Raw, body)  # JSON, and nothing behind it
+        message.body = msgspec.Raw(body.strip(_JSON_SPACE))
+    else:
+        message.body_base64 = body
+    return wire.to_one(message, "")
+
+
+def _header(headers: Headers, name: str) -> str | None:
+    value = headers.get(name)
+    if value is None:
+        return None
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        raise Invalid.at("", f"the header {name} is not UTF-8") from None
+
+
+def _message_headers(headers: Headers) -> dict[str, str]:
+    named = [name for name in headers if name.startswith(_PREFIX)]
+    return {name[len(_PREFIX) :]: _header(headers, name) or "" for name in named}
+
+
+def _priority(headers: Headers) -> int | None:
+    text = headers.get("message-priority")
+    if text is None:
+        return None
+    if not _DIGIT.fullmatch(text):
+        raise Invalid.at("", "the header message-priority is not a digit from 0 to 9")
+    return int(text)
+
+
+def _duration(headers: Headers, name: str, low: float, high: float) -> float | None:
+    text = headers.get(name)
+    if text is None:
+        return None
+    if not _SECONDS.fullmatch(text) or not low <= float(text) <= high:
+        raise Invalid.at("", f"the header {name} is not a number of seconds from {low} to {high}")
+    return float(text)

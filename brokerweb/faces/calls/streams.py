@@ -1,0 +1,58 @@
+"""The hot calls of a stream: append, and read, which waits at the end."""
+
+from __future__ import annotations
+
+from brokerweb.core.errors import Invalid
+from brokerweb.delivery.polls.read import Asked
+from brokerweb.delivery.polls.read import read as wait_for_records
+from brokerweb.faces.calls.call import Call, waiting
+from brokerweb.faces.codec import parameters, positions, records, wire
+from brokerweb.faces.codec.records import Offset, Records
+from brokerweb.storage.run import aperform
+from brokerweb.streams import engine
+from brokerweb.streams.models import MAX_OFFSET
+from brokerweb.streams.reading import MAX_RECORDS
+
+DEFAULT_LIMIT, MAX_WAIT = 50, 20
+PARAMETERS = ("partition", "offset", "from", "limit", "wait")  # of a read
+
+
+class AppendRequest(wire.Strict):
+    """Records to append, all or none; with `expected_offset` to one partition, which must end just there."""
+
+    records: Records
+    expected_offset: Offset | None = None
+
+
+async def append(call: Call) -> bytes:
+    """Store the records of the request, all or none."""
+    asked = wire.decode(AppendRequest, call.body)
+    expected = None if asked.expected_offset is None else int(asked.expected_offset)
+    new = records.to_new(asked.records)
+    options = {"expected_offset": expected, "publisher": call.principal.name}
+    appended = await aperform(engine.append, call.name, new, cost=len(call.body), **options)
+    return b'{"results":%b}' % records.appended(appended)
+
+
+async def read(call: Call) -> bytes:
+    """Records from one offset on; at the end it waits for the first to come, if asked to."""
+    query = parameters.Query(call.query, PARAMETERS)
+    asked = _asked(query)
+    wait = query.number("wait", 0, 0, MAX_WAIT)
+    if wait:
+        async with waiting(call) as gone:
+            batch = await wait_for_records(call.name, asked, wait=wait, gone=gone)
+    else:
+        batch = await wait_for_records(call.name, asked)
+    content = records.encode(batch.records)
+    return b'{"records":%b,"next":"%d","low":"%d","end":"%d"}' % (content, batch.next, batch.low, batch.end)
+
+
+def _asked(query: parameters.Query) -> Asked:
+    offset = query.integer("offset", None, 0, MAX_OFFSET)
+    begin = query.text("from")
+    if offset is not None and begin is not None:
+        raise Invalid.at("/from", "only one of offset and from may be given")
+    where = positions.where("earliest" if begin is None else begin)
+    limit = query.integer("limit", DEFAULT_LIMIT, 1, MAX_RECORDS)
+    return Asked(query.integer("partition", None, 0, MAX_OFFSET), offset, where, limit or DEFAULT_LIMIT)

@@ -1,0 +1,85 @@
+"""Reading a request's body: within the limits, and no further than the caller's standing allows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any
+
+from brokerweb import conf
+from brokerweb.core.errors import BrokerError, TooLarge, Unauthenticated
+from brokerweb.faces.codec import problems
+from brokerweb.identity.http import aprincipal_from_headers
+from brokerweb.identity.users import asession_principal, session_key_in
+
+Scope = MutableMapping[str, Any]
+Message = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = Iterable[tuple[bytes, bytes]]
+COMMON = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]  # of every answer that is not Django's
+
+
+class Gone(Exception):
+    """The client went away before its request was whole."""
+
+
+async def read(scope: Scope, receive: Receive) -> bytes:
+    """The request's body. Raises TooLarge, Gone.
+
+    The first 64 KiB are anyone's; more is read only for a caller who is known by then.
+    """
+    declared = content_length(scope["headers"])
+    limit = await _limit(scope) if declared > conf.MAX_UNAUTHENTICATED_BYTES else conf.MAX_UNAUTHENTICATED_BYTES
+    if declared > limit:
+        raise TooLarge()
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone()
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        more = message.get("more_body", False)
+        if size > limit and (size > (limit := await _limit(scope))):
+            raise TooLarge()
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _limit(scope: Scope) -> int:
+    return conf.get().max_request_bytes if await caller_is_known(scope["headers"]) else conf.MAX_UNAUTHENTICATED_BYTES
+
+
+async def caller_is_known(headers: Headers) -> bool:
+    """Whether these headers carry a good token, or else a session of someone who signed in."""
+    named = dict(headers)
+    try:
+        if b"authorization" in named:
+            return await aprincipal_from_headers(named[b"authorization"]) is not None
+        key = session_key_in(named.get(b"cookie", b"").decode("latin-1"))
+        return await asession_principal(key) is not None
+    except Unauthenticated:
+        return False
+
+
+def content_length(headers: Headers) -> int:
+    """The length a request declares; 0 for none. The servers have refused what is no number."""
+    return next((int(value) for name, value in headers if name == b"content-length" and value.isdigit()), 0)
+
+
+async def send_json(send: Send, status: int, content: Mapping[str, Any]) -> None:
+    """Answer with one JSON document."""
+    await _send(send, status, json.dumps(content, separators=(",", ":")).encode(), [(b"content-type", b"application/json")])
+
+
+async def send_problem(send: Send, error: BrokerError) -> None:
+    """Answer with an error, as RFC 9457 problem details."""
+    headers = [(name.lower().encode(), value.encode()) for name, value in problems.headers(error).items()]
+    await _send(send, error.http_status, problems.body(error), [(b"content-type", problems.MEDIA_TYPE.encode()), *headers])
+
+
+async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    headers += [(b"content-length", b"%d" % len(body)), *COMMON]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

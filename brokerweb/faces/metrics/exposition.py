@@ -1,0 +1,130 @@
+"""``/metrics`` for Prometheus: what the caller holds ``monitor`` on, the committer, connections, the process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+import brokerweb
+from brokerweb.core import events
+from brokerweb.core.errors import Forbidden, MethodNotAllowed
+from brokerweb.delivery import connections
+from brokerweb.delivery.polls import waits
+from brokerweb.faces.http.caller import caller
+from brokerweb.faces.metrics.streams import of_streams, of_topics
+from brokerweb.faces.rest.base import problem, translated
+from brokerweb.identity.grants import MONITOR
+from brokerweb.identity.principal import Principal
+from brokerweb.queues import browse, stats
+from brokerweb.queues.models import Queue
+from brokerweb.routing.models import Topic
+from brokerweb.storage.run import running
+from brokerweb.streams.models import Stream
+
+_process = ProcessCollector(registry=None)  # registered with the registry of each answer
+
+
+@csrf_exempt  # it only reads
+def metrics(request: HttpRequest) -> HttpResponse:
+    """The figures, in the text format."""
+    try:
+        principal = caller(request)
+        if not any(permit.gives(MONITOR) for permit in principal.permits):
+            raise Forbidden("this needs the verb monitor")
+        if request.method not in ("GET", "HEAD"):
+            raise MethodNotAllowed()
+        return HttpResponse(_exposition(principal), content_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
+    except Exception as error:  # told as a problem, whatever it is
+        response = problem(translated(error))
+        if response.status_code == MethodNotAllowed.http_status:
+            response["Allow"] = "GET, HEAD"
+        return response
+
+
+def _exposition(principal: Principal) -> bytes:
+    registry = CollectorRegistry()
+    registry.register(_Figures(principal))
+    registry.register(_process)
+    return generate_latest(registry)
+
+
+class _Figures(Collector):
+    """What this process knows, and the counts that the store keeps."""
+
+    def __init__(self, principal: Principal) -> None:
+        self.principal = principal
+
+    def collect(self) -> Iterator[Metric]:
+        queues = [q for q in Queue.declared.all() if self.principal.may(MONITOR, "queue", q.name)]
+        yield from _states(queues)
+        yield from _events(queues)
+        yield from _queues(queues)
+        streams = Stream.objects.filter(deleted_at=None).order_by("name")
+        yield from of_streams([s for s in streams if self.principal.may(MONITOR, "stream", s.name)])
+        yield from of_topics([t for t in Topic.objects.order_by("name") if self.principal.may(MONITOR, "topic", t.name)])
+        yield from _node()
+        yield from _store()
+
+
+def _states(queues: list[Queue]) -> Iterator[Metric]:
+    messages = GaugeMetricFamily("brokerweb_queue_messages", "Messages by state.", labels=["queue", "state"])
+    counts = browse.counts(queue.pk for queue in queues)
+    for queue in queues:
+        for state, n in counts[queue.pk].items():
+            messages.add_metric([queue.name, state], n)
+    yield messages
+
+
+def _events(queues: list[Queue]) -> Iterator[Metric]:
+    totals = stats.totals()
+    for event in events.QUEUE_EVENTS:
+        family = CounterMetricFamily(f"brokerweb_queue_{event}", f"Messages {event} since the process started.", labels=["queue"])
+        for queue in queues:
+            family.add_metric([queue.name], totals.get((event, queue.pk), 0))
+        yield family
+
+
+def _queues(queues: list[Queue]) -> Iterator[Metric]:
+    age = GaugeMetricFamily("brokerweb_queue_oldest_ready_age_seconds", "Age of the oldest ready message.", labels=["queue"])
+    consumers = GaugeMetricFamily("brokerweb_queue_consumers", "Subscriptions.", labels=["queue"])
+    paused = GaugeMetricFamily("brokerweb_queue_paused", "1 where hand-out is paused.", labels=["queue"])
+    subscribed = connections.consumers()
+    for queue in queues:
+        age.add_metric([queue.name], browse.oldest_ready_age(queue) or 0)
+        consumers.add_metric([queue.name], subscribed[queue.pk])
+        paused.add_metric([queue.name], int(queue.paused_at is not None))
+    yield from (age, consumers, paused)
+
+
+def _node() -> Iterator[Metric]:
+    info = InfoMetricFamily("brokerweb", "The broker.")
+    info.add_metric([], {"version": brokerweb.__version__})
+    yield info
+    yield GaugeMetricFamily("brokerweb_connections", "Live WebSockets.", value=len(connections.snapshot()))
+    yield GaugeMetricFamily("brokerweb_long_polls", "Requests that wait for messages.", value=len(waits.live()))
+    if (committer := running()) is not None:
+        yield CounterMetricFamily("brokerweb_committer_batches", "Batches committed, or tried.", value=committer.batches)
+        yield CounterMetricFamily("brokerweb_committer_calls", "Calls in them.", value=committer.calls)
+        failing = int(committer.last_error is not None)
+        yield GaugeMetricFamily("brokerweb_committer_failing", "1 while commits fail.", value=failing)
+
+
+def _store() -> Iterator[Metric]:
+    file = str(connection.settings_dict["NAME"])
+    yield GaugeMetricFamily("brokerweb_database_bytes", "Size of the database file.", value=_size(file))
+    yield GaugeMetricFamily("brokerweb_wal_bytes", "Size of the write-ahead log beside it.", value=_size(file + "-wal"))
+
+
+def _size(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError:  # there is no log yet
+        return 0

@@ -1,0 +1,36 @@
+-- Statements of shared groups.
+
+-- group_of_queue (queue): the group a queue belongs to
+SELECT id, stream_id FROM brokerweb_streams_consumergroup WHERE queue_id = :queue;
+
+-- cursors (group): where to take the next record from, in each partition, and the partition's bounds
+SELECT p.id, p.number, p.next_offset, p.low_offset, p.last_at, p.records, p.bytes, x.committed
+FROM brokerweb_streams_grouppartition x JOIN brokerweb_streams_partition p ON p.id = x.partition_id
+WHERE x.group_id = :group AND x.committed < p.next_offset ORDER BY p.number;
+
+-- move_cursor (group, partition, origin, offset): records up to here were handed out
+UPDATE brokerweb_streams_grouppartition SET committed = :offset WHERE group_id = :group AND partition_id = :partition AND committed = :origin;
+
+-- unfinished@sqlite (queue): records that were taken from the stream and are neither done nor dead
+-- One that was redriven is a copy by now, at a position of its own, which the stream and the group's offsets no longer concern.
+-- One of the two partial indexes for each part, whatever the statistics say.
+SELECT id, route, state, attempts FROM brokerweb_queues_message INDEXED BY message_browse
+WHERE queue_id = :queue AND state IN (0, 1, 2) AND NOT (state = 3) AND position = id
+UNION ALL
+SELECT id, route, state, attempts FROM brokerweb_queues_message INDEXED BY message_leased
+WHERE queue_id = :queue AND state = 3 AND position = id;
+
+-- unfinished@postgres (queue): the same
+SELECT id, route, state, attempts FROM brokerweb_queues_message WHERE queue_id = :queue AND state <> 4 AND position = id;
+
+-- if_unfinished (queue, id): one of them
+SELECT state, attempts FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state <> 4 AND position = id;
+
+-- groups_of_stream (stream): the shared groups of a stream, by their queues
+SELECT id, queue_id FROM brokerweb_streams_consumergroup WHERE stream_id = :stream AND queue_id IS NOT NULL;
+
+-- shared_groups (): every shared group: its queue, its stream
+SELECT g.id, g.queue_id FROM brokerweb_streams_consumergroup g WHERE g.queue_id IS NOT NULL ORDER BY g.id;
+
+-- lows (group): the oldest offset of each partition of a group's stream
+SELECT p.number, p.low_offset FROM brokerweb_streams_partition p JOIN brokerweb_streams_grouppartition x ON x.partition_id = p.id WHERE x.group_id = :group;
