@@ -1,14 +1,68 @@
-"""What a pip install brings: the wheel holds every file of the apps, also those that are no Python."""
+"""What a pip install brings: all files of the apps, under names that leave a project its ``queues`` and PyPI its ``console``."""
 
+from __future__ import annotations
+
+import re
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.server import ROOT
+import httpx
+import pytest
+
+from tests.server import ROOT, TOKEN, Server, inherited
 
 APPS = ("brokerweb", "queues", "streams", "console")
 LINKS = {"brokerweb/queues", "brokerweb/streams", "brokerweb/console", "console/static"}
+PASSWORD = "password-of-the-warehouse"
+SETTINGS = """
+from brokerweb.settings import *
+INSTALLED_APPS = [*INSTALLED_APPS, "queues"]
+ROOT_URLCONF = "warehouse.urls"
+"""
+URLS = """
+from django.urls import include, path
+from queues.views import desks
+urlpatterns = [path("desks", desks), path("", include("brokerweb.urls"))]
+"""
+MODELS = """
+from django.db import models
+class Queue(models.Model):
+    name = models.CharField(max_length=100)
+class Message(models.Model):
+    queue = models.ForeignKey(Queue, on_delete=models.CASCADE)
+"""
+VIEWS = """
+import console
+from brokerweb.queues import publish
+from django.db import transaction
+from django.http import JsonResponse
+from queues.models import Queue
+@transaction.atomic
+def desks(request):
+    Queue.objects.create(name="till 1")
+    return JsonResponse({"desks": Queue.objects.count(), "message": publish("orders", {"desk": 1}), "console": console.__file__})
+"""
+MANAGE = """
+import os, sys
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "warehouse.settings")
+from django.core.management import execute_from_command_line
+execute_from_command_line(sys.argv)
+"""
+PROJECT = {
+    "manage.py": MANAGE,
+    "warehouse/__init__.py": "",
+    "warehouse/settings.py": SETTINGS,
+    "warehouse/urls.py": URLS,
+    "queues/__init__.py": "",
+    "queues/models.py": MODELS,
+    "queues/views.py": VIEWS,
+    "queues/migrations/__init__.py": "",
+}
 
 
 def files() -> list[str]:
@@ -20,15 +74,104 @@ def files() -> list[str]:
     return [path if path.startswith("brokerweb/") else f"brokerweb/{path}" for path in paths]
 
 
-def test_the_wheel_holds_every_file_of_the_apps(tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    # A copy: building leaves folders behind.
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of what is committed; building leaves folders behind, so it happens in a copy."""
+    directory = tmp_path_factory.mktemp("wheel")
+    source = directory / "source"
     subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(source)], check=True, timeout=60)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(source)]
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(directory), str(source)]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
-    [wheel] = tmp_path.glob("brokerweb-*.whl")
+    [built] = directory.glob("brokerweb-*.whl")
+    return built
+
+
+def test_the_wheel_holds_every_file_of_the_apps_and_nothing_beside_them(wheel: Path):
     packed = set(zipfile.ZipFile(wheel).namelist())
     wanted = files()
-    assert "brokerweb/console/static/console/console.css" in wanted
+    assert any(name.endswith("console.css") and name.startswith("brokerweb/console/static/") for name in wanted)
     assert not [name for name in wanted if name not in packed]
     assert {name.partition("/")[0] for name in packed if ".dist-info/" not in name} == {"brokerweb"}
+
+
+class Warehouse(Server):
+    """A project with an app ``queues`` of its own, whose interpreter has the wheel and PyPI's ``console``."""
+
+    def __init__(self, directory: Path, wheel: Path) -> None:
+        super().__init__(directory / "data")
+        self.directory = directory
+        environment = directory / "environment"
+        venv.create(environment, symlinks=True)
+        self.python = str(environment / "bin" / "python")
+        site = environment / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+        # What both need is taken from here: nothing is downloaded twice. An editable install's finder is not.
+        (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+        pip = [sys.executable, "-m", "pip", "--python", self.python, "install", "--quiet", "--no-deps", "--ignore-installed"]
+        subprocess.run([*pip, "console", str(wheel)], check=True, capture_output=True, timeout=300)
+        for name, text in PROJECT.items():
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            (directory / name).write_text(text)
+
+    def variables(self) -> dict[str, str]:
+        return {
+            **{name: value for name, value in inherited().items() if name != "PYTHONPATH"},
+            "BROKERWEB_DATA": str(self.data),
+            "BROKERWEB_ADMIN_TOKEN": TOKEN,
+            "BROKERWEB_ADMIN_PASSWORD": PASSWORD,
+        }
+
+    def manage(self, *arguments: str) -> None:
+        command = [self.python, "manage.py", *arguments]
+        done = subprocess.run(command, cwd=self.directory, env=self.variables(), capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def start(self, *, ready: bool = True) -> Warehouse:
+        command = [self.python, "manage.py", "serve", "--bind", f"127.0.0.1:{self.port}"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=self.directory, env=self.variables(), stdout=log, stderr=subprocess.STDOUT
+            )
+        self.wait_ready()
+        return self
+
+
+@pytest.fixture(scope="module")
+def warehouse(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    server = Warehouse(tmp_path_factory.mktemp("warehouse"), wheel)
+    server.manage("check")
+    server.manage("makemigrations", "queues")
+    server.manage("migrate")
+    with server:
+        yield server.start()
+
+
+def test_a_project_with_an_app_queues_publishes_and_consumes_beside_pypis_console(warehouse: Warehouse):
+    rest = warehouse.rest()
+    rest.declare("orders")
+    made = httpx.get(f"{warehouse.url}/desks", timeout=30).json()
+    assert made["desks"] == 1
+    assert Path(made["console"]).is_relative_to(warehouse.directory / "environment")
+
+    [message] = rest.receive("orders", wait=10)
+    assert (message["id"], message["body"]) == (str(made["message"]), {"desk": 1})
+    assert [each["status"] for each in rest.settle("orders", ack=[message["receipt"]])] == ["ok"]
+
+
+def test_its_console_opens(warehouse: Warehouse):
+    with httpx.Client(base_url=warehouse.url, timeout=30) as client:
+        form = client.get("/sign-in").text
+        token = re.findall(r'name="csrfmiddlewaretoken" value="(.*?)"', form)[0]
+        given = {"username": "admin", "password": PASSWORD, "csrfmiddlewaretoken": token}
+        assert client.post("/sign-in", data=given).status_code == 302
+        page = client.get("/queues").text
+        assert "orders" in page
+        [style] = re.findall(r'<link rel="stylesheet" href="([^"]+console\.css[^"]*)"', page)
+        assert client.get(style).status_code == 200
+
+
+def test_no_module_names_the_folders_at_the_top_level():
+    """Imported by those names their models would be loaded twice."""
+    named = re.compile(r"^\s*(?:from (?:queues|streams|console)\b|import (?:queues|streams|console)\b)", re.M)
+    folders = [ROOT / folder for folder in (*APPS, "tests", "benchmarks", "examples")]
+    modules = [path for folder in folders for path in sorted(folder.rglob("*.py")) if path != Path(__file__)]
+    assert [str(path.relative_to(ROOT)) for path in modules if named.search(path.read_text())] == []
