@@ -198,8 +198,8 @@ class Broker:
         return 0 if left else HOUSEKEEPING
 
     async def _trim(self) -> None:
-        for overtaken in await aread(self._trimming.look):
-            for ids in overtaken.turns():
+        for overtaken in await aread(self._trimming.overtaken):
+            for ids in overtaken.batches():
                 await aperform(trimming.trim, overtaken.queue_id, ids)
 
     async def _idle(self, now: int) -> float:

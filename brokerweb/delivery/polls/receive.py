@@ -9,7 +9,7 @@ from brokerweb.core.errors import NotFound
 from brokerweb.delivery import hub
 from brokerweb.delivery.hub import Hub
 from brokerweb.delivery.queues.room import Taker
-from brokerweb.handout import feed
+from brokerweb.handout import lease as leasing
 from brokerweb.identity.principal import Principal
 from brokerweb.queues import engine
 from brokerweb.queues.leasing import ANSWER_BYTES
@@ -88,7 +88,7 @@ async def receive(
     current = hub.current
     if current is None or current.stopping:
         return handout
-    definition, stream_id = await aperform(feed.source_of, queue)
+    definition, stream_id = await aperform(leasing.source_of, queue)
     receiver = Receiver(current, definition.id, terms, limit)
     receiver.stream_id = stream_id
     try:
@@ -105,7 +105,7 @@ async def _look(queue: str | int, limit: int, terms: engine.Terms) -> Handout:
     A caller that goes away meanwhile cancels nothing: what was leased for nobody is given back.
     """
     for _ in range(LOOKS):
-        look = asyncio.ensure_future(aperform(feed.lease, queue, limit, terms))
+        look = asyncio.ensure_future(aperform(leasing.lease, queue, limit, terms))
         try:
             handout: Handout = await asyncio.shield(look)
         except asyncio.CancelledError:
@@ -146,7 +146,7 @@ async def _answer(receiver: Receiver, queue: str | int, gone: asyncio.Event | No
         return Handout([])
     paused = False
     if not receiver.answer.done():
-        paused = (await aperform(feed.source_of, queue))[0].paused_at is not None
+        paused = (await aperform(leasing.source_of, queue))[0].paused_at is not None
     if receiver.answer.done():
         return Handout(receiver.answer.result())
     receiver.abandon()

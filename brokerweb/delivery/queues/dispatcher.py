@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from brokerweb.core.errors import BrokerError, NotFound
 from brokerweb.delivery.queues.room import Taker
 from brokerweb.delivery.queues.subscription import Subscription
-from brokerweb.handout import feed
+from brokerweb.handout import lease
 from brokerweb.queues import engine
 from brokerweb.queues.messages import Handout
 from brokerweb.storage.committer import Call
@@ -47,7 +47,7 @@ class Dispatcher:
             return
         if self._look and self._hub.book.has_room(self.queue_id):
             self._look = False
-            self._start(feed.serve, (self.queue_id,), [])
+            self._start(lease.lease_to_takers, (self.queue_id,), [])
 
     def _rounded(self, rest: Handout) -> None:
         """A round is over: what it handed out came by the commit's outcome."""
