@@ -18,7 +18,7 @@ from brokerweb.delivery.streams.tail import Run
 from brokerweb.delivery.streams.whole_stream import WholeStream
 from brokerweb.faces.brokerweb_v1 import frames
 from brokerweb.faces.codec import positions
-from brokerweb.handout import feed
+from brokerweb.handout.lease import source_of
 from brokerweb.queues import engine
 from brokerweb.storage.committer import Call
 from brokerweb.storage.reading import Reads, aread
@@ -86,7 +86,7 @@ class StreamCommands:
     async def _share(self, command: frames.Subscribe, group: str, queue_id: int) -> None:
         """Records of a shared group come as messages of a queue do, with receipts."""
         session = self._session
-        definition, stream_id = await aperform(feed.source_of, queue_id)
+        definition, stream_id = await aperform(source_of, queue_id)
         terms = engine.Terms(session.holder(str(command.id)))
         subscription = Subscription(session.hub, str(command.id), definition, terms, command.prefetch)
         subscription.group, subscription.stream_id = (command.stream, group), stream_id
