@@ -214,7 +214,7 @@ class Broker:
 
     async def _reconcile(self) -> None:
         """Leases that ended in another process give their credit back, too."""
-        receipts = list(self.hub.holders)
+        receipts = list(self.hub.holders.by_receipt)
         for i in range(0, len(receipts), 500):
             ended = await aperform(duties.ended_of, receipts[i : i + 500])
             if ended:
@@ -233,8 +233,7 @@ class Broker:
     async def _foreign(self, now: int) -> float:
         """Notice commits of other processes, of which this one is not told."""
         if await aperform(changes.foreign_commits):
-            self.hub.look()
-            await self.hub.refresh_tails()
+            await self.hub.refresh()
             self._duties[0].due(clock.now())
         return FOREIGN
 
@@ -243,7 +242,7 @@ class Broker:
         return BEAT
 
     async def _looks(self, now: int) -> float:
-        self.hub.look()
+        self.hub.queues.look()
         return LOOK
 
 

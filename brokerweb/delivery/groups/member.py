@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from brokerweb.core.errors import Conflict, NotFound
 from brokerweb.delivery.streams.subscription import StreamSubscription
+from brokerweb.delivery.streams.tails import Tails
+from brokerweb.delivery.verbs import Verbs
 from brokerweb.storage.reading import Reads
 from brokerweb.streams import membership
 from brokerweb.streams.definitions import Definition, load_by_id
 from brokerweb.streams.membership import Change, Holdings, Holds
-
-if TYPE_CHECKING:
-    from brokerweb.delivery.hub import Hub
 
 BEATS = 3  # within a session's time
 
@@ -36,14 +35,18 @@ def view(reads: Reads, group_id: int) -> GroupView:
 
 
 class GroupSubscription(StreamSubscription):
-    """``told(sub, change, starts)`` says what the member is to be told; ``starts`` is where it begins, by partition number."""
+    """``on_change(sub, change, starts)`` says what the member is to be told; ``starts`` is where it begins, by partition number.
+    ``on_stop(sub)`` hears that it takes part no more."""
 
-    def __init__(self, hub: Hub, sub: str, stream: str, credit: int) -> None:
-        super().__init__(hub, sub, stream, credit)
+    def __init__(
+        self, tails: Tails, sub: str, stream: str, credit: int, *, verbs: Verbs, on_stop: Callable[[GroupSubscription], None]
+    ) -> None:
+        super().__init__(tails, sub, stream, credit)
+        self._verbs, self._on_stop = verbs, on_stop
         self.group, self.group_id, self.member = "", 0, ""
         self.session_timeout = 15.0
         self.generation = 0
-        self.told: Callable[[GroupSubscription, Change, Mapping[int, int]], None]
+        self.on_change: Callable[[GroupSubscription, Change, Mapping[int, int]], None]
         self._holds: Holds = {}
         self._leaving: dict[int, int] = {}  # revoked partitions -> the offset up to which records were sent
         self._beat_at = 0.0
@@ -56,19 +59,19 @@ class GroupSubscription(StreamSubscription):
             return
         self._keep_to(holdings.session_timeout)
         after = holdings.members[self.member]
-        change = membership.told(self.member, self._holds, after)
+        change = membership.changes_for(self.member, self._holds, after)
         raised = holdings.generation != self.generation
         self._holds, self.generation = after, holdings.generation
         self._leaving = {number: sent for number, sent in self._leaving.items() if number in after}
         if change is None:
             if raised:  # what it has is as before, but who commits over REST, or in a transaction, must know the generation
-                self.told(self, Change(self.member, {}, [], None), {})
+                self.on_change(self, Change(self.member, {}, [], None), {})
             return
         starts = {number: max(offset, now.stream.partitions[number].low) for number, offset in change.assigned.items()}
         for number in change.revoked:
             self._give_up(now.stream.partitions[number].id, number)
         self._leaving |= dict.fromkeys(change.stale, 0)  # released at once, before any commit the client may still send
-        self.told(self, change, starts)
+        self.on_change(self, change, starts)
         for number, following in starts.items():
             partition = now.stream.partitions[number]
             self._leaving.pop(number, None)
@@ -95,7 +98,7 @@ class GroupSubscription(StreamSubscription):
         for number in done:
             del self._leaving[number]
         if done:
-            self.hub.attempt(membership.release, (self.group_id, self.member, done))
+            self._verbs.attempt(membership.release, (self.group_id, self.member, done))
 
     def _keep_to(self, session_timeout: float) -> None:
         """Another time counts from when the group got it: say at once that this member is alive."""
@@ -112,8 +115,8 @@ class GroupSubscription(StreamSubscription):
 
     def goodbye(self) -> None:
         """The member leaves: its partitions are others' at once. One that is lost says nothing, and its session runs out."""
-        self.hub.attempt(membership.leave, (self.group_id, self.member))
+        self._verbs.attempt(membership.leave, (self.group_id, self.member))
 
     def stop(self) -> None:
         super().stop()
-        self.hub.groups.leave(self)
+        self._on_stop(self)

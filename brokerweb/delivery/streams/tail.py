@@ -59,7 +59,7 @@ class Tail:
     def __init__(self, partition_id: int) -> None:
         self.partition_id = partition_id
         self.end = 0
-        self.looked = False  # at where the partition ends, since this is here to be told of appends
+        self.asked = False  # where the partition ends, since this is here to be told of appends
         self.live: set[Follower] = set()
         self.followers: set[Follower] = set()  # live or behind
 
