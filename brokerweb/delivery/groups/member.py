@@ -57,7 +57,9 @@ class GroupSubscription(StreamSubscription):
         if self.member not in holdings.members:
             self.ended(self, Conflict("This member is no longer one of the group's: it was silent for too long."))
             return
-        self._keep_to(holdings.session_timeout)
+        if holdings.session_timeout != self.session_timeout:
+            # Another time counts from when the group got it: say at once that this member is alive.
+            self.session_timeout, self._beat_at = holdings.session_timeout, 0.0
         after = holdings.members[self.member]
         change = membership.changes_for(self.member, self._holds, after)
         raised = holdings.generation != self.generation
@@ -69,7 +71,11 @@ class GroupSubscription(StreamSubscription):
             return
         starts = {number: max(offset, now.stream.partitions[number].low) for number, offset in change.assigned.items()}
         for number in change.revoked:
-            self._give_up(now.stream.partitions[number].id, number)
+            partition_id = now.stream.partitions[number].id
+            place = self.places.get(partition_id)
+            self.drop(partition_id)
+            if place is not None and number in self._holds:
+                self._leaving[number] = place.next
         self._leaving |= dict.fromkeys(change.stale, 0)  # released at once, before any commit the client may still send
         self.on_change(self, change, starts)
         for number, following in starts.items():
@@ -77,13 +83,7 @@ class GroupSubscription(StreamSubscription):
             self._leaving.pop(number, None)
             self.drop(partition.id)
             self.follow(partition.id, number, following, partition.end)
-        self._let_go({})
-
-    def _give_up(self, partition_id: int, number: int) -> None:
-        place = self.places.get(partition_id)
-        self.drop(partition_id)
-        if place is not None and number in self._holds:
-            self._leaving[number] = place.next
+        self._let_go()
 
     def committed(self, offsets: Mapping[int, int]) -> None:
         """The member has committed these: a revoked partition that is done goes on to its heir at once."""
@@ -91,19 +91,14 @@ class GroupSubscription(StreamSubscription):
             hold = self._holds.get(number)
             if hold is not None:
                 self._holds[number] = hold._replace(committed=offset)
-        self._let_go(offsets)
+        self._let_go()
 
-    def _let_go(self, offsets: Mapping[int, int]) -> None:
+    def _let_go(self) -> None:
         done = [number for number, sent in self._leaving.items() if self._holds[number].committed >= sent]
         for number in done:
             del self._leaving[number]
         if done:
             self._verbs.attempt(membership.release, (self.group_id, self.member, done))
-
-    def _keep_to(self, session_timeout: float) -> None:
-        """Another time counts from when the group got it: say at once that this member is alive."""
-        if session_timeout != self.session_timeout:
-            self.session_timeout, self._beat_at = session_timeout, 0.0
 
     def beat_due(self) -> bool:
         """Whether it is time to say that this member is alive; once a third of its session's time."""

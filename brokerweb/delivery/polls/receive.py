@@ -110,14 +110,14 @@ async def _lease(queue: str | int, limit: int, terms: engine.Terms) -> Handout:
         try:
             handout: Handout = await asyncio.shield(leased)
         except asyncio.CancelledError:
-            leased.add_done_callback(_give_back)
+            leased.add_done_callback(_release_unclaimed)
             raise
         if handout.messages or not handout.more:
             break
     return handout
 
 
-def _give_back(leased: asyncio.Future[Handout]) -> None:
+def _release_unclaimed(leased: asyncio.Future[Handout]) -> None:
     current = hub.current
     if not leased.cancelled() and leased.exception() is None and current is not None:
         current.verbs.release([m.receipt for m in leased.result().messages if m.receipt is not None])

@@ -53,7 +53,7 @@ class StreamSubscription:
         self.places[partition_id] = Place(number, tail, following)
         self._turn.append(partition_id)
         tail.known(end)
-        self._tails.find_end(tail)
+        self._tails.read_end(tail)
         self.pump()
 
     def drop(self, partition_id: int) -> None:

@@ -40,16 +40,16 @@ class Tails:
         if not tail.followers:
             self._tails.pop(tail.partition_id, None)
 
-    def find_end(self, tail: Tail) -> None:
+    def read_end(self, tail: Tail) -> None:
         """Find out how far the partition goes: after a follower read that, and before the tail was there to be told, something
         may have been appended."""
         if not tail.asked:
             tail.asked = True
-            task = asyncio.get_running_loop().create_task(self._find_end(tail))
+            task = asyncio.get_running_loop().create_task(self._read_end(tail))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _find_end(self, tail: Tail) -> None:
+    async def _read_end(self, tail: Tail) -> None:
         while tail.followers:
             try:
                 tail.known(await aread(end_of, tail.partition_id))
@@ -65,7 +65,7 @@ class Tails:
                 tail.appended(first, records)
 
     async def refresh(self) -> None:
-        """Find out what other processes have appended, and let everybody who watches look for what they have changed."""
+        """Find out what other processes have appended, and tell whoever watches that they may have changed something."""
         for tail in list(self._tails.values()):
             tail.known(await aread(end_of, tail.partition_id))
         self.changed()
