@@ -142,8 +142,9 @@ def next_work(tx: Transaction) -> int | None:
 def holdings(reads: Reads, group_id: int) -> Holdings | None:
     """What each member has now; None when the group is gone.
 
-    Whoever informs members reads it after a commit that moved the group, and now and then; ``told`` says what is new to one.
-    It is read again if the group moved meanwhile: a member that was told an older generation than its partitions' cannot commit.
+    Whoever informs members reads it after a commit that moved the group, and now and then; ``changes_for`` says what is new to
+    one. It is read again if the group moved meanwhile: a member that was told an older generation than its partitions' cannot
+    commit.
     """
     while (group := by_id(reads, group_id)) is not None:
         members: dict[str, Holds] = {row[0]: {} for row in reads.rows(Q.members, group_id)}
@@ -159,7 +160,7 @@ def _hold(place: Place) -> Hold:
     return Hold(place.committed, place.generation, place.until_at)
 
 
-def told(member: str, before: Mapping[int, Hold], after: Mapping[int, Hold]) -> Change | None:
+def changes_for(member: str, before: Mapping[int, Hold], after: Mapping[int, Hold]) -> Change | None:
     """What a member must be told that knows of ``before``, when ``after`` is what it has; None for nothing."""
     assigned = {
         number: hold.committed
@@ -246,7 +247,7 @@ def _begun(old: Place, new: Place, generation: int) -> Place:
 
 def _changes(before: list[Place], after: list[Place]) -> list[Change]:
     members = sorted({place.member for place in (*before, *after) if place.member is not None})
-    changes = (told(member, _held_by(member, before), _held_by(member, after)) for member in members)
+    changes = (changes_for(member, _held_by(member, before), _held_by(member, after)) for member in members)
     return [change for change in changes if change is not None]
 
 

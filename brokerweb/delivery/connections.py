@@ -10,9 +10,10 @@ from typing import Any
 from brokerweb.core import clock, closing
 from brokerweb.core.errors import Conflict, Forbidden
 from brokerweb.delivery.groups.member import GroupSubscription
-from brokerweb.delivery.hub import Hub
+from brokerweb.delivery.queues.desk import Desk
 from brokerweb.delivery.queues.subscription import Subscription
 from brokerweb.delivery.streams.subscription import StreamSubscription
+from brokerweb.delivery.verbs import Verbs
 from brokerweb.identity.principal import Principal
 
 MAX_SUBSCRIPTIONS = 1000  # of one connection
@@ -24,9 +25,10 @@ _connections: dict[str, Connection] = {}
 class Connection:
     """One socket of a known principal. ``close(code, reason)`` ends it; it is told so by its face."""
 
-    def __init__(self, hub: Hub, principal: Principal, address: str, protocol: str) -> None:
+    def __init__(self, desk: Desk, verbs: Verbs, principal: Principal, address: str, protocol: str) -> None:
         self.id = secrets.token_hex(8)
-        self.hub, self.principal, self.address, self.protocol = hub, principal, address, protocol
+        self._desk, self._verbs = desk, verbs
+        self.principal, self.address, self.protocol = principal, address, protocol
         self.connected_at = clock.now()
         self.subscriptions: dict[str, Subscription] = {}
         self.streams: dict[str, StreamSubscription] = {}
@@ -56,7 +58,7 @@ class Connection:
         """Begin a subscription. Raises Conflict."""
         self.check_free(subscription.sub)
         self.subscriptions[subscription.sub] = subscription
-        self.hub.join(subscription)
+        self._desk.join(subscription)
 
     def cancel(self, sub: str, *, release: bool, done: Callable[[], None] = lambda: None) -> Subscription | None:
         """End one subscription; its messages go back, which ``done`` is told when they have, or stay with the connection."""
@@ -64,11 +66,11 @@ class Connection:
         if subscription is None:
             return None
         held = subscription.stop()
-        self.hub.leave(subscription)
+        self._desk.leave(subscription)
         if held and not release:
             self.cancelled.append(subscription)
         self._forget_settled()
-        self.hub.release(held if release else [], done)
+        self._verbs.release(held if release else [], done)
         return subscription
 
     def _forget_settled(self) -> None:
@@ -89,13 +91,13 @@ class Connection:
         self.streams.clear()
         for subscription in [*self.subscriptions.values(), *self.cancelled]:
             held += subscription.stop()
-            self.hub.leave(subscription)
+            self._desk.leave(subscription)
         self.subscriptions.clear()
         self.cancelled.clear()
         if clean:
-            self.hub.release(held)
+            self._verbs.release(held)
         else:
-            self.hub.lose(held)
+            self._verbs.lose(held)
 
 
 def register(connection: Connection) -> None:

@@ -149,9 +149,9 @@ class Live:
 
     def __init__(self, scope: Scope, send: Send, principal: Principal, current: hub.Hub) -> None:
         self._link: Link | None = scope.get("extensions", {}).get("brokerweb.link")
-        self._send = send
+        self._send, self._tails = send, current.tails
         self._loop = asyncio.get_running_loop()
-        self._connection = connections.Connection(current, principal, address(scope), "sse")
+        self._connection = connections.Connection(current.queues, current.verbs, principal, address(scope), "sse")
         self._connection.close = self._close_from_anywhere
         self._leave = open_sockets.enter(self._close)
         self._waiting: deque[tuple[int, Run]] = deque()
@@ -166,7 +166,7 @@ class Live:
         """Begin there. ``tell``: the client is to know where that is before a record comes: it cannot find it out again."""
         self._places = dict(places)
         self._first = b"id: %b\n\n" % self._position(self._places) if tell else COMMENT
-        self._subscription = WholeStream(self._connection.hub, "live", found.name, WINDOW)
+        self._subscription = WholeStream(self._tails, "live", found.name, WINDOW)
         self._subscription.deliver, self._subscription.ended = self._deliver, self._ended
         self._connection.streams["live"] = self._subscription
         connections.register(self._connection)

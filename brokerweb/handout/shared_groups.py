@@ -7,7 +7,7 @@ from typing import Any
 
 from brokerweb.core.errors import Conflict
 from brokerweb.core.settings import plain
-from brokerweb.handout.feed import Q
+from brokerweb.handout.refill import Q
 from brokerweb.queues import browse, control, counters, settings
 from brokerweb.queues.definitions import Q as QUEUES
 from brokerweb.queues.definitions import find_by_id, forget

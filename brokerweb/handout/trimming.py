@@ -1,7 +1,7 @@
 """Retention wins over shared groups: what nobody was done with of records that are gone ends as trimmed.
 
-It is looked for outside of any commit, and only in groups whose stream begins later than at their last look; it goes in
-small turns.
+It is found outside of any commit, and only in groups whose stream begins later than when they were last read; it goes in
+small batches.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from brokerweb.core import events
-from brokerweb.handout.feed import Q
+from brokerweb.handout.refill import Q
 from brokerweb.handout.shared_groups import remove_unfinished, unfinished_below
 from brokerweb.storage.reading import Reads
 from brokerweb.storage.transaction import Transaction
 
-LIMIT = 500  # messages a turn
+LIMIT = 500  # messages a batch
 Lows = dict[int, int]  # partition number -> its oldest offset
 
 
@@ -25,19 +25,19 @@ class Overtaken(NamedTuple):
     queue_id: int
     ids: list[int]
 
-    def turns(self) -> list[list[int]]:
+    def batches(self) -> list[list[int]]:
         """The ids in parts that fit a commit."""
         return [self.ids[i : i + LIMIT] for i in range(0, len(self.ids), LIMIT)]
 
 
 class Trimming:
-    """Looks for what is to be trimmed, and remembers where there was nothing."""
+    """Finds what is to be trimmed, and remembers where there was nothing."""
 
     def __init__(self) -> None:
-        self._clean: dict[int, Lows] = {}  # group id -> where its stream began at a look that found nothing
+        self._clean: dict[int, Lows] = {}  # group id -> where its stream began when nothing was found
 
-    def look(self, reads: Reads) -> list[Overtaken]:
-        """What retention has overtaken by now. A record is never handed out below where its partition begins."""
+    def overtaken(self, reads: Reads) -> list[Overtaken]:
+        """What retention has overtaken by now. A record is never leased below where its partition begins."""
         found, clean = [], dict[int, Lows]()
         for group_id, queue_id in reads.rows(Q.shared_groups):
             lows = {number: low for number, low in reads.rows(Q.lows, group_id)}  # noqa: C416 (rows of two, as mypy can see)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from brokerweb.handout import shared_groups as sharing
+from brokerweb.handout import shared_groups
 from brokerweb.jobs import control
 from brokerweb.jobs.chunk import Chunk
 from brokerweb.jobs.control import NewJob
@@ -48,7 +48,7 @@ def start_group_redrive(
     stream: str, group: str, chosen: MessageFilter = filters.ALL, *, rate: float | None = None, by: str
 ) -> int | Job:
     """Put dead records of a shared group back: how many that were, or the job that does it. Raises NotFound, Conflict."""
-    chosen, queue = filters.for_redrive(chosen), read(sharing.queue_of, stream, group)
+    chosen, queue = filters.for_redrive(chosen), read(shared_groups.queue_of, stream, group)
     if not _is_much(queue, chosen, rate):
         return bulk.redrive_all(queue.pk, chosen)
     job: Job = perform(create_group_redrive, stream, group, queue.pk, chosen, rate=rate, by=by, total=_count(queue, chosen))

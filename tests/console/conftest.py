@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from brokerweb.handout import feed as sharing
+from brokerweb.handout.lease import lease
 from brokerweb.identity.models import Grant
 from brokerweb.identity.signin import attempts
 from brokerweb.queues import control, engine
@@ -105,7 +105,7 @@ def declare_group(name: str, stream: str = "events", **settings) -> str:
 def kill_records(stream: str, group: str, *errors: str) -> list[int]:
     """Take as many records of a shared group as there are errors, and reject them; the ids of their messages."""
     queue_id = ConsumerGroup.objects.get(name=group, stream__name=stream).queue_id
-    leased = perform(sharing.lease, queue_id, len(errors), engine.Terms("tests")).messages
+    leased = perform(lease, queue_id, len(errors), engine.Terms("tests")).messages
     perform(engine.settle, [Settle("dead", m.receipt, error=e) for m, e in zip(leased, errors, strict=True)])
     return [m.id for m in leased]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from brokerweb.core import clock
-from brokerweb.handout import feed
+from brokerweb.handout.lease import lease_to_takers
 from brokerweb.queues import control, duties, engine
 from brokerweb.queues.messages import Accepted, NewMessage, Settle
 from tests.contract.store import Orders, Store
@@ -257,7 +257,7 @@ def test_nothing_overtakes_what_follows_a_head_that_was_served_without_acknowled
     waits(store, Waiting("a", 5, acknowledge=False))
 
     def serve_and_publish(tx):
-        feed.serve(tx, keyed.row.pk)
+        lease_to_takers(tx, keyed.row.pk)
         return engine.publish(tx, "orders", [NewMessage(b"3")])[0].id
 
     third = store.do(serve_and_publish)

@@ -65,7 +65,7 @@ class Reader:
         meanwhile: Awaitable[Any] | None = None,
     ) -> Reader:
         """``meanwhile`` happens between the look for where to begin and the beginning."""
-        sub = WholeStream(stage.hub, "1", stream, credit)
+        sub = WholeStream(stage.hub.tails, "1", stream, credit)
         reader = cls(stage, sub)
         found, places = await aread(reading.positions, stream, where)
         if meanwhile is not None:
@@ -106,12 +106,12 @@ class Worker(Reader):
         super().__init__(stage, sub)
         self.member = sub
         self.told: list[tuple[str, Any]] = []
-        sub.told = self._told
+        sub.on_change = self._on_change
 
     @classmethod
     async def join(cls, stage: Stage, name: str, *, credit: int = 10_000, stream: str = "events") -> Worker:
         joined = await aperform(membership.join, stream, "billing", name, name=name)
-        sub = GroupSubscription(stage.hub, name, stream, credit)
+        sub = stage.hub.groups.member(name, stream, credit)
         sub.group, sub.group_id, sub.member = "billing", joined.group_id, name
         sub.session_timeout = joined.session_timeout
         worker = cls(stage, sub)
@@ -119,7 +119,7 @@ class Worker(Reader):
         await soon(lambda: sub.generation >= joined.generation, "heard of its place")
         return worker
 
-    def _told(self, sub: GroupSubscription, change: membership.Change, starts: Any) -> None:
+    def _on_change(self, sub: GroupSubscription, change: membership.Change, starts: Any) -> None:
         if change.revoked:
             self.told.append(("revoked", sorted(change.revoked)))
         if starts:

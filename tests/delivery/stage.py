@@ -78,8 +78,8 @@ class Client:
     def __init__(self, stage: Stage, definition: Any, prefetch: int, terms: engine.Terms) -> None:
         self.stage, self.got, self.frames = stage, list[Leased](), list[int]()
         self.ended: list[str] = []
-        self.connection = Connection(stage.hub, ADA, "127.0.0.1", "test")
-        self.sub = Subscription(stage.hub, "1", definition, terms, prefetch)
+        self.connection = Connection(stage.hub.queues, stage.hub.verbs, ADA, "127.0.0.1", "test")
+        self.sub = stage.hub.queues.subscription("1", definition, terms, prefetch)
         self.sub.deliver = self._deliver
         self.sub.ended = self._ended
         self.connection.add(self.sub)

@@ -10,11 +10,13 @@ from unittest import mock
 import pytest
 
 from brokerweb import broker as module
+from brokerweb import node_duties
 from brokerweb.broker import Broker
 from brokerweb.cluster import nodes
 from brokerweb.core import clock, events
 from brokerweb.core.errors import BrokerError, StoreFull, Unauthenticated
 from brokerweb.delivery.groups.member import BEATS
+from brokerweb.delivery.hub import Hub
 from brokerweb.delivery.polls import waits
 from brokerweb.faces import calls
 from brokerweb.identity import tokens
@@ -84,18 +86,18 @@ def test_a_start_that_ends_half_way_prolongs_no_lease_a_second_time(monkeypatch:
 
 
 def test_a_look_for_idle_queues_that_fails_forgets_no_use(monkeypatch: pytest.MonkeyPatch):
-    broker = Broker()
-    outcome, noted = events.Outcome(), broker._in_use
+    idle = node_duties.NodeDuties(Hub())
+    outcome, noted = events.Outcome(), idle._in_use
     outcome.asked(5)
-    broker._note_use(outcome)
+    idle._note_use(outcome)
     with monkeypatch.context() as broken:
         broken.setattr(retirement, "idle_work", mock.Mock(side_effect=StoreFull))
         with pytest.raises(StoreFull):
-            asyncio.run(broker._idle(clock.now()))
-    assert broker._in_use == {5}
-    asyncio.run(broker._idle(clock.now()))
-    assert broker._in_use == set()
-    broker._note_use(outcome)
+            asyncio.run(idle._idle(clock.now()))
+    assert idle._in_use == {5}
+    asyncio.run(idle._idle(clock.now()))
+    assert idle._in_use == set()
+    idle._note_use(outcome)
     assert noted == {5}, "who notes a use while the duty looks notes it where the next look finds it"
 
 
@@ -135,7 +137,7 @@ def test_a_key_that_was_left_without_head_gets_one():
 
 
 def test_a_node_with_much_housekeeping_is_seen_and_ready(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "HEARTBEAT", 0.01)
+    monkeypatch.setattr(node_duties, "HEARTBEAT", 0.01)
     turns = 0
 
     def never_done(tx: Any) -> int:
@@ -147,27 +149,27 @@ def test_a_node_with_much_housekeeping_is_seen_and_ready(monkeypatch: pytest.Mon
 
     async def scene(stage: Stage, broker: Broker) -> None:
         await soon(lambda: turns, "housekeeping is under way")
-        begun_at = broker._alive_at
-        await soon(lambda: broker._alive_at > begun_at, "a heartbeat")
+        begun_at = broker.duties._alive_at
+        await soon(lambda: broker.duties._alive_at > begun_at, "a heartbeat")
         assert broker.ready()["status"] == "ok"
 
     play(scene)
 
 
 def test_members_have_not_been_silent_where_the_broker_stood_still(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "BEAT", 3600)
+    monkeypatch.setattr(node_duties, "BEAT", 3600)
 
     def stood_still(tx: Transaction) -> None:
         tx.writes += 1
         Member.objects.update(seen_at=tx.now - clock.seconds(30))
 
     async def scene(stage: Stage, broker: Broker) -> None:
-        await broker._duties[0].stop()
+        await broker.duties.timers.stop()
         await declare()
         worker = await Worker.join(stage, "a")
         await aperform(stood_still)
         worker.member._beat_at = 0
-        await broker._timers(clock.now())
+        await broker.duties._timers(clock.now())
         await stage.quiet()
         assert (worker.errors, worker.numbers) == ([], {0})
 
@@ -175,11 +177,11 @@ def test_members_have_not_been_silent_where_the_broker_stood_still(monkeypatch: 
 
 
 def test_two_beats_fit_into_the_shortest_session_even_if_one_is_lost():
-    assert 2 * (SHORTEST / BEATS + module.BEAT) < SHORTEST
+    assert 2 * (SHORTEST / BEATS + node_duties.BEAT) < SHORTEST
 
 
 def test_no_housekeeping_waits_for_the_end_of_another(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "HOUSEKEEPING", 0.05)
+    monkeypatch.setattr(node_duties, "HOUSEKEEPING", 0.05)
     monkeypatch.setattr(stream_duties, "compact", lambda tx: stream_duties.LIMIT)
 
     async def scene(stage: Stage, broker: Broker) -> None:
@@ -257,10 +259,10 @@ def test_a_long_poll_ends_with_its_callers_rights(how: str, waits_for: str, monk
             poll = asyncio.ensure_future(calls.streams.read(calls.Call(ada, ("log",), query="wait=20")))
         await soon(waits.live)
         if how == "revoked":
-            broker._revoked("token:7")
+            broker.duties._revoked("token:7")
         elif how == "revoked elsewhere":
             gone.append("token:7")
-            await broker._tokens(now)
+            await broker.duties._tokens(now)
         with pytest.raises(Unauthenticated):
             await asyncio.wait_for(poll, 15)
         assert (waits.live(), stage.hub.book.queues()) == ([], set())

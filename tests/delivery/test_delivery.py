@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from brokerweb.core.errors import Conflict, Unavailable
-from brokerweb.delivery import connections
-from brokerweb.delivery import hub as hub_module
+from brokerweb.delivery import connections, verbs
 from brokerweb.delivery.queues import dispatcher
 from brokerweb.delivery.queues.room import Taker
 from brokerweb.queues import control, duties
@@ -37,7 +36,7 @@ def test_a_waiting_subscriber_is_handed_what_is_published():
         assert [m.id for m in await client.has(3)] == ids
         await client.ack_all()
         assert credit_is_whole(client)
-        assert stage.hub.holders == {}
+        assert stage.hub.holders.by_receipt == {}
 
     play(scene)
 
@@ -118,7 +117,7 @@ def test_credit_never_leaks_whatever_happens():
             for client in clients:
                 await client.ack_all()
         await soon(lambda: credit_is_whole(*clients))
-        assert stage.hub.holders == {}
+        assert stage.hub.holders.by_receipt == {}
 
     play(scene)
 
@@ -176,9 +175,9 @@ def test_an_extended_lease_keeps_its_credit_taken_until_its_new_deadline():
 def test_a_cancelled_subscription_says_when_its_messages_are_given_back(release: bool):
     async def scene(stage: Stage) -> None:
         await stage.queue()
-        await stage.publish(*range(hub_module.RECEIPTS_AT_ONCE + 1))
-        client = await stage.client(prefetch=hub_module.RECEIPTS_AT_ONCE + 1)
-        held = len(await client.has(hub_module.RECEIPTS_AT_ONCE + 1))
+        await stage.publish(*range(verbs.RECEIPTS_AT_ONCE + 1))
+        client = await stage.client(prefetch=verbs.RECEIPTS_AT_ONCE + 1)
+        held = len(await client.has(verbs.RECEIPTS_AT_ONCE + 1))
         standing, future = await hold()
         done: list[bool] = []
         client.connection.cancel("1", release=release, done=lambda: done.append(True))
@@ -234,7 +233,7 @@ def test_a_clean_end_gives_messages_back_unharmed():
         first.connection.end(clean=True)
         assert [m.id for m in await second.has(3)] == ids
         assert [(m.attempts, m.failures) for m in second.got] == [(2, 0)] * 3
-        await soon(lambda: all(s is second.sub for s in stage.hub.holders.values()))
+        await soon(lambda: all(s is second.sub for s in stage.hub.holders.by_receipt.values()))
 
     play(scene)
 
@@ -254,7 +253,7 @@ def test_cancelling_without_release_keeps_what_is_held():
         client.connection.end(clean=True)
         await stage.counts_are(ready=2)
         assert len(client.got) == 2
-        await soon(lambda: stage.hub.holders == {})
+        await soon(lambda: stage.hub.holders.by_receipt == {})
 
     play(scene)
 
@@ -268,7 +267,7 @@ def test_cancelling_with_release_gives_them_back():
         await client.has(2)
         client.connection.cancel("1", release=True)
         await stage.counts_are(ready=2)
-        assert stage.hub._dispatchers == {}, "nobody is left to hand anything to"
+        assert stage.hub.queues._dispatchers == {}, "nobody is left to hand anything to"
 
     play(scene)
 
@@ -337,7 +336,7 @@ def test_a_busy_subscriber_runs_dry_for_a_message_that_goes_alone():
         await stage.counts_are(leased=2, ready=1)
         busy.sub.congested = False
         busy.sub.review()
-        stage.hub.look()
+        stage.hub.queues.look()
         await stage.quiet()
         assert len(busy.got) == 2
         await busy.settle("ack", *busy.got[:1])
@@ -365,7 +364,7 @@ def test_without_acknowledgement_credit_comes_back_on_the_clients_word():
         await client.has(2)
         assert await stage.counts() == {"ready": 1}
         stage.hub.book.grant(client.sub, 5, 10_000)
-        stage.hub.look([client.sub.queue_id])
+        stage.hub.queues.look([client.sub.queue_id])
         await client.has(3)
         assert (client.sub.credit, client.sub.unsettled) == (4, 0)
         assert await stage.counts() == {}
@@ -385,7 +384,7 @@ def test_whoever_does_not_read_is_sent_nothing_more():
         assert (client.got, await stage.counts()) == ([], {"ready": 1})
         client.sub.congested = False
         client.sub.review()
-        stage.hub.look([client.sub.queue_id])
+        stage.hub.queues.look([client.sub.queue_id])
         await client.has(1)
 
     play(scene)
@@ -411,12 +410,12 @@ def test_nothing_is_kept_of_a_stream_that_feeds_nobody_any_more():
         takers = [Taker(queue_id, Terms("ws:node/1/1"), 0) for queue_id in (1, 2)]
         for taker in takers:
             taker.stream_id = 9
-            stage.hub.join(taker)
-        assert stage.hub._fed == {9: {1, 2}}
-        stage.hub.leave(takers[0])
-        assert stage.hub._fed == {9: {2}}
-        stage.hub.leave(takers[1])
-        assert stage.hub._fed == {}
+            stage.hub.queues.join(taker)
+        assert stage.hub.queues._fed == {9: {1, 2}}
+        stage.hub.queues.leave(takers[0])
+        assert stage.hub.queues._fed == {9: {2}}
+        stage.hub.queues.leave(takers[1])
+        assert stage.hub.queues._fed == {}
 
     play(scene)
 
@@ -446,7 +445,7 @@ def test_leases_that_ended_unheard_give_their_credit_back():
             tx.raw.execute("DELETE FROM brokerweb_queues_message WHERE id = ?", (client.got[0].id,))
 
         await aperform(elsewhere)
-        ended = await aperform(duties.ended_of, list(stage.hub.holders))
+        ended = await aperform(duties.ended_of, list(stage.hub.holders.by_receipt))
         assert ended == [client.got[0].receipt]
         stage.hub.leases_ended(ended)
         assert (client.sub.credit, client.sub.unsettled) == (1, 1)
@@ -455,11 +454,11 @@ def test_leases_that_ended_unheard_give_their_credit_back():
 
 
 def test_what_the_store_refuses_is_tried_again(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(dispatcher, "RETRY", 0.01)
-    monkeypatch.setattr(hub_module, "RETRY", 0.01)
+    monkeypatch.setattr(dispatcher, "LOOK_RETRY", 0.01)
+    monkeypatch.setattr(verbs, "VERB_RETRY", 0.01)
 
     async def scene(stage: Stage) -> None:
-        start, refusals = stage.hub.start, [2]
+        start, refusals = stage.hub.verbs.start, [2]
 
         def refuse(*args: Any) -> None:
             if refusals[-1]:
@@ -467,7 +466,7 @@ def test_what_the_store_refuses_is_tried_again(monkeypatch: pytest.MonkeyPatch):
                 raise Unavailable
             start(*args)
 
-        monkeypatch.setattr(stage.hub, "start", refuse)
+        monkeypatch.setattr(stage.hub.verbs, "start", refuse)
         await stage.queue()
         await stage.publish("a")
         client = await stage.client(prefetch=1)

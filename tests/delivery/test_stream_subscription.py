@@ -163,7 +163,7 @@ def test_whatever_happens_every_reader_gets_every_record_once_and_in_order(seed:
             total += n
             if dice.random() < 0.2:
                 await sync_to_async(append_elsewhere)(*range(n))
-                await stage.hub.refresh_tails()
+                await stage.hub.refresh()
             else:
                 await append(*range(n))
             reader = dice.choice(readers)
@@ -191,7 +191,7 @@ def test_what_another_process_appended_is_noticed():
         await append(0)
         await reader.has(1)
         await sync_to_async(append_elsewhere)("foreign", "foreign")
-        await stage.hub.refresh_tails()
+        await stage.hub.refresh()
         await reader.has(3)
         await append("own")
         await reader.has(4)
@@ -326,7 +326,7 @@ def test_what_ends_leaves_nothing_behind():
         await append("nobody listens")
         await stage.quiet()
         assert [reader.count for reader in readers] == [10, 10, 10]
-        assert stage.hub._tails == {}
+        assert stage.hub.tails._tails == {}
 
     play(scene)
 
@@ -347,7 +347,7 @@ def test_a_read_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch):
         await declare()
         await append(1, 2)
         monkeypatch.setattr(subscription, "read_partition", fails)
-        monkeypatch.setattr(subscription, "RETRY", 0.01)
+        monkeypatch.setattr(subscription, "READ_RETRY", 0.01)
         reader = await Reader.open(stage)
         await reader.has(2)
         assert reader.offsets() == [0, 1]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from brokerweb.core.errors import Conflict, Invalid, NotFound
-from brokerweb.handout import feed
-from brokerweb.handout import shared_groups as sharing
+from brokerweb.handout import shared_groups
+from brokerweb.handout.lease import lease
 from brokerweb.jobs import bulk, chunks, control, duties
 from brokerweb.jobs.models import Job
 from brokerweb.queues import browse, engine, filters
@@ -101,8 +101,8 @@ def dead_records(n: int) -> Queue:
     declare_stream()
     append(*range(n))
     perform(groups.declare_group, "log", "workers", {"kind": "shared", "start": "earliest"})
-    queue = read(sharing.queue_of, "log", "workers")
-    while leased := perform(feed.lease, queue.pk, 1000, Terms("tests")).messages:
+    queue = read(shared_groups.queue_of, "log", "workers")
+    while leased := perform(lease, queue.pk, 1000, Terms("tests")).messages:
         perform(engine.settle, [Settle("dead", str(m.receipt)) for m in leased])
     return queue
 

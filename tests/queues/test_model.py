@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from brokerweb.core import clock
-from brokerweb.handout import feed
+from brokerweb.handout.lease import lease_to_takers
 from brokerweb.queues import control, duties, engine, settling
 from brokerweb.queues.filters import parse
 from brokerweb.queues.messages import NewMessage, Settle
@@ -113,7 +113,7 @@ class Machine(RuleBasedStateMachine):
         parts = self.model.serve([taker for taker in self.takers if taker.room])
         self.remember(*parts)
         id = self.ids[self.name]
-        return [(lambda tx: feed.serve(tx, id) and None, None)]
+        return [(lambda tx: lease_to_takers(tx, id) and None, None)]
 
     def settle(self, draw: Any) -> list[Step]:
         held = [(name, i.id, i.attempts) for name, m in self.models.items() for i in m.of(LEASED)]

@@ -17,7 +17,7 @@ from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
 from brokerweb.streams import control, membership, positions
 from brokerweb.streams.groups import Place
-from brokerweb.streams.membership import Hold, told
+from brokerweb.streams.membership import Hold, changes_for
 from tests.streams.group_bench import GroupBench
 
 SESSION = 10
@@ -132,7 +132,7 @@ class GroupsModel(RuleBasedStateMachine):
         holdings = read(membership.holdings, self.group_id)
         assert holdings is not None
         after = holdings.members[name]
-        change = told(name, client.known, after)
+        change = changes_for(name, client.known, after)
         client.generation, client.known = holdings.generation, after
         if change is not None:
             client.position |= change.assigned

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from brokerweb.core.errors import Conflict, NotFound
 from brokerweb.delivery.streams.subscription import StreamSubscription
+from brokerweb.delivery.streams.tails import Tails
+from brokerweb.delivery.verbs import Verbs
 from brokerweb.storage.reading import Reads
 from brokerweb.streams import membership
 from brokerweb.streams.definitions import Definition, load_by_id
 from brokerweb.streams.membership import Change, Holdings, Holds
-
-if TYPE_CHECKING:
-    from brokerweb.delivery.hub import Hub
 
 BEATS = 3  # within a session's time
 
@@ -36,14 +35,18 @@ def view(reads: Reads, group_id: int) -> GroupView:
 
 
 class GroupSubscription(StreamSubscription):
-    """``told(sub, change, starts)`` says what the member is to be told; ``starts`` is where it begins, by partition number."""
+    """``on_change(sub, change, starts)`` says what the member is to be told; ``starts`` is where it begins, by partition number.
+    ``on_stop(sub)`` hears that it takes part no more."""
 
-    def __init__(self, hub: Hub, sub: str, stream: str, credit: int) -> None:
-        super().__init__(hub, sub, stream, credit)
+    def __init__(
+        self, tails: Tails, sub: str, stream: str, credit: int, *, verbs: Verbs, on_stop: Callable[[GroupSubscription], None]
+    ) -> None:
+        super().__init__(tails, sub, stream, credit)
+        self._verbs, self._on_stop = verbs, on_stop
         self.group, self.group_id, self.member = "", 0, ""
         self.session_timeout = 15.0
         self.generation = 0
-        self.told: Callable[[GroupSubscription, Change, Mapping[int, int]], None]
+        self.on_change: Callable[[GroupSubscription, Change, Mapping[int, int]], None]
         self._holds: Holds = {}
         self._leaving: dict[int, int] = {}  # revoked partitions -> the offset up to which records were sent
         self._beat_at = 0.0
@@ -54,33 +57,33 @@ class GroupSubscription(StreamSubscription):
         if self.member not in holdings.members:
             self.ended(self, Conflict("This member is no longer one of the group's: it was silent for too long."))
             return
-        self._keep_to(holdings.session_timeout)
+        if holdings.session_timeout != self.session_timeout:
+            # Another time counts from when the group got it: say at once that this member is alive.
+            self.session_timeout, self._beat_at = holdings.session_timeout, 0.0
         after = holdings.members[self.member]
-        change = membership.told(self.member, self._holds, after)
+        change = membership.changes_for(self.member, self._holds, after)
         raised = holdings.generation != self.generation
         self._holds, self.generation = after, holdings.generation
         self._leaving = {number: sent for number, sent in self._leaving.items() if number in after}
         if change is None:
             if raised:  # what it has is as before, but who commits over REST, or in a transaction, must know the generation
-                self.told(self, Change(self.member, {}, [], None), {})
+                self.on_change(self, Change(self.member, {}, [], None), {})
             return
         starts = {number: max(offset, now.stream.partitions[number].low) for number, offset in change.assigned.items()}
         for number in change.revoked:
-            self._give_up(now.stream.partitions[number].id, number)
+            partition_id = now.stream.partitions[number].id
+            place = self.places.get(partition_id)
+            self.drop(partition_id)
+            if place is not None and number in self._holds:
+                self._leaving[number] = place.next
         self._leaving |= dict.fromkeys(change.stale, 0)  # released at once, before any commit the client may still send
-        self.told(self, change, starts)
+        self.on_change(self, change, starts)
         for number, following in starts.items():
             partition = now.stream.partitions[number]
             self._leaving.pop(number, None)
             self.drop(partition.id)
             self.follow(partition.id, number, following, partition.end)
-        self._let_go({})
-
-    def _give_up(self, partition_id: int, number: int) -> None:
-        place = self.places.get(partition_id)
-        self.drop(partition_id)
-        if place is not None and number in self._holds:
-            self._leaving[number] = place.next
+        self._let_go()
 
     def committed(self, offsets: Mapping[int, int]) -> None:
         """The member has committed these: a revoked partition that is done goes on to its heir at once."""
@@ -88,19 +91,14 @@ class GroupSubscription(StreamSubscription):
             hold = self._holds.get(number)
             if hold is not None:
                 self._holds[number] = hold._replace(committed=offset)
-        self._let_go(offsets)
+        self._let_go()
 
-    def _let_go(self, offsets: Mapping[int, int]) -> None:
+    def _let_go(self) -> None:
         done = [number for number, sent in self._leaving.items() if self._holds[number].committed >= sent]
         for number in done:
             del self._leaving[number]
         if done:
-            self.hub.attempt(membership.release, (self.group_id, self.member, done))
-
-    def _keep_to(self, session_timeout: float) -> None:
-        """Another time counts from when the group got it: say at once that this member is alive."""
-        if session_timeout != self.session_timeout:
-            self.session_timeout, self._beat_at = session_timeout, 0.0
+            self._verbs.attempt(membership.release, (self.group_id, self.member, done))
 
     def beat_due(self) -> bool:
         """Whether it is time to say that this member is alive; once a third of its session's time."""
@@ -112,8 +110,8 @@ class GroupSubscription(StreamSubscription):
 
     def goodbye(self) -> None:
         """The member leaves: its partitions are others' at once. One that is lost says nothing, and its session runs out."""
-        self.hub.attempt(membership.leave, (self.group_id, self.member))
+        self._verbs.attempt(membership.leave, (self.group_id, self.member))
 
     def stop(self) -> None:
         super().stop()
-        self.hub.groups.leave(self)
+        self._on_stop(self)

@@ -5,28 +5,30 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from brokerweb.core.errors import BrokerError, NotFound
-from brokerweb.delivery.groups.member import view
+from brokerweb.delivery.groups.member import GroupSubscription, view
+from brokerweb.delivery.streams.tails import READ_RETRY, Tails
+from brokerweb.delivery.verbs import Verbs
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
 from brokerweb.streams import membership
 
-if TYPE_CHECKING:
-    from brokerweb.delivery.groups.member import GroupSubscription
-
 log = logging.getLogger(__name__)
-RETRY = 0.5  # seconds after a read that failed
 
 
 class Groups:
-    """A look at a group serves all of its members here; while one is under way the next waits for it."""
+    """One read of a group is for all of its members here; while one is under way the next waits for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, tails: Tails, verbs: Verbs) -> None:
+        self._tails, self._verbs = tails, verbs
         self._members: dict[int, set[GroupSubscription]] = {}
-        self._looking: dict[int, bool] = {}  # group id -> whether to look once more after this
+        self._reading: dict[int, bool] = {}  # group id -> whether to read it once more after this
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def member(self, sub: str, stream: str, credit: int) -> GroupSubscription:
+        """One that has yet to join."""
+        return GroupSubscription(self._tails, sub, stream, credit, verbs=self._verbs, on_stop=self.leave)
 
     def join(self, member: GroupSubscription) -> None:
         self._members.setdefault(member.group_id, set()).add(member)
@@ -42,11 +44,11 @@ class Groups:
     def refresh(self, group_ids: Iterable[int]) -> None:
         """Something changed in these groups."""
         for group_id in group_ids:
-            if group_id in self._looking:
-                self._looking[group_id] = True
+            if group_id in self._reading:
+                self._reading[group_id] = True
             elif group_id in self._members:
-                self._looking[group_id] = False
-                task = asyncio.get_running_loop().create_task(self._look(group_id))
+                self._reading[group_id] = False
+                task = asyncio.get_running_loop().create_task(self._read(group_id))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
@@ -60,14 +62,14 @@ class Groups:
             if due and await aperform(membership.beat, group_id, due):
                 self.refresh([group_id])
 
-    async def _look(self, group_id: int) -> None:
+    async def _read(self, group_id: int) -> None:
         try:
             await self._update(group_id)
         except BrokerError as error:
             log.warning("consumer group %s: %s", group_id, error)
-            asyncio.get_running_loop().call_later(RETRY, self.refresh, [group_id])
+            asyncio.get_running_loop().call_later(READ_RETRY, self.refresh, [group_id])
         finally:
-            if self._looking.pop(group_id, False):
+            if self._reading.pop(group_id, False):
                 self.refresh([group_id])
 
     async def _update(self, group_id: int) -> None:
@@ -85,6 +87,6 @@ class Groups:
 
 
 def _still(members: Iterable[GroupSubscription]) -> Iterator[GroupSubscription]:
-    """The members that were here when the look began and still are. One that came since may not be in what was read: the next
-    look is for it."""
+    """The members that were here when the read began and still are. One that came since may not be in what was read: the next
+    read is for it."""
     return (member for member in members if member.open)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from brokerweb.core.errors import Invalid
 from brokerweb.delivery import hub
-from brokerweb.delivery.hub import Hub
 from brokerweb.delivery.streams.tail import Run, Tail
+from brokerweb.delivery.streams.tails import Tails
 from brokerweb.storage.reading import Reads, aread
 from brokerweb.streams import reading
 from brokerweb.streams.definitions import Definition, PartitionRow, load
@@ -34,11 +34,10 @@ class _Found(NamedTuple):
 class _Waiter:
     """Follows one partition's tail until something comes."""
 
-    def __init__(self, current: Hub, found: _Found) -> None:
-        self._hub, self._woken = current, asyncio.Event()
-        self._tail = current.tail(found.partition_id)
-        self._tail.followers.add(self)
-        self._unwatch = current.watch(found.stream_id, self.pump)
+    def __init__(self, tails: Tails, found: _Found) -> None:
+        self._tails, self._woken = tails, asyncio.Event()
+        self._tail = tails.follow(found.partition_id, self)
+        self._unwatch = tails.watch(found.stream_id, self.pump)
 
     def offer(self, tail: Tail, run: Run) -> None:
         tail.live.discard(self)
@@ -57,9 +56,7 @@ class _Waiter:
 
     def stop(self) -> None:
         self._unwatch()
-        self._tail.live.discard(self)
-        self._tail.followers.discard(self)
-        self._hub.forget_tail(self._tail)
+        self._tails.leave(self._tail, self)
 
 
 async def read(stream: str, asked: Asked, *, wait: float = 0, gone: asyncio.Event | None = None) -> Batch:
@@ -67,17 +64,17 @@ async def read(stream: str, asked: Asked, *, wait: float = 0, gone: asyncio.Even
 
     Raises NotFound, Invalid, OffsetOutOfRange.
     """
-    found = await aread(_look, stream, asked)
+    found = await aread(_read, stream, asked)
     current = hub.current
     if found.batch.records or not wait or current is None:
         return found.batch
     deadline = time.monotonic() + wait
-    waiter = _Waiter(current, found)
+    waiter = _Waiter(current.tails, found)
     try:
         while not (found.batch.records or current.stopping or (gone is not None and gone.is_set())):
             # Read once more than it waits: what came before the waiter was there was told to nobody.
             asked = asked._replace(offset=found.batch.next)
-            found = await aread(_look, stream, asked)
+            found = await aread(_read, stream, asked)
             left = deadline - time.monotonic()
             if found.batch.records or left <= 0:
                 break
@@ -87,7 +84,7 @@ async def read(stream: str, asked: Asked, *, wait: float = 0, gone: asyncio.Even
     return found.batch
 
 
-def _look(reads: Reads, stream: str, asked: Asked) -> _Found:
+def _read(reads: Reads, stream: str, asked: Asked) -> _Found:
     found = load(reads, stream)
     partition = _partition(found, asked.partition)
     offset = reading.position(reads, partition, asked.where) if asked.offset is None else asked.offset

@@ -7,16 +7,17 @@ from typing import Any
 
 from brokerweb.core.errors import NotFound
 from brokerweb.delivery import hub
-from brokerweb.delivery.hub import Hub
+from brokerweb.delivery.queues.desk import Desk
 from brokerweb.delivery.queues.room import Taker
-from brokerweb.handout import feed
+from brokerweb.delivery.verbs import Verbs
+from brokerweb.handout import lease as leasing
 from brokerweb.identity.principal import Principal
 from brokerweb.queues import engine
 from brokerweb.queues.leasing import ANSWER_BYTES
 from brokerweb.queues.messages import Handout, Leased
 from brokerweb.storage.run import aperform
 
-LOOKS = 10  # in a commit each, before a call waits
+AT_ONCE = 10  # leases, in a commit each, before a call waits
 
 
 class Receiver(Taker):
@@ -25,10 +26,10 @@ class Receiver(Taker):
     It may come after the wait is over: then it was on its way already.
     """
 
-    def __init__(self, hub: Hub, queue_id: int, terms: engine.Terms, limit: int) -> None:
+    def __init__(self, verbs: Verbs, queue_id: int, terms: engine.Terms, limit: int) -> None:
         super().__init__(queue_id, terms, limit)
         self.most_bytes = ANSWER_BYTES
-        self.hub = hub
+        self._verbs = verbs
         loop = asyncio.get_running_loop()
         self.answer: asyncio.Future[list[Leased]] = loop.create_future()
         self.dismissed: asyncio.Future[None] = loop.create_future()
@@ -64,7 +65,7 @@ class Receiver(Taker):
             self._release(self.answer.result())
 
     def _release(self, messages: list[Leased]) -> None:
-        self.hub.release([m.receipt for m in messages if m.receipt is not None])
+        self._verbs.release([m.receipt for m in messages if m.receipt is not None])
 
 
 async def receive(
@@ -82,57 +83,57 @@ async def receive(
     It waits up to ``wait`` seconds for the first, or until ``gone``.
     """
     terms = engine.Terms(f"rest:{principal.owner}", lease, acknowledge)
-    handout = await _look(queue, limit, terms)
+    handout = await _lease(queue, limit, terms)
     if handout.messages or not wait:
         return handout
     current = hub.current
     if current is None or current.stopping:
         return handout
-    definition, stream_id = await aperform(feed.source_of, queue)
-    receiver = Receiver(current, definition.id, terms, limit)
+    definition, stream_id = await aperform(leasing.source_of, queue)
+    receiver = Receiver(current.verbs, definition.id, terms, limit)
     receiver.stream_id = stream_id
     try:
-        await _wait(receiver, wait, gone)
+        await _wait(receiver, current.queues, wait, gone)
         return await _answer(receiver, queue, gone)
     except BaseException:
         receiver.abandon()
         raise
 
 
-async def _look(queue: str | int, limit: int, terms: engine.Terms) -> Handout:
-    """Lease what is there, again while a look only cleared messages away that were past their ttl.
+async def _lease(queue: str | int, limit: int, terms: engine.Terms) -> Handout:
+    """Lease what is there, again while a lease only cleared messages away that were past their ttl.
 
     A caller that goes away meanwhile cancels nothing: what was leased for nobody is given back.
     """
-    for _ in range(LOOKS):
-        look = asyncio.ensure_future(aperform(feed.lease, queue, limit, terms))
+    for _ in range(AT_ONCE):
+        leased = asyncio.ensure_future(aperform(leasing.lease, queue, limit, terms))
         try:
-            handout: Handout = await asyncio.shield(look)
+            handout: Handout = await asyncio.shield(leased)
         except asyncio.CancelledError:
-            look.add_done_callback(_give_back)
+            leased.add_done_callback(_release_unclaimed)
             raise
         if handout.messages or not handout.more:
             break
     return handout
 
 
-def _give_back(look: asyncio.Future[Handout]) -> None:
+def _release_unclaimed(leased: asyncio.Future[Handout]) -> None:
     current = hub.current
-    if not look.cancelled() and look.exception() is None and current is not None:
-        current.release([m.receipt for m in look.result().messages if m.receipt is not None])
+    if not leased.cancelled() and leased.exception() is None and current is not None:
+        current.verbs.release([m.receipt for m in leased.result().messages if m.receipt is not None])
 
 
-async def _wait(receiver: Receiver, wait: float, gone: asyncio.Event | None) -> None:
+async def _wait(receiver: Receiver, desk: Desk, wait: float, gone: asyncio.Event | None) -> None:
     """Take part until there is an answer, or nobody who waits for one any more."""
     ends: set[asyncio.Future[Any]] = {receiver.answer, receiver.dismissed}
     leaving = asyncio.ensure_future(gone.wait()) if gone is not None else None
     if leaving is not None:
         ends.add(leaving)
-    receiver.hub.join(receiver)
+    desk.join(receiver)
     try:
         await asyncio.wait(ends, timeout=wait, return_when="FIRST_COMPLETED")
     finally:
-        receiver.hub.leave(receiver)
+        desk.leave(receiver)
         if leaving is not None:
             leaving.cancel()
 
@@ -146,7 +147,7 @@ async def _answer(receiver: Receiver, queue: str | int, gone: asyncio.Event | No
         return Handout([])
     paused = False
     if not receiver.answer.done():
-        paused = (await aperform(feed.source_of, queue))[0].paused_at is not None
+        paused = (await aperform(leasing.source_of, queue))[0].paused_at is not None
     if receiver.answer.done():
         return Handout(receiver.answer.result())
     receiver.abandon()

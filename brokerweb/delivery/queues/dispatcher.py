@@ -1,4 +1,4 @@
-"""One dispatcher per queue with takers in this process: leases as many messages as there is room for, and hands them round.
+"""One dispatcher per queue with takers in this process: it has as many messages leased to them as there is room for.
 
 Demand drives it: without room nothing is leased. It looks when something may be ready and room is left, one look at a
 time; a look that ends short of what was asked for is the last until somebody says "look again".
@@ -7,29 +7,26 @@ time; a look that ends short of what was asked for is the last until somebody sa
 from __future__ import annotations
 
 import asyncio
-import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from brokerweb.core.errors import BrokerError, NotFound
-from brokerweb.delivery.queues.room import Taker
+from brokerweb.delivery.queues.room import Book, Taker
 from brokerweb.delivery.queues.subscription import Subscription
-from brokerweb.handout import feed
-from brokerweb.queues import engine
+from brokerweb.delivery.verbs import Verbs
+from brokerweb.handout import lease
 from brokerweb.queues.messages import Handout
 from brokerweb.storage.committer import Call
 
-if TYPE_CHECKING:
-    from brokerweb.delivery.hub import Hub
+LOOK_RETRY = 0.25  # seconds after the store refused a look
 
-log = logging.getLogger(__name__)
-RETRY = 0.25  # seconds after the store refused a look
-
-Reserved = list[tuple[Taker, int]]
+Room = tuple[Taker, int]  # that was reserved for a look
 
 
 class Dispatcher:
-    def __init__(self, hub: Hub, queue_id: int) -> None:
-        self._hub, self.queue_id = hub, queue_id
+    """``on_deleted(queue_id)`` is told when a look finds that the queue is gone."""
+
+    def __init__(self, queue_id: int, book: Book, verbs: Verbs, on_deleted: Callable[[int], None]) -> None:
+        self.queue_id, self._book, self._verbs, self._on_deleted = queue_id, book, verbs, on_deleted
         self._look = True  # something may be ready
         self._alone = False  # a message that must go alone may be ready
         self._busy = False
@@ -40,89 +37,77 @@ class Dispatcher:
         self.pump()
 
     def pump(self) -> None:
-        """Look, if that may find anything, and nobody is looking."""
-        if self._busy or self._hub.stopping:
+        """Look, if that may lead to a lease, and no look is under way."""
+        if self._busy or self._verbs.stopping:
             return
-        if self._alone and self._serve_alone():
-            return
-        if self._look and self._hub.book.has_room(self.queue_id):
+        if self._alone and (room := self._room_alone()) is not None:
+            self._start(lease.lease_alone, (self.queue_id, room[0].terms), room)
+        elif self._look and self._book.has_room(self.queue_id):
             self._look = False
-            self._start(feed.serve, (self.queue_id,), [])
+            self._start(lease.lease_to_takers, (self.queue_id,), None)
 
-    def _rounded(self, rest: Handout) -> None:
-        """A round is over: what it handed out came by the commit's outcome."""
-        self._look = self._look or rest.more
-        self._alone = self._alone or rest.alone
+    # A look
+
+    def _start(self, verb: object, args: tuple[object, ...], room: Room | None) -> None:
+        self._busy = True
+        try:
+            self._verbs.start(verb, args, lambda call: self._looked(call, room))
+        except BrokerError:
+            self._again_later(room)
+
+    def _looked(self, call: Call, room: Room | None) -> None:
+        self._busy = False
+        if isinstance(call.error, NotFound):
+            self._cancel(room)
+            self._on_deleted(self.queue_id)
+        elif call.error is not None:
+            self._again_later(room)
+        else:
+            if room is not None:
+                self._leased_alone(room, call.result)
+            else:  # what was leased in the round came by the commit's outcome
+                self._look = self._look or call.result.more
+                self._alone = self._alone or call.result.alone
+            self.pump()
+
+    def _again_later(self, room: Room | None) -> None:
+        self._cancel(room)
+        self._busy = False
+        self._look = True
+        asyncio.get_running_loop().call_later(LOOK_RETRY, self.pump)
+
+    def _cancel(self, room: Room | None) -> None:
+        if room is not None:
+            self._book.cancel([room])
 
     # Alone: a message whose last consumer was lost goes to somebody who holds nothing, by itself
 
-    def _serve_alone(self) -> bool:
-        """Start a look for it if somebody is free; else let the one with the fewest messages run dry."""
-        found = self._hub.book.reserve_one(self.queue_id, lambda taker: taker.unsettled == 0)
-        if found is None:
-            found = self._drained()
-        if found is not None:
-            self._start(engine.lease_alone, (self.queue_id, found[0].terms), [found])
-            return True
-        return False
-
-    def _drained(self) -> tuple[Taker, int] | None:
-        subscriptions = [t for t in self._hub.book.of(self.queue_id) if isinstance(t, Subscription) and t.acknowledge]
+    def _room_alone(self) -> Room | None:
+        """The room of somebody who is free; while there is none, the one with the fewest messages is let run dry."""
+        room = self._book.reserve_one(self.queue_id, lambda taker: taker.unsettled == 0)
+        if room is not None:
+            return room
+        subscriptions = [t for t in self._book.of(self.queue_id) if isinstance(t, Subscription) and t.acknowledge]
         draining = next((s for s in subscriptions if s.draining), None)
         if draining is None:
             able = [s for s in subscriptions if s.alone is None and not s.congested]
             if able:
-                draining = min(able, key=lambda s: s.unsettled)
-                draining.draining = True
-                draining.review()
+                min(able, key=lambda s: s.unsettled).drain()
         elif draining.unsettled == 0:
-            self._undrain(draining)
+            draining.undrain()
             # A publish may have handed it something between the two lines above.
-            return self._hub.book.reserve_one(self.queue_id, lambda taker: taker is draining and taker.unsettled == 0)
+            return self._book.reserve_one(self.queue_id, lambda taker: taker is draining and taker.unsettled == 0)
         return None
 
-    def _undrain(self, subscription: Subscription) -> None:
-        subscription.draining = False
-        subscription.review()
-
-    def _served(self, reserved: Reserved, handout: Handout) -> None:
-        taker, n = reserved[0]
+    def _leased_alone(self, room: Room, handout: Handout) -> None:
+        taker, n = room
         if handout.messages:
             taker.accept(handout.messages)  # first, so that no publish finds room for a second message meanwhile
-        self._hub.book.cancel([(taker, n - len(handout.messages))])
+        self._book.cancel([(taker, n - len(handout.messages))])
         if handout.messages:
             return
         self._alone = False
         self._look = True
-        for other in self._hub.book.of(self.queue_id):
+        for other in self._book.of(self.queue_id):
             if isinstance(other, Subscription) and other.draining:
-                self._undrain(other)
-
-    # The look itself
-
-    def _start(self, verb: object, args: tuple[object, ...], reserved: Reserved) -> None:
-        self._busy = True
-        try:
-            self._hub.start(verb, args, lambda call: self._done(call, reserved))
-        except BrokerError:
-            self._failed(reserved)
-
-    def _done(self, call: Call, reserved: Reserved) -> None:
-        self._busy = False
-        if isinstance(call.error, NotFound):
-            self._hub.book.cancel(reserved)
-            self._hub.queue_deleted(self.queue_id)
-        elif call.error is not None:
-            self._failed(reserved)
-        else:
-            if reserved:
-                self._served(reserved, call.result)
-            else:
-                self._rounded(call.result)
-            self.pump()
-
-    def _failed(self, reserved: Reserved) -> None:
-        self._hub.book.cancel(reserved)
-        self._busy = False
-        self._look = True
-        asyncio.get_running_loop().call_later(RETRY, self.pump)
+                other.undrain()

@@ -10,7 +10,7 @@ from brokerweb.queues.engine import Terms
 from brokerweb.queues.messages import Leased
 
 # Messages for one taker in one go. More than clients publish between two looks: a backlog that a look cannot clear keeps
-# every later message waiting behind it, and stored and claimed instead of handed over, at two thirds of the rate.
+# every later message waiting behind it, and stored and leased instead of handed over, at two thirds of the rate.
 MOST_AT_ONCE = 5000
 
 

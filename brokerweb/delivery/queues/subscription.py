@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from brokerweb.core import clock
 from brokerweb.delivery.queues.deadlines import Deadlines
-from brokerweb.delivery.queues.room import Taker
+from brokerweb.delivery.queues.holders import Holders
+from brokerweb.delivery.queues.room import Book, Taker
+from brokerweb.delivery.verbs import Verbs
 from brokerweb.queues import duties
 from brokerweb.queues.definitions import Definition
 from brokerweb.queues.engine import Terms
 from brokerweb.queues.messages import Leased
-
-if TYPE_CHECKING:
-    from brokerweb.delivery.hub import Hub
 
 MAX_HELD_BYTES = 32 * 1024 * 1024  # of bodies unsettled at one subscription; then its window is full whatever the count
 
@@ -26,12 +24,25 @@ Ended = Callable[["Subscription", str, str], None]
 class Subscription(Taker):
     """``deliver(sub, messages)`` puts messages on their way; ``ended(sub, code, message)`` says that the broker ends it.
 
-    Credit comes back when a message is settled, wherever that happens, and at its lease's deadline.
+    Credit comes back when a message is settled, wherever that happens, and at its lease's deadline; only of the latter does
+    it tell ``pump(queue_id)`` itself.
     """
 
-    def __init__(self, hub: Hub, sub: str, queue: Definition, terms: Terms, prefetch: int) -> None:
+    def __init__(
+        self,
+        sub: str,
+        queue: Definition,
+        terms: Terms,
+        prefetch: int,
+        *,
+        book: Book,
+        holders: Holders,
+        verbs: Verbs,
+        pump: Callable[[int], None],
+    ) -> None:
         super().__init__(queue.id, terms, prefetch)
-        self.hub, self.sub, self.queue, self.prefetch = hub, sub, queue.name, prefetch
+        self.sub, self.queue, self.prefetch = sub, queue.name, prefetch
+        self._book, self._holders, self._verbs, self._pump = book, holders, verbs, pump
         self.group: tuple[str, str] | None = None  # stream and name, of a shared consumer group
         self.held: dict[str, int] = {}  # receipt -> bytes
         self.held_bytes = 0
@@ -46,16 +57,16 @@ class Subscription(Taker):
 
     def accept(self, messages: list[Leased]) -> None:
         if not self.acknowledge:
-            self.hub.book.spend(self, len(messages))
+            self._book.spend(self, len(messages))
         elif self.open:
             self._hold(messages)
         else:
-            self.hub.release([str(m.receipt) for m in messages])
+            self._verbs.release([str(m.receipt) for m in messages])
             return
         self.deliver(self, messages)  # also of one that has ended, where they are nowhere else any more
 
     def _hold(self, messages: list[Leased]) -> None:
-        held, holders, receipts = self.held, self.hub.holders, []
+        held, holders, receipts = self.held, self._holders.by_receipt, []
         size = 0
         for message in messages:
             receipt = str(message.receipt)
@@ -80,7 +91,7 @@ class Subscription(Taker):
         self._deadlines.forget(receipts)
         if self.alone is not None and self.alone not in self.held:
             self.alone = None
-        self.hub.book.settle(self, len(receipts))
+        self._book.settle(self, len(receipts))
         self.review()
 
     def review(self) -> None:
@@ -88,7 +99,16 @@ class Subscription(Taker):
         full = self.held_bytes > MAX_HELD_BYTES
         withheld = full or self.draining or self.congested or self.alone is not None
         if withheld != self.withheld:
-            self.hub.book.withhold(self, withheld)
+            self._book.withhold(self, withheld)
+
+    def drain(self) -> None:
+        """Nothing more may come until it holds nothing, and ``undrain`` says so."""
+        self.draining = True
+        self.review()
+
+    def undrain(self) -> None:
+        self.draining = False
+        self.review()
 
     def extend(self, receipts: Sequence[str], until: int) -> None:
         self._deadlines.extend(receipts, until)
@@ -96,7 +116,7 @@ class Subscription(Taker):
 
     def stop(self) -> list[str]:
         """Take no more. Returns the receipts it held, which are nobody's credit from now on."""
-        self.hub.book.remove(self)
+        self._book.remove(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -116,11 +136,9 @@ class Subscription(Taker):
     def _expire(self) -> None:
         self._timer = None
         ended = self._deadlines.over(clock.now())
-        for receipt in ended:
-            self.hub.holders.pop(receipt, None)
         if ended:
             # Before the look that this room leads to: what ran out goes before what stands behind it.
-            self.hub.attempt(duties.expire_leases, ())
-            self.end(ended)
-            self.hub.pump(self.queue_id)
+            self._verbs.attempt(duties.expire_leases, ())
+            self._holders.end(ended)
+            self._pump(self.queue_id)
         self._arm()

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from brokerweb.core.errors import BrokerError, NotFound, OffsetOutOfRange
 from brokerweb.delivery.streams.tail import Run, Tail
+from brokerweb.delivery.streams.tails import READ_RETRY, Tails
 from brokerweb.storage.reading import aread
 from brokerweb.streams.reading import read_partition
 from brokerweb.streams.records import Batch
 
-if TYPE_CHECKING:
-    from brokerweb.delivery.hub import Hub
-
 MOST_AT_ONCE = 500  # records of one read
-RETRY = 0.5  # seconds after a read that failed
 OVER = (OffsetOutOfRange, NotFound)  # retention was faster than the reader, or the stream was deleted: no later read helps
 
 Deliver = Callable[["StreamSubscription", int, Run], None]
@@ -38,8 +34,8 @@ class StreamSubscription:
     ``credit`` is how many records may still be sent; only the client's own word brings more.
     """
 
-    def __init__(self, hub: Hub, sub: str, stream: str, credit: int) -> None:
-        self.hub, self.sub, self.stream, self.credit = hub, sub, stream, credit
+    def __init__(self, tails: Tails, sub: str, stream: str, credit: int) -> None:
+        self._tails, self.sub, self.stream, self.credit = tails, sub, stream, credit
         self.prefetch = credit
         self.places: dict[int, Place] = {}  # by partition id
         self.congested = False
@@ -52,13 +48,12 @@ class StreamSubscription:
     # Partitions
 
     def follow(self, partition_id: int, number: int, following: int, end: int) -> None:
-        """Read a partition from ``following`` on; ``end`` is as it was when the caller looked."""
-        tail = self.hub.tail(partition_id)
-        tail.followers.add(self)
+        """Read a partition from ``following`` on; ``end`` is as the caller read it."""
+        tail = self._tails.follow(partition_id, self)
         self.places[partition_id] = Place(number, tail, following)
         self._turn.append(partition_id)
         tail.known(end)
-        self.hub.look_at(tail)
+        self._tails.read_end(tail)
         self.pump()
 
     def drop(self, partition_id: int) -> None:
@@ -66,9 +61,7 @@ class StreamSubscription:
         place = self.places.pop(partition_id, None)
         if place is not None:
             self._turn.remove(partition_id)
-            place.tail.live.discard(self)
-            place.tail.followers.discard(self)
-            self.hub.forget_tail(place.tail)
+            self._tails.leave(place.tail, self)
 
     def move(self, partition_id: int, following: int) -> None:
         """Go on from another offset."""
@@ -136,7 +129,7 @@ class StreamSubscription:
         if isinstance(error, OVER) and place is not None and place.next == asked:
             self.ended(self, error)
         elif error is not None:
-            asyncio.get_running_loop().call_later(RETRY, self.pump)
+            asyncio.get_running_loop().call_later(READ_RETRY, self.pump)
         else:
             if place is not None and place.next == asked:
                 self._advance(place, done.result())

@@ -1,6 +1,6 @@
 """The live end of a partition: one per partition and process, fed by the commits of this process.
 
-Whoever has read to the end is handed what is appended, the same run of records to everybody, so that it need be encoded
+Whoever has read to the end is sent what is appended, the same run of records to everybody, so that it need be encoded
 once only. Whoever cannot take it falls behind, reads by itself, and comes back: nobody waits for it, and it misses nothing.
 """
 
@@ -59,7 +59,7 @@ class Tail:
     def __init__(self, partition_id: int) -> None:
         self.partition_id = partition_id
         self.end = 0
-        self.looked = False  # at where the partition ends, since this is here to be told of appends
+        self.asked = False  # where the partition ends, since this is here to be told of appends
         self.live: set[Follower] = set()
         self.followers: set[Follower] = set()  # live or behind
 

@@ -58,7 +58,7 @@ class Session:
             raise Unavailable("The broker is stopping.")
         self.hub, self.outbox = hub.current, outbox
         self._loop = asyncio.get_running_loop()
-        self.connection = connections.Connection(self.hub, principal, address, "brokerweb.v1")
+        self.connection = connections.Connection(self.hub.queues, self.hub.verbs, principal, address, "brokerweb.v1")
         self.connection.close = self._close_from_anywhere
         connections.register(self.connection)
         self._bad_in_a_row = 0
@@ -222,7 +222,7 @@ class Session:
         self.connection.check_free(sub)
         definition = await run.aperform(engine.find, command.queue)
         terms = engine.Terms(self.holder(sub), command.lease, command.ack == "explicit")
-        subscription = Subscription(self.hub, sub, definition, terms, command.prefetch)
+        subscription = self.hub.queues.subscription(sub, definition, terms, command.prefetch)
         self.begin(command.id, subscription)
 
     def holder(self, sub: str) -> str:
@@ -258,7 +258,7 @@ class Session:
         if subscription.acknowledge:
             raise Conflict("Credit of this subscription comes back by settling.")
         self.hub.book.grant(subscription, command.n, frames.MAX_PREFETCH)
-        self.hub.look([subscription.queue_id])
+        self.hub.queues.look([subscription.queue_id])
         self.ok(command.id)
 
     def _cancel(self, command: frames.Cancel, size: int) -> None:
@@ -277,7 +277,7 @@ class Session:
             subscription.congested = crowded
             subscription.review()
             if not crowded:
-                self.hub.look([subscription.queue_id])
+                self.hub.queues.look([subscription.queue_id])
 
     # Identity
 

@@ -12,13 +12,12 @@ from brokerweb.core import clock
 from brokerweb.core.errors import BrokerError, Conflict, Invalid, NotFound
 from brokerweb.core.names import check_name
 from brokerweb.delivery.groups.member import GroupSubscription
-from brokerweb.delivery.queues.subscription import Subscription
 from brokerweb.delivery.streams.subscription import StreamSubscription
 from brokerweb.delivery.streams.tail import Run
 from brokerweb.delivery.streams.whole_stream import WholeStream
 from brokerweb.faces.brokerweb_v1 import frames
 from brokerweb.faces.codec import positions
-from brokerweb.handout import feed
+from brokerweb.handout.lease import source_of
 from brokerweb.queues import engine
 from brokerweb.storage.committer import Call
 from brokerweb.storage.reading import Reads, aread
@@ -77,7 +76,7 @@ class StreamCommands:
 
     async def _follow(self, command: frames.Subscribe) -> None:
         found, places = await aread(positions.start, command.stream, "latest" if command.start is None else command.start)
-        subscription = WholeStream(self._session.hub, str(command.id), command.stream, command.prefetch)
+        subscription = WholeStream(self._session.hub.tails, str(command.id), command.stream, command.prefetch)
         self._begin(command, subscription)
         subscription.begin(found, places)
 
@@ -86,9 +85,9 @@ class StreamCommands:
     async def _share(self, command: frames.Subscribe, group: str, queue_id: int) -> None:
         """Records of a shared group come as messages of a queue do, with receipts."""
         session = self._session
-        definition, stream_id = await aperform(feed.source_of, queue_id)
+        definition, stream_id = await aperform(source_of, queue_id)
         terms = engine.Terms(session.holder(str(command.id)))
-        subscription = Subscription(session.hub, str(command.id), definition, terms, command.prefetch)
+        subscription = session.hub.queues.subscription(str(command.id), definition, terms, command.prefetch)
         subscription.group, subscription.stream_id = (command.stream, group), stream_id
         session.begin(command.id, subscription)
 
@@ -97,14 +96,14 @@ class StreamCommands:
         member = f"{EMBEDDED}/{session.connection.id}/{sub[:200]}"
         name, address = session.principal.name, session.connection.address
         joined = await aperform(membership.join, command.stream, group, member, name=name, address=address)
-        subscription = GroupSubscription(session.hub, sub, command.stream, command.prefetch)
+        subscription = session.hub.groups.member(sub, command.stream, command.prefetch)
         subscription.group, subscription.group_id, subscription.member = group, joined.group_id, member
         subscription.session_timeout = joined.session_timeout
-        subscription.told = self._told
+        subscription.on_change = self._on_change
         self._begin(command, subscription)
         session.hub.groups.join(subscription)
 
-    def _told(self, subscription: GroupSubscription, change: Change, starts: Mapping[int, int]) -> None:
+    def _on_change(self, subscription: GroupSubscription, change: Change, starts: Mapping[int, int]) -> None:
         about = {"sub": subscription.sub, "generation": subscription.generation}
         if change.revoked:
             until_at = clock.rfc3339(change.until_at if change.until_at is not None else clock.now())

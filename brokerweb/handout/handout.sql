@@ -1,4 +1,4 @@
--- Statements of shared groups.
+-- Statements of the handout: what shared groups and their queues have of each other.
 
 -- group_of_queue (queue): the group a queue belongs to
 SELECT id, stream_id FROM brokerweb_streams_consumergroup WHERE queue_id = :queue;
@@ -8,7 +8,7 @@ SELECT p.id, p.number, p.next_offset, p.low_offset, p.last_at, p.records, p.byte
 FROM brokerweb_streams_grouppartition x JOIN brokerweb_streams_partition p ON p.id = x.partition_id
 WHERE x.group_id = :group AND x.committed < p.next_offset ORDER BY p.number;
 
--- move_cursor (group, partition, origin, offset): records up to here were handed out
+-- move_cursor (group, partition, origin, offset): records up to here were leased
 UPDATE brokerweb_streams_grouppartition SET committed = :offset WHERE group_id = :group AND partition_id = :partition AND committed = :origin;
 
 -- unfinished@sqlite (queue): records that were taken from the stream and are neither done nor dead
@@ -25,9 +25,6 @@ SELECT id, route, state, attempts FROM brokerweb_queues_message WHERE queue_id =
 
 -- if_unfinished (queue, id): one of them
 SELECT state, attempts FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state <> 4 AND position = id;
-
--- groups_of_stream (stream): the shared groups of a stream, by their queues
-SELECT id, queue_id FROM brokerweb_streams_consumergroup WHERE stream_id = :stream AND queue_id IS NOT NULL;
 
 -- shared_groups (): every shared group: its queue, its stream
 SELECT g.id, g.queue_id FROM brokerweb_streams_consumergroup g WHERE g.queue_id IS NOT NULL ORDER BY g.id;

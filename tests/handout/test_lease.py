@@ -7,7 +7,7 @@ import pytest
 from brokerweb.queues.leasing import ROUND_BYTES
 from brokerweb.streams.reading import MAX_BYTES, MAX_RECORDS
 from brokerweb.streams.records import NewRecord
-from tests.sharing.bench import Share, offsets, places
+from tests.handout.bench import Share, offsets, places
 
 pytestmark = pytest.mark.django_db
 

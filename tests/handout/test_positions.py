@@ -13,7 +13,7 @@ from brokerweb.queues import retirement
 from brokerweb.queues.models import Failure, Message, Queue, QueueCount
 from brokerweb.storage import reading as storage
 from brokerweb.streams import duties, groups, positions
-from tests.sharing.bench import Share, offsets
+from tests.handout.bench import Share, offsets
 
 pytestmark = pytest.mark.django_db
 
@@ -121,16 +121,16 @@ def test_retention_wins_over_what_is_unfinished(share: Share):
     assert offsets(share.lease()) == [3]
 
 
-def test_what_retention_overtook_goes_in_small_turns_unless_it_ended_otherwise(share: Share, monkeypatch: pytest.MonkeyPatch):
+def test_what_retention_overtook_goes_in_small_batches_unless_it_ended_otherwise(share: Share, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(trimming, "LIMIT", 2)
     leased = share.lease(7)
     share.log.declare(retention_records=4)
     share.log.retain()
-    [overtaken] = storage.read(share.trimming.look)
+    [overtaken] = storage.read(share.trimming.overtaken)
     share.ack(leased[0])
     share.settle("dead", leased[3])
 
-    assert [share.do(trimming.trim, overtaken.queue_id, ids) for ids in overtaken.turns()] == [1, 1, 2]
+    assert [share.do(trimming.trim, overtaken.queue_id, ids) for ids in overtaken.batches()] == [1, 1, 2]
     assert share.counts == {"leased": 1, "dead": 1}
 
 
@@ -143,7 +143,7 @@ def test_a_group_is_looked_at_anew_when_its_stream_begins_later(share: Share, mo
 
     monkeypatch.setattr(trimming, "unfinished_below", look)
     for _ in range(3):
-        storage.read(share.trimming.look)
+        storage.read(share.trimming.overtaken)
     share.log.declare(retention_records=4)
     share.retain()
     share.retain()

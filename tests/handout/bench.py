@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from brokerweb.core import events
-from brokerweb.handout import feed, trimming
+from brokerweb.handout import lease as leasing
+from brokerweb.handout import trimming
 from brokerweb.queues import bulk, duties, engine
 from brokerweb.queues.leasing import Terms, Want
 from brokerweb.queues.messages import Leased, Settle
@@ -60,11 +61,11 @@ class Share:
 
     def lease(self, limit: int = 1, *, lease: float | None = None, acknowledge: bool = True) -> list[Leased]:
         terms = Terms("worker", lease, acknowledge)
-        return self.do(feed.lease, self.queue.pk, limit, terms).messages  # type: ignore[no-any-return]
+        return self.do(leasing.lease, self.queue.pk, limit, terms).messages  # type: ignore[no-any-return]
 
     def round(self, *limits: int) -> tuple[list[list[Leased]], bool]:
         wants = [Want(limit, Terms(f"worker-{n}")) for n, limit in enumerate(limits)]
-        parts, rest = self.do(feed.lease_round, self.queue.pk, wants)
+        parts, rest = self.do(leasing.lease_round, self.queue.pk, wants)
         return parts, rest.more
 
     def settle(self, kind: Any, *messages: Leased, **fields: Any) -> list[str]:
@@ -89,8 +90,8 @@ class Share:
     def retain(self) -> int:
         """Retention, and what it means for the group; how many unfinished records it took."""
         self.log.retain()
-        found = storage.read(self.trimming.look)
-        return sum(self.do(trimming.trim, overtaken.queue_id, ids) for overtaken in found for ids in overtaken.turns())
+        found = storage.read(self.trimming.overtaken)
+        return sum(self.do(trimming.trim, overtaken.queue_id, ids) for overtaken in found for ids in overtaken.batches())
 
     def redrive(self, **filters: Any) -> int:
         from brokerweb.queues.filters import parse

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from brokerweb.core.errors import Conflict
 from brokerweb.queues.messages import Leased
 from brokerweb.streams.positions import Move
-from tests.sharing.bench import Share
+from tests.handout.bench import Share
 
 RUNS, STEPS = int(os.environ.get("BROKERWEB_MODEL_RUNS", "20")), 40
 LEASE = 30

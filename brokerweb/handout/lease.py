@@ -1,0 +1,79 @@
+"""Every lease goes through here, whoever asks: a shared group's queue is refilled from its stream when it has too little."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from brokerweb.core.errors import NotFound
+from brokerweb.handout.refill import Q, refill
+from brokerweb.queues import leasing, readiness
+from brokerweb.queues.definitions import Definition, find, find_by_id
+from brokerweb.queues.leasing import ANSWER_BYTES, ROUND_BYTES, Terms, Want, lease_alone, round_bytes
+from brokerweb.queues.messages import Handout, Leased
+from brokerweb.storage.transaction import Transaction
+
+__all__ = ["lease", "lease_alone", "lease_round", "lease_to_takers", "source_of"]
+
+
+def lease(tx: Transaction, queue: str | int, limit: int, terms: Terms) -> Handout:
+    """``leasing.lease`` from a queue by name, or from a shared group's by its queue's id. Raises NotFound."""
+    source = _found(tx, queue)
+    handout = leasing.lease(tx, source.name, limit, terms)
+    room = limit - len(handout.messages)
+    if source.stream is None or handout.paused or handout.more or room <= 0:
+        return handout
+    size = sum(len(message.body) for message in handout.messages)
+    [records], more = refill(tx, source, [Want(room, terms)], ANSWER_BYTES - size)
+    return Handout(handout.messages + records, more=more)
+
+
+def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[list[list[Leased]], Handout]:
+    """``leasing.lease_round``, and then from the stream, for those who have room left. Raises NotFound."""
+    parts, rest = leasing.lease_round(tx, queue_id, wants)
+    source = find_by_id(tx, queue_id)
+    if source is None or source.stream is None or rest.paused or rest.more:
+        return parts, rest
+    left = [_left(want, part) for want, part in zip(wants, parts, strict=True)]
+    records, more = refill(tx, source, left, round_bytes(left))
+    return [part + new for part, new in zip(parts, records, strict=True)], rest._replace(more=more)
+
+
+def _left(want: Want, part: list[Leased]) -> Want:
+    """What somebody still wants who has that part: nothing, if it may fill an answer."""
+    limit = 0 if part and want.most_bytes < ROUND_BYTES else want.limit - len(part)
+    return Want(limit, want.terms, want.unsettled + len(part), want.most_bytes)
+
+
+def lease_to_takers(tx: Transaction, queue_id: int) -> Handout:
+    """Lease ready messages to all who have room, in a round, and say what is left. Raises NotFound.
+
+    They reach their takers as what a publish hands over does, in the order of the transaction's verbs, and the room that
+    was not needed is free again for the next verb: a publish in the same commit is handed over, too.
+    """
+    if tx.handover is None:
+        return Handout([])
+    reserved = list(tx.handover.reserve_all(queue_id))
+    wants = [Want(n, taker.terms, taker.unsettled - n, taker.most_bytes or ROUND_BYTES) for taker, n in reserved]
+    try:
+        parts, rest = lease_round(tx, queue_id, wants) if wants else ([], Handout([], more=True))
+    except BaseException:
+        tx.handover.cancel(reserved)
+        raise
+    tx.handover.cancel([(taker, n - len(part)) for (taker, n), part in zip(reserved, parts, strict=True)])
+    tx.outcome.handed += [(taker, part) for (taker, _), part in zip(reserved, parts, strict=True) if part]
+    readiness.tell(tx, queue_id, idle=bool(wants) and not (rest.more or rest.alone or rest.paused))
+    return rest
+
+
+def source_of(tx: Transaction, queue: str | int) -> tuple[Definition, int | None]:
+    """A queue by name, or a shared group's by its queue's id, and the stream that feeds it. Raises NotFound."""
+    source = _found(tx, queue)
+    row = tx.row(Q.group_of_queue, source.id) if source.stream is not None else None
+    return source, row[1] if row else None
+
+
+def _found(tx: Transaction, queue: str | int) -> Definition:
+    source = find(tx, queue) if isinstance(queue, str) else find_by_id(tx, queue)
+    if source is None:
+        raise NotFound("The group was deleted.")
+    return source

@@ -1,0 +1,200 @@
+"""What one node does of its own accord, again and again: time that passes, housekeeping, commits and revocations elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import partial
+
+from brokerweb.cluster import nodes
+from brokerweb.core import clock, closing, events
+from brokerweb.core.duty import DutyLoop
+from brokerweb.delivery import connections
+from brokerweb.delivery.hub import Hub
+from brokerweb.delivery.polls import waits
+from brokerweb.handout import trimming
+from brokerweb.identity import duties as identity_duties
+from brokerweb.identity import tokens
+from brokerweb.identity.principal import Principal
+from brokerweb.jobs import duties as job_duties
+from brokerweb.jobs import runner
+from brokerweb.queues import duties, retirement
+from brokerweb.routing import duties as routing_duties
+from brokerweb.storage import changes
+from brokerweb.storage.reading import aread
+from brokerweb.storage.run import aperform
+from brokerweb.streams import duties as stream_duties
+from brokerweb.streams import membership
+
+HEARTBEAT, HOUSEKEEPING, TOKENS, IDLE, FOREIGN, ORPHANS = 5.0, 5.0, 3.0, 2.0, 0.2, 60.0  # seconds between
+BEAT = 0.1  # seconds between checks for members whose heartbeat is due; a session may be as short as one second
+LOOK = 2.0  # seconds between looks for ready messages that no hint asked for
+STALE = 5.0  # seconds without an answer after which the store counts as not writable
+
+
+class NodeDuties:
+    """``start`` when the committer runs and the hub listens; ``stop`` before they end."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._loop: asyncio.AbstractEventLoop
+        self._in_use: set[int] = set()
+        self._orphans_at = 0.0
+        self._trimming = trimming.Trimming()
+        self._alive_at = 0.0
+        self._unlisten: list[Callable[[], None]] = []
+        self.timers = DutyLoop("timers", self._timers)
+        self._loops = [
+            self.timers,
+            DutyLoop("heartbeat", self._heartbeat, longest=HEARTBEAT),
+            DutyLoop("housekeeping", self._housekeeping, longest=HOUSEKEEPING),
+            DutyLoop("idle queues", self._idle, longest=IDLE),
+            DutyLoop("tokens", self._tokens, longest=TOKENS),
+            DutyLoop("foreign commits", self._foreign, longest=FOREIGN),
+            DutyLoop("members", self._members, longest=BEAT),
+            DutyLoop("looks", self._looks, longest=LOOK),
+            DutyLoop("identity", identity_duties.tick, longest=identity_duties.EVERY),
+            DutyLoop("jobs", runner.tick, longest=runner.EVERY),
+        ]
+
+    def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._hub.on_due = self.timers.due
+        self._unlisten = [events.listen(self._note_use), tokens.on_revoked(self._revoked)]
+        for duty in self._loops:
+            duty.start()
+        self._alive_at = time.monotonic()
+
+    async def stop(self) -> None:
+        for duty in self._loops:
+            await duty.stop()
+        for unlisten in self._unlisten:
+            unlisten()
+
+    @property
+    def failing(self) -> list[str]:
+        """Duties whose last tick raised, by name."""
+        return [duty.name for duty in self._loops if duty.failing]
+
+    @property
+    def silent(self) -> bool:
+        """Whether the store has not answered a heartbeat for too long."""
+        return time.monotonic() - self._alive_at > HEARTBEAT + STALE
+
+    # What happens on other threads
+
+    def _note_use(self, outcome: events.Outcome) -> None:
+        self._in_use.update(queue_id for _, queue_id in outcome.counts)
+
+    def _revoked(self, owner: str) -> None:
+        self._loop.call_soon_threadsafe(_close_of, owner)
+
+    # Duties
+
+    async def _timers(self, now: int) -> float:
+        """What is due: promotions, ended leases, expired messages, silent members."""
+        await self._hub.groups.beat()  # first: where this process stood still, it was not its members who were silent
+        steps: list[Callable[..., int]] = [duties.promote, duties.expire_leases, duties.expire_messages]
+        steps += [membership.expire_members, membership.hand_over_due]
+        done = await asyncio.gather(*(aperform(step) for step in steps))
+        if any(n >= duties.LIMIT for n in done):
+            return 0
+        instants = [await aperform(duties.next_work), await aperform(membership.next_work)]
+        instant = min((at for at in instants if at is not None), default=None)
+        return 1.0 if instant is None else max(0.0, (instant - clock.now()) / clock.SECOND)
+
+    async def _heartbeat(self, now: int) -> float:
+        """A duty of its own, since housekeeping may take minutes, such as the removal of a long stream."""
+        await aperform(nodes.see)
+        self._alive_at = time.monotonic()
+        return HEARTBEAT
+
+    async def _housekeeping(self, now: int) -> float:
+        """A small step of each task, round after round while any has more to do: none waits for minutes until another is done."""
+        await self._trim()
+        left = [
+            (duties.forget_dedup, duties.LIMIT),
+            (routing_duties.forget, routing_duties.LIMIT),
+            (retirement.sweep_deleted, 1),
+            *((verb, stream_duties.LIMIT) for verb in (stream_duties.retain, stream_duties.compact, stream_duties.forget_dedup)),
+            (stream_duties.sweep_deleted, 1),
+        ]
+        until = time.monotonic() + HOUSEKEEPING
+        while left and time.monotonic() < until:
+            left = [(verb, full) for verb, full in left if await aperform(verb) >= full]
+        if time.monotonic() >= self._orphans_at:
+            self._orphans_at = time.monotonic() + ORPHANS
+            await _ready_orphans()
+            while await aperform(job_duties.forget) >= job_duties.LIMIT:
+                pass
+        await self._reconcile()
+        return 0 if left else HOUSEKEEPING
+
+    async def _trim(self) -> None:
+        for overtaken in await aread(self._trimming.overtaken):
+            for ids in overtaken.batches():
+                await aperform(trimming.trim, overtaken.queue_id, ids)
+
+    async def _idle(self, now: int) -> float:
+        """Queues that nobody has used for as long as they say are gone."""
+        in_use = self._in_use | self._hub.book.queues()
+        ids = await aread(retirement.idle_work, in_use, clock.now())
+        for i in range(0, len(ids), duties.LIMIT):
+            await aperform(retirement.expire_idle, in_use, ids[i : i + duties.LIMIT])
+        # Only now, and in the set that commits on other threads note theirs in: no use is forgotten unseen.
+        self._in_use -= in_use
+        return IDLE
+
+    async def _reconcile(self) -> None:
+        """Leases that ended in another process give their credit back, too."""
+        receipts = list(self._hub.holders.by_receipt)
+        for i in range(0, len(receipts), 500):
+            ended = await aperform(duties.ended_of, receipts[i : i + 500])
+            if ended:
+                self._hub.leases_ended(ended)
+
+    async def _tokens(self, now: int) -> float:
+        """Sockets and long polls whose token or user was revoked elsewhere end within seconds."""
+        live = _callers()
+        if live:
+            valid = await tokens.astill_valid_all([principal for principal, _ in live])
+            for (_, end), stands in zip(live, valid, strict=True):
+                if not stands:
+                    end()
+        return TOKENS
+
+    async def _foreign(self, now: int) -> float:
+        """Notice commits of other processes, of which this one is not told."""
+        if await aperform(changes.foreign_commits):
+            await self._hub.refresh()
+            self.timers.due(clock.now())
+        return FOREIGN
+
+    async def _members(self, now: int) -> float:
+        await self._hub.groups.beat()
+        return BEAT
+
+    async def _looks(self, now: int) -> float:
+        self._hub.queues.look()
+        return LOOK
+
+
+async def _ready_orphans() -> None:
+    while orphans := await aread(duties.orphaned_keys):
+        await aperform(duties.ready_orphans, orphans)
+        if len(orphans) < duties.LIMIT:
+            break
+
+
+def _close_of(owner: str) -> None:
+    for principal, end in _callers():
+        if principal.owner == owner:
+            end()
+
+
+def _callers() -> list[tuple[Principal, Callable[[], None]]]:
+    """The principal of each socket and long poll here, and what ends it once that principal's rights have ended."""
+    ended = closing.UNAUTHENTICATED, "the token or session has ended"
+    sockets = [(connection.principal, partial(connection.close, *ended)) for connection in connections.live()]
+    return [*sockets, *((poll.principal, poll.refuse) for poll in waits.live())]
