@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# A process a core, each with its own data directory and servers; more than four would start servers more than use them.
+WORKERS := -n auto --maxprocesses 4 --dist worksteal
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -13,7 +15,7 @@ run: .venv/.installed ## the broker, on http://127.0.0.1:8000
 	$(BIN)/python manage.py serve
 
 test: lint ## the whole check: lint, types, import contracts, missing migrations, tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
 
 lint: .venv/.tested ## format, lint, types, import contracts, missing migrations
 	ruff format --check . && ruff check . && mypy && lint-imports

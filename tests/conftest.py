@@ -6,12 +6,17 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from brokerweb import conf
 from brokerweb.core import clock, events
 from tests.queues.bench import Time
 
 CI = os.environ.get("CI", "").lower() in ("1", "true")
+
+# An example may take as long as the machine lets it: tests run side by side. All else is as Hypothesis has it, here or in CI.
+hypothesis_settings.register_profile("unhurried", deadline=None)
+hypothesis_settings.load_profile("unhurried")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,10 +8,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import TracebackType
-
-import httpx
 
 from tests.clients import Rest, Socket
 from tests.eventually import eventually
@@ -30,7 +30,9 @@ def free_port() -> int:
 
 def inherited() -> dict[str, str]:
     """This process's environment without the tests' own settings, and without options of whoever runs the tests."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "BROKERWEB_", "PF_"))}
+    # Compiled modules are kept, whatever the machine says: else each of a hundred starts compiles the whole tree again.
+    left_out = ("DJANGO_", "BROKERWEB_", "PF_", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
 
 
 class Server:
@@ -82,10 +84,12 @@ class Server:
 
     def readiness(self) -> int:
         """The status of ``/readyz``, 0 when nobody answers."""
-        try:
-            return httpx.get(f"{self.url}/readyz", timeout=10).status_code
-        except httpx.TransportError:
-            return 0
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=10)) as http:
+            try:
+                http.request("GET", "/readyz")
+                return http.getresponse().status
+            except (OSError, HTTPException):
+                return 0
 
     @property
     def running(self) -> bool:

@@ -33,7 +33,9 @@ def test_fields_beyond_the_limits_are_invalid(fields: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [float("nan"), {"a": float("inf")}, object(), "\ud800", json.loads("[" * 101 + "]" * 101)], ids=str
+    "body",
+    [float("nan"), {"a": float("inf")}, object(), "\ud800", json.loads("[" * 101 + "]" * 101)],
+    ids=["nan", "inside", "object", "surrogate", "deep"],
 )
 def test_what_json_cannot_say_is_invalid(body: Any) -> None:
     with pytest.raises(Invalid):

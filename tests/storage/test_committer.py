@@ -59,7 +59,9 @@ def test_a_batch_is_bounded_in_time_and_everyone_is_answered(desk: Desk, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("verb", "code"), [((refuse,), "conflict"), ((put_and_refuse, "x"), "conflict"), ((break_down,), "internal")], ids=str
+    ("verb", "code"),
+    [((refuse,), "conflict"), ((put_and_refuse, "x"), "conflict"), ((break_down,), "internal")],
+    ids=["refuse", "put_and_refuse", "break_down"],
 )
 def test_a_failing_verb_fails_by_itself(desk: Desk, verb: tuple[Any, ...], code: str):
     calls = desk.together((put, "a"), verb, (put, "b"), verb)
