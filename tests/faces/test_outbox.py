@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from brokerweb.faces.brokerweb_v1.language import BrokerwebV1
 from brokerweb.faces.websocket.outbox import CROWDED_BYTES, FULL_BYTES, Outbox
 
 
@@ -16,7 +17,7 @@ def test_from_its_close_on_nothing_is_leased_for_a_socket():
         sent.append(event)
 
     async def scene() -> None:
-        outbox = Outbox(send, told.append)
+        outbox = Outbox(BrokerwebV1(), send, told.append)
         outbox.frame("x" * (CROWDED_BYTES + 1))
         outbox.frame("bye")
         outbox.close(4009, "closed by an operator")
@@ -38,7 +39,7 @@ def test_a_socket_is_crowded_until_half_of_it_is_sent():
         async def send(event: dict[str, Any]) -> None:
             sent.set()
 
-        outbox = Outbox(send, told.append)
+        outbox = Outbox(BrokerwebV1(), send, told.append)
         outbox.frame("x" * (CROWDED_BYTES + 1))
         assert told == [True]
         writing = asyncio.ensure_future(outbox.run())
@@ -56,7 +57,7 @@ def test_there_is_no_room_for_commands_while_too_much_is_unsent():
         async def send(event: dict[str, Any]) -> None:
             await reads.wait()
 
-        outbox = Outbox(send, lambda crowded: None)
+        outbox = Outbox(BrokerwebV1(), send, lambda crowded: None)
         writing = asyncio.ensure_future(outbox.run())
         await asyncio.wait_for(outbox.room(), 10)
         for _ in range(3):
@@ -74,7 +75,7 @@ def test_there_is_no_room_for_commands_while_too_much_is_unsent():
 
 def test_nobody_waits_for_the_room_of_a_socket_that_closes():
     async def scene() -> None:
-        outbox = Outbox(lambda event: asyncio.sleep(0), lambda crowded: None)
+        outbox = Outbox(BrokerwebV1(), lambda event: asyncio.sleep(0), lambda crowded: None)
         outbox.frame("x" * FULL_BYTES)
         room = asyncio.ensure_future(outbox.room())
         await asyncio.sleep(0)
