@@ -12,6 +12,7 @@ from brokerweb.cluster.nodes import EMBEDDED
 from brokerweb.core import clock
 from brokerweb.core.errors import BrokerError, LeaseLost, shorten
 from brokerweb.delivery.streams.tail import Run
+from brokerweb.faces.brokerweb_v1.frames import SUBPROTOCOL
 from brokerweb.faces.codec import records as records_json
 from brokerweb.faces.codec import wire
 from brokerweb.queues.messages import Leased, Settled
@@ -72,17 +73,17 @@ def batches(messages: list[Leased], most: int = 1000) -> Sequence[list[Leased]]:
     return [messages[i : i + most] for i in range(0, len(messages), most)]
 
 
-def records(sub: str, run: Run) -> str:
+def records(sub: str, run: Run) -> Sequence[str]:
     """The frame for a subscription of that name; encoded once for all who are sent the run."""
-    key = "brokerweb.v1", sub
-    frame: str | None = run.encoded.get(key)
-    if frame is None:
+    key = SUBPROTOCOL, sub
+    frames: Sequence[str] | None = run.encoded.get(key)
+    if frames is None:
         parts: list[bytes] | None = run.encoded.get("json")
         if parts is None:
             parts = run.encoded["json"] = records_json.encoded_parts(run.records)
         head = b'{"op":"records","sub":%b,"partition":%d,"records":' % (wire.text(sub), run.records[0].partition)
-        frame = run.encoded[key] = b"".join([head, *parts, b"}"]).decode()
-    return frame
+        frames = run.encoded[key] = (b"".join([head, *parts, b"}"]).decode(),)
+    return frames
 
 
 # The broker's own word

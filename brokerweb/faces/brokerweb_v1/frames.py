@@ -14,6 +14,7 @@ from brokerweb.faces.codec.wire import DeadItems, ExtendItems, NackItems, Receip
 from brokerweb.queues.limits import Lease
 
 Id = Annotated[str, Meta(max_length=255)] | Annotated[int, Meta(ge=-(2**53), le=2**53)]
+SUBPROTOCOL = "brokerweb.v1"
 MAX_PREFETCH = 10_000
 
 

@@ -22,7 +22,7 @@ from brokerweb.queues.messages import Leased
 class BrokerwebV1(Language):
     """JSON text frames."""
 
-    subprotocol, binary = "brokerweb.v1", False
+    subprotocol, binary = frames.SUBPROTOCOL, False
 
     def hello(self) -> str:
         return answers.hello()
@@ -46,7 +46,7 @@ class BrokerwebV1(Language):
         return answers.deliver(to.sub, messages)
 
     def records(self, to: StreamSubscription, run: Run) -> Sequence[str]:
-        return (answers.records(to.sub, run),)
+        return answers.records(to.sub, run)
 
     def error(self, error: BrokerError, about: Frame | None) -> str:
         return answers.error(frames.id_of(about) if isinstance(about, str) else None, error)

@@ -42,7 +42,7 @@ class Session:
             raise Unavailable("The broker is stopping.")
         self.hub, self.outbox = hub.current, outbox
         self._loop = asyncio.get_running_loop()
-        self.connection = connections.Connection(self.hub, principal, address, "brokerweb.v1")
+        self.connection = connections.Connection(self.hub, principal, address, frames.SUBPROTOCOL)
         self.connection.close = self._close_from_anywhere
         connections.register(self.connection)
         self._bad_in_a_row = 0

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from brokerweb.faces.websocket import language
 from brokerweb.faces.websocket.language import Frame, Language
@@ -33,14 +33,7 @@ class _Delivery:
         self.to, self.messages, self.size = to, messages, size
 
 
-class _Run(NamedTuple):
-    """Records of one partition, which others may be sent as well."""
-
-    to: Any
-    run: Any
-    size: int
-
-
+_Run = tuple[Any, Any, int]  # records of one partition, which others may be sent as well: to whom, the run, and its size
 Waiting = Frame | _Delivery | _Run
 
 
@@ -81,7 +74,7 @@ class Outbox(language.Outbox):
         self._grow(size)
 
     def records(self, to: Any, run: Any, size: int) -> None:
-        self._waiting.append(_Run(to, run, size))
+        self._waiting.append((to, run, size))
         self._grow(size)
 
     def close(self, code: int, reason: str) -> None:
@@ -135,12 +128,13 @@ class Outbox(language.Outbox):
         return self._since > 0 and time.monotonic() - self._since > STUCK
 
     def _frames(self, waiting: Waiting) -> Sequence[Frame]:
+        if isinstance(waiting, tuple):
+            to, run, size = waiting
+            self._shrink(size)
+            return self._language.records(to, run)
         if isinstance(waiting, _Delivery):
             self._shrink(waiting.size)
             return self._language.deliver(waiting.to, waiting.messages)
-        if isinstance(waiting, _Run):
-            self._shrink(waiting.size)
-            return self._language.records(waiting.to, waiting.run)
         self._shrink(len(waiting) + FRAME_BYTES)
         return (waiting,)
 
