@@ -25,7 +25,7 @@ class QueueCommands:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._settling = settling(may=self._may_consume)
+        self._settling = settling(may=lambda kind, name: session.principal.may("consume", kind, name))
 
     def handlers(self) -> Handlers:
         return {
@@ -94,9 +94,6 @@ class QueueCommands:
         elif command.id is not None:
             results = f'"results":{wire.settled(fates).decode()}' if isinstance(command, frames.Extend) else ""
             self._session.outbox.frame(answers.ok(command.id, results))
-
-    def _may_consume(self, kind: str, name: str) -> bool:
-        return self._session.principal.may("consume", kind, name)
 
     # Subscriptions
 

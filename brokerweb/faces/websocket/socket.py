@@ -115,9 +115,12 @@ class _Link:
             principal = await self._authenticated()
             if principal is None:
                 return
-            session = self._begin(principal)
-            if session is not None:
-                await self._handle_frames(session)
+            try:
+                self._session = self._language.session(principal, address(self._scope), self._outbox)
+            except Unavailable as error:  # the node began to stop during the handshake
+                self._outbox.close(closing.GOING_AWAY, error.detail)
+            else:
+                await self._handle_frames(self._session)
             await self._until_gone()
         except asyncio.CancelledError:
             raise
@@ -127,14 +130,6 @@ class _Link:
             log.exception("a WebSocket failed")
             self._outbox.close(closing.FAILED, "the broker made an error")
             raise
-
-    def _begin(self, principal: Principal) -> Session | None:
-        """The session of a caller who is known by now; None where the node began to stop during the handshake."""
-        try:
-            self._session = self._language.session(principal, address(self._scope), self._outbox)
-        except Unavailable as error:
-            self._outbox.close(closing.GOING_AWAY, error.detail)
-        return self._session
 
     async def _handle_frames(self, session: Session) -> None:
         frames, most = 0, conf.get().max_request_bytes
