@@ -18,6 +18,7 @@ from django.urls import path, re_path  # noqa: E402
 
 from brokerweb import conf  # noqa: E402
 from brokerweb.faces import sse  # noqa: E402
+from brokerweb.faces.brokerweb_v1.language import BrokerwebV1  # noqa: E402
 from brokerweb.faces.http import health, lean  # noqa: E402
 from brokerweb.faces.http.body import Receive, Scope, Send  # noqa: E402
 from brokerweb.faces.http.django import DjangoHttp  # noqa: E402
@@ -46,10 +47,11 @@ async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "websocket.close"})
 
 
+_socket = Socket.as_asgi(languages=[BrokerwebV1()])  # the first is that of clients who ask for none
 _router = ProtocolTypeRouter(
     {
         "http": http,
-        "websocket": URLRouter([path("ws", Socket.as_asgi()), re_path("", cast(Any, refuse))]),
+        "websocket": URLRouter([path("ws", _socket), re_path("", cast(Any, refuse))]),
         "lifespan": lifecycle.lifespan,
     }
 )

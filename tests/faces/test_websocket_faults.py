@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from brokerweb.faces.brokerweb_v1.session import id_of
+from brokerweb.faces.brokerweb_v1.frames import id_of
+from brokerweb.faces.brokerweb_v1.language import BrokerwebV1
 from brokerweb.faces.websocket import Socket, handshake
 
 
@@ -27,7 +28,7 @@ def test_a_fault_of_the_broker_closes_the_socket_and_is_logged_once(
 
     sent: list[dict[str, Any]] = []
     monkeypatch.setattr(handshake, "principal", fail)
-    asyncio.run(Socket()({"type": "websocket", "headers": []}, receive, send))
+    asyncio.run(Socket([BrokerwebV1()])({"type": "websocket", "headers": []}, receive, send))
     assert (sent[-1]["type"], sent[-1]["code"]) == ("websocket.close", 1011)
     assert "the fault" not in str(sent)
     (record,) = [record for record in caplog.records if record.name == "brokerweb.faces.websocket.socket"]

@@ -1,0 +1,1 @@
+"""The language ``brokerweb.v1``, documented in docs/protocol/websocket.md."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta, field
 
 from brokerweb.faces.codec.destinations import AnyMessages
@@ -13,6 +14,7 @@ from brokerweb.faces.codec.wire import DeadItems, ExtendItems, NackItems, Receip
 from brokerweb.queues.limits import Lease
 
 Id = Annotated[str, Meta(max_length=255)] | Annotated[int, Meta(ge=-(2**53), le=2**53)]
+SUBPROTOCOL = "brokerweb.v1"
 MAX_PREFETCH = 10_000
 
 
@@ -128,3 +130,21 @@ _Streaming = Subscribe | Commit | Seek
 MERGED = (Publish, Ack, Release, Nack, Dead, Extend)  # commands of one turn of the loop that may go to the store together
 # A union is no type to mypy, and one to msgspec.
 FRAME: Any = Publish | Consume | _Settling | Credit | Cancel | _Streaming | Transact | Auth | Ping | Pong
+
+
+class _Named(msgspec.Struct):
+    """A frame of which nothing but the id is made into objects: a bad one must not cost more than a good one."""
+
+    id: int | str | None = None
+
+
+def id_of(text: str) -> int | str | None:
+    """The id of a frame that is otherwise wrong, so that its sender learns which it was."""
+    try:
+        id = _named.decode(text).id
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return None
+    return id if len(str(id)) <= 255 else None
+
+
+_named = msgspec.json.Decoder(_Named)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from brokerweb.cluster.nodes import EMBEDDED
 from brokerweb.core import clock
@@ -15,7 +12,8 @@ from brokerweb.delivery.groups.member import GroupSubscription
 from brokerweb.delivery.streams.subscription import StreamSubscription
 from brokerweb.delivery.streams.tail import Run
 from brokerweb.delivery.streams.whole_stream import WholeStream
-from brokerweb.faces.brokerweb_v1 import frames
+from brokerweb.faces.brokerweb_v1 import answers, frames
+from brokerweb.faces.brokerweb_v1.session import Handlers, Session
 from brokerweb.faces.codec import positions
 from brokerweb.handout.lease import source_of
 from brokerweb.queues import engine
@@ -26,11 +24,6 @@ from brokerweb.streams import membership
 from brokerweb.streams.groups import find_group
 from brokerweb.streams.membership import Change
 from brokerweb.streams.positions import commit, parse_offsets
-
-if TYPE_CHECKING:
-    from brokerweb.faces.brokerweb_v1.session import Session
-
-_encode = msgspec.json.Encoder().encode
 
 
 def shared_queue(reads: Reads, stream: str, group: str) -> int | None:
@@ -47,7 +40,7 @@ class StreamCommands:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def handlers(self) -> dict[Any, Any]:
+    def handlers(self) -> Handlers:
         return {frames.Subscribe: self._subscribe, frames.Commit: self._commit, frames.Seek: self._seek}
 
     async def _subscribe(self, command: frames.Subscribe, size: int) -> None:
@@ -69,8 +62,7 @@ class StreamCommands:
         subscription.deliver, subscription.ended = self._deliver, self._ended
         subscription.congested = self._session.outbox.crowded
         self._session.connection.streams[subscription.sub] = subscription
-        answer = {"op": "ok", "id": command.id, "sub": subscription.sub}
-        self._session.outbox.frame(_encode(answer).decode())
+        self._session.outbox.frame(answers.subscribed(command.id, subscription.sub))
 
     # By oneself
 
@@ -104,14 +96,12 @@ class StreamCommands:
         session.hub.groups.join(subscription)
 
     def _on_change(self, subscription: GroupSubscription, change: Change, starts: Mapping[int, int]) -> None:
-        about = {"sub": subscription.sub, "generation": subscription.generation}
+        sub, generation, outbox = subscription.sub, subscription.generation, self._session.outbox
         if change.revoked:
-            until_at = clock.rfc3339(change.until_at if change.until_at is not None else clock.now())
-            frame = {"op": "revoked", **about, "partitions": change.revoked, "until_at": until_at}
-            self._session.outbox.frame(_encode(frame).decode())
+            until_at = change.until_at if change.until_at is not None else clock.now()
+            outbox.frame(answers.revoked(sub, generation, change.revoked, until_at))
         if starts or not change.revoked:
-            places = {str(number): str(offset) for number, offset in starts.items()}
-            self._session.outbox.frame(_encode({"op": "assigned", **about, "partitions": places}).decode())
+            outbox.frame(answers.assigned(sub, generation, starts))
 
     def _commit(self, command: frames.Commit, size: int) -> None:
         subscription = self._find(command.name)
@@ -151,11 +141,10 @@ class StreamCommands:
         self._session.ok(command.id)
 
     def _deliver(self, subscription: StreamSubscription, number: int, run: Run) -> None:
-        self._session.outbox.records(subscription, number, run)
+        self._session.outbox.records(subscription, run, run.size)
 
     def _ended(self, subscription: StreamSubscription, error: BrokerError) -> None:
         self._session.connection.streams.pop(subscription.sub, None)
         self._session.connection.end_stream(subscription, clean=True)
         code = "deleted" if isinstance(error, NotFound) else error.code
-        frame = {"op": "closed", "sub": subscription.sub, "code": code, "message": error.detail} | error.extra
-        self._session.outbox.frame(_encode(frame).decode())
+        self._session.outbox.frame(answers.closed(subscription.sub, code, error.detail, error.extra))

@@ -1,4 +1,4 @@
-"""WebSocket, subprotocol ``brokerweb.v1``: JSON text frames, documented in docs/protocol/websocket.md."""
+"""The carrier of WebSockets: it takes languages, and knows none. What it asks of one is in ``language``."""
 
 from brokerweb.faces.websocket.socket import Socket
 

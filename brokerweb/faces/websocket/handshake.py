@@ -1,26 +1,30 @@
-"""Who opens a socket: a token in the header, a session of the same origin, or nobody yet."""
+"""Who opens a socket, in which language: a token in the header, a session of the same origin, or nobody yet."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from brokerweb import conf
+from brokerweb.faces.websocket.language import Language
 from brokerweb.identity.http import aprincipal_from_headers
 from brokerweb.identity.principal import Principal
 from brokerweb.identity.users import asession_principal, session_key_in
 
-SUBPROTOCOL = "brokerweb.v1"
-
 Scope = dict[str, Any]
 
 
-def subprotocol(scope: Scope) -> str | None:
-    """The subprotocol to accept, None for a client that asked for none. Raises LookupError for others: not built."""
+def choose(scope: Scope, languages: Sequence[Language]) -> tuple[Language, str | None]:
+    """The language, and the subprotocol to accept: the first of the client's that is spoken; the first of ours, and no
+    subprotocol, for a client that asked for none. Raises LookupError for others: not built.
+    """
     offered = scope.get("subprotocols") or []
     if not offered:
-        return None
-    if SUBPROTOCOL in offered:
-        return SUBPROTOCOL
+        return languages[0], None
+    spoken = {language.subprotocol: language for language in languages}
+    for name in offered:
+        if name in spoken:
+            return spoken[name], name
     raise LookupError(offered[0])
 
 

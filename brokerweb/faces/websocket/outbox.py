@@ -1,4 +1,7 @@
-"""What waits to be written to one socket, in order. One writer sends it; whoever adds to it never waits."""
+"""What waits to be written to one socket, in order. One writer sends it; whoever adds to it never waits.
+
+How much may wait is decided here, and what it looks like by the language, which makes frames of it when its turn comes.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from brokerweb.delivery.queues.subscription import Subscription
-from brokerweb.delivery.streams.subscription import StreamSubscription
-from brokerweb.delivery.streams.tail import Run
-from brokerweb.faces.codec import records, wire
-from brokerweb.queues.messages import Leased
+from brokerweb.faces.websocket import language
+from brokerweb.faces.websocket.language import Frame, Language
 
 SENDS_IN_A_ROW = 20  # about a millisecond; then the committer's thread and the server's writes get their turn
 CROWDED_BYTES = 1024 * 1024  # with more unsent, nothing is leased for this socket until less than half of that is left
@@ -24,15 +24,25 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Drained = Callable[[], Awaitable[None]]
 
 
-Waiting = str | tuple[Subscription, list[Leased]] | tuple[StreamSubscription, Run]
+class _Delivery:
+    """Messages that will share frames."""
+
+    __slots__ = ("messages", "size", "to")
+
+    def __init__(self, to: Any, messages: list[Any], size: int) -> None:
+        self.to, self.messages, self.size = to, messages, size
 
 
-class Outbox:
-    """Frames, and messages still to become frames: those of one subscription that wait together share one."""
+_Run = tuple[Any, Any, int]  # records of one partition, which others may be sent as well: to whom, the run, and its size
+Waiting = Frame | _Delivery | _Run
 
-    def __init__(self, send: Send, crowded: Callable[[bool], None], drained: Drained | None = None) -> None:
+
+class Outbox(language.Outbox):
+    """Frames, and messages still to become frames: those for one receiver that wait together share some."""
+
+    def __init__(self, spoken: Language, send: Send, crowded: Callable[[bool], None], drained: Drained | None = None) -> None:
         """``drained`` waits for the client on a server whose ``send`` does not."""
-        self._send, self._tell_crowded, self._drained = send, crowded, drained
+        self._language, self._send, self._tell_crowded, self._drained = spoken, send, crowded, drained
         self._waiting: deque[Waiting] = deque()
         self._filled, self._sent = asyncio.Event(), asyncio.Event()
         self._bytes = 0
@@ -47,27 +57,25 @@ class Outbox:
 
     @property
     def crowded(self) -> bool:
-        """Whether nothing more is to be leased for this socket."""
         return self._crowded
 
-    def frame(self, text: str) -> None:
+    def frame(self, frame: Frame) -> None:
         if self._close is None and not self._abandoned:
-            self._waiting.append(text)
-            self._grow(len(text) + FRAME_BYTES)
+            self._waiting.append(frame)
+            self._grow(len(frame) + FRAME_BYTES)
 
-    def deliver(self, subscription: Subscription, messages: list[Leased]) -> None:
-        """Messages for one subscription."""
+    def deliver(self, to: Any, messages: list[Any], size: int) -> None:
         last = self._waiting[-1] if self._waiting else None
-        if isinstance(last, tuple) and last[0] is subscription and isinstance(last[1], list):
-            last[1].extend(messages)
+        if isinstance(last, _Delivery) and last.to is to:
+            last.messages.extend(messages)
+            last.size += size
         else:
-            self._waiting.append((subscription, list(messages)))
-        self._grow(sum(len(message.body) for message in messages))
+            self._waiting.append(_Delivery(to, list(messages), size))
+        self._grow(size)
 
-    def records(self, subscription: StreamSubscription, number: int, run: Run) -> None:
-        """A run of records of one partition, which others may be sent as well."""
-        self._waiting.append((subscription, run))
-        self._grow(run.size)
+    def records(self, to: Any, run: Any, size: int) -> None:
+        self._waiting.append((to, run, size))
+        self._grow(size)
 
     def close(self, code: int, reason: str) -> None:
         """Send what waits, then close. The first word counts. Nothing is leased any more for a socket that would not get it."""
@@ -97,8 +105,8 @@ class Outbox:
             await self._filled.wait()
             self._filled.clear()
             while self._waiting:
-                for text in self._frames(self._waiting.popleft()):
-                    await self._write({"type": "websocket.send", "text": text})
+                for frame in self._frames(self._waiting.popleft()):
+                    await self._write({"type": "websocket.send", "text" if isinstance(frame, str) else "bytes": frame})
                     row += 1
                     if row % SENDS_IN_A_ROW == 0:
                         time.sleep(0)  # noqa: ASYNC251 (gives the interpreter lock away, and waits for nothing)
@@ -119,22 +127,16 @@ class Outbox:
         """The client does not read what is sent to it: one send has taken too long."""
         return self._since > 0 and time.monotonic() - self._since > STUCK
 
-    def _frames(self, waiting: Waiting) -> Sequence[str]:
-        if isinstance(waiting, str):
-            self._shrink(len(waiting) + FRAME_BYTES)
-            return (waiting,)
-        subscription, content = waiting
-        if isinstance(content, Run):
-            self._shrink(content.size)
-            return (_records_frame(subscription.sub, content),)
-        return self._deliver_frames(subscription.sub, content)
-
-    def _deliver_frames(self, sub: str, messages: list[Leased]) -> Sequence[str]:
-        self._shrink(sum(len(message.body) for message in messages))
-        head = b'{"op":"deliver","sub":%b,"messages":' % wire.text(sub)
-        return [
-            b"".join([head, *wire.delivered_parts(part), b"}"]).decode() for run in batches(messages) for part in wire.split(run)
-        ]
+    def _frames(self, waiting: Waiting) -> Sequence[Frame]:
+        if isinstance(waiting, tuple):
+            to, run, size = waiting
+            self._shrink(size)
+            return self._language.records(to, run)
+        if isinstance(waiting, _Delivery):
+            self._shrink(waiting.size)
+            return self._language.deliver(waiting.to, waiting.messages)
+        self._shrink(len(waiting) + FRAME_BYTES)
+        return (waiting,)
 
     def _grow(self, n: int) -> None:
         self._bytes += n
@@ -152,23 +154,3 @@ class Outbox:
         if crowded != self._crowded:
             self._crowded = crowded
             self._tell_crowded(crowded)
-
-
-def _records_frame(sub: str, run: Run) -> str:
-    """The frame for a subscription of that name; encoded once for all who are sent the run."""
-    key = "websocket", sub
-    frame: str | None = run.encoded.get(key)
-    if frame is None:
-        parts: list[bytes] | None = run.encoded.get("json")
-        if parts is None:
-            parts = run.encoded["json"] = records.encoded_parts(run.records)
-        head = b'{"op":"records","sub":%b,"partition":%d,"records":' % (wire.text(sub), run.records[0].partition)
-        frame = run.encoded[key] = b"".join([head, *parts, b"}"]).decode()
-    return frame
-
-
-def batches(messages: list[Leased], most: int = 1000) -> Sequence[list[Leased]]:
-    """Runs of at most ``most`` messages, so that a frame of tiny ones stays within a client's limits."""
-    if len(messages) <= most:
-        return (messages,)
-    return [messages[i : i + most] for i in range(0, len(messages), most)]

@@ -1,4 +1,4 @@
-"""One socket: handshake, reading, and the end. What frames mean is in ``session``.
+"""One socket: handshake, reading, and the end. What frames mean is the language's.
 
 Channels routes to it; its own loop replaces the one of ``AsyncConsumer``, which hops to a thread and makes tasks for every
 frame.
@@ -9,25 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-import msgspec
 from channels.consumer import AsyncConsumer
 
-from brokerweb import __version__, conf
-from brokerweb.cluster.nodes import EMBEDDED
+from brokerweb import conf
 from brokerweb.core import closing
-from brokerweb.core.errors import BrokerError, Invalid, Unauthenticated, Unavailable
+from brokerweb.core.errors import BrokerError, Unauthenticated, Unavailable
 from brokerweb.delivery import open_sockets
-from brokerweb.faces.brokerweb_v1.frames import Auth
-from brokerweb.faces.brokerweb_v1.session import Session, error_frame, id_of
-from brokerweb.faces.codec import wire
 from brokerweb.faces.http.proxies import address
 from brokerweb.faces.websocket import handshake
+from brokerweb.faces.websocket.language import Frame, Language, Session
 from brokerweb.faces.websocket.outbox import Outbox
-from brokerweb.identity import authentication
 from brokerweb.identity.principal import Principal
 
 TO_AUTHENTICATE = 10.0  # seconds
@@ -38,21 +33,23 @@ FRAMES_IN_A_ROW = 32  # read without giving way: a server with frames at hand ne
 
 log = logging.getLogger(__name__)
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-_encode = msgspec.json.Encoder().encode
 
 
 class Socket(AsyncConsumer):
-    """The consumer that Channels routes to."""
+    """The consumer that Channels routes to, for clients of any of the ``languages``."""
+
+    def __init__(self, languages: Sequence[Language]) -> None:
+        self._languages = languages
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
         await receive()  # websocket.connect
         try:
-            chosen = handshake.subprotocol(scope)
+            language, chosen = handshake.choose(scope, self._languages)
         except LookupError:
             await send({"type": "websocket.close"})
             return
         await send({"type": "websocket.accept", "subprotocol": chosen})
-        await _Link(scope, receive, send).run()
+        await _Link(language, scope, receive, send).run()
 
 
 class _Gone(Exception):
@@ -65,12 +62,12 @@ class _Gone(Exception):
 class _Link:
     """The life of one accepted socket."""
 
-    def __init__(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
-        self._scope, self._receive, self._send = scope, receive, send
+    def __init__(self, language: Language, scope: dict[str, Any], receive: Receive, send: Any) -> None:
+        self._language, self._scope, self._receive, self._send = language, scope, receive, send
         link = scope.get("extensions", {}).get("brokerweb.link")
-        self._outbox = Outbox(send, self._crowded, None if link is None else link.drained)
+        self._outbox = Outbox(language, send, self._crowded, None if link is None else link.drained)
         self._session: Session | None = None
-        self._first_id: Any = None  # of the first frame, where that has to say who it is
+        self._first: Frame | None = None  # where that has to say who it is
 
     async def run(self) -> None:
         reader, writer = asyncio.ensure_future(self._read()), asyncio.ensure_future(self._outbox.run())
@@ -118,9 +115,12 @@ class _Link:
             principal = await self._authenticated()
             if principal is None:
                 return
-            session = self._begin(principal)
-            if session is not None:
-                await self._handle_frames(session)
+            try:
+                self._session = self._language.session(principal, address(self._scope), self._outbox)
+            except Unavailable as error:  # the node began to stop during the handshake
+                self._outbox.close(closing.GOING_AWAY, error.detail)
+            else:
+                await self._handle_frames(self._session)
             await self._until_gone()
         except asyncio.CancelledError:
             raise
@@ -131,46 +131,33 @@ class _Link:
             self._outbox.close(closing.FAILED, "the broker made an error")
             raise
 
-    def _begin(self, principal: Principal) -> Session | None:
-        """The session of a caller who is known by now; None where the node began to stop during the handshake."""
-        try:
-            self._session = Session(principal, address(self._scope), self._outbox)
-        except Unavailable as error:
-            self._outbox.close(closing.GOING_AWAY, error.detail)
-        return self._session
-
     async def _handle_frames(self, session: Session) -> None:
-        frames = 0
+        frames, most = 0, conf.get().max_request_bytes
         while not self._outbox.closing:
-            text = await self._frame(None)
-            if text is not None:
-                await session.handle(text)
+            frame = await self._frame(most)
+            if frame is not None:
+                await session.handle(frame)
             await session.room()
+            await self._outbox.room()
             frames += 1
             if frames % FRAMES_IN_A_ROW == 0:
                 time.sleep(0)  # noqa: ASYNC251 (gives the interpreter lock away, and waits for nothing)
                 await asyncio.sleep(0)
 
-    async def _frame(self, limit: int | None) -> str | None:
-        """The next text frame; None for one that is not to be handled."""
+    async def _frame(self, most: int) -> Frame | None:
+        """The next frame; None for one that is too large."""
         event = await self._receive()
         if event["type"] == "websocket.disconnect":
             raise _Gone(event.get("code") or 1005)
-        text = event.get("text")
-        if text is None:
-            self._bad(Invalid("frames are JSON text"))
-            return None
-        most = limit or conf.get().max_request_bytes
-        if len(text) > most or (len(text) * 4 > most and len(text.encode("utf-8", "surrogatepass")) > most):
+        text: str | None = event.get("text")
+        if text is not None:
+            large = len(text) > most or (len(text) * 4 > most and len(text.encode("utf-8", "surrogatepass")) > most)
+        else:
+            large = self._language.binary and len(event["bytes"]) > most
+        if large:
             self._outbox.close(closing.TOO_LARGE, f"a frame has at most {most} bytes")
             return None
-        return str(text)
-
-    def _bad(self, error: BrokerError) -> None:
-        if self._session is not None:
-            self._session.bad(error)
-        else:
-            self._refuse(Unauthenticated())
+        return text if text is not None else bytes(event["bytes"])
 
     async def _until_gone(self) -> None:
         while (await self._receive())["type"] != "websocket.disconnect":
@@ -179,7 +166,9 @@ class _Link:
     # Authentication
 
     async def _authenticated(self) -> Principal | None:
-        self._outbox.frame(_hello())
+        hello = self._language.hello()
+        if hello is not None:
+            self._outbox.frame(hello)
         try:
             principal = await handshake.principal(self._scope)
             if principal is None:
@@ -195,33 +184,24 @@ class _Link:
         return None
 
     async def _said(self) -> Principal:
-        """Who the first frame says it is. Raises Unauthenticated for anything but a good ``auth``."""
-        text = await self._frame(conf.MAX_UNAUTHENTICATED_BYTES)
-        if text is None:
+        """Who the first frame says it is. Raises BrokerError for anything but that."""
+        frame = await self._frame(conf.MAX_UNAUTHENTICATED_BYTES)
+        if frame is None:
             await self._until_gone()
             raise _Gone(1005)
-        self._first_id = id_of(text)
-        try:
-            auth = wire.decode(Auth, text)
-        except Invalid:
-            raise Unauthenticated("The first frame must be auth.") from None
-        principal = await authentication.aauthenticate(auth.token)
-        if auth.id is not None:
-            self._outbox.frame(_encode({"op": "ok", "id": auth.id}).decode())
+        self._first = frame
+        principal, answer = await self._language.first_frame(frame)
+        if answer is not None:
+            self._outbox.frame(answer)
         return principal
 
     def _refuse(self, error: BrokerError) -> None:
-        self._outbox.frame(error_frame(self._first_id, error))
+        self._outbox.frame(self._language.error(error, self._first))
         self._outbox.close(closing.UNAUTHENTICATED, error.code)
 
     def _crowded(self, crowded: bool) -> None:
         if self._session is not None:
             self._session.crowded(crowded)
-
-
-def _hello() -> str:
-    limit = conf.get().max_request_bytes
-    return _encode({"op": "hello", "version": __version__, "node": EMBEDDED, "max_frame_bytes": limit}).decode()
 
 
 def _is_clean(reader: asyncio.Future[None]) -> bool:
