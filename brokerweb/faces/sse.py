@@ -22,7 +22,7 @@ from brokerweb.delivery.streams.subscription import StreamSubscription
 from brokerweb.delivery.streams.tail import Run
 from brokerweb.delivery.streams.whole_stream import WholeStream
 from brokerweb.faces.codec import positions, problems, records
-from brokerweb.faces.codec.parameters import Query
+from brokerweb.faces.codec.query import Query
 from brokerweb.faces.http.body import Receive, Scope, Send, send_problem
 from brokerweb.faces.http.proxies import address
 from brokerweb.identity.http import aprincipal_from_headers

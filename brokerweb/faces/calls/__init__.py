@@ -9,7 +9,7 @@ from brokerweb.core.errors import NotFound
 from brokerweb.core.names import check_name
 from brokerweb.faces.calls import groups, queues, streams, topics
 from brokerweb.faces.calls.call import Call, Hot
-from brokerweb.faces.codec.parameters import Query
+from brokerweb.faces.codec.query import Query
 
 __all__ = ["CALLS", "Call", "Hot", "answer", "find"]
 

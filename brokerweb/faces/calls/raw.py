@@ -8,7 +8,8 @@ import msgspec
 
 from brokerweb.core.errors import Invalid
 from brokerweb.faces.calls.call import Headers
-from brokerweb.faces.codec import wire
+from brokerweb.faces.codec.json import decode
+from brokerweb.faces.codec.messages import WireMessage, to_one
 from brokerweb.queues import limits
 from brokerweb.queues.messages import NewMessage
 
@@ -24,7 +25,7 @@ def raw_message(body: bytes, headers: Headers) -> NewMessage:
     """A message from a request's body and headers. Raises Invalid."""
     headers = {name: value.strip(" \t") for name, value in headers.items()}  # RFC 9110, 5.5: that is no part of a value
     kind = _header(headers, "content-type")
-    message = wire.WireMessage(
+    message = WireMessage(
         key=_header(headers, "message-key"),
         headers=_message_headers(headers),
         content_type=kind,
@@ -34,11 +35,11 @@ def raw_message(body: bytes, headers: Headers) -> NewMessage:
         dedup_id=_header(headers, "idempotency-key"),
     )
     if kind is not None and _JSON_TYPE.fullmatch(kind):
-        wire.decode(msgspec.Raw, body)  # JSON, and nothing behind it
+        decode(msgspec.Raw, body)  # JSON, and nothing behind it
         message.body = msgspec.Raw(body.strip(_JSON_SPACE))
     else:
         message.body_base64 = body
-    return wire.to_one(message, "")
+    return to_one(message, "")
 
 
 def _header(headers: Headers, name: str) -> str | None:

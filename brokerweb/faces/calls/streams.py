@@ -6,7 +6,9 @@ from brokerweb.core.errors import Invalid
 from brokerweb.delivery.polls.read import Asked
 from brokerweb.delivery.polls.read import read as wait_for_records
 from brokerweb.faces.calls.call import Call, waiting
-from brokerweb.faces.codec import parameters, positions, records, wire
+from brokerweb.faces.codec import positions, records
+from brokerweb.faces.codec.json import Strict, decode
+from brokerweb.faces.codec.query import Query
 from brokerweb.faces.codec.records import Offset, Records
 from brokerweb.storage.run import aperform
 from brokerweb.streams import engine
@@ -17,7 +19,7 @@ DEFAULT_LIMIT, MAX_WAIT = 50, 20
 PARAMETERS = ("partition", "offset", "from", "limit", "wait")  # of a read
 
 
-class AppendRequest(wire.Strict):
+class AppendRequest(Strict):
     """Records to append, all or none; with `expected_offset` to one partition, which must end just there."""
 
     records: Records
@@ -26,7 +28,7 @@ class AppendRequest(wire.Strict):
 
 async def append(call: Call) -> bytes:
     """Store the records of the request, all or none."""
-    asked = wire.decode(AppendRequest, call.body)
+    asked = decode(AppendRequest, call.body)
     expected = None if asked.expected_offset is None else int(asked.expected_offset)
     new = records.to_new(asked.records)
     options = {"expected_offset": expected, "publisher": call.principal.name}
@@ -36,7 +38,7 @@ async def append(call: Call) -> bytes:
 
 async def read(call: Call) -> bytes:
     """Records from one offset on; at the end it waits for the first to come, if asked to."""
-    query = parameters.Query(call.query, PARAMETERS)
+    query = Query(call.query, PARAMETERS)
     asked = _asked(query)
     wait = query.number("wait", 0, 0, MAX_WAIT)
     if wait:
@@ -48,7 +50,7 @@ async def read(call: Call) -> bytes:
     return b'{"records":%b,"next":"%d","low":"%d","end":"%d"}' % (content, batch.next, batch.low, batch.end)
 
 
-def _asked(query: parameters.Query) -> Asked:
+def _asked(query: Query) -> Asked:
     offset = query.integer("offset", None, 0, MAX_OFFSET)
     begin = query.text("from")
     if offset is not None and begin is not None:

@@ -14,7 +14,8 @@ from rest_framework.views import APIView
 
 from brokerweb.core.errors import BrokerError, Forbidden, Invalid, MethodNotAllowed, NotFound, TooLarge, escape_pointer
 from brokerweb.core.names import check_name
-from brokerweb.faces.codec import problems, wire
+from brokerweb.faces.codec import problems
+from brokerweb.faces.codec.json import decode
 from brokerweb.faces.http.caller import Caller
 from brokerweb.faces.rest import operations
 from brokerweb.identity.audit import Entry, audited
@@ -106,7 +107,7 @@ class ApiView(APIView):
         """The request's body as a ``kind``, and no parameters beside it; ``empty`` stands for no body at all. Raises Invalid."""
         self.query()
         content = self.request._request.body
-        decoded = wire.decode(kind, content if content or empty is None else empty)
+        decoded = decode(kind, content if content or empty is None else empty)
         limits.check_depth(content)
         return decoded
 

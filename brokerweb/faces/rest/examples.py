@@ -6,8 +6,9 @@ from typing import Any
 
 from brokerweb.faces.calls.streams import AppendRequest
 from brokerweb.faces.calls.topics import TopicPublishRequest, Transaction
-from brokerweb.faces.codec import wire
+from brokerweb.faces.codec.messages import PublishRequest, ReceiveRequest
 from brokerweb.faces.codec.positions import Commit
+from brokerweb.faces.codec.settles import SettleRequest
 from brokerweb.faces.rest import job_shapes, routing_shapes, shapes, stream_shapes
 
 _ORDER = {"order": 1001, "total": 12.5}
@@ -15,9 +16,9 @@ _BINDING = {"pattern": "orders.*.created", "to": "queue:billing"}
 
 EXAMPLES: dict[Any, dict[str, Any]] = {
     shapes.QueueSettings: {"lease": 30, "max_failures": 10},
-    wire.PublishRequest: {"messages": [{"body": _ORDER, "key": "customer-42", "headers": {"source": "shop"}}]},
-    wire.ReceiveRequest: {"max": 10, "wait": 5},
-    wire.SettleRequest: {"ack": ["3-118-1"]},
+    PublishRequest: {"messages": [{"body": _ORDER, "key": "customer-42", "headers": {"source": "shop"}}]},
+    ReceiveRequest: {"max": 10, "wait": 5},
+    SettleRequest: {"ack": ["3-118-1"]},
     shapes.Reschedule: {"delay": 60},
     shapes.RequeueRequest: {},
     shapes.PauseRequest: {"reason": "the database is being moved"},

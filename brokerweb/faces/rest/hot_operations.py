@@ -7,8 +7,9 @@ from typing import Any
 
 from brokerweb.faces.calls.streams import AppendRequest
 from brokerweb.faces.calls.topics import TopicPublishRequest, Transaction
-from brokerweb.faces.codec import wire
+from brokerweb.faces.codec.messages import PublishRequest, ReceiveRequest
 from brokerweb.faces.codec.positions import Commit
+from brokerweb.faces.codec.settles import SettleRequest
 from brokerweb.faces.rest import paging, routing_shapes, shapes, stream_shapes
 from brokerweb.faces.rest.operations import Operation, Parameter, Permission, on_queue, on_stream, on_topic
 from brokerweb.queues import limits
@@ -45,7 +46,7 @@ OPERATIONS = {
         on_queue("publish"),
         "Publish messages",
         {201: shapes.PublishAnswer},
-        request=wire.PublishRequest,
+        request=PublishRequest,
         errors=("not_found", "queue_full"),
         description="All or none; answered after the commit that stores them.",
         tag="messages",
@@ -67,7 +68,7 @@ OPERATIONS = {
         on_queue("consume"),
         "Receive messages",
         {200: shapes.ReceiveAnswer},
-        request=wire.ReceiveRequest,
+        request=ReceiveRequest,
         request_required=False,
         errors=("not_found",),
         description="Leases them; empty when there is nothing within `wait`. With `ack` `none` they are gone with the hand-out.",
@@ -78,7 +79,7 @@ OPERATIONS = {
         on_queue("consume"),
         "Settle messages",
         {200: shapes.SettleAnswer},
-        request=wire.SettleRequest,
+        request=SettleRequest,
         errors=("not_found",),
         description="Each receipt by itself; a receipt that is not that of a running lease is `lease_lost`.",
         tag="messages",
@@ -121,7 +122,7 @@ OPERATIONS = {
         on_stream("consume"),
         "Receive records of a shared group",
         {200: stream_shapes.GroupReceiveAnswer},
-        request=wire.ReceiveRequest,
+        request=ReceiveRequest,
         request_required=False,
         errors=("not_found", "conflict"),
         description="Leases them one by one, as from a queue. A partitioned group is 409.",
@@ -132,7 +133,7 @@ OPERATIONS = {
         on_stream("consume"),
         "Settle records of a shared group",
         {200: shapes.SettleAnswer},
-        request=wire.SettleRequest,
+        request=SettleRequest,
         errors=("not_found", "conflict"),
         description="Each receipt by itself, as those of a queue.",
         tag="groups",

@@ -11,7 +11,8 @@ from rest_framework.request import Request
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid, NotFound
 from brokerweb.core.names import check_name
-from brokerweb.faces.codec import wire
+from brokerweb.faces.codec.json import check_instant
+from brokerweb.faces.codec.messages import to_one
 from brokerweb.faces.rest import job_shapes, paging, shapes
 from brokerweb.faces.rest.base import ApiView, answer, no_content
 from brokerweb.faces.rest.operations import Operation, Parameter, on_queue, operation
@@ -124,7 +125,7 @@ def _due_at(asked: shapes.Reschedule) -> int:
     if asked.delay is not None:
         return clock.now() + clock.seconds(asked.delay)
     pointer, text = given[0]
-    return max(wire.check_instant(text, pointer), 0)
+    return max(check_instant(text, pointer), 0)
 
 
 class RequeueView(ApiView):
@@ -150,7 +151,7 @@ class RequeueView(ApiView):
         if asked.message is None:
             self.audited("message.requeue", target, control.requeue, q, number)
             return answer(show(q, number))
-        copy = wire.to_one(asked.message)
+        copy = to_one(asked.message)
         new = self.audited("message.replace", target, control.replace, q, number, copy, publisher=self.principal.name)
         return answer({"id": str(new)}, 201)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from brokerweb.faces.codec.wire import Headers, Strict, Text
+from brokerweb.faces.codec.json import Headers, Strict, Text
 from brokerweb.faces.rest.shapes import Count, Id, Instant, Name
 from brokerweb.faces.rest.stream_shapes import OffsetText
 

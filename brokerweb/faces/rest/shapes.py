@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from brokerweb.faces.codec.wire import Strict, WireMessage
+from brokerweb.faces.codec.json import Strict
+from brokerweb.faces.codec.messages import WireMessage
 from brokerweb.queues import limits
 from brokerweb.queues.settings import LONGEST
 

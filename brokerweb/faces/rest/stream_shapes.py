@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from brokerweb.faces.codec.wire import Strict
+from brokerweb.faces.codec.json import Strict
 from brokerweb.faces.rest.shapes import (
     Backoff,
     BackoffSettings,
