@@ -21,8 +21,9 @@ from brokerweb.delivery.queues.subscription import Subscription
 from brokerweb.faces.brokerweb_v1 import frames
 from brokerweb.faces.brokerweb_v1.stream_commands import StreamCommands
 from brokerweb.faces.calls.merging import Done, Merged, Merging, Part, publishing, settling
-from brokerweb.faces.codec import transactions, wire
+from brokerweb.faces.codec import settles, transactions
 from brokerweb.faces.codec.destinations import publishing_to
+from brokerweb.faces.codec.json import decode
 from brokerweb.faces.websocket.outbox import Outbox
 from brokerweb.identity import authentication
 from brokerweb.identity.principal import Principal
@@ -69,11 +70,11 @@ class Session:
         self._handlers: dict[Any, Callable[[Any, int], Any]] = {
             frames.Publish: self._publish,
             frames.Consume: self._consume,
-            frames.Ack: lambda c, n: self._settle(c, wire.settle_receipts("ack", c.receipts), n),
-            frames.Release: lambda c, n: self._settle(c, wire.settle_receipts("release", c.receipts), n),
-            frames.Nack: lambda c, n: self._settle(c, wire.settle_nacks(c.items), n),
-            frames.Dead: lambda c, n: self._settle(c, wire.settle_deads(c.items), n),
-            frames.Extend: lambda c, n: self._settle(c, wire.settle_extends(c.items), n),
+            frames.Ack: lambda c, n: self._settle(c, settles.settle_receipts("ack", c.receipts), n),
+            frames.Release: lambda c, n: self._settle(c, settles.settle_receipts("release", c.receipts), n),
+            frames.Nack: lambda c, n: self._settle(c, settles.settle_nacks(c.items), n),
+            frames.Dead: lambda c, n: self._settle(c, settles.settle_deads(c.items), n),
+            frames.Extend: lambda c, n: self._settle(c, settles.settle_extends(c.items), n),
             frames.Credit: self._credit,
             frames.Cancel: self._cancel,
             frames.Transact: self._transact,
@@ -93,7 +94,7 @@ class Session:
         """Do what a frame says; whatever is wrong with it is answered."""
         id = None
         try:
-            command: Any = wire.decode(frames.FRAME, text)
+            command: Any = decode(frames.FRAME, text)
             id = command.id
             if not isinstance(command, frames.MERGED):
                 self._merging.flush()  # verbs of one connection run in the order they came
@@ -187,11 +188,11 @@ class Session:
         failed = next((answer for answer in answers if answer.status != "ok"), None)
         if failed is None:
             if command.id is not None:
-                results = f',"results":{wire.settled(answers).decode()}' if isinstance(command, frames.Extend) else ""
+                results = f',"results":{settles.settled(answers).decode()}' if isinstance(command, frames.Extend) else ""
                 self.outbox.frame(f'{{"op":"ok","id":{_encode(command.id).decode()}{results}}}')
             return
         frame = error_frame(command.id, LeaseLost())
-        self.outbox.frame(f'{frame[:-1]},"results":{wire.settled(answers).decode()}}}')
+        self.outbox.frame(f'{frame[:-1]},"results":{settles.settled(answers).decode()}}}')
 
     def _may_consume(self, kind: str, name: str) -> bool:
         return self.principal.may("consume", kind, name)

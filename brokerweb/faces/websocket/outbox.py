@@ -11,7 +11,9 @@ from typing import Any
 from brokerweb.delivery.queues.subscription import Subscription
 from brokerweb.delivery.streams.subscription import StreamSubscription
 from brokerweb.delivery.streams.tail import Run
-from brokerweb.faces.codec import records, wire
+from brokerweb.faces.codec import records
+from brokerweb.faces.codec.json import quoted
+from brokerweb.faces.codec.messages import delivered_parts, split
 from brokerweb.queues.messages import Leased
 
 SENDS_IN_A_ROW = 20  # about a millisecond; then the committer's thread and the server's writes get their turn
@@ -131,10 +133,8 @@ class Outbox:
 
     def _deliver_frames(self, sub: str, messages: list[Leased]) -> Sequence[str]:
         self._shrink(sum(len(message.body) for message in messages))
-        head = b'{"op":"deliver","sub":%b,"messages":' % wire.text(sub)
-        return [
-            b"".join([head, *wire.delivered_parts(part), b"}"]).decode() for run in batches(messages) for part in wire.split(run)
-        ]
+        head = b'{"op":"deliver","sub":%b,"messages":' % quoted(sub)
+        return [b"".join([head, *delivered_parts(part), b"}"]).decode() for run in batches(messages) for part in split(run)]
 
     def _grow(self, n: int) -> None:
         self._bytes += n
@@ -162,7 +162,7 @@ def _records_frame(sub: str, run: Run) -> str:
         parts: list[bytes] | None = run.encoded.get("json")
         if parts is None:
             parts = run.encoded["json"] = records.encoded_parts(run.records)
-        head = b'{"op":"records","sub":%b,"partition":%d,"records":' % (wire.text(sub), run.records[0].partition)
+        head = b'{"op":"records","sub":%b,"partition":%d,"records":' % (quoted(sub), run.records[0].partition)
         frame = run.encoded[key] = b"".join([head, *parts, b"}"]).decode()
     return frame
 

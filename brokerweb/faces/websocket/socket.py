@@ -23,7 +23,7 @@ from brokerweb.core.errors import BrokerError, Invalid, Unauthenticated, Unavail
 from brokerweb.delivery import open_sockets
 from brokerweb.faces.brokerweb_v1.frames import Auth
 from brokerweb.faces.brokerweb_v1.session import Session, error_frame, id_of
-from brokerweb.faces.codec import wire
+from brokerweb.faces.codec.json import decode
 from brokerweb.faces.http.proxies import address
 from brokerweb.faces.websocket import handshake
 from brokerweb.faces.websocket.outbox import Outbox
@@ -202,7 +202,7 @@ class _Link:
             raise _Gone(1005)
         self._first_id = id_of(text)
         try:
-            auth = wire.decode(Auth, text)
+            auth = decode(Auth, text)
         except Invalid:
             raise Unauthenticated("The first frame must be auth.") from None
         principal = await authentication.aauthenticate(auth.token)
