@@ -9,6 +9,7 @@ import msgspec
 from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions, negotiation
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -16,7 +17,7 @@ from brokerweb.core.errors import BrokerError, Forbidden, Invalid, MethodNotAllo
 from brokerweb.core.names import check_name
 from brokerweb.faces.codec import problems
 from brokerweb.faces.codec.json import decode
-from brokerweb.faces.http.caller import Caller
+from brokerweb.faces.http import caller
 from brokerweb.faces.rest import operations
 from brokerweb.identity.audit import Entry, audited
 from brokerweb.identity.principal import Principal
@@ -61,6 +62,16 @@ class _Json(negotiation.BaseContentNegotiation):
 
 
 NAMES = (("q", "/queue"), ("s", "/stream"), ("t", "/topic"), ("g", "/group"))  # in paths, and how errors point to them
+
+
+class Caller(BaseAuthentication):
+    """Who calls, as REST framework asks for it: the principal stands where a user would."""
+
+    def authenticate(self, request: Request) -> tuple[Any, None]:
+        return caller.of_request(request._request), None
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
 
 
 class ApiView(APIView):

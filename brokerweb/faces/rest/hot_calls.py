@@ -6,19 +6,13 @@ import re
 from collections.abc import Awaitable, Callable
 
 from asgiref.sync import sync_to_async
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from brokerweb import conf
-from brokerweb.core.errors import TooLarge, Unauthenticated
 from brokerweb.faces import calls
-from brokerweb.faces.http.caller import SAFE, check_csrf, declared_length
+from brokerweb.faces.http.caller import aof_request
 from brokerweb.faces.rest.base import ApiView, answer, problem, translated
 from brokerweb.faces.rest.hot_operations import OPERATIONS
-from brokerweb.identity.http import aprincipal_from_headers
-from brokerweb.identity.principal import Principal
-from brokerweb.identity.users import asession_principal
 
 
 class HotOnly(ApiView):
@@ -38,7 +32,7 @@ class Hot:
     def view(self) -> Callable[..., Awaitable[HttpResponse]]:
         others = sync_to_async(self.others.as_view(hot_methods=tuple(map(str.upper, self.operations))))
 
-        @csrf_exempt  # checked by ``acaller``, for sessions alone
+        @csrf_exempt  # checked by ``aof_request``, for sessions alone
         async def hot_call(request: HttpRequest, **named: str) -> HttpResponse:
             found = calls.find(_method(request), request.path_info)
             if found is None:
@@ -56,25 +50,8 @@ def _method(request: HttpRequest) -> str:
 
 
 async def _call(action: calls.Hot, request: HttpRequest, names: tuple[str, ...]) -> HttpResponse:
-    principal = await acaller(request)
+    principal = await aof_request(request)
     action.permit(principal, names)
     headers = {name.lower(): value for name, value in request.headers.items()} if action.by_headers else {}
     call = calls.Call(principal, names, request.body, request.META.get("QUERY_STRING", ""), headers)
     return answer(await calls.answer(action, call), action.status)
-
-
-async def acaller(request: HttpRequest) -> Principal:
-    """``callers.caller`` from the event loop."""
-    try:
-        principal = await aprincipal_from_headers(request.META.get("HTTP_AUTHORIZATION"))
-        if principal is None:
-            principal = await asession_principal(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
-            if principal is None:
-                raise Unauthenticated()
-            if request.method not in SAFE:
-                check_csrf(request)
-    except Unauthenticated:
-        if declared_length(request) > conf.MAX_UNAUTHENTICATED_BYTES:
-            raise TooLarge() from None
-        raise
-    return principal
