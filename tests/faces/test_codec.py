@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid
+from brokerweb.faces.codec import answers
 from brokerweb.faces.codec.json import decode, instant_or_null
 from brokerweb.faces.codec.messages import PublishRequest, ReceiveRequest, delivered, split, to_new
 from brokerweb.faces.codec.settles import SettleRequest, settled, settles
-from brokerweb.faces.rest import shapes
 from brokerweb.queues.messages import Leased, NewMessage, Settle, Settled
 
 JSON = st.recursive(
@@ -217,7 +217,7 @@ def test_a_receipt_that_is_no_string_is_invalid() -> None:
 def test_delivered_messages_have_the_fields_of_the_contract() -> None:
     message = leased(b"1", key='é"', headers='{"a":"b"}', reply_to="queue:x", expires_at=1_790_000_000_000_001)
     (out,) = json.loads(delivered([message]))
-    msgspec.convert(out, shapes.Delivered)
+    msgspec.convert(out, answers.Delivered)
     assert out == {
         "id": "7", "receipt": "3-7-1", "body": 1, "content_type": "application/json", "key": 'é"', "headers": {"a": "b"},
         "priority": 4, "published_at": "2026-09-21T14:13:20.000000Z", "expires_at": "2026-09-21T14:13:20.000001Z",

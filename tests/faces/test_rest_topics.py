@@ -8,6 +8,7 @@ import httpx
 import msgspec
 import pytest
 
+from brokerweb.faces.codec import answers
 from brokerweb.faces.rest import routing_shapes
 from tests.clients import Json, Rest
 from tests.faces.test_rest_access import made
@@ -35,7 +36,7 @@ def topic(rest: Rest, queue: str, stream: str) -> str:
 
 def publish(rest: Rest, topic: str, *messages: Json) -> list[Json]:
     answer = rest.call("POST", f"/topics/{topic}/messages", {"messages": list(messages)})
-    msgspec.convert(answer, routing_shapes.TopicPublishAnswer)
+    msgspec.convert(answer, answers.TopicPublishAnswer)
     return list(answer["results"])
 
 
@@ -124,7 +125,7 @@ def test_the_dry_run_says_where_and_why(rest: Rest, topic: str) -> None:
 
 def transact(rest: Rest, **asked: Any) -> Json:
     answer = rest.call("POST", "/transact", asked)
-    msgspec.convert(answer, routing_shapes.TransactAnswer)
+    msgspec.convert(answer, answers.TransactAnswer)
     return dict(answer)
 
 

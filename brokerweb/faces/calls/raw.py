@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -10,9 +12,22 @@ from brokerweb.core.errors import Invalid
 from brokerweb.faces.calls.call import Headers
 from brokerweb.faces.codec.json import decode
 from brokerweb.faces.codec.messages import WireMessage, to_one
+from brokerweb.faces.codec.query import Parameter
 from brokerweb.queues import limits
 from brokerweb.queues.messages import NewMessage
 
+
+def _described(name: str, schema: Mapping[str, Any], description: str) -> Parameter:
+    return Parameter(name, schema, description, where="header")
+
+
+HEADERS = (
+    _described("Message-Key", {"type": "string", "maxLength": 255}, "the message's key"),
+    _described("Message-Priority", {"type": "integer", "minimum": 0, "maximum": 9}, "4 without it"),
+    _described("Message-Delay", {"type": "number", "minimum": 0, "maximum": limits.MAX_DELAY}, "seconds"),
+    _described("Message-Ttl", {"type": "number", "minimum": limits.MIN_TTL, "maximum": limits.MAX_TTL}, "seconds"),
+    _described("Idempotency-Key", {"type": "string", "maxLength": 255}, "the message's `dedup_id`"),
+)
 _PREFIX = "message-header-"
 _WORD = r"[!#$&^_.+a-z0-9-]+"
 _JSON_TYPE = re.compile(rf"(?:(?:application|text)/json|{_WORD}/{_WORD}\+json)\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)

@@ -29,7 +29,7 @@ Destination = Annotated[
     Meta(extra_json_schema={"pattern": "^(queue|stream|topic):[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$"}, examples=["queue:answers"]),
 ]
 Headers = Annotated[dict[str, str], Meta(extra_json_schema={"maxProperties": MAX_HEADERS})]
-Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+AnyInstant = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 _BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 Base64 = Annotated[bytes, Meta(extra_json_schema={"pattern": _BASE64})]
 

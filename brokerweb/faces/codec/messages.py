@@ -10,10 +10,10 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 
 from brokerweb.core.errors import Invalid
 from brokerweb.faces.codec.json import (
+    AnyInstant,
     Base64,
     Destination,
     Headers,
-    Instant,
     MediaType,
     Strict,
     Text,
@@ -51,7 +51,7 @@ class WireMessage(Strict):
     content_type: MediaType | None = None
     priority: Priority | None = None
     delay: Delay | None = None
-    deliver_at: Instant | None = None
+    deliver_at: AnyInstant | None = None
     ttl: Ttl | None = None
     dedup_id: Text | None = None
     reply_to: Destination | None = None

@@ -42,17 +42,17 @@ async def _answer(scope: Scope, receive: Receive) -> tuple[int, bytes]:
     """Permission before the body is read, so that nobody's body costs more than its bytes."""
     found = calls.find(scope["method"], scope["path"])
     assert found is not None  # noqa: S101 (it matched)
-    action, names = found
+    row, names = found
     headers = dict(scope["headers"])
     declared = headers.get(b"content-length", b"")
     length = int(declared) if declared.isdigit() else 0
     principal = await caller.of_hot_call(headers[b"authorization"], length)
-    action.permit(principal, names)
+    row.needs.check(principal, names)
     content = await _read(receive, length)
     call = calls.Call(principal, names, content, scope["query_string"].decode("latin-1"), watch=lambda: Watch(receive))
-    if action.by_headers:
+    if row.raw:
         call.headers = _named(scope)
-    return action.status, await calls.answer(action, call)
+    return row.status, await calls.answer(row, call)
 
 
 def _named(scope: Scope) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The view all REST calls are: caller, permission, then the call; errors as problem details."""
+"""What all views of the API are: they know the caller, read strictly, and answer errors as problem details."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from brokerweb.core.errors import BrokerError, Forbidden, Invalid, MethodNotAllowed, NotFound, TooLarge, escape_pointer
-from brokerweb.core.names import check_name
 from brokerweb.faces.codec import problems
 from brokerweb.faces.codec.json import decode
 from brokerweb.faces.http import caller
-from brokerweb.faces.rest import operations
 from brokerweb.identity.audit import Entry, audited
 from brokerweb.identity.principal import Principal
 from brokerweb.queues import limits
@@ -61,9 +59,6 @@ class _Json(negotiation.BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
-NAMES = (("q", "/queue"), ("s", "/stream"), ("t", "/topic"), ("g", "/group"))  # in paths, and how errors point to them
-
-
 class Caller(BaseAuthentication):
     """Who calls, as REST framework asks for it: the principal stands where a user would."""
 
@@ -75,7 +70,7 @@ class Caller(BaseAuthentication):
 
 
 class ApiView(APIView):
-    """A call's permission is checked before its body is looked at."""
+    """What every view of the API has: the caller, the body and the query, and errors as problems."""
 
     authentication_classes = [Caller]
     permission_classes = []
@@ -83,20 +78,6 @@ class ApiView(APIView):
     throttle_classes = []
     content_negotiation_class = _Json
     schema = None  # ``openapi`` describes the calls; spectacular's own generator, which a check runs, cannot
-    hot_methods: tuple[str, ...] = ()  # answered elsewhere on the same path
-
-    @property
-    def allowed_methods(self) -> list[str]:
-        return [*self.hot_methods, *(method for method in super().allowed_methods if method not in self.hot_methods)]
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        described = operations.of(self, request.method or "")
-        if described is not None:
-            described.permission.check(self.principal, kwargs)
-            for name, pointer in NAMES:
-                if name in kwargs:
-                    check_name(kwargs[name], pointer)
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         response = no_content()
@@ -113,6 +94,12 @@ class ApiView(APIView):
     def principal(self) -> Principal:
         principal: Any = self.request.user
         return principal  # type: ignore[no-any-return]
+
+    @property
+    def address(self) -> str | None:
+        """The caller's."""
+        address: str | None = self.request.META.get("REMOTE_ADDR")
+        return address
 
     def body(self, kind: type[T], *, empty: bytes | None = None) -> T:
         """The request's body as a ``kind``, and no parameters beside it; ``empty`` stands for no body at all. Raises Invalid."""
@@ -134,7 +121,7 @@ class ApiView(APIView):
 
     def entry(self, action: str, target: str, detail: Mapping[str, Any] | None = None) -> Entry:
         """What the audit trail is to say of this call."""
-        return Entry(self.principal, action, target, detail or {}, self.request.META.get("REMOTE_ADDR"))
+        return Entry(self.principal, action, target, detail or {}, self.address)
 
     def audited(self, action: str, target: str, *call: Any, detail: Mapping[str, Any] | None = None, **options: Any) -> Any:
         """Perform a verb (``call`` is it and its arguments) and record it in the same commit."""
