@@ -19,8 +19,8 @@ from brokerweb.core.errors import Forbidden, MethodNotAllowed
 from brokerweb.delivery import connections
 from brokerweb.delivery.polls import waits
 from brokerweb.faces.http import caller
+from brokerweb.faces.http.responses import problem, translated
 from brokerweb.faces.metrics.streams import of_streams, of_topics
-from brokerweb.faces.rest.base import problem, translated
 from brokerweb.identity.grants import MONITOR
 from brokerweb.identity.principal import Principal
 from brokerweb.queues import browse, stats

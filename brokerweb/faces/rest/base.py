@@ -5,48 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import msgspec
-from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.http import Http404, HttpResponse
-from rest_framework import exceptions, negotiation
+from rest_framework import negotiation
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from brokerweb.core.errors import BrokerError, Forbidden, Invalid, MethodNotAllowed, NotFound, TooLarge, escape_pointer
-from brokerweb.faces.codec import problems
+from brokerweb.core.errors import Invalid, MethodNotAllowed, NotFound, escape_pointer
 from brokerweb.faces.codec.json import decode
 from brokerweb.faces.http import caller
+from brokerweb.faces.http.responses import no_content, problem, translated
 from brokerweb.identity.audit import Entry, audited
 from brokerweb.identity.principal import Principal
 from brokerweb.queues import limits
 
 T = TypeVar("T")
-
-
-def answer(content: Any, status: int = 200) -> HttpResponse:
-    """A JSON answer; bytes are JSON already."""
-    body = content if isinstance(content, bytes) else msgspec.json.encode(content)
-    return _response(body, status, "application/json")
-
-
-def no_content() -> HttpResponse:
-    """204."""
-    response = HttpResponse(status=204)
-    del response["Content-Type"]
-    return response
-
-
-def problem(error: BrokerError) -> HttpResponse:
-    """An error as an answer."""
-    response = _response(problems.body(error), error.http_status, problems.MEDIA_TYPE)
-    for name, value in problems.headers(error).items():
-        response[name] = value
-    return response
-
-
-def _response(body: bytes, status: int, kind: str) -> HttpResponse:
-    return HttpResponse(body, status=status, content_type=kind, headers={"Cache-Control": "no-store"})
 
 
 class _Json(negotiation.BaseContentNegotiation):
@@ -126,31 +98,6 @@ class ApiView(APIView):
     def audited(self, action: str, target: str, *call: Any, detail: Mapping[str, Any] | None = None, **options: Any) -> Any:
         """Perform a verb (``call`` is it and its arguments) and record it in the same commit."""
         return audited(self.entry(action, target, detail), *call, **options)
-
-
-_STATUSES: dict[int, type[BrokerError]] = {
-    error.http_status: error for error in (Invalid, Forbidden, NotFound, MethodNotAllowed, TooLarge)
-}
-
-
-FOREIGN_HOST = "The request's Host is not one the broker answers to: its operator names them in BROKERWEB_PUBLIC_URL."
-
-
-def translated(error: Exception) -> BrokerError:
-    """Any exception of a view as one of the broker's errors."""
-    if isinstance(error, Http404):
-        return NotFound()
-    if isinstance(error, PermissionDenied):
-        return Forbidden()
-    if isinstance(error, RequestDataTooBig):
-        return TooLarge()
-    if isinstance(error, DisallowedHost):
-        return Invalid(FOREIGN_HOST)
-    if isinstance(error, SuspiciousOperation):
-        return Invalid()
-    if isinstance(error, exceptions.APIException):
-        return _STATUSES.get(error.status_code, Invalid)()
-    return problems.of_exception(error)
 
 
 class Unknown(ApiView):

@@ -7,8 +7,9 @@ from django.http import HttpResponse
 from brokerweb.core import cursors
 from brokerweb.core.errors import NotFound
 from brokerweb.delivery import connections
+from brokerweb.faces.http.responses import answer, no_content
 from brokerweb.faces.rest import paging
-from brokerweb.faces.rest.base import ApiView, answer, no_content
+from brokerweb.faces.rest.base import ApiView
 
 LISTED = cursors.digest("connections")
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from django.http import HttpResponse
 
+from brokerweb.faces.http.responses import answer, no_content
 from brokerweb.faces.rest import paging, shapes, stream_shapes
-from brokerweb.faces.rest.base import ApiView, answer, no_content
+from brokerweb.faces.rest.base import ApiView
 from brokerweb.faces.rest.messages import started
 from brokerweb.handout import shared_groups as sharing
 from brokerweb.jobs import bulk

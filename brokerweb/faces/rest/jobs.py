@@ -8,8 +8,9 @@ from django.http import HttpResponse
 
 from brokerweb.core.errors import NotFound
 from brokerweb.core.names import parse_destination
+from brokerweb.faces.http.responses import answer
 from brokerweb.faces.rest import paging
-from brokerweb.faces.rest.base import ApiView, answer
+from brokerweb.faces.rest.base import ApiView
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs import control, replay_request, replaying
 from brokerweb.jobs.models import Job

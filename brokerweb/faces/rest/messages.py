@@ -12,8 +12,9 @@ from brokerweb.core.errors import Invalid, NotFound
 from brokerweb.core.names import check_name
 from brokerweb.faces.codec.json import check_instant
 from brokerweb.faces.codec.messages import to_one
+from brokerweb.faces.http.responses import answer, no_content
 from brokerweb.faces.rest import paging, shapes
-from brokerweb.faces.rest.base import ApiView, answer, no_content
+from brokerweb.faces.rest.base import ApiView
 from brokerweb.jobs import bulk
 from brokerweb.jobs.control import as_json
 from brokerweb.jobs.models import Job

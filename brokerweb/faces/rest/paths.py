@@ -15,7 +15,8 @@ from brokerweb.core.names import check_name
 from brokerweb.faces import calls
 from brokerweb.faces.calls.call import POINTERS, Row
 from brokerweb.faces.http.caller import aof_request
-from brokerweb.faces.rest.base import ApiView, answer, problem, translated
+from brokerweb.faces.http.responses import answer, problem, translated
+from brokerweb.faces.rest.base import ApiView
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 

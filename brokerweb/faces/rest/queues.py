@@ -7,8 +7,9 @@ from typing import Any
 from django.http import HttpResponse
 
 from brokerweb.delivery import connections
+from brokerweb.faces.http.responses import answer, no_content
 from brokerweb.faces.rest import paging, shapes
-from brokerweb.faces.rest.base import ApiView, answer, no_content
+from brokerweb.faces.rest.base import ApiView
 from brokerweb.queues import browse, control, limits
 from brokerweb.queues.models import Queue
 

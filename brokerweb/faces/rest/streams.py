@@ -7,8 +7,9 @@ from typing import Any
 from django.http import HttpResponse
 
 from brokerweb.core.errors import Unavailable
+from brokerweb.faces.http.responses import answer, no_content
 from brokerweb.faces.rest import paging
-from brokerweb.faces.rest.base import ApiView, answer, no_content
+from brokerweb.faces.rest.base import ApiView
 from brokerweb.streams import control
 
 

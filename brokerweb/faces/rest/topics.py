@@ -6,8 +6,9 @@ from typing import Any
 
 from django.http import HttpResponse
 
-from brokerweb.faces.rest import paging, routing_shapes
-from brokerweb.faces.rest.base import ApiView, answer, no_content
+from brokerweb.faces.http.responses import answer, no_content
+from brokerweb.faces.rest import paging, topic_shapes
+from brokerweb.faces.rest.base import ApiView
 from brokerweb.queues import limits
 from brokerweb.routing import topics
 from brokerweb.storage.reading import read
@@ -54,7 +55,7 @@ def delete_topic(view: ApiView, t: str) -> HttpResponse:
 
 
 def route_message(view: ApiView, t: str) -> HttpResponse:
-    asked = view.body(routing_shapes.RouteRequest)
+    asked = view.body(topic_shapes.RouteRequest)
     limits.check_text(asked.routing_key, "/routing_key")
     limits.check_headers(asked.headers, "/headers")
     return answer(read(topics.route, t, asked.routing_key, asked.headers))

@@ -1,4 +1,4 @@
-"""The shapes of topics and transactions."""
+"""The shapes of topics."""
 
 from __future__ import annotations
 
@@ -83,6 +83,3 @@ class RouteAnswer(Struct):
 
     routed: list[Route]
     unrouted: Unrouted | None
-
-
-# Transactions
