@@ -13,7 +13,8 @@ from django import forms
 
 from brokerweb.core.errors import BrokerError, Conflict, Invalid
 from brokerweb.core.settings import plain
-from brokerweb.faces.codec import wire
+from brokerweb.faces.codec.json import decode
+from brokerweb.faces.codec.messages import WireMessage, to_one
 from brokerweb.jobs.control import MAX_RATE, MIN_RATE
 from brokerweb.queues import limits
 from brokerweb.queues.messages import NewMessage
@@ -205,7 +206,7 @@ class MessageForm(QueueFields, BodyForm):
 
     def message(self) -> NewMessage:
         """The message as the verbs take it. Raises Invalid."""
-        return wire.to_one(wire.decode(wire.WireMessage, self.as_json()))
+        return to_one(decode(WireMessage, self.as_json()))
 
 
 class RescheduleForm(BrokerForm):
@@ -253,7 +254,7 @@ def _editable(body: bytes, binary: bool) -> tuple[str, str]:
 def _json(body: str) -> bytes:
     """The body, known to be JSON: it stands inside another document from here on."""
     try:
-        wire.decode(object, body.encode())
+        decode(object, body.encode())
     except Invalid as error:
         raise Invalid.at("/body", f"Not JSON: {error.extra['errors'][0]['detail']}") from None
     return body.encode()
@@ -277,7 +278,7 @@ def _lines(headers: Mapping[str, str]) -> str:
 def headers_of(text: str, *, strict: bool = True) -> dict[str, str] | None:
     """Headers from lines ``name: value``, or from a JSON object; None without any. Raises Invalid."""
     if text.lstrip().startswith("{"):
-        return wire.decode(dict[str, str], text.encode()) if strict else {}
+        return decode(dict[str, str], text.encode()) if strict else {}
     headers = {}
     for line in filter(str.strip, text.splitlines()):
         name, colon, value = line.partition(":")

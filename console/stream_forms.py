@@ -12,7 +12,8 @@ from brokerweb.console.forms import PLAIN, BodyForm, BrokerForm, ChangeForm, Del
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid
 from brokerweb.core.settings import plain
-from brokerweb.faces.codec import records, wire
+from brokerweb.faces.codec import records
+from brokerweb.faces.codec.json import decode
 from brokerweb.streams.group_settings import SETTINGS as GROUP_SETTINGS
 from brokerweb.streams.group_settings import SHARED
 from brokerweb.streams.models import Partition, Stream
@@ -72,7 +73,7 @@ class RecordForm(BodyForm):
 
     def record(self) -> NewRecord:
         """The record as the verbs take it. Raises Invalid."""
-        [record] = records.to_new([wire.decode(records.WireRecord, self.as_json())])
+        [record] = records.to_new([decode(records.WireRecord, self.as_json())])
         return record
 
 

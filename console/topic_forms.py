@@ -8,7 +8,8 @@ from django import forms
 
 from brokerweb.console.forms import PLAIN, BodyForm, BrokerForm, ChangeForm, QueueFields, headers_of, name_field
 from brokerweb.core.settings import plain
-from brokerweb.faces.codec import destinations, wire
+from brokerweb.faces.codec import destinations
+from brokerweb.faces.codec.json import decode
 from brokerweb.routing.messages import TopicMessage
 from brokerweb.routing.models import Topic
 from brokerweb.routing.settings import SETTINGS
@@ -95,5 +96,5 @@ class TopicMessageForm(QueueFields, BodyForm):
 
     def message(self) -> TopicMessage:
         """The message as the verbs take it. Raises Invalid."""
-        [message] = destinations.for_topic([wire.decode(destinations.AnyMessage, self.as_json())])
+        [message] = destinations.for_topic([decode(destinations.AnyMessage, self.as_json())])
         return message

@@ -22,12 +22,11 @@ from brokerweb.delivery.streams.subscription import StreamSubscription
 from brokerweb.delivery.streams.tail import Run
 from brokerweb.delivery.streams.whole_stream import WholeStream
 from brokerweb.faces.codec import positions, problems, records
-from brokerweb.faces.codec.parameters import Query
+from brokerweb.faces.codec.query import Query
+from brokerweb.faces.http import caller
 from brokerweb.faces.http.body import Receive, Scope, Send, send_problem
 from brokerweb.faces.http.proxies import address
-from brokerweb.identity.http import aprincipal_from_headers
 from brokerweb.identity.principal import Principal
-from brokerweb.identity.users import asession_principal, session_key_in
 from brokerweb.storage.reading import Reads, aread
 from brokerweb.streams.definitions import Definition, load
 from brokerweb.streams.reading import check_range
@@ -82,7 +81,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 async def _begin(scope: Scope, send: Send) -> Live:
     name = scope["path"].split("/")[4]
     headers = dict(scope["headers"])
-    principal = await _principal(headers)
+    principal = await caller.of_reader(headers)
     principal.require("browse", "stream", name)
     check_name(name, "/stream")
     begin = _start(headers, Query(scope["query_string"].decode("latin-1"), ("from",)))
@@ -92,15 +91,6 @@ async def _begin(scope: Scope, send: Send) -> Live:
     live = Live(scope, send, principal, hub.current)
     live.follow(found, places, tell=begin.where == "latest")
     return live
-
-
-async def _principal(headers: Mapping[bytes, bytes]) -> Principal:
-    """A token's, or else that of a browser's session: an EventSource can send no header."""
-    principal = await aprincipal_from_headers(headers.get(b"authorization"))
-    principal = principal or await asession_principal(session_key_in(headers.get(b"cookie", b"").decode("latin-1")))
-    if principal is None:
-        raise Unauthenticated()
-    return principal
 
 
 class _Begin(NamedTuple):

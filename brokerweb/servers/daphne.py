@@ -24,7 +24,8 @@ from zope.interface import implementer
 from brokerweb import conf
 from brokerweb.core.errors import Internal, Invalid, TooLarge
 from brokerweb.faces.codec import problems
-from brokerweb.faces.http.body import Message, Receive, caller_is_known
+from brokerweb.faces.http import caller
+from brokerweb.faces.http.body import Message, Receive
 from brokerweb.servers import lifecycle, refusals
 
 reactor: Any = _reactor  # a module to the type checker, an object in truth
@@ -116,7 +117,7 @@ class Request(WebRequest):
         """Read on only for a caller who is known."""
         headers = [(name.lower(), value) for name, values in self.requestHeaders.getAllRawHeaders() for value in values]
         try:
-            known = await caller_is_known(headers)
+            known = await caller.is_known(headers)
         except Exception:
             log.exception("the caller could not be looked up")
             known = False

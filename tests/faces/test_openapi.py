@@ -12,7 +12,11 @@ import yaml
 from django.urls import get_resolver
 
 from brokerweb.core.errors import all_errors
-from brokerweb.faces.rest.openapi import BASE, METHODS, calls, document
+from brokerweb.faces.calls import table as hot
+from brokerweb.faces.calls.table import BASE
+from brokerweb.faces.rest.openapi import calls, document
+from brokerweb.faces.rest.paths import METHODS
+from brokerweb.faces.rest.table import CALLS
 from tests.clients import Rest
 from tests.server import ROOT, Server
 
@@ -26,6 +30,15 @@ def test_every_path_of_the_url_table_is_in_the_document_and_the_other_way_round(
     assert {BASE + route for route in routes} == set(document()["paths"])
 
 
+def test_every_hot_call_is_found_by_its_path_and_stands_in_the_table_of_all() -> None:
+    names = {"{q}": "orders", "{s}": "log", "{t}": "news", "{g}": "group"}
+    for row in hot.CALLS:
+        assert row in CALLS
+        path = re.sub(r"\{\w\}", lambda found: names[found[0]], row.path)
+        given = tuple(names[name] for name in re.findall(r"\{\w\}", row.path))
+        assert hot.find(row.method, BASE + path) == (row, given)
+
+
 def test_operation_ids_are_unique_and_every_call_says_what_it_needs_and_how_it_fails() -> None:
     described = [operation for path in document()["paths"].values() for operation in path.values()]
     ids = [operation["operationId"] for operation in described]
@@ -37,7 +50,9 @@ def test_operation_ids_are_unique_and_every_call_says_what_it_needs_and_how_it_f
 
 
 def test_the_contracts_calls_are_there() -> None:
-    paths = {path.removeprefix(BASE): set(path_item) & set(METHODS) for path, path_item in document()["paths"].items()}
+    paths = {
+        path.removeprefix(BASE): {*path_item} & {*map(str.lower, METHODS)} for path, path_item in document()["paths"].items()
+    }
     assert paths["queues"] == {"get"}
     assert paths["queues/{q}"] == {"put", "get", "patch", "delete"}
     assert paths["queues/{q}/messages"] == {"get", "post"}

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from brokerweb.faces.codec import answers
 from brokerweb.faces.rest import stream_shapes
 from tests.clients import Json, Rest
 from tests.faces.test_rest_queues import refusal
@@ -116,7 +117,7 @@ def test_where_no_group_can_go_is_invalid(rest: Rest, group: str, to: Any) -> No
 
 def receive(rest: Rest, group: str, **asked: Any) -> list[Json]:
     answer = rest.call("POST", f"{group}/receive", asked)
-    msgspec.convert(answer, stream_shapes.GroupReceiveAnswer)
+    msgspec.convert(answer, answers.GroupReceiveAnswer)
     return list(answer["messages"])
 
 

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from brokerweb.faces.calls.raw import raw_message
-from brokerweb.faces.rest import shapes
+from brokerweb.faces.codec import answers
 from tests.clients import Rest
 from tests.eventually import eventually
 from tests.faces.test_rest_queues import refusal
@@ -24,7 +24,7 @@ from tests.server import Server
 def test_a_publish_answers_in_order_with_ids_as_strings(rest: Rest, queue: str) -> None:
     answer = rest.http.post(f"/queues/{queue}/messages", json={"messages": [{"body": n} for n in range(3)]})
     assert answer.status_code == 201
-    msgspec.convert(answer.json(), shapes.PublishAnswer)
+    msgspec.convert(answer.json(), answers.PublishAnswer)
     ids = [int(result["id"]) for result in answer.json()["results"]]
     assert ids == sorted(ids)
     assert [m["body"] for m in rest.receive(queue)] == [0, 1, 2]
@@ -177,7 +177,7 @@ def test_raw_json_must_be_json(rest: Rest, queue: str, body: bytes) -> None:
 def test_receive_without_a_body_takes_the_defaults(rest: Rest, queue: str) -> None:
     rest.publish(queue, *({"body": n} for n in range(12)))
     answer = rest.http.post(f"/queues/{queue}/receive")
-    msgspec.convert(answer.json(), shapes.ReceiveAnswer)
+    msgspec.convert(answer.json(), answers.ReceiveAnswer)
     assert len(answer.json()["messages"]) == 10
     assert {m["lease"] for m in answer.json()["messages"]} == {30}
 
@@ -246,7 +246,7 @@ def test_settle_answers_each_receipt_in_order(rest: Rest, queue: str) -> None:
         "nack": [{"receipt": n, "delay": 3600, "error": "boom"}], "ack": [a],
     }  # fmt: skip
     answer = rest.call("POST", f"/queues/{queue}/settle", asked)
-    msgspec.convert(answer, shapes.SettleAnswer)
+    msgspec.convert(answer, answers.SettleAnswer)
     assert [(x["receipt"], x["status"]) for x in answer["results"]] == [(x, "ok") for x in receipts]
     assert "lease_until_at" in answer["results"][4]
     assert rest.queue(queue)["counts"] == {"ready": 1, "scheduled": 1, "blocked": 0, "leased": 1, "dead": 1}

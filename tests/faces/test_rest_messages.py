@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from brokerweb.core import clock
+from brokerweb.faces.codec import answers
 from brokerweb.faces.rest import shapes
 from tests.clients import Rest
 from tests.faces.test_rest_queues import refusal
@@ -65,7 +66,7 @@ def test_a_cursor_of_another_filter_or_queue_is_invalid(rest: Rest, queue: str, 
 def test_one_message_is_shown_with_its_failures(rest: Rest, queue: str) -> None:
     (id,) = bury(rest, queue, "it")
     seen = rest.call("GET", f"/queues/{queue}/messages/{id}")
-    msgspec.convert(seen, shapes.Message)
+    msgspec.convert(seen, answers.Message)
     assert (seen["state"], seen["reason"], seen["last_error"]) == ("dead", "rejected", "no it")
     assert [f["error"] for f in seen["failed"]] == ["no it"]
     assert "receipt" not in seen

@@ -10,6 +10,7 @@ import httpx
 import msgspec
 import pytest
 
+from brokerweb.faces.codec import answers
 from brokerweb.faces.rest import stream_shapes
 from tests.clients import Json, Rest
 from tests.faces.test_rest_queues import refusal
@@ -30,7 +31,7 @@ def append(rest: Rest, stream: str, *records: Any, **more: Any) -> list[Json]:
 
 def read(rest: Rest, stream: str, **asked: Any) -> Json:
     answer = rest.call("GET", f"/streams/{stream}/records", None, **asked)
-    msgspec.convert(answer, stream_shapes.Records)
+    msgspec.convert(answer, answers.Records)
     return dict(answer)
 
 

@@ -8,7 +8,8 @@ import httpx
 import msgspec
 import pytest
 
-from brokerweb.faces.rest import routing_shapes
+from brokerweb.faces.codec import answers
+from brokerweb.faces.rest import topic_shapes
 from tests.clients import Json, Rest
 from tests.faces.test_rest_access import made
 from tests.faces.test_rest_queues import refusal
@@ -35,14 +36,14 @@ def topic(rest: Rest, queue: str, stream: str) -> str:
 
 def publish(rest: Rest, topic: str, *messages: Json) -> list[Json]:
     answer = rest.call("POST", f"/topics/{topic}/messages", {"messages": list(messages)})
-    msgspec.convert(answer, routing_shapes.TopicPublishAnswer)
+    msgspec.convert(answer, answers.TopicPublishAnswer)
     return list(answer["results"])
 
 
 def test_a_topic_is_declared_changed_read_listed_and_deleted(rest: Rest, name: str, queue: str) -> None:
     answer = rest.http.put(f"/topics/{name}", json={"bindings": [{"pattern": "a.#", "to": f"queue:{queue}"}]})
     assert answer.status_code == 201
-    msgspec.convert(answer.json(), routing_shapes.Topic)
+    msgspec.convert(answer.json(), topic_shapes.Topic)
     assert answer.json()["bindings"] == [{"pattern": "a.#", "to": f"queue:{queue}", "headers": {}}]
     again = rest.http.put(f"/topics/{name}", json={"unrouted": "drop"})
     assert (again.status_code, again.json()["unrouted"], len(again.json()["bindings"])) == (200, "drop", 1)
@@ -113,7 +114,7 @@ def test_a_copy_that_is_refused_refuses_all(rest: Rest, topic: str) -> None:
 
 def test_the_dry_run_says_where_and_why(rest: Rest, topic: str) -> None:
     answer = rest.call("POST", f"/topics/{topic}/route", {"routing_key": "orders.eu.created"})
-    msgspec.convert(answer, routing_shapes.RouteAnswer)
+    msgspec.convert(answer, topic_shapes.RouteAnswer)
     assert [route["to"] for route in answer["routed"]] == [f"queue:{topic}"]
     assert rest.call("POST", f"/topics/{topic}/route", {"routing_key": "x"}) == {"routed": [], "unrouted": "refuse"}
     assert rest.receive(topic) == []
@@ -124,7 +125,7 @@ def test_the_dry_run_says_where_and_why(rest: Rest, topic: str) -> None:
 
 def transact(rest: Rest, **asked: Any) -> Json:
     answer = rest.call("POST", "/transact", asked)
-    msgspec.convert(answer, routing_shapes.TransactAnswer)
+    msgspec.convert(answer, answers.TransactAnswer)
     return dict(answer)
 
 

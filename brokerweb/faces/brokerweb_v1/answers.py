@@ -14,7 +14,9 @@ from brokerweb.core.errors import BrokerError, LeaseLost, shorten
 from brokerweb.delivery.streams.tail import Run
 from brokerweb.faces.brokerweb_v1.frames import SUBPROTOCOL
 from brokerweb.faces.codec import records as records_json
-from brokerweb.faces.codec import wire
+from brokerweb.faces.codec.json import quoted
+from brokerweb.faces.codec.messages import delivered_parts, split
+from brokerweb.faces.codec.settles import settled
 from brokerweb.queues.messages import Leased, Settled
 
 _encode = msgspec.json.Encoder().encode
@@ -54,7 +56,7 @@ def error(id: Any, error: BrokerError) -> str:
 
 def lost(id: Any, fates: Sequence[Settled]) -> str:
     """Some receipts could not be settled: the fate of each."""
-    return f'{error(id, LeaseLost())[:-1]},"results":{wire.settled(fates).decode()}}}'
+    return f'{error(id, LeaseLost())[:-1]},"results":{settled(fates).decode()}}}'
 
 
 # What is delivered
@@ -62,8 +64,8 @@ def lost(id: Any, fates: Sequence[Settled]) -> str:
 
 def deliver(sub: str, messages: list[Leased]) -> Sequence[str]:
     """Messages of one subscription, in as few frames as hold them."""
-    head = b'{"op":"deliver","sub":%b,"messages":' % wire.text(sub)
-    return [b"".join([head, *wire.delivered_parts(part), b"}"]).decode() for run in batches(messages) for part in wire.split(run)]
+    head = b'{"op":"deliver","sub":%b,"messages":' % quoted(sub)
+    return [b"".join([head, *delivered_parts(part), b"}"]).decode() for run in batches(messages) for part in split(run)]
 
 
 def batches(messages: list[Leased], most: int = 1000) -> Sequence[list[Leased]]:
@@ -81,7 +83,7 @@ def records(sub: str, run: Run) -> Sequence[str]:
         parts: list[bytes] | None = run.encoded.get("json")
         if parts is None:
             parts = run.encoded["json"] = records_json.encoded_parts(run.records)
-        head = b'{"op":"records","sub":%b,"partition":%d,"records":' % (wire.text(sub), run.records[0].partition)
+        head = b'{"op":"records","sub":%b,"partition":%d,"records":' % (quoted(sub), run.records[0].partition)
         frames = run.encoded[key] = (b"".join([head, *parts, b"}"]).decode(),)
     return frames
 

@@ -8,9 +8,10 @@ import msgspec
 from msgspec import Meta, field
 
 from brokerweb.faces.codec.destinations import AnyMessages
+from brokerweb.faces.codec.json import Strict
 from brokerweb.faces.codec.positions import Offsets
+from brokerweb.faces.codec.settles import DeadItems, ExtendItems, NackItems, Receipts
 from brokerweb.faces.codec.transactions import Commits, Publishes, Settles
-from brokerweb.faces.codec.wire import DeadItems, ExtendItems, NackItems, Receipts, Strict
 from brokerweb.queues.limits import Lease
 
 Id = Annotated[str, Meta(max_length=255)] | Annotated[int, Meta(ge=-(2**53), le=2**53)]

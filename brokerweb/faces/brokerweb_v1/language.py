@@ -12,7 +12,7 @@ from brokerweb.faces.brokerweb_v1 import answers, frames
 from brokerweb.faces.brokerweb_v1.queue_commands import QueueCommands
 from brokerweb.faces.brokerweb_v1.session import Session
 from brokerweb.faces.brokerweb_v1.stream_commands import StreamCommands
-from brokerweb.faces.codec import wire
+from brokerweb.faces.codec.json import decode
 from brokerweb.faces.websocket.language import Frame, Language, Outbox
 from brokerweb.identity import authentication
 from brokerweb.identity.principal import Principal
@@ -31,7 +31,7 @@ class BrokerwebV1(Language):
         if isinstance(frame, bytes):
             raise Unauthenticated()
         try:
-            auth = wire.decode(frames.Auth, frame)
+            auth = decode(frames.Auth, frame)
         except Invalid:
             raise Unauthenticated("The first frame must be auth.") from None
         principal = await authentication.aauthenticate(auth.token)

@@ -9,7 +9,7 @@ from brokerweb.core.names import check_name, parse_destination
 from brokerweb.faces.brokerweb_v1 import answers, frames
 from brokerweb.faces.brokerweb_v1.session import Handlers, Session
 from brokerweb.faces.calls.merging import publishing, settling
-from brokerweb.faces.codec import transactions, wire
+from brokerweb.faces.codec import settles, transactions
 from brokerweb.faces.codec.destinations import publishing_to
 from brokerweb.queues import engine
 from brokerweb.queues.messages import Settle, Settled
@@ -30,11 +30,11 @@ class QueueCommands:
         return {
             frames.Publish: self._publish,
             frames.Consume: self._consume,
-            frames.Ack: lambda c, n: self._settle(c, wire.settle_receipts("ack", c.receipts), n),
-            frames.Release: lambda c, n: self._settle(c, wire.settle_receipts("release", c.receipts), n),
-            frames.Nack: lambda c, n: self._settle(c, wire.settle_nacks(c.items), n),
-            frames.Dead: lambda c, n: self._settle(c, wire.settle_deads(c.items), n),
-            frames.Extend: lambda c, n: self._settle(c, wire.settle_extends(c.items), n),
+            frames.Ack: lambda c, n: self._settle(c, settles.settle_receipts("ack", c.receipts), n),
+            frames.Release: lambda c, n: self._settle(c, settles.settle_receipts("release", c.receipts), n),
+            frames.Nack: lambda c, n: self._settle(c, settles.settle_nacks(c.items), n),
+            frames.Dead: lambda c, n: self._settle(c, settles.settle_deads(c.items), n),
+            frames.Extend: lambda c, n: self._settle(c, settles.settle_extends(c.items), n),
             frames.Credit: self._credit,
             frames.Cancel: self._cancel,
             frames.Transact: self._transact,
@@ -74,8 +74,8 @@ class QueueCommands:
 
     # Settling
 
-    def _settle(self, command: Any, settles: list[Settle], size: int) -> None:
-        if not settles:
+    def _settle(self, command: Any, asked: list[Settle], size: int) -> None:
+        if not asked:
             self._session.ok(command.id)
             return
 
@@ -85,13 +85,13 @@ class QueueCommands:
             else:
                 self._settled_as(command, result)
 
-        self._session.merge("settle", self._settling, settles, size, done)
+        self._session.merge("settle", self._settling, asked, size, done)
 
     def _settled_as(self, command: Any, fates: list[Settled]) -> None:
         if any(fate.status != "ok" for fate in fates):
             self._session.outbox.frame(answers.lost(command.id, fates))
         elif command.id is not None:
-            results = f'"results":{wire.settled(fates).decode()}' if isinstance(command, frames.Extend) else ""
+            results = f'"results":{settles.settled(fates).decode()}' if isinstance(command, frames.Extend) else ""
             self._session.outbox.frame(answers.ok(command.id, results))
 
     # Subscriptions

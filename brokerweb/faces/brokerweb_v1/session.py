@@ -18,7 +18,7 @@ from brokerweb.delivery import connections, hub
 from brokerweb.delivery.queues.subscription import Subscription
 from brokerweb.faces.brokerweb_v1 import answers, frames
 from brokerweb.faces.calls.merging import Done, Merged, Merging, Part
-from brokerweb.faces.codec import wire
+from brokerweb.faces.codec.json import decode
 from brokerweb.faces.websocket.language import Frame, Outbox
 from brokerweb.identity import authentication
 from brokerweb.identity.principal import Principal
@@ -70,7 +70,7 @@ class Session:
             return
         id = None
         try:
-            command: Any = wire.decode(frames.FRAME, frame)
+            command: Any = decode(frames.FRAME, frame)
             id = command.id
             if not isinstance(command, frames.MERGED):
                 self._merging.flush()  # verbs of one connection run in the order they came

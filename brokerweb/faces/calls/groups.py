@@ -8,8 +8,9 @@ from brokerweb.core.errors import Conflict
 from brokerweb.faces.calls import queues
 from brokerweb.faces.calls.call import Call
 from brokerweb.faces.calls.merging import amerged, settling
-from brokerweb.faces.codec import wire
+from brokerweb.faces.codec.json import decode
 from brokerweb.faces.codec.positions import Commit
+from brokerweb.faces.codec.settles import SettleRequest, settled, settles
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
 from brokerweb.streams import positions
@@ -20,7 +21,7 @@ from brokerweb.streams.groups import find_group
 async def commit(call: Call) -> bytes:
     """Everything below these offsets is done."""
     stream, group = call.names
-    asked = wire.decode(Commit, call.body)
+    asked = decode(Commit, call.body)
     offsets = positions.parse_offsets(asked.offsets)
     await aperform(positions.commit, stream, group, offsets, generation=asked.generation, cost=len(call.body))
     return msgspec.json.encode({"committed": {str(number): str(offset) for number, offset in offsets.items()}})
@@ -33,10 +34,10 @@ async def receive(call: Call) -> bytes:
 
 async def settle(call: Call) -> bytes:
     """Acknowledge, fail, give back, bury or keep records, each receipt by itself."""
-    asked = wire.settles(wire.decode(wire.SettleRequest, call.body))
+    asked = settles(decode(SettleRequest, call.body))
     queue = await _queue(call)
     answers = await amerged(("settle", queue), settling(queue=queue), asked, len(call.body))
-    return b'{"results":%b}' % wire.settled(answers)
+    return b'{"results":%b}' % settled(answers)
 
 
 async def _queue(call: Call) -> int:

@@ -8,7 +8,9 @@ from brokerweb.delivery.polls.receive import receive as deliver
 from brokerweb.faces.calls.call import Call, waiting
 from brokerweb.faces.calls.merging import amerged, publishing, settling
 from brokerweb.faces.calls.raw import raw_message
-from brokerweb.faces.codec import wire
+from brokerweb.faces.codec.json import decode
+from brokerweb.faces.codec.messages import PublishRequest, ReceiveRequest, delivered, results, to_new
+from brokerweb.faces.codec.settles import SettleRequest, settled, settles
 from brokerweb.queues import engine
 from brokerweb.queues.messages import Handout, Leased, NewMessage, Settle
 from brokerweb.storage.run import aperform
@@ -16,7 +18,7 @@ from brokerweb.storage.run import aperform
 
 async def publish(call: Call) -> bytes:
     """Store the messages of the request, all or none."""
-    messages = wire.to_new(wire.decode(wire.PublishRequest, call.body).messages)
+    messages = to_new(decode(PublishRequest, call.body).messages)
     return await _publish(call, messages)
 
 
@@ -32,17 +34,17 @@ async def receive(call: Call) -> bytes:
 
 async def receive_from(queue: str | int, call: Call) -> bytes:
     """``receive`` from a queue by name, or from a shared group's by its queue's id."""
-    asked = wire.decode(wire.ReceiveRequest, call.body or b"{}")
+    asked = decode(ReceiveRequest, call.body or b"{}")
     if asked.wait:
         async with waiting(call) as gone:
             handout = await _deliver(queue, call, asked, gone)
     else:
         handout = await _deliver(queue, call, asked, None)
-    messages = wire.delivered(handout.messages)
+    messages = delivered(handout.messages)
     return b'{"messages":%b,"paused":true}' % messages if handout.paused else b'{"messages":%b}' % messages
 
 
-async def _deliver(queue: str | int, call: Call, asked: wire.ReceiveRequest, gone: asyncio.Event | None) -> Handout:
+async def _deliver(queue: str | int, call: Call, asked: ReceiveRequest, gone: asyncio.Event | None) -> Handout:
     handout = await deliver(
         queue,
         call.principal,
@@ -59,9 +61,9 @@ async def _deliver(queue: str | int, call: Call, asked: wire.ReceiveRequest, gon
 
 async def settle(call: Call) -> bytes:
     """Acknowledge, fail, give back, bury or keep messages, each receipt by itself."""
-    asked = wire.settles(wire.decode(wire.SettleRequest, call.body))
+    asked = settles(decode(SettleRequest, call.body))
     answers = await amerged(("settle", call.name), settling(queue=call.name), asked, len(call.body))
-    return b'{"results":%b}' % wire.settled(answers)
+    return b'{"results":%b}' % settled(answers)
 
 
 async def release(queue: str | int, messages: list[Leased]) -> None:
@@ -73,4 +75,4 @@ async def release(queue: str | int, messages: list[Leased]) -> None:
 async def _publish(call: Call, messages: list[NewMessage]) -> bytes:
     queue, publisher = call.name, call.principal.name
     accepted = await amerged(("publish", queue, publisher), publishing(queue, publisher=publisher), messages, len(call.body))
-    return b'{"results":%b}' % wire.results(accepted)
+    return b'{"results":%b}' % results(accepted)

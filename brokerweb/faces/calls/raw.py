@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 from brokerweb.core.errors import Invalid
 from brokerweb.faces.calls.call import Headers
-from brokerweb.faces.codec import wire
+from brokerweb.faces.codec.json import decode
+from brokerweb.faces.codec.messages import WireMessage, to_one
+from brokerweb.faces.codec.query import Parameter
 from brokerweb.queues import limits
 from brokerweb.queues.messages import NewMessage
 
+
+def _described(name: str, schema: Mapping[str, Any], description: str) -> Parameter:
+    return Parameter(name, schema, description, where="header")
+
+
+HEADERS = (
+    _described("Message-Key", {"type": "string", "maxLength": 255}, "the message's key"),
+    _described("Message-Priority", {"type": "integer", "minimum": 0, "maximum": 9}, "4 without it"),
+    _described("Message-Delay", {"type": "number", "minimum": 0, "maximum": limits.MAX_DELAY}, "seconds"),
+    _described("Message-Ttl", {"type": "number", "minimum": limits.MIN_TTL, "maximum": limits.MAX_TTL}, "seconds"),
+    _described("Idempotency-Key", {"type": "string", "maxLength": 255}, "the message's `dedup_id`"),
+)
 _PREFIX = "message-header-"
 _WORD = r"[!#$&^_.+a-z0-9-]+"
 _JSON_TYPE = re.compile(rf"(?:(?:application|text)/json|{_WORD}/{_WORD}\+json)\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
@@ -24,7 +40,7 @@ def raw_message(body: bytes, headers: Headers) -> NewMessage:
     """A message from a request's body and headers. Raises Invalid."""
     headers = {name: value.strip(" \t") for name, value in headers.items()}  # RFC 9110, 5.5: that is no part of a value
     kind = _header(headers, "content-type")
-    message = wire.WireMessage(
+    message = WireMessage(
         key=_header(headers, "message-key"),
         headers=_message_headers(headers),
         content_type=kind,
@@ -34,11 +50,11 @@ def raw_message(body: bytes, headers: Headers) -> NewMessage:
         dedup_id=_header(headers, "idempotency-key"),
     )
     if kind is not None and _JSON_TYPE.fullmatch(kind):
-        wire.decode(msgspec.Raw, body)  # JSON, and nothing behind it
+        decode(msgspec.Raw, body)  # JSON, and nothing behind it
         message.body = msgspec.Raw(body.strip(_JSON_SPACE))
     else:
         message.body_base64 = body
-    return wire.to_one(message, "")
+    return to_one(message, "")
 
 
 def _header(headers: Headers, name: str) -> str | None:

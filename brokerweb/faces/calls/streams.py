@@ -6,18 +6,29 @@ from brokerweb.core.errors import Invalid
 from brokerweb.delivery.polls.read import Asked
 from brokerweb.delivery.polls.read import read as wait_for_records
 from brokerweb.faces.calls.call import Call, waiting
-from brokerweb.faces.codec import parameters, positions, records, wire
+from brokerweb.faces.codec import positions, records
+from brokerweb.faces.codec.json import Strict, decode
+from brokerweb.faces.codec.query import DEFAULT_LIMIT, LIMIT, Parameter, Query
 from brokerweb.faces.codec.records import Offset, Records
 from brokerweb.storage.run import aperform
 from brokerweb.streams import engine
 from brokerweb.streams.models import MAX_OFFSET
 from brokerweb.streams.reading import MAX_RECORDS
 
-DEFAULT_LIMIT, MAX_WAIT = 50, 20
-PARAMETERS = ("partition", "offset", "from", "limit", "wait")  # of a read
+MAX_WAIT = 20
+PARAMETERS = (  # of a read
+    Parameter("partition", {"type": "integer", "minimum": 0}, "may be left out where there is only one"),
+    Parameter("offset", {"type": "string", "pattern": "^[0-9]{1,13}$"}, "the first offset to read"),
+    Parameter("from", {"type": "string"}, "instead of `offset`: `earliest`, `latest`, or an instant (RFC 3339)"),
+    LIMIT,
+    Parameter(
+        "wait", {"type": "number", "minimum": 0, "maximum": MAX_WAIT, "default": 0}, "seconds to wait for the first record"
+    ),
+)
+_NAMES = tuple(parameter.name for parameter in PARAMETERS)
 
 
-class AppendRequest(wire.Strict):
+class AppendRequest(Strict):
     """Records to append, all or none; with `expected_offset` to one partition, which must end just there."""
 
     records: Records
@@ -26,7 +37,7 @@ class AppendRequest(wire.Strict):
 
 async def append(call: Call) -> bytes:
     """Store the records of the request, all or none."""
-    asked = wire.decode(AppendRequest, call.body)
+    asked = decode(AppendRequest, call.body)
     expected = None if asked.expected_offset is None else int(asked.expected_offset)
     new = records.to_new(asked.records)
     options = {"expected_offset": expected, "publisher": call.principal.name}
@@ -36,7 +47,7 @@ async def append(call: Call) -> bytes:
 
 async def read(call: Call) -> bytes:
     """Records from one offset on; at the end it waits for the first to come, if asked to."""
-    query = parameters.Query(call.query, PARAMETERS)
+    query = Query(call.query, _NAMES)
     asked = _asked(query)
     wait = query.number("wait", 0, 0, MAX_WAIT)
     if wait:
@@ -48,7 +59,7 @@ async def read(call: Call) -> bytes:
     return b'{"records":%b,"next":"%d","low":"%d","end":"%d"}' % (content, batch.next, batch.low, batch.end)
 
 
-def _asked(query: parameters.Query) -> Asked:
+def _asked(query: Query) -> Asked:
     offset = query.integer("offset", None, 0, MAX_OFFSET)
     begin = query.text("from")
     if offset is not None and begin is not None:

@@ -9,7 +9,9 @@ import msgspec
 from msgspec import UNSET, Meta
 
 from brokerweb.core.errors import Invalid
-from brokerweb.faces.codec import records, wire
+from brokerweb.faces.codec import records
+from brokerweb.faces.codec.json import Text
+from brokerweb.faces.codec.messages import MAX_MESSAGES, WireMessage, results, to_new
 from brokerweb.queues import engine as queues
 from brokerweb.queues import limits
 from brokerweb.routing import publishing
@@ -17,14 +19,14 @@ from brokerweb.routing.messages import UNFIT, Published, TopicMessage
 from brokerweb.streams import engine as streams
 
 
-class AnyMessage(wire.WireMessage):
+class AnyMessage(WireMessage):
     """A message for any destination: ``partition`` is for streams, ``routing_key`` for topics."""
 
     partition: Annotated[int, Meta(ge=0)] | None = None
-    routing_key: wire.Text | None = None
+    routing_key: Text | None = None
 
 
-AnyMessages = Annotated[list[AnyMessage], Meta(min_length=1, max_length=wire.MAX_MESSAGES)]
+AnyMessages = Annotated[list[AnyMessage], Meta(min_length=1, max_length=MAX_MESSAGES)]
 
 
 class Publishing(NamedTuple):
@@ -41,7 +43,7 @@ def publishing_to(kind: str, messages: Sequence[AnyMessage], pointer: str = "/me
     if kind != "queue" or any(m.partition is not None or m.routing_key is not None for m in messages):
         _refuse(messages, UNFIT[kind], pointer)
     if kind == "queue":
-        return Publishing(queues.publish, wire.to_new(messages, pointer), wire.results)
+        return Publishing(queues.publish, to_new(messages, pointer), results)
     if kind == "stream":
         return Publishing(streams.append, [m.for_stream() for m in for_topic(messages, pointer)], records.appended)
     return Publishing(publishing.publish, for_topic(messages, pointer), published)
@@ -55,7 +57,7 @@ def for_any(kind: str, messages: Sequence[AnyMessage], pointer: str = "/messages
 
 def for_topic(messages: Sequence[AnyMessage], pointer: str = "/messages") -> list[TopicMessage]:
     """Messages with what belongs to each kind of destination. Raises Invalid."""
-    converted = wire.to_new(messages, pointer)
+    converted = to_new(messages, pointer)
     for i, m in enumerate(messages):
         if m.routing_key is not None:
             limits.check_text(m.routing_key, f"{pointer}/{i}/routing_key")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from brokerweb.core.errors import Invalid
-from brokerweb.faces.codec import wire
+from brokerweb.faces.codec.json import Strict
 from brokerweb.storage.reading import Reads
 from brokerweb.streams import reading
 from brokerweb.streams.definitions import Definition
@@ -26,7 +26,7 @@ Offsets = Annotated[
 Start = str | Mapping[str, Any]
 
 
-class Commit(wire.Strict):
+class Commit(Strict):
     """Everything below these offsets is done. The `generation` is needed while the group has members."""
 
     offsets: Offsets

@@ -6,55 +6,60 @@ from base64 import b64encode
 from collections.abc import Sequence
 from typing import Annotated
 
-import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from brokerweb.core import clock
 from brokerweb.core.errors import Invalid
-from brokerweb.faces.codec import wire
+from brokerweb.faces.codec.json import (
+    Base64,
+    Destination,
+    Headers,
+    MediaType,
+    Strict,
+    Text,
+    each,
+    instant_or_null,
+    text_or_null,
+)
+from brokerweb.faces.codec.messages import MAX_MESSAGES, default_type
 from brokerweb.queues import limits
 from brokerweb.streams.records import Appended, NewRecord, StoredRecord
 
 Offset = Annotated[str, Meta(pattern=r"^[0-9]{1,13}$")] | Annotated[int, Meta(ge=0, lt=2**40)]
 
 
-class WireRecord(wire.Strict):
+class WireRecord(Strict):
     """A record as clients send it: exactly one of ``body`` and ``body_base64``."""
 
     body: Raw | UnsetType = UNSET
-    body_base64: wire.Base64 | UnsetType = UNSET
-    key: wire.Text | None = None
-    headers: wire.Headers | None = None
-    content_type: wire.MediaType | None = None
-    dedup_id: wire.Text | None = None
+    body_base64: Base64 | UnsetType = UNSET
+    key: Text | None = None
+    headers: Headers | None = None
+    content_type: MediaType | None = None
+    dedup_id: Text | None = None
     partition: Annotated[int, Meta(ge=0)] | None = None
-    reply_to: wire.Destination | None = None
-    correlation_id: wire.Text | None = None
+    reply_to: Destination | None = None
+    correlation_id: Text | None = None
 
 
-Records = Annotated[list[WireRecord], Meta(min_length=1, max_length=wire.MAX_MESSAGES)]
+Records = Annotated[list[WireRecord], Meta(min_length=1, max_length=MAX_MESSAGES)]
 
 
 def to_new(records: Sequence[WireRecord], pointer: str = "/records") -> list[NewRecord]:
     """Records as the verbs take them, every limit checked. Raises Invalid."""
-    return wire.each(_to_new, records, pointer)
+    return each(_to_new, records, pointer)
 
 
 def _to_new(r: WireRecord) -> NewRecord:
-    body = r.body
-    if body is UNSET:
+    if r.body is UNSET:
         if r.body_base64 is UNSET:
             raise Invalid.at("", "one of body and body_base64 is needed")
-        return _convert(r, r.body_base64)
-    if r.body_base64 is not UNSET:
-        raise Invalid.at("", "only one of body and body_base64 may be given")
-    text = bytes(body)
-    if len(text) > 2 * limits.MAX_DEPTH:
-        limits.check_depth(text, "/body")
-    return _convert(r, text)
-
-
-def _convert(r: WireRecord, body: bytes) -> NewRecord:
+        body = r.body_base64
+    else:
+        if r.body_base64 is not UNSET:
+            raise Invalid.at("", "only one of body and body_base64 may be given")
+        body = bytes(r.body)
+        if len(body) > 2 * limits.MAX_DEPTH:
+            limits.check_depth(body, "/body")
     return NewRecord(
         body,
         r.body is UNSET,
@@ -76,9 +81,6 @@ def appended(answers: Sequence[Appended]) -> bytes:
     return f"[{','.join(items)}]".encode()
 
 
-_encode = msgspec.json.Encoder().encode
-
-
 def encode(records: Sequence[StoredRecord]) -> bytes:
     """Records as a JSON array, bodies as the bytes they came as."""
     return b"".join(encoded_parts(records))
@@ -95,7 +97,7 @@ def encoded_parts(records: Sequence[StoredRecord]) -> list[bytes]:
         same = (r.appended_at, r.binary, r.content_type, r.headers, r.reply_to, r.correlation_id)
         if same != known:
             known, tail = same, _tail(r)
-        key = "null" if r.key is None else _encode(r.key).decode()
+        key = text_or_null(r.key)
         if r.binary:
             append(f',{{"partition":{r.partition},"offset":"{r.offset}","key":{key},"body_base64":"'.encode())
             append(b64encode(r.body) + b'"')
@@ -115,12 +117,10 @@ def encode_one(record: StoredRecord) -> bytes:
 
 def _tail(r: StoredRecord) -> bytes:
     """What follows a body."""
-    kind = r.content_type or wire.default_type(r.binary)
-    rest = (
-        f',"content_type":{_encode(kind).decode()},"headers":{r.headers or "{}"},"appended_at":"{clock.rfc3339(r.appended_at)}"'
-    )
+    kind = text_or_null(r.content_type or default_type(r.binary))
+    rest = f',"content_type":{kind},"headers":{r.headers or "{}"},"appended_at":{instant_or_null(r.appended_at)}'
     if r.reply_to is not None:
-        rest += f',"reply_to":{_encode(r.reply_to).decode()}'
+        rest += f',"reply_to":{text_or_null(r.reply_to)}'
     if r.correlation_id is not None:
-        rest += f',"correlation_id":{_encode(r.correlation_id).decode()}'
+        rest += f',"correlation_id":{text_or_null(r.correlation_id)}'
     return f"{rest}}}".encode()

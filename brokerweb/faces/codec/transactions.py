@@ -9,9 +9,10 @@ from msgspec import Meta
 
 from brokerweb.core.errors import Forbidden, Invalid, escape_pointer
 from brokerweb.core.names import parse_destination
-from brokerweb.faces.codec import wire
 from brokerweb.faces.codec.destinations import AnyMessages, for_any
+from brokerweb.faces.codec.json import Destination, Strict
 from brokerweb.faces.codec.positions import Commit
+from brokerweb.faces.codec.settles import SettleRequest, settles
 from brokerweb.identity.principal import Principal
 from brokerweb.queues import limits
 from brokerweb.routing import messages, pointers
@@ -29,14 +30,14 @@ class CommitPart(Commit, kw_only=True):
     group: str
 
 
-class PublishPart(wire.Strict):
+class PublishPart(Strict):
     """Messages for one destination."""
 
-    to: wire.Destination
+    to: Destination
     messages: AnyMessages
 
 
-Settles = Annotated[dict[str, wire.SettleRequest], Meta(max_length=1000)]  # by queue
+Settles = Annotated[dict[str, SettleRequest], Meta(max_length=1000)]  # by queue
 Commits = Annotated[list[CommitPart], Meta(max_length=100)]
 Publishes = Annotated[list[PublishPart], Meta(max_length=1000)]
 
@@ -53,7 +54,7 @@ class Asked(Protocol):
 def to_request(asked: Asked) -> TransactRequest:
     """The transaction as the verb takes it, every limit checked. Raises Invalid."""
     return TransactRequest(
-        {queue: _part(wire.settles, kinds, f"/settle/{escape_pointer(queue)}") for queue, kinds in asked.settle.items()},
+        {queue: _part(settles, kinds, f"/settle/{escape_pointer(queue)}") for queue, kinds in asked.settle.items()},
         [_part(_commit, part, f"/commit/{place}") for place, part in enumerate(asked.commit)],
         [_part(_publish, part, f"/publish/{place}") for place, part in enumerate(asked.publish)],
         limits.check_text(asked.dedup_id, "/dedup_id"),

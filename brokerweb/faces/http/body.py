@@ -7,10 +7,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from typing import Any
 
 from brokerweb import conf
-from brokerweb.core.errors import BrokerError, TooLarge, Unauthenticated
+from brokerweb.core.errors import BrokerError, TooLarge
 from brokerweb.faces.codec import problems
-from brokerweb.identity.http import aprincipal_from_headers
-from brokerweb.identity.users import asession_principal, session_key_in
+from brokerweb.faces.http import caller
 
 Scope = MutableMapping[str, Any]
 Message = Mapping[str, Any]
@@ -48,19 +47,7 @@ async def read(scope: Scope, receive: Receive) -> bytes:
 
 
 async def _limit(scope: Scope) -> int:
-    return conf.get().max_request_bytes if await caller_is_known(scope["headers"]) else conf.MAX_UNAUTHENTICATED_BYTES
-
-
-async def caller_is_known(headers: Headers) -> bool:
-    """Whether these headers carry a good token, or else a session of someone who signed in."""
-    named = dict(headers)
-    try:
-        if b"authorization" in named:
-            return await aprincipal_from_headers(named[b"authorization"]) is not None
-        key = session_key_in(named.get(b"cookie", b"").decode("latin-1"))
-        return await asession_principal(key) is not None
-    except Unauthenticated:
-        return False
+    return conf.get().max_request_bytes if await caller.is_known(scope["headers"]) else conf.MAX_UNAUTHENTICATED_BYTES
 
 
 def content_length(headers: Headers) -> int:

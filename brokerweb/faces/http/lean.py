@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 
 from brokerweb import conf
-from brokerweb.core.errors import TooLarge, Unauthenticated
+from brokerweb.core.errors import TooLarge
 from brokerweb.faces import calls
 from brokerweb.faces.codec import problems
-from brokerweb.faces.http.body import COMMON, Gone, Message, Receive, Scope, Send
-from brokerweb.identity.http import aprincipal_from_headers
-from brokerweb.identity.principal import Principal
+from brokerweb.faces.http import caller
+from brokerweb.faces.http.body import COMMON, Gone, Receive, Scope, Send
 
 _JSON = [(b"content-type", b"application/json"), *COMMON]
 _PROBLEM = [(b"content-type", problems.MEDIA_TYPE.encode()), *COMMON]
@@ -43,17 +42,17 @@ async def _answer(scope: Scope, receive: Receive) -> tuple[int, bytes]:
     """Permission before the body is read, so that nobody's body costs more than its bytes."""
     found = calls.find(scope["method"], scope["path"])
     assert found is not None  # noqa: S101 (it matched)
-    action, names = found
+    row, names = found
     headers = dict(scope["headers"])
     declared = headers.get(b"content-length", b"")
     length = int(declared) if declared.isdigit() else 0
-    principal = await authenticate(headers[b"authorization"], length)
-    action.permit(principal, names)
+    principal = await caller.of_hot_call(headers[b"authorization"], length)
+    row.needs.check(principal, names)
     content = await _read(receive, length)
     call = calls.Call(principal, names, content, scope["query_string"].decode("latin-1"), watch=lambda: Watch(receive))
-    if action.by_headers:
+    if row.raw:
         call.headers = _named(scope)
-    return action.status, await calls.answer(action, call)
+    return row.status, await calls.answer(row, call)
 
 
 def _named(scope: Scope) -> dict[str, str]:
@@ -64,45 +63,23 @@ def _named(scope: Scope) -> dict[str, str]:
     return {name: ",".join(values) for name, values in named.items()}
 
 
-async def authenticate(authorization: bytes, length: int) -> Principal:
-    """Whose token the header carries. Raises Unauthenticated; TooLarge where more than 64 KiB were to follow."""
-    try:
-        principal = await aprincipal_from_headers(authorization)
-        if principal is None:
-            raise Unauthenticated()
-    except Unauthenticated:
-        if length > conf.MAX_UNAUTHENTICATED_BYTES:
-            raise TooLarge() from None
-        raise
-    return principal
-
-
 async def _read(receive: Receive, length: int) -> bytes:
     """The body of a caller who is known. Raises TooLarge, Gone."""
     limit = conf.get().max_request_bytes
     if length > limit:
         raise TooLarge(f"a request has at most {limit} bytes")
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body", False):  # most bodies come in one piece
-        body: bytes = message.get("body", b"")
-        if len(body) <= limit:
-            return body
-    return await _read_on(message, receive, limit)
-
-
-async def _read_on(message: Message, receive: Receive, limit: int) -> bytes:
     parts: list[bytes] = []
-    size = 0
-    while True:
+    size, more = 0, True
+    while more:
+        message = await receive()
         if message["type"] == "http.disconnect":
             raise Gone()
         parts.append(message.get("body", b""))
         size += len(parts[-1])
+        more = message.get("more_body", False)
         if size > limit:
             raise TooLarge(f"a request has at most {limit} bytes")
-        if not message.get("more_body", False):
-            return b"".join(parts)
-        message = await receive()
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class Watch:

@@ -18,9 +18,9 @@ from brokerweb.core import events
 from brokerweb.core.errors import Forbidden, MethodNotAllowed
 from brokerweb.delivery import connections
 from brokerweb.delivery.polls import waits
-from brokerweb.faces.http.caller import caller
+from brokerweb.faces.http import caller
+from brokerweb.faces.http.responses import problem, translated
 from brokerweb.faces.metrics.streams import of_streams, of_topics
-from brokerweb.faces.rest.base import problem, translated
 from brokerweb.identity.grants import MONITOR
 from brokerweb.identity.principal import Principal
 from brokerweb.queues import browse, stats
@@ -36,7 +36,7 @@ _process = ProcessCollector(registry=None)  # registered with the registry of ea
 def metrics(request: HttpRequest) -> HttpResponse:
     """The figures, in the text format."""
     try:
-        principal = caller(request)
+        principal = caller.of_request(request)
         if not any(permit.gives(MONITOR) for permit in principal.permits):
             raise Forbidden("this needs the verb monitor")
         if request.method not in ("GET", "HEAD"):

@@ -9,7 +9,8 @@ from drf_spectacular.renderers import OpenApiYamlRenderer
 from drf_spectacular.views import SpectacularSwaggerSplitView, _get_sidecar_url
 from rest_framework.request import Request
 
-from brokerweb.faces.rest.base import ApiView, answer
+from brokerweb.faces.http.responses import answer
+from brokerweb.faces.rest.base import ApiView
 from brokerweb.faces.rest.openapi import document
 
 _YAML = ("application/yaml", "application/vnd.oai.openapi", "text/yaml")

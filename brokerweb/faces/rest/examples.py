@@ -6,18 +6,19 @@ from typing import Any
 
 from brokerweb.faces.calls.streams import AppendRequest
 from brokerweb.faces.calls.topics import TopicPublishRequest, Transaction
-from brokerweb.faces.codec import wire
+from brokerweb.faces.codec.messages import PublishRequest, ReceiveRequest
 from brokerweb.faces.codec.positions import Commit
-from brokerweb.faces.rest import job_shapes, routing_shapes, shapes, stream_shapes
+from brokerweb.faces.codec.settles import SettleRequest
+from brokerweb.faces.rest import job_shapes, shapes, stream_shapes, topic_shapes
 
 _ORDER = {"order": 1001, "total": 12.5}
 _BINDING = {"pattern": "orders.*.created", "to": "queue:billing"}
 
 EXAMPLES: dict[Any, dict[str, Any]] = {
     shapes.QueueSettings: {"lease": 30, "max_failures": 10},
-    wire.PublishRequest: {"messages": [{"body": _ORDER, "key": "customer-42", "headers": {"source": "shop"}}]},
-    wire.ReceiveRequest: {"max": 10, "wait": 5},
-    wire.SettleRequest: {"ack": ["3-118-1"]},
+    PublishRequest: {"messages": [{"body": _ORDER, "key": "customer-42", "headers": {"source": "shop"}}]},
+    ReceiveRequest: {"max": 10, "wait": 5},
+    SettleRequest: {"ack": ["3-118-1"]},
     shapes.Reschedule: {"delay": 60},
     shapes.RequeueRequest: {},
     shapes.PauseRequest: {"reason": "the database is being moved"},
@@ -31,9 +32,9 @@ EXAMPLES: dict[Any, dict[str, Any]] = {
     Commit: {"offsets": {"0": "18"}},
     stream_shapes.SeekRequest: {"to": "earliest", "dry_run": True},
     stream_shapes.RedriveDead: {"dry_run": True},
-    routing_shapes.TopicSettings: {"bindings": [_BINDING], "unrouted": "refuse"},
+    topic_shapes.TopicSettings: {"bindings": [_BINDING], "unrouted": "refuse"},
     TopicPublishRequest: {"messages": [{"body": _ORDER, "routing_key": "orders.eu.created"}]},
-    routing_shapes.RouteRequest: {"routing_key": "orders.eu.created"},
+    topic_shapes.RouteRequest: {"routing_key": "orders.eu.created"},
     Transaction: {
         "dedup_id": "order-1001",
         "settle": {"orders": {"ack": ["3-118-1"]}},

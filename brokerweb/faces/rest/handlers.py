@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views import defaults
 
 from brokerweb.core.errors import BrokerError, Forbidden, Internal, Invalid, NotFound
-from brokerweb.faces.rest.base import FOREIGN_HOST, problem, translated
+from brokerweb.faces.http.responses import FOREIGN_HOST, problem, translated
 
 PROGRAMS = ("/api/", "/metrics")  # paths whose readers are programs
 

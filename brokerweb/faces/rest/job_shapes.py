@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from brokerweb.faces.codec.answers import Count, Id, Instant
+from brokerweb.faces.codec.json import Destination, Strict
 from brokerweb.faces.codec.records import Offset
-from brokerweb.faces.codec.wire import Destination, Strict
-from brokerweb.faces.rest.shapes import Count, Id, Instant
 from brokerweb.jobs.replay_request import MAX_SPEED, MIN_SPEED
 
 Edge = Annotated[str, Meta(description="`earliest`, `latest`, or an instant")] | dict[str, Offset]

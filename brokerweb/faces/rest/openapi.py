@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, from the routes, what their calls declare, and the structs that parse and answer."""
+"""The OpenAPI 3.1 document, from the table of calls and the structs that parse and answer."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from django.conf import settings
 
 import brokerweb
 from brokerweb.core.errors import BrokerError, all_errors
+from brokerweb.faces.calls.call import Row
+from brokerweb.faces.calls.table import BASE
 from brokerweb.faces.codec import problems
-from brokerweb.faces.rest import operations, shapes
+from brokerweb.faces.codec.query import Parameter
+from brokerweb.faces.rest import shapes
 from brokerweb.faces.rest.examples import EXAMPLES
-from brokerweb.faces.rest.hot_calls import Hot
-from brokerweb.faces.rest.operations import Operation, Parameter
-from brokerweb.faces.rest.routes import ROUTES
+from brokerweb.faces.rest.table import CALLS
 
-BASE = "/api/v1/"
-METHODS = ("get", "put", "patch", "post", "delete")
 ALWAYS = ("invalid", "unauthenticated", "forbidden", "too_large", "internal", "unavailable")
 _REF = "#/components/schemas/{name}"
 _IN_PATH: dict[str, dict[str, Any]] = {
@@ -35,14 +34,10 @@ _HEADERS: dict[int, dict[str, Any]] = {
 }
 
 
-def calls() -> Iterator[tuple[str, str, Operation]]:
-    """(path, method, operation) of every call there is."""
-    for route, view in ROUTES:
-        for method in METHODS:
-            hot = view.operations.get(method) if isinstance(view, Hot) else None
-            found = hot or operations.of(getattr(view, "others", view), method)
-            if found is not None:
-                yield BASE + route, method, found
+def calls() -> Iterator[tuple[str, str, Row]]:
+    """(path, method, row) of every call there is."""
+    for row in CALLS:
+        yield BASE + row.path, row.method.lower(), row
 
 
 @cache
@@ -50,8 +45,8 @@ def document() -> dict[str, Any]:
     """The whole document."""
     schemas, components = _schemas()
     paths: dict[str, dict[str, Any]] = {}
-    for path, method, described in calls():
-        paths.setdefault(path, {})[method] = _operation(path, method, described, schemas)
+    for path, method, row in calls():
+        paths.setdefault(path, {})[method] = _operation(path, method, row, schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": "brokerweb", "version": brokerweb.__version__, "summary": "A message broker you can ask questions of."},
@@ -72,8 +67,8 @@ def _security() -> dict[str, Any]:
 
 def _types() -> list[Any]:
     found: list[Any] = [shapes.Problem, shapes.Selection]
-    for _, _, described in calls():
-        for kind in (described.request, *described.answers.values()):
+    for _, _, row in calls():
+        for kind in (row.request, *row.answers.values()):
             found += kind if isinstance(kind, tuple) else [kind] if kind is not None else []
     return list(dict.fromkeys(found))
 
@@ -93,21 +88,21 @@ def _schemas() -> tuple[dict[Any, Any], dict[str, Any]]:
     return dict(zip(types, references, strict=True)), components
 
 
-def _operation(path: str, method: str, described: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
+def _operation(path: str, method: str, row: Row, schemas: dict[Any, Any]) -> dict[str, Any]:
     parts: dict[str, Any] = {
-        "operationId": described.id,
-        "summary": described.summary,
-        "description": f"{described.description} Needs {described.permission.words}.".strip(),
-        "tags": [described.tag],
+        "operationId": row.id,
+        "summary": row.summary,
+        "description": f"{row.description} Needs {row.needs.words}.".strip(),
+        "tags": [row.tag],
         "parameters": [_path_parameter(name) for name in re.findall(r"\{(\w+)\}", path)]
-        + [_parameter(p) for p in described.parameters],
-        "responses": {**_answers(described, schemas), **_errors(method, described)},
+        + [_parameter(p) for p in row.parameters],
+        "responses": {**_answers(row, schemas), **_errors(method, row)},
     }
-    if described.raw:
+    if row.raw:
         parts["requestBody"] = {"required": False, "content": {"application/json": {"schema": {}}, "*/*": {"schema": {}}}}
-    elif described.request is not None:
-        content = {"application/json": {"schema": schemas[described.request], "example": EXAMPLES[described.request]}}
-        parts["requestBody"] = {"required": described.request_required, "content": content}
+    elif row.request is not None:
+        content = {"application/json": {"schema": schemas[row.request], "example": EXAMPLES[row.request]}}
+        parts["requestBody"] = {"required": row.request_required, "content": content}
     return parts
 
 
@@ -125,19 +120,19 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     }
 
 
-def _answers(described: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
+def _answers(row: Row, schemas: dict[Any, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for status, kind in described.answers.items():
+    for status, kind in row.answers.items():
         if kind is None:
             found[str(status)] = {"description": "Done"}
             continue
         schema = {"anyOf": [schemas[k] for k in kind]} if isinstance(kind, tuple) else schemas[kind]
-        found[str(status)] = {"description": "Done", "content": {described.media_type: {"schema": schema}}}
+        found[str(status)] = {"description": "Done", "content": {row.media_type: {"schema": schema}}}
     return found
 
 
-def _errors(method: str, described: Operation) -> dict[str, Any]:
-    codes = {*ALWAYS, *described.errors} | ({"store_full"} if method != "get" else set())
+def _errors(method: str, row: Row) -> dict[str, Any]:
+    codes = {*ALWAYS, *row.errors} | ({"store_full"} if method != "get" else set())
     by_status: dict[int, list[type[BrokerError]]] = {}
     for error in all_errors():
         if error.code in codes:

@@ -6,20 +6,16 @@ import re
 from collections.abc import Mapping
 
 from brokerweb.core.errors import Invalid
-from brokerweb.faces.rest.operations import Parameter
+from brokerweb.faces.codec.query import DEFAULT_LIMIT, MAX_LIMIT
 
-DEFAULT, MOST = 50, 1000
 _NUMBER = re.compile(r"[1-9][0-9]{0,3}")
-
-LIMIT = Parameter("limit", {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT}, "how many items at most")
-AFTER = Parameter("after", {"type": "string"}, "the cursor `next` of the page before, with the same filter")
 
 
 def limit(query: Mapping[str, str]) -> int:
     """How many items a page has. Raises Invalid."""
-    text = query.get("limit", str(DEFAULT))
-    if not _NUMBER.fullmatch(text) or int(text) > MOST:
-        raise Invalid.at("/limit", f"an integer from 1 to {MOST}")
+    text = query.get("limit", str(DEFAULT_LIMIT))
+    if not _NUMBER.fullmatch(text) or int(text) > MAX_LIMIT:
+        raise Invalid.at("/limit", f"an integer from 1 to {MAX_LIMIT}")
     return int(text)
 
 

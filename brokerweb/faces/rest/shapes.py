@@ -6,16 +6,14 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from brokerweb.faces.codec.wire import Strict, WireMessage
+from brokerweb.faces.codec.answers import Count, Id, Instant, Message, State
+from brokerweb.faces.codec.json import Strict
+from brokerweb.faces.codec.messages import WireMessage
 from brokerweb.queues import limits
 from brokerweb.queues.settings import LONGEST
 
-Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, description="RFC 3339, UTC, microseconds")]
-Id = Annotated[str, Meta(pattern="^[0-9]{1,19}$")]
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$")]
-State = Literal["scheduled", "ready", "blocked", "leased", "dead"]
 Verb = Literal["publish", "consume", "browse", "manage", "monitor", "admin"]
-Count = Annotated[int, Meta(ge=0)]
 LeaseSetting = limits.Lease
 
 
@@ -128,98 +126,6 @@ class Nothing(Strict):
 
 
 # Messages
-
-
-class Delivered(Struct):
-    """A message as it was handed out: `body` where it came as JSON, else `body_base64`."""
-
-    id: Id
-    receipt: str | None
-    content_type: str
-    key: str | None
-    headers: dict[str, str]
-    priority: Annotated[int, Meta(ge=0, le=9)]
-    published_at: Instant
-    expires_at: Instant | None
-    reply_to: str | None
-    correlation_id: str | None
-    attempts: Count
-    failures: Count
-    lease_until_at: Instant | None
-    lease: float | None
-    body: Any | UnsetType = UNSET
-    body_base64: Annotated[str, Meta(extra_json_schema={"contentEncoding": "base64"})] | UnsetType = UNSET
-
-
-class Result(Struct):
-    """A stored message; with `duplicate` the one its `dedup_id` named before."""
-
-    id: Id
-    duplicate: bool
-
-
-class PublishAnswer(Struct):
-    """What became of the messages, in their order."""
-
-    results: list[Result]
-
-
-class ReceiveAnswer(Struct):
-    """What was handed out; `paused` says that the queue hands out nothing."""
-
-    messages: list[Delivered]
-    paused: bool | UnsetType = UNSET
-
-
-class SettleResult(Struct):
-    """`ok`, or the code of what went wrong."""
-
-    receipt: str
-    status: str
-    lease_until_at: Instant | UnsetType = UNSET
-
-
-class SettleAnswer(Struct):
-    """What became of each receipt, in the order ack, nack, release, dead, extend."""
-
-    results: list[SettleResult]
-
-
-class Failure(Struct):
-    """One failed hand-out."""
-
-    attempt: int
-    kind: str
-    consumer: str | None
-    error: str | None
-    failed_at: Instant
-
-
-class Message(Struct):
-    """A message as browsing shows it."""
-
-    id: Id
-    state: State
-    content_type: str
-    key: str | None
-    headers: dict[str, str]
-    priority: Annotated[int, Meta(ge=0, le=9)]
-    published_at: Instant
-    expires_at: Instant | None
-    reply_to: str | None
-    correlation_id: str | None
-    attempts: Count
-    failures: Count
-    lease_until_at: Instant | None
-    lease: float | None
-    due_at: Instant
-    reason: Literal["max_failures", "rejected", "expired", "overflow"] | None
-    last_error: str | None
-    publisher: str | None
-    parent: Id | None
-    body: Any | UnsetType = UNSET
-    body_base64: Annotated[str, Meta(extra_json_schema={"contentEncoding": "base64"})] | UnsetType = UNSET
-    failed: list[Failure] | UnsetType = UNSET  # of one message alone
 
 
 class MessageList(Struct):

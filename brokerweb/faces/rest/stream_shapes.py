@@ -6,24 +6,10 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from brokerweb.faces.codec.wire import Strict
-from brokerweb.faces.rest.shapes import (
-    Backoff,
-    BackoffSettings,
-    Count,
-    Counts,
-    Delivered,
-    Instant,
-    LeaseSetting,
-    Message,
-    Name,
-    Rate,
-)
+from brokerweb.faces.codec.answers import ByPartition, Count, Instant, Message, OffsetText
+from brokerweb.faces.codec.json import Strict
+from brokerweb.faces.rest.shapes import Backoff, BackoffSettings, Counts, LeaseSetting, Name, Rate
 from brokerweb.streams.settings import LONGEST
-
-OffsetText = Annotated[str, Meta(pattern="^[0-9]{1,13}$")]
-ByPartition = dict[str, OffsetText]  # a partition's number -> an offset
-
 
 # Streams
 
@@ -75,44 +61,6 @@ class StreamList(Struct):
 
 
 # Records
-
-
-class Appended(Struct):
-    """Where a record is; with `duplicate` the one its `dedup_id` named before."""
-
-    partition: Count
-    offset: OffsetText
-    duplicate: bool
-
-
-class AppendAnswer(Struct):
-    """What became of the records, in their order."""
-
-    results: list[Appended]
-
-
-class Record(Struct):
-    """A record: `body` where it came as JSON, else `body_base64`."""
-
-    partition: Count
-    offset: OffsetText
-    key: str | None
-    content_type: str
-    headers: dict[str, str]
-    appended_at: Instant
-    reply_to: str | UnsetType = UNSET
-    correlation_id: str | UnsetType = UNSET
-    body: Any | UnsetType = UNSET
-    body_base64: Annotated[str, Meta(extra_json_schema={"contentEncoding": "base64"})] | UnsetType = UNSET
-
-
-class Records(Struct):
-    """Records of one partition in order; `next` is the offset to go on with, `low` and `end` are the partition's bounds."""
-
-    records: list[Record]
-    next: OffsetText
-    low: OffsetText
-    end: OffsetText
 
 
 # Consumer groups
@@ -201,30 +149,11 @@ class RedriveDead(Strict):
     rate: Rate | None = None
 
 
-class DeliveredRecord(Delivered, kw_only=True):
-    """A record as a shared group hands it out."""
-
-    partition: Count
-    offset: OffsetText
-
-
-class GroupReceiveAnswer(Struct):
-    """What was handed out."""
-
-    messages: list[DeliveredRecord]
-
-
 class GroupList(Struct):
     """A page of groups by name."""
 
     items: list[Group]
     next: str | None
-
-
-class CommitAnswer(Struct):
-    """What is committed now, of what was asked."""
-
-    committed: ByPartition
 
 
 class SeekRequest(Strict):

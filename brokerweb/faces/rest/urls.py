@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from itertools import groupby
 
 from django.urls import URLPattern, path, re_path
 
-from brokerweb.faces.rest.base import ApiView, Unknown
+from brokerweb.faces.rest.base import Unknown
 from brokerweb.faces.rest.documents import DocsView, SchemaView
-from brokerweb.faces.rest.hot_calls import Hot
-from brokerweb.faces.rest.routes import ROUTES
+from brokerweb.faces.rest.paths import view_of
+from brokerweb.faces.rest.table import CALLS
 
 
-def _path(route: str, view: type[ApiView] | Hot) -> URLPattern:
-    call: Any = view.view() if isinstance(view, Hot) else view.as_view()
-    pattern: URLPattern = path(re.sub(r"\{(\w+)\}", r"<str:\1>", route), call)
-    return pattern
+def _paths() -> list[URLPattern]:
+    by_path = groupby(CALLS, lambda row: row.path)
+    return [path(re.sub(r"\{(\w+)\}", r"<str:\1>", route), view_of(list(rows))) for route, rows in by_path]
 
 
 urlpatterns = [
-    *(_path(route, view) for route, view in ROUTES),
+    *_paths(),
     path("schema", SchemaView.as_view(), name="schema"),
     path("docs", DocsView.as_view(), name="docs"),
     re_path("", Unknown.as_view()),

@@ -1,4 +1,4 @@
-"""The shapes of topics and transactions."""
+"""The shapes of topics."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from brokerweb.faces.codec.wire import Headers, Strict, Text
-from brokerweb.faces.rest.shapes import Count, Id, Instant, Name
-from brokerweb.faces.rest.stream_shapes import OffsetText
+from brokerweb.faces.codec.answers import Count, Instant, Target
+from brokerweb.faces.codec.json import Headers, Strict, Text
+from brokerweb.faces.rest.shapes import Name
 
-Target = Annotated[str, Meta(pattern="^(queue|stream):[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$", examples=["queue:billing"])]
 Unrouted = Literal["refuse", "drop"]
 
 
@@ -65,28 +64,6 @@ class TopicList(Struct):
     next: str | None
 
 
-class Copy(Struct):
-    """Where a copy is: `id` in a queue, `partition` and `offset` in a stream."""
-
-    to: Target
-    id: Id | UnsetType = UNSET
-    partition: Count | UnsetType = UNSET
-    offset: OffsetText | UnsetType = UNSET
-
-
-class Routed(Struct):
-    """The copies of one message; with `duplicate` those that its `dedup_id` named before."""
-
-    routed: list[Copy]
-    duplicate: bool
-
-
-class TopicPublishAnswer(Struct):
-    """What became of the messages, in their order."""
-
-    results: list[Routed]
-
-
 class RouteRequest(Strict):
     """A message as far as bindings look at it."""
 
@@ -106,30 +83,3 @@ class RouteAnswer(Struct):
 
     routed: list[Route]
     unrouted: Unrouted | None
-
-
-# Transactions
-
-
-class PartResult(Struct):
-    """`id` in a queue, `partition` and `offset` in a stream, `routed` of a topic."""
-
-    duplicate: bool
-    id: Id | UnsetType = UNSET
-    partition: Count | UnsetType = UNSET
-    offset: OffsetText | UnsetType = UNSET
-    routed: list[Copy] | UnsetType = UNSET
-
-
-class PartResults(Struct):
-    """What became of the messages of one part, as its destination answers by itself."""
-
-    to: str
-    results: list[PartResult]
-
-
-class TransactAnswer(Struct):
-    """Done; with `duplicate` it was done before, under the same `dedup_id`."""
-
-    duplicate: bool
-    publish: list[PartResults]

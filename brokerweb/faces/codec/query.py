@@ -1,15 +1,33 @@
-"""Parameters in a URL, for faces that run without Django's request: strict, as everything that comes in."""
+"""Parameters of a request: how the document describes one, and a URL's read without Django: strict, as all that comes in."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl
 
 from brokerweb.core.errors import Invalid, escape_pointer
 
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _NUMBER = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of the query or a header."""
+
+    name: str
+    schema: Mapping[str, Any]
+    description: str
+    where: str = "query"
+
+
+DEFAULT_LIMIT, MAX_LIMIT = 50, 1000
+LIMIT = Parameter(
+    "limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}, "how many items at most"
+)
 
 
 class Query:

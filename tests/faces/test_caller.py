@@ -1,32 +1,39 @@
+"""The ``Authorization`` header, as every carrier has it read."""
+
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 
 from brokerweb.core.errors import Unauthenticated
-from brokerweb.identity import http, tokens
+from brokerweb.faces.http import caller
+from brokerweb.identity import tokens
+from brokerweb.identity.principal import broker_itself
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def text(root):
-    return tokens.create(root, {"name": "shop", "grants": []}).text
+def text() -> Iterator[str]:
+    tokens.forget_cached()
+    yield tokens.create(broker_itself(), {"name": "shop", "grants": []}).text
+    tokens.forget_cached()
 
 
 @pytest.mark.parametrize("form", ["Bearer {}", "bearer {}", "BEARER   {} ", " Bearer {}"])
 def test_a_bearer_token_is_taken_from_the_header(text, form):
     header = form.format(text)
 
-    found = [http.principal_from_headers(header), asyncio.run(http.aprincipal_from_headers(header.encode()))]
+    found = [caller.by_token(header), asyncio.run(caller.aby_token(header.encode()))]
 
     assert [principal and principal.name for principal in found] == ["shop", "shop"]
 
 
 def test_no_header_is_nobody(text):
-    assert http.principal_from_headers(None) is None
-    assert asyncio.run(http.aprincipal_from_headers(None)) is None
+    assert caller.by_token(None) is None
+    assert asyncio.run(caller.aby_token(None)) is None
 
 
 @pytest.mark.parametrize(
@@ -49,6 +56,6 @@ def test_a_wrong_header_is_refused_and_never_taken_for_none(text, header):
     value = header if isinstance(header, bytes) else header.replace("{}", text)
 
     with pytest.raises(Unauthenticated):
-        http.principal_from_headers(value)
+        caller.by_token(value)
     with pytest.raises(Unauthenticated):
-        asyncio.run(http.aprincipal_from_headers(value))
+        asyncio.run(caller.aby_token(value))

@@ -1,0 +1,190 @@
+"""Every call of the API, a row each: a new one is a row here and its handler, which the row names.
+
+Django's urls, who may, and the OpenAPI document are made from it. The hot calls' rows stand below, where no framework is.
+"""
+
+from __future__ import annotations
+
+from brokerweb.faces.calls import table as hot
+from brokerweb.faces.calls.call import Permission, Row, on
+from brokerweb.faces.codec.answers import Message
+from brokerweb.faces.codec.query import LIMIT, Parameter
+from brokerweb.faces.rest import (
+    connections,
+    groups,
+    job_shapes,
+    jobs,
+    messages,
+    queues,
+    shapes,
+    stream_shapes,
+    streams,
+    tokens,
+    topic_shapes,
+    topics,
+)
+from brokerweb.identity.principal import Principal
+
+
+def _require_delegate(principal: Principal, names: tuple[str, ...]) -> None:
+    if not principal.delegates:
+        principal.require_admin()
+
+
+ANYONE = Permission("a token or session; what is listed depends on its grants", lambda principal, names: None)
+ADMIN = Permission("`admin` on `*`", lambda principal, names: principal.require_admin())
+DELEGATE = Permission("`admin` on any pattern", _require_delegate)
+
+AFTER = Parameter("after", {"type": "string"}, "the cursor `next` of the page before, with the same filter")
+PREFIX = Parameter("prefix", {"type": "string"}, "only names that begin with this")
+TARGET = Parameter("target", {"type": "string"}, "only jobs on this `queue:NAME` or `stream:NAME`")
+STATE = Parameter("state", {"type": "string"}, "one state, or several with commas: ready, scheduled, blocked, leased, dead")
+KEY = Parameter("key", {"type": "string"}, "only messages with this key")
+ORDER = Parameter("order", {"type": "string", "enum": ["asc", "desc"], "default": "asc"}, "by id: the oldest or the newest first")
+MESSAGES_LEFT = Parameter("if_empty", {"type": "boolean", "default": False}, "refuse (409) while there are messages")
+RECORDS_LEFT = Parameter("if_empty", {"type": "boolean", "default": False}, "refuse (409) while there are records")
+FROM = Parameter("from", {"type": "string"}, "`earliest`, `latest` (without it), an instant, or a position `0-18,1-5`")
+LAST_EVENT_ID = Parameter("Last-Event-ID", {"type": "string"}, "the `id` of the last event that came", where="header")
+
+DRY_RUN = "With `dry_run` it says what it would touch, and touches nothing."
+MANY = DRY_RUN + " Over 1,000, or with `rate`, it is a job (202)."
+
+# The order is the document's.
+CALLS = (
+    # Queues and messages
+    Row("GET", "queues", queues.list_queues, "listQueues", ANYONE, "List queues", {200: shapes.QueueList},
+        parameters=(PREFIX, LIMIT, AFTER), description="By name; those on which you hold `browse`."),
+    Row("GET", "queues/{q}", queues.read_queue, "readQueue", on("queue", "browse"), "Read a queue", {200: shapes.Queue},
+        errors=("not_found",)),
+    Row("PUT", "queues/{q}", queues.declare_queue, "declareQueue", on("queue", "manage"), "Declare a queue",
+        {201: shapes.Queue, 200: shapes.Queue}, request=shapes.QueueSettings, request_required=False, errors=("conflict",),
+        description="Creates it (201), or changes the settings named (200)."),
+    Row("PATCH", "queues/{q}", queues.change_queue, "changeQueue", on("queue", "manage"), "Change a queue's settings",
+        {200: shapes.Queue}, request=shapes.QueueSettings, request_required=False, errors=("not_found", "conflict")),
+    Row("DELETE", "queues/{q}", queues.delete_queue, "deleteQueue", on("queue", "manage"), "Delete a queue and its messages",
+        {204: None}, parameters=(MESSAGES_LEFT,), errors=("not_found", "conflict")),
+    Row("GET", "queues/{q}/messages", messages.browse_messages, "browseMessages", on("queue", "browse"), "Browse messages",
+        {200: shapes.MessageList}, parameters=(STATE, KEY, ORDER, LIMIT, AFTER), errors=("not_found",), tag="messages",
+        description="Looking changes nothing: no counter, no lease, no order."),
+    *hot.QUEUES,
+    Row("GET", "queues/{q}/messages/{id}", messages.read_message, "readMessage", on("queue", "browse"), "Read a message",
+        {200: Message}, errors=("not_found",), tag="messages", description="With its failures."),
+    Row("PATCH", "queues/{q}/messages/{id}", messages.reschedule_message, "rescheduleMessage", on("queue", "manage"),
+        "Reschedule a message", {200: Message}, request=shapes.Reschedule, errors=("not_found", "conflict"),
+        tag="messages", description="A ready or scheduled message is due at another time."),
+    Row("DELETE", "queues/{q}/messages/{id}", messages.delete_message, "deleteMessage", on("queue", "manage"),
+        "Delete a message", {204: None}, errors=("not_found", "conflict"), tag="messages"),
+    Row("POST", "queues/{q}/messages/{id}/requeue", messages.requeue_message, "requeueMessage", on("queue", "manage"),
+        "Put a dead or scheduled message back", {200: Message, 201: shapes.NewId}, request=shapes.RequeueRequest,
+        request_required=False, errors=("not_found", "conflict", "too_large", "queue_full"), tag="messages",
+        description="Ready at the end of the queue, failures forgotten, same id (200). With `message` the edited copy replaces "
+        "the original in one commit (201)."),
+    Row("POST", "queues/{q}/pause", queues.pause_queue, "pauseQueue", on("queue", "manage"), "Stop handing out",
+        {200: shapes.Queue}, request=shapes.PauseRequest, request_required=False, errors=("not_found",),
+        description="Publishing and settling go on. A queue that is paused stays as it is."),
+    Row("POST", "queues/{q}/resume", queues.resume_queue, "resumeQueue", on("queue", "manage"), "Hand out again",
+        {200: shapes.Queue}, request=shapes.Nothing, request_required=False, errors=("not_found",)),
+    Row("POST", "queues/{q}/purge", messages.purge_queue, "purgeQueue", on("queue", "manage"), "Delete many messages",
+        {200: (shapes.Affected, shapes.Preview), 202: job_shapes.JobAnswer}, request=shapes.PurgeRequest, request_required=False,
+        errors=("not_found",),
+        description="Those ready, scheduled or blocked, unless `states` names others. " + MANY),
+    Row("POST", "queues/{q}/redrive", messages.redrive_queue, "redriveQueue", on("queue", "manage"),
+        "Put many dead messages back", {200: (shapes.Affected, shapes.Preview), 202: job_shapes.JobAnswer},
+        request=shapes.RedriveRequest, request_required=False, errors=("not_found", "conflict"),
+        description="Ready at the end of their queue, or of `to`, on which it needs `publish`. " + MANY),
+    # Streams
+    Row("GET", "streams", streams.list_streams, "listStreams", ANYONE, "List streams", {200: stream_shapes.StreamList},
+        parameters=(PREFIX, LIMIT, AFTER), tag="streams", description="By name; those on which you hold `browse`."),
+    Row("GET", "streams/{s}", streams.read_stream, "readStream", on("stream", "browse"), "Read a stream",
+        {200: stream_shapes.Stream}, errors=("not_found",), tag="streams"),
+    Row("PUT", "streams/{s}", streams.declare_stream, "declareStream", on("stream", "manage"), "Declare a stream",
+        {201: stream_shapes.Stream, 200: stream_shapes.Stream}, request=stream_shapes.StreamSettings, request_required=False,
+        errors=("conflict",), tag="streams",
+        description="Creates it (201), or changes the settings named (200). Partitions become more, never fewer (409)."),
+    Row("PATCH", "streams/{s}", streams.change_stream, "changeStream", on("stream", "manage"), "Change a stream's settings",
+        {200: stream_shapes.Stream}, request=stream_shapes.StreamSettings, request_required=False,
+        errors=("not_found", "conflict"), tag="streams"),
+    Row("DELETE", "streams/{s}", streams.delete_stream, "deleteStream", on("stream", "manage"),
+        "Delete a stream, its records and its groups", {204: None}, parameters=(RECORDS_LEFT,),
+        errors=("not_found", "conflict"), tag="streams"),
+    *hot.STREAMS,
+    Row("GET", "streams/{s}/live", streams.follow_stream, "followStream", on("stream", "browse"), "Follow a stream", {200: str},
+        media_type="text/event-stream", parameters=(FROM, LAST_EVENT_ID), errors=("not_found", "offset_out_of_range"),
+        tag="streams",
+        description="Server-sent events: `event: record`, its `data` the record, its `id` the whole position behind it. `event: "
+        "closed` says why it ends."),
+    Row("POST", "streams/{s}/replay", jobs.replay_stream, "replayStream", on("stream", "manage"), "Copy a range of records",
+        {202: job_shapes.JobAnswer}, request=job_shapes.ReplayRequest, errors=("not_found", "offset_out_of_range"), tag="jobs",
+        description="To a queue, a stream or a topic, on which it needs `publish`; as a job."),
+    # Consumer groups
+    Row("GET", "streams/{s}/groups", groups.list_groups, "listGroups", on("stream", "browse"), "List a stream's consumer groups",
+        {200: stream_shapes.GroupList}, parameters=(LIMIT, AFTER), errors=("not_found",), tag="groups"),
+    Row("GET", "streams/{s}/groups/{g}", groups.read_group, "readGroup", on("stream", "browse"), "Read a consumer group",
+        {200: stream_shapes.Group}, errors=("not_found",), tag="groups",
+        description="Its members, who has which partition, its generation, how far it has come, and its lag."),
+    Row("PUT", "streams/{s}/groups/{g}", groups.declare_group, "declareGroup", on("stream", "manage"),
+        "Declare a consumer group", {201: stream_shapes.Group, 200: stream_shapes.Group}, request=stream_shapes.GroupSettings,
+        request_required=False, errors=("not_found", "conflict"), tag="groups",
+        description="Creates it (201), or changes the settings named (200). A group begins at `start`."),
+    Row("DELETE", "streams/{s}/groups/{g}", groups.delete_group, "deleteGroup", on("stream", "manage"),
+        "Delete a consumer group", {204: None}, errors=("not_found",), tag="groups",
+        description="Its members' subscriptions end."),
+    hot.COMMIT,
+    Row("POST", "streams/{s}/groups/{g}/seek", groups.seek_group, "seekGroup", on("stream", "manage"),
+        "Move a group's positions", {200: stream_shapes.SeekAnswer}, request=stream_shapes.SeekRequest,
+        errors=("not_found", "conflict"), tag="groups",
+        description="To `earliest`, `latest`, an instant, offsets by partition, or by a shift; never outside of what the stream "
+        "has. Running members go on from there. " + DRY_RUN),
+    Row("POST", "streams/{s}/groups/{g}/undo", groups.undo_seek, "undoSeek", on("stream", "manage"), "Take the last seek back",
+        {200: stream_shapes.SeekAnswer}, request=shapes.Nothing, request_required=False, errors=("not_found", "conflict"),
+        tag="groups", description="Once; 409 when there is none."),
+    *hot.SHARED_GROUPS,
+    Row("GET", "streams/{s}/groups/{g}/dead", groups.browse_dead_records, "browseDeadRecords", on("stream", "browse"),
+        "Browse dead records of a shared group", {200: stream_shapes.DeadList}, parameters=(KEY, ORDER, LIMIT, AFTER),
+        errors=("not_found", "conflict"), tag="groups", description="Copies, which retention cannot take."),
+    Row("POST", "streams/{s}/groups/{g}/redrive", groups.redrive_dead_records, "redriveDeadRecords", on("stream", "manage"),
+        "Put dead records of a shared group back", {200: (shapes.Affected, shapes.Preview), 202: job_shapes.JobAnswer},
+        request=stream_shapes.RedriveDead, request_required=False, errors=("not_found", "conflict"), tag="groups",
+        description="The group hands them out again. " + MANY),
+    # Topics and transactions
+    Row("GET", "topics", topics.list_topics, "listTopics", ANYONE, "List topics", {200: topic_shapes.TopicList},
+        parameters=(PREFIX, LIMIT, AFTER), tag="topics", description="By name; those on which you hold `browse`."),
+    Row("GET", "topics/{t}", topics.read_topic, "readTopic", on("topic", "browse"), "Read a topic", {200: topic_shapes.Topic},
+        errors=("not_found",), tag="topics"),
+    Row("PUT", "topics/{t}", topics.declare_topic, "declareTopic", on("topic", "manage"), "Declare a topic",
+        {201: topic_shapes.Topic, 200: topic_shapes.Topic}, request=topic_shapes.TopicSettings, request_required=False,
+        errors=("not_found",), tag="topics",
+        description="Creates it (201), or changes the settings named (200). A new binding needs `publish` on its target, which "
+        "must be there (404)."),
+    Row("PATCH", "topics/{t}", topics.change_topic, "changeTopic", on("topic", "manage"), "Change a topic's settings",
+        {200: topic_shapes.Topic}, request=topic_shapes.TopicSettings, request_required=False, errors=("not_found",),
+        tag="topics"),
+    Row("DELETE", "topics/{t}", topics.delete_topic, "deleteTopic", on("topic", "manage"), "Delete a topic and its bindings",
+        {204: None}, errors=("not_found",), tag="topics", description="What they led to stays."),
+    *hot.TOPICS,
+    Row("POST", "topics/{t}/route", topics.route_message, "routeMessage", on("topic", "browse"), "Where a message would go",
+        {200: topic_shapes.RouteAnswer}, request=topic_shapes.RouteRequest, errors=("not_found",), tag="topics",
+        description="A dry run: nothing is published."),
+    hot.TRANSACT,
+    # Administration
+    Row("GET", "jobs", jobs.list_jobs, "listJobs", ANYONE, "List jobs", {200: job_shapes.JobList},
+        parameters=(TARGET, LIMIT, AFTER), tag="jobs",
+        description="The newest first; those on what you hold `browse` on."),
+    Row("GET", "jobs/{id}", jobs.read_job, "readJob", ANYONE, "Read a job", {200: job_shapes.Job}, errors=("not_found",),
+        tag="jobs", description="With `browse` on what it works on."),
+    Row("DELETE", "jobs/{id}", jobs.cancel_job, "cancelJob", ANYONE, "Cancel a job", {200: job_shapes.Job},
+        errors=("not_found", "conflict"), tag="jobs",
+        description="With `manage` on what it works on. What it did stays; a finished one is 409."),
+    Row("GET", "tokens", tokens.list_tokens, "listTokens", DELEGATE, "List tokens", {200: shapes.TokenList},
+        parameters=(LIMIT, AFTER), tag="administration",
+        description="An administrator sees all, others those they made."),
+    Row("POST", "tokens", tokens.create_token, "createToken", DELEGATE, "Make a token", {201: shapes.NewToken},
+        request=shapes.TokenRequest, tag="administration",
+        description="Its text is in this answer and nowhere else. It grants no more than its maker, and expires no later."),
+    Row("DELETE", "tokens/{id}", tokens.revoke_token, "revokeToken", DELEGATE, "Revoke a token", {204: None},
+        errors=("not_found",), tag="administration"),
+    Row("GET", "connections", connections.list_connections, "listConnections", ADMIN, "List live connections",
+        {200: shapes.ConnectionList}, parameters=(LIMIT, AFTER), tag="administration"),
+    Row("DELETE", "connections/{id}", connections.close_connection, "closeConnection", ADMIN, "Close a connection", {204: None},
+        errors=("not_found",), tag="administration", description="The WebSocket is closed with 4009."),
+)  # fmt: skip
