@@ -13,6 +13,7 @@ from brokerweb.queues import counters, dead_letters, duties, keys, readiness, se
 from brokerweb.queues.definitions import Definition, Q, find
 from brokerweb.queues.messages import Accepted, Leased, NewMessage
 from brokerweb.queues.states import OVERFLOW, State
+from brokerweb.storage.handover import Taker
 from brokerweb.storage.transaction import Transaction
 
 SHRINK = 1000  # messages that one publish buries beyond its own number, where max_length was lowered: others wait for it
@@ -124,7 +125,7 @@ class _Plan:
         self.state = [READY] * n
         self.due = [now] * n
         self.held = [False] * n
-        self.taker: list[Any] = [None] * n
+        self.taker: list[Taker | None] = [None] * n
         self.ids = range(0)
         self.overflow = 0  # how many of the first find no room beside the rest
 
@@ -138,10 +139,7 @@ def _store(tx: Transaction, target: Definition, messages: Sequence[NewMessage], 
     plan.overflow = overflow
     plan.ids = range(start := sequence.take(tx, n), start + n)
     # Takers come after every statement that may fail: from then on the transaction knows what to cancel.
-    wanted = plan.state[overflow:].count(READY)
-    takers = _takers(tx, target, wanted) if wanted else []
-    if takers:
-        _assign(tx, plan, messages, takers)
+    takers = _assign(tx, target, plan, messages)
     rows = _rows(tx, target, plan, messages, origin)
     freed: list[str | None] = []
     if takers:
@@ -175,28 +173,29 @@ def _plan(tx: Transaction, target: Definition, messages: Sequence[NewMessage]) -
     return plan
 
 
-def _takers(tx: Transaction, target: Definition, wanted: int) -> list[tuple[Any, int]]:
-    """Who may have messages at once: only while the queue hands out and nothing ready waits before them."""
-    if tx.handover is None or target.paused_at is not None or not tx.handover.has_room(target.id):
+def _assign(tx: Transaction, target: Definition, plan: _Plan, messages: Sequence[NewMessage]) -> list[Taker]:
+    """Give messages to those who have room for them, in the queue's order, and say who that is; the rest of what was
+    reserved is free again. Only while the queue hands out and nothing ready waits before them.
+    """
+    wanted, handover = plan.state[plan.overflow :].count(READY), tx.handover
+    if not wanted or handover is None or target.paused_at is not None or not handover.has_room(target.id):
         return []
-    return list(tx.handover.reserve(target.id, wanted)) if readiness.is_idle(tx, target.id) else []
-
-
-def _assign(tx: Transaction, plan: _Plan, messages: Sequence[NewMessage], takers: list[tuple[Any, int]]) -> None:
-    """Give the takers their messages, in the queue's order; room that is not used is free again."""
+    reserved = handover.reserve(target.id, wanted) if readiness.is_idle(tx, target.id) else []
+    if not reserved:
+        return []
     places = [i for i, state in enumerate(plan.state) if state == READY and i >= plan.overflow]
-    room = sum(n for _, n in takers)
-    if room < len(places) or len(takers) > 1 or takers[0][0].most_bytes is not None:
+    if sum(n for _, n in reserved) < len(places) or len(reserved) > 1 or reserved[0][0].most_bytes is not None:
         places.sort(key=lambda i: -messages[i].priority)
     start = 0
-    for taker, n in takers:
+    for taker, n in reserved:
         given = places[start : start + n]
         if taker.most_bytes is not None:
             given = given[: fitting([len(messages[i].body) for i in given], taker.most_bytes)]
-            tx.handover.cancel([(taker, n - len(given))])  # type: ignore[union-attr]  # it has just been asked
+            handover.cancel([(taker, n - len(given))])
         start += len(given)
         for i in given:
             plan.state[i], plan.taker[i] = LEASED, taker
+    return [taker for taker, _ in reserved]
 
 
 def _rows(
@@ -224,12 +223,12 @@ def _rows(
 
 
 def _hand_over(
-    tx: Transaction, target: Definition, plan: _Plan, rows: list[tuple[Any, ...]], takers: list[tuple[Any, int]]
+    tx: Transaction, target: Definition, plan: _Plan, rows: list[tuple[Any, ...]], takers: list[Taker]
 ) -> tuple[list[tuple[Any, ...]], list[str | None]]:
     """Record what goes to whom after the commit. Answers with the rows to store, since nobody settles an ``ack: none``,
     and the keys of those that are not stored.
     """
-    handed: dict[int, list[Leased]] = {id(taker): [] for taker, _ in takers}
+    handed: dict[int, list[Leased]] = {id(taker): [] for taker in takers}
     kept: list[tuple[Any, ...]] = []
     freed: list[str | None] = []
     for row, taker in zip(rows, plan.taker, strict=True):
@@ -241,7 +240,7 @@ def _hand_over(
             kept.append(row)
         else:
             freed.append(row[10])
-    for taker, _ in takers:
+    for taker in takers:
         theirs = handed[id(taker)]
         theirs.sort(key=lambda message: -message.priority)
         tx.outcome.handed.append((taker, theirs))
@@ -253,7 +252,7 @@ def _hand_over(
     return kept, freed
 
 
-def _leased(row: tuple[Any, ...], taker: Any, target: Definition) -> Leased:
+def _leased(row: tuple[Any, ...], taker: Taker, target: Definition) -> Leased:
     return Leased(
         row[0], row[1], 1, 0, row[3], row[10], row[11], row[12], row[13], row[14], row[8], row[7], row[15], row[16],
         row[0], row[6], taker.lease or target.lease, f"{row[1]}-{row[0]}-1" if taker.acknowledge else None,

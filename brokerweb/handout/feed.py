@@ -70,7 +70,10 @@ def serve(tx: Transaction, queue_id: int) -> Handout:
     if tx.handover is None:
         return Handout([])
     reserved = list(tx.handover.reserve_all(queue_id))
-    wants = [Want(n, taker.terms, taker.unsettled - n, taker.most_bytes or ROUND_BYTES) for taker, n in reserved]
+    wants = [
+        Want(n, Terms(taker.holder, taker.lease, taker.acknowledge), taker.unsettled - n, taker.most_bytes or ROUND_BYTES)
+        for taker, n in reserved
+    ]
     try:
         parts, rest = lease_round(tx, queue_id, wants) if wants else ([], Handout([], more=True))
     except BaseException:
