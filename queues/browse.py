@@ -18,8 +18,8 @@ from brokerweb.queues.models import Failure, Message, Queue, QueueCount
 from brokerweb.queues.represent import message_object, rfc3339
 from brokerweb.queues.selection import Q
 from brokerweb.storage import listing
+from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.statements import Statement
-from brokerweb.storage.transaction import DIALECTS
 
 MAX_BODIES = 512 * 1024  # bytes of bodies in one answer; one larger message goes alone
 MAX_FAILURES_SHOWN = 100
@@ -38,7 +38,7 @@ def _rows(statement: Statement, *args: Any) -> list[tuple[Any, ...]]:
     connection = connections[DEFAULT_DB_ALIAS]
     connection.ensure_connection()
     with connection.wrap_database_errors:
-        return DIALECTS[connection.vendor].run(connection.connection, statement, args).fetchall()  # type: ignore[no-any-return]
+        return dialect_of(connection).run(connection.connection, statement, args).fetchall()  # type: ignore[no-any-return]
 
 
 # Queues

@@ -63,7 +63,7 @@ def _in_chunks(verb: Callable[..., Chunk], name: str | int, chosen: MessageFilte
 def begin(tx: Transaction, name: str | int) -> Bounds:
     """The bounds of an action that starts now."""
     _source(tx, name)
-    return Bounds(0, (tx.row(Q.newest_id) or (0,))[0], tx.now)
+    return Bounds(0, tx.value(Q.newest_id), tx.now)
 
 
 def _source(tx: Transaction, name: str | int) -> Definition:

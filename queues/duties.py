@@ -5,53 +5,54 @@ Every verb answers how many rows it took, so that the caller comes back at once 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from brokerweb.core.batches import fitting
 from brokerweb.queues import counters, dead_letters, keys, sequence, settling
 from brokerweb.queues.definitions import Q, find_by_id
-from brokerweb.queues.messages import Receipt, parse_receipt
+from brokerweb.queues.messages import parse_receipt, receipt_text
 from brokerweb.queues.readiness import became_ready
+from brokerweb.queues.rows import Due, Held, Waiting
 from brokerweb.queues.states import State
 from brokerweb.storage.reading import Reader
 from brokerweb.storage.transaction import Transaction
 
 LIMIT = 200
 _PROMOTED = ("promoted",)  # in the transaction's memo; no text alone, which would be the name of a queue
+Row = TypeVar("Row", Due, Held, Waiting)
 
 
-def _turn(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """The first of these rows that go into one turn, without their last column: what their bodies weigh."""
-    return [row[:-1] for row in rows[: fitting(row[-1] for row in rows)]]
+def _turn(rows: Sequence[Row]) -> Sequence[Row]:
+    """The first of these that go into one turn, by what their bodies weigh."""
+    return rows[: fitting(row.weight for row in rows)]
 
 
 def promote(tx: Transaction, limit: int = LIMIT) -> int:
     """Scheduled messages that are due become ready; delayed ones of a keyed queue join the end of their key now."""
-    done = 0
-    for id, queue_id, key, held in _turn(tx.rows(Q.due_scheduled, tx.now, limit)):
-        done += 1
-        queue = find_by_id(tx, queue_id)
+    turn = _turn([Due(*row) for row in tx.rows(Q.due_scheduled, tx.now, limit)])
+    for message in turn:
+        queue = find_by_id(tx, message.queue_id)
         if queue is None:
-            _forget(tx, id)
+            _forget(tx, message.id)
             continue
-        if queue.keyed and key is not None and not held:
-            state = _join(tx, queue_id, id, key)
+        if queue.keyed and message.key is not None and not message.holds_key:
+            state = _join(tx, message.queue_id, message.id, message.key)
         else:
-            tx.change(Q.promote, id)
+            tx.change(Q.promote, message.id)
             state = State.READY
-        counters.moved(tx, queue_id, State.SCHEDULED, state)
+        counters.moved(tx, queue.id, State.SCHEDULED, state)
         if state is State.READY:
-            became_ready(tx, queue_id)
-    return done
+            became_ready(tx, queue.id)
+    return len(turn)
 
 
 def promote_first(tx: Transaction) -> None:
     """What is due takes its place before what is published now, also where the duty has yet to notice; a turn of it a commit."""
     if _PROMOTED not in tx.memo:
         tx.memo[_PROMOTED] = True
-        row = tx.row(Q.next_due)
-        if row is not None and row[0] is not None and row[0] <= tx.now:
+        due = tx.value(Q.next_due)
+        if due is not None and due <= tx.now:
             promote(tx)
 
 
@@ -69,33 +70,28 @@ def _join(tx: Transaction, queue_id: int, id: int, key: str) -> State:
 
 def expire_leases(tx: Transaction, limit: int = LIMIT) -> int:
     """Leases past their deadline are failures."""
-    done = 0
-    for row in _turn(tx.rows(Q.overdue, tx.now, limit)):
-        held = settling.Held(*row)
-        done += 1
+    turn = _turn([Held(*row) for row in tx.rows(Q.overdue, tx.now, limit)])
+    for held in turn:
         queue = find_by_id(tx, held.queue_id)
         if queue is not None:
             settling.lease_ran_out(tx, queue, held)
         else:
             _forget(tx, held.id)
-            tx.outcome.ended.append(str(Receipt(held.queue_id, held.id, held.attempts)))
-    return done
+            tx.outcome.ended.append(receipt_text(held.queue_id, held.id, held.attempts))
+    return len(turn)
 
 
 def expire_messages(tx: Transaction, limit: int = LIMIT) -> int:
     """Waiting messages past their ttl are dropped, or dead where the queue says so."""
-    done = 0
+    turn = _turn([Waiting(*row) for row in tx.rows(Q.expired, tx.now, limit)])
     # The heads of keys last: a blocked message would follow its head to ready before its own turn comes here.
-    for id, queue_id, state, failures, attempts, key, held in sorted(
-        _turn(tx.rows(Q.expired, tx.now, limit)), key=lambda row: row[6]
-    ):
-        done += 1
-        queue = find_by_id(tx, queue_id)
+    for message in sorted(turn, key=lambda message: message.holds_key):
+        queue = find_by_id(tx, message.queue_id)
         if queue is not None:
-            dead_letters.expire(tx, queue, dead_letters.Body(id, state, failures, key if held else None, attempts))
+            dead_letters.expire(tx, queue, message.ending())
         else:
-            _forget(tx, id)
-    return done
+            _forget(tx, message.id)
+    return len(turn)
 
 
 def forget_dedup(tx: Transaction, limit: int = LIMIT) -> int:
@@ -116,20 +112,20 @@ def ready_orphans(tx: Transaction, orphans: Iterable[tuple[int, str]]) -> None:
 
 def release_sockets(tx: Transaction, limit: int = LIMIT) -> int:
     """At the start of the only node: leases of its earlier connections are given back, without a failure."""
-    rows = [settling.Held(*row) for row in _turn(tx.rows(Q.held_by_sockets, limit))]
-    for held in rows:
+    turn = _turn([Held(*row) for row in tx.rows(Q.held_by_sockets, limit)])
+    for held in turn:
         queue = find_by_id(tx, held.queue_id)
         if queue is not None:
             settling.release(tx, queue, held)
         else:
             _forget(tx, held.id)
-    return len(rows)
+    return len(turn)
 
 
 def next_work(tx: Transaction) -> int | None:
     """The instant at which one of these duties next has something to do."""
-    instants = [row[0] for row in (tx.row(q) for q in (Q.next_due, Q.next_overdue, Q.next_expiry)) if row and row[0] is not None]
-    return min(instants, default=None)
+    instants = (tx.value(first) for first in (Q.next_due, Q.next_overdue, Q.next_expiry))
+    return min((instant for instant in instants if instant is not None), default=None)
 
 
 def shift_leases(tx: Transaction, by: int, since: int) -> int:
@@ -139,8 +135,8 @@ def shift_leases(tx: Transaction, by: int, since: int) -> int:
 
 def newest_instant(tx: Transaction) -> int:
     """The newest instant that was stored as the present; 0 in an empty store."""
-    row = tx.row(Q.newest_instant)
-    return row[0] if row else 0
+    newest: int = tx.value(Q.newest_instant)
+    return newest
 
 
 def ended_of(tx: Transaction, receipts: list[str]) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from brokerweb.core import batches, events
 from brokerweb.core.allotment import allot
@@ -13,6 +12,7 @@ from brokerweb.core.errors import NotFound
 from brokerweb.queues import counters, dead_letters, keys, readiness
 from brokerweb.queues.definitions import Definition, Q, find, find_by_id
 from brokerweb.queues.messages import Handout, Leased, json_ids, parse_place
+from brokerweb.queues.rows import Ending
 from brokerweb.queues.states import State
 from brokerweb.storage.transaction import Transaction
 
@@ -111,7 +111,7 @@ def lease_alone(tx: Transaction, queue_id: int, terms: Terms) -> Handout:
     row = tx.row(Q.next_alone, source.id, tx.now)
     if row is None:
         return Handout([])
-    found = _message(source, row)
+    found = Leased.ready(row)
     _hand_out(tx, source, [found], terms)
     return Handout([found], alone=True)
 
@@ -127,7 +127,7 @@ def _ready(tx: Transaction, source: Definition, late: list[Leased]) -> Iterator[
     """The queue's ready messages in order, read as far as the caller goes; those past their ttl are put aside in ``late``."""
     weight = 0
     for row in tx.scan(Q.next_ready, source.id):
-        message = _message(source, row)
+        message = Leased.ready(row)
         if message.expires_at is None or message.expires_at > tx.now:
             yield message
         else:
@@ -137,22 +137,11 @@ def _ready(tx: Transaction, source: Definition, late: list[Leased]) -> Iterator[
             late.append(message)
 
 
-def _message(source: Definition, row: tuple[Any, ...]) -> Leased:
-    """The message of a row of ``next_ready`` or ``next_alone``."""
-    (id, attempts, failures, priority, key, headers, content_type, binary, body, published_at, expires_at, reply_to,
-     correlation_id, position, alone, route) = row  # fmt: skip
-    return Leased(
-        id, source.id, attempts, failures, priority, key, headers, content_type, bool(binary), body, published_at,
-        expires_at, reply_to, correlation_id, position, alone=bool(alone),
-        place=parse_place(route) if source.stream is not None else None,
-    )  # fmt: skip
-
-
 def _expire(tx: Transaction, source: Definition, late: list[Leased]) -> bool:
     """A ttl ends when it ends, not when a duty notices. True if something else may be ready now."""
     for message in late:
         head = message.key if source.keyed else None
-        dead_letters.expire(tx, source, dead_letters.Body(message.id, State.READY, message.failures, head, message.attempts))
+        dead_letters.expire(tx, source, Ending(message.id, State.READY, message.failures, head, message.attempts))
     return bool(late)
 
 
@@ -161,6 +150,8 @@ def _hand_out(tx: Transaction, source: Definition, found: list[Leased], terms: T
         return
     for message in found:
         message.attempts += 1
+        if source.stream is not None:
+            message.place = parse_place(message.route)
     if terms.acknowledge:
         _lease(tx, source, found, terms)
     else:
@@ -175,8 +166,7 @@ def _lease(tx: Transaction, source: Definition, found: list[Leased], terms: Term
     length = terms.lease or source.lease
     until = tx.now + seconds(length)
     for message in found:
-        message.lease, message.lease_until = length, until
-        message.receipt = f"{source.id}-{message.id}-{message.attempts}"
+        message.hold(length, until)
     tx.change(Q.lease, json_ids(message.id for message in found), until, terms.holder)
     counters.count(tx, source.id, State.LEASED, len(found))
     tx.outcome.due(until)

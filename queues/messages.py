@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
+
+from brokerweb.queues.rows import MessageRow
 
 
 class NewMessage(Struct):
@@ -37,7 +39,10 @@ class Accepted(Struct, frozen=True):
 
 
 class Leased(Struct):
-    """A message handed out until ``lease_until``. Without acknowledgement (at most once) ``receipt`` is None."""
+    """A message handed out until ``lease_until``. Without acknowledgement (at most once) ``receipt`` is None.
+
+    The columns of ``next_ready``, in their order, and then what the lease adds.
+    """
 
     id: int
     queue_id: int
@@ -54,11 +59,34 @@ class Leased(Struct):
     reply_to: str | None
     correlation_id: str | None
     position: int = 0
+    alone: bool = False
+    route: str | None = None  # the topic it came through
     lease_until: int = 0
     lease: float = 0
     receipt: str | None = None
-    alone: bool = False
     place: tuple[int, int] | None = None  # partition and offset, of a record handed out by a shared consumer group
+
+    @classmethod
+    def of(cls, row: MessageRow, lease: float, *, acknowledge: bool, place: tuple[int, int] | None = None) -> Leased:
+        """The message of a row that is stored already leased, for so many seconds."""
+        receipt = receipt_text(row.queue, row.id, row.attempts) if acknowledge else None
+        return cls(
+            row.id, row.queue, row.attempts, 0, row.priority, row.key, row.headers, row.content_type, row.binary, row.body,
+            row.published, row.expires, row.reply_to, row.correlation_id, row.id, False, row.route,
+            row.due, lease, receipt, place,
+        )  # fmt: skip
+
+    @classmethod
+    def ready(cls, row: tuple[Any, ...]) -> Leased:
+        """The message of a row of ``next_ready`` or ``next_alone``, which ``hold`` leases."""
+        message = cls(*row)
+        message.binary, message.alone = bool(message.binary), bool(message.alone)
+        return message
+
+    def hold(self, lease: float, until: int) -> None:
+        """It is leased for so many seconds, until that instant."""
+        self.lease, self.lease_until = lease, until
+        self.receipt = receipt_text(self.queue_id, self.id, self.attempts)
 
 
 def parse_place(route: str | None) -> tuple[int, int] | None:
@@ -88,7 +116,12 @@ class Receipt(NamedTuple):
     attempt: int
 
     def __str__(self) -> str:
-        return f"{self.queue_id}-{self.message_id}-{self.attempt}"
+        return receipt_text(*self)
+
+
+def receipt_text(queue_id: int, message_id: int, attempt: int) -> str:
+    """The receipt as clients have it."""
+    return f"{queue_id}-{message_id}-{attempt}"
 
 
 def parse_receipt(text: str) -> Receipt | None:

@@ -10,7 +10,7 @@ from brokerweb.queues import counters, keys, sequence
 from brokerweb.queues.definitions import Definition
 from brokerweb.queues.definitions import Q as HOT
 from brokerweb.queues.filters import MAX_ID
-from brokerweb.queues.messages import Receipt, json_ids
+from brokerweb.queues.messages import json_ids, receipt_text
 from brokerweb.queues.readiness import became_ready
 from brokerweb.queues.selection import Found, Q
 from brokerweb.queues.states import State
@@ -30,7 +30,8 @@ def look(tx: Transaction, queue: Definition, message_id: int) -> Seen:
     row = tx.row(Q.look, message_id, queue.id) if 0 < message_id <= MAX_ID else None
     if row is None:
         raise NotFound(f"Queue {queue.name} has no message {message_id}.")
-    return Seen(State(row[0]), row[1], bool(row[2]))
+    state, key, holds_key = row
+    return Seen(State(state), key, bool(holds_key))
 
 
 def in_one_turn(tx: Transaction, found: Found) -> Found:
@@ -56,7 +57,7 @@ def take_out(tx: Transaction, queue: Definition, messages: list[tuple[int, State
             if attempts:
                 tx.change(HOT.forget_failures, message_id)
             if state is State.LEASED:
-                tx.outcome.ended.append(str(Receipt(queue.id, message_id, attempts)))
+                tx.outcome.ended.append(receipt_text(queue.id, message_id, attempts))
     keys.leave(tx, queue.id, left)
     return removed
 

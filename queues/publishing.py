@@ -12,7 +12,9 @@ from brokerweb.core.errors import BrokerError, QueueFull, TooLarge
 from brokerweb.queues import counters, dead_letters, duties, keys, readiness, sequence
 from brokerweb.queues.definitions import Definition, Q, find
 from brokerweb.queues.messages import Accepted, Leased, NewMessage
+from brokerweb.queues.rows import Ending, MessageRow, Waiting
 from brokerweb.queues.states import OVERFLOW, State
+from brokerweb.storage.handover import Taker
 from brokerweb.storage.transaction import Transaction
 
 SHRINK = 1000  # messages that one publish buries beyond its own number, where max_length was lowered: others wait for it
@@ -86,9 +88,9 @@ def _publish_once(tx: Transaction, target: Definition, messages: Sequence[NewMes
         if dedup_id is None:
             fresh.append(message)
         elif dedup_id not in known and dedup_id not in first:
-            row = tx.row(Q.remembered, target.id, dedup_id, tx.now)
-            if row:
-                known[dedup_id] = row[0]
+            repeated = tx.value(Q.remembered, target.id, dedup_id, tx.now)
+            if repeated is not None:
+                known[dedup_id] = repeated
             else:
                 first[dedup_id] = len(fresh)
                 fresh.append(message)
@@ -124,7 +126,7 @@ class _Plan:
         self.state = [READY] * n
         self.due = [now] * n
         self.held = [False] * n
-        self.taker: list[Any] = [None] * n
+        self.taker: list[Taker | None] = [None] * n
         self.ids = range(0)
         self.overflow = 0  # how many of the first find no room beside the rest
 
@@ -138,10 +140,7 @@ def _store(tx: Transaction, target: Definition, messages: Sequence[NewMessage], 
     plan.overflow = overflow
     plan.ids = range(start := sequence.take(tx, n), start + n)
     # Takers come after every statement that may fail: from then on the transaction knows what to cancel.
-    wanted = plan.state[overflow:].count(READY)
-    takers = _takers(tx, target, wanted) if wanted else []
-    if takers:
-        _assign(tx, plan, messages, takers)
+    takers = _assign(tx, target, plan, messages)
     rows = _rows(tx, target, plan, messages, origin)
     freed: list[str | None] = []
     if takers:
@@ -175,73 +174,69 @@ def _plan(tx: Transaction, target: Definition, messages: Sequence[NewMessage]) -
     return plan
 
 
-def _takers(tx: Transaction, target: Definition, wanted: int) -> list[tuple[Any, int]]:
-    """Who may have messages at once: only while the queue hands out and nothing ready waits before them."""
-    if tx.handover is None or target.paused_at is not None or not tx.handover.has_room(target.id):
+def _assign(tx: Transaction, target: Definition, plan: _Plan, messages: Sequence[NewMessage]) -> list[Taker]:
+    """Give messages to those who have room for them, in the queue's order, and say who that is; the rest of what was
+    reserved is free again. Only while the queue hands out and nothing ready waits before them.
+    """
+    wanted, handover = plan.state[plan.overflow :].count(READY), tx.handover
+    if not wanted or handover is None or target.paused_at is not None or not handover.has_room(target.id):
         return []
-    return list(tx.handover.reserve(target.id, wanted)) if readiness.is_idle(tx, target.id) else []
-
-
-def _assign(tx: Transaction, plan: _Plan, messages: Sequence[NewMessage], takers: list[tuple[Any, int]]) -> None:
-    """Give the takers their messages, in the queue's order; room that is not used is free again."""
+    reserved = handover.reserve(target.id, wanted) if readiness.is_idle(tx, target.id) else []
+    if not reserved:
+        return []
     places = [i for i, state in enumerate(plan.state) if state == READY and i >= plan.overflow]
-    room = sum(n for _, n in takers)
-    if room < len(places) or len(takers) > 1 or takers[0][0].most_bytes is not None:
+    if sum(n for _, n in reserved) < len(places) or len(reserved) > 1 or reserved[0][0].most_bytes is not None:
         places.sort(key=lambda i: -messages[i].priority)
     start = 0
-    for taker, n in takers:
+    for taker, n in reserved:
         given = places[start : start + n]
         if taker.most_bytes is not None:
             given = given[: fitting([len(messages[i].body) for i in given], taker.most_bytes)]
-            tx.handover.cancel([(taker, n - len(given))])  # type: ignore[union-attr]  # it has just been asked
+            handover.cancel([(taker, n - len(given))])
         start += len(given)
         for i in given:
             plan.state[i], plan.taker[i] = LEASED, taker
+    return [taker for taker, _ in reserved]
 
 
-def _rows(
-    tx: Transaction, target: Definition, plan: _Plan, messages: Sequence[NewMessage], origin: Origin
-) -> list[tuple[Any, ...]]:
-    """The rows of the messages, in the order of ``insert``."""
-    ids, now, queue_id, default_ttl = plan.ids, tx.now, target.id, target.ttl
-    rows: list[tuple[Any, ...]] = []
-    for i, m in enumerate(messages):
-        taker, due = plan.taker[i], plan.due[i]
+def _rows(tx: Transaction, target: Definition, plan: _Plan, messages: Sequence[NewMessage], origin: Origin) -> list[MessageRow]:
+    now, queue_id, default_ttl, made = tx.now, target.id, target.ttl, MessageRow._make
+    rows = []
+    for id, state, due, held, taker, m in zip(plan.ids, plan.state, plan.due, plan.held, plan.taker, messages, strict=True):
         ttl = m.ttl if m.ttl is not None else default_ttl
         expires = None
         if ttl is not None:
             expires = due + seconds(ttl)
             tx.outcome.due(expires)
-        if taker is None:
-            state, attempts, holder = plan.state[i], 0, None
-        else:
-            state, attempts, holder, due = LEASED, 1, taker.holder, now + seconds(taker.lease or target.lease)
-        rows.append((
-            ids[i], queue_id, state, m.priority, attempts, plan.held[i], due, expires, now, ttl, m.key, m.headers,
-            m.content_type, m.binary, m.body, m.reply_to, m.correlation_id, holder, *origin,
-        ))  # fmt: skip
+        attempts, holder = 0, None
+        if taker is not None:
+            attempts, holder, due = 1, taker.holder, now + seconds(taker.lease or target.lease)
+        rows.append(made((
+            id, queue_id, state, m.priority, attempts, held, due, expires, now, ttl, m.key, m.headers, m.content_type,
+            m.binary, m.body, m.reply_to, m.correlation_id, holder, *origin,
+        )))  # fmt: skip
     return rows
 
 
 def _hand_over(
-    tx: Transaction, target: Definition, plan: _Plan, rows: list[tuple[Any, ...]], takers: list[tuple[Any, int]]
-) -> tuple[list[tuple[Any, ...]], list[str | None]]:
+    tx: Transaction, target: Definition, plan: _Plan, rows: list[MessageRow], takers: list[Taker]
+) -> tuple[list[MessageRow], list[str | None]]:
     """Record what goes to whom after the commit. Answers with the rows to store, since nobody settles an ``ack: none``,
     and the keys of those that are not stored.
     """
-    handed: dict[int, list[Leased]] = {id(taker): [] for taker, _ in takers}
-    kept: list[tuple[Any, ...]] = []
+    handed: dict[int, list[Leased]] = {id(taker): [] for taker in takers}
+    kept: list[MessageRow] = []
     freed: list[str | None] = []
     for row, taker in zip(rows, plan.taker, strict=True):
         if taker is None:
             kept.append(row)
             continue
-        handed[id(taker)].append(_leased(row, taker, target))
+        handed[id(taker)].append(Leased.of(row, taker.lease or target.lease, acknowledge=taker.acknowledge))
         if taker.acknowledge:
             kept.append(row)
         else:
-            freed.append(row[10])
-    for taker, _ in takers:
+            freed.append(row.key)
+    for taker in takers:
         theirs = handed[id(taker)]
         theirs.sort(key=lambda message: -message.priority)
         tx.outcome.handed.append((taker, theirs))
@@ -251,13 +246,6 @@ def _hand_over(
     if len(kept) < len(rows):
         sequence.take(tx, 0, stored=False)
     return kept, freed
-
-
-def _leased(row: tuple[Any, ...], taker: Any, target: Definition) -> Leased:
-    return Leased(
-        row[0], row[1], 1, 0, row[3], row[10], row[11], row[12], row[13], row[14], row[8], row[7], row[15], row[16],
-        row[0], row[6], taker.lease or target.lease, f"{row[1]}-{row[0]}-1" if taker.acknowledge else None,
-    )  # fmt: skip
 
 
 def _count(tx: Transaction, target: Definition, plan: _Plan) -> None:
@@ -291,31 +279,23 @@ def _make_room(tx: Transaction, target: Definition, n: int) -> int:
     if over <= 0:
         return 0
     over = min(over, n + SHRINK)
-    oldest = []
-    for state in (SCHEDULED, READY, BLOCKED):
-        if counts[state]:
-            oldest += tx.rows(Q.oldest_in_state, target.id, state, over)
+    waiting = (state for state in (SCHEDULED, READY, BLOCKED) if counts[state])
+    oldest = [Waiting(*row) for state in waiting for row in tx.rows(Q.oldest_in_state, target.id, state, over)]
     oldest = sorted(oldest)[:over]
     # Of those beyond the publish's own number large ones are left to the next.
-    if (kept := max(n, fitting(row[-1] for row in oldest))) < len(oldest):
+    if (kept := max(n, fitting(message.weight for message in oldest))) < len(oldest):
         oldest, over = oldest[:kept], kept
-    _bury_all(
-        tx,
-        target,
-        [dead_letters.Body(id, state, failures, key if held else None) for id, state, failures, key, held, _ in oldest],
-    )
+    _bury_all(tx, target, [message.ending() for message in oldest])
     return max(0, over - len(oldest))
 
 
 def _bury_first(tx: Transaction, target: Definition, plan: _Plan, messages: Sequence[NewMessage]) -> None:
     """The first messages of a publish, which those behind them left no room."""
     places = range(plan.overflow)
-    _bury_all(
-        tx, target, [dead_letters.Body(plan.ids[i], plan.state[i], 0, messages[i].key if plan.held[i] else None) for i in places]
-    )
+    _bury_all(tx, target, [Ending(plan.ids[i], plan.state[i], 0, messages[i].key if plan.held[i] else None) for i in places])
 
 
-def _bury_all(tx: Transaction, target: Definition, bodies: list[dead_letters.Body]) -> None:
+def _bury_all(tx: Transaction, target: Definition, endings: list[Ending]) -> None:
     """The heads of keys last: a blocked message would follow its head to ready before its own turn comes."""
-    for body in sorted(bodies, key=lambda body: body.held_key is not None):
-        dead_letters.bury(tx, target, body, OVERFLOW)
+    for ending in sorted(endings, key=lambda ending: ending.held_key is not None):
+        dead_letters.bury(tx, target, ending, OVERFLOW)

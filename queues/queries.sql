@@ -30,13 +30,13 @@ VALUES (:id, :queue, :state, :priority, :id, :attempts, 0, :holds_key, 0, :due, 
 SELECT 1 FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 LIMIT 1;
 
 -- next_ready (queue): the next messages in order, with all that is delivered; the reader stops where it has enough
-SELECT id, attempts, failures, priority, "key", headers, content_type, "binary", body, published_at, expires_at, reply_to,
-  correlation_id, position, alone, route
+SELECT id, queue_id, attempts, failures, priority, "key", headers, content_type, "binary", body, published_at, expires_at,
+  reply_to, correlation_id, position, alone, route
 FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 ORDER BY priority DESC, position;
 
 -- next_alone (queue, now): the next message that must go alone, however many others are ready before it
-SELECT id, attempts, failures, priority, "key", headers, content_type, "binary", body, published_at, expires_at, reply_to,
-  correlation_id, position, alone, route
+SELECT id, queue_id, attempts, failures, priority, "key", headers, content_type, "binary", body, published_at, expires_at,
+  reply_to, correlation_id, position, alone, route
 FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 AND alone AND (expires_at IS NULL OR expires_at > :now)
 ORDER BY priority DESC, position LIMIT 1;
 
@@ -71,7 +71,7 @@ FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state = 3
 UPDATE brokerweb_queues_message SET due_at = :until WHERE id = :id AND queue_id = :queue AND state = 3 AND attempts = :attempts AND due_at > :now;
 
 -- overdue (now, limit): leases past their deadline, oldest first, and what their bodies weigh
-SELECT id, queue_id, attempts, failures, "key", expires_at, holder, length(body)
+SELECT id, queue_id, attempts, failures, "key", expires_at, holder, length(body) AS weight
 FROM brokerweb_queues_message WHERE state = 3 AND due_at <= :now ORDER BY due_at LIMIT :limit;
 
 -- put_back (id, attempts, state, due, failures, alone, last_error): a leased message returns, keeping its place and its key
@@ -113,7 +113,7 @@ SELECT b.queue_id, b."key" FROM (SELECT DISTINCT m.queue_id, m."key" FROM broker
   (SELECT 1 FROM brokerweb_queues_message h WHERE h.queue_id = b.queue_id AND h."key" = b."key" AND h.holds_key) LIMIT :limit;
 
 -- due_scheduled (now, limit): what is due, oldest first, and what it weighs
-SELECT id, queue_id, "key", holds_key, length(body) FROM brokerweb_queues_message WHERE state = 0 AND due_at <= :now ORDER BY due_at LIMIT :limit;
+SELECT id, queue_id, "key", holds_key, length(body) AS weight FROM brokerweb_queues_message WHERE state = 0 AND due_at <= :now ORDER BY due_at LIMIT :limit;
 
 -- promote (id): a scheduled message is due; it is ready since then
 UPDATE brokerweb_queues_message SET state = 1 WHERE id = :id AND state = 0;
@@ -131,12 +131,12 @@ SELECT min(due_at) FROM brokerweb_queues_message WHERE state = 3;
 SELECT min(expires_at) FROM brokerweb_queues_message WHERE expires_at IS NOT NULL AND state <> 3 AND state <> 4;
 
 -- expired (now, limit): waiting messages past their ttl, and what they weigh
-SELECT id, queue_id, state, failures, attempts, "key", holds_key, length(body) FROM brokerweb_queues_message
+SELECT id, queue_id, state, failures, attempts, "key", holds_key, length(body) AS weight FROM brokerweb_queues_message
 WHERE expires_at IS NOT NULL AND expires_at <= :now AND state <> 3 AND state <> 4 ORDER BY expires_at LIMIT :limit;
 
 -- oldest_in_state@sqlite (queue, state, limit): the oldest waiting messages of a queue, and what they weigh
 -- The index is named: with statistics the planner walks the whole table by rowid instead, past every other queue.
-SELECT id, state, failures, "key", holds_key, length(body) FROM brokerweb_queues_message INDEXED BY message_browse
+SELECT id, queue_id, state, failures, attempts, "key", holds_key, length(body) AS weight FROM brokerweb_queues_message INDEXED BY message_browse
 WHERE queue_id = :queue AND state = :state AND NOT (state = 3) ORDER BY id LIMIT :limit;
 
 -- remembered (queue, dedup_id, now): the message a dedup_id names
@@ -151,7 +151,7 @@ DELETE FROM brokerweb_queues_dedup WHERE (queue_id, dedup_id) IN
   (SELECT queue_id, dedup_id FROM brokerweb_queues_dedup WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit);
 
 -- held_by_sockets (limit): leases of subscriptions, which end with the process that served them
-SELECT id, queue_id, attempts, failures, "key", expires_at, holder, length(body) FROM brokerweb_queues_message
+SELECT id, queue_id, attempts, failures, "key", expires_at, holder, length(body) AS weight FROM brokerweb_queues_message
 WHERE state = 3 AND holder LIKE 'ws:%' LIMIT :limit;
 
 -- shift_leases (by, since): leases that ran at ``since`` end later, by the time the broker was not there

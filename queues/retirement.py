@@ -10,7 +10,7 @@ from brokerweb.queues import counters
 from brokerweb.queues.control import delete
 from brokerweb.queues.definitions import Q as HOT
 from brokerweb.queues.filters import ALL, MAX_ID
-from brokerweb.queues.messages import Receipt
+from brokerweb.queues.messages import receipt_text
 from brokerweb.queues.moves import in_one_turn
 from brokerweb.queues.selection import Found, Q, flags
 from brokerweb.queues.states import State
@@ -34,7 +34,8 @@ def expire_idle(tx: Transaction, in_use: set[int], ids: Sequence[int]) -> list[s
         row = tx.row(Q.expiring_queue, id)
         if row is None:
             continue
-        name, idle, busy = row[0], Idle(*row[1:]), id in in_use or any(counters.counted(tx, id))
+        name, *rest = row
+        idle, busy = Idle(*rest), id in in_use or any(counters.counted(tx, id))
         if not _is_due(idle, busy=busy, now=tx.now):
             continue
         if busy or idle.since is None:
@@ -66,10 +67,9 @@ def wait_anew(tx: Transaction) -> int:
 
 def sweep_deleted(tx: Transaction, limit: int = 500) -> int:
     """Remove some of what deleted queues held, at last their own rows; how many rows that were, 0 when nothing is left."""
-    queue = tx.row(Q.deleted_queue)
-    if queue is None:
+    queue_id = tx.value(Q.deleted_queue)
+    if queue_id is None:
         return 0
-    queue_id = queue[0]
     return _sweep_messages(tx, queue_id, limit) or tx.change(Q.forget_dedup, queue_id, limit) or _sweep_queue(tx, queue_id)
 
 
@@ -82,7 +82,7 @@ def _sweep_messages(tx: Transaction, queue_id: int, limit: int) -> int:
             if attempts:
                 tx.change(HOT.forget_failures, message_id)
             if state == State.LEASED:
-                tx.outcome.ended.append(str(Receipt(queue_id, message_id, attempts)))
+                tx.outcome.ended.append(receipt_text(queue_id, message_id, attempts))
     return removed
 
 

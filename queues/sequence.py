@@ -15,10 +15,10 @@ def take(tx: Transaction, n: int, *, stored: bool = True) -> int:
     """
     last = tx.memo.get(_LAST)
     if last is None:
-        row = tx.row(Q.last_id)
-        if row is None:
+        last = tx.value(Q.last_id)
+        if last is None:
             tx.change(Q.begin_ids)
-        last = row[0] if row else 0
+            last = 0
     tx.memo[_LAST] = last + n
     if not stored:
         tx.change(Q.burn_ids, last + n)

@@ -10,8 +10,9 @@ from brokerweb.core import events
 from brokerweb.core.clock import seconds
 from brokerweb.queues import counters, dead_letters, keys
 from brokerweb.queues.definitions import Definition, Q, find, find_by_id
-from brokerweb.queues.messages import Alike, Receipt, Settle, Settled, parse_alike, parse_receipt
+from brokerweb.queues.messages import Alike, Receipt, Settle, Settled, parse_alike, parse_receipt, receipt_text
 from brokerweb.queues.readiness import became_ready
+from brokerweb.queues.rows import Held
 from brokerweb.queues.states import CONSUMER_LOST, LEASE_EXPIRED, MAX_FAILURES, NACKED, REJECTED, State
 from brokerweb.storage.transaction import Transaction
 
@@ -20,21 +21,6 @@ May = Callable[[str, str], bool]  # (kind, name): may the caller consume it?
 TOGETHER = 4  # acks from which on one statement for all is cheaper than one for each
 KEPT_FAILURES = 100  # of one message; older ones go
 _MAY_ALL: May = lambda kind, name: True  # noqa: E731  # a default
-
-
-class Held(NamedTuple):
-    """A leased message: the columns of ``held``, in its order."""
-
-    id: int
-    queue_id: int
-    attempts: int
-    failures: int
-    key: str | None
-    expires_at: int | None
-    holder: str | None
-
-    def body(self, queue: Definition, failures: int) -> dead_letters.Body:
-        return dead_letters.Body(self.id, State.LEASED, failures, self.key if queue.keyed else None, self.attempts)
 
 
 def settle(tx: Transaction, settles: Sequence[Settle], *, queue: str | int | None = None, may: May = _MAY_ALL) -> list[Settled]:
@@ -73,8 +59,7 @@ def _ack_alike(tx: Transaction, alike: Alike, n: int, only: int | None, may: May
     queue = _consumable(tx, alike.queue_id, may)
     if queue is None or queue.keyed or (only is not None and queue.id != only):
         return False
-    counted = tx.row(Q.count_held, alike.ids, queue.id, alike.attempt, tx.now)
-    if counted is None or counted[0] < n:
+    if tx.value(Q.count_held, alike.ids, queue.id, alike.attempt, tx.now) < n:
         return False
     tx.change(Q.ack_all, alike.ids, queue.id)
     if alike.attempt > 1:  # a first hand-out cannot have failed before
@@ -109,7 +94,7 @@ def _ack_each(tx: Transaction, run: Sequence[Receipt]) -> list[int]:
 
 def _ack_keyed(tx: Transaction, queue: Definition, run: Sequence[Receipt]) -> list[int]:
     freed = [tx.returning(Q.ack_keyed, r.message_id, r.queue_id, r.attempt, tx.now) for r in run]
-    keys.leave(tx, queue.id, [gone[0][0] for gone in freed if gone])
+    keys.leave(tx, queue.id, [key for gone in freed for (key,) in gone])
     return [len(gone) for gone in freed]
 
 
@@ -173,7 +158,7 @@ def fail(tx: Transaction, queue: Definition, held: Held, failing: Failing) -> No
     error = failing.error or failing.kind.replace("_", " ")
     if queue.max_failures is not None and failures >= queue.max_failures:
         _ended(tx, held)
-        dead_letters.bury(tx, queue, held.body(queue, failures), MAX_FAILURES, error)
+        dead_letters.bury(tx, queue, held.ending(queue, failures), MAX_FAILURES, error)
         return
     wait = queue.backoff.delay(failures) if failing.wait is None else failing.wait
     _put_back(tx, queue, held, _Return(failures, wait, failing.kind == CONSUMER_LOST, error))
@@ -183,7 +168,7 @@ def reject(tx: Transaction, queue: Definition, held: Held, error: str | None) ->
     """The consumer says that no try will help."""
     _record(tx, held, REJECTED, error)
     _ended(tx, held)
-    dead_letters.bury(tx, queue, held.body(queue, held.failures), REJECTED, error)
+    dead_letters.bury(tx, queue, held.ending(queue, held.failures), REJECTED, error)
 
 
 def release(tx: Transaction, queue: Definition, held: Held) -> None:
@@ -202,7 +187,7 @@ class _Return(NamedTuple):
 def _put_back(tx: Transaction, queue: Definition, held: Held, back: _Return) -> None:
     _ended(tx, held)
     if held.expires_at is not None and held.expires_at <= tx.now:
-        dead_letters.expire(tx, queue, held.body(queue, back.failures), back.error)
+        dead_letters.expire(tx, queue, held.ending(queue, back.failures), back.error)
         return
     state = State.SCHEDULED if back.wait > 0 else State.READY
     due = tx.now + back.wait
@@ -215,7 +200,7 @@ def _put_back(tx: Transaction, queue: Definition, held: Held, back: _Return) -> 
 
 
 def _ended(tx: Transaction, held: Held) -> None:
-    tx.outcome.ended.append(str(Receipt(held.queue_id, held.id, held.attempts)))
+    tx.outcome.ended.append(receipt_text(held.queue_id, held.id, held.attempts))
 
 
 def _record(tx: Transaction, held: Held, kind: str, error: str | None) -> None:

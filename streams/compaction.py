@@ -9,7 +9,8 @@ from __future__ import annotations
 from brokerweb.core import batches, events
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams.control import C
-from brokerweb.streams.models import MAX_OFFSET, OFFSET_BITS
+from brokerweb.streams.models import OFFSET_BITS
+from brokerweb.streams.records import Oldest
 
 LIMIT = 500  # records looked at in one turn
 
@@ -28,22 +29,21 @@ def compact(tx: Transaction, limit: int = LIMIT) -> int:
 def _compact(tx: Transaction, partition_id: int, stream_id: int, span: tuple[int, int, int]) -> int:
     start, end, limit = span
     base = partition_id << OFFSET_BITS
-    found = tx.rows(C.oldest, base | start, base | end, limit)
+    found = [Oldest(*row) for row in tx.rows(C.oldest, base | start, base | end, limit)]
     removed = size = 0
-    reached = (found[-1][0] & MAX_OFFSET) + 1 if len(found) == limit else end
-    for id, _, _, key in found:
-        offset = id & MAX_OFFSET
+    reached = found[-1].offset + 1 if len(found) == limit else end
+    for record in found:
         if size > batches.TURN_BYTES:
-            reached = offset
+            reached = record.offset
             break
-        if key is None:
+        if record.key is None:
             continue
-        row = tx.row(C.latest_of, partition_id, key)
-        if row is not None and row[0] < offset:
-            weight = tx.row(C.weigh, base | row[0])
-            if weight is not None and tx.change(C.remove, base | row[0]):
-                removed, size = removed + 1, size + weight[0]
-        tx.change(C.set_latest, partition_id, key, offset)
+        latest = tx.value(C.latest_of, partition_id, record.key)
+        if latest is not None and latest < record.offset:
+            weight = tx.value(C.weigh, base | latest)
+            if weight is not None and tx.change(C.remove, base | latest):
+                removed, size = removed + 1, size + weight
+        tx.change(C.set_latest, partition_id, record.key, record.offset)
     tx.change(C.compacted, partition_id, reached, removed, size)
     tx.outcome.stream_event(events.COMPACTED, stream_id, removed)
     return limit if size > batches.TURN_BYTES else max(1, len(found))

@@ -14,7 +14,7 @@ Q = Statements("brokerweb.streams")
 
 
 class PartitionRow(NamedTuple):
-    """The columns of ``partitions``, in their order. ``end`` is the offset the next record gets."""
+    """A partition, of ``partitions`` and ``partition``; ``places`` and ``cursors`` begin with it. ``end`` is the next offset."""
 
     id: int
     number: int
@@ -53,13 +53,13 @@ def load(reads: Reads, name: str) -> Definition:
     row = reads.row(Q.find_stream, name)
     if row is None:
         raise NotFound(f"There is no stream {name}.")
-    return _with_partitions(reads, row)
+    return _with_partitions(reads, *row)
 
 
 def load_by_id(reads: Reads, stream_id: int) -> Definition | None:
     """The stream of that id; None when it was deleted, or never was."""
     row = reads.row(Q.find_stream_by_id, stream_id)
-    return None if row is None else _with_partitions(reads, row)
+    return None if row is None else _with_partitions(reads, *row)
 
 
 def find(tx: Transaction, name: str) -> Definition:
@@ -75,6 +75,6 @@ def forget(tx: Transaction, name: str) -> None:
     tx.memo.pop(("stream", name), None)
 
 
-def _with_partitions(reads: Reads, row: tuple[Any, ...]) -> Definition:
-    partitions = tuple(PartitionRow(*p) for p in reads.rows(Q.partitions, row[0]))
-    return Definition._make((*row, partitions))
+def _with_partitions(reads: Reads, stream_id: int, *rest: Any) -> Definition:
+    partitions = tuple(PartitionRow(*row) for row in reads.rows(Q.partitions, stream_id))
+    return Definition._make((stream_id, *rest, partitions))

@@ -9,6 +9,7 @@ from brokerweb.streams.compaction import compact
 from brokerweb.streams.control import C
 from brokerweb.streams.groups import delete_groups_of
 from brokerweb.streams.models import MAX_OFFSET, OFFSET_BITS
+from brokerweb.streams.records import Oldest
 from brokerweb.streams.retention import retain
 
 __all__ = ["compact", "forget_dedup", "retain", "sweep_deleted"]
@@ -23,10 +24,9 @@ def forget_dedup(tx: Transaction, limit: int = LIMIT) -> int:
 
 def sweep_deleted(tx: Transaction, limit: int = LIMIT) -> int:
     """Remove some of what deleted streams held, at last their own rows; 0 when nothing is left."""
-    row = tx.row(C.deleted_stream)
-    if row is None:
+    stream_id = tx.value(C.deleted_stream)
+    if stream_id is None:
         return 0
-    stream_id: int = row[0]
     removed = delete_groups_of(tx, stream_id)
     if removed:
         return removed
@@ -39,10 +39,10 @@ def sweep_deleted(tx: Transaction, limit: int = LIMIT) -> int:
 
 def _sweep_partition(tx: Transaction, partition_id: int, limit: int) -> int:
     first, beyond = partition_id << OFFSET_BITS, partition_id << OFFSET_BITS | MAX_OFFSET
-    oldest = tx.rows(C.oldest, first, beyond, limit)
+    oldest = [Oldest(*row) for row in tx.rows(C.oldest, first, beyond, limit)]
     if oldest:
-        n = fitting(weight for _, _, weight, _ in oldest)
-        return tx.change(C.remove_range, first, oldest[n - 1][0] + 1)
+        n = fitting(record.weight for record in oldest)
+        return tx.change(C.remove_range, first, oldest[n - 1].id + 1)
     return tx.change(C.forget_latest_of, partition_id, limit)
 
 

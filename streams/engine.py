@@ -56,9 +56,13 @@ def _check(target: Definition, records: Sequence[NewRecord]) -> None:
 
 
 def _remembered(tx: Transaction, target: Definition, records: Sequence[NewRecord]) -> dict[str, Appended]:
-    ids = {record.dedup_id for record in records if record.dedup_id is not None}
-    found = ((dedup_id, tx.row(Q.remembered, target.id, dedup_id, tx.now)) for dedup_id in sorted(ids))
-    return {dedup_id: Appended(row[0], row[1], True) for dedup_id, row in found if row}
+    known = {}
+    for dedup_id in sorted({record.dedup_id for record in records if record.dedup_id is not None}):
+        row = tx.row(Q.remembered, target.id, dedup_id, tx.now)
+        if row is not None:
+            partition, offset = row
+            known[dedup_id] = Appended(partition, offset, True)
+    return known
 
 
 def _first_of_each(records: Sequence[NewRecord]) -> list[NewRecord]:

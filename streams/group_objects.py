@@ -31,7 +31,7 @@ def list_groups(reads: Reads, stream: str, *, after: str | None = None, limit: i
     source = load(reads, stream)
     listed = cursors.digest("groups", source.id)
     last = "" if after is None else cursors.unseal(after, listed)
-    names = [row[0] for row in reads.rows(Q.groups_by_name, source.id, last, limit + 1)]
+    names = [name for (name,) in reads.rows(Q.groups_by_name, source.id, last, limit + 1)]
     items = [group_object(reads, Group(*row)) for name in names[:limit] if (row := reads.row(Q.find_group, stream, name))]
     return GroupPage(items, cursors.seal(listed, names[limit - 1]) if len(names) > limit else None)
 

@@ -133,7 +133,8 @@ def place(reads: Reads, group: Group, number: int, pointer: str) -> Place:
 
 
 def _place(row: tuple[Any, ...]) -> Place:
-    return Place(PartitionRow(*row[:7]), *row[7:])
+    *partition, committed, previous, member, heir, until_at, generation = row
+    return Place(PartitionRow(*partition), committed, previous, member, heir, until_at, generation)
 
 
 # Declare and delete
@@ -159,15 +160,14 @@ def declare_group(
 def _create(tx: Transaction, stream: str, name: str, settings: Mapping[str, Any]) -> Group:
     source = load(tx, stream)
     asked = validate(settings, None)
-    counted = tx.row(Q.count_groups, source.id)
-    if counted is not None and counted[0] >= MAX_GROUPS:
+    if tx.value(Q.count_groups, source.id) >= MAX_GROUPS:
         raise Conflict(f"A stream has at most {MAX_GROUPS} groups.")
     columns = {**DEFAULTS, **asked.columns}
     kind = columns["kind"]
     serving = shared_kind() if kind == SHARED else None
     where = reading.parse_where(columns["start"])
-    made = tx.returning(Q.insert_group, source.id, name, kind, tx.now, columns["session_timeout"], columns["start"])
-    group_id = made[0][0]
+    settled = (columns["session_timeout"], columns["start"])
+    [(group_id,)] = tx.returning(Q.insert_group, source.id, name, kind, tx.now, *settled)
     tx.change_many(Q.insert_place, [(group_id, p.id, reading.position(tx, p, where)) for p in source.partitions])
     if serving is not None:
         tx.change(Q.name_queue, group_id, serving.on_create(tx, find_group(tx, stream, name), asked.shared))

@@ -1,20 +1,20 @@
 -- The statements of consumer groups. Every position is the next offset to read; a generation fences who was replaced.
 
 -- find_group (stream, group): a group by the names of its stream and itself
-SELECT g.id, g.stream_id, s.name, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
+SELECT g.id, g.stream_id, s.name AS stream, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
 FROM brokerweb_streams_stream s JOIN brokerweb_streams_consumergroup g ON g.stream_id = s.id
 WHERE s.name = :stream AND s.deleted_at IS NULL AND g.name = :group;
 
 -- lock_group@sqlite (id): a group by id; nobody else changes its members until the commit
-SELECT g.id, g.stream_id, s.name, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
+SELECT g.id, g.stream_id, s.name AS stream, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
 FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id = g.stream_id WHERE g.id = :id;
 
 -- lock_group@postgres (id): the same; SQLite has one writer and knows no row locks
-SELECT g.id, g.stream_id, s.name, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
+SELECT g.id, g.stream_id, s.name AS stream, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
 FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id = g.stream_id WHERE g.id = :id FOR UPDATE OF g;
 
 -- group (id): a group by id, for those who only look
-SELECT g.id, g.stream_id, s.name, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
+SELECT g.id, g.stream_id, s.name AS stream, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
 FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id = g.stream_id WHERE g.id = :id AND s.deleted_at IS NULL;
 
 -- groups_by_name (stream, after, limit): a stream's groups, a page of them
@@ -58,12 +58,12 @@ WHERE g.stream_id = :stream
   AND NOT EXISTS (SELECT 1 FROM brokerweb_streams_grouppartition x WHERE x.group_id = g.id AND x.partition_id = p.id);
 
 -- places (group): a group's positions, with the partitions' bounds, by number
-SELECT p.id, p.number, p.next_offset, p.low_offset, p.last_at, p.records, p.bytes,
+SELECT p.id, p.number, p.next_offset AS "end", p.low_offset AS low, p.last_at, p.records, p.bytes,
   x.committed, x.previous, x.member, x.heir, x.until_at, x.generation
 FROM brokerweb_streams_grouppartition x JOIN brokerweb_streams_partition p ON p.id = x.partition_id WHERE x.group_id = :group ORDER BY p.number;
 
 -- place (group, stream, number): the same of one partition
-SELECT p.id, p.number, p.next_offset, p.low_offset, p.last_at, p.records, p.bytes,
+SELECT p.id, p.number, p.next_offset AS "end", p.low_offset AS low, p.last_at, p.records, p.bytes,
   x.committed, x.previous, x.member, x.heir, x.until_at, x.generation
 FROM brokerweb_streams_partition p JOIN brokerweb_streams_grouppartition x ON x.partition_id = p.id AND x.group_id = :group
 WHERE p.stream_id = :stream AND p.number = :number;

@@ -132,7 +132,7 @@ def forget_members(tx: Transaction, limit: int = LIMIT) -> int:
 
 def next_work(tx: Transaction) -> int | None:
     """The instant at which one of these duties next has something to do."""
-    instants = [row[0] for row in (tx.row(Q.next_overdue), tx.row(Q.next_silent)) if row and row[0] is not None]
+    instants = [instant for instant in (tx.value(Q.next_overdue), tx.value(Q.next_silent)) if instant is not None]
     return int(min(instants)) if instants else None
 
 
@@ -147,7 +147,7 @@ def holdings(reads: Reads, group_id: int) -> Holdings | None:
     commit.
     """
     while (group := by_id(reads, group_id)) is not None:
-        members: dict[str, Holds] = {row[0]: {} for row in reads.rows(Q.members, group_id)}
+        members: dict[str, Holds] = {member: {} for member, *_ in reads.rows(Q.members, group_id)}
         for place in places(reads, group_id):
             if place.member in members:
                 members[place.member][place.number] = _hold(place)
@@ -185,7 +185,7 @@ def changes_for(member: str, before: Mapping[int, Hold], after: Mapping[int, Hol
 def _rebalance(tx: Transaction, group_id: int) -> list[Change]:
     """Share the partitions anew: free ones at once, others when their member has let go."""
     now = _locked(tx, group_id)
-    members = [row[0] for row in tx.rows(Q.members, group_id)]
+    members = [member for member, *_ in tx.rows(Q.members, group_id)]
     alive = set(members)
     owners = {place.number: _settled_on(place, alive) for place in now}
     still = {place.number: place.member for place in now if owners[place.number] is None}
@@ -226,7 +226,7 @@ def _store(tx: Transaction, group_id: int, before: list[Place], after: list[Plac
     tx.outcome.moved.add(group_id)
     if before == after:
         return []
-    generation: int = tx.returning(Q.raise_generation, group_id)[0][0]
+    [(generation,)] = tx.returning(Q.raise_generation, group_id)
     after = [_begun(old, new, generation) for old, new in zip(before, after, strict=True)]
     rows = [
         (group_id, new.partition.id, new.member, new.heir, new.until_at, new.generation)

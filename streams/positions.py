@@ -156,8 +156,8 @@ def _count(reads: Reads, partitions: Sequence[PartitionRow], move: Move) -> int:
         return 0
     partition = partitions[move.partition]
     low, high = _ends(partition, move)
-    row = reads.row(Q.records_between, partition.record_id(low), partition.record_id(high))
-    return row[0] if row else 0
+    between: int = reads.value(Q.records_between, partition.record_id(low), partition.record_id(high))
+    return between
 
 
 def _ends(partition: PartitionRow, move: Move) -> tuple[int, int]:
@@ -238,7 +238,7 @@ def _move(tx: Transaction, group: Group, moves: list[tuple[Place, int, int | Non
 
     So a partition that is about to change hands does so now: there is nothing to wait for.
     """
-    generation = tx.returning(Q.raise_generation, group.id)[0][0]
+    [(generation,)] = tx.returning(Q.raise_generation, group.id)
     for place, offset, previous in moves:
         if not tx.change(Q.move, group.id, place.partition.id, place.committed, offset, previous, generation):
             raise Conflict(f"Partition {place.number} changed meanwhile.")

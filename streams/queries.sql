@@ -9,10 +9,10 @@ SELECT id, name, retention_age, retention_bytes, retention_records, compact, ded
 FROM brokerweb_streams_stream WHERE id = :id AND deleted_at IS NULL;
 
 -- partitions (stream): a stream's partitions by number
-SELECT id, number, next_offset, low_offset, last_at, records, bytes FROM brokerweb_streams_partition WHERE stream_id = :stream ORDER BY number;
+SELECT id, number, next_offset AS "end", low_offset AS low, last_at, records, bytes FROM brokerweb_streams_partition WHERE stream_id = :stream ORDER BY number;
 
 -- partition (id): one partition
-SELECT id, number, next_offset, low_offset, last_at, records, bytes FROM brokerweb_streams_partition WHERE id = :id;
+SELECT id, number, next_offset AS "end", low_offset AS low, last_at, records, bytes FROM brokerweb_streams_partition WHERE id = :id;
 
 -- is_live (partition): a row if its stream is there
 SELECT 1 FROM brokerweb_streams_partition p JOIN brokerweb_streams_stream s ON s.id = p.stream_id WHERE p.id = :partition AND s.deleted_at IS NULL;

@@ -48,11 +48,11 @@ def _at(reads: Reads, partition: PartitionRow, instant: int) -> int:
     low, high = partition.low, partition.end
     while low < high:
         middle = (low + high) // 2
-        row = reads.row(Q.instant_at, partition.record_id(middle), partition.record_id(high))
-        if row is None or row[1] >= instant:
+        id, at = reads.row(Q.instant_at, partition.record_id(middle), partition.record_id(high)) or (None, None)
+        if id is None or at >= instant:
             high = middle
         else:
-            low = (row[0] & MAX_OFFSET) + 1
+            low = (id & MAX_OFFSET) + 1
     return low
 
 
@@ -68,10 +68,11 @@ def read(reads: Reads, partition: PartitionRow, offset: int, limit: int = MAX_RE
     size = 0
     beyond = partition.record_id(partition.end)
     for row in reads.scan(Q.records, partition.record_id(offset), beyond, min(limit, MAX_RECORDS)):
-        size += len(row[8])
+        record = _record(partition.number, row)
+        size += len(record.body)
         if records and size > MAX_BYTES:
             break
-        records.append(_record(partition.number, row))
+        records.append(record)
     following = records[-1].offset + 1 if records else partition.end
     if not records or records[0].offset > offset:
         _check(reads, _again(reads, partition), offset)

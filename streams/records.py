@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from brokerweb.streams.models import MAX_OFFSET
+
 
 class NewRecord(Struct):
     """A record to be appended. ``body`` is JSON text, or any bytes when ``binary``; ``headers`` is a JSON object's text.
@@ -51,6 +53,19 @@ class StoredRecord(Struct):
     reply_to: str | None
     correlation_id: str | None
     body: bytes
+
+
+class Oldest(NamedTuple):
+    """A record that may have to go, of ``oldest``: what it weighs as retention counts."""
+
+    id: int
+    appended_at: int
+    weight: int
+    key: str | None
+
+    @property
+    def offset(self) -> int:
+        return self.id & MAX_OFFSET
 
 
 class Batch(NamedTuple):

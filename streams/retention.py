@@ -12,7 +12,7 @@ from brokerweb.core.clock import seconds
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams.control import C
 from brokerweb.streams.definitions import PartitionRow, Q
-from brokerweb.streams.models import MAX_OFFSET
+from brokerweb.streams.records import Oldest
 
 LIMIT = 500  # records a turn: what an append may have to wait for
 
@@ -59,12 +59,13 @@ def trim_by_rules(tx: Transaction, partition_id: int, stream_id: int, rules: Rul
     low = partition.low
     gone: list[tuple[int, str, int]] = []
     beyond = partition.record_id(partition.end)
-    for id, at, weight, key in tx.scan(C.oldest, partition.record_id(partition.low), beyond, turn.limit):
-        if not _is_over(tx, partition, rules, (n, size, at)) or not turn.takes(weight):
+    for row in tx.scan(C.oldest, partition.record_id(partition.low), beyond, turn.limit):
+        record = Oldest(*row)
+        if not _is_over(tx, partition, rules, (n, size, record.appended_at)) or not turn.takes(record.weight):
             break
-        n, size, low = n + 1, size + weight, (id & MAX_OFFSET) + 1
-        if key is not None:
-            gone.append((partition_id, key, low - 1))
+        n, size, low = n + 1, size + record.weight, record.offset + 1
+        if record.key is not None:
+            gone.append((partition_id, record.key, record.offset))
     if n:
         tx.change(C.remove_range, partition.record_id(partition.low), partition.record_id(low))
         tx.change_many(C.forget_latest, gone)

@@ -12,8 +12,8 @@ EMBEDDED = "node-1"  # the only node there is
 
 def last_seen(tx: Transaction) -> int | None:
     """When a node was last alive; None before the first start."""
-    row = tx.row(Q.last_seen)
-    return row[0] if row else None
+    seen: int | None = tx.value(Q.last_seen)
+    return seen
 
 
 def begin(tx: Transaction, name: str = EMBEDDED) -> None:

@@ -4,7 +4,7 @@
 SELECT id, stream_id FROM brokerweb_streams_consumergroup WHERE queue_id = :queue;
 
 -- cursors (group): where to take the next record from, in each partition, and the partition's bounds
-SELECT p.id, p.number, p.next_offset, p.low_offset, p.last_at, p.records, p.bytes, x.committed
+SELECT p.id, p.number, p.next_offset AS "end", p.low_offset AS low, p.last_at, p.records, p.bytes, x.committed
 FROM brokerweb_streams_grouppartition x JOIN brokerweb_streams_partition p ON p.id = x.partition_id
 WHERE x.group_id = :group AND x.committed < p.next_offset ORDER BY p.number;
 

@@ -53,7 +53,10 @@ def lease_to_takers(tx: Transaction, queue_id: int) -> Handout:
     if tx.handover is None:
         return Handout([])
     reserved = list(tx.handover.reserve_all(queue_id))
-    wants = [Want(n, taker.terms, taker.unsettled - n, taker.most_bytes or ROUND_BYTES) for taker, n in reserved]
+    wants = [
+        Want(n, Terms(taker.holder, taker.lease, taker.acknowledge), taker.unsettled - n, taker.most_bytes or ROUND_BYTES)
+        for taker, n in reserved
+    ]
     try:
         parts, rest = lease_round(tx, queue_id, wants) if wants else ([], Handout([], more=True))
     except BaseException:
@@ -68,8 +71,9 @@ def lease_to_takers(tx: Transaction, queue_id: int) -> Handout:
 def source_of(tx: Transaction, queue: str | int) -> tuple[Definition, int | None]:
     """A queue by name, or a shared group's by its queue's id, and the stream that feeds it. Raises NotFound."""
     source = _found(tx, queue)
-    row = tx.row(Q.group_of_queue, source.id) if source.stream is not None else None
-    return source, row[1] if row else None
+    group = tx.row(Q.group_of_queue, source.id) if source.stream is not None else None
+    _, stream_id = group or (None, None)
+    return source, stream_id
 
 
 def _found(tx: Transaction, queue: str | int) -> Definition:

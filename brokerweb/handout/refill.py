@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from brokerweb.core import events
 from brokerweb.core.allotment import allot
@@ -13,6 +13,7 @@ from brokerweb.queues.definitions import Definition
 from brokerweb.queues.definitions import Q as QUEUES
 from brokerweb.queues.leasing import Terms, Want
 from brokerweb.queues.messages import Leased
+from brokerweb.queues.rows import MessageRow
 from brokerweb.queues.states import State
 from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
@@ -33,11 +34,12 @@ class Cursor(NamedTuple):
 
 def refill(tx: Transaction, source: Definition, wants: Sequence[Want], most_bytes: int) -> tuple[list[list[Leased]], bool]:
     """Take the next records from the stream of a group's queue; each one's share, leased, and whether more are there."""
-    row = tx.row(Q.group_of_queue, source.id)
+    group = tx.row(Q.group_of_queue, source.id)
     room = sum(want.limit for want in wants)
-    if row is None or room <= 0 or most_bytes <= 0:
+    if group is None or room <= 0 or most_bytes <= 0:
         return [[] for _ in wants], False
-    taken, more = _take(tx, row[0], room, most_bytes)
+    group_id, _ = group
+    taken, more = _take(tx, group_id, room, most_bytes)
     shares = allot(len(taken), [(want.unsettled, want.limit) for want in wants])
     first = sequence.take(tx, len(taken), stored=all(want.terms.acknowledge for want in wants)) if taken else 0
     records = iter(enumerate(taken, first))
@@ -49,7 +51,7 @@ def refill(tx: Transaction, source: Definition, wants: Sequence[Want], most_byte
 
 def _take(tx: Transaction, group_id: int, room: int, most_bytes: int) -> tuple[list[StoredRecord], bool]:
     """Up to ``room`` records that nobody had yet, a fair part of each partition; the cursors move behind them."""
-    cursors = [Cursor(PartitionRow(*row[:7]), row[7]) for row in tx.rows(Q.cursors, group_id)]
+    cursors = [Cursor(PartitionRow(*partition), offset) for *partition, offset in tx.rows(Q.cursors, group_id)]
     taken: list[StoredRecord] = []
     more = False
     for left, cursor in zip(range(len(cursors), 0, -1), cursors, strict=True):
@@ -75,30 +77,23 @@ def _adopt(tx: Transaction, source: Definition, terms: Terms, records: list[tupl
         return []
     length = terms.lease or source.lease
     until = tx.now + seconds(length)
-    leased = [_leased(source, id, record, (length, until, terms.acknowledge)) for id, record in records]
+    rows = [_row(source, id, record, terms, until) for id, record in records]
+    leased = [
+        Leased.of(row, length, acknowledge=terms.acknowledge, place=(record.partition, record.offset))
+        for row, (_, record) in zip(rows, records, strict=True)
+    ]
     if terms.acknowledge:
-        tx.change_many(
-            QUEUES.insert, [_row(message, record, terms.holder) for message, (_, record) in zip(leased, records, strict=True)]
-        )
+        tx.change_many(QUEUES.insert, rows)
         counters.count(tx, source.id, State.LEASED, len(leased))
         tx.outcome.due(until)
     tx.outcome.event(events.DELIVERED, source.id, len(leased))
     return leased
 
 
-def _leased(source: Definition, id: int, r: StoredRecord, lease: tuple[float, int, bool]) -> Leased:
-    length, until, acknowledge = lease
-    receipt = f"{source.id}-{id}-1" if acknowledge else None
-    return Leased(
-        id, source.id, 1, 0, PRIORITY, r.key, r.headers, r.content_type, r.binary, r.body, r.appended_at, None, r.reply_to,
-        r.correlation_id, id, until, length, receipt, place=(r.partition, r.offset),
-    )  # fmt: skip
-
-
-def _row(m: Leased, record: StoredRecord, holder: str) -> tuple[Any, ...]:
-    return (
-        m.id, m.queue_id, State.LEASED, PRIORITY, 1, False, m.lease_until, None, m.published_at, None, m.key, m.headers,
-        m.content_type, m.binary, m.body, m.reply_to, m.correlation_id, holder, None, route_of(record.partition, record.offset),
+def _row(source: Definition, id: int, r: StoredRecord, terms: Terms, until: int) -> MessageRow:
+    return MessageRow(
+        id, source.id, State.LEASED, PRIORITY, 1, False, until, None, r.appended_at, None, r.key, r.headers, r.content_type,
+        r.binary, r.body, r.reply_to, r.correlation_id, terms.holder, None, route_of(r.partition, r.offset),
     )  # fmt: skip
 
 

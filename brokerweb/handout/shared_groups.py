@@ -11,7 +11,7 @@ from brokerweb.handout.refill import Q
 from brokerweb.queues import browse, control, counters, settings
 from brokerweb.queues.definitions import Q as QUEUES
 from brokerweb.queues.definitions import find_by_id, forget
-from brokerweb.queues.messages import Receipt, parse_place
+from brokerweb.queues.messages import parse_place, receipt_text
 from brokerweb.queues.models import Queue
 from brokerweb.queues.states import State
 from brokerweb.storage.reading import Reads
@@ -130,5 +130,5 @@ def remove_unfinished(tx: Transaction, queue_id: int, ids: Iterable[int]) -> int
         tx.change(QUEUES.forget_failures, id)
         counters.count(tx, queue_id, state, -1)
         if state == State.LEASED:
-            tx.outcome.ended.append(str(Receipt(queue_id, id, attempts)))
+            tx.outcome.ended.append(receipt_text(queue_id, id, attempts))
     return removed

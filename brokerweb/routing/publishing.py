@@ -47,8 +47,8 @@ def publish(tx: Transaction, topic: str, messages: Sequence[TopicMessage], *, pu
 
 def _remembered(tx: Transaction, target: Definition, messages: Sequence[TopicMessage]) -> dict[str, list[Copy]]:
     ids = {m.message.dedup_id for m in messages if m.message.dedup_id is not None}
-    found = ((dedup_id, tx.row(Q.remembered, target.id, dedup_id, tx.now)) for dedup_id in sorted(ids))
-    return {dedup_id: _copies(row[0]) for dedup_id, row in found if row}
+    found = ((dedup_id, tx.value(Q.remembered, target.id, dedup_id, tx.now)) for dedup_id in sorted(ids))
+    return {dedup_id: _copies(routed) for dedup_id, routed in found if routed is not None}
 
 
 def _first_of_each(messages: Sequence[TopicMessage], known: Mapping[str, Any]) -> list[int]:

@@ -38,9 +38,9 @@ def transact(tx: Transaction, request: TransactRequest, *, owner: str, publisher
     answer again. Permissions are the caller's affair: ``request.uses()`` says which.
     """
     if request.dedup_id is not None:
-        row = tx.row(Q.transacted, owner, request.dedup_id, tx.now)
-        if row is not None:
-            return Transacted(True, msgspec.Raw(row[0].encode()))
+        known = tx.value(Q.transacted, owner, request.dedup_id, tx.now)
+        if known is not None:
+            return Transacted(True, msgspec.Raw(known.encode()))
     _check_size(request)
     _check(tx, request)
     for queue, settles in request.settle.items():

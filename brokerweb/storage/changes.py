@@ -13,8 +13,7 @@ def foreign_commits(tx: Transaction) -> bool:
     """Whether another connection has committed since this one last asked; always so where that cannot be told."""
     if tx.dialect.name != "sqlite":
         return True
-    row = tx.row(Q.data_version)
-    version, key = row[0] if row else 0, id(tx.raw)
-    known = _last.get(key)
-    _last[key] = version
+    version: int = tx.value(Q.data_version)
+    known = _last.get(id(tx.raw))
+    _last[id(tx.raw)] = version
     return known != version

@@ -23,8 +23,10 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections
 
 from brokerweb.core.errors import BrokerError, Internal, Unavailable
+from brokerweb.storage.dialects import dialect_of
+from brokerweb.storage.handover import HandOver
 from brokerweb.storage.quiet import Quiet
-from brokerweb.storage.transaction import DIALECTS, HandOver, Transaction, transaction
+from brokerweb.storage.transaction import Transaction, transaction
 
 log = logging.getLogger(__name__)
 
@@ -239,8 +241,7 @@ class Committer:
     def _meaning(self, error: Exception) -> BrokerError:
         if isinstance(error, BrokerError):
             return error
-        dialect = DIALECTS[connections[self._using].vendor]
-        known = dialect.translate(error)
+        known = dialect_of(connections[self._using]).translate(error)
         if known is None:
             log.error("a verb failed", exc_info=error)
             return Internal()

@@ -8,35 +8,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from brokerweb.core.errors import BrokerError, Unavailable
+from brokerweb.core.errors import BrokerError
 from brokerweb.storage.base import Dialect
+from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.statements import Statement
-from brokerweb.storage.transaction import DIALECTS
 
 T = TypeVar("T")
 THREADS = 2
 _executor = ThreadPoolExecutor(THREADS, thread_name_prefix="reader")
 
 
-class Reads(Protocol):
-    """Whatever can read: a transaction, or a reader outside of one."""
-
-    def rows(self, statement: Statement, *args: Any) -> list[tuple[Any, ...]]:
-        """All rows."""
-
-    def row(self, statement: Statement, *args: Any) -> tuple[Any, ...] | None:
-        """The first row."""
-
-    def scan(self, statement: Statement, *args: Any) -> Iterator[tuple[Any, ...]]:
-        """Rows one by one, for a caller that stops early."""
-
-
-class Reader:
-    """Runs named statements that read."""
+class Reads:
+    """Runs named statements that read. ``raw`` is the driver's connection."""
 
     __slots__ = ("dialect", "raw")
 
@@ -44,21 +31,33 @@ class Reader:
         self.raw, self.dialect = raw, dialect
 
     def rows(self, statement: Statement, *args: Any) -> list[tuple[Any, ...]]:
+        """All rows."""
         return self.dialect.run(self.raw, statement, args).fetchall()  # type: ignore[no-any-return]
 
     def row(self, statement: Statement, *args: Any) -> tuple[Any, ...] | None:
+        """The first row."""
         return self.dialect.run(self.raw, statement, args).fetchone()  # type: ignore[no-any-return]
 
+    def value(self, statement: Statement, *args: Any) -> Any:
+        """The first row's only column; None where there is no row."""
+        row = self.dialect.run(self.raw, statement, args).fetchone()
+        return None if row is None else row[0]
+
     def scan(self, statement: Statement, *args: Any) -> Iterator[tuple[Any, ...]]:
+        """Rows one by one, for a caller that stops early."""
         return self.dialect.run(self.raw, statement, args)  # type: ignore[no-any-return]
+
+
+class Reader(Reads):
+    """Reads outside of a transaction."""
+
+    __slots__ = ()
 
 
 def read(call: Callable[..., T], *args: Any, using: str = DEFAULT_DB_ALIAS) -> T:
     """``call(reader, *args)`` on this thread's connection. Raises BrokerError."""
     connection = connections[using]
-    dialect = DIALECTS.get(connection.vendor)
-    if dialect is None:
-        raise Unavailable(f"There is no dialect for {connection.vendor}.")
+    dialect = dialect_of(connection)
     try:
         connection.ensure_connection()
         return call(Reader(connection.connection, dialect), *args)

@@ -16,7 +16,8 @@ from django.db.transaction import TransactionManagementError
 
 from brokerweb.core.errors import BrokerError, Internal, Unavailable
 from brokerweb.storage.committer import CALL_COST, Call, Committer
-from brokerweb.storage.transaction import DIALECTS, Transaction, transaction
+from brokerweb.storage.dialects import dialect_of
+from brokerweb.storage.transaction import Transaction, transaction
 
 _committer: Committer | None = None
 ANSWER_WITHIN = 60  # seconds a thread waits for the committer; its bounds make a batch far shorter
@@ -96,7 +97,7 @@ def joining(using: str = DEFAULT_DB_ALIAS) -> Iterator[Transaction]:
     except (BrokerError, TransactionManagementError):
         raise
     except Exception as error:
-        known = DIALECTS[connections[using].vendor].translate(error)
+        known = dialect_of(connections[using]).translate(error)
         if known is None:
             raise
         raise known from error

@@ -14,29 +14,11 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db import transaction as django_transaction
 
 from brokerweb.core import events
-from brokerweb.core.errors import Unavailable
 from brokerweb.storage.base import Dialect
-from brokerweb.storage.sqlite import SQLite
+from brokerweb.storage.dialects import dialect_of
+from brokerweb.storage.handover import HandOver
+from brokerweb.storage.reading import Reads
 from brokerweb.storage.statements import Statement
-
-DIALECTS: dict[str, Dialect] = {"sqlite": SQLite()}
-
-
-class HandOver(Protocol):
-    """Who would take messages of a queue at once; asked inside the publishing transaction."""
-
-    def has_room(self, queue_id: int) -> bool:
-        """Whether anybody would take one."""
-
-    def reserve(self, queue_id: int, wanted: int) -> Sequence[Any]:
-        """(taker, room) pairs with room for up to ``wanted`` in all; a taker has ``lease``, ``holder``, ``acknowledge``,
-        ``most_bytes``."""
-
-    def reserve_all(self, queue_id: int) -> Sequence[Any]:
-        """All the room there is, as ``reserve`` has it."""
-
-    def cancel(self, reserved: Sequence[Any]) -> None:
-        """The transaction did not commit: the (taker, room) pairs are free again."""
 
 
 class Gathered(Protocol):
@@ -49,24 +31,19 @@ class Gathered(Protocol):
 G = TypeVar("G", bound=Gathered)
 
 
-class Transaction:
+class Transaction(Reads):
     """``now`` is the one instant of all that its verbs do; ``writes`` counts statements that may have changed a row."""
 
-    __slots__ = ("_gathered", "dialect", "handover", "memo", "now", "outcome", "raw", "writes")
+    __slots__ = ("_gathered", "handover", "memo", "now", "outcome", "writes")
 
     def __init__(self, raw: Any, dialect: Dialect, handover: HandOver | None = None) -> None:
-        self.raw, self.dialect, self.handover = raw, dialect, handover
+        super().__init__(raw, dialect)
+        self.handover = handover
         self.now = dialect.now(raw)
         self.outcome = events.Outcome()
         self.writes = 0
         self.memo: dict[Any, Any] = {}  # what verbs of this transaction have looked up
         self._gathered: dict[type, Any] = {}
-
-    def rows(self, statement: Statement, *args: Any) -> list[tuple[Any, ...]]:
-        return self.dialect.run(self.raw, statement, args).fetchall()  # type: ignore[no-any-return]
-
-    def row(self, statement: Statement, *args: Any) -> tuple[Any, ...] | None:
-        return self.dialect.run(self.raw, statement, args).fetchone()  # type: ignore[no-any-return]
 
     def change(self, statement: Statement, *args: Any) -> int:
         self.writes += 1
@@ -79,10 +56,6 @@ class Transaction:
     def change_each(self, statement: Statement, rows: Iterable[Sequence[Any]]) -> list[int]:
         self.writes += 1
         return self.dialect.run_each(self.raw, statement, rows)
-
-    def scan(self, statement: Statement, *args: Any) -> Iterator[tuple[Any, ...]]:
-        """Rows one by one, for a caller that stops early."""
-        return self.dialect.run(self.raw, statement, args)  # type: ignore[no-any-return]
 
     def returning(self, statement: Statement, *args: Any) -> list[tuple[Any, ...]]:
         self.writes += 1
@@ -118,9 +91,7 @@ def _atomic(connection: Any) -> AbstractContextManager[Any]:
 def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None) -> Iterator[Transaction]:
     """One unit of work; commits at the end, or with the caller's ``atomic()``. Listeners hear of it after the commit."""
     connection = connections[using]
-    dialect = DIALECTS.get(connection.vendor)
-    if dialect is None:
-        raise Unavailable(f"There is no dialect for {connection.vendor}.")
+    dialect = dialect_of(connection)
     with _atomic(connection):
         connection.validate_no_broken_transaction()
         tx = Transaction(connection.connection, dialect, handover)

@@ -13,7 +13,8 @@ from brokerweb.queues import control, duties, engine
 from brokerweb.queues.messages import Accepted, Leased, NewMessage, Settle
 from brokerweb.queues.models import Failure, Message, Queue, QueueCount
 from brokerweb.queues.states import State
-from brokerweb.storage.transaction import HandOver, transaction
+from brokerweb.storage.handover import HandOver
+from brokerweb.storage.transaction import transaction
 from tests.queues.bench import Time
 
 NAMES = [state.name.lower() for state in State]

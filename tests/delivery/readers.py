@@ -31,11 +31,12 @@ def append_elsewhere(*bodies: object) -> None:
     """As another process would: a commit that nobody here is told of."""
     from django.db import connection, transaction
 
-    from brokerweb.storage.transaction import DIALECTS, Transaction
+    from brokerweb.storage.dialects import dialect_of
+    from brokerweb.storage.transaction import Transaction
 
     with transaction.atomic():
         connection.ensure_connection()
-        tx = Transaction(connection.connection, DIALECTS[connection.vendor])
+        tx = Transaction(connection.connection, dialect_of(connection))
         engine.append(tx, "events", [NewRecord(str(b).encode()) for b in bodies])
 
 

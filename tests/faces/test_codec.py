@@ -57,9 +57,9 @@ def leased(body: bytes = b"1", **changes: Any) -> Leased:
             None,
             None,
             7,
-            1_790_000_030_500_000,
-            30.0,
-            "3-7-1",
+            lease_until=1_790_000_030_500_000,
+            lease=30.0,
+            receipt="3-7-1",
         ),
         **changes,
     )

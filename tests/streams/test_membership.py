@@ -197,22 +197,18 @@ def test_what_members_have_is_read_as_they_are_told_it(bench: GroupBench):
 
 
 def test_what_members_have_is_of_one_moment(bench: GroupBench):
-    class Meanwhile:
+    class Meanwhile(Reads):
         """Reads during which another member comes."""
 
-        def __init__(self, reads: Reads) -> None:
-            self.reads = reads
-            self.row, self.scan = reads.row, reads.scan
-
         def rows(self, statement: Statement, *args: Any) -> list[tuple[Any, ...]]:
-            found = self.reads.rows(statement, *args)
+            found = super().rows(statement, *args)
             if "b" not in bench.owners:
                 bench.leave("a")
                 bench.join("b")
             return found
 
     bench.join("a")
-    holdings = read(lambda reads: membership.holdings(Meanwhile(reads), bench.group.id))
+    holdings = read(lambda reads: membership.holdings(Meanwhile(reads.raw, reads.dialect), bench.group.id))
     assert holdings == read(membership.holdings, bench.group.id)
     assert holdings is not None
     assert {hold.generation for hold in holdings.members["b"].values()} == {holdings.generation}

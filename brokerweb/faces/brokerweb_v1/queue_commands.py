@@ -74,8 +74,8 @@ class QueueCommands:
 
     # Settling
 
-    def _settle(self, command: Any, asked: list[Settle], size: int) -> None:
-        if not asked:
+    def _settle(self, command: Any, settles: list[Settle], size: int) -> None:
+        if not settles:
             self._session.ok(command.id)
             return
 
@@ -85,7 +85,7 @@ class QueueCommands:
             else:
                 self._settled_as(command, result)
 
-        self._session.merge("settle", self._settling, asked, size, done)
+        self._session.merge("settle", self._settling, settles, size, done)
 
     def _settled_as(self, command: Any, fates: list[Settled]) -> None:
         if any(fate.status != "ok" for fate in fates):

@@ -1,0 +1,67 @@
+"""What is read by name has the names: row types have the columns, or parameters, of their statements, in their order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from brokerweb.handout.refill import Q as SHARING
+from brokerweb.jobs.chunks import Open
+from brokerweb.jobs.chunks import Q as JOBS
+from brokerweb.queues.definitions import Definition as QueueDefinition
+from brokerweb.queues.definitions import Q as QUEUES
+from brokerweb.queues.messages import Leased
+from brokerweb.queues.moves import Seen
+from brokerweb.queues.rows import Due, Held, MessageRow, Waiting
+from brokerweb.queues.selection import Q as OPERATORS
+from brokerweb.routing.bindings import Binding
+from brokerweb.routing.definitions import Q as TOPICS
+from brokerweb.storage.statements import Statement
+from brokerweb.streams.control import C
+from brokerweb.streams.definitions import Definition as StreamDefinition
+from brokerweb.streams.definitions import PartitionRow
+from brokerweb.streams.definitions import Q as STREAMS
+from brokerweb.streams.groups import Group, Place
+from brokerweb.streams.groups import Q as GROUPS
+from brokerweb.streams.records import Oldest
+
+PARTITION = PartitionRow._fields
+# The fields, and the statements that have them as columns.
+READ: list[tuple[tuple[str, ...], list[Statement]]] = [
+    (QueueDefinition._fields, [QUEUES.find_queue, QUEUES.find_queue_by_id]),
+    (Leased.__struct_fields__[:17], [QUEUES.next_ready, QUEUES.next_alone]),
+    (Held._fields[:-1], [QUEUES.held]),
+    (Held._fields, [QUEUES.overdue, QUEUES.held_by_sockets]),
+    (Due._fields, [QUEUES.due_scheduled]),
+    (Waiting._fields, [QUEUES.expired, QUEUES.oldest_in_state]),
+    (Seen._fields, [OPERATORS.look]),
+    (StreamDefinition._fields[:-1], [STREAMS.find_stream, STREAMS.find_stream_by_id]),
+    (PARTITION, [STREAMS.partitions, STREAMS.partition]),
+    (Oldest._fields, [C.oldest]),
+    (Group._fields, [GROUPS.find_group, GROUPS.lock_group, GROUPS.group]),
+    (PARTITION + Place._fields[1:], [GROUPS.places, GROUPS.place]),
+    ((*PARTITION, "committed"), [SHARING.cursors]),
+    (Binding._fields, [TOPICS.bindings]),
+    (Open._fields, [JOBS.open]),
+]
+
+
+def names(statement: Statement) -> tuple[str, ...]:
+    cursor: Any = connection.connection.execute(statement.text["sqlite"], (1,) * len(statement.params))
+    return tuple(column for column, *_ in cursor.description)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("fields", "statements"), READ, ids=lambda read: "")
+def test_a_row_has_its_statements_columns(fields: tuple[str, ...], statements: list[Statement]):
+    assert {statement.name: names(statement) for statement in statements} == dict.fromkeys([s.name for s in statements], fields)
+
+
+def test_a_message_is_stored_as_its_row_names_it():
+    assert MessageRow._fields == QUEUES.insert.params
+
+
+def test_what_follows_the_columns_is_what_a_lease_adds():
+    assert Leased.__struct_fields__[17:] == ("lease_until", "lease", "receipt", "place")
