@@ -8,14 +8,13 @@ from brokerweb.delivery.polls.read import read as wait_for_records
 from brokerweb.faces.calls.call import Call, waiting
 from brokerweb.faces.codec import positions, records
 from brokerweb.faces.codec.json import Strict, decode
-from brokerweb.faces.codec.query import DEFAULT_LIMIT, LIMIT, Parameter, Query
+from brokerweb.faces.codec.query import DEFAULT_LIMIT, LIMIT, MAX_WAIT, Parameter, Query
 from brokerweb.faces.codec.records import Offset, Records
 from brokerweb.storage.run import aperform
 from brokerweb.streams import engine
 from brokerweb.streams.models import MAX_OFFSET
 from brokerweb.streams.reading import MAX_RECORDS
 
-MAX_WAIT = 20
 PARAMETERS = (  # of a read
     Parameter("partition", {"type": "integer", "minimum": 0}, "may be left out where there is only one"),
     Parameter("offset", {"type": "string", "pattern": "^[0-9]{1,13}$"}, "the first offset to read"),

@@ -23,6 +23,7 @@ from brokerweb.faces.codec.json import (
     located,
     text_or_null,
 )
+from brokerweb.faces.codec.query import MAX_WAIT
 from brokerweb.queues.limits import (
     MAX_DEPTH,
     Delay,
@@ -70,8 +71,8 @@ class PublishRequest(Strict):
 class ReceiveRequest(Strict):
     """How many messages to lease, and how long to wait for the first, in seconds."""
 
-    max: Annotated[int, Meta(ge=1, le=1000)] = 10
-    wait: Annotated[float, Meta(ge=0, le=20)] = 0
+    max: Annotated[int, Meta(ge=1, le=MAX_MESSAGES)] = 10
+    wait: Annotated[float, Meta(ge=0, le=MAX_WAIT)] = 0
     lease: Lease | None = None
     ack: Literal["explicit", "none"] = "explicit"
 
