@@ -41,7 +41,7 @@ def raw_message(body: bytes, headers: Headers) -> NewMessage:
     kind = _header(headers, "content-type")
     message = WireMessage(
         key=_header(headers, "message-key"),
-        headers=_message_headers(headers),
+        headers={name[len(_PREFIX) :]: _header(headers, name) or "" for name in headers if name.startswith(_PREFIX)},
         content_type=kind,
         priority=_priority(headers),
         delay=_duration(headers, "message-delay", 0, limits.MAX_DELAY),
@@ -64,11 +64,6 @@ def _header(headers: Headers, name: str) -> str | None:
         return value.encode("latin-1").decode()
     except UnicodeError:
         raise Invalid.at("", f"the header {name} is not UTF-8") from None
-
-
-def _message_headers(headers: Headers) -> dict[str, str]:
-    named = [name for name in headers if name.startswith(_PREFIX)]
-    return {name[len(_PREFIX) :]: _header(headers, name) or "" for name in named}
 
 
 def _priority(headers: Headers) -> int | None:

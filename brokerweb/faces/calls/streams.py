@@ -47,7 +47,12 @@ async def append(call: Call) -> bytes:
 async def read(call: Call) -> bytes:
     """Records from one offset on; at the end it waits for the first to come, if asked to."""
     query = Query(call.query, _NAMES)
-    asked = _asked(query)
+    offset, begin = query.integer("offset", None, 0, MAX_OFFSET), query.text("from")
+    if offset is not None and begin is not None:
+        raise Invalid.at("/from", "only one of offset and from may be given")
+    where = positions.where("earliest" if begin is None else begin)
+    limit = query.integer("limit", DEFAULT_LIMIT, 1, MAX_RECORDS) or DEFAULT_LIMIT
+    asked = Asked(query.integer("partition", None, 0, MAX_OFFSET), offset, where, limit)
     wait = query.number("wait", 0, 0, MAX_WAIT)
     if wait:
         async with waiting(call) as gone:
@@ -56,13 +61,3 @@ async def read(call: Call) -> bytes:
         batch = await wait_for_records(call.name, asked)
     content = records.encode(batch.records)
     return b'{"records":%b,"next":"%d","low":"%d","end":"%d"}' % (content, batch.next, batch.low, batch.end)
-
-
-def _asked(query: Query) -> Asked:
-    offset = query.integer("offset", None, 0, MAX_OFFSET)
-    begin = query.text("from")
-    if offset is not None and begin is not None:
-        raise Invalid.at("/from", "only one of offset and from may be given")
-    where = positions.where("earliest" if begin is None else begin)
-    limit = query.integer("limit", DEFAULT_LIMIT, 1, MAX_RECORDS)
-    return Asked(query.integer("partition", None, 0, MAX_OFFSET), offset, where, limit or DEFAULT_LIMIT)

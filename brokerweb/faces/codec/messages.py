@@ -40,6 +40,7 @@ from brokerweb.queues.messages import Accepted, Leased, NewMessage
 
 MAX_MESSAGES = 1000
 MAX_BODIES = 512 * 1024  # bytes of bodies in one answer or frame
+DEFAULT_TYPE = {False: '"application/json"', True: '"application/octet-stream"'}  # of what named none, by whether it is binary
 
 
 class WireMessage(Strict):
@@ -191,7 +192,7 @@ def delivered_parts(messages: Sequence[Leased]) -> list[bytes]:
 def _tail(m: Leased) -> bytes:
     """What follows a body."""
     held = m.receipt is not None
-    kind = text_or_null(m.content_type or default_type(m.binary))
+    kind = text_or_null(m.content_type) if m.content_type else DEFAULT_TYPE[m.binary]
     headers, lease = m.headers or "{}", m.lease if held else "null"
     return (
         f',"content_type":{kind},"headers":{headers},"priority":{m.priority},'
@@ -200,8 +201,3 @@ def _tail(m: Leased) -> bytes:
         f'"attempts":{m.attempts},"failures":{m.failures},'
         f'"lease_until_at":{instant_or_null(m.lease_until if held else None)},"lease":{lease}}}'
     ).encode()
-
-
-def default_type(binary: bool) -> str:
-    """The content type of a message that named none."""
-    return "application/octet-stream" if binary else "application/json"
