@@ -12,7 +12,7 @@ from brokerweb.core.errors import Invalid
 from brokerweb.faces.calls.call import Headers
 from brokerweb.faces.codec.json import decode
 from brokerweb.faces.codec.messages import WireMessage, to_one
-from brokerweb.faces.codec.query import Parameter
+from brokerweb.faces.codec.query import NUMBER, Parameter
 from brokerweb.queues import limits
 from brokerweb.queues.messages import NewMessage
 
@@ -22,17 +22,16 @@ def _described(name: str, schema: Mapping[str, Any], description: str) -> Parame
 
 
 HEADERS = (
-    _described("Message-Key", {"type": "string", "maxLength": 255}, "the message's key"),
+    _described("Message-Key", {"type": "string", "maxLength": limits.MAX_TEXT_BYTES}, "the message's key"),
     _described("Message-Priority", {"type": "integer", "minimum": 0, "maximum": 9}, "4 without it"),
     _described("Message-Delay", {"type": "number", "minimum": 0, "maximum": limits.MAX_DELAY}, "seconds"),
     _described("Message-Ttl", {"type": "number", "minimum": limits.MIN_TTL, "maximum": limits.MAX_TTL}, "seconds"),
-    _described("Idempotency-Key", {"type": "string", "maxLength": 255}, "the message's `dedup_id`"),
+    _described("Idempotency-Key", {"type": "string", "maxLength": limits.MAX_TEXT_BYTES}, "the message's `dedup_id`"),
 )
 _PREFIX = "message-header-"
 _WORD = r"[!#$&^_.+a-z0-9-]+"
 _JSON_TYPE = re.compile(rf"(?:(?:application|text)/json|{_WORD}/{_WORD}\+json)\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
 _DIGIT = re.compile(r"[0-9]")
-_SECONDS = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?")
 _JSON_SPACE = b" \t\r\n"
 
 
@@ -42,7 +41,7 @@ def raw_message(body: bytes, headers: Headers) -> NewMessage:
     kind = _header(headers, "content-type")
     message = WireMessage(
         key=_header(headers, "message-key"),
-        headers=_message_headers(headers),
+        headers={name[len(_PREFIX) :]: _header(headers, name) or "" for name in headers if name.startswith(_PREFIX)},
         content_type=kind,
         priority=_priority(headers),
         delay=_duration(headers, "message-delay", 0, limits.MAX_DELAY),
@@ -67,11 +66,6 @@ def _header(headers: Headers, name: str) -> str | None:
         raise Invalid.at("", f"the header {name} is not UTF-8") from None
 
 
-def _message_headers(headers: Headers) -> dict[str, str]:
-    named = [name for name in headers if name.startswith(_PREFIX)]
-    return {name[len(_PREFIX) :]: _header(headers, name) or "" for name in named}
-
-
 def _priority(headers: Headers) -> int | None:
     text = headers.get("message-priority")
     if text is None:
@@ -85,6 +79,6 @@ def _duration(headers: Headers, name: str, low: float, high: float) -> float | N
     text = headers.get(name)
     if text is None:
         return None
-    if not _SECONDS.fullmatch(text) or not low <= float(text) <= high:
+    if not NUMBER.fullmatch(text) or not low <= float(text) <= high:
         raise Invalid.at("", f"the header {name} is not a number of seconds from {low} to {high}")
     return float(text)
