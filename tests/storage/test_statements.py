@@ -81,6 +81,7 @@ PLANS = {
     "oldest_in_state": "USING INDEX message_browse (queue_id=? AND state=?)",
     "next_due": "message_scheduled",
     "next_overdue": "message_leased",
+    "orphaned_keys": "message_key_holder (queue_id=? AND key=?)",
     "remembered": "queues_dedup_1 (queue_id=? AND dedup_id=?)",
     "forget_failures": "failure_of_message (message_id=?)",
 }
