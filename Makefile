@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 WORKERS := -n auto --maxprocesses 4 --dist worksteal
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 install: .venv/.installed ## .venv with everything that serve needs
 
@@ -16,6 +16,9 @@ run: .venv/.installed ## the broker, on http://127.0.0.1:8000
 
 test: lint ## the whole check: lint, types, import contracts, missing migrations, tests
 	$(BIN)/python -m pytest $(WORKERS)
+
+test-django: .venv/.tested ## the tests on the oldest Django that is allowed and on the newest, with a Python that it wants
+	$(BIN)/python -m tests.djangos $(WORKERS)
 
 lint: .venv/.tested ## format, lint, types, import contracts, missing migrations
 	ruff format --check . && ruff check . && mypy && lint-imports
@@ -41,4 +44,4 @@ soak: .venv/.tested ## ten minutes of appends and tails with subscribers coming 
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@
 
-.PHONY: help install run test lint bench crash mutants soak
+.PHONY: help install run test test-django lint bench crash mutants soak

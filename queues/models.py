@@ -11,7 +11,7 @@ from django.db.models import F, Q
 
 from brokerweb.queues.settings import BACKOFF, SETTINGS
 from brokerweb.queues.states import State
-from brokerweb.storage.fields import InstantField
+from brokerweb.storage.fields import FlagField, InstantField
 
 
 class DeclaredQueues(models.Manager["Queue"]):
@@ -82,8 +82,8 @@ class Message(models.Model):
     position = models.BigIntegerField()
     attempts = models.IntegerField(default=0)  # every hand-out; never goes down: it fences the lease
     failures = models.IntegerField(default=0)
-    holds_key = models.BooleanField(default=False)  # the one message of its key that is ready, leased or backing off
-    alone = models.BooleanField(default=False)  # its last failure was a lost consumer: hand it out by itself
+    holds_key = FlagField(default=False)  # the one message of its key that is ready, leased or backing off
+    alone = FlagField(default=False)  # its last failure was a lost consumer: hand it out by itself
     due_at = InstantField()  # scheduled: when due; ready: since when; leased: until when; dead: since when
     expires_at = InstantField(null=True)
     published_at = InstantField()

@@ -67,6 +67,12 @@ def indexes() -> Iterator[tuple[str, set[str], set[str]]]:
             yield found[2], set(re.findall(r"\w+", found[1] + found[0].rpartition("#")[2])), known
 
 
+def test_templates_load_nothing_that_django_6_refuses():
+    """It has partials built in; ``console`` brings them to Django 5.2."""
+    loading = re.compile(r"{%\s*load\b[^%]*\bpartials\b")
+    assert [str(path.relative_to(ROOT)) for path in (ROOT / "console").rglob("*.html") if loading.search(path.read_text())] == []
+
+
 def test_tests_never_sleep():
     allowed = {ROOT / "tests" / "eventually.py", Path(__file__)}
     sleeping = re.compile(r"\btime\.sleep\(")

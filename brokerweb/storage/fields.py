@@ -8,6 +8,9 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.lookups import Exact
+from django.db.models.sql.compiler import SQLCompiler
 
 from brokerweb.core import clock
 
@@ -39,3 +42,22 @@ class InstantField(models.BigIntegerField):  # type: ignore[type-arg]  # reads d
         if isinstance(value, str):
             return clock.parse_rfc3339(value)
         return clock.from_datetime(value) if isinstance(value, datetime) else super().get_prep_value(value)
+
+
+class FlagField(models.BooleanField):  # type: ignore[type-arg]
+    """A boolean for conditions of partial indexes: true is the column as it stands, on every Django and database.
+
+    SQLite uses a partial index only for a statement that says the index's condition in the same words, and PostgreSQL has no
+    ``flag = 1``, which is what Django writes for SQLite since 6.1.
+    """
+
+
+@FlagField.register_lookup
+class FlagIs(Exact):
+    """``flag=True`` and ``flag=False``."""
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+        if not isinstance(self.rhs, bool):
+            return super().as_sql(compiler, connection)
+        column, params = self.process_lhs(compiler, connection)
+        return (column if self.rhs else f"NOT {column}"), params

@@ -83,6 +83,7 @@ PLANS = {
     "next_due": "message_scheduled",
     "next_overdue": "message_leased",
     "remembered": "brokerweb_queues_dedup_1 (queue_id=? AND dedup_id=?)",
+    "orphaned_keys": "message_key_holder (queue_id=? AND key=?)",
     "forget_failures": "failure_of_message (message_id=?)",
 }
 
