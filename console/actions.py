@@ -31,7 +31,7 @@ def pause(request: SignedIn, name: str) -> HttpResponseBase:
     with telling(request, "Paused: nothing is handed out until you resume."):
         done = deed(request, "queue.pause", f"queue:{name}", reason=reason)
         audited(done, control.pause, name, reason=reason, by=request.principal.name)
-    return redirect("console:queue", name)
+    return redirect("brokerweb_console:queue", name)
 
 
 @action
@@ -40,7 +40,7 @@ def resume(request: SignedIn, name: str) -> HttpResponseBase:
     request.principal.require("manage", "queue", name)
     with telling(request, "Resumed."):
         audited(deed(request, "queue.resume", f"queue:{name}"), control.resume, name)
-    return redirect("console:queue", name)
+    return redirect("brokerweb_console:queue", name)
 
 
 @form
@@ -55,9 +55,9 @@ def purge(request: SignedIn, name: str) -> HttpResponseBase:
         done = start_purge(name, asked.chosen, by=request.principal.name)
         if isinstance(done, Job):
             say(f"Job {done.pk} purges them.")
-            return redirect("console:job", done.pk)
+            return redirect("brokerweb_console:job", done.pk)
         say(f"Purged {done:,} message{'s' * (done != 1)}.")
-    return redirect("console:queue", name)
+    return redirect("brokerweb_console:queue", name)
 
 
 @form
@@ -69,7 +69,7 @@ def delete(request: SignedIn, name: str) -> HttpResponseBase:
         return asked.page()
     with telling(request, f"Queue {name} is deleted."):
         audited(deed(request, "queue.delete", f"queue:{name}"), control.delete, name)
-    return redirect("console:queues")
+    return redirect("brokerweb_console:queues")
 
 
 @form
@@ -81,7 +81,7 @@ def delete_stream(request: SignedIn, name: str) -> HttpResponseBase:
         return asked.page()
     with telling(request, f"Stream {name} is deleted."):
         audited(deed(request, "stream.delete", f"stream:{name}"), streams.delete, name)
-    return redirect("console:streams")
+    return redirect("brokerweb_console:streams")
 
 
 @action
@@ -90,7 +90,7 @@ def requeue(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
     request.principal.require("manage", "queue", name)
     with telling(request, f"Message {message_id} is back in {name}."):
         audited(deed(request, "message.requeue", f"queue:{name}/{message_id}"), control.requeue, name, message_id)
-    return back(request, reverse("console:message", args=[name, message_id]))
+    return back(request, reverse("brokerweb_console:message", args=[name, message_id]))
 
 
 @form
@@ -101,7 +101,7 @@ def delete_message(request: SignedIn, name: str, message_id: int) -> HttpRespons
         return confirm.delete_message(request, name, message_id)
     with telling(request, f"Message {message_id} is deleted."):
         audited(deed(request, "message.delete", f"queue:{name}/{message_id}"), control.delete_message, name, message_id)
-    return redirect("console:messages", name)
+    return redirect("brokerweb_console:messages", name)
 
 
 @form
@@ -114,7 +114,7 @@ def close(request: SignedIn, connection_id: str) -> HttpResponseBase:
         raise NotFound("There is no such connection.")
     with telling(request, "The connection is being closed."):
         deed(request, "connection.close", f"connection:{connection_id}").record()
-    return redirect("console:connections")
+    return redirect("brokerweb_console:connections")
 
 
 @form
@@ -124,4 +124,4 @@ def revoke(request: SignedIn, token_id: int) -> HttpResponseBase:
         return confirm.revoke(request, token_id)
     with telling(request, "Revoked. What used it is refused from now on."):
         tokens.revoke(request.principal, token_id, address=request.META.get("REMOTE_ADDR"))
-    return redirect("console:tokens")
+    return redirect("brokerweb_console:tokens")

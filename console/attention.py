@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from brokerweb.console import job_reading, stream_reading
 from brokerweb.console.reading import Row, visible
-from brokerweb.console.templatetags.console import age, span
+from brokerweb.console.templatetags.brokerweb_console import age, span
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs.models import Job
 from brokerweb.routing import topics
@@ -31,7 +31,7 @@ class Kind:
 
     @property
     def url(self) -> str:
-        return reverse(f"console:{self.listing}") + self.query
+        return reverse(f"brokerweb_console:{self.listing}") + self.query
 
 
 DEAD = Kind("bad", "dead", "with dead letters", "dead")
@@ -81,14 +81,16 @@ def _few(kind: Kind, found: list[Finding]) -> list[Finding]:
 def _of_groups(principal: Principal) -> Iterator[Finding]:
     for stream, group, n in stream_reading.behind(principal):
         text = f"has {n:,} record{'s' * (n != 1)} left to read and no members"
-        yield Finding(UNREAD, f"{stream}, {group}", text, reverse("console:group", args=[stream, group]), weight=n)
+        yield Finding(UNREAD, f"{stream}, {group}", text, reverse("brokerweb_console:group", args=[stream, group]), weight=n)
     for stream, group, n in stream_reading.with_dead(principal):
-        yield Finding(DEAD, f"{stream}, {group}", _dead(n), reverse("console:group-dead", args=[stream, group]), weight=n)
+        yield Finding(
+            DEAD, f"{stream}, {group}", _dead(n), reverse("brokerweb_console:group-dead", args=[stream, group]), weight=n
+        )
 
 
 def _of_jobs(principal: Principal) -> Iterator[Finding]:
     for job in job_reading.failed(principal):
-        since, place = f"{age(job.finished_at)} ago", reverse("console:job", args=[job.pk])
+        since, place = f"{age(job.finished_at)} ago", reverse("brokerweb_console:job", args=[job.pk])
         yield Finding(FAILED, f"Job {job.pk}", _failed(job), place, since, job.pk)
 
 
@@ -103,16 +105,16 @@ def _of_topics(principal: Principal) -> Iterator[Finding]:
     for name, targets in topics.astray().items():
         if may(name):
             what = f"{targets[0]}, which is" if len(targets) == 1 else f"{len(targets)} destinations that are"
-            yield Finding(ASTRAY, name, f"leads to {what} not there", reverse("console:bindings", args=[name]))
+            yield Finding(ASTRAY, name, f"leads to {what} not there", reverse("brokerweb_console:bindings", args=[name]))
 
 
 def _of_queue(row: Row) -> list[Finding]:
     found = []
-    place = reverse("console:queue", args=[row.name])
+    place = reverse("brokerweb_console:queue", args=[row.name])
     ready, dead = row.counts["ready"], row.counts["dead"]
     since = f"oldest {span(row.oldest)}" if row.oldest is not None else ""
     if dead:
-        found.append(Finding(DEAD, row.name, _dead(dead), f"{reverse('console:dead')}?queue={row.name}", weight=dead))
+        found.append(Finding(DEAD, row.name, _dead(dead), f"{reverse('brokerweb_console:dead')}?queue={row.name}", weight=dead))
     if row.paused:
         found.append(Finding(PAUSED, row.name, f"is paused, {row.waiting:,} waiting", place, since, row.waiting))
     elif row.unattended:

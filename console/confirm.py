@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from brokerweb.console.page import SignedIn, render
 from brokerweb.console.reading import STATES, visible
-from brokerweb.console.templatetags.console import age, instant, moment, number
+from brokerweb.console.templatetags.brokerweb_console import age, instant, moment, number
 from brokerweb.core.errors import NotFound
 from brokerweb.delivery import connections
 from brokerweb.identity import tokens
@@ -25,13 +25,13 @@ from brokerweb.routing import topics
 
 def confirmation(request: SignedIn, title: str, text: str, status: int = 200, **context: Any) -> HttpResponse:
     """The page of a deed to be confirmed."""
-    return render(request, "console/confirm.html", status, title=title, text=text, **context)
+    return render(request, "brokerweb_console/confirm.html", status, title=title, text=text, **context)
 
 
 def _of_queue(name: str) -> dict[str, Any]:
     return {
-        "crumbs": [("Queues", reverse("console:queues")), (name, reverse("console:queue", args=[name]))],
-        "cancel": reverse("console:queue", args=[name]),
+        "crumbs": [("Queues", reverse("brokerweb_console:queues")), (name, reverse("brokerweb_console:queue", args=[name]))],
+        "cancel": reverse("brokerweb_console:queue", args=[name]),
     }
 
 
@@ -139,7 +139,7 @@ def delete_message(request: SignedIn, name: str, message_id: int) -> HttpRespons
     """Which message goes."""
     request.principal.require("browse", "queue", name)
     message, _ = browse.read(browse.find(name), message_id)
-    page = _of_queue(name) | {"cancel": reverse("console:message", args=[name, message_id])}
+    page = _of_queue(name) | {"cancel": reverse("brokerweb_console:message", args=[name, message_id])}
     text = "The message is deleted for good, whatever its state; a consumer that holds it can no longer settle it."
     facts = [("Published", moment(message.published_at)), ("Failures", number(message.failures))]
     return confirmation(
@@ -154,7 +154,7 @@ def close(request: SignedIn, connection_id: str) -> HttpResponse:
         raise NotFound("There is no such connection.")
     held = sum(sub.get("unsettled", 0) for sub in found["subscriptions"])
     facts = [("Client", found["name"]), ("Address", found["address"]), ("Subscriptions", number(len(found["subscriptions"])))]
-    place = reverse("console:connections")
+    place = reverse("brokerweb_console:connections")
     return confirmation(
         request,
         "Close a connection",
@@ -168,7 +168,7 @@ def close(request: SignedIn, connection_id: str) -> HttpResponse:
 
 def revoke(request: SignedIn, token_id: int) -> HttpResponse:
     """What the token may do now. Raises NotFound."""
-    token, place = tokens.read(request.principal, token_id), reverse("console:tokens")
+    token, place = tokens.read(request.principal, token_id), reverse("brokerweb_console:tokens")
     facts = [(str(grant), ", ".join(grant.verbs)) for grant in token.grants.all()]
     facts.append(("Last used", f"{age(token.last_used_at)} ago" if token.last_used_at else "never"))
     text = "It is refused at once, and its live connections are closed. It cannot be taken back."

@@ -13,7 +13,7 @@ from django.http import QueryDict
 
 from brokerweb.console.filters import LIMIT, DeadLetters
 from brokerweb.console.reading import dead_by_queue
-from brokerweb.console.templatetags.console import instant
+from brokerweb.console.templatetags.brokerweb_console import instant
 from brokerweb.core.errors import Forbidden, Invalid
 from brokerweb.core.names import NAME
 from brokerweb.identity.principal import Principal

@@ -75,19 +75,19 @@ def _ask_to_sign_in(request: HttpRequest) -> HttpResponse:
     if getattr(request, "htmx", False):  # a poll of a page whose session has ended: the page reloads itself
         return HttpResponse(status=401)
     query = {"next": request.get_full_path()} if request.method == "GET" else {"next": came_from(request), "unsent": "1"}
-    return redirect(f"{reverse('console:signin')}?{urlencode(query)}")
+    return redirect(f"{reverse('brokerweb_console:signin')}?{urlencode(query)}")
 
 
 def came_from(request: HttpRequest) -> str:
     """The page of the console that a form stood on, with its query; the overview when it is not told, or is another site's."""
-    overview = reverse("console:overview")
+    overview = reverse("brokerweb_console:overview")
     try:
         place = urlsplit(request.headers.get("Referer", ""))
     except ValueError:
         return overview
     here = urlunsplit(("", "", place.path, place.query, ""))
     known = place.netloc == request.get_host() and url_has_allowed_host_and_scheme(here, allowed_hosts=None)
-    return here if known and not here.startswith(reverse("console:signin")) else overview
+    return here if known and not here.startswith(reverse("brokerweb_console:signin")) else overview
 
 
 def render(request: HttpRequest, template: str, status: int = 200, **context: Any) -> HttpResponse:
@@ -96,7 +96,7 @@ def render(request: HttpRequest, template: str, status: int = 200, **context: An
     if getattr(request, "htmx", False):
         fragment = render_to_string(f"{template}#live", context, request)
         return HttpResponse(
-            fragment + render_to_string("console/_dead_count.html", context | {"beside": True}, request), status=status
+            fragment + render_to_string("brokerweb_console/_dead_count.html", context | {"beside": True}, request), status=status
         )
     return HttpResponse(render_to_string(template, context, request), status=status)
 
@@ -126,21 +126,21 @@ def problem(request: HttpRequest, error: BrokerError) -> HttpResponse:
     if getattr(request, "htmx", False):
         return HttpResponse(error.detail, status=error.http_status, content_type="text/plain")
     section = _section(request.path)
-    listing = f"console:{section}" if section in LISTS else ""
+    listing = f"brokerweb_console:{section}" if section in LISTS else ""
     told = "" if isinstance(error, NoSuchPage) else advice(error)
-    return render(request, "console/problem.html", error.http_status, error=error, advice=told, listing=listing)
+    return render(request, "brokerweb_console/problem.html", error.http_status, error=error, advice=told, listing=listing)
 
 
 @action
 def _stale(request: SignedIn) -> HttpResponse:
-    return render(request, "console/stale.html", 403, place=came_from(request))
+    return render(request, "brokerweb_console/stale.html", 403, place=came_from(request))
 
 
 def stale(request: HttpRequest, reason: str = "") -> HttpResponseBase:
     """The answer to a form with another session's CSRF token: it was opened before the person signed in again."""
-    if request.user.is_authenticated or request.path != reverse("console:signin"):
+    if request.user.is_authenticated or request.path != reverse("brokerweb_console:signin"):
         return _stale(request)
-    return render(request, "console/signin.html", 403, unsent=True)
+    return render(request, "brokerweb_console/signin.html", 403, unsent=True)
 
 
 @page

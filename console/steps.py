@@ -41,7 +41,14 @@ def first_steps(request: SignedIn, rows: Sequence[Row]) -> list[Step]:
         return []
     token = f"$TOKEN is a token that may, made under Tokens; the queue is {queue}."
     return [
-        Step("queue", "Create a queue", bool(rows), "Nothing is created by use.", "Create a queue", reverse("console:new-queue")),
+        Step(
+            "queue",
+            "Create a queue",
+            bool(rows),
+            "Nothing is created by use.",
+            "Create a queue",
+            reverse("brokerweb_console:new-queue"),
+        ),
         Step("publish", "Publish a message", published, token, snippets=publishing(host, queue)),
         Step("consume", "Consume it", consumed, "Acknowledged is gone for good.", snippets=consuming(host, queue)),
     ]

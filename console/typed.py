@@ -13,7 +13,7 @@ from brokerweb.console import stream_reading
 from brokerweb.console.confirm import confirmation, topics_to, typed_name
 from brokerweb.console.page import SignedIn
 from brokerweb.console.reading import STATES
-from brokerweb.console.templatetags.console import STATE_WORDS, number, size
+from brokerweb.console.templatetags.brokerweb_console import STATE_WORDS, number, size
 from brokerweb.delivery import connections
 from brokerweb.queues import browse
 from brokerweb.routing import topics
@@ -66,7 +66,7 @@ def of_queue(request: SignedIn, name: str) -> Typed:
         "The queue, its settings and everything it holds are deleted for good. Its consumers are told.",
         [*held, ("Consumers", number(connections.consumers()[queue.pk])), *topics_to(request, f"queue:{name}")],
         f"Delete the queue and {total:,} message{'s' * (total != 1)}",
-        [("Queues", reverse("console:queues")), (name, reverse("console:queue", args=[name]))],
+        [("Queues", reverse("brokerweb_console:queues")), (name, reverse("brokerweb_console:queue", args=[name]))],
     )
 
 
@@ -81,7 +81,7 @@ def of_stream(request: SignedIn, name: str) -> Typed:
         "The stream, its records and its consumer groups are deleted for good. Its readers are told.",
         [*facts, *topics_to(request, f"stream:{name}")],
         f"Delete the stream and {row.sizes.records:,} record{'s' * (row.sizes.records != 1)}",
-        [("Streams", reverse("console:streams")), (name, reverse("console:stream", args=[name]))],
+        [("Streams", reverse("brokerweb_console:streams")), (name, reverse("brokerweb_console:stream", args=[name]))],
     )
 
 
@@ -98,15 +98,15 @@ def of_group(request: SignedIn, stream: str, name: str) -> Typed:
         "The group and its positions are deleted for good, with the dead letters of a shared one. The records stay.",
         facts,
         "Delete the group",
-        [*crumbs_of(stream), (name, reverse("console:group", args=[stream, name]))],
+        [*crumbs_of(stream), (name, reverse("brokerweb_console:group", args=[stream, name]))],
     )
 
 
 def crumbs_of(stream: str) -> list[tuple[str, str]]:
     """The way to a stream's groups."""
-    place = reverse("console:stream", args=[stream])
-    groups_place = reverse("console:groups", args=[stream])
-    return [("Streams", reverse("console:streams")), (stream, place), ("Groups", groups_place)]
+    place = reverse("brokerweb_console:stream", args=[stream])
+    groups_place = reverse("brokerweb_console:groups", args=[stream])
+    return [("Streams", reverse("brokerweb_console:streams")), (stream, place), ("Groups", groups_place)]
 
 
 def of_topic(request: SignedIn, name: str) -> Typed:
@@ -119,5 +119,5 @@ def of_topic(request: SignedIn, name: str) -> Typed:
         "The topic and its bindings are deleted for good. The queues and streams it leads to stay, with all they hold.",
         [("Bindings", number(len(shown["bindings"]))), ("Published", f"{shown['rates']['published']} per second")],
         "Delete the topic",
-        [("Topics", reverse("console:topics")), (name, reverse("console:topic", args=[name]))],
+        [("Topics", reverse("brokerweb_console:topics")), (name, reverse("brokerweb_console:topic", args=[name]))],
     )

@@ -67,7 +67,7 @@ OF_GROUP = (
     ("/dead/<row_id:message_id>/requeue", group_dead.requeue, "group-requeue"),
 )
 
-app_name = "console"
+app_name = "brokerweb_console"
 urlpatterns = [
     path("sign-in", signin.password, name="signin"),
     path("sign-in/<str:code>", signin.link, name="signin-link"),

@@ -29,6 +29,6 @@ def test_the_wheel_holds_every_file_of_the_apps(tmp_path: Path) -> None:
     [wheel] = tmp_path.glob("brokerweb-*.whl")
     packed = set(zipfile.ZipFile(wheel).namelist())
     wanted = files()
-    assert "brokerweb/console/static/console/console.css" in wanted
+    assert "brokerweb/console/static/brokerweb_console/console.css" in wanted
     assert not [name for name in wanted if name not in packed]
     assert {name.partition("/")[0] for name in packed if ".dist-info/" not in name} == {"brokerweb"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpResponseBase
 
 from brokerweb.console.page import SignedIn, page, render
-from brokerweb.console.templatetags.console import instant
+from brokerweb.console.templatetags.brokerweb_console import instant
 from brokerweb.delivery import connections as live
 
 MOST = 500
@@ -24,4 +24,4 @@ def connections(request: SignedIn) -> HttpResponseBase:
         for connection in live.snapshot()
     ]
     shown.sort(key=lambda connection: (-connection["unsettled"], connection["id"]))
-    return render(request, "console/connections.html", connections=shown[:MOST], total=len(shown))
+    return render(request, "brokerweb_console/connections.html", connections=shown[:MOST], total=len(shown))

@@ -34,7 +34,7 @@ def dead(request: SignedIn) -> HttpResponseBase:
         "groups": stream_reading.with_dead(request.principal),
         "reasons": DEAD_REASONS,
     }
-    return render(request, "console/dead.html", **context)
+    return render(request, "brokerweb_console/dead.html", **context)
 
 
 @form
@@ -46,8 +46,12 @@ def redrive(request: SignedIn) -> HttpResponseBase:
     asked = RedriveForm(targets, request.POST if posted else None)
     jobs: list[Job] = []
     if carried_out(asked, lambda: jobs.extend(_redrive(request, plan, asked.cleaned_data))):
-        return redirect("console:job", jobs[0].pk) if len(jobs) == 1 else redirect("console:jobs" if jobs else "console:dead")
-    return render(request, "console/redrive.html", 400 if asked.errors else 200, plan=plan, form=asked)
+        return (
+            redirect("brokerweb_console:job", jobs[0].pk)
+            if len(jobs) == 1
+            else redirect("brokerweb_console:jobs" if jobs else "brokerweb_console:dead")
+        )
+    return render(request, "brokerweb_console/redrive.html", 400 if asked.errors else 200, plan=plan, form=asked)
 
 
 def _redrive(request: SignedIn, plan: dead_letters.Plan, asked: Mapping[str, Any]) -> list[Job]:

@@ -14,7 +14,7 @@ from brokerweb.console.deeds import audited, deed, telling
 from brokerweb.console.filters import DeadLetters
 from brokerweb.console.page import SignedIn, action, back, form, page, render
 from brokerweb.console.rights import Rights
-from brokerweb.console.templatetags.console import number
+from brokerweb.console.templatetags.brokerweb_console import number
 from brokerweb.console.typed import crumbs_of
 from brokerweb.console.views.groups import target
 from brokerweb.console.views.messages import facts
@@ -33,7 +33,7 @@ def dead(request: SignedIn, name: str, group: str) -> HttpResponseBase:
     items, last = dead_letters.page(request.principal, asked, [queue])
     counts = browse.counts([queue.pk])[queue.pk]
     context |= {"filter": asked, "items": [item.message for item in items], "reasons": DEAD_REASONS, "total": counts["dead"]}
-    return render(request, "console/group_dead.html", **context, next=asked.page_before(last) if last else None)
+    return render(request, "brokerweb_console/group_dead.html", **context, next=asked.page_before(last) if last else None)
 
 
 @page
@@ -41,10 +41,10 @@ def message(request: SignedIn, name: str, group: str, message_id: int) -> HttpRe
     """One record that was handed out, with its failures."""
     context = _frame(request, name, group)
     found, failures = browse.read(context["queue"], message_id)
-    download = reverse("console:group-message-body", args=[name, group, message_id])
+    download = reverse("brokerweb_console:group-message-body", args=[name, group, message_id])
     partition, _, offset = (found.route or "").partition("-")
     context |= facts(request, found, failures) | {"download": download, "partition": partition, "offset": offset}
-    return render(request, "console/group_message.html", **context)
+    return render(request, "brokerweb_console/group_message.html", **context)
 
 
 @page
@@ -62,7 +62,7 @@ def requeue(request: SignedIn, name: str, group: str, message_id: int) -> HttpRe
     with telling(request, f"{message_id} will be handed out again."):
         done = deed(request, "message.requeue", f"{target(name, group)}/{message_id}")
         audited(done, group_dead.on_queue, queue.pk, control.requeue, message_id)
-    return back(request, reverse("console:group-dead", args=[name, group]))
+    return back(request, reverse("brokerweb_console:group-dead", args=[name, group]))
 
 
 @form
@@ -75,13 +75,13 @@ def redrive(request: SignedIn, name: str, group: str) -> HttpResponseBase:
         deed(request, "group.redrive", target(name, group)).record()
         done = bulk.start_group_redrive(name, group, by=request.principal.name)
         if isinstance(done, Job):
-            return redirect("console:job", done.pk)
+            return redirect("brokerweb_console:job", done.pk)
         say(f"Redriven: {done:,} record{'s' * (done != 1)}.")
-    return redirect("console:group", name, group)
+    return redirect("brokerweb_console:group", name, group)
 
 
 def _plan(request: SignedIn, name: str, group: str) -> HttpResponseBase:
-    queue, place = group_dead.queue_of(name, group), reverse("console:group", args=[name, group])
+    queue, place = group_dead.queue_of(name, group), reverse("brokerweb_console:group", args=[name, group])
     n = browse.counts([queue.pk])[queue.pk]["dead"]
     text = "Each is handed out again, with no failures, after what waits now. Nothing has been changed yet."
     if n > bulk.LIMIT:

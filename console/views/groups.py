@@ -29,8 +29,8 @@ def new_group(request: SignedIn, name: str) -> HttpResponseBase:
     context = frame(request, name)
     if carried_out(asked, lambda: _create(request, context["stream"].pk, name, asked)):
         messages.success(request, f"Group {asked.cleaned_data['name']} is there.")
-        return redirect("console:group", name, asked.cleaned_data["name"])
-    return render(request, "console/group_new.html", 400 if asked.errors else 200, **context, form=asked)
+        return redirect("brokerweb_console:group", name, asked.cleaned_data["name"])
+    return render(request, "brokerweb_console/group_new.html", 400 if asked.errors else 200, **context, form=asked)
 
 
 def _create(request: SignedIn, stream_id: int, stream: str, asked: GroupForm) -> None:
@@ -44,7 +44,9 @@ def _create(request: SignedIn, stream_id: int, stream: str, asked: GroupForm) ->
 def group(request: SignedIn, name: str, group: str) -> HttpResponseBase:
     """Lag, members and what they hold, positions."""
     context, takers = group_frame(request, name, group), stream_reading.takers(name, group)
-    return render(request, "console/group.html", **context, takers=takers, unread=stream_reading.unread(context["group"], takers))
+    return render(
+        request, "brokerweb_console/group.html", **context, takers=takers, unread=stream_reading.unread(context["group"], takers)
+    )
 
 
 @form
@@ -57,8 +59,8 @@ def settings(request: SignedIn, name: str, group: str) -> HttpResponseBase:
         request.principal.require("manage", "stream", name)
     if carried_out(asked, lambda: _change(request, context, asked, present)):
         messages.success(request, "Settings saved.")
-        return redirect("console:group-settings", name, group)
-    return render(request, "console/group_settings.html", 400 if asked.errors else 200, **context, form=asked)
+        return redirect("brokerweb_console:group-settings", name, group)
+    return render(request, "brokerweb_console/group_settings.html", 400 if asked.errors else 200, **context, form=asked)
 
 
 def _change(request: SignedIn, frame: dict[str, Any], asked: GroupSettingsForm, present: GroupSettingsForm) -> None:
@@ -77,9 +79,9 @@ def seek(request: SignedIn, name: str, group: str) -> HttpResponseBase:
     context = group_frame(request, name, group)
     if request.method == "POST" and carried_out(asked, lambda: _seek(request, name, group, asked.to())):
         messages.success(request, "Moved. The position before is kept, for one step back.")
-        return redirect("console:group", name, group)
+        return redirect("brokerweb_console:group", name, group)
     moves = _preview(name, group, asked)
-    return render(request, "console/group_seek.html", 400 if asked.errors else 200, **context, form=asked, moves=moves)
+    return render(request, "brokerweb_console/group_seek.html", 400 if asked.errors else 200, **context, form=asked, moves=moves)
 
 
 def _seek(request: SignedIn, stream: str, group: str, to: Any) -> None:
@@ -102,7 +104,7 @@ def undo(request: SignedIn, name: str, group: str) -> HttpResponseBase:
     request.principal.require("manage", "stream", name)
     with telling(request, "The group is back where it was."):
         audited(deed(request, "group.undo", target(name, group)), positions.undo, name, group)
-    return redirect("console:group", name, group)
+    return redirect("brokerweb_console:group", name, group)
 
 
 @form
@@ -114,7 +116,7 @@ def delete(request: SignedIn, name: str, group: str) -> HttpResponseBase:
         return asked.page()
     with telling(request, f"Group {group} is deleted."):
         audited(deed(request, "group.delete", target(name, group)), groups.delete_group, name, group)
-    return redirect("console:groups", name)
+    return redirect("brokerweb_console:groups", name)
 
 
 def target(stream: str, group: str) -> str:

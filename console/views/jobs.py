@@ -19,14 +19,16 @@ def jobs(request: SignedIn) -> HttpResponseBase:
     asked = JobsOf.of(request.GET.dict())
     found = job_reading.listed(request.principal, asked)
     rows = [job_reading.shown(request.principal, job) for job in found.items]
-    return render(request, "console/jobs.html", filter=asked, rows=rows, next=found.next and asked.page_after(found.next))
+    return render(
+        request, "brokerweb_console/jobs.html", filter=asked, rows=rows, next=found.next and asked.page_after(found.next)
+    )
 
 
 @page
 def job(request: SignedIn, job_id: int) -> HttpResponseBase:
     """What it does, how far it is, how it ended."""
     found = job_reading.found(request.principal, job_id)
-    return render(request, "console/job.html", **job_reading.shown(request.principal, found))
+    return render(request, "brokerweb_console/job.html", **job_reading.shown(request.principal, found))
 
 
 @action
@@ -37,4 +39,4 @@ def cancel(request: SignedIn, job_id: int) -> HttpResponseBase:
         raise Forbidden(f"manage on {found.target} is not among your grants")
     with telling(request, "Cancelled. What it has done stays."):
         audited(deed(request, "job.cancel", f"job:{job_id}", kind=found.kind, of=found.target), control.cancel, job_id)
-    return redirect("console:job", job_id)
+    return redirect("brokerweb_console:job", job_id)

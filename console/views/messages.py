@@ -37,7 +37,7 @@ def reschedule(request: SignedIn, name: str, message_id: int) -> HttpResponseBas
     asked = RescheduleForm(request.POST if request.method == "POST" else None)
     if carried_out(asked, lambda: _reschedule(request, name, message_id, asked.cleaned_data["delay"])):
         messages.success(request, "Rescheduled.")
-        return redirect("console:message", name, message_id)
+        return redirect("brokerweb_console:message", name, message_id)
     return _page(request, name, message_id, asked)
 
 
@@ -50,10 +50,10 @@ def _reschedule(request: SignedIn, name: str, message_id: int, delay: float) -> 
 def _page(request: SignedIn, name: str, message_id: int, asked: RescheduleForm) -> HttpResponseBase:
     context = frame(request, name)
     found, failures = browse.read(context["queue"], message_id)
-    context |= facts(request, found, failures) | {"download": reverse("console:body", args=[name, message_id])}
+    context |= facts(request, found, failures) | {"download": reverse("brokerweb_console:body", args=[name, message_id])}
     return render(
         request,
-        "console/message.html",
+        "brokerweb_console/message.html",
         400 if asked.errors else 200,
         **context,
         form=asked,
@@ -87,8 +87,10 @@ def edit(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
     asked = MessageForm(request.POST) if request.method == "POST" else MessageForm.of(found)
     new: list[int] = []
     if carried_out(asked, lambda: new.append(_replace(request, name, message_id, asked))):
-        return redirect("console:message", name, new[0])
-    return render(request, "console/message_edit.html", 400 if asked.errors else 200, **context, message=found, form=asked)
+        return redirect("brokerweb_console:message", name, new[0])
+    return render(
+        request, "brokerweb_console/message_edit.html", 400 if asked.errors else 200, **context, message=found, form=asked
+    )
 
 
 def _replace(request: SignedIn, name: str, message_id: int, asked: MessageForm) -> int:

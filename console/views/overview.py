@@ -22,7 +22,7 @@ def overview(request: SignedIn) -> HttpResponseBase:
     rows, streams = reading.rows(reading.browsable(request.principal), ages=AGES), stream_reading.browsable(request.principal)
     return render(
         request,
-        "console/overview.html",
+        "brokerweb_console/overview.html",
         seen=reading.totals(rows),
         findings=findings(request.principal, rows),
         streams=len(streams),
@@ -38,7 +38,7 @@ def overview(request: SignedIn) -> HttpResponseBase:
 def theme(request: SignedIn) -> HttpResponseBase:
     """Choose light, dark, or what the system says."""
     chosen = request.POST.get("theme", "")
-    response = back(request, "console:overview")
+    response = back(request, "brokerweb_console:overview")
     if chosen in THEMES:
         _remember(request, response, "console_theme", chosen)
     return response
@@ -47,7 +47,7 @@ def theme(request: SignedIn) -> HttpResponseBase:
 @action
 def hide_steps(request: SignedIn) -> HttpResponseBase:
     """No first steps any more in this browser."""
-    response = redirect("console:overview")
+    response = redirect("brokerweb_console:overview")
     _remember(request, response, HIDDEN, "hidden")
     return response
 

@@ -14,7 +14,7 @@ from brokerweb.console.filters import MessagesOf
 from brokerweb.console.forms import MessageForm, SettingsForm
 from brokerweb.console.page import SignedIn, form, page, render
 from brokerweb.console.rights import Rights
-from brokerweb.console.templatetags.console import instant
+from brokerweb.console.templatetags.brokerweb_console import instant
 from brokerweb.delivery import connections
 from brokerweb.queues import browse, control, engine
 from brokerweb.queues.messages import NewMessage
@@ -29,7 +29,7 @@ def queue(request: SignedIn, name: str) -> HttpResponseBase:
     host = snippets.Host.of(request)
     states = [(state, row.counts[state]) for state in reading.STATES]
     context |= {"publishing": snippets.publishing(host, name), "consuming": snippets.consuming(host, name)}
-    return render(request, "console/queue.html", **context, row=row, states=states)
+    return render(request, "brokerweb_console/queue.html", **context, row=row, states=states)
 
 
 @page
@@ -40,7 +40,13 @@ def messages_of(request: SignedIn, name: str) -> HttpResponseBase:
     counts = browse.counts([context["queue"].pk])[context["queue"].pk]
     more = asked.page_after(found.next) if found.next else None
     return render(
-        request, "console/queue_messages.html", **context, filter=asked, chips=asked.chips(counts), found=found.items, next=more
+        request,
+        "brokerweb_console/queue_messages.html",
+        **context,
+        filter=asked,
+        chips=asked.chips(counts),
+        found=found.items,
+        next=more,
     )
 
 
@@ -55,7 +61,7 @@ def consumers(request: SignedIn, name: str) -> HttpResponseBase:
         if sub.get("queue") == name
     ]
     counts = browse.counts([context["queue"].pk])[context["queue"].pk]
-    return render(request, "console/queue_consumers.html", **context, consumers=subscribed, counts=counts)
+    return render(request, "brokerweb_console/queue_consumers.html", **context, consumers=subscribed, counts=counts)
 
 
 @form
@@ -64,8 +70,10 @@ def publish(request: SignedIn, name: str) -> HttpResponseBase:
     request.principal.require("publish", "queue", name)
     asked = MessageForm(request.POST) if request.method == "POST" else MessageForm(initial={"kind": "json", "body": "{}"})
     if carried_out(asked, lambda: _publish(request, name, asked.message())):
-        return redirect("console:publish", name)
-    return render(request, "console/queue_publish.html", 400 if asked.errors else 200, **frame(request, name), form=asked)
+        return redirect("brokerweb_console:publish", name)
+    return render(
+        request, "brokerweb_console/queue_publish.html", 400 if asked.errors else 200, **frame(request, name), form=asked
+    )
 
 
 def _publish(request: SignedIn, name: str, message: NewMessage) -> None:
@@ -83,8 +91,8 @@ def settings(request: SignedIn, name: str) -> HttpResponseBase:
         request.principal.require("manage", "queue", name)
     if carried_out(asked, lambda: _change(request, name, asked, present)):
         messages.success(request, "Settings saved.")
-        return redirect("console:settings", name)
-    return render(request, "console/queue_settings.html", 400 if asked.errors else 200, **context, form=asked)
+        return redirect("brokerweb_console:settings", name)
+    return render(request, "brokerweb_console/queue_settings.html", 400 if asked.errors else 200, **context, form=asked)
 
 
 def _change(request: SignedIn, name: str, asked: SettingsForm, present: SettingsForm) -> None:

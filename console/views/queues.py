@@ -26,7 +26,7 @@ def queues(request: SignedIn) -> HttpResponseBase:
     rows, more = reading.listed(request.principal, asked)
     return render(
         request,
-        "console/queues.html",
+        "brokerweb_console/queues.html",
         filter=asked,
         rows=rows,
         next=asked.page_after(rows[-1].name) if more else None,
@@ -40,8 +40,8 @@ def new_queue(request: SignedIn) -> HttpResponseBase:
     require_create(request.principal, "queue")
     asked = NewQueueForm(request.POST) if request.method == "POST" else NewQueueForm.blank()
     if carried_out(asked, lambda: _create(request, asked.cleaned_data["name"], asked.settings())):
-        return redirect("console:queue", asked.cleaned_data["name"])
-    return render(request, "console/queue_new.html", 400 if asked.errors else 200, form=asked)
+        return redirect("brokerweb_console:queue", asked.cleaned_data["name"])
+    return render(request, "brokerweb_console/queue_new.html", 400 if asked.errors else 200, form=asked)
 
 
 def _create(request: SignedIn, name: str, settings: dict[str, Any]) -> None:

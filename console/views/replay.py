@@ -22,8 +22,8 @@ def replay(request: SignedIn, name: str) -> HttpResponseBase:
     made: list[Job] = []
     if carried_out(asked, lambda: made.append(_start(request, name, asked))):
         messages.success(request, f"Job {made[0].pk} copies the records.")
-        return redirect("console:job", made[0].pk)
-    return render(request, "console/replay.html", 400 if asked.errors else 200, **frame(request, name), form=asked)
+        return redirect("brokerweb_console:job", made[0].pk)
+    return render(request, "brokerweb_console/replay.html", 400 if asked.errors else 200, **frame(request, name), form=asked)
 
 
 def _start(request: SignedIn, name: str, asked: ReplayForm) -> Job:

@@ -56,13 +56,13 @@ def link(request: HttpRequest, code: str) -> HttpResponseBase:
 def out(request: HttpRequest) -> HttpResponse:
     """End the session."""
     auth.logout(request)
-    return redirect("console:signin")
+    return redirect("brokerweb_console:signin")
 
 
 def _form(request: HttpRequest, error: BrokerError | None = None, **context: Any) -> HttpResponse:
     status = error.http_status if error else 200
     told = TRY if isinstance(error, Unauthenticated) else advice(error) if error else ""
-    page = render(request, "console/signin.html", status, error=error, advice=told, **context)
+    page = render(request, "brokerweb_console/signin.html", status, error=error, advice=told, **context)
     if error is not None and error.retry_after is not None:
         page["Retry-After"] = str(error.retry_after)
     return page
@@ -71,7 +71,7 @@ def _form(request: HttpRequest, error: BrokerError | None = None, **context: Any
 def _enter(request: HttpRequest, user: Any, place: str) -> HttpResponse:
     auth.login(request, user, backend=BACKEND)
     safe = place.startswith("/") and url_has_allowed_host_and_scheme(place, allowed_hosts=None)
-    return redirect(place if safe else "console:overview")
+    return redirect(place if safe else "brokerweb_console:overview")
 
 
 def _address(request: HttpRequest) -> str:

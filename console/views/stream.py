@@ -28,7 +28,7 @@ def stream(request: SignedIn, name: str) -> HttpResponseBase:
     host = snippets.Host.of(request)
     context |= {"row": stream_reading.rows([context["stream"]])[0], "partitions": shown, "more": more}
     context |= {"appending": snippets.appending(host, name), "following": snippets.following(host, name)}
-    return render(request, "console/stream.html", **context, groups=stream_reading.groups(name, limit=10).items)
+    return render(request, "brokerweb_console/stream.html", **context, groups=stream_reading.groups(name, limit=10).items)
 
 
 @page
@@ -40,7 +40,7 @@ def records_of(request: SignedIn, name: str) -> HttpResponseBase:
     except (Invalid, OffsetOutOfRange) as wrong:
         found, error = None, wrong
     context |= {"filter": asked, "found": found, "error": error, "still": error is not None}
-    return render(request, "console/stream_records.html", error.http_status if error else 200, **context)
+    return render(request, "brokerweb_console/stream_records.html", error.http_status if error else 200, **context)
 
 
 @form
@@ -49,8 +49,10 @@ def append(request: SignedIn, name: str) -> HttpResponseBase:
     request.principal.require("publish", "stream", name)
     asked = RecordForm(request.POST) if request.method == "POST" else RecordForm(initial={"kind": "json", "body": "{}"})
     if carried_out(asked, lambda: _append(request, name, asked)):
-        return redirect("console:append", name)
-    return render(request, "console/stream_append.html", 400 if asked.errors else 200, **frame(request, name), form=asked)
+        return redirect("brokerweb_console:append", name)
+    return render(
+        request, "brokerweb_console/stream_append.html", 400 if asked.errors else 200, **frame(request, name), form=asked
+    )
 
 
 def _append(request: SignedIn, name: str, asked: RecordForm) -> None:
@@ -69,8 +71,8 @@ def settings(request: SignedIn, name: str) -> HttpResponseBase:
         request.principal.require("manage", "stream", name)
     if carried_out(asked, lambda: _change(request, name, asked, present)):
         messages.success(request, "Settings saved.")
-        return redirect("console:stream-settings", name)
-    return render(request, "console/stream_settings.html", 400 if asked.errors else 200, **context, form=asked)
+        return redirect("brokerweb_console:stream-settings", name)
+    return render(request, "brokerweb_console/stream_settings.html", 400 if asked.errors else 200, **context, form=asked)
 
 
 def _change(request: SignedIn, name: str, asked: StreamForm, present: StreamForm) -> None:
@@ -84,7 +86,7 @@ def groups(request: SignedIn, name: str) -> HttpResponseBase:
     """The consumer groups, and how far behind each is."""
     context, after = frame(request, name), request.GET.get("after", "")
     found = stream_reading.groups(name, after=after or None)
-    return render(request, "console/stream_groups.html", **context, groups=found.items, next=found.next, after=after)
+    return render(request, "brokerweb_console/stream_groups.html", **context, groups=found.items, next=found.next, after=after)
 
 
 def frame(request: SignedIn, name: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def topics(request: SignedIn) -> HttpResponseBase:
     found = routing.list_topics(asked.prefix, after=asked.after or None, limit=LIMIT, visible=seen)
     rows, following = routing.describe(found.items), found.next and asked.page_after(found.next)
     may = may_create(request.principal, "topic")
-    return render(request, "console/topics.html", filter=asked, rows=rows, next=following, may_create=may)
+    return render(request, "brokerweb_console/topics.html", filter=asked, rows=rows, next=following, may_create=may)
 
 
 @form
@@ -41,8 +41,8 @@ def new_topic(request: SignedIn) -> HttpResponseBase:
     asked = NewTopicForm(request.POST) if request.method == "POST" else NewTopicForm.blank()
     if carried_out(asked, lambda: _create(request, asked)):
         messages.success(request, f"Topic {asked.cleaned_data['name']} is there. Bind it to queues and streams now.")
-        return redirect("console:bindings", asked.cleaned_data["name"])
-    return render(request, "console/topic_new.html", 400 if asked.errors else 200, form=asked)
+        return redirect("brokerweb_console:bindings", asked.cleaned_data["name"])
+    return render(request, "brokerweb_console/topic_new.html", 400 if asked.errors else 200, form=asked)
 
 
 def _create(request: SignedIn, asked: NewTopicForm) -> None:
@@ -58,7 +58,7 @@ def topic(request: SignedIn, name: str) -> HttpResponseBase:
     """What goes through it, where it leads, and the dry run of a message."""
     context = frame(request, name)
     asked = RouteForm(request.GET) if "routing_key" in request.GET else RouteForm()
-    return render(request, "console/topic.html", **context, form=asked, route=_route(name, asked))
+    return render(request, "brokerweb_console/topic.html", **context, form=asked, route=_route(name, asked))
 
 
 def _route(name: str, asked: RouteForm) -> dict[str, Any] | None:
@@ -80,9 +80,11 @@ def bindings_of(request: SignedIn, name: str) -> HttpResponseBase:
         request.principal.require("manage", "topic", name)
     if carried_out(asked, lambda: _bind(request, name, asked.binding())):
         messages.success(request, "Bound.")
-        return redirect("console:bindings", name)
+        return redirect("brokerweb_console:bindings", name)
     targets = bindings.suggestions(request.principal)
-    return render(request, "console/topic_bindings.html", 400 if asked.errors else 200, **context, form=asked, targets=targets)
+    return render(
+        request, "brokerweb_console/topic_bindings.html", 400 if asked.errors else 200, **context, form=asked, targets=targets
+    )
 
 
 def _bind(request: SignedIn, name: str, binding: dict[str, Any]) -> None:
@@ -100,7 +102,7 @@ def unbind(request: SignedIn, name: str) -> HttpResponseBase:
         given = request.POST
         binding = {"pattern": given.get("pattern", ""), "to": given.get("to", ""), "headers": _headers(given.get("headers", ""))}
         audited(deed(request, "topic.unbind", f"topic:{name}", **binding), bindings.remove, name, binding)
-    return redirect("console:bindings", name)
+    return redirect("brokerweb_console:bindings", name)
 
 
 def _headers(text: str) -> Any:
@@ -117,8 +119,10 @@ def publish(request: SignedIn, name: str) -> HttpResponseBase:
     start = {"kind": "json", "body": "{}"}
     asked = TopicMessageForm(request.POST) if request.method == "POST" else TopicMessageForm(initial=start)
     if carried_out(asked, lambda: _publish(request, name, asked)):
-        return redirect("console:topic-publish", name)
-    return render(request, "console/topic_publish.html", 400 if asked.errors else 200, **frame(request, name), form=asked)
+        return redirect("brokerweb_console:topic-publish", name)
+    return render(
+        request, "brokerweb_console/topic_publish.html", 400 if asked.errors else 200, **frame(request, name), form=asked
+    )
 
 
 def _publish(request: SignedIn, name: str, asked: TopicMessageForm) -> None:
@@ -138,8 +142,8 @@ def settings(request: SignedIn, name: str) -> HttpResponseBase:
         request.principal.require("manage", "topic", name)
     if carried_out(asked, lambda: _change(request, name, asked, present)):
         messages.success(request, "Settings saved.")
-        return redirect("console:topic-settings", name)
-    return render(request, "console/topic_settings.html", 400 if asked.errors else 200, **context, form=asked)
+        return redirect("brokerweb_console:topic-settings", name)
+    return render(request, "brokerweb_console/topic_settings.html", 400 if asked.errors else 200, **context, form=asked)
 
 
 def _change(request: SignedIn, name: str, asked: TopicForm, present: TopicForm) -> None:
@@ -157,7 +161,7 @@ def delete(request: SignedIn, name: str) -> HttpResponseBase:
         return asked.page()
     with telling(request, f"Topic {name} is deleted."):
         audited(deed(request, "topic.delete", f"topic:{name}"), routing.delete, name)
-    return redirect("console:topics")
+    return redirect("brokerweb_console:topics")
 
 
 def frame(request: SignedIn, name: str) -> dict[str, Any]:
