@@ -140,7 +140,7 @@ def stale(request: HttpRequest, reason: str = "") -> HttpResponseBase:
     """The answer to a form with another session's CSRF token: it was opened before the person signed in again."""
     if request.user.is_authenticated or request.path != reverse("brokerweb_console:signin"):
         return _stale(request)
-    return render(request, "brokerweb_console/signin.html", 403, unsent=True)
+    return render(request, "brokerweb_console/signin/form.html", 403, unsent=True)
 
 
 @page

@@ -38,6 +38,17 @@ def test_templates_are_short():
     assert [str(path.relative_to(ROOT)) for path in templates if len(path.read_text().splitlines()) > TEMPLATE_LINES] == []
 
 
+def test_a_nouns_pages_are_made_of_its_own_parts_and_of_shared_ones():
+    """The overview alone shows tables of other nouns."""
+    root = ROOT / "console" / "templates" / "brokerweb_console"
+    used = [
+        (path.parent.relative_to(root).as_posix(), path.name, noun)
+        for path in sorted(root.rglob("*.html"))
+        for noun in re.findall(r'"brokerweb_console/(\w+)/\w+\.html"', path.read_text())
+    ]
+    assert [(noun, name, other) for noun, name, other in used if other != noun and noun != "overview"] == []
+
+
 def test_console_views_only_translate():
     views = [
         path

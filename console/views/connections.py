@@ -24,4 +24,4 @@ def connections(request: SignedIn) -> HttpResponseBase:
         for connection in live.snapshot()
     ]
     shown.sort(key=lambda connection: (-connection["unsettled"], connection["id"]))
-    return render(request, "brokerweb_console/connections.html", connections=shown[:MOST], total=len(shown))
+    return render(request, "brokerweb_console/connections/list.html", connections=shown[:MOST], total=len(shown))

@@ -34,7 +34,7 @@ def dead(request: SignedIn) -> HttpResponseBase:
         "groups": stream_reading.with_dead(request.principal),
         "reasons": DEAD_REASONS,
     }
-    return render(request, "brokerweb_console/dead.html", **context)
+    return render(request, "brokerweb_console/dead_letters/list.html", **context)
 
 
 @form
@@ -51,7 +51,7 @@ def redrive(request: SignedIn) -> HttpResponseBase:
             if len(jobs) == 1
             else redirect("brokerweb_console:jobs" if jobs else "brokerweb_console:dead")
         )
-    return render(request, "brokerweb_console/redrive.html", 400 if asked.errors else 200, plan=plan, form=asked)
+    return render(request, "brokerweb_console/dead_letters/redrive.html", 400 if asked.errors else 200, plan=plan, form=asked)
 
 
 def _redrive(request: SignedIn, plan: dead_letters.Plan, asked: Mapping[str, Any]) -> list[Job]:

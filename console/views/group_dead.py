@@ -33,7 +33,9 @@ def dead(request: SignedIn, name: str, group: str) -> HttpResponseBase:
     items, last = dead_letters.page(request.principal, asked, [queue])
     counts = browse.counts([queue.pk])[queue.pk]
     context |= {"filter": asked, "items": [item.message for item in items], "reasons": DEAD_REASONS, "total": counts["dead"]}
-    return render(request, "brokerweb_console/group_dead.html", **context, next=asked.page_before(last) if last else None)
+    return render(
+        request, "brokerweb_console/dead_letters/group_list.html", **context, next=asked.page_before(last) if last else None
+    )
 
 
 @page
@@ -44,7 +46,7 @@ def message(request: SignedIn, name: str, group: str, message_id: int) -> HttpRe
     download = reverse("brokerweb_console:group-message-body", args=[name, group, message_id])
     partition, _, offset = (found.route or "").partition("-")
     context |= facts(request, found, failures) | {"download": download, "partition": partition, "offset": offset}
-    return render(request, "brokerweb_console/group_message.html", **context)
+    return render(request, "brokerweb_console/dead_letters/group_message.html", **context)
 
 
 @page

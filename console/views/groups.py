@@ -30,7 +30,7 @@ def new_group(request: SignedIn, name: str) -> HttpResponseBase:
     if carried_out(asked, lambda: _create(request, context["stream"].pk, name, asked)):
         messages.success(request, f"Group {asked.cleaned_data['name']} is there.")
         return redirect("brokerweb_console:group", name, asked.cleaned_data["name"])
-    return render(request, "brokerweb_console/group_new.html", 400 if asked.errors else 200, **context, form=asked)
+    return render(request, "brokerweb_console/groups/new.html", 400 if asked.errors else 200, **context, form=asked)
 
 
 def _create(request: SignedIn, stream_id: int, stream: str, asked: GroupForm) -> None:
@@ -45,7 +45,11 @@ def group(request: SignedIn, name: str, group: str) -> HttpResponseBase:
     """Lag, members and what they hold, positions."""
     context, takers = group_frame(request, name, group), stream_reading.takers(name, group)
     return render(
-        request, "brokerweb_console/group.html", **context, takers=takers, unread=stream_reading.unread(context["group"], takers)
+        request,
+        "brokerweb_console/groups/group.html",
+        **context,
+        takers=takers,
+        unread=stream_reading.unread(context["group"], takers),
     )
 
 
@@ -60,7 +64,7 @@ def settings(request: SignedIn, name: str, group: str) -> HttpResponseBase:
     if carried_out(asked, lambda: _change(request, context, asked, present)):
         messages.success(request, "Settings saved.")
         return redirect("brokerweb_console:group-settings", name, group)
-    return render(request, "brokerweb_console/group_settings.html", 400 if asked.errors else 200, **context, form=asked)
+    return render(request, "brokerweb_console/groups/settings.html", 400 if asked.errors else 200, **context, form=asked)
 
 
 def _change(request: SignedIn, frame: dict[str, Any], asked: GroupSettingsForm, present: GroupSettingsForm) -> None:
@@ -81,7 +85,7 @@ def seek(request: SignedIn, name: str, group: str) -> HttpResponseBase:
         messages.success(request, "Moved. The position before is kept, for one step back.")
         return redirect("brokerweb_console:group", name, group)
     moves = _preview(name, group, asked)
-    return render(request, "brokerweb_console/group_seek.html", 400 if asked.errors else 200, **context, form=asked, moves=moves)
+    return render(request, "brokerweb_console/groups/seek.html", 400 if asked.errors else 200, **context, form=asked, moves=moves)
 
 
 def _seek(request: SignedIn, stream: str, group: str, to: Any) -> None:

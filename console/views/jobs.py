@@ -20,7 +20,7 @@ def jobs(request: SignedIn) -> HttpResponseBase:
     found = job_reading.listed(request.principal, asked)
     rows = [job_reading.shown(request.principal, job) for job in found.items]
     return render(
-        request, "brokerweb_console/jobs.html", filter=asked, rows=rows, next=found.next and asked.page_after(found.next)
+        request, "brokerweb_console/jobs/list.html", filter=asked, rows=rows, next=found.next and asked.page_after(found.next)
     )
 
 
@@ -28,7 +28,7 @@ def jobs(request: SignedIn) -> HttpResponseBase:
 def job(request: SignedIn, job_id: int) -> HttpResponseBase:
     """What it does, how far it is, how it ended."""
     found = job_reading.found(request.principal, job_id)
-    return render(request, "brokerweb_console/job.html", **job_reading.shown(request.principal, found))
+    return render(request, "brokerweb_console/jobs/job.html", **job_reading.shown(request.principal, found))
 
 
 @action

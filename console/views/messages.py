@@ -53,7 +53,7 @@ def _page(request: SignedIn, name: str, message_id: int, asked: RescheduleForm) 
     context |= facts(request, found, failures) | {"download": reverse("brokerweb_console:body", args=[name, message_id])}
     return render(
         request,
-        "brokerweb_console/message.html",
+        "brokerweb_console/messages/message.html",
         400 if asked.errors else 200,
         **context,
         form=asked,
@@ -89,7 +89,7 @@ def edit(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
     if carried_out(asked, lambda: new.append(_replace(request, name, message_id, asked))):
         return redirect("brokerweb_console:message", name, new[0])
     return render(
-        request, "brokerweb_console/message_edit.html", 400 if asked.errors else 200, **context, message=found, form=asked
+        request, "brokerweb_console/messages/edit.html", 400 if asked.errors else 200, **context, message=found, form=asked
     )
 
 

@@ -22,7 +22,7 @@ def overview(request: SignedIn) -> HttpResponseBase:
     rows, streams = reading.rows(reading.browsable(request.principal), ages=AGES), stream_reading.browsable(request.principal)
     return render(
         request,
-        "brokerweb_console/overview.html",
+        "brokerweb_console/overview/overview.html",
         seen=reading.totals(rows),
         findings=findings(request.principal, rows),
         streams=len(streams),

@@ -29,7 +29,7 @@ def queue(request: SignedIn, name: str) -> HttpResponseBase:
     host = snippets.Host.of(request)
     states = [(state, row.counts[state]) for state in reading.STATES]
     context |= {"publishing": snippets.publishing(host, name), "consuming": snippets.consuming(host, name)}
-    return render(request, "brokerweb_console/queue.html", **context, row=row, states=states)
+    return render(request, "brokerweb_console/queues/queue.html", **context, row=row, states=states)
 
 
 @page
@@ -41,7 +41,7 @@ def messages_of(request: SignedIn, name: str) -> HttpResponseBase:
     more = asked.page_after(found.next) if found.next else None
     return render(
         request,
-        "brokerweb_console/queue_messages.html",
+        "brokerweb_console/messages/list.html",
         **context,
         filter=asked,
         chips=asked.chips(counts),
@@ -61,7 +61,7 @@ def consumers(request: SignedIn, name: str) -> HttpResponseBase:
         if sub.get("queue") == name
     ]
     counts = browse.counts([context["queue"].pk])[context["queue"].pk]
-    return render(request, "brokerweb_console/queue_consumers.html", **context, consumers=subscribed, counts=counts)
+    return render(request, "brokerweb_console/queues/consumers.html", **context, consumers=subscribed, counts=counts)
 
 
 @form
@@ -72,7 +72,7 @@ def publish(request: SignedIn, name: str) -> HttpResponseBase:
     if carried_out(asked, lambda: _publish(request, name, asked.message())):
         return redirect("brokerweb_console:publish", name)
     return render(
-        request, "brokerweb_console/queue_publish.html", 400 if asked.errors else 200, **frame(request, name), form=asked
+        request, "brokerweb_console/messages/publish.html", 400 if asked.errors else 200, **frame(request, name), form=asked
     )
 
 
@@ -92,7 +92,7 @@ def settings(request: SignedIn, name: str) -> HttpResponseBase:
     if carried_out(asked, lambda: _change(request, name, asked, present)):
         messages.success(request, "Settings saved.")
         return redirect("brokerweb_console:settings", name)
-    return render(request, "brokerweb_console/queue_settings.html", 400 if asked.errors else 200, **context, form=asked)
+    return render(request, "brokerweb_console/queues/settings.html", 400 if asked.errors else 200, **context, form=asked)
 
 
 def _change(request: SignedIn, name: str, asked: SettingsForm, present: SettingsForm) -> None:

@@ -26,7 +26,7 @@ def queues(request: SignedIn) -> HttpResponseBase:
     rows, more = reading.listed(request.principal, asked)
     return render(
         request,
-        "brokerweb_console/queues.html",
+        "brokerweb_console/queues/list.html",
         filter=asked,
         rows=rows,
         next=asked.page_after(rows[-1].name) if more else None,
@@ -41,7 +41,7 @@ def new_queue(request: SignedIn) -> HttpResponseBase:
     asked = NewQueueForm(request.POST) if request.method == "POST" else NewQueueForm.blank()
     if carried_out(asked, lambda: _create(request, asked.cleaned_data["name"], asked.settings())):
         return redirect("brokerweb_console:queue", asked.cleaned_data["name"])
-    return render(request, "brokerweb_console/queue_new.html", 400 if asked.errors else 200, form=asked)
+    return render(request, "brokerweb_console/queues/new.html", 400 if asked.errors else 200, form=asked)
 
 
 def _create(request: SignedIn, name: str, settings: dict[str, Any]) -> None:

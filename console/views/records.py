@@ -21,10 +21,15 @@ def record(request: SignedIn, name: str, partition: int, offset: int) -> HttpRes
     try:
         found = records.one(name, partition, offset)
     except OffsetOutOfRange as error:
-        return render(request, "brokerweb_console/record_gone.html", error.http_status, **context, error=error)
+        return render(request, "brokerweb_console/records/gone.html", error.http_status, **context, error=error)
     download = reverse("brokerweb_console:record-body", args=[name, partition, offset])
     return render(
-        request, "brokerweb_console/record.html", **context, **shown(request, found.record), found=found, download=download
+        request,
+        "brokerweb_console/records/record.html",
+        **context,
+        **shown(request, found.record),
+        found=found,
+        download=download,
     )
 
 

@@ -23,7 +23,9 @@ def replay(request: SignedIn, name: str) -> HttpResponseBase:
     if carried_out(asked, lambda: made.append(_start(request, name, asked))):
         messages.success(request, f"Job {made[0].pk} copies the records.")
         return redirect("brokerweb_console:job", made[0].pk)
-    return render(request, "brokerweb_console/replay.html", 400 if asked.errors else 200, **frame(request, name), form=asked)
+    return render(
+        request, "brokerweb_console/streams/replay.html", 400 if asked.errors else 200, **frame(request, name), form=asked
+    )
 
 
 def _start(request: SignedIn, name: str, asked: ReplayForm) -> Job:

@@ -62,7 +62,7 @@ def out(request: HttpRequest) -> HttpResponse:
 def _form(request: HttpRequest, error: BrokerError | None = None, **context: Any) -> HttpResponse:
     status = error.http_status if error else 200
     told = TRY if isinstance(error, Unauthenticated) else advice(error) if error else ""
-    page = render(request, "brokerweb_console/signin.html", status, error=error, advice=told, **context)
+    page = render(request, "brokerweb_console/signin/form.html", status, error=error, advice=told, **context)
     if error is not None and error.retry_after is not None:
         page["Retry-After"] = str(error.retry_after)
     return page

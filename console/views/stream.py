@@ -28,7 +28,7 @@ def stream(request: SignedIn, name: str) -> HttpResponseBase:
     host = snippets.Host.of(request)
     context |= {"row": stream_reading.rows([context["stream"]])[0], "partitions": shown, "more": more}
     context |= {"appending": snippets.appending(host, name), "following": snippets.following(host, name)}
-    return render(request, "brokerweb_console/stream.html", **context, groups=stream_reading.groups(name, limit=10).items)
+    return render(request, "brokerweb_console/streams/stream.html", **context, groups=stream_reading.groups(name, limit=10).items)
 
 
 @page
@@ -40,7 +40,7 @@ def records_of(request: SignedIn, name: str) -> HttpResponseBase:
     except (Invalid, OffsetOutOfRange) as wrong:
         found, error = None, wrong
     context |= {"filter": asked, "found": found, "error": error, "still": error is not None}
-    return render(request, "brokerweb_console/stream_records.html", error.http_status if error else 200, **context)
+    return render(request, "brokerweb_console/records/list.html", error.http_status if error else 200, **context)
 
 
 @form
@@ -51,7 +51,7 @@ def append(request: SignedIn, name: str) -> HttpResponseBase:
     if carried_out(asked, lambda: _append(request, name, asked)):
         return redirect("brokerweb_console:append", name)
     return render(
-        request, "brokerweb_console/stream_append.html", 400 if asked.errors else 200, **frame(request, name), form=asked
+        request, "brokerweb_console/records/append.html", 400 if asked.errors else 200, **frame(request, name), form=asked
     )
 
 
@@ -72,7 +72,7 @@ def settings(request: SignedIn, name: str) -> HttpResponseBase:
     if carried_out(asked, lambda: _change(request, name, asked, present)):
         messages.success(request, "Settings saved.")
         return redirect("brokerweb_console:stream-settings", name)
-    return render(request, "brokerweb_console/stream_settings.html", 400 if asked.errors else 200, **context, form=asked)
+    return render(request, "brokerweb_console/streams/settings.html", 400 if asked.errors else 200, **context, form=asked)
 
 
 def _change(request: SignedIn, name: str, asked: StreamForm, present: StreamForm) -> None:
@@ -86,7 +86,7 @@ def groups(request: SignedIn, name: str) -> HttpResponseBase:
     """The consumer groups, and how far behind each is."""
     context, after = frame(request, name), request.GET.get("after", "")
     found = stream_reading.groups(name, after=after or None)
-    return render(request, "brokerweb_console/stream_groups.html", **context, groups=found.items, next=found.next, after=after)
+    return render(request, "brokerweb_console/groups/list.html", **context, groups=found.items, next=found.next, after=after)
 
 
 def frame(request: SignedIn, name: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def streams(request: SignedIn) -> HttpResponseBase:
     asked = NameFilter.of(request.GET.dict())
     rows, cursor = stream_reading.listed(request.principal, asked)
     following, may = asked.page_after(cursor) if cursor else None, may_create(request.principal, "stream")
-    return render(request, "brokerweb_console/streams.html", filter=asked, rows=rows, next=following, may_create=may)
+    return render(request, "brokerweb_console/streams/list.html", filter=asked, rows=rows, next=following, may_create=may)
 
 
 @form
@@ -34,7 +34,7 @@ def new_stream(request: SignedIn) -> HttpResponseBase:
     if carried_out(asked, lambda: _create(request, asked)):
         messages.success(request, f"Stream {asked.cleaned_data['name']} is there.")
         return redirect("brokerweb_console:stream", asked.cleaned_data["name"])
-    return render(request, "brokerweb_console/stream_new.html", 400 if asked.errors else 200, form=asked)
+    return render(request, "brokerweb_console/streams/new.html", 400 if asked.errors else 200, form=asked)
 
 
 def _create(request: SignedIn, asked: NewStreamForm) -> None:

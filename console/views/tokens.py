@@ -22,7 +22,7 @@ def tokens(request: SignedIn) -> HttpResponseBase:
         listing = listing.filter(pk__lt=int(after))
     found = list(listing[: LIMIT + 1])
     more = found[LIMIT - 1].pk if len(found) > LIMIT else None
-    return render(request, "brokerweb_console/tokens.html", tokens=found[:LIMIT], next=more, after=after)
+    return render(request, "brokerweb_console/tokens/list.html", tokens=found[:LIMIT], next=more, after=after)
 
 
 @form
@@ -37,11 +37,11 @@ def new_token(request: SignedIn) -> HttpResponseBase:
             asked.refuse(error)
         else:
             return _shown_once(request, made)
-    return render(request, "brokerweb_console/token_new.html", 400 if asked.errors else 200, form=asked)
+    return render(request, "brokerweb_console/tokens/new.html", 400 if asked.errors else 200, form=asked)
 
 
 def _shown_once(request: SignedIn, made: identity.NewToken) -> HttpResponseBase:
     grants = [permit for g in made.token.grants.all() if (permit := stored(g.kind, g.pattern, g.verbs))]
     plain = next((g.pattern for g in grants if not set(g.pattern) & set("*?")), "orders")
     examples = snippets.publishing(snippets.Host.of(request), plain, made.text)
-    return render(request, "brokerweb_console/token_made.html", made=made.token, secret=made.text, snippets=examples)
+    return render(request, "brokerweb_console/tokens/made.html", made=made.token, secret=made.text, snippets=examples)

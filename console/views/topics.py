@@ -31,7 +31,7 @@ def topics(request: SignedIn) -> HttpResponseBase:
     found = routing.list_topics(asked.prefix, after=asked.after or None, limit=LIMIT, visible=seen)
     rows, following = routing.describe(found.items), found.next and asked.page_after(found.next)
     may = may_create(request.principal, "topic")
-    return render(request, "brokerweb_console/topics.html", filter=asked, rows=rows, next=following, may_create=may)
+    return render(request, "brokerweb_console/topics/list.html", filter=asked, rows=rows, next=following, may_create=may)
 
 
 @form
@@ -42,7 +42,7 @@ def new_topic(request: SignedIn) -> HttpResponseBase:
     if carried_out(asked, lambda: _create(request, asked)):
         messages.success(request, f"Topic {asked.cleaned_data['name']} is there. Bind it to queues and streams now.")
         return redirect("brokerweb_console:bindings", asked.cleaned_data["name"])
-    return render(request, "brokerweb_console/topic_new.html", 400 if asked.errors else 200, form=asked)
+    return render(request, "brokerweb_console/topics/new.html", 400 if asked.errors else 200, form=asked)
 
 
 def _create(request: SignedIn, asked: NewTopicForm) -> None:
@@ -58,7 +58,7 @@ def topic(request: SignedIn, name: str) -> HttpResponseBase:
     """What goes through it, where it leads, and the dry run of a message."""
     context = frame(request, name)
     asked = RouteForm(request.GET) if "routing_key" in request.GET else RouteForm()
-    return render(request, "brokerweb_console/topic.html", **context, form=asked, route=_route(name, asked))
+    return render(request, "brokerweb_console/topics/topic.html", **context, form=asked, route=_route(name, asked))
 
 
 def _route(name: str, asked: RouteForm) -> dict[str, Any] | None:
@@ -83,7 +83,7 @@ def bindings_of(request: SignedIn, name: str) -> HttpResponseBase:
         return redirect("brokerweb_console:bindings", name)
     targets = bindings.suggestions(request.principal)
     return render(
-        request, "brokerweb_console/topic_bindings.html", 400 if asked.errors else 200, **context, form=asked, targets=targets
+        request, "brokerweb_console/topics/bindings.html", 400 if asked.errors else 200, **context, form=asked, targets=targets
     )
 
 
@@ -121,7 +121,7 @@ def publish(request: SignedIn, name: str) -> HttpResponseBase:
     if carried_out(asked, lambda: _publish(request, name, asked)):
         return redirect("brokerweb_console:topic-publish", name)
     return render(
-        request, "brokerweb_console/topic_publish.html", 400 if asked.errors else 200, **frame(request, name), form=asked
+        request, "brokerweb_console/topics/publish.html", 400 if asked.errors else 200, **frame(request, name), form=asked
     )
 
 
@@ -143,7 +143,7 @@ def settings(request: SignedIn, name: str) -> HttpResponseBase:
     if carried_out(asked, lambda: _change(request, name, asked, present)):
         messages.success(request, "Settings saved.")
         return redirect("brokerweb_console:topic-settings", name)
-    return render(request, "brokerweb_console/topic_settings.html", 400 if asked.errors else 200, **context, form=asked)
+    return render(request, "brokerweb_console/topics/settings.html", 400 if asked.errors else 200, **context, form=asked)
 
 
 def _change(request: SignedIn, name: str, asked: TopicForm, present: TopicForm) -> None:
