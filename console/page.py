@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, cast
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
@@ -14,8 +15,8 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
-from brokerweb.console.advice import advice
-from brokerweb.console.reading import dead_letters
+from brokerweb.console import dead_counts
+from brokerweb.console.hints import hint
 from brokerweb.core.errors import BrokerError, NotFound
 from brokerweb.identity import users
 from brokerweb.identity.principal import Principal
@@ -101,6 +102,11 @@ def render(request: HttpRequest, template: str, status: int = 200, **context: An
     return HttpResponse(render_to_string(template, context, request), status=status)
 
 
+def render_form(request: HttpRequest, template: str, asked: BaseForm, **context: Any) -> HttpResponse:
+    """The page of a form; 400 when something in it was refused."""
+    return render(request, template, 400 if asked.errors else 200, form=asked, **context)
+
+
 def _frame(request: HttpRequest) -> dict[str, Any]:
     principal: Principal | None = getattr(request, "principal", None)
     chosen = request.COOKIES.get("console_theme", "")
@@ -111,7 +117,7 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
         "next_theme": THEMES[(THEMES.index(theme) + 1) % len(THEMES)],
         "principal": principal,
         "section": _section(request.path),
-        "dead_total": dead_letters(principal) if principal else 0,
+        "dead_total": dead_counts.total(principal) if principal else 0,
     }
 
 
@@ -127,8 +133,8 @@ def problem(request: HttpRequest, error: BrokerError) -> HttpResponse:
         return HttpResponse(error.detail, status=error.http_status, content_type="text/plain")
     section = _section(request.path)
     listing = f"brokerweb_console:{section}" if section in LISTS else ""
-    told = "" if isinstance(error, NoSuchPage) else advice(error)
-    return render(request, "brokerweb_console/problem.html", error.http_status, error=error, advice=told, listing=listing)
+    told = "" if isinstance(error, NoSuchPage) else hint(error)
+    return render(request, "brokerweb_console/problem.html", error.http_status, error=error, hint=told, listing=listing)
 
 
 @action
@@ -140,7 +146,7 @@ def stale(request: HttpRequest, reason: str = "") -> HttpResponseBase:
     """The answer to a form with another session's CSRF token: it was opened before the person signed in again."""
     if request.user.is_authenticated or request.path != reverse("brokerweb_console:signin"):
         return _stale(request)
-    return render(request, "brokerweb_console/signin/form.html", 403, unsent=True)
+    return render(request, "brokerweb_console/sign_in.html", 403, unsent=True)
 
 
 @page

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from brokerweb.console.bodies import visible as show_controls
 from brokerweb.console.destinations import url_of
 from brokerweb.console.icons import icon as draw
-from brokerweb.console.reading import Row
+from brokerweb.console.rows import QueueRow
 from brokerweb.core import clock
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs.models import Job
@@ -157,7 +157,7 @@ def state_word(name: str) -> str:
 
 
 @register.filter
-def longest(rows: Iterable[Row]) -> int:
+def longest(rows: Iterable[QueueRow]) -> int:
     """The messages of the longest queue among the rows."""
     return max((sum(row.counts[name] for name in STATES) for row in rows), default=0)
 
@@ -232,7 +232,7 @@ def short(value: int) -> str:
 
 @register.filter
 def coded(tags: str) -> list[str]:
-    """The code and the advice of an error's note, as ``deeds.telling`` writes them."""
+    """The code and the hint of an error's note, as ``acting.telling`` writes them."""
     return [*tags.split("|", 1), ""][:2]
 
 
@@ -270,7 +270,7 @@ def due(message: Message) -> SafeString | str:
     return f"lease ends {age(message.due_at)}" if message.state == State.LEASED else f"since {age(message.due_at)}"
 
 
-HINTS = {
+STATE_HINTS = {
     "ready": "may be handed out now",
     "scheduled": "wait for a time or backoff",
     "blocked": "behind another of their key",
@@ -281,4 +281,4 @@ HINTS = {
 
 @register.filter
 def state_hint(name: str) -> str:
-    return HINTS.get(name, "")
+    return STATE_HINTS.get(name, "")
