@@ -34,9 +34,7 @@ def redrive(request: SignedIn) -> HttpResponseBase:
             to = asked.cleaned_data["to"] or None
             if to:
                 request.principal.require("publish", "queue", to)
-            for part in plan.parts:
-                deed(request, "queue.redrive", f"queue:{part.queue}", to=to, matched=part.matched).record()
-            moved, jobs = plan.carry_out(to, rate=asked.cleaned_data["rate"], by=request.principal.name)
+            moved, jobs = plan.carry_out(request, to, asked.cleaned_data["rate"])
             messages.success(request, _said(moved, jobs))
             if len(jobs) == 1:
                 return redirect("brokerweb_console:job", jobs[0].pk)
@@ -62,8 +60,8 @@ def redrive_group(request: SignedIn, name: str, group: str) -> HttpResponseBase:
     if request.method != "POST":
         return confirm.redrive_group(request, name, group)
     with telling(request) as say:
-        deed(request, "group.redrive", f"stream:{name}/{group}").record()
-        done = bulk.start_group_redrive(name, group, by=request.principal.name)
+        entry = deed(request, "group.redrive", f"stream:{name}/{group}")
+        done = bulk.start_group_redrive(name, group, by=request.principal.name, entry=entry)
         if isinstance(done, Job):
             return redirect("brokerweb_console:job", done.pk)
         say(f"Redriven: {done:,} record{'s' * (done != 1)}.")

@@ -9,8 +9,10 @@ from typing import Any
 from django.http import QueryDict
 
 from brokerweb.console import dead_counts
+from brokerweb.console.acting import deed
 from brokerweb.console.dead_letters.reading import dead
 from brokerweb.console.filters import DeadLetters
+from brokerweb.console.page import SignedIn
 from brokerweb.console.templatetags.brokerweb_console import instant
 from brokerweb.core.errors import Forbidden, Invalid
 from brokerweb.core.names import NAME
@@ -51,10 +53,17 @@ class Plan:
         """Whether some of it is more than is done at once."""
         return any(part.matched > bulk.LIMIT for part in self.parts)
 
-    def carry_out(self, to: str | None, *, rate: float | None, by: str) -> tuple[int, list[Job]]:
+    def carry_out(self, request: SignedIn, to: str | None, rate: float | None) -> tuple[int, list[Job]]:
         """Move them; how many that were, and the jobs that move the others. Raises BrokerError."""
-        done = [bulk.start_redrive(part.queue, part.chosen, to=to, rate=rate, by=by) for part in self.parts]
-        return sum(n for n in done if isinstance(n, int)), [job for job in done if isinstance(job, Job)]
+        moved, jobs, by = 0, list[Job](), request.principal.name
+        for part in self.parts:
+            entry = deed(request, "queue.redrive", f"queue:{part.queue}", to=to, matched=part.matched)
+            done = bulk.start_redrive(part.queue, part.chosen, to=to, rate=rate, by=by, entry=entry)
+            if isinstance(done, Job):
+                jobs.append(done)
+            else:
+                moved += done
+        return moved, jobs
 
 
 def plan_of(principal: Principal, asked: QueryDict) -> Plan:

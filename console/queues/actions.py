@@ -87,8 +87,8 @@ def purge(request: SignedIn, name: str) -> HttpResponseBase:
     if not asked.confirmed:
         return asked.page()
     with telling(request) as say:
-        deed(request, "queue.purge", f"queue:{name}", states=asked.states).record()
-        done = start_purge(name, asked.chosen, by=request.principal.name)
+        entry = deed(request, "queue.purge", f"queue:{name}", states=asked.states)
+        done = start_purge(name, asked.chosen, by=request.principal.name, entry=entry)
         if isinstance(done, Job):
             say(f"Job {done.pk} purges them.")
             return redirect("brokerweb_console:job", done.pk)

@@ -207,5 +207,5 @@ class RedriveDeadView(ApiView):
         queue = read(sharing.queue_of, s, g)
         if asked.dry_run:
             return answer(browse.preview(queue, chosen, "redrive"))
-        self.audited("group.redrive", f"stream:{s}/{g}", groups.find_group, s, g, detail={"filter": asked.filter})
-        return started(bulk.start_group_redrive(s, g, chosen, rate=asked.rate, by=self.principal.name))
+        entry = self.entry("group.redrive", f"stream:{s}/{g}", {"filter": asked.filter})
+        return started(bulk.start_group_redrive(s, g, chosen, rate=asked.rate, by=self.principal.name, entry=entry))
