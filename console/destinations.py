@@ -15,4 +15,4 @@ def url_of(destination: str, principal: Principal) -> str:
         kind, name = parse_destination(destination)
     except Invalid:
         return ""
-    return reverse(f"console:{kind}", args=[name]) if principal.may("browse", kind, name) else ""
+    return reverse(f"brokerweb_console:{kind}", args=[name]) if principal.may("browse", kind, name) else ""

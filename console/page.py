@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, cast
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
@@ -14,8 +15,8 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
-from brokerweb.console.advice import advice
-from brokerweb.console.reading import dead_letters
+from brokerweb.console import dead_counts
+from brokerweb.console.hints import hint
 from brokerweb.core.errors import BrokerError, NotFound
 from brokerweb.identity import users
 from brokerweb.identity.principal import Principal
@@ -75,19 +76,19 @@ def _ask_to_sign_in(request: HttpRequest) -> HttpResponse:
     if getattr(request, "htmx", False):  # a poll of a page whose session has ended: the page reloads itself
         return HttpResponse(status=401)
     query = {"next": request.get_full_path()} if request.method == "GET" else {"next": came_from(request), "unsent": "1"}
-    return redirect(f"{reverse('console:signin')}?{urlencode(query)}")
+    return redirect(f"{reverse('brokerweb_console:signin')}?{urlencode(query)}")
 
 
 def came_from(request: HttpRequest) -> str:
     """The page of the console that a form stood on, with its query; the overview when it is not told, or is another site's."""
-    overview = reverse("console:overview")
+    overview = reverse("brokerweb_console:overview")
     try:
         place = urlsplit(request.headers.get("Referer", ""))
     except ValueError:
         return overview
     here = urlunsplit(("", "", place.path, place.query, ""))
     known = place.netloc == request.get_host() and url_has_allowed_host_and_scheme(here, allowed_hosts=None)
-    return here if known and not here.startswith(reverse("console:signin")) else overview
+    return here if known and not here.startswith(reverse("brokerweb_console:signin")) else overview
 
 
 def render(request: HttpRequest, template: str, status: int = 200, **context: Any) -> HttpResponse:
@@ -96,9 +97,14 @@ def render(request: HttpRequest, template: str, status: int = 200, **context: An
     if getattr(request, "htmx", False):
         fragment = render_to_string(f"{template}#live", context, request)
         return HttpResponse(
-            fragment + render_to_string("console/_dead_count.html", context | {"beside": True}, request), status=status
+            fragment + render_to_string("brokerweb_console/_dead_count.html", context | {"beside": True}, request), status=status
         )
     return HttpResponse(render_to_string(template, context, request), status=status)
+
+
+def render_form(request: HttpRequest, template: str, asked: BaseForm, **context: Any) -> HttpResponse:
+    """The page of a form; 400 when something in it was refused."""
+    return render(request, template, 400 if asked.errors else 200, form=asked, **context)
 
 
 def _frame(request: HttpRequest) -> dict[str, Any]:
@@ -111,7 +117,7 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
         "next_theme": THEMES[(THEMES.index(theme) + 1) % len(THEMES)],
         "principal": principal,
         "section": _section(request.path),
-        "dead_total": dead_letters(principal) if principal else 0,
+        "dead_total": dead_counts.total(principal) if principal else 0,
     }
 
 
@@ -126,21 +132,21 @@ def problem(request: HttpRequest, error: BrokerError) -> HttpResponse:
     if getattr(request, "htmx", False):
         return HttpResponse(error.detail, status=error.http_status, content_type="text/plain")
     section = _section(request.path)
-    listing = f"console:{section}" if section in LISTS else ""
-    told = "" if isinstance(error, NoSuchPage) else advice(error)
-    return render(request, "console/problem.html", error.http_status, error=error, advice=told, listing=listing)
+    listing = f"brokerweb_console:{section}" if section in LISTS else ""
+    told = "" if isinstance(error, NoSuchPage) else hint(error)
+    return render(request, "brokerweb_console/problem.html", error.http_status, error=error, hint=told, listing=listing)
 
 
 @action
 def _stale(request: SignedIn) -> HttpResponse:
-    return render(request, "console/stale.html", 403, place=came_from(request))
+    return render(request, "brokerweb_console/stale.html", 403, place=came_from(request))
 
 
 def stale(request: HttpRequest, reason: str = "") -> HttpResponseBase:
     """The answer to a form with another session's CSRF token: it was opened before the person signed in again."""
-    if request.user.is_authenticated or request.path != reverse("console:signin"):
+    if request.user.is_authenticated or request.path != reverse("brokerweb_console:signin"):
         return _stale(request)
-    return render(request, "console/signin.html", 403, unsent=True)
+    return render(request, "brokerweb_console/sign_in.html", 403, unsent=True)
 
 
 @page

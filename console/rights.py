@@ -1,11 +1,14 @@
-"""What the person may do, in the words templates ask with: buttons are hidden, not refused on click."""
+"""What the person may do, in the words templates ask with: buttons are hidden, not refused on click; and what they may browse."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from brokerweb.core.errors import Forbidden
 from brokerweb.identity.principal import Principal
+from brokerweb.queues.models import Queue
+from brokerweb.streams.models import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +44,21 @@ def require_create(principal: Principal, kind: str) -> None:
     """Raise Forbidden unless ``may_create``: nobody fills in a form that no name would get accepted."""
     if not may_create(principal, kind):
         raise Forbidden(f"manage on a {kind} is not among your grants")
+
+
+def visible(principal: Principal, kind: str = "queue") -> Callable[[str], bool]:
+    """Which names the person may browse."""
+    return lambda name: principal.may("browse", kind, name)
+
+
+def browsable_queues(principal: Principal) -> list[Queue]:
+    """Every queue the person may browse, by name; read without its settings, since there may be thousands."""
+    may = visible(principal)
+    found = Queue.declared.all().only("name", "paused_at").order_by("name")
+    return [queue for queue in found if may(queue.name)]
+
+
+def browsable_streams(principal: Principal) -> list[Stream]:
+    """Every stream the person may browse, by name."""
+    may = visible(principal, "stream")
+    return [stream for stream in Stream.objects.filter(deleted_at=None).order_by("name") if may(stream.name)]

@@ -21,6 +21,7 @@ from brokerweb.storage.transaction import Transaction
 
 CHUNK = 500  # messages a commit, fewer large ones
 LOOKED_AT = 4_000  # messages a commit looks at, at about 5 µs each: others wait for it
+Perform = Callable[..., Any]  # ``perform``, or what does the same and more in its commit
 
 
 class Chunk(NamedTuple):
@@ -38,26 +39,27 @@ class Bounds(NamedTuple):
     started: int
 
 
-def purge_all(name: str, chosen: MessageFilter = filters.ALL) -> int:
-    """Delete what the filter selects, in chunks of one commit each; how many that were."""
-    return _in_chunks(purge_chunk, name, filters.for_purge(chosen))
+def purge_all(name: str, chosen: MessageFilter = filters.ALL, *, first: Perform | None = None) -> int:
+    """Delete what the filter selects, in chunks of one commit each; how many that were. ``first`` performs the first of them."""
+    return _in_chunks(purge_chunk, name, filters.for_purge(chosen), first)
 
 
-def redrive_all(name: str | int, chosen: MessageFilter = filters.ALL, *, to: str | None = None) -> int:
+def redrive_all(
+    name: str | int, chosen: MessageFilter = filters.ALL, *, to: str | None = None, first: Perform | None = None
+) -> int:
     """Put dead messages back at the end of their queue, or of another; how many that were. A hidden queue goes by its id."""
-    return _in_chunks(redrive_chunk, name, filters.for_redrive(chosen), to=to)
+    return _in_chunks(redrive_chunk, name, filters.for_redrive(chosen), first, to=to)
 
 
-def _in_chunks(verb: Callable[..., Chunk], name: str | int, chosen: MessageFilter, **options: Any) -> int:
+def _in_chunks(verb: Callable[..., Chunk], name: str | int, chosen: MessageFilter, first: Perform | None, **options: Any) -> int:
     chosen = filters.ascending(chosen)
     bounds = perform(begin, name)
-    affected = 0
-    while True:
-        chunk: Chunk = perform(verb, name, chosen, bounds, **options)
+    chunk: Chunk = (first or perform)(verb, name, chosen, bounds, **options)
+    affected = chunk.affected
+    while chunk.after is not None:
+        chunk = perform(verb, name, chosen, bounds._replace(after=chunk.after), **options)
         affected += chunk.affected
-        if chunk.after is None:
-            return affected
-        bounds = bounds._replace(after=chunk.after)
+    return affected
 
 
 def begin(tx: Transaction, name: str | int) -> Bounds:

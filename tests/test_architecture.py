@@ -38,13 +38,26 @@ def test_templates_are_short():
     assert [str(path.relative_to(ROOT)) for path in templates if len(path.read_text().splitlines()) > TEMPLATE_LINES] == []
 
 
-def test_console_views_only_translate():
-    views = [
-        path
-        for path in modules()
-        if path.match("console/views*/*.py") or path.match("console/views.py") or path.match("console/actions.py")
+def test_a_nouns_pages_are_made_of_its_own_parts_and_of_shared_ones():
+    """The overview alone shows tables of other nouns."""
+    root = ROOT / "console" / "templates" / "brokerweb_console"
+    used = [
+        (path.parent.relative_to(root).as_posix(), path.name, noun)
+        for path in sorted(root.rglob("*.html"))
+        for noun in re.findall(r'"brokerweb_console/(\w+)/\w+\.html"', path.read_text())
     ]
-    assert [name for path in views for name, lines in functions(path) if lines > VIEW_LINES] == []
+    assert [(noun, name, other) for noun, name, other in used if other != noun and noun != "overview"] == []
+
+
+def test_console_views_only_translate():
+    """Pages that look are in a noun's ``views``, what is done by POST in its ``actions``."""
+    console = ROOT / "console"
+    views = [*console.glob("*/views.py"), *console.glob("*/actions.py")]
+    deciding = [
+        path for path in console.rglob("*.py") if re.search(r"^@(?:page|form|action|require_POST)$", path.read_text(), re.M)
+    ]
+    assert sorted(path for path in deciding if path not in views) == [console / "page.py"]
+    assert [name for path in sorted(views) for name, lines in functions(path) if lines > VIEW_LINES] == []
 
 
 def test_no_module_is_a_drawer():

@@ -131,4 +131,4 @@ def test_the_console_comes_with_the_settings_the_readme_names(tmp_path: Path):
         assert client.post(f"{server.url}/sign-in", data=given).status_code == 302
         assert "<html" in client.get(f"{server.url}/queues").text
         assert "<html" not in client.get(f"{server.url}/queues", headers={"HX-Request": "true"}).text
-        assert client.get(f"{server.url}/static/console/console.css").status_code == 200
+        assert client.get(f"{server.url}/static/brokerweb_console/console.css").status_code == 200

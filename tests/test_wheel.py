@@ -89,7 +89,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_every_file_of_the_apps_and_nothing_beside_them(wheel: Path):
     packed = set(zipfile.ZipFile(wheel).namelist())
     wanted = files()
-    assert any(name.endswith("console.css") and name.startswith("brokerweb/console/static/") for name in wanted)
+    assert "brokerweb/console/static/brokerweb_console/console.css" in wanted
     assert not [name for name in wanted if name not in packed]
     assert {name.partition("/")[0] for name in packed if ".dist-info/" not in name} == {"brokerweb"}
 

@@ -52,5 +52,6 @@ def audited(entry: Entry, verb: Callable[..., Any], *args: Any, **options: Any) 
 
 def _with_entry(tx: Transaction, entry: Entry, verb: Callable[..., Any], *args: Any, **options: Any) -> Any:
     result = verb(tx, *args, **options)
+    tx.writes += 1
     entry.record()
     return result

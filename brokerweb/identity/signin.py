@@ -47,7 +47,7 @@ def link(username: str, base_url: str) -> str:
 def link_of(code: str, base_url: str) -> str:
     """The link that carries ``code``: to the console's page, or to the project's own. Opening it uses nothing up."""
     try:
-        page = reverse("console:signin")
+        page = reverse("brokerweb_console:signin")
     except NoReverseMatch:
         page = resolve_url(settings.LOGIN_URL)
     return f"{base_url.rstrip('/')}{page}?code={code}"

@@ -1,16 +1,21 @@
-"""Purge and redrive of many messages: at once where they are few, else as a job in the chunks of ``brokerweb.queues.bulk``."""
+"""Purge and redrive of many messages: at once where they are few, else as a job in the chunks of ``brokerweb.queues.bulk``.
+
+The entry of the audit trail is in the first commit: that of the first chunk, or the job's. Either both stand or none.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from brokerweb.handout import shared_groups
+from brokerweb.identity.audit import Entry, audited
 from brokerweb.jobs import control
 from brokerweb.jobs.chunk import Chunk
 from brokerweb.jobs.control import NewJob
 from brokerweb.jobs.models import Job
 from brokerweb.queues import browse, bulk, filters, selection
-from brokerweb.queues.bulk import Bounds
+from brokerweb.queues.bulk import Bounds, Perform
 from brokerweb.queues.definitions import find
 from brokerweb.queues.filters import MessageFilter
 from brokerweb.queues.models import Queue
@@ -22,37 +27,57 @@ from brokerweb.storage.transaction import Transaction
 LIMIT = 1_000  # messages that are taken inside the call
 
 
-def start_purge(name: str, chosen: MessageFilter = filters.ALL, *, rate: float | None = None, by: str) -> int | Job:
+def start_purge(
+    name: str, chosen: MessageFilter = filters.ALL, *, rate: float | None = None, by: str, entry: Entry | None = None
+) -> int | Job:
     """Delete what the filter selects: how many that were, or the job that does it."""
-    chosen = filters.for_purge(chosen)
+    chosen, first = filters.for_purge(chosen), _recording(entry)
     queue = browse.find(name)
     if not _is_much(queue, chosen, rate):
-        return bulk.purge_all(name, chosen)
-    job: Job = perform(create_purge, name, chosen, rate=rate, by=by, total=_count(queue, chosen))
+        return bulk.purge_all(name, chosen, first=first)
+    job: Job = first(create_purge, name, chosen, rate=rate, by=by, total=_count(queue, chosen))
     return job
 
 
 def start_redrive(
-    name: str, chosen: MessageFilter = filters.ALL, *, to: str | None = None, rate: float | None = None, by: str
+    name: str,
+    chosen: MessageFilter = filters.ALL,
+    *,
+    to: str | None = None,
+    rate: float | None = None,
+    by: str,
+    entry: Entry | None = None,
 ) -> int | Job:
     """Put dead messages back, into ``to`` or their own queue: how many that were, or the job that does it."""
-    chosen = filters.for_redrive(chosen)
+    chosen, first = filters.for_redrive(chosen), _recording(entry)
     queue = browse.find(name)
     if not _is_much(queue, chosen, rate):
-        return bulk.redrive_all(name, chosen, to=to)
-    job: Job = perform(create_redrive, name, chosen, to=to, rate=rate, by=by, total=_count(queue, chosen))
+        return bulk.redrive_all(name, chosen, to=to, first=first)
+    job: Job = first(create_redrive, name, chosen, to=to, rate=rate, by=by, total=_count(queue, chosen))
     return job
 
 
 def start_group_redrive(
-    stream: str, group: str, chosen: MessageFilter = filters.ALL, *, rate: float | None = None, by: str
+    stream: str,
+    group: str,
+    chosen: MessageFilter = filters.ALL,
+    *,
+    rate: float | None = None,
+    by: str,
+    entry: Entry | None = None,
 ) -> int | Job:
     """Put dead records of a shared group back: how many that were, or the job that does it. Raises NotFound, Conflict."""
-    chosen, queue = filters.for_redrive(chosen), read(shared_groups.queue_of, stream, group)
+    chosen, first = filters.for_redrive(chosen), _recording(entry)
+    queue = read(shared_groups.queue_of, stream, group)
     if not _is_much(queue, chosen, rate):
-        return bulk.redrive_all(queue.pk, chosen)
-    job: Job = perform(create_group_redrive, stream, group, queue.pk, chosen, rate=rate, by=by, total=_count(queue, chosen))
+        return bulk.redrive_all(queue.pk, chosen, first=first)
+    job: Job = first(create_group_redrive, stream, group, queue.pk, chosen, rate=rate, by=by, total=_count(queue, chosen))
     return job
+
+
+def _recording(entry: Entry | None) -> Perform:
+    """What performs a verb together with the entry, if there is one."""
+    return perform if entry is None else partial(audited, entry)
 
 
 def _is_much(queue: Queue, chosen: MessageFilter, rate: float | None) -> bool:

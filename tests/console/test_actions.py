@@ -8,9 +8,10 @@ from html import escape
 
 import pytest
 
+from brokerweb.core.errors import Conflict
 from brokerweb.identity.models import AuditEntry, Token
 from brokerweb.identity.tokens import authenticate
-from brokerweb.queues import browse
+from brokerweb.queues import browse, bulk
 from brokerweb.queues.models import Message, Queue
 from brokerweb.queues.states import State
 from tests.console.conftest import declare, declare_group, declare_stream, declare_topic, kill, person, publish, text
@@ -130,6 +131,23 @@ def test_a_purge_shows_what_it_touches_and_wants_the_name_typed(client):
     client.post("/queues/orders/purge", {"states": ["ready"], "counted": ["ready"], "typed": "orders"})
     assert counts("orders") == {"ready": 0, "scheduled": 0, "blocked": 0, "leased": 0, "dead": 1}
     assert audited() == [("queue.purge", "queue:orders")]
+
+
+@pytest.mark.parametrize("step", ["take_out", "revive"])
+def test_what_fails_is_not_in_the_trail(client, monkeypatch, step):
+    def fails(*args):
+        raise Conflict("not now")
+
+    declare("orders")
+    publish("orders", 1, 2)
+    kill("orders", "x")
+    monkeypatch.setattr(bulk, step, fails)
+    if step == "take_out":
+        client.post("/queues/orders/purge", {"states": ["ready"], "counted": ["ready"], "typed": "orders"})
+        assert "not now" in text(client.get("/queues/orders"))
+    else:
+        assert "not now" in text(client.post("/dead/redrive", {"all": "1"}))
+    assert (counts("orders")["ready"], counts("orders")["dead"], audited()) == (1, 1, [])
 
 
 def test_a_purge_of_what_the_page_proposes_is_done_at_once(client):

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from brokerweb.console.bodies import LONGEST_SHOWN, indent, show
-from brokerweb.console.templatetags.console import expiry, rate, short, size, span
+from brokerweb.console.templatetags.brokerweb_console import expiry, rate, short, size, span
 from brokerweb.core import clock
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from brokerweb.console import attention
+from brokerweb.console.overview import attention
 from brokerweb.delivery import connections
 from brokerweb.queues import control
 from brokerweb.storage.run import perform

@@ -85,7 +85,7 @@ def test_nothing_else_of_the_project_answers_without_a_session_or_token():
     assert Client().get("/nothing")["Location"] == "/sign-in?next=%2Fnothing"
     assert Client().get("/api/v1/docs").status_code in (302, 401, 403)
     assert Client().get("/metrics").status_code in (401, 403)
-    assert resolver.resolve("/").namespace == "console"
+    assert resolver.resolve("/").namespace == "brokerweb_console"
 
 
 def test_a_poll_after_the_session_ended_is_401():

@@ -79,6 +79,9 @@ def test_whoever_changes_something_is_named(
         ("DELETE", "/queues/orders/messages/999", None),
         ("DELETE", "/queues/nobody", None),
         ("POST", "/queues/nobody/purge", {}),
+        ("POST", "/queues/orders/purge", {"rate": 0}),
+        ("POST", "/queues/orders/redrive", {"rate": 0}),
+        ("POST", "/queues/orders/redrive", {"to": "nobody"}),
     ],
 )
 def test_what_did_not_happen_is_not_in_the_trail(caller: Caller, message: int, method: str, path: str, body: Any) -> None:

@@ -7,6 +7,8 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from django.db import connections
+
 from brokerweb.core import clock
 from brokerweb.jobs import control, replay_request, replaying, runner
 from brokerweb.jobs.models import Job
@@ -70,6 +72,20 @@ class Runner:
             raise AssertionError("there is no end to it")
 
         return float(asyncio.run(_with_committer(work)))
+
+    def call(self, act: Callable[[], Any]) -> Any:
+        """``act()`` on a thread, as a request acts: its verbs go through the committer."""
+
+        def on_thread() -> Any:
+            try:
+                return act()
+            finally:
+                connections.close_all()
+
+        async def work() -> Any:
+            return await asyncio.get_running_loop().run_in_executor(None, on_thread)
+
+        return asyncio.run(_with_committer(work))
 
     def until_finished(self, job: Job, *, most: int = 1_000) -> Job:
         """Let time pass as the job asks for until it is finished."""

@@ -11,7 +11,7 @@ import pytest
 
 from tests.server import TOKEN, Server
 
-ANONYMOUS = {"/healthz": 200, "/readyz": 200, "/sign-in": 200, "/static/console/console.css": 200}
+ANONYMOUS = {"/healthz": 200, "/readyz": 200, "/sign-in": 200, "/static/brokerweb_console/console.css": 200}
 GUARDED = [
     "/",
     "/queues",
@@ -109,14 +109,15 @@ def test_no_answer_of_the_programs_faces_is_kept_or_taken_for_something_else(ser
     assert headers["x-content-type-options"] == "nosniff"
 
 
-@pytest.mark.parametrize("path", ["/sign-in", "/api/v1/queues", "/static/console/console.css", "/healthz"])
+@pytest.mark.parametrize("path", ["/sign-in", "/api/v1/queues", "/static/brokerweb_console/console.css", "/healthz"])
 def test_no_page_of_another_origin_may_read_answers(server: Server, path: str):
     headers = httpx.get(server.url + path, headers={"Origin": "https://evil.example"}).headers
     assert not [name for name in headers if name.startswith("access-control-")]
 
 
 @pytest.mark.parametrize(
-    "path", ["/static/../manage.py", "/static/%2e%2e/manage.py", "/static/console/..%5c..%5cmanage.py", "/static//etc/passwd"]
+    "path",
+    ["/static/../manage.py", "/static/%2e%2e/manage.py", "/static/brokerweb_console/..%5c..%5cmanage.py", "/static//etc/passwd"],
 )
 def test_static_files_are_those_that_were_listed(server: Server, path: str):
     assert httpx.get(server.url + path).status_code in (302, 400, 404)

@@ -36,9 +36,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-import brokerweb.faces.django_http
+import brokerweb.faces.http.django
+import brokerweb.faces.http.static_files
 import brokerweb.faces.rest.documents
-import brokerweb.faces.static_files
 import brokerweb.servers.daphne
 import brokerweb.servers.uvicorn
 import brokerweb.storage.django_sqlite.base
@@ -49,8 +49,8 @@ OURS: list[ModuleType] = [
     brokerweb.servers.daphne,
     brokerweb.storage.django_sqlite.base,
     brokerweb.storage.fields,
-    brokerweb.faces.django_http,
-    brokerweb.faces.static_files,
+    brokerweb.faces.http.django,
+    brokerweb.faces.http.static_files,
     brokerweb.faces.rest.documents,
 ]
 

@@ -11,7 +11,7 @@ from brokerweb.faces.http.responses import answer, no_content
 from brokerweb.faces.rest import paging, shapes, stream_shapes
 from brokerweb.faces.rest.base import ApiView
 from brokerweb.faces.rest.messages import started
-from brokerweb.handout import shared_groups as sharing
+from brokerweb.handout import shared_groups
 from brokerweb.jobs import bulk
 from brokerweb.queues import browse, filters
 from brokerweb.queues.messages import parse_place
@@ -80,15 +80,15 @@ def dead_object(message: Message) -> dict[str, Any]:
 def browse_dead_records(view: ApiView, s: str, g: str) -> HttpResponse:
     query = view.query()
     chosen = filters.parse({"state": "dead", **{name: query[name] for name in ("key", "order") if name in query}})
-    page = browse.page(read(sharing.queue_of, s, g), chosen, after=query.get("after"), limit=paging.limit(query))
+    page = browse.page(read(shared_groups.queue_of, s, g), chosen, after=query.get("after"), limit=paging.limit(query))
     return answer({"items": [dead_object(message) for message in page.items], "next": page.next})
 
 
 def redrive_dead_records(view: ApiView, s: str, g: str) -> HttpResponse:
     asked = view.body(stream_shapes.RedriveDead, empty=b"{}")
     chosen = filters.parse(asked.filter, "/filter")
-    queue = read(sharing.queue_of, s, g)
+    queue = read(shared_groups.queue_of, s, g)
     if asked.dry_run:
         return answer(browse.preview(queue, chosen, "redrive"))
-    view.audited("group.redrive", f"stream:{s}/{g}", groups.find_group, s, g, detail={"filter": asked.filter})
-    return started(bulk.start_group_redrive(s, g, chosen, rate=asked.rate, by=view.principal.name))
+    entry = view.entry("group.redrive", f"stream:{s}/{g}", {"filter": asked.filter})
+    return started(bulk.start_group_redrive(s, g, chosen, rate=asked.rate, by=view.principal.name, entry=entry))

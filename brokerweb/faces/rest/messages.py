@@ -19,7 +19,6 @@ from brokerweb.jobs import bulk
 from brokerweb.jobs.control import as_json
 from brokerweb.jobs.models import Job
 from brokerweb.queues import browse, control, filters
-from brokerweb.queues.definitions import find
 from brokerweb.queues.filters import MessageFilter
 from brokerweb.queues.represent import message_object
 
@@ -97,8 +96,9 @@ def purge_queue(view: ApiView, q: str) -> HttpResponse:
         chosen = replace(chosen, states=chosen.states | filters.parse({"states": asked.states}).states)
     if asked.dry_run:
         return answer(browse.preview(browse.find(q), chosen, "purge"))
-    _record(view, "queue.purge", q, asked.filter | ({"states": asked.states} if asked.states else {}))
-    return started(bulk.start_purge(q, chosen, rate=asked.rate, by=view.principal.name))
+    detail = {"filter": asked.filter | ({"states": asked.states} if asked.states else {})}
+    entry = view.entry("queue.purge", f"queue:{q}", detail)
+    return started(bulk.start_purge(q, chosen, rate=asked.rate, by=view.principal.name, entry=entry))
 
 
 def redrive_queue(view: ApiView, q: str) -> HttpResponse:
@@ -113,8 +113,8 @@ def redrive_queue(view: ApiView, q: str) -> HttpResponse:
         browse.find(target)
     if asked.dry_run:
         return answer(browse.preview(browse.find(q), chosen, "redrive"))
-    _record(view, "queue.redrive", q, asked.filter | ({"to": target} if target else {}))
-    return started(bulk.start_redrive(q, chosen, to=target, rate=asked.rate, by=view.principal.name))
+    entry = view.entry("queue.redrive", f"queue:{q}", {"filter": asked.filter | ({"to": target} if target else {})})
+    return started(bulk.start_redrive(q, chosen, to=target, rate=asked.rate, by=view.principal.name, entry=entry))
 
 
 def started(outcome: int | Job) -> HttpResponse:
@@ -122,8 +122,3 @@ def started(outcome: int | Job) -> HttpResponse:
     if isinstance(outcome, int):
         return answer({"affected": outcome})
     return answer({"job": as_json(outcome)}, 202)
-
-
-def _record(view: ApiView, action: str, q: str, chosen: dict[str, Any]) -> None:
-    """Beforehand, since the deed may be a job, and takes more than one commit. Raises NotFound."""
-    view.audited(action, f"queue:{q}", find, q, detail={"filter": chosen})

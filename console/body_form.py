@@ -1,0 +1,85 @@
+"""The fields of what is published: a body and what goes with it, for queues, streams and topics."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import msgspec
+from django import forms
+
+from brokerweb.console.broker_form import BrokerForm
+from brokerweb.console.lines import headers_of
+from brokerweb.core.errors import Invalid
+from brokerweb.faces.codec.json import decode
+
+_AREA = {"spellcheck": "false", "class": "mono"}
+_PLACE = re.compile(r"^/(?:(?:records|messages)/\d+|message(?=/|$))")
+
+
+class BodyForm(BrokerForm):
+    """What queues, streams and topics all take: a body, and what goes with it."""
+
+    body = forms.CharField(strip=False, required=False, widget=forms.Textarea(attrs={"rows": 9, **_AREA}))
+    kind = forms.ChoiceField(label="Body is", choices=[("json", "JSON"), ("text", "Text"), ("base64", "Base64 of bytes")])
+    content_type = forms.CharField(required=False, help_text="Empty: by the kind of body.")
+    key = forms.CharField(required=False, strip=False)
+    headers = forms.CharField(
+        required=False, help_text="One a line, name: value; or a JSON object.", widget=forms.Textarea(attrs={"rows": 3, **_AREA})
+    )
+    reply_to = forms.CharField(required=False, help_text="queue:NAME")
+    correlation_id = forms.CharField(required=False)
+    dedup_id = forms.CharField(required=False, help_text="A second one with this id is not stored.")
+    FIELD_OF = {"too_large": "body"}
+    OPTIONS: tuple[str, ...] = ("content_type", "key", "reply_to", "correlation_id", "dedup_id")
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something stands in the part that is folded away."""
+        return any(self[name].value() for name in ("headers", "reply_to", "correlation_id", "dedup_id"))
+
+    def field_at(self, pointer: str) -> str:
+        name = _PLACE.sub("", pointer).strip("/").partition("/")[0]
+        return "body" if name == "body_base64" else name
+
+    def as_json(self) -> bytes:
+        """The message as REST would have it. Raises Invalid."""
+        given = self.cleaned_data
+        parts = {name: given[name] for name in self.OPTIONS if given[name] not in (None, "")}
+        try:
+            parts["headers"] = headers_of(given["headers"])
+        except Invalid as error:
+            raise Invalid.at("/headers", error.extra["errors"][0]["detail"]) from None
+        body = given["body"].replace("\r\n", "\n")
+        if given["kind"] == "json":
+            parts["body"] = msgspec.Raw(_json(body))
+        else:
+            parts["body_base64"] = _bytes(body, given["kind"])
+            parts.setdefault("content_type", "text/plain; charset=utf-8" if given["kind"] == "text" else None)
+        return msgspec.json.encode(parts)
+
+
+class QueueFields(forms.Form):
+    """What is for queues, on the way through a topic too."""
+
+    priority = forms.IntegerField(required=False, help_text="0 to 9, the highest first. Empty: 4.")
+    delay = forms.FloatField(required=False, label="Delay (s)")
+    ttl = forms.FloatField(required=False, label="Time to live (s)", help_text="Empty: the queue's.")
+
+
+def _json(body: str) -> bytes:
+    """The body, known to be JSON: it stands inside another document from here on."""
+    try:
+        decode(object, body.encode())
+    except Invalid as error:
+        raise Invalid.at("/body", f"Not JSON: {error.extra['errors'][0]['detail']}") from None
+    return body.encode()
+
+
+def _bytes(body: str, kind: str) -> bytes:
+    if kind == "text":
+        return body.encode()
+    try:
+        return base64.b64decode("".join(body.split()), validate=True)
+    except ValueError:
+        raise Invalid.at("/body", "Not Base64.") from None

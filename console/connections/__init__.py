@@ -1,0 +1,1 @@
+"""Live connections: their list, closing one."""

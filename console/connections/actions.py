@@ -1,0 +1,25 @@
+"""Closing a connection."""
+
+from __future__ import annotations
+
+from django.http import HttpResponseBase
+from django.shortcuts import redirect
+
+from brokerweb.console.acting import deed, telling
+from brokerweb.console.connections import confirm
+from brokerweb.console.page import SignedIn, form
+from brokerweb.core.errors import NotFound
+from brokerweb.delivery import connections
+
+
+@form
+def close(request: SignedIn, connection_id: str) -> HttpResponseBase:
+    """Close one connection."""
+    request.principal.require_admin()
+    if request.method != "POST":
+        return confirm.close(request, connection_id)
+    if not connections.close(connection_id):
+        raise NotFound("There is no such connection.")
+    with telling(request, "The connection is being closed."):
+        deed(request, "connection.close", f"connection:{connection_id}").record()
+    return redirect("brokerweb_console:connections")

@@ -1,0 +1,31 @@
+"""The page that says what a connection to be closed holds."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.urls import reverse
+
+from brokerweb.console.acting import confirmation
+from brokerweb.console.page import SignedIn
+from brokerweb.console.templatetags.brokerweb_console import number
+from brokerweb.core.errors import NotFound
+from brokerweb.delivery import connections
+
+
+def close(request: SignedIn, connection_id: str) -> HttpResponse:
+    """What the connection holds. Raises NotFound."""
+    found = next((c for c in connections.snapshot() if c["id"] == connection_id), None)
+    if found is None:
+        raise NotFound("There is no such connection.")
+    held = sum(sub.get("unsettled", 0) for sub in found["subscriptions"])
+    facts = [("Client", found["name"]), ("Address", found["address"]), ("Subscriptions", number(len(found["subscriptions"])))]
+    place = reverse("brokerweb_console:connections")
+    return confirmation(
+        request,
+        "Close a connection",
+        "The socket is closed with 4009. What it holds goes back to its place in the queue, without counting as a failure.",
+        facts=[*facts, ("Unsettled messages", number(held))],
+        button="Close the connection",
+        crumbs=[("Connections", place)],
+        cancel=place,
+    )

@@ -1,0 +1,36 @@
+"""What pages show of one message or record: its body, its headers, its state; and its body as a file."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.http import HttpResponse
+
+from brokerweb.console import bodies
+from brokerweb.console.filters import TIME_LABELS
+from brokerweb.console.page import SignedIn
+from brokerweb.queues.models import Failure, Message
+from brokerweb.queues.states import State
+
+
+def shown(request: SignedIn, message: Any) -> dict[str, Any]:
+    """How a message's or record's body and headers are shown."""
+    view = request.GET.get("view", "pretty")
+    headers: dict[str, str] = json.loads(message.headers or "{}")
+    body = bodies.show(bytes(message.body), view if view in bodies.VIEWS else "pretty")
+    return {"message": message, "shown": body, "views": bodies.VIEWS, "headers": list(headers.items())}
+
+
+def facts(request: SignedIn, found: Message, failures: list[Failure]) -> dict[str, Any]:
+    """What a message's page shows of it."""
+    state = State(found.state).name.lower()
+    return shown(request, found) | {"failures": failures, "state": state, "due_label": TIME_LABELS[state]}
+
+
+def attachment(content: bytes, name: str) -> HttpResponse:
+    """A body to be saved: never as something a browser would show or run."""
+    response = HttpResponse(content, content_type="application/octet-stream")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response

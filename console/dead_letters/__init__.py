@@ -1,0 +1,1 @@
+"""Dead letters, of queues and of shared consumer groups: their lists, and putting them back."""

@@ -1,0 +1,86 @@
+"""Putting dead letters back: many across queues, all of a group, and one of a group."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from brokerweb.console.acting import audited, deed, refusing, telling
+from brokerweb.console.dead_letters import confirm
+from brokerweb.console.dead_letters.forms import RedriveForm
+from brokerweb.console.dead_letters.plan import plan_of
+from brokerweb.console.dead_letters.reading import queue_of
+from brokerweb.console.page import SignedIn, action, back, form, render_form
+from brokerweb.console.rights import browsable_queues
+from brokerweb.core.errors import NotFound
+from brokerweb.jobs import bulk
+from brokerweb.jobs.models import Job
+from brokerweb.queues import control, definitions
+from brokerweb.storage.transaction import Transaction
+
+TARGETS = 500  # queues to choose from
+
+
+@form
+def redrive(request: SignedIn) -> HttpResponseBase:
+    """First what would be moved; then, posted, moving it."""
+    given = request.POST if request.method == "POST" else request.GET
+    plan = plan_of(request.principal, given)
+    asked = RedriveForm(_targets(request), request.POST if request.method == "POST" else None)
+    if asked.is_valid():
+        with refusing(asked):
+            to = asked.cleaned_data["to"] or None
+            if to:
+                request.principal.require("publish", "queue", to)
+            moved, jobs = plan.carry_out(request, to, asked.cleaned_data["rate"])
+            messages.success(request, _said(moved, jobs))
+            if len(jobs) == 1:
+                return redirect("brokerweb_console:job", jobs[0].pk)
+            return redirect("brokerweb_console:jobs" if jobs else "brokerweb_console:dead")
+    return render_form(request, "brokerweb_console/dead_letters/redrive.html", asked, plan=plan)
+
+
+def _targets(request: SignedIn) -> list[str]:
+    names = [queue.name for queue in browsable_queues(request.principal)]
+    return [name for name in names if request.principal.may("publish", "queue", name)][:TARGETS]
+
+
+def _said(moved: int, jobs: list[Job]) -> str:
+    if moved or not jobs:
+        return f"Redriven: {moved:,} message{'s' * (moved != 1)}."
+    return f"Job{'s' * (len(jobs) > 1)} {', '.join(str(job.pk) for job in jobs)} will put them back."
+
+
+@form
+def redrive_group(request: SignedIn, name: str, group: str) -> HttpResponseBase:
+    """First how many would be put back; then, posted, that."""
+    request.principal.require("manage", "stream", name)
+    if request.method != "POST":
+        return confirm.redrive_group(request, name, group)
+    with telling(request) as say:
+        entry = deed(request, "group.redrive", f"stream:{name}/{group}")
+        done = bulk.start_group_redrive(name, group, by=request.principal.name, entry=entry)
+        if isinstance(done, Job):
+            return redirect("brokerweb_console:job", done.pk)
+        say(f"Redriven: {done:,} record{'s' * (done != 1)}.")
+    return redirect("brokerweb_console:group", name, group)
+
+
+@action
+def requeue(request: SignedIn, name: str, group: str, message_id: int) -> HttpResponseBase:
+    """Put one record of a group back."""
+    request.principal.require("manage", "stream", name)
+    queue = queue_of(name, group)
+    with telling(request, f"{message_id} will be handed out again."):
+        audited(deed(request, "message.requeue", f"stream:{name}/{group}/{message_id}"), _requeue, queue.pk, message_id)
+    return back(request, reverse("brokerweb_console:group-dead", args=[name, group]))
+
+
+def _requeue(tx: Transaction, queue_id: int, message_id: int) -> None:
+    """Requeue in a queue without a name of its own: once it is looked up by id, the transaction knows it by name, too."""
+    queue = definitions.find_by_id(tx, queue_id)
+    if queue is None:
+        raise NotFound("The group was deleted.")
+    control.requeue(tx, queue.name, message_id)

@@ -1,0 +1,66 @@
+"""Dead letters across queues, and those of a shared consumer group."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponseBase
+from django.urls import reverse
+
+from brokerweb.console import dead_counts
+from brokerweb.console.contents import attachment, facts
+from brokerweb.console.dead_letters import reading
+from brokerweb.console.dead_letters.reading import group_frame
+from brokerweb.console.filters import DeadLetters
+from brokerweb.console.page import SignedIn, page, render
+from brokerweb.queues import browse
+from brokerweb.queues.states import DEAD_REASONS
+
+
+@page
+def dead_letters(request: SignedIn) -> HttpResponseBase:
+    """The newest first, by queue and reason."""
+    asked = DeadLetters.of(request.GET.dict())
+    having = dead_counts.by_queue(request.principal)
+    items, last = reading.page(request.principal, asked, [queue for queue, _ in having])
+    context: dict[str, Any] = {
+        "filter": asked,
+        "items": items,
+        "next": asked.page_before(last) if last else None,
+        "chips": [{"name": queue.name, "count": n, "query": asked.in_queue(queue.name)} for queue, n in having],
+        "total": sum(n for _, n in having),
+        "may_redrive": any(request.principal.may("manage", "queue", q.name) for q, _ in having if asked.queue in ("", q.name)),
+        "groups": dead_counts.by_group(request.principal),
+        "reasons": DEAD_REASONS,
+    }
+    return render(request, "brokerweb_console/dead_letters/list.html", **context)
+
+
+@page
+def group_list(request: SignedIn, name: str, group: str) -> HttpResponseBase:
+    """Those of a group, the newest first."""
+    context, asked = group_frame(request, name, group), DeadLetters.of(request.GET.dict() | {"queue": ""})
+    queue = context["queue"]
+    items, last = reading.page(request.principal, asked, [queue])
+    counts = browse.counts([queue.pk])[queue.pk]
+    context |= {"filter": asked, "items": [item.message for item in items], "reasons": DEAD_REASONS, "total": counts["dead"]}
+    following = asked.page_before(last) if last else None
+    return render(request, "brokerweb_console/dead_letters/group_list.html", **context, next=following)
+
+
+@page
+def group_message(request: SignedIn, name: str, group: str, message_id: int) -> HttpResponseBase:
+    """One record that a group's members were given, with its failures."""
+    context = group_frame(request, name, group)
+    found, failures = browse.read(context["queue"], message_id)
+    download = reverse("brokerweb_console:group-message-body", args=[name, group, message_id])
+    partition, _, offset = (found.route or "").partition("-")
+    context |= facts(request, found, failures) | {"download": download, "partition": partition, "offset": offset}
+    return render(request, "brokerweb_console/dead_letters/group_message.html", **context)
+
+
+@page
+def group_message_body(request: SignedIn, name: str, group: str, message_id: int) -> HttpResponseBase:
+    """The whole body as a file."""
+    found, _ = browse.read(group_frame(request, name, group)["queue"], message_id)
+    return attachment(bytes(found.body), f"{name}-{group}-{message_id}")

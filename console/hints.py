@@ -1,0 +1,27 @@
+"""What a person can do about an error: one sentence a code."""
+
+from __future__ import annotations
+
+from brokerweb.core.errors import BrokerError
+
+HINTS = {
+    "invalid": "Correct what is named and send it again.",
+    "unauthenticated": "Sign in again.",
+    "forbidden": "Ask an administrator for a grant on that name.",
+    "not_found": "It may have been acknowledged, expired or deleted since the page was drawn.",
+    "conflict": "Its state has changed since the page was drawn. Reload the page and look again.",
+    "lease_lost": "Somebody else holds it by now. Reload the page.",
+    "too_large": "Send less, or raise max_body_bytes in its settings.",
+    "offset_out_of_range": "Go on from an offset that is there; what retention took does not come back.",
+    "unroutable": "Add a binding that matches, or let the topic drop what none matches.",
+    "queue_full": "Consume, purge, or raise max_length in the queue's settings.",
+    "rate_limited": "Wait a minute, then try again.",
+    "unavailable": "The broker cannot write at the moment. Try again shortly, and look at /readyz.",
+    "store_full": "Free space on the broker's disk.",
+}
+OTHERWISE = "Try again. If it happens again, look into the server's log."
+
+
+def hint(error: BrokerError) -> str:
+    """What to do about it."""
+    return HINTS.get(error.code, OTHERWISE)

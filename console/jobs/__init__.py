@@ -1,0 +1,1 @@
+"""Jobs: their list, one with its progress, cancelling it."""

@@ -1,0 +1,62 @@
+"""What pages show of jobs: those on what the person may browse, how far each is, and what it works on."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.db.models import Q
+
+from brokerweb.console.filters import LIMIT, JobsOf
+from brokerweb.core import clock
+from brokerweb.core.errors import Forbidden, Invalid
+from brokerweb.core.names import parse_destination
+from brokerweb.identity.principal import Principal
+from brokerweb.jobs import control
+from brokerweb.jobs.control import JobPage
+from brokerweb.jobs.models import OPEN, Job
+
+RECENT, LATELY = 20, 86_400  # failed jobs that the overview looks at; seconds
+
+
+def may(principal: Principal, verb: str, job: Job) -> bool:
+    """Whether the person holds the verb on what the job works on."""
+    try:
+        return principal.may(verb, *parse_destination(job.target))
+    except Invalid:
+        return principal.admin
+
+
+def listed(principal: Principal, asked: JobsOf) -> JobPage:
+    """A page of jobs, the newest first. Raises Invalid for a cursor of another list."""
+    target, after = asked.target or None, asked.after or None
+    return control.listing(target=target, after=after, limit=LIMIT, visible=lambda job: may(principal, "browse", job))
+
+
+def found(principal: Principal, job_id: int) -> Job:
+    """One job. Raises NotFound; Forbidden for one on what the person may not browse."""
+    job = control.get(job_id)
+    if not may(principal, "browse", job):
+        raise Forbidden(f"browse on {job.target} is not among your grants")
+    return job
+
+
+def shown(principal: Principal, job: Job) -> dict[str, Any]:
+    """A job for the page: share done, parameters as text, and whether it can be cancelled."""
+    params = {name: value for name, value in job.params.items() if value not in (None, "", {})}
+    share = min(1.0, (job.done + job.failed) / job.total) if job.total else None
+    return {
+        "job": job,
+        "share": 1.0 if job.state == "done" else share,
+        "params": json.dumps(params, indent=2, ensure_ascii=False) if params else "",
+        "trimmed": job.cursor.get("trimmed", 0),
+        "open": job.state in OPEN,
+        "may_cancel": job.state in OPEN and may(principal, "manage", job),
+    }
+
+
+def failed(principal: Principal) -> list[Job]:
+    """Jobs that failed lately, as a whole or for some of what they were to do."""
+    lately = Job.objects.filter(finished_at__gt=clock.now() - clock.seconds(LATELY))
+    newest = lately.filter(Q(state="failed") | Q(failed__gt=0)).order_by("-id")[:RECENT]
+    return [job for job in newest if may(principal, "browse", job)]

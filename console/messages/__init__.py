@@ -1,0 +1,1 @@
+"""Messages of a queue: their list, one of them, and what is done with one."""

@@ -1,0 +1,87 @@
+"""What is done with one message of a queue."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from brokerweb.console.acting import audited, deed, refusing, telling
+from brokerweb.console.frames import queue_frame
+from brokerweb.console.messages import confirm
+from brokerweb.console.messages.forms import MessageForm, RescheduleForm
+from brokerweb.console.messages.views import with_form
+from brokerweb.console.page import SignedIn, action, back, form, render_form
+from brokerweb.core import clock
+from brokerweb.core.errors import TooLarge
+from brokerweb.queues import browse, control, engine
+from brokerweb.storage.run import perform
+
+LONGEST_EDITED = 256 * 1024
+
+
+@form
+def publish(request: SignedIn, name: str) -> HttpResponseBase:
+    """Publish one message."""
+    request.principal.require("publish", "queue", name)
+    asked = MessageForm(request.POST) if request.method == "POST" else MessageForm(initial={"kind": "json", "body": "{}"})
+    if asked.is_valid():
+        with refusing(asked):
+            [accepted] = perform(engine.publish, name, [asked.message()], publisher=request.principal.name)
+            messages.success(request, f"{'A duplicate of' if accepted.duplicate else 'Stored as'} message {accepted.id}.")
+            return redirect("brokerweb_console:publish", name)
+    return render_form(request, "brokerweb_console/messages/publish.html", asked, **queue_frame(request, name))
+
+
+@form
+def edit(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
+    """An edited copy takes the message's place."""
+    context = queue_frame(request, name)
+    request.principal.require("manage", "queue", name)
+    found, _ = browse.read(context["queue"], message_id)
+    if len(found.body) > LONGEST_EDITED:
+        raise TooLarge("The body is too long to be edited here: download it, and requeue an edited copy through the API.")
+    asked = MessageForm(request.POST) if request.method == "POST" else MessageForm.of(found)
+    if asked.is_valid():
+        with refusing(asked):
+            done = deed(request, "message.replace", f"queue:{name}/{message_id}")
+            new = audited(done, control.replace, name, message_id, asked.message(), publisher=request.principal.name)
+            messages.success(request, f"Message {new} took the place of {message_id}.")
+            return redirect("brokerweb_console:message", name, new)
+    return render_form(request, "brokerweb_console/messages/edit.html", asked, **context, message=found)
+
+
+@form
+def reschedule(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
+    """Make one message due at another time. Looked at, it is the message's page, whose links stay here after a refusal."""
+    request.principal.require("manage", "queue", name)
+    asked = RescheduleForm(request.POST if request.method == "POST" else None)
+    if asked.is_valid():
+        with refusing(asked):
+            due_at = clock.now() + clock.seconds(asked.cleaned_data["delay"])
+            done = deed(request, "message.reschedule", f"queue:{name}/{message_id}", due_at=clock.rfc3339(due_at))
+            audited(done, control.reschedule, name, message_id, due_at=due_at)
+            messages.success(request, "Rescheduled.")
+            return redirect("brokerweb_console:message", name, message_id)
+    return with_form(request, name, message_id, asked)
+
+
+@action
+def requeue(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
+    """Put one message back at the end of its queue."""
+    request.principal.require("manage", "queue", name)
+    with telling(request, f"Message {message_id} is back in {name}."):
+        audited(deed(request, "message.requeue", f"queue:{name}/{message_id}"), control.requeue, name, message_id)
+    return back(request, reverse("brokerweb_console:message", args=[name, message_id]))
+
+
+@form
+def delete(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
+    """Delete one message."""
+    request.principal.require("manage", "queue", name)
+    if request.method != "POST":
+        return confirm.delete(request, name, message_id)
+    with telling(request, f"Message {message_id} is deleted."):
+        audited(deed(request, "message.delete", f"queue:{name}/{message_id}"), control.delete_message, name, message_id)
+    return redirect("brokerweb_console:messages", name)

@@ -1,0 +1,28 @@
+"""The page that says which message would be deleted."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.urls import reverse
+
+from brokerweb.console.acting import confirmation
+from brokerweb.console.frames import crumbs
+from brokerweb.console.page import SignedIn
+from brokerweb.console.templatetags.brokerweb_console import moment, number
+from brokerweb.queues import browse
+
+
+def delete(request: SignedIn, name: str, message_id: int) -> HttpResponse:
+    """Which message goes. Raises Forbidden before NotFound."""
+    request.principal.require("browse", "queue", name)
+    message, _ = browse.read(browse.find(name), message_id)
+    return confirmation(
+        request,
+        f"Delete message {message_id}",
+        "The message is deleted for good, whatever its state; a consumer that holds it can no longer settle it.",
+        facts=[("Published", moment(message.published_at)), ("Failures", number(message.failures))],
+        samples=[message],
+        button="Delete 1 message",
+        crumbs=crumbs("queue", name),
+        cancel=reverse("brokerweb_console:message", args=[name, message_id]),
+    )

@@ -1,0 +1,108 @@
+"""What is done with a whole queue: permission, the verb with its audit row, a word, and back to where the person was.
+
+What destroys is asked for on a page of its own that says what it would touch.
+"""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponseBase
+from django.shortcuts import redirect
+
+from brokerweb.console.acting import audited, check_held, deed, refusing, telling
+from brokerweb.console.frames import queue_frame
+from brokerweb.console.page import SignedIn, action, form, render_form
+from brokerweb.console.queues import confirm
+from brokerweb.console.queues.forms import NewQueueForm, SettingsForm
+from brokerweb.console.rights import require_create
+from brokerweb.core.errors import Invalid
+from brokerweb.jobs.bulk import start_purge
+from brokerweb.jobs.models import Job
+from brokerweb.queues import control
+from brokerweb.queues.models import Queue
+
+
+@form
+def new_queue(request: SignedIn) -> HttpResponseBase:
+    """Declare a queue that is not there yet."""
+    require_create(request.principal, "queue")
+    asked = NewQueueForm(request.POST) if request.method == "POST" else NewQueueForm.blank()
+    if asked.is_valid():
+        with refusing(asked):
+            name, settings = asked.cleaned_data["name"], asked.settings()
+            check_held(request, "manage", "queue", name, field="name")
+            if Queue.declared.filter(name=name).exists():
+                raise Invalid.at("/name", "There is a queue of that name.")
+            audited(deed(request, "queue.declare", f"queue:{name}", **settings), control.declare, name, settings)
+            messages.success(request, f"Queue {name} is there.")
+            return redirect("brokerweb_console:queue", name)
+    return render_form(request, "brokerweb_console/queues/new.html", asked)
+
+
+@form
+def settings(request: SignedIn, name: str) -> HttpResponseBase:
+    """The settings, and changing them."""
+    context = queue_frame(request, name)
+    present = SettingsForm.of(context["queue"])
+    asked = SettingsForm(request.POST) if request.method == "POST" else present
+    if asked.is_bound:
+        request.principal.require("manage", "queue", name)
+    if asked.is_valid():
+        with refusing(asked):
+            asked.check_seen(present)
+            change = asked.settings()
+            audited(deed(request, "queue.declare", f"queue:{name}", **change), control.declare, name, change, create=False)
+            messages.success(request, "Settings saved.")
+            return redirect("brokerweb_console:settings", name)
+    return render_form(request, "brokerweb_console/queues/settings.html", asked, **context)
+
+
+@form
+def pause(request: SignedIn, name: str) -> HttpResponseBase:
+    """Lease no more messages."""
+    request.principal.require("manage", "queue", name)
+    if request.method != "POST":
+        return confirm.pause(request, name)
+    reason = request.POST.get("reason", "").replace("\0", "")[:500]
+    with telling(request, "Paused: nothing is handed out until you resume."):
+        done = deed(request, "queue.pause", f"queue:{name}", reason=reason)
+        audited(done, control.pause, name, reason=reason, by=request.principal.name)
+    return redirect("brokerweb_console:queue", name)
+
+
+@action
+def resume(request: SignedIn, name: str) -> HttpResponseBase:
+    """Lease messages again."""
+    request.principal.require("manage", "queue", name)
+    with telling(request, "Resumed."):
+        audited(deed(request, "queue.resume", f"queue:{name}"), control.resume, name)
+    return redirect("brokerweb_console:queue", name)
+
+
+@form
+def purge(request: SignedIn, name: str) -> HttpResponseBase:
+    """Delete the messages in the states chosen."""
+    request.principal.require("manage", "queue", name)
+    asked = confirm.Purge.of(request, name)
+    if not asked.confirmed:
+        return asked.page()
+    with telling(request) as say:
+        entry = deed(request, "queue.purge", f"queue:{name}", states=asked.states)
+        done = start_purge(name, asked.chosen, by=request.principal.name, entry=entry)
+        if isinstance(done, Job):
+            say(f"Job {done.pk} purges them.")
+            return redirect("brokerweb_console:job", done.pk)
+        say(f"Purged {done:,} message{'s' * (done != 1)}.")
+    return redirect("brokerweb_console:queue", name)
+
+
+@form
+def delete(request: SignedIn, name: str) -> HttpResponseBase:
+    """Delete the queue with all it holds."""
+    request.principal.require("manage", "queue", name)
+    asked = confirm.deletion(request, name)
+    if not asked.confirmed:
+        return asked.page()
+    with telling(request, f"Queue {name} is deleted."):
+        audited(deed(request, "queue.delete", f"queue:{name}"), control.delete, name)
+    return redirect("brokerweb_console:queues")

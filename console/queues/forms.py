@@ -1,0 +1,50 @@
+"""The forms of queues: their settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from brokerweb.console.broker_form import ChangeForm, DeliveryFields, name_field
+from brokerweb.core.settings import plain
+from brokerweb.queues.models import Queue
+from brokerweb.queues.settings import BACKOFF, SETTINGS
+
+
+class SettingsForm(DeliveryFields, ChangeForm):
+    """A queue's settings; an empty field means the default, which for most limits is none."""
+
+    keyed = forms.BooleanField(required=False, label="Keyed", help_text="One at a time, in order, within a key.")
+    ttl = forms.FloatField(required=False, label="Time to live (s)", help_text="Empty: unlimited.")
+    on_expire = forms.ChoiceField(required=False, label="When it expires", choices=[("drop", "Drop it"), ("dead", "Dead letter")])
+    max_length = forms.IntegerField(required=False, label="Most messages", help_text="Empty: unlimited.")
+    overflow = forms.ChoiceField(
+        required=False, label="When full", choices=[("refuse", "Refuse new ones"), ("dead_letter_oldest", "The oldest is dead")]
+    )
+    max_body_bytes = forms.IntegerField(required=False, label="Largest body (bytes)")
+    dedup_window = forms.FloatField(required=False, label="Dedup window (s)")
+    expires = forms.FloatField(required=False, label="Remove when unused for (s)", help_text="Empty: never.")
+
+    @classmethod
+    def of(cls, queue: Queue) -> SettingsForm:
+        """The form with the queue's present settings."""
+        columns = {s.column for s in (*SETTINGS.values(), *BACKOFF.values())}
+        return cls.showing({name: plain(getattr(queue, name)) for name in cls.base_fields if name in columns})
+
+    @classmethod
+    def blank(cls) -> SettingsForm:
+        """The form of a queue that does not exist yet: the defaults."""
+        defaults = {s.column: plain(s.default) for s in (*SETTINGS.values(), *BACKOFF.values())}
+        return cls(initial=defaults)
+
+    def settings(self) -> dict[str, Any]:
+        """What ``control.declare`` takes."""
+        given = {name: self.cleaned_data[name] for name in SETTINGS if name in self.cleaned_data}
+        return {name: None if value == "" else value for name, value in given.items()} | self.delivery()
+
+
+class NewQueueForm(SettingsForm):
+    """A queue to be made."""
+
+    name = name_field()

@@ -1,0 +1,1 @@
+"""Records of a stream: a partition's, one of them, and appending one."""

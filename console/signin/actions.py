@@ -1,0 +1,78 @@
+"""Signing in and out. Everything that decides is in ``brokerweb.identity.signin``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import auth
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from brokerweb.console.hints import hint
+from brokerweb.console.page import render
+from brokerweb.core.errors import BrokerError, Unauthenticated
+from brokerweb.identity import signin
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+TRY = "Try again, or ask for a new sign-in link."
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@sensitive_post_parameters("password")
+def password(request: HttpRequest) -> HttpResponseBase:
+    """Sign in by name and password; a link that carries its code in the query shows the button instead."""
+    if request.method != "POST":
+        asked = request.GET
+        return _form(request, code=asked.get("code", ""), next=asked.get("next", ""), unsent="unsent" in asked)
+    if "code" in request.GET:
+        return link(request, request.GET["code"])
+    username = request.POST.get("username", "").strip()
+    try:
+        user = signin.check_password(request, username, request.POST.get("password", ""), address=_address(request))
+    except BrokerError as error:
+        return _form(request, error, username=username[:150], next=request.POST.get("next", ""))
+    return _enter(request, user, request.POST.get("next", ""))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def link(request: HttpRequest, code: str) -> HttpResponseBase:
+    """A one-time link: opening it shows a button, the button uses it up."""
+    if request.method != "POST":
+        return _form(request, code=code)
+    try:
+        user = signin.redeem(code, address=_address(request))
+    except BrokerError as error:
+        return _form(request, error)
+    return _enter(request, user, "")
+
+
+@require_POST
+def out(request: HttpRequest) -> HttpResponse:
+    """End the session."""
+    auth.logout(request)
+    return redirect("brokerweb_console:signin")
+
+
+def _form(request: HttpRequest, error: BrokerError | None = None, **context: Any) -> HttpResponse:
+    status = error.http_status if error else 200
+    told = TRY if isinstance(error, Unauthenticated) else hint(error) if error else ""
+    page = render(request, "brokerweb_console/sign_in.html", status, error=error, hint=told, **context)
+    if error is not None and error.retry_after is not None:
+        page["Retry-After"] = str(error.retry_after)
+    return page
+
+
+def _enter(request: HttpRequest, user: Any, place: str) -> HttpResponse:
+    auth.login(request, user, backend=BACKEND)
+    safe = place.startswith("/") and url_has_allowed_host_and_scheme(place, allowed_hosts=None)
+    return redirect(place if safe else "brokerweb_console:overview")
+
+
+def _address(request: HttpRequest) -> str:
+    return str(request.META.get("REMOTE_ADDR", ""))

@@ -1,0 +1,1 @@
+"""Streams: their list, one of them, and what is done with a whole stream."""

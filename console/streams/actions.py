@@ -1,0 +1,82 @@
+"""What is done with a whole stream."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponseBase
+from django.shortcuts import redirect
+
+from brokerweb.console.acting import audited, check_held, deed, refusing, telling
+from brokerweb.console.frames import stream_frame
+from brokerweb.console.page import SignedIn, form, render_form
+from brokerweb.console.rights import require_create
+from brokerweb.console.streams import confirm
+from brokerweb.console.streams.forms import NewStreamForm, StreamForm
+from brokerweb.console.streams.replay_form import ReplayForm
+from brokerweb.core.errors import Invalid
+from brokerweb.jobs import replaying
+from brokerweb.streams import control
+from brokerweb.streams.models import Stream
+
+
+@form
+def new_stream(request: SignedIn) -> HttpResponseBase:
+    """Declare a stream that is not there yet."""
+    require_create(request.principal, "stream")
+    asked = NewStreamForm(request.POST) if request.method == "POST" else NewStreamForm.blank()
+    if asked.is_valid():
+        with refusing(asked):
+            name, settings = asked.cleaned_data["name"], asked.settings()
+            check_held(request, "manage", "stream", name, field="name")
+            if Stream.objects.filter(name=name, deleted_at=None).exists():
+                raise Invalid.at("/name", "There is a stream of that name.")
+            audited(deed(request, "stream.declare", f"stream:{name}", **settings), control.declare, name, settings)
+            messages.success(request, f"Stream {name} is there.")
+            return redirect("brokerweb_console:stream", name)
+    return render_form(request, "brokerweb_console/streams/new.html", asked)
+
+
+@form
+def settings(request: SignedIn, name: str) -> HttpResponseBase:
+    """The settings, and changing them."""
+    context = stream_frame(request, name)
+    present = StreamForm.of(context["stream"])
+    asked = StreamForm(request.POST) if request.method == "POST" else present
+    if asked.is_bound:
+        request.principal.require("manage", "stream", name)
+    if asked.is_valid():
+        with refusing(asked):
+            asked.check_seen(present)
+            change = asked.settings()
+            audited(deed(request, "stream.declare", f"stream:{name}", **change), control.declare, name, change, create=False)
+            messages.success(request, "Settings saved.")
+            return redirect("brokerweb_console:stream-settings", name)
+    return render_form(request, "brokerweb_console/streams/settings.html", asked, **context)
+
+
+@form
+def replay(request: SignedIn, name: str) -> HttpResponseBase:
+    """Copy a range of its records elsewhere: the form, and posted the job that does it."""
+    request.principal.require("manage", "stream", name)
+    asked = ReplayForm(request.POST) if request.method == "POST" else ReplayForm(initial={"begin": "earliest", "until": "latest"})
+    if asked.is_valid():
+        with refusing(asked):
+            wanted = asked.request()
+            check_held(request, "publish", *wanted.destination(), field="to")
+            done = deed(request, "stream.replay", f"stream:{name}", to=wanted.to)
+            job = audited(done, replaying.create, name, wanted, by=request.principal.name)
+            messages.success(request, f"Job {job.pk} copies the records.")
+            return redirect("brokerweb_console:job", job.pk)
+    return render_form(request, "brokerweb_console/streams/replay.html", asked, **stream_frame(request, name))
+
+
+@form
+def delete(request: SignedIn, name: str) -> HttpResponseBase:
+    """Delete the stream with all it holds."""
+    request.principal.require("manage", "stream", name)
+    asked = confirm.deletion(request, name)
+    if not asked.confirmed:
+        return asked.page()
+    with telling(request, f"Stream {name} is deleted."):
+        audited(deed(request, "stream.delete", f"stream:{name}"), control.delete, name)
+    return redirect("brokerweb_console:streams")

@@ -1,0 +1,1 @@
+"""API tokens: their list, making and revoking one."""

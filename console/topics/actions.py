@@ -1,0 +1,122 @@
+"""What is done with a topic: made, bound and unbound, published to, changed, deleted."""
+
+from __future__ import annotations
+
+import json
+
+from django.contrib import messages
+from django.http import HttpResponseBase
+from django.shortcuts import redirect
+
+from brokerweb.console.acting import audited, check_held, deed, refusing, telling
+from brokerweb.console.frames import topic_frame
+from brokerweb.console.page import SignedIn, action, form, render_form
+from brokerweb.console.rights import require_create
+from brokerweb.console.topics import bindings, confirm
+from brokerweb.console.topics.forms import BindingForm, NewTopicForm, TopicForm, TopicMessageForm
+from brokerweb.core.errors import Invalid
+from brokerweb.routing import publishing
+from brokerweb.routing import topics as routing
+from brokerweb.routing.messages import Published
+from brokerweb.routing.models import Topic
+from brokerweb.storage.run import perform
+
+
+@form
+def new_topic(request: SignedIn) -> HttpResponseBase:
+    """Declare a topic that is not there yet."""
+    require_create(request.principal, "topic")
+    asked = NewTopicForm(request.POST) if request.method == "POST" else NewTopicForm.blank()
+    if asked.is_valid():
+        with refusing(asked):
+            name, settings = asked.cleaned_data["name"], asked.settings()
+            check_held(request, "manage", "topic", name, field="name")
+            if Topic.objects.filter(name=name).exists():
+                raise Invalid.at("/name", "There is a topic of that name.")
+            audited(deed(request, "topic.declare", f"topic:{name}", **settings), routing.declare, name, settings)
+            messages.success(request, f"Topic {name} is there. Bind it to queues and streams now.")
+            return redirect("brokerweb_console:bindings", name)
+    return render_form(request, "brokerweb_console/topics/new.html", asked)
+
+
+@form
+def bind(request: SignedIn, name: str) -> HttpResponseBase:
+    """The bindings; posted, one more."""
+    context = topic_frame(request, name)
+    asked = BindingForm(request.POST if request.method == "POST" else None)
+    if asked.is_bound:
+        request.principal.require("manage", "topic", name)
+    if asked.is_valid():
+        with refusing(asked):
+            binding = asked.binding()
+            done = deed(request, "topic.bind", f"topic:{name}", **binding)
+            audited(done, bindings.add, name, binding, lambda kind, to: check_held(request, "publish", kind, to, field="to"))
+            messages.success(request, "Bound.")
+            return redirect("brokerweb_console:bindings", name)
+    targets = bindings.suggestions(request.principal)
+    return render_form(request, "brokerweb_console/topics/bindings.html", asked, **context, targets=targets)
+
+
+@action
+def unbind(request: SignedIn, name: str) -> HttpResponseBase:
+    """One binding less."""
+    request.principal.require("manage", "topic", name)
+    with telling(request, "No longer bound."):
+        given = request.POST
+        try:
+            headers = json.loads(given.get("headers") or "{}")
+        except (ValueError, RecursionError):
+            raise Invalid.at("/headers", "must be JSON") from None
+        binding = {"pattern": given.get("pattern", ""), "to": given.get("to", ""), "headers": headers}
+        audited(deed(request, "topic.unbind", f"topic:{name}", **binding), bindings.remove, name, binding)
+    return redirect("brokerweb_console:bindings", name)
+
+
+@form
+def publish(request: SignedIn, name: str) -> HttpResponseBase:
+    """Publish one message."""
+    request.principal.require("publish", "topic", name)
+    start = {"kind": "json", "body": "{}"}
+    asked = TopicMessageForm(request.POST) if request.method == "POST" else TopicMessageForm(initial=start)
+    if asked.is_valid():
+        with refusing(asked):
+            [answer] = perform(publishing.publish, name, [asked.message()], publisher=request.principal.name)
+            messages.success(request, _said(answer))
+            return redirect("brokerweb_console:topic-publish", name)
+    return render_form(request, "brokerweb_console/topics/publish.html", asked, **topic_frame(request, name))
+
+
+def _said(answer: Published) -> str:
+    places = [f"{copy.to} as {copy.id or f'{copy.partition}-{copy.offset}'}" for copy in answer.routed]
+    said = "A duplicate. The first went to " if answer.duplicate else "Copied to "
+    return said + ", ".join(places[:20]) + "." if places else "No binding matched: dropped, and counted."
+
+
+@form
+def settings(request: SignedIn, name: str) -> HttpResponseBase:
+    """The settings, and changing them."""
+    context = topic_frame(request, name)
+    present = TopicForm.of(routing.find(name))
+    asked = TopicForm(request.POST) if request.method == "POST" else present
+    if asked.is_bound:
+        request.principal.require("manage", "topic", name)
+    if asked.is_valid():
+        with refusing(asked):
+            asked.check_seen(present)
+            change = asked.settings()
+            audited(deed(request, "topic.declare", f"topic:{name}", **change), routing.declare, name, change, create=False)
+            messages.success(request, "Settings saved.")
+            return redirect("brokerweb_console:topic-settings", name)
+    return render_form(request, "brokerweb_console/topics/settings.html", asked, **context)
+
+
+@form
+def delete(request: SignedIn, name: str) -> HttpResponseBase:
+    """Delete the topic with its bindings."""
+    request.principal.require("manage", "topic", name)
+    asked = confirm.deletion(request, name)
+    if not asked.confirmed:
+        return asked.page()
+    with telling(request, f"Topic {name} is deleted."):
+        audited(deed(request, "topic.delete", f"topic:{name}"), routing.delete, name)
+    return redirect("brokerweb_console:topics")
