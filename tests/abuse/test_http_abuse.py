@@ -113,7 +113,7 @@ def test_a_foreign_host_is_nobodys(broker: Server, host: str) -> None:
         "/static/..%2f..%2fdata/secret_key",
         "/static//etc/passwd",
         "/..//..//etc/passwd",
-        "/static/console/..%5c..%5cmanage.py",
+        "/static/brokerweb_console/..%5c..%5cmanage.py",
     ],
 )
 def test_files_are_not_served(broker: Server, path: str) -> None:
