@@ -105,3 +105,16 @@ def test_the_backup_command_copies_what_is_still_in_the_wal(tmp_path: Path):
         subprocess.run([sys.executable, "-c", command], cwd=tmp_path, check=True, timeout=30)
     with closing(pysqlite3.connect(tmp_path / "copy.sqlite3")) as copy:
         assert copy.execute("SELECT n FROM kept").fetchall() == [(42,)]
+
+
+def test_the_map_of_the_code_names_files_that_are_there_and_every_room():
+    text = (ROOT / "docs" / "code.md").read_text()
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30).stdout.split()
+    named = set(re.findall(r"`(?:… )?([\w/]+\.(?:py|sql))", text))
+    assert len(named) > 40
+    assert [name for name in sorted(named) if not any(path == name or path.endswith(f"/{name}") for path in listed)] == []
+    rooms = {
+        path.split("/")[1] for path in listed if path.startswith("brokerweb/") and path.endswith(".py") and path.count("/") > 1
+    }
+    rooms |= {path.split("/")[2] for path in listed if path.startswith("brokerweb/faces/") and path.count("/") > 2}
+    assert [room for room in sorted(rooms) if f"{room}/" not in text] == []
