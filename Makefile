@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # A process a core, each with its own data directory and servers; more than four would start servers more than use them.
-WORKERS := -n auto --maxprocesses 4 --dist worksteal
+WORKERS := -n logical --maxprocesses 4 --dist worksteal
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
