@@ -148,6 +148,7 @@ def _expire(tx: Transaction, source: Definition, late: list[Leased]) -> bool:
 def _hand_out(tx: Transaction, source: Definition, found: list[Leased], terms: Terms) -> None:
     if not found:
         return
+    tx.require_single_writer("messages are leased as they were read: no attempt may come between")
     for message in found:
         message.attempts += 1
         if source.stream is not None:
@@ -167,14 +168,14 @@ def _lease(tx: Transaction, source: Definition, found: list[Leased], terms: Term
     until = tx.now + seconds(length)
     for message in found:
         message.hold(length, until)
-    tx.change(Q.lease, json_ids(message.id for message in found), until, terms.holder)
+    tx.exactly(len(found), tx.change(Q.lease, json_ids(message.id for message in found), until, terms.holder))
     counters.count(tx, source.id, State.LEASED, len(found))
     tx.outcome.due(until)
 
 
 def _take(tx: Transaction, source: Definition, found: list[Leased]) -> None:
     """At most once: the message is gone in the commit that hands it out."""
-    tx.change(Q.remove_all, json_ids(m.id for m in found))
+    tx.exactly(len(found), tx.change(Q.take, json_ids(m.id for m in found)))
     retried = [m.id for m in found if m.attempts > 1]
     if retried:
         tx.change(Q.forget_failures_of_all, json_ids(retried))

@@ -44,21 +44,19 @@ ORDER BY priority DESC, position LIMIT 1;
 UPDATE brokerweb_queues_message SET state = 3, attempts = attempts + 1, due_at = :until, holder = :holder
 WHERE id IN (SELECT value FROM json_each(:ids)) AND state + 0 = 1;
 
--- remove (id): delete a message that is handed out for good, or that the caller has just read
-DELETE FROM brokerweb_queues_message WHERE id = :id;
+-- remove (id, state): delete a message that is still in the state it was read in
+DELETE FROM brokerweb_queues_message WHERE id = :id AND state + 0 = :state;
 
--- remove_all (ids): the same for many; the ids are a JSON array
-DELETE FROM brokerweb_queues_message WHERE id IN (SELECT value FROM json_each(:ids));
+-- take (ids): delete ready messages, which are handed out for good; the ids are a JSON array
+DELETE FROM brokerweb_queues_message WHERE id IN (SELECT value FROM json_each(:ids)) AND state + 0 = 1;
 
 -- ack (id, queue, attempts, now): remove a leased message, if the lease is still this one
 DELETE FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state = 3 AND attempts = :attempts AND due_at > :now;
 
--- count_held (ids, queue, attempts, now): how many of these leases are still these; the ids are a JSON array
-SELECT count(*) FROM json_each(:ids) j CROSS JOIN brokerweb_queues_message m ON m.id = j.value
-WHERE m.queue_id = :queue AND m.state + 0 = 3 AND m.attempts = :attempts AND m.due_at > :now;
-
--- ack_all (ids, queue): remove leased messages whose leases were just counted
-DELETE FROM brokerweb_queues_message WHERE id IN (SELECT value FROM json_each(:ids)) AND queue_id = :queue AND state + 0 = 3;
+-- ack_all (ids, n, queue, attempts, now): remove ``n`` leased messages if all their leases are still these, or none; the ids are a JSON array
+DELETE FROM brokerweb_queues_message WHERE id IN (SELECT value FROM json_each(:ids)) AND
+  (SELECT count(*) FROM json_each(:ids) j CROSS JOIN brokerweb_queues_message m ON m.id = j.value
+   WHERE m.queue_id = :queue AND m.state + 0 = 3 AND m.attempts = :attempts AND m.due_at > :now) = :n;
 
 -- ack_keyed (id, queue, attempts, now): the same on a keyed queue, where the next of the key must follow
 DELETE FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state = 3 AND attempts = :attempts AND due_at > :now RETURNING "key";
@@ -100,11 +98,13 @@ DELETE FROM brokerweb_queues_failure WHERE message_id IN (SELECT value FROM json
 -- key_taken (queue, key): does a message hold the key?
 SELECT 1 FROM brokerweb_queues_message WHERE queue_id = :queue AND "key" = :key AND holds_key LIMIT 1;
 
--- next_of_key (queue, key): who follows when the head of a key has ended
+-- next_of_key (queue, key): the first of those who wait behind the head of a key
 SELECT id FROM brokerweb_queues_message WHERE queue_id = :queue AND "key" = :key AND state = 2 ORDER BY position LIMIT 1;
 
--- unblock (id, now): a blocked message becomes the head of its key
-UPDATE brokerweb_queues_message SET state = 1, holds_key = true, due_at = :now WHERE id = :id AND state = 2;
+-- unblock (queue, key, now): the first blocked message of a key becomes its head, unless there is one
+UPDATE brokerweb_queues_message SET state = 1, holds_key = true, due_at = :now
+WHERE id = (SELECT id FROM brokerweb_queues_message WHERE queue_id = :queue AND "key" = :key AND state = 2 ORDER BY position LIMIT 1)
+  AND NOT EXISTS (SELECT 1 FROM brokerweb_queues_message WHERE queue_id = :queue AND "key" = :key AND holds_key);
 
 -- orphaned_keys (limit): keys with blocked messages that nobody holds, which no verb should leave behind
 -- It goes over every blocked message there is: not within a commit. A queue that is being removed is left alone.
@@ -142,9 +142,10 @@ WHERE queue_id = :queue AND state = :state AND NOT (state = 3) ORDER BY id LIMIT
 -- remembered (queue, dedup_id, now): the message a dedup_id names
 SELECT message_id FROM brokerweb_queues_dedup WHERE queue_id = :queue AND dedup_id = :dedup_id AND expires_at > :now;
 
--- remember (queue, dedup_id, message, expires): a dedup_id names this message from now on
+-- remember (queue, dedup_id, message, expires, now): a dedup_id names this message from now on, if it names none
 INSERT INTO brokerweb_queues_dedup (queue_id, dedup_id, message_id, expires_at) VALUES (:queue, :dedup_id, :message, :expires)
-ON CONFLICT (queue_id, dedup_id) DO UPDATE SET message_id = excluded.message_id, expires_at = excluded.expires_at;
+ON CONFLICT (queue_id, dedup_id) DO UPDATE SET message_id = excluded.message_id, expires_at = excluded.expires_at
+WHERE brokerweb_queues_dedup.expires_at <= :now;
 
 -- forget (now, limit): drop dedup_ids past their window
 DELETE FROM brokerweb_queues_dedup WHERE (queue_id, dedup_id) IN

@@ -71,6 +71,7 @@ def join(tx: Transaction, stream: str, group: str, member: str, *, name: str, ad
     found = Group(*row) if row else declare_group(tx, stream, group, {})[0]
     if found.kind != PARTITIONED:
         raise Conflict(f"Group {group} is shared: its records are leased one by one, and it has no members.")
+    lock(tx, found.id)  # from here on nobody deletes it
     tx.change(Q.admit, found.id, member, name, address, tx.now)
     changes = _rebalance(tx, found.id)
     now = holdings(tx, found.id)

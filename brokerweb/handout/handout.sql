@@ -23,8 +23,8 @@ WHERE queue_id = :queue AND state = 3 AND position = id;
 -- unfinished@postgres (queue): the same
 SELECT id, route, state, attempts FROM brokerweb_queues_message WHERE queue_id = :queue AND state <> 4 AND position = id;
 
--- if_unfinished (queue, id): one of them
-SELECT state, attempts FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state <> 4 AND position = id;
+-- remove_unfinished (queue, id): delete one of them
+DELETE FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state <> 4 AND position = id RETURNING state, attempts;
 
 -- shared_groups (): every shared group: its queue, its stream
 SELECT g.id, g.queue_id FROM brokerweb_streams_consumergroup g WHERE g.queue_id IS NOT NULL ORDER BY g.id;
