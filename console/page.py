@@ -93,7 +93,7 @@ def came_from(request: HttpRequest) -> str:
 
 def render(request: HttpRequest, template: str, status: int = 200, **context: Any) -> HttpResponse:
     """The page, or for a poll only what is live in it: ``template#live``, and the navigation's count beside it."""
-    context |= _frame(request)
+    context |= _around(request)
     if getattr(request, "htmx", False):
         fragment = render_to_string(f"{template}#live", context, request)
         return HttpResponse(
@@ -107,7 +107,7 @@ def render_form(request: HttpRequest, template: str, asked: BaseForm, **context:
     return render(request, template, 400 if asked.errors else 200, form=asked, **context)
 
 
-def _frame(request: HttpRequest) -> dict[str, Any]:
+def _around(request: HttpRequest) -> dict[str, Any]:
     principal: Principal | None = getattr(request, "principal", None)
     chosen = request.COOKIES.get("console_theme", "")
     theme = chosen if chosen in THEMES else THEMES[0]

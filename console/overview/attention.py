@@ -15,7 +15,6 @@ from brokerweb.console.rights import visible
 from brokerweb.console.rows import QueueRow
 from brokerweb.console.templatetags.brokerweb_console import age, span
 from brokerweb.identity.principal import Principal
-from brokerweb.jobs.models import Job
 from brokerweb.routing import topics
 
 OLD = 300.0  # seconds a ready message may wait before it is worth a finding
@@ -94,13 +93,11 @@ def _of_groups(principal: Principal) -> Iterator[Finding]:
 def _of_jobs(principal: Principal) -> Iterator[Finding]:
     for job in failed(principal):
         since, place = f"{age(job.finished_at)} ago", reverse("brokerweb_console:job", args=[job.pk])
-        yield Finding(FAILED, f"Job {job.pk}", _failed(job), place, since, job.pk)
-
-
-def _failed(job: Job) -> str:
-    if job.state == "failed":
-        return f"failed: {job.kind} of {job.target}"
-    return f"could not {job.kind} {job.failed:,} of {job.done + job.failed:,} of {job.target}"
+        if job.state == "failed":
+            text = f"failed: {job.kind} of {job.target}"
+        else:
+            text = f"could not {job.kind} {job.failed:,} of {job.done + job.failed:,} of {job.target}"
+        yield Finding(FAILED, f"Job {job.pk}", text, place, since, job.pk)
 
 
 def _of_topics(principal: Principal) -> Iterator[Finding]:

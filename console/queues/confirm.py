@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +83,11 @@ class Purge:
 
     def page(self) -> HttpResponse:
         """What would be deleted, exactly."""
-        seen, samples = self._seen()
+        seen: dict[str, Any] = {"matched": 0}
+        samples: Sequence[Message] = ()
+        if self.states:  # a filter without any is one of every state
+            seen = browse.preview(self.queue, self.chosen, "purge")
+            samples = browse.page(self.queue, self.chosen, limit=browse.SAMPLES).items
         counts, n = browse.counts([self.queue.pk])[self.queue.pk], seen["matched"]
         facts = [("Matched", number(n)), ("Published", _range(seen))] if n else [("Matched", "0: nothing to purge")]
         return confirmation(
@@ -102,13 +107,6 @@ class Purge:
             crumbs=crumbs("queue", self.queue.name),
             cancel=reverse("brokerweb_console:queue", args=[self.queue.name]),
         )
-
-    def _seen(self) -> tuple[dict[str, Any], list[Message]]:
-        """How many there are, and some of them; a filter without states is one of any state, so it is not asked."""
-        if not self.states:
-            return {"matched": 0}, []
-        samples = browse.page(self.queue, self.chosen, limit=browse.SAMPLES).items
-        return browse.preview(self.queue, self.chosen, "purge"), samples
 
 
 def _range(seen: dict[str, Any]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 from django.db.models import BinaryField, QuerySet
 from django.db.models.functions import Length, Substr
@@ -112,15 +111,11 @@ def one(stream: str, number: int, offset: int) -> Found:
     partition = find(stream, number)
     record = Record.objects.filter(pk=partition.record_id(min(offset, MAX_OFFSET))).first()
     if record is None:
-        _refuse(find(stream, number), offset)
+        now, where = find(stream, number), f"Offset {offset} of partition {number}"
+        reading.check_range(now, offset)
+        if offset == now.end:
+            raise NotFound(f"{where} is the next one: nothing is there yet.")
+        raise NotFound(f"{where} is gone: compaction keeps the last record of each key.")
     before = _between(partition, partition.low, offset).order_by("-id").values_list("id", flat=True).first()
     after = _between(partition, offset + 1, partition.end).order_by("id").values_list("id", flat=True).first()
     return Found(partition, record, *(None if id is None else id & MAX_OFFSET for id in (before, after)))
-
-
-def _refuse(partition: PartitionRow, offset: int) -> NoReturn:
-    reading.check_range(partition, offset)
-    where = f"Offset {offset} of partition {partition.number}"
-    if offset == partition.end:
-        raise NotFound(f"{where} is the next one: nothing is there yet.")
-    raise NotFound(f"{where} is gone: compaction keeps the last record of each key.")
