@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from brokerweb.core.errors import Unavailable
-from brokerweb.handout import feed, shared_groups
+from brokerweb.handout import lease, refill, shared_groups
 from brokerweb.queues import control, dead_letters, duties, engine, keys, leasing, retirement, sequence
 from brokerweb.queues import definitions as queues
 from brokerweb.queues.definitions import Q
@@ -107,7 +107,7 @@ REFUSED: dict[str, tuple[str, Callable[[Transaction], Any]]] = {
     "delete if empty": ("counted empty", lambda tx: control.delete(tx, "idle", if_empty=True)),
     "delete an idle queue": ("counted empty", delete_the_idle_queue),
     "sweep a queue": ("still be publishing", delete_and_sweep_the_idle_queue),
-    "refill": ("the numbers", lambda tx: feed.lease(tx, shared_queue(tx), 1, WORKER)),
+    "refill": ("the numbers", lambda tx: lease.lease(tx, shared_queue(tx), 1, WORKER)),
     "delete a stream if empty": ("seen empty", lambda tx: streams.delete(tx, "empty", if_empty=True)),
     "retain": ("weighs", retention.retain),
     "compact": ("weighs", compaction.compact),
@@ -227,21 +227,21 @@ def test_what_is_no_longer_as_it_was_read_neither_dies_nor_expires(store: Store)
 
 
 def test_a_record_is_taken_from_the_stream_by_one(store: Store, monkeypatch: pytest.MonkeyPatch):
-    read = feed._records
+    read = refill.reading.read
 
     def taken_meanwhile(tx: Transaction, *args: Any) -> Any:
         meanwhile(tx, "UPDATE brokerweb_streams_grouppartition SET committed = committed + 1")
         return read(tx, *args)
 
-    monkeypatch.setattr(feed, "_records", taken_meanwhile)
+    monkeypatch.setattr(refill.reading, "read", taken_meanwhile)
     with transaction() as tx:
         queue = shared_queue(tx)
     with pytest.raises(Unavailable):
-        store.do(feed.lease, queue, 1, WORKER)
+        store.do(lease.lease, queue, 1, WORKER)
 
 
 def test_an_unfinished_record_is_removed_once(store: Store):
     with transaction() as tx:
         queue = shared_queue(tx)
-    [leased] = store.do(feed.lease, queue, 1, WORKER).messages
+    [leased] = store.do(lease.lease, queue, 1, WORKER).messages
     assert store.do(shared_groups.remove_unfinished, queue, [leased.id, leased.id]) == 1
