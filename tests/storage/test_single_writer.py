@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from brokerweb.core.errors import Unavailable
-from brokerweb.handout import lease, refill, shared_groups
+from brokerweb.handout import lease, shared_groups
 from brokerweb.queues import control, dead_letters, duties, engine, keys, leasing, retirement, sequence
 from brokerweb.queues import definitions as queues
 from brokerweb.queues.definitions import Q
@@ -20,7 +20,7 @@ from brokerweb.queues.states import State
 from brokerweb.storage import dialects
 from brokerweb.storage.sqlite import SQLite
 from brokerweb.storage.transaction import SingleWriterNeededError, Transaction, transaction
-from brokerweb.streams import compaction, groups, membership, positions, retention
+from brokerweb.streams import compaction, groups, membership, positions, reading, retention
 from brokerweb.streams import control as streams
 from brokerweb.streams import duties as stream_duties
 from brokerweb.streams import engine as records
@@ -227,13 +227,13 @@ def test_what_is_no_longer_as_it_was_read_neither_dies_nor_expires(store: Store)
 
 
 def test_a_record_is_taken_from_the_stream_by_one(store: Store, monkeypatch: pytest.MonkeyPatch):
-    read = refill.reading.read
+    read = reading.read
 
     def taken_meanwhile(tx: Transaction, *args: Any) -> Any:
         meanwhile(tx, "UPDATE brokerweb_streams_grouppartition SET committed = committed + 1")
         return read(tx, *args)
 
-    monkeypatch.setattr(refill.reading, "read", taken_meanwhile)
+    monkeypatch.setattr(reading, "read", taken_meanwhile)
     with transaction() as tx:
         queue = shared_queue(tx)
     with pytest.raises(Unavailable):
