@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from brokerweb.faces.codec.answers import Count, Id, Instant, Message, State
 from brokerweb.faces.codec.json import Strict
 from brokerweb.faces.codec.messages import WireMessage
-from brokerweb.faces.rest.settings import asked, parts, shown
+from brokerweb.faces.rest.setting_shapes import asked, parts, shown
 from brokerweb.jobs.control import MAX_RATE, MIN_RATE
 from brokerweb.queues import limits
 from brokerweb.queues.settings import BACKOFF, ORDER, SETTINGS

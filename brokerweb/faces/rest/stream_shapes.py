@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from brokerweb.faces.codec.answers import ByPartition, Count, Instant, Message, OffsetText
 from brokerweb.faces.codec.json import Strict
-from brokerweb.faces.rest.settings import asked, shown
+from brokerweb.faces.rest.setting_shapes import asked, shown
 from brokerweb.faces.rest.shapes import Backoff, BackoffSettings, Counts, Name, Named, Rate
 from brokerweb.queues.settings import SETTINGS as QUEUE_SETTINGS
 from brokerweb.streams.group_settings import OF_SHARED

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from brokerweb.faces.codec.answers import Count, Target
 from brokerweb.faces.codec.json import Headers, Strict, Text
-from brokerweb.faces.rest.settings import asked, shown
+from brokerweb.faces.rest.setting_shapes import asked, shown
 from brokerweb.faces.rest.shapes import Named
 from brokerweb.routing.bindings import MAX_BINDINGS
 from brokerweb.routing.settings import SETTINGS
