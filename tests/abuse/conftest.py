@@ -14,6 +14,7 @@ import pytest
 
 from tests.abuse.wire import frame, upgraded
 from tests.clients import Rest
+from tests.eventually import eventually
 from tests.server import TOKEN, Server
 
 KINDS = ("uvicorn", "daphne")
@@ -41,8 +42,20 @@ def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Serv
             still_works(server)
             before[server.kind] = resident(server)
         yield {"uvicorn": one, "daphne": other}
-        after = {server.kind: resident(server) for server in (one, other)}
-        assert all(after[kind] < before[kind] + SLACK for kind in before), f"memory: {before}, then {after}"
+        for server in (one, other):
+            eventually(lambda: comes_back(server, before[server.kind] + SLACK), 60, why=f"memory: {before}")  # noqa: B023 (called at once)
+
+
+def comes_back(server: Server, limit: int) -> bool:
+    """Whether its memory is below the limit; if not, it is given what makes Python's collector look at all it has.
+
+    What abuse leaves in circles is let go only when many objects have come since, which is not before somebody honest does much.
+    """
+    if resident(server) >= limit:
+        with server.socket() as socket:
+            for _ in range(900):
+                socket.consume("fresh")
+    return resident(server) < limit
 
 
 @pytest.fixture(scope="session")
