@@ -151,7 +151,8 @@ def _hand_out(tx: Transaction, source: Definition, found: list[Leased], terms: T
     tx.require_single_writer("messages are leased as they were read: no attempt may come between")
     for message in found:
         message.attempts += 1
-        if source.stream is not None:
+    if source.stream is not None:
+        for message in found:
             message.place = parse_place(message.route)
     if terms.acknowledge:
         _lease(tx, source, found, terms)

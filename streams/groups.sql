@@ -5,11 +5,7 @@ SELECT g.id, g.stream_id, s.name AS stream, g.name, g.kind, g.created_at, g.sess
 FROM brokerweb_streams_stream s JOIN brokerweb_streams_consumergroup g ON g.stream_id = s.id
 WHERE s.name = :stream AND s.deleted_at IS NULL AND g.name = :group;
 
--- lock_group@sqlite (id): a group by id; nobody else changes its members until the commit
-SELECT g.id, g.stream_id, s.name AS stream, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
-FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id = g.stream_id WHERE g.id = :id;
-
--- lock_group@postgres (id): the same; SQLite has one writer and knows no row locks
+-- lock_group (id): a group by id; nobody else changes its members until the commit
 SELECT g.id, g.stream_id, s.name AS stream, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
 FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id = g.stream_id WHERE g.id = :id FOR UPDATE OF g;
 
@@ -110,7 +106,7 @@ DELETE FROM brokerweb_streams_member WHERE group_id = :group AND member = :membe
 
 -- silent (now, limit): members not heard of for longer than their group allows
 SELECT m.group_id, m.member FROM brokerweb_streams_member m JOIN brokerweb_streams_consumergroup g ON g.id = m.group_id
-WHERE m.seen_at <= :now - g.session_timeout * 1000000 ORDER BY m.group_id, m.member LIMIT :limit;
+WHERE m.seen_at <= :now - g.session_timeout * 1000000 ORDER BY m.group_id, m.member LIMIT :limit FOR UPDATE OF m SKIP LOCKED;
 
 -- populated (limit): groups that have members
 SELECT DISTINCT group_id FROM brokerweb_streams_member ORDER BY group_id LIMIT :limit;
@@ -125,7 +121,7 @@ SELECT min(until_at) FROM brokerweb_streams_grouppartition WHERE until_at IS NOT
 SELECT min(m.seen_at + g.session_timeout * 1000000) FROM brokerweb_streams_member m JOIN brokerweb_streams_consumergroup g ON g.id = m.group_id;
 
 -- behind (limit): groups without members that have something left to read, and how much, the most first
-SELECT s.name, g.name, g.kind, SUM(p.next_offset - CASE WHEN x.committed < p.low_offset THEN p.low_offset ELSE x.committed END) AS lag
+SELECT s.name, g.name, g.kind, CAST(sum(p.next_offset - CASE WHEN x.committed < p.low_offset THEN p.low_offset ELSE x.committed END) AS bigint) AS lag
 FROM brokerweb_streams_consumergroup g
 JOIN brokerweb_streams_stream s ON s.id = g.stream_id
 JOIN brokerweb_streams_grouppartition x ON x.group_id = g.id
