@@ -10,6 +10,8 @@ async def main() -> None:
         await socket.send(json.dumps({"op": "consume", "id": 1, "queue": "orders"}))
         async for frame in socket:
             frame = json.loads(frame)
+            if frame["op"] == "error":
+                raise SystemExit(frame["message"])
             if frame["op"] == "deliver":
                 for message in frame["messages"]:
                     print(message["body"])

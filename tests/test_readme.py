@@ -60,7 +60,8 @@ def test_the_javascript_program_prints_the_message_and_acknowledges_it(server: S
         page = browser.new_page()
         page.expose_function("told", lambda what: printed.append(what))
         page.goto(f"{server.url}/sign-in")
-        page.evaluate(f"() => {{ process = {{env: {{TOKEN: '{TOKEN}'}}}}; console.log = told }}")  # as Node has it
+        page.on("dialog", lambda dialog: dialog.accept(TOKEN))
+        page.evaluate("() => { console.log = told }")
         page.evaluate(f"() => {{ {shown('js', 'consume', server)} }}")
         for _ in range(200):
             if printed and acknowledged(server):
@@ -68,3 +69,34 @@ def test_the_javascript_program_prints_the_message_and_acknowledges_it(server: S
             page.wait_for_timeout(50)
         assert acknowledged(server)
     assert printed == [BODY]
+
+
+@pytest.mark.parametrize(
+    ("queue", "token", "says"), [("ordres", TOKEN, "There is no queue ordres."), ("orders", "wrong" * 6, "4001")]
+)
+def test_the_python_program_ends_with_the_reason(server: Server, tmp_path: Path, queue: str, token: str, says: str):
+    program = tmp_path / "first_message.py"
+    program.write_text(shown("python", "consume", server).replace('"orders"', f'"{queue}"'))
+    done = subprocess.run(
+        [sys.executable, program], capture_output=True, text=True, env={**os.environ, "TOKEN": token}, timeout=60, check=False
+    )
+    assert done.returncode != 0
+    assert says in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("queue", "token", "says"), [("ordres", TOKEN, "There is no queue ordres."), ("orders", "wrong" * 6, "4001")]
+)
+def test_the_javascript_program_says_what_is_wrong(server: Server, queue: str, token: str, says: str):
+    printed: list[str] = []
+    with chromium() as browser:
+        page = browser.new_page()
+        page.on("console", lambda message: printed.append(message.text))
+        page.on("dialog", lambda dialog: dialog.accept(token))
+        page.goto(f"{server.url}/sign-in")
+        page.evaluate(f"() => {{ {shown('js', 'consume', server).replace('orders', queue)} }}")
+        for _ in range(200):
+            if any(says in text for text in printed):
+                break
+            page.wait_for_timeout(50)
+    assert any(says in text for text in printed), printed

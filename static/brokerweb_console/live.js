@@ -9,9 +9,9 @@ let paused = false;
 let good = Date.now();
 let failing = null;
 
-// A menu being read, a dialog, or rows being chosen: nothing may move under the cursor.
-const busy = () =>
-  document.querySelector("dialog[open], [popover]:popover-open") !== null || region.querySelector("input[type=checkbox]:checked") !== null;
+// A menu being read, a dialog, rows being chosen, a row with a button under the pointer or the focus: nothing may move under it.
+const HELD = "input[type=checkbox]:checked, tr:hover form, tr:focus-within form";
+const busy = () => document.querySelector("dialog[open], [popover]:popover-open") !== null || region.querySelector(HELD) !== null;
 
 function seconds(since) {
   const s = Math.max(0, Math.round((Date.now() - since) / 1000));
@@ -51,8 +51,9 @@ function start() {
   region.addEventListener("htmx:before:response", (event) => {
     if (event.target !== region) return;
     const { status } = event.detail.ctx.response;
+    if (status === 200 && !busy()) return;
+    event.preventDefault(); // it came while somebody aims, or is an error page, which must not replace the last good data
     if (status === 200) return;
-    event.preventDefault(); // an error page must not replace the last good data
     if (status === 401) location.reload();
     else failing = SAID[status] ?? `Error ${status}`;
     tell();

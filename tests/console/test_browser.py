@@ -225,6 +225,33 @@ def test_chosen_rows_stay_chosen_and_are_redriven_together(visit: Visit, broker:
         eventually(lambda: rest.queue("chosen")["counts"]["ready"] == 2)
 
 
+def die(rest: Rest, queue: str, body: int) -> None:
+    rest.publish(queue, {"body": body})
+    [message] = rest.receive(queue)
+    rest.settle(queue, dead=[{"receipt": message["receipt"], "reason": "bad"}])
+
+
+def test_a_row_with_a_button_stays_under_the_pointer(visit: Visit, broker: Server):
+    page = visit.page
+    with broker.rest() as rest:
+        rest.declare("aimed")
+        die(rest, "aimed", 1)
+        page.goto("/dead?queue=aimed")
+        refreshed(page)
+        first = page.locator("#live tbody tr").first
+        first.get_by_role("button", name="Requeue").hover()
+        die(rest, "aimed", 2)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.evaluate("document.getElementById('live').dispatchEvent(new Event('refresh'))")
+        page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        assert asked == []
+        assert page.locator("#live tbody tr").count() == 1
+        page.mouse.move(5, 5)
+        refreshed(page)
+        expect(page.locator("#live tbody tr")).to_have_count(2)
+
+
 def test_the_keyboard_reaches_everything(visit: Visit):
     page = visit.page
     expect(page.locator("[data-keys]")).to_have_js_property("hidden", False)  # the modules have run
