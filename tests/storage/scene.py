@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from brokerweb.cluster import nodes
-from brokerweb.handout import feed
+from brokerweb.handout import lease
 from brokerweb.jobs import control as jobs
 from brokerweb.queues import control, engine, leasing
 from brokerweb.queues.messages import NewMessage, Settle
@@ -77,7 +77,7 @@ def _streams(store: Store) -> None:
     store.do(positions.commit, "events", "partitioned", {0: 2}, member="a")
     store.do(positions.seek, "events", "empty", {"0": 1})
     queue = store.do(groups.find_group, "events", "shared").queue_id
-    leased = store.do(feed.lease, queue, 5, leasing.Terms("w")).messages
+    leased = store.do(lease.lease, queue, 5, leasing.Terms("w")).messages
     store.do(engine.settle, [Settle("dead", m.receipt) for m in leased[:1]])
     store.do(streams.declare, "gone", {})
     store.do(records.append, "gone", [NewRecord(b"1", key="k", dedup_id="d")])
