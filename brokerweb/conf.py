@@ -12,10 +12,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from brokerweb.core.addresses import Network, network
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 MAX_UNAUTHENTICATED_BYTES = 65_536  # of a request or frame, before the caller is known
@@ -24,7 +25,6 @@ PING_INTERVAL, PING_TIMEOUT = 5.0, 10.0  # seconds, of a WebSocket
 
 SCHEME_PORTS = {"http": 80, "https": 443}
 
-Network = IPv4Network | IPv6Network
 _ORIGIN = re.compile(r"(https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?/?", re.ASCII)
 
 
@@ -88,7 +88,7 @@ def _origin(text: str) -> str:
 
 
 def _networks(value: Any) -> tuple[Network, ...]:
-    return tuple(ip_network(item, strict=False) for item in _items(value))
+    return tuple(network(item) for item in _items(value))
 
 
 def option(variable: str, default: Any, parse: Callable[[Any], Any], doc: str, *, flag: bool = True) -> Any:

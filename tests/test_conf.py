@@ -67,8 +67,8 @@ def test_one_origin_without_https_leaves_cookies_usable_there():
 
 
 def test_proxies_are_addresses_or_networks():
-    options = conf.read({"BROKERWEB_TRUSTED_PROXIES": "10.0.0.0/8, ::1"})
-    assert options.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1"))
+    options = conf.read({"BROKERWEB_TRUSTED_PROXIES": "10.0.0.0/8, ::1, ::ffff:192.0.2.0/120"})
+    assert options.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1"), ip_network("192.0.2.0/24"))
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import threading
 import time
 
+from brokerweb.core.addresses import bucket
 from brokerweb.core.errors import RateLimited
 
 WINDOW = 300.0  # seconds
@@ -32,7 +32,7 @@ class Attempts:
 
     def begin(self, name: str, address: str) -> None:
         """Count an attempt as failed until ``succeeded``. Raises SignInLocked beyond the limit."""
-        network, now = _network(address), time.monotonic()
+        network, now = bucket(address), time.monotonic()
         limits = {(name.casefold()[:200], network): PER_NAME, ("", network): PER_ADDRESS}
         with self._mutex:
             for key, limit in limits.items():
@@ -43,7 +43,7 @@ class Attempts:
 
     def succeeded(self, name: str, address: str) -> None:
         """Forget the failures of that name there; the address's count loses this attempt alone."""
-        network = _network(address)
+        network = bucket(address)
         with self._mutex:
             self._counts.pop((name.casefold()[:200], network), None)
             count, until = self._counts.get(("", network), (0, 0.0))
@@ -63,14 +63,3 @@ class Attempts:
         self._counts[key] = (count + 1, until) if now < until else (1, now + WINDOW)
         while len(self._counts) > _MOST:
             del self._counts[next(iter(self._counts))]
-
-
-def _network(address: str) -> str:
-    """The address, or the /64 an IPv6 address is in: one customer has that many."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address[:100]
-    if parsed.version == 4:
-        return str(parsed)
-    return str(ipaddress.ip_network((parsed, 64), strict=False))
