@@ -1,18 +1,13 @@
-"""Uvicorn with this project's limits: patience with slow clients, size of a head, close codes, order of stopping."""
+"""HTTP of Uvicorn's: patience with slow clients, size of a head."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
 import sys
-from collections.abc import Iterator
 from typing import Any, cast
 
 import httptools
-import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from brokerweb import conf
 from brokerweb.core.errors import Invalid
@@ -135,72 +130,3 @@ class Http(HttpToolsProtocol):
             self._give(conf.READ_TIMEOUT)
         else:
             self.transport.close()
-
-
-class WebSocket(WebSocketsSansIOProtocol):
-    """WebSocket whose last word reaches the client: what the client still sends is read away before the close."""
-
-    def handle_parser_exception(self) -> None:
-        if self.close_sent:
-            return
-        close = self.conn.close_sent
-        code, reason = (close.code, close.reason) if close is not None else (1006, "")
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        self.close_sent = True
-        self.close_timer = self.loop.call_later(lifecycle.LINGER, self.transport.close)
-        self.transport.resume_reading()
-
-    def data_received(self, data: bytes) -> None:
-        if self.conn.parser_exc is None:
-            super().data_received(data)
-
-    def shutdown(self) -> None:
-        """The broker has closed every socket before; what is left never finished its handshake or its close."""
-        self.stop_keepalive()
-        self.transport.close()
-
-
-class Server(uvicorn.Server):
-    """Starts the broker before it listens, and drains it before it stops. Signals are handled outside."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        lifecycle.on_signals(asyncio.get_running_loop(), self._begin_to_stop)
-        await lifecycle.start()
-        await super().startup(sockets)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for server in self.servers:
-            server.close()
-        await lifecycle.drain()
-        await super().shutdown(sockets)
-        await lifecycle.stop()
-
-    def _begin_to_stop(self) -> None:
-        self.should_exit = True
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def run(application: Any, sock: socket.socket, options: conf.Conf) -> None:
-    """Serve until a signal."""
-    config = uvicorn.Config(
-        application,
-        loop="uvloop",
-        http=Http,
-        ws=WebSocket,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        ws_max_size=options.max_request_bytes,
-        ws_ping_interval=conf.PING_INTERVAL,
-        ws_ping_timeout=conf.PING_TIMEOUT,
-        ws_per_message_deflate=False,
-        timeout_keep_alive=int(lifecycle.KEEP_ALIVE),
-        timeout_graceful_shutdown=int(lifecycle.GRACE),
-    )
-    Server(config).run(sockets=[sock])
