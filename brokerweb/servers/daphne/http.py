@@ -1,9 +1,10 @@
-"""HTTP of Daphne's: sizes of heads and bodies, patience with slow clients."""
+"""HTTP of Daphne's: heads and bodies, patience with slow clients."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -12,10 +13,11 @@ from twisted.internet import reactor as _reactor
 from twisted.web import http
 
 from brokerweb import conf
-from brokerweb.core.errors import Internal, Invalid, TooLarge
+from brokerweb.core.errors import BrokerError, Internal, Invalid, TooLarge
 from brokerweb.faces.codec import problems
 from brokerweb.faces.http.body import Receive, caller_is_known
-from brokerweb.servers import lifecycle, refusals
+from brokerweb.servers import heads, lifecycle, refusals
+from brokerweb.servers.chunks import Chunks
 from brokerweb.servers.daphne.flow import Flow
 
 reactor: Any = _reactor  # a module to the type checker, an object in truth
@@ -23,12 +25,99 @@ log = logging.getLogger(__name__)
 
 
 class Channel(http.HTTPChannel):
-    """HTTP with a deadline for the head, and for each further stretch of the body."""
+    """HTTP with a strict reading of heads and chunks, a deadline for the head, and for each further stretch of the body."""
 
-    totalHeadersSize = MAX_LENGTH = lifecycle.MAX_HEAD_BYTES
+    totalHeadersSize = maxHeaders = 2 * heads.MAX_BYTES  # never reached: counted here
+    MAX_LENGTH = heads.MAX_BYTES
     abortTimeout = 5
     transport: Any
     _idle = False
+    _line: heads.Line | None = None  # of the request whose head is read
+    _head_bytes = _head_lines = 0
+    _refused = False
+
+    # Reading
+
+    def dataReceived(self, data: bytes) -> None:
+        super().dataReceived(data)
+        if self._buffer and self.line_mode and not self._busyReceiving:  # part of a line
+            if self._head_bytes + len(self._buffer) > heads.MAX_BYTES:
+                self.refuse(heads.too_large())
+            elif heads.CONTROLS.search(self._buffer.removesuffix(b"\r")):
+                self._respondToBadRequestAndDisconnect()
+
+    def lineReceived(self, line: bytes) -> None:
+        self._head_bytes += len(line) + 2
+        self._head_lines += 1
+        try:
+            if self._head_bytes > heads.MAX_BYTES:
+                raise heads.too_large()
+            heads.check_count(self._head_lines - 2)
+            if line[:1] in (b" ", b"\t") or heads.CONTROLS.search(line):  # a header over several lines (RFC 9112, 5.2)
+                raise Invalid(refusals.MALFORMED)
+            if line.endswith(b"\t") and line.lower().startswith(b"transfer-encoding:"):  # to Uvicorn's parser that is a coding
+                raise Invalid(heads.FRAMING)
+            if self._line is None and self.persistent:
+                if not line:
+                    self._head_lines = 0
+                    return  # ends of lines between requests
+                self._line = heads.read_line(line)
+        except BrokerError as error:
+            self.refuse(error)
+        else:
+            super().lineReceived(line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        self.refuse(heads.too_large())
+
+    def allHeadersReceived(self) -> None:
+        line, headers = self._line, self.requests[-1].requestHeaders
+        assert line is not None  # noqa: S101 (it came before the headers)
+        self._line, self._head_bytes, self._head_lines = None, 0, 0
+        try:
+            if line.host:  # it counts, and not the header (RFC 9112, 3.2.2)
+                headers.setRawHeaders(b"host", [line.host])
+            values = partial(headers.getRawHeaders, default=[])
+            heads.check_fields(line, values)
+            if heads.upgrade(line, values) == b"websocket":
+                heads.check_handshake(line, values)
+            else:
+                headers.removeHeader(b"upgrade")  # for Daphne it alone makes a WebSocket
+        except BrokerError as error:
+            self.refuse(error)
+            return
+        self._path = line.path  # type: ignore[assignment]  # read from Twisted's code as something else
+        if self.length is None:
+            self._chunks = Chunks(self.requests[-1].handleContentChunk)
+        super().allHeadersReceived()
+
+    def rawDataReceived(self, data: bytes) -> None:
+        if self._handlingRequest or self.length is not None:
+            super().rawDataReceived(data)
+            return
+        try:
+            rest = self._chunks.feed(data)
+        except Invalid as error:
+            self.refuse(error)
+            return
+        if rest is not None and not self._refused:
+            self._finishRequestBody(rest)
+
+    def checkPersistence(self, request: Any, version: bytes) -> bool:
+        """Twisted's own method overlooks ``close`` in a list with commas."""
+        if version != b"HTTP/1.1":
+            return False
+        options = b",".join(request.requestHeaders.getRawHeaders(b"connection", [])).lower().split(b",")
+        if b"close" not in [option.strip(b" \t") for option in options]:
+            return True
+        request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+        return False
+
+    def _send100Continue(self) -> None:
+        if not self._refused:
+            super()._send100Continue()
+
+    # Patience
 
     def resetTimeout(self) -> None:
         """Called for every bit of data; only the first of a request earns time."""
@@ -46,17 +135,25 @@ class Channel(http.HTTPChannel):
         if self.persistent and self._idle:  # else the next request has begun already
             self.setTimeout(lifecycle.KEEP_ALIVE)
 
-    def refuse(self, error: TooLarge) -> None:
-        """Answer now and read no more than what it takes for the client to see the answer."""
-        self.transport.write(refusals.answer(error))
-        self.setTimeout(None)
+    # Refusing
+
+    def refuse(self, error: BrokerError) -> None:
+        """Answer now, end the writing side, and read no more than what it takes for the client to see the answer."""
+        if self._refused:
+            return
+        self._refused = True
+        self.clearLineBuffer()
+        self.length = None  # else a head without a body were a request
         self.dataReceived = lambda data: None  # type: ignore[method-assign]  # deaf from here on
+        self.setTimeout(None)
+        self.transport.unregisterProducer()  # one that is held up would keep the writing side open
+        self.transport.write(refusals.answer(error))
+        self.transport.loseWriteConnection()
         self.transport.resumeProducing()
         reactor.callLater(lifecycle.LINGER, self.transport.loseConnection)
 
     def _respondToBadRequestAndDisconnect(self) -> None:
-        self.transport.write(refusals.answer(Invalid(refusals.MALFORMED)))
-        self.loseConnection()
+        self.refuse(Invalid(refusals.MALFORMED))
 
 
 class Request(WebRequest):
@@ -112,13 +209,6 @@ class Request(WebRequest):
     def _refuse(self) -> None:
         self._refused = True
         self.channel.refuse(TooLarge())
-
-    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        """A target may be a whole URL, as clients send it to proxies (RFC 9112, 3.2.2)."""
-        scheme, whole, rest = path.partition(b"://")
-        if whole and scheme.lower() in (b"http", b"https"):
-            path = b"/" + rest.partition(b"/")[2]
-        super().requestReceived(command, path, version)
 
     def process(self) -> Any:
         """Daphne believes anyone who says under which path the application stands: all addresses would change with it."""
