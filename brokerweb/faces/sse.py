@@ -23,6 +23,7 @@ from brokerweb.delivery.streams.tail import Run
 from brokerweb.delivery.streams.whole_stream import WholeStream
 from brokerweb.faces.codec import positions, problems, records
 from brokerweb.faces.codec.parameters import Query
+from brokerweb.faces.http import hosts
 from brokerweb.faces.http.body import Receive, Scope, Send, send_problem
 from brokerweb.faces.http.proxies import address
 from brokerweb.identity.http import aprincipal_from_headers
@@ -82,6 +83,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 async def _begin(scope: Scope, send: Send) -> Live:
     name = scope["path"].split("/")[4]
     headers = dict(scope["headers"])
+    hosts.check(scope, headers)
     principal = await _principal(headers)
     principal.require("browse", "stream", name)
     check_name(name, "/stream")

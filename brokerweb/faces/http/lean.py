@@ -11,6 +11,7 @@ from brokerweb import conf
 from brokerweb.core.errors import TooLarge, Unauthenticated
 from brokerweb.faces import calls
 from brokerweb.faces.codec import problems
+from brokerweb.faces.http import hosts
 from brokerweb.faces.http.body import COMMON, Gone, Message, Receive, Scope, Send
 from brokerweb.identity.http import aprincipal_from_headers
 from brokerweb.identity.principal import Principal
@@ -45,6 +46,7 @@ async def _answer(scope: Scope, receive: Receive) -> tuple[int, bytes]:
     assert found is not None  # noqa: S101 (it matched)
     action, names = found
     headers = dict(scope["headers"])
+    hosts.check(scope, headers)
     declared = headers.get(b"content-length", b"")
     length = int(declared) if declared.isdigit() else 0
     principal = await authenticate(headers[b"authorization"], length)

@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from brokerweb.core.errors import BrokerError, Forbidden, Invalid, MethodNotAllowed, NotFound, TooLarge, escape_pointer
 from brokerweb.core.names import check_name
 from brokerweb.faces.codec import problems, wire
+from brokerweb.faces.http import hosts
 from brokerweb.faces.http.caller import Caller
 from brokerweb.faces.rest import operations
 from brokerweb.identity.audit import Entry, audited
@@ -134,9 +135,6 @@ _STATUSES: dict[int, type[BrokerError]] = {
 }
 
 
-FOREIGN_HOST = "The request's Host is not one the broker answers to: its operator names them in BROKERWEB_PUBLIC_URL."
-
-
 def translated(error: Exception) -> BrokerError:
     """Any exception of a view as one of the broker's errors."""
     if isinstance(error, Http404):
@@ -146,7 +144,7 @@ def translated(error: Exception) -> BrokerError:
     if isinstance(error, RequestDataTooBig):
         return TooLarge()
     if isinstance(error, DisallowedHost):
-        return Invalid(FOREIGN_HOST)
+        return Invalid(hosts.FOREIGN)
     if isinstance(error, SuspiciousOperation):
         return Invalid()
     if isinstance(error, exceptions.APIException):

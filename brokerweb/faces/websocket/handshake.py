@@ -1,10 +1,13 @@
-"""Who opens a socket: a token in the header, a session of the same origin, or nobody yet."""
+"""Who opens a socket: a token in the header, a session of the same origin, or nobody yet. And for whom it is."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from brokerweb import conf
+from brokerweb.core.errors import BrokerError
+from brokerweb.faces.http import hosts
+from brokerweb.faces.http.body import Send
 from brokerweb.identity.http import aprincipal_from_headers
 from brokerweb.identity.principal import Principal
 from brokerweb.identity.users import asession_principal, session_key_in
@@ -36,6 +39,20 @@ async def principal(scope: Scope) -> Principal | None:
         cookie = headers.get(b"cookie")
         found = await asession_principal(session_key_in(cookie.decode("latin-1") if cookie else None))
     return found
+
+
+def check_host(scope: Scope) -> None:
+    """Raises Invalid where the handshake is for another host."""
+    hosts.check(scope, dict(scope["headers"]))
+
+
+async def refuse(scope: Scope, send: Send, error: BrokerError) -> None:
+    """Answer with an error instead of a socket; servers of others can say nothing but 403."""
+    link = scope.get("extensions", {}).get("brokerweb.link")
+    if link is None:
+        await send({"type": "websocket.close"})
+    else:
+        link.refuse(error)
 
 
 def is_same_origin(scope: Scope, headers: dict[bytes, bytes]) -> bool:

@@ -47,7 +47,11 @@ class Socket(AsyncConsumer):
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
         await receive()  # websocket.connect
         try:
+            handshake.check_host(scope)
             chosen = handshake.subprotocol(scope)
+        except BrokerError as error:
+            await handshake.refuse(scope, send, error)
+            return
         except LookupError:
             await send({"type": "websocket.close"})
             return
@@ -56,10 +60,10 @@ class Socket(AsyncConsumer):
 
 
 class _Gone(Exception):
-    """The client closed, or the connection broke."""
+    """The client closed, or the connection broke, or the server cut it since the client did not read (``brokerweb.slow``)."""
 
-    def __init__(self, code: int) -> None:
-        self.clean = code in closing.CLEAN
+    def __init__(self, code: int, *, slow: bool = False) -> None:
+        self.clean = slow or code in closing.CLEAN
 
 
 class _Link:
@@ -68,7 +72,7 @@ class _Link:
     def __init__(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
         self._scope, self._receive, self._send = scope, receive, send
         link = scope.get("extensions", {}).get("brokerweb.link")
-        self._outbox = Outbox(send, self._crowded, None if link is None else link.drained)
+        self._outbox = Outbox(send, self._crowded, getattr(link, "drained", None))
         self._session: Session | None = None
         self._first_id: Any = None  # of the first frame, where that has to say who it is
 
@@ -155,7 +159,7 @@ class _Link:
         """The next text frame; None for one that is not to be handled."""
         event = await self._receive()
         if event["type"] == "websocket.disconnect":
-            raise _Gone(event.get("code") or 1005)
+            raise _Gone(event.get("code") or 1005, slow=event.get("brokerweb.slow", False))
         text = event.get("text")
         if text is None:
             self._bad(Invalid("frames are JSON text"))

@@ -9,7 +9,9 @@ from typing import Any
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet.protocol import connectionDone
 
+from brokerweb.core.errors import BrokerError, Internal
 from brokerweb.faces.http.body import Message, Receive
+from brokerweb.servers import heads, refusals
 from brokerweb.servers.daphne.flow import Flow
 
 BUFFERED = 4 * 1024 * 1024  # bytes that may wait at a socket before its writer waits for the client
@@ -33,6 +35,32 @@ class WebSocket(WebSocketProtocol):
         # Twisted says "go on" only when all of it is gone: with little room a fan-out runs at a quarter of its rate.
         self.transport.bufferSize = BUFFERED
         self.transport.registerProducer(self._flow, True)
+
+    # The handshake
+
+    def refuse(self, error: BrokerError) -> None:
+        """What the application answers a handshake that is not for it."""
+        self._end_with(refusals.answer(error))
+        self.server.protocol_disconnected(self)
+
+    def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
+        """autobahn's own method repeats in its answer what the client sent."""
+        answers = {400: refusals.answer(heads.NoHandshake()), 403: refusals.response(403, [(b"content-length", b"0")], b"")}
+        self._end_with(answers.get(code) or refusals.answer(Internal()))
+
+    def _end_with(self, answer: bytes) -> None:
+        self.wasNotCleanReason = "refused"
+        self.sendData(answer)
+        self.dropConnection()
+
+    # Slow clients
+
+    def onAutoPingTimeout(self) -> None:
+        """The client had no chance to answer a ping that stands behind what it does not read: it is slow, and not lost."""
+        unsent = len(self.transport.dataBuffer) - self.transport.offset + self.transport._tempDataLen
+        if unsent and hasattr(self, "application_queue"):
+            self.application_queue.put_nowait({"type": "websocket.disconnect", "code": 1006, "brokerweb.slow": True})
+        super().onAutoPingTimeout()
 
     def connectionLost(self, reason: Any = connectionDone) -> None:
         self._flow.open.set()
