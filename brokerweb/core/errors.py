@@ -122,6 +122,12 @@ class Unroutable(BrokerError):
     code, http_status = "unroutable", 422
 
 
+class HeadTooLarge(BrokerError):
+    """The request's line and headers are too large."""
+
+    code, http_status = "head_too_large", 431
+
+
 class QueueFull(BrokerError):
     """The queue has reached its max_length."""
 

@@ -23,7 +23,7 @@ from brokerweb.delivery.streams.tail import Run
 from brokerweb.delivery.streams.whole_stream import WholeStream
 from brokerweb.faces.codec import positions, problems, records
 from brokerweb.faces.codec.query import Query
-from brokerweb.faces.http import caller
+from brokerweb.faces.http import caller, hosts
 from brokerweb.faces.http.body import Receive, Scope, Send, send_problem
 from brokerweb.faces.http.proxies import address
 from brokerweb.identity.principal import Principal
@@ -81,6 +81,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 async def _begin(scope: Scope, send: Send) -> Live:
     name = scope["path"].split("/")[4]
     headers = dict(scope["headers"])
+    hosts.check(scope, headers)
     principal = await caller.of_reader(headers)
     principal.require("browse", "stream", name)
     check_name(name, "/stream")

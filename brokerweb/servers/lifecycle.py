@@ -18,7 +18,6 @@ from brokerweb.faces.http.body import Receive, Scope, Send
 GRACE = 3.0  # seconds that requests under way get to finish
 KEEP_ALIVE = 75.0  # seconds a connection may idle between requests
 LINGER = 2.0  # seconds an answered client may go on sending what nobody will read, so that it gets to see the answer
-MAX_HEAD_BYTES = 65_536
 
 _state = {"draining": False}
 

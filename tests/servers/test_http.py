@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import re
 
 import httpx
 import pytest
+from django.test import Client
 
 from tests.server import TOKEN, Server
 
@@ -45,6 +47,31 @@ def test_a_client_that_offers_http_2_is_answered_in_http_1(server: Server, body:
             answer = client.post("/api/v1/queues/orders/messages", content=iter([body]) if chunked else body)
             assert answer.status_code == 201, answer.text
             assert client.get("/api/v1/queues/orders").json()["name"] == "orders"
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def test_a_browser_is_sent_to_sign_in_for_the_page_to_try_the_api_and_comes_back(server: Server):
+    with httpx.Client(base_url=server.url, headers=BROWSER, follow_redirects=True) as browser:
+        form = browser.get("/api/v1/docs")
+        assert form.url.path == "/sign-in"
+        fields = dict(re.findall(r'name="(csrfmiddlewaretoken|next)" value="([^"]*)"', form.text))
+        assert fields["next"] == "/api/v1/docs"
+        page = browser.post("/sign-in", data={**fields, "username": "admin", "password": "password-of-the-real-server-tests"})
+        assert (page.status_code, page.url.path) == (200, "/api/v1/docs")
+        assert "swagger" in page.text
+
+
+@pytest.mark.parametrize("headers", [{}, {"Accept": "*/*"}, BROWSER | {"Authorization": "Bearer wrong"}])
+def test_a_program_is_told_that_it_needs_a_token(server: Server, headers: dict[str, str]):
+    answer = httpx.get(server.url + "/api/v1/docs", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+
+
+@pytest.mark.urls("brokerweb.faces.rest.urls")
+def test_a_browser_is_told_where_there_is_no_console_to_sign_in():
+    assert Client().get("/docs", headers=BROWSER).status_code == 401
 
 
 def test_readiness_says_how_it_is(server: Server):

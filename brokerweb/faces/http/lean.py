@@ -11,7 +11,7 @@ from brokerweb import conf
 from brokerweb.core.errors import TooLarge
 from brokerweb.faces import calls
 from brokerweb.faces.codec import problems
-from brokerweb.faces.http import caller
+from brokerweb.faces.http import caller, hosts
 from brokerweb.faces.http.body import COMMON, Gone, Receive, Scope, Send
 
 _JSON = [(b"content-type", b"application/json"), *COMMON]
@@ -44,6 +44,7 @@ async def _answer(scope: Scope, receive: Receive) -> tuple[int, bytes]:
     assert found is not None  # noqa: S101 (it matched)
     row, names = found
     headers = dict(scope["headers"])
+    hosts.check(scope, headers)
     declared = headers.get(b"content-length", b"")
     length = int(declared) if declared.isdigit() else 0
     principal = await caller.of_hot_call(headers[b"authorization"], length)

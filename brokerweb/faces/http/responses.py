@@ -11,8 +11,8 @@ from rest_framework import exceptions
 
 from brokerweb.core.errors import BrokerError, Forbidden, Invalid, MethodNotAllowed, NotFound, TooLarge
 from brokerweb.faces.codec import problems
+from brokerweb.faces.http import hosts
 
-FOREIGN_HOST = "The request's Host is not one the broker answers to: its operator names them in BROKERWEB_PUBLIC_URL."
 _STATUSES: dict[int, type[BrokerError]] = {
     error.http_status: error for error in (Invalid, Forbidden, NotFound, MethodNotAllowed, TooLarge)
 }
@@ -52,7 +52,7 @@ def translated(error: Exception) -> BrokerError:
     if isinstance(error, RequestDataTooBig):
         return TooLarge()
     if isinstance(error, DisallowedHost):
-        return Invalid(FOREIGN_HOST)
+        return Invalid(hosts.FOREIGN)
     if isinstance(error, SuspiciousOperation):
         return Invalid()
     if isinstance(error, exceptions.APIException):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import NoReverseMatch, reverse
 from drf_spectacular.renderers import OpenApiYamlRenderer
 from drf_spectacular.views import SpectacularSwaggerSplitView, _get_sidecar_url
 from rest_framework.request import Request
 
+from brokerweb.core.errors import Unauthenticated
 from brokerweb.faces.http.responses import answer
 from brokerweb.faces.rest.base import ApiView
 from brokerweb.faces.rest.openapi import document
@@ -32,6 +36,11 @@ class DocsView(ApiView, SpectacularSwaggerSplitView):
     url_name = "schema"
     template_name = "brokerweb/docs.html"
 
+    def handle_exception(self, exc: Exception) -> Any:
+        """A person who is not signed in is sent to do so, and comes back; a program is told."""
+        place = _sign_in(self.request) if isinstance(exc, Unauthenticated) else None
+        return super().handle_exception(exc) if place is None else redirect(place)
+
     @staticmethod
     def _swagger_ui_resource(filename: str) -> Any:
         return _get_sidecar_url(f"swagger-ui-dist/{filename}")
@@ -39,3 +48,14 @@ class DocsView(ApiView, SpectacularSwaggerSplitView):
     @staticmethod
     def _swagger_ui_favicon() -> Any:
         return _get_sidecar_url("swagger-ui-dist/favicon-32x32.png")
+
+
+def _sign_in(request: Request) -> str | None:
+    """Where a browser signs in, to come back here; None for a program, and where there is no console."""
+    headers = request._request.headers
+    if request.method not in ("GET", "HEAD") or "text/html" not in headers.get("Accept", "") or "Authorization" in headers:
+        return None
+    try:
+        return f"{reverse('console:signin')}?{urlencode({'next': request.get_full_path()})}"
+    except NoReverseMatch:
+        return None

@@ -10,7 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.views import defaults
 
 from brokerweb.core.errors import BrokerError, Forbidden, Internal, Invalid, NotFound
-from brokerweb.faces.http.responses import FOREIGN_HOST, problem, translated
+from brokerweb.faces.http import hosts
+from brokerweb.faces.http.responses import problem, translated
 
 PROGRAMS = ("/api/", "/metrics")  # paths whose readers are programs
 
@@ -28,7 +29,7 @@ def _for_programs(error: type[BrokerError], page: Callable[..., Any]) -> Callabl
 def _bad_request_page(request: HttpRequest, exception: Exception) -> HttpResponse:
     """In words where the address is the matter: it is the first thing that goes wrong beyond loopback."""
     if isinstance(exception, DisallowedHost):
-        return HttpResponse(FOREIGN_HOST, status=400, content_type="text/plain")
+        return HttpResponse(hosts.FOREIGN, status=400, content_type="text/plain")
     return defaults.bad_request(request, exception)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from brokerweb.faces.http import caller
+from brokerweb.core.errors import BrokerError
+from brokerweb.faces.http import caller, hosts
+from brokerweb.faces.http.body import Send
 from brokerweb.faces.websocket.language import Language
 from brokerweb.identity.principal import Principal
 
@@ -33,3 +35,17 @@ async def principal(scope: Scope) -> Principal | None:
     an origin that is this broker's own.
     """
     return await caller.of_handshake(scope)
+
+
+def check_host(scope: Scope) -> None:
+    """Raises Invalid where the handshake is for another host."""
+    hosts.check(scope, dict(scope["headers"]))
+
+
+async def refuse(scope: Scope, send: Send, error: BrokerError) -> None:
+    """Answer with an error instead of a socket; servers of others can say nothing but 403."""
+    link = scope.get("extensions", {}).get("brokerweb.link")
+    if link is None:
+        await send({"type": "websocket.close"})
+    else:
+        link.refuse(error)

@@ -44,7 +44,11 @@ class Socket(AsyncConsumer):
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
         await receive()  # websocket.connect
         try:
+            handshake.check_host(scope)
             language, chosen = handshake.choose(scope, self._languages)
+        except BrokerError as error:
+            await handshake.refuse(scope, send, error)
+            return
         except LookupError:
             await send({"type": "websocket.close"})
             return
@@ -53,10 +57,10 @@ class Socket(AsyncConsumer):
 
 
 class _Gone(Exception):
-    """The client closed, or the connection broke."""
+    """The client closed, or the connection broke, or the server cut it since the client did not read (``brokerweb.slow``)."""
 
-    def __init__(self, code: int) -> None:
-        self.clean = code in closing.CLEAN
+    def __init__(self, code: int, *, slow: bool = False) -> None:
+        self.clean = slow or code in closing.CLEAN
 
 
 class _Link:
@@ -65,7 +69,7 @@ class _Link:
     def __init__(self, language: Language, scope: dict[str, Any], receive: Receive, send: Any) -> None:
         self._language, self._scope, self._receive, self._send = language, scope, receive, send
         link = scope.get("extensions", {}).get("brokerweb.link")
-        self._outbox = Outbox(language, send, self._crowded, None if link is None else link.drained)
+        self._outbox = Outbox(language, send, self._crowded, getattr(link, "drained", None))
         self._session: Session | None = None
         self._first: Frame | None = None  # where that has to say who it is
 
@@ -148,7 +152,7 @@ class _Link:
         """The next frame; None for one that is too large."""
         event = await self._receive()
         if event["type"] == "websocket.disconnect":
-            raise _Gone(event.get("code") or 1005)
+            raise _Gone(event.get("code") or 1005, slow=event.get("brokerweb.slow", False))
         text: str | None = event.get("text")
         if text is not None:
             large = len(text) > most or (len(text) * 4 > most and len(text.encode("utf-8", "surrogatepass")) > most)

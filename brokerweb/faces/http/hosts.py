@@ -1,0 +1,44 @@
+"""Which hosts the broker answers to, for what does not go through Django's requests. The rule is Django's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.core.signals import setting_changed
+from django.http import HttpRequest
+
+from brokerweb.core.errors import Invalid
+from brokerweb.faces.http.body import Scope
+
+FOREIGN = "The request's Host is not one the broker answers to: its operator names them in BROKERWEB_PUBLIC_URL."
+
+
+def check(scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+    """Raises Invalid where the request is for somebody else: a page of theirs, whose name was made to lead here."""
+    host = headers.get(b"host")
+    forwarded = headers.get(b"x-forwarded-host") if settings.USE_X_FORWARDED_HOST else None
+    _check(host, forwarded, tuple(scope.get("server") or ()) if host is None else ())
+
+
+@lru_cache(maxsize=256)  # the names that are answered to; a refusal is not kept
+def _check(host: bytes | None, forwarded: bytes | None, server: tuple[Any, ...]) -> None:
+    request = HttpRequest()
+    request.META["SERVER_NAME"], request.META["SERVER_PORT"] = (str(part) for part in server or ("unknown", 0))
+    for name, value in (("HTTP_HOST", host), ("HTTP_X_FORWARDED_HOST", forwarded)):
+        if value is not None:
+            request.META[name] = value.decode("latin-1")
+    try:
+        request.get_host()
+    except DisallowedHost:
+        raise Invalid(FOREIGN) from None
+
+
+def _forget(**_: Any) -> None:
+    _check.cache_clear()
+
+
+setting_changed.connect(_forget)
