@@ -54,17 +54,17 @@ def test_inclusion_agrees_with_trying_every_text(wide, narrow):
 
 
 def test_a_proof_that_takes_too_long_counts_as_none():
-    started = time.monotonic()
+    started = time.thread_time()
 
     assert not includes("*a" + "?" * 60, "*" + "?b" * 30 + "*a" + "?" * 60)
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
 
 
 def test_no_pattern_makes_matching_slow():
-    started = time.monotonic()
+    started = time.thread_time()
 
     assert not glob("*a" * 99 + "*b").fullmatch("a" * 200)
-    assert time.monotonic() - started < 1
+    assert time.thread_time() - started < 1
 
 
 def permits(*grants):
