@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 from brokerweb.core import events
 from brokerweb.core.allotment import allot
+from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import NotFound
 from brokerweb.queues import counters, leasing, readiness, sequence
 from brokerweb.queues.definitions import Definition, find, find_by_id
 from brokerweb.queues.definitions import Q as QUEUES
-from brokerweb.queues.leasing import ANSWER_BYTES, ROUND_BYTES, Terms, Want, round_bytes
+from brokerweb.queues.leasing import ROUND_BYTES, Terms, Want, round_bytes
 from brokerweb.queues.messages import Handout, Leased
 from brokerweb.queues.rows import MessageRow
 from brokerweb.queues.states import State

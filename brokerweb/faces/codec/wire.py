@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from brokerweb.core import clock
+from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.core.errors import Invalid, escape_pointer
 from brokerweb.queues.limits import (
     MAX_DELAY,
@@ -38,7 +39,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MAX_MESSAGES = MAX_RECEIPTS = 1000
-MAX_BODIES = 512 * 1024  # bytes of bodies in one answer or frame
 
 
 # The patterns are for the OpenAPI document alone: what they say is checked below, where a message turns out to need it.
@@ -316,11 +316,11 @@ def _settled(answer: Settled) -> dict[str, str]:
 
 
 def split(messages: Sequence[Leased]) -> Iterator[Sequence[Leased]]:
-    """The messages in order, in runs of at most 512 KiB of bodies; a larger one goes alone."""
+    """The messages in order, in runs that each fit one answer."""
     start = size = 0
     for index, message in enumerate(messages):
         length = len(message.body)
-        if size and size + length > MAX_BODIES:
+        if size and size + length > ANSWER_BYTES:
             yield messages[start:index]
             start, size = index, 0
         size += length
