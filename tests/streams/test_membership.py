@@ -12,7 +12,7 @@ from brokerweb.storage.run import perform
 from brokerweb.storage.statements import Statement
 from brokerweb.storage.transaction import transaction
 from brokerweb.streams import membership, positions
-from brokerweb.streams.membership import GRACE, Change, Hold, told
+from brokerweb.streams.membership import GRACE, Change, Hold, changes_for
 from tests.streams.group_bench import GroupBench
 
 pytestmark = pytest.mark.django_db
@@ -110,10 +110,10 @@ def test_another_heir_gets_no_longer_to_wait(bench: GroupBench):
     bench.join("b")
     bench.time.advance(3)
     bench.join("c")
-    heirs = [place.heir for place in bench.places]
-    assert sorted(filter(None, heirs)) == ["b", "c"]
+    following = [place.next_owner for place in bench.places]
+    assert sorted(filter(None, following)) == ["b", "c"]
     bench.wait(GRACE - 3)
-    assert [heir or "a" for heir in heirs] == bench.owners
+    assert [owner or "a" for owner in following] == bench.owners
 
 
 def test_partitions_move_one_by_one_and_the_rest_is_read_on(bench: GroupBench):
@@ -183,14 +183,14 @@ def test_what_members_have_is_read_as_they_are_told_it(bench: GroupBench):
     bench.join("a")
     known = {"a": bench.holds("a") or {}, "b": {}}
     bench.join("b")
-    revoked = told("a", known["a"], bench.holds("a") or {})
+    revoked = changes_for("a", known["a"], bench.holds("a") or {})
     assert revoked == Change("a", {}, [2, 3], bench.time.now() + 5_000_000)
     known["a"] = bench.holds("a") or {}
     bench.settle_down()
-    assert told("a", known["a"], bench.holds("a") or {}) is None
-    assert told("b", {}, bench.holds("b") or {}) == Change("b", {2: 0, 3: 0}, [], None)
+    assert changes_for("a", known["a"], bench.holds("a") or {}) is None
+    assert changes_for("b", {}, bench.holds("b") or {}) == Change("b", {2: 0, 3: 0}, [], None)
     bench.leave("a")
-    assert told("b", bench.holds("b") or {}, bench.holds("b") or {}) is None
+    assert changes_for("b", bench.holds("b") or {}, bench.holds("b") or {}) is None
     holdings = read(membership.holdings, bench.group.id)
     assert holdings is not None
     assert list(holdings.members) == ["b"]
@@ -221,7 +221,7 @@ def test_who_hears_of_a_seek_and_a_revocation_at_once_must_let_go_at_once(bench:
     known = bench.holds("a") or {}
     perform(positions.seek, "events", "billing", {"3": 0})
     bench.join("b")
-    change = told("a", known, bench.holds("a") or {})
+    change = changes_for("a", known, bench.holds("a") or {})
     assert change == Change("a", {}, [2, 3], bench.time.now() + 5_000_000, (3,))
     bench.release("a", *change.stale)
     with pytest.raises(Conflict):

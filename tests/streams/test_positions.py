@@ -12,7 +12,7 @@ from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import transaction
 from brokerweb.streams import control, positions
-from brokerweb.streams.membership import told
+from brokerweb.streams.membership import changes_for
 from brokerweb.streams.positions import Move, parse_offsets
 from tests.streams.group_bench import GroupBench
 
@@ -195,11 +195,11 @@ def test_running_members_are_told_and_what_they_read_before_counts_no_more(bench
     bench.join("a")
     known = bench.holds("a") or {}
     bench.commit({0: 5}, member="a", generation=1)
-    assert told("a", known, bench.holds("a") or {}) is None  # a commit is no news to who made it
+    assert changes_for("a", known, bench.holds("a") or {}) is None  # a commit is no news to who made it
     with transaction() as tx:
         positions.seek(tx, "events", "billing", {"0": 2})
         assert tx.outcome.moved == {bench.group.id}
-    change = told("a", known, bench.holds("a") or {})
+    change = changes_for("a", known, bench.holds("a") or {})
     assert change is not None
     assert (change.assigned, change.revoked) == ({0: 2}, [])
     with pytest.raises(Conflict):

@@ -56,7 +56,7 @@ class GroupSubscription(StreamSubscription):
             return
         self._keep_to(holdings.session_timeout)
         after = holdings.members[self.member]
-        change = membership.told(self.member, self._holds, after)
+        change = membership.changes_for(self.member, self._holds, after)
         raised = holdings.generation != self.generation
         self._holds, self.generation = after, holdings.generation
         self._leaving = {number: sent for number, sent in self._leaving.items() if number in after}
@@ -83,7 +83,7 @@ class GroupSubscription(StreamSubscription):
             self._leaving[number] = place.next
 
     def committed(self, offsets: Mapping[int, int]) -> None:
-        """The member has committed these: a revoked partition that is done goes on to its heir at once."""
+        """The member has committed these: a revoked partition that is done goes on to its next owner at once."""
         for number, offset in offsets.items():
             hold = self._holds.get(number)
             if hold is not None:
