@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from brokerweb.core import batches, events
 from brokerweb.core.allotment import allot
+from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import NotFound
 from brokerweb.queues import counters, dead_letters, keys, readiness
@@ -16,7 +17,6 @@ from brokerweb.queues.rows import Ending
 from brokerweb.queues.states import State
 from brokerweb.storage.transaction import Transaction
 
-ANSWER_BYTES = 512 * 1024  # of bodies in one answer; one larger message goes by itself
 ROUND_BYTES = 4 * 1024 * 1024  # of bodies handed out in one transaction
 LATE_AT_ONCE = 200  # messages past their ttl that a look takes away, or as many as a turn may weigh
 

@@ -43,7 +43,7 @@ class Place(NamedTuple):
     committed: int
     previous: int | None
     member: str | None
-    heir: str | None
+    next_owner: str | None
     until_at: int | None
     generation: int
 
@@ -133,8 +133,8 @@ def place(reads: Reads, group: Group, number: int, pointer: str) -> Place:
 
 
 def _place(row: tuple[Any, ...]) -> Place:
-    *partition, committed, previous, member, heir, until_at, generation = row
-    return Place(PartitionRow(*partition), committed, previous, member, heir, until_at, generation)
+    *partition, committed, previous, member, next_owner, until_at, generation = row
+    return Place(PartitionRow(*partition), committed, previous, member, next_owner, until_at, generation)
 
 
 # Declare and delete

@@ -55,17 +55,17 @@ WHERE g.stream_id = :stream
 
 -- places (group): a group's positions, with the partitions' bounds, by number
 SELECT p.id, p.number, p.next_offset AS "end", p.low_offset AS low, p.last_at, p.records, p.bytes,
-  x.committed, x.previous, x.member, x.heir, x.until_at, x.generation
+  x.committed, x.previous, x.member, x.next_owner, x.until_at, x.generation
 FROM brokerweb_streams_grouppartition x JOIN brokerweb_streams_partition p ON p.id = x.partition_id WHERE x.group_id = :group ORDER BY p.number;
 
 -- place (group, stream, number): the same of one partition
 SELECT p.id, p.number, p.next_offset AS "end", p.low_offset AS low, p.last_at, p.records, p.bytes,
-  x.committed, x.previous, x.member, x.heir, x.until_at, x.generation
+  x.committed, x.previous, x.member, x.next_owner, x.until_at, x.generation
 FROM brokerweb_streams_partition p JOIN brokerweb_streams_grouppartition x ON x.partition_id = p.id AND x.group_id = :group
 WHERE p.stream_id = :stream AND p.number = :number;
 
--- hand (group, partition, member, heir, until, generation): who may commit a partition, and who is next
-UPDATE brokerweb_streams_grouppartition SET member = :member, heir = :heir, until_at = :until, generation = :generation
+-- hand (group, partition, member, next_owner, until, generation): who may commit a partition, and who is next
+UPDATE brokerweb_streams_grouppartition SET member = :member, next_owner = :next_owner, until_at = :until, generation = :generation
 WHERE group_id = :group AND partition_id = :partition;
 
 -- commit (group, partition, offset, member, generation): go forward, as the member who holds it or, without one, as anybody who knows the generation
@@ -75,7 +75,7 @@ WHERE group_id = :group AND partition_id = :partition AND committed <= :offset A
 
 -- move (group, partition, origin, offset, previous, generation): go anywhere, if the group is still where it was; a member that was to let go has nothing left to commit
 UPDATE brokerweb_streams_grouppartition SET committed = :offset, previous = :previous, generation = :generation,
-  member = coalesce(heir, member), heir = NULL, until_at = NULL
+  member = coalesce(next_owner, member), next_owner = NULL, until_at = NULL
 WHERE group_id = :group AND partition_id = :partition AND committed = :origin;
 
 -- forget_previous (group): only the last seek can be undone
