@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 # No sandbox, since containers run as root; the rest keeps it from calling home on a machine without the internet.
 FLAGS = [
@@ -22,6 +22,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PASSWORD = "password-of-the-real-server-tests"  # of the administrator of a test's server
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], "resultTypes": ["violations"]}
 _COLLECT = (
     "document.addEventListener('securitypolicyviolation', e => broke(`${e.violatedDirective} ${e.blockedURI} ${e.sourceFile}`))"
@@ -66,3 +67,25 @@ def visiting(browser: Browser, url: str, **options: Any) -> Generator[Visit]:
     yield visit
     context.close()
     assert visit.wrong == []
+
+
+def sign_in(page: Page) -> None:
+    page.goto("/sign-in")
+    sign_in_where_asked(page)
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+
+
+def sign_in_where_asked(page: Page) -> None:
+    page.get_by_label("User").fill("admin")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", level=1)).not_to_have_text("Sign in")
+
+
+def refreshed(page: Page) -> None:
+    """Refresh the live part now, and wait for it."""
+    page.evaluate("""() => new Promise(done => {
+        const live = document.getElementById("live");
+        live.addEventListener("htmx:after:swap", done, {once: true});
+        live.dispatchEvent(new Event("refresh"));
+    })""")

@@ -9,11 +9,10 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.clients import Rest
-from tests.console.browser import Visit, chromium, visiting
+from tests.console.browser import Visit, chromium, refreshed, sign_in, sign_in_where_asked, visiting
 from tests.eventually import eventually
 from tests.server import Server
 
-PASSWORD = "password-of-the-real-server-tests"
 TYPED = '{"written": "with care"}'
 HOSTILE = '{"html": "<script>window.pwned = 1</script><img src=x onerror=\'window.pwned = 1\'>"}'
 
@@ -36,21 +35,6 @@ def visit(browser: Browser, broker: Server) -> Generator[Visit]:
     with visiting(browser, broker.url, viewport={"width": 1280, "height": 860}) as visit:
         sign_in(visit.page)
         yield visit
-
-
-def sign_in(page: Page) -> None:
-    page.goto("/sign-in")
-    sign_in_where_asked(page)
-    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
-
-
-def refreshed(page: Page) -> None:
-    """Refresh the live part now, and wait for it."""
-    page.evaluate("""() => new Promise(done => {
-        const live = document.getElementById("live");
-        live.addEventListener("htmx:after:swap", done, {once: true});
-        live.dispatchEvent(new Event("refresh"));
-    })""")
 
 
 def test_a_message_from_publish_to_death_and_back(browser: Browser, broker: Server):
@@ -200,13 +184,6 @@ def sent_without_session(page: Page, broker: Server, queue: str) -> None:
     expect(page.get_by_text("What you sent was not carried out")).to_be_visible()
 
 
-def sign_in_where_asked(page: Page) -> None:
-    page.get_by_label("User").fill("admin")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", level=1)).not_to_have_text("Sign in")
-
-
 def test_chosen_rows_stay_chosen_and_are_redriven_together(visit: Visit, broker: Server):
     page = visit.page
     with broker.rest() as rest:
@@ -223,33 +200,6 @@ def test_chosen_rows_stay_chosen_and_are_redriven_together(visit: Visit, broker:
         page.get_by_role("button", name="Redrive 2 messages").click()
         expect(page.get_by_text("Redriven: 2 messages")).to_be_visible()
         eventually(lambda: rest.queue("chosen")["counts"]["ready"] == 2)
-
-
-def die(rest: Rest, queue: str, body: int) -> None:
-    rest.publish(queue, {"body": body})
-    [message] = rest.receive(queue)
-    rest.settle(queue, dead=[{"receipt": message["receipt"], "reason": "bad"}])
-
-
-def test_a_row_with_a_button_stays_under_the_pointer(visit: Visit, broker: Server):
-    page = visit.page
-    with broker.rest() as rest:
-        rest.declare("aimed")
-        die(rest, "aimed", 1)
-        page.goto("/dead?queue=aimed")
-        refreshed(page)
-        first = page.locator("#live tbody tr").first
-        first.get_by_role("button", name="Requeue").hover()
-        die(rest, "aimed", 2)
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.evaluate("document.getElementById('live').dispatchEvent(new Event('refresh'))")
-        page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        assert asked == []
-        assert page.locator("#live tbody tr").count() == 1
-        page.mouse.move(5, 5)
-        refreshed(page)
-        expect(page.locator("#live tbody tr")).to_have_count(2)
 
 
 def test_the_keyboard_reaches_everything(visit: Visit):
