@@ -339,6 +339,14 @@ def test_a_receipt_that_is_not_of_a_running_lease_is_lost(rest: Rest, queue: str
     ]
 
 
+def test_half_an_emoji_costs_its_receipt_alone(rest: Rest, queue: str) -> None:
+    rest.publish(queue, {"body": 1}, {"body": 2})
+    one, other = (message["receipt"] for message in rest.receive(queue))
+    settled = rest.settle(queue, ack=["\ud83d", one], nack=[{"receipt": other, "error": "cut \ud83d", "delay": 3600}])
+    assert [(fate["receipt"], fate["status"]) for fate in settled] == [("\ufffd", "lease_lost"), (one, "ok"), (other, "ok")]
+    assert [message["last_error"] for message in rest.browse(queue)] == ["cut \ufffd"]
+
+
 def test_another_queues_receipt_is_lost(rest: Rest, queue: str, name: str) -> None:
     rest.declare(other := f"other-{queue}")
     rest.publish(other, {"body": 1})
