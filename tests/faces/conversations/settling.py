@@ -155,6 +155,15 @@ TIME = [
         counts(),
     ),
     conversation(
+        "a lease that runs out waits by the queue's backoff",
+        publish("a", "b"),
+        take("a", max=1, by="slow", lease=1),
+        counts(scheduled=1, ready=1),
+        take("b"),
+        failures("a", {"attempt": 1, "kind": "lease_expired", "error": None}),
+        backoff={"initial": 3600, "jitter": 0},
+    ),
+    conversation(
         "an extended lease lives on",
         publish("a", "b"),
         take("a", "b", lease=1),
