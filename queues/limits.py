@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from brokerweb.core.errors import Invalid
 from brokerweb.core.names import parse_destination
+from brokerweb.queues.settings import SETTINGS
 
 MAX_DEPTH = 100
 MAX_HEADERS, MAX_HEADER_BYTES = 64, 16 * 1024
@@ -22,7 +23,7 @@ MIN_TTL, MAX_TTL = 0.001, 100 * MAX_DELAY  # far beyond use; keeps instants with
 Priority = Annotated[int, Meta(ge=0, le=9)]
 Delay = Annotated[float, Meta(ge=0, le=MAX_DELAY)]
 Ttl = Annotated[float, Meta(ge=MIN_TTL, le=MAX_TTL)]
-Lease = Annotated[float, Meta(ge=1, le=43_200)]
+Lease = Annotated[float, Meta(ge=SETTINGS["lease"].low, le=SETTINGS["lease"].high)]
 
 
 def check_text(value: str | None, pointer: str) -> str | None:

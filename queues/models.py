@@ -9,6 +9,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F, Q
 
+from brokerweb.queues.settings import BACKOFF, SETTINGS
 from brokerweb.queues.states import State
 from brokerweb.storage.fields import InstantField
 
@@ -27,21 +28,21 @@ class Queue(models.Model):
     name = models.CharField(max_length=200, unique=True)
     created_at = InstantField()
     deleted_at = InstantField(null=True)  # the row stays, renamed, until a duty has removed what it held
-    lease = models.FloatField(default=30)
-    max_failures = models.IntegerField(null=True, default=10)
-    backoff_initial = models.FloatField(default=1)
-    backoff_factor = models.FloatField(default=2)
-    backoff_max = models.FloatField(default=3600)
-    backoff_jitter = models.FloatField(default=0.15)
-    keyed = models.BooleanField(default=False)
+    lease = models.FloatField(default=SETTINGS["lease"].default)
+    max_failures = models.IntegerField(null=True, default=SETTINGS["max_failures"].default)
+    backoff_initial = models.FloatField(default=BACKOFF["initial"].default)
+    backoff_factor = models.FloatField(default=BACKOFF["factor"].default)
+    backoff_max = models.FloatField(default=BACKOFF["max"].default)
+    backoff_jitter = models.FloatField(default=BACKOFF["jitter"].default)
+    keyed = models.BooleanField(default=SETTINGS["keyed"].default)
     ttl = models.FloatField(null=True)
-    on_expire = models.CharField(max_length=10, default="drop")
+    on_expire = models.CharField(max_length=10, default=SETTINGS["on_expire"].default)
     max_length = models.BigIntegerField(null=True)
-    overflow = models.CharField(max_length=20, default="refuse")
-    dedup_window = models.FloatField(default=300)
-    max_body_bytes = models.IntegerField(default=1_048_576)
-    history = models.CharField(max_length=10, default="failures")
-    keep_settled = models.FloatField(default=0)
+    overflow = models.CharField(max_length=20, default=SETTINGS["overflow"].default)
+    dedup_window = models.FloatField(default=SETTINGS["dedup_window"].default)
+    max_body_bytes = models.IntegerField(default=SETTINGS["max_body_bytes"].default)
+    history = models.CharField(max_length=10, default=SETTINGS["history"].default)
+    keep_settled = models.FloatField(default=SETTINGS["keep_settled"].default)
     expires = models.FloatField(null=True)
     idle_since_at = InstantField(null=True)  # without consumer and message since; only kept when ``expires`` is set
     paused_at = InstantField(null=True)
@@ -54,10 +55,15 @@ class Queue(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(name="queue_lease_range", condition=Q(lease__gte=1, lease__lte=43_200)),
-            models.CheckConstraint(name="queue_max_failures_positive", condition=Q(max_failures=None) | Q(max_failures__gte=1)),
-            models.CheckConstraint(name="queue_on_expire_known", condition=Q(on_expire__in=["drop", "dead"])),
-            models.CheckConstraint(name="queue_overflow_known", condition=Q(overflow__in=["refuse", "dead_letter_oldest"])),
+            models.CheckConstraint(
+                name="queue_lease_range", condition=Q(lease__gte=SETTINGS["lease"].low, lease__lte=SETTINGS["lease"].high)
+            ),
+            models.CheckConstraint(
+                name="queue_max_failures_positive",
+                condition=Q(max_failures=None) | Q(max_failures__gte=SETTINGS["max_failures"].low),
+            ),
+            models.CheckConstraint(name="queue_on_expire_known", condition=Q(on_expire__in=list(SETTINGS["on_expire"].words))),
+            models.CheckConstraint(name="queue_overflow_known", condition=Q(overflow__in=list(SETTINGS["overflow"].words))),
         ]
 
     def __str__(self) -> str:

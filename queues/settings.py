@@ -7,36 +7,33 @@ that is not named stays as it is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from brokerweb.core.settings import Errors, Setting, boolean, check, integer, number, one_of, only, plain, refuse
-
-if TYPE_CHECKING:
-    from brokerweb.queues.models import Queue
+from brokerweb.core.settings import Errors, boolean, check, integer, number, one_of, only, plain, refuse, seconds, table
 
 DAY = 86_400
 LONGEST = 3_660 * DAY
 
-SETTINGS: dict[str, Setting] = {
-    "lease": Setting("lease", 30.0, "a number of seconds from 1 to 43200", number(1, 43_200)),
-    "max_failures": Setting("max_failures", 10, "an integer from 1 to 1000000", integer(1, 1_000_000), null_is_a_value=True),
-    "keyed": Setting("keyed", False, "true or false", boolean),
-    "ttl": Setting("ttl", None, "a number of seconds from 0.001 to 316224000", number(0.001, LONGEST)),
-    "on_expire": Setting("on_expire", "drop", '"drop" or "dead"', one_of("drop", "dead")),
-    "max_length": Setting("max_length", None, "an integer of 1 or more", integer(1, 2**53)),
-    "overflow": Setting("overflow", "refuse", '"refuse" or "dead_letter_oldest"', one_of("refuse", "dead_letter_oldest")),
-    "dedup_window": Setting("dedup_window", 300.0, "a number of seconds from 0 to 2592000", number(0, 30 * DAY)),
-    "max_body_bytes": Setting("max_body_bytes", 1_048_576, "an integer from 1 to 5242880", integer(1, 5 * 1_048_576)),
-    "history": Setting("history", "failures", '"failures"', only("failures", 'is "failures"; "full" is planned')),
-    "keep_settled": Setting("keep_settled", 0.0, "0", only(0.0, "is 0; keeping settled messages is planned")),
-    "expires": Setting("expires", None, "a number of seconds from 1 to 316224000", number(1, LONGEST)),
-}
+SETTINGS = table(
+    seconds("lease", 1, 43_200, default=30.0),
+    integer("max_failures", 1, 1_000_000, default=10, null_is_a_value=True),
+    boolean("keyed"),
+    seconds("ttl", 0.001, LONGEST, default=None),
+    one_of("on_expire", "drop", "dead"),
+    integer("max_length", 1, default=None),
+    one_of("overflow", "refuse", "dead_letter_oldest"),
+    seconds("dedup_window", 0, 30 * DAY, default=300.0),
+    integer("max_body_bytes", 1, 5 * 1_048_576, default=1_048_576),
+    only("history", "failures", 'is "failures"; "full" is planned'),
+    only("keep_settled", 0.0, "is 0; keeping settled messages is planned"),
+    seconds("expires", 1, LONGEST, default=None),
+)
 
-BACKOFF: dict[str, Setting] = {
-    "initial": Setting("backoff_initial", 1.0, "a number of seconds from 0 to 31622400", number(0, 366 * DAY)),
-    "factor": Setting("backoff_factor", 2.0, "a number from 1 to 1000", number(1, 1_000)),
-    "max": Setting("backoff_max", 3600.0, "a number of seconds from 0 to 31622400", number(0, 366 * DAY)),
-    "jitter": Setting("backoff_jitter", 0.15, "a number from 0 to 1", number(0, 1)),
+BACKOFF = {
+    "initial": seconds("backoff_initial", 0, 366 * DAY, default=1.0),
+    "factor": number("backoff_factor", 1, 1_000, default=2.0),
+    "max": seconds("backoff_max", 0, 366 * DAY, default=3600.0),
+    "jitter": number("backoff_jitter", 0, 1, default=0.15),
 }
 
 # The order in which answers list them.
@@ -59,7 +56,7 @@ def validate(settings: Mapping[str, Any]) -> dict[str, Any]:
     return changes
 
 
-def to_dict(queue: Queue) -> dict[str, Any]:
+def to_dict(queue: object) -> dict[str, Any]:
     """The settings of a queue as answers show them."""
     backoff = {name: plain(getattr(queue, s.column)) for name, s in BACKOFF.items()}
     return {name: backoff if name == "backoff" else plain(getattr(queue, SETTINGS[name].column)) for name in ORDER}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from brokerweb.core import clock
-from brokerweb.core.settings import Errors, Setting, check, number, one_of, refuse
+from brokerweb.core.settings import Errors, Setting, check, one_of, refuse, seconds, table
 from brokerweb.streams.reading import parse_where
 
 PARTITIONED, SHARED = "partitioned", "shared"
@@ -25,11 +25,11 @@ def _start(value: Any) -> str:
         raise ValueError from None
 
 
-SETTINGS: dict[str, Setting] = {
-    "kind": Setting("kind", PARTITIONED, '"partitioned" or "shared"', one_of(PARTITIONED, SHARED)),
-    "session_timeout": Setting("session_timeout", 15.0, "a number of seconds from 1 to 86400", number(SHORTEST, LONGEST)),
-    "start": Setting("start", "latest", '"latest", "earliest" or an RFC 3339 instant', _start),
-}
+SETTINGS = table(
+    one_of("kind", PARTITIONED, SHARED),
+    seconds("session_timeout", SHORTEST, LONGEST, default=15.0),
+    Setting(column="start", type=str, default="latest", rule='"latest", "earliest" or an RFC 3339 instant', parse=_start),
+)
 DEFAULTS = {setting.column: setting.default for setting in SETTINGS.values()}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from django.db import models
 
 from brokerweb.storage.fields import InstantField
+from brokerweb.streams.settings import SETTINGS
 
 OFFSET_BITS = 40
 MAX_OFFSET = (1 << OFFSET_BITS) - 1
@@ -23,9 +24,9 @@ class Stream(models.Model):
     retention_age = models.FloatField(null=True)
     retention_bytes = models.BigIntegerField(null=True)
     retention_records = models.BigIntegerField(null=True)
-    compact = models.BooleanField(default=False)
-    dedup_window = models.FloatField(default=300)
-    max_body_bytes = models.IntegerField(default=1_048_576)
+    compact = models.BooleanField(default=SETTINGS["compact"].default)
+    dedup_window = models.FloatField(default=SETTINGS["dedup_window"].default)
+    max_body_bytes = models.IntegerField(default=SETTINGS["max_body_bytes"].default)
 
     def __str__(self) -> str:
         return self.name

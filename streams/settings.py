@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from brokerweb.core.settings import Errors, Setting, boolean, check, integer, number, plain, refuse
-
-if TYPE_CHECKING:
-    from brokerweb.streams.models import Stream
+from brokerweb.core.settings import Errors, boolean, check, integer, plain, refuse, seconds, table
 
 DAY = 86_400
 LONGEST = 3_660 * DAY
-MAX_PARTITIONS = 1_000
 PARTITIONS = "partitions"  # no column: rows of their own
 
-SETTINGS: dict[str, Setting] = {
-    PARTITIONS: Setting(PARTITIONS, 1, f"an integer from 1 to {MAX_PARTITIONS}", integer(1, MAX_PARTITIONS)),
-    "retention_age": Setting("retention_age", None, "a number of seconds from 1 to 316224000", number(1, LONGEST)),
-    "retention_bytes": Setting("retention_bytes", None, "an integer of 1 or more", integer(1, 2**53)),
-    "retention_records": Setting("retention_records", None, "an integer of 1 or more", integer(1, 2**53)),
-    "compact": Setting("compact", False, "true or false", boolean),
-    "dedup_window": Setting("dedup_window", 300.0, "a number of seconds from 0 to 2592000", number(0, 30 * DAY)),
-    "max_body_bytes": Setting("max_body_bytes", 1_048_576, "an integer from 1 to 5242880", integer(1, 5 * 1_048_576)),
-}
+SETTINGS = table(
+    integer(PARTITIONS, 1, 1_000, default=1),
+    seconds("retention_age", 1, LONGEST, default=None),
+    integer("retention_bytes", 1, default=None),
+    integer("retention_records", 1, default=None),
+    boolean("compact"),
+    seconds("dedup_window", 0, 30 * DAY, default=300.0),
+    integer("max_body_bytes", 1, 5 * 1_048_576, default=1_048_576),
+)
 
 
 def validate(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,6 +30,6 @@ def validate(settings: Mapping[str, Any]) -> dict[str, Any]:
     return changes
 
 
-def to_dict(stream: Stream, partitions: int) -> dict[str, Any]:
+def to_dict(stream: object, partitions: int) -> dict[str, Any]:
     """The settings of a stream as answers show them."""
     return {PARTITIONS: partitions} | {n: plain(getattr(stream, s.column)) for n, s in SETTINGS.items() if n != PARTITIONS}

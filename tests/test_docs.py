@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -12,6 +13,9 @@ import pysqlite3
 import pytest
 
 from brokerweb import __version__, conf
+from brokerweb.core.settings import plain
+from brokerweb.queues import settings as queues
+from brokerweb.streams import settings as streams
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
@@ -34,6 +38,19 @@ def test_the_settings_document_has_the_defaults():
     defaults = conf.Conf()
     for value in (defaults.data, defaults.bind, defaults.server, defaults.max_request_bytes):
         assert f"| `{value}` |" in text
+
+
+def test_settings_of_queues_and_streams_are_documented_with_their_defaults():
+    text = (ROOT / "docs" / "protocol" / "rest.md").read_text()
+    documented = [table.partition("\n\n")[0] for table in text.split("| setting | default | |\n")[1:]]
+    backoff = {name: plain(part.default) for name, part in queues.BACKOFF.items()}
+    of_queues = {name: plain(queues.SETTINGS[name].default) if name != "backoff" else backoff for name in queues.ORDER}
+    of_streams = {name: plain(setting.default) for name, setting in streams.SETTINGS.items()}
+    for table, defaults in zip(documented, (of_queues, of_streams), strict=True):
+        rows = [[cell.strip() for cell in line.split("|")[1:3]] for line in table.splitlines()[1:]]
+        assert {
+            name.strip("` "): json.loads(default.strip("`")) for names, default in rows for name in names.split(",")
+        } == defaults
 
 
 def test_the_version_is_the_newest_in_the_changelog():

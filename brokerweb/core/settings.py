@@ -12,69 +12,80 @@ from typing import Any
 
 from brokerweb.core.errors import Invalid, escape_pointer
 
-Check = Callable[[Any], Any]
 Errors = list[dict[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One setting: its model column, default, rule in words, and the check that returns the value or raises ValueError."""
+    """One setting: what it may be, and what it is by default. Checks, columns and documents are made from this."""
 
     column: str
+    type: type[Any]  # float, int, bool or str
     default: Any
-    rule: str
-    check: Check
+    rule: str = ""  # what it may be, in words
+    low: float = 0
+    high: float = 0
+    words: tuple[str, ...] = ()  # those a text may be
+    parse: Callable[[Any], Any] | None = None  # of a text that may be more than one of some words
     null_is_a_value: bool = False  # where null says "no limit", it cannot say "the default" as well
+    planned: str = ""  # said of any value but the default, which is the only one until the rest of it is built
 
-
-def number(low: float, high: float) -> Check:
-    """A check for finite numbers in a range; booleans are none."""
-
-    def check(value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+    def check(self, value: Any) -> Any:
+        """The value as it is kept. Raises ValueError, which has nothing to say where the rule says it."""
+        if self.parse is not None:
+            return self.parse(value)
+        if self.planned:
+            if isinstance(value, bool) or value != self.default:
+                raise ValueError(self.planned)
+            return self.default
+        good = isinstance(value, (int, float) if self.type is float else self.type)
+        if self.type is not bool and isinstance(value, bool):
+            good = False
+        if not good or (self.words and value not in self.words):
             raise ValueError
-        return float(value)
-
-    return check
-
-
-def integer(low: int, high: int) -> Check:
-    """A check for integers in a range; ``true``, ``"4"`` and ``4.0`` are none."""
-
-    def check(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        if self.type in (float, int) and not self.low <= value <= self.high:
             raise ValueError
-        return value
-
-    return check
+        return self.type(value)
 
 
-def boolean(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError
-    return value
+UNBOUNDED = 2**53  # the largest integer that readers of JSON keep as it is
 
 
-def one_of(*choices: str) -> Check:
-    """A check for one of some words."""
-
-    def check(value: Any) -> str:
-        if not isinstance(value, str) or value not in choices:
-            raise ValueError
-        return value
-
-    return check
+def number(column: str, low: float, high: float, *, of: str = "", **more: Any) -> Setting:
+    """A finite number in a range; booleans are none. ``of`` is its unit."""
+    rule = f"a number{' of ' + of if of else ''} from {low} to {high}"
+    return Setting(column=column, type=float, low=low, high=high, rule=rule, **more)
 
 
-def only(value: Any, planned: str) -> Check:
-    """A check for a setting that has one value until the rest of it is built."""
+def seconds(column: str, low: float, high: float, **more: Any) -> Setting:
+    """A duration."""
+    return number(column, low, high, of="seconds", **more)
 
-    def check(given: Any) -> Any:
-        if isinstance(given, bool) or given != value:
-            raise ValueError(planned)
-        return value
 
-    return check
+def integer(column: str, low: int, high: int = UNBOUNDED, **more: Any) -> Setting:
+    """An integer in a range; ``true``, ``"4"`` and ``4.0`` are none."""
+    rule = f"an integer of {low} or more" if high == UNBOUNDED else f"an integer from {low} to {high}"
+    return Setting(column=column, type=int, low=low, high=high, rule=rule, **more)
+
+
+def boolean(column: str) -> Setting:
+    """True or false, which is the default."""
+    return Setting(column=column, type=bool, default=False, rule="true or false")
+
+
+def one_of(column: str, *words: str) -> Setting:
+    """One of some words, the first by default."""
+    return Setting(column=column, type=str, default=words[0], words=words, rule=" or ".join(f'"{word}"' for word in words))
+
+
+def only(column: str, value: Any, planned: str) -> Setting:
+    """A setting that has one value until the rest of it is built."""
+    return Setting(column=column, type=type(value), default=value, planned=planned)
+
+
+def table(*settings: Setting) -> dict[str, Setting]:
+    """Settings that are called what their columns are, in their order."""
+    return {setting.column: setting for setting in settings}
 
 
 def check(given: Mapping[str, Any], table: Mapping[str, Setting], errors: Errors, at: str = "") -> dict[str, Any]:

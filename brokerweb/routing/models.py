@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from brokerweb.routing.settings import SETTINGS
 from brokerweb.storage.fields import InstantField
 
 
@@ -13,15 +14,17 @@ class Topic(models.Model):
     id: int
     name = models.CharField(max_length=200, unique=True)
     created_at = InstantField()
-    unrouted = models.CharField(max_length=10, default="refuse")  # or drop
-    dedup_window = models.FloatField(default=300)
+    unrouted = models.CharField(max_length=10, default=SETTINGS["unrouted"].default)
+    dedup_window = models.FloatField(default=SETTINGS["dedup_window"].default)
     # Drawn anew with every change, never counted up: what is remembered of the bindings under a version must not fit
     # another set of them, also when the change that drew it was rolled back.
     version = models.BigIntegerField(default=0)
     dropped = models.BigIntegerField(default=0)  # messages no binding matched, since the topic exists
 
     class Meta:
-        constraints = [models.CheckConstraint(name="topic_unrouted_known", condition=models.Q(unrouted__in=["refuse", "drop"]))]
+        constraints = [
+            models.CheckConstraint(name="topic_unrouted_known", condition=models.Q(unrouted__in=list(SETTINGS["unrouted"].words)))
+        ]
 
     def __str__(self) -> str:
         return self.name

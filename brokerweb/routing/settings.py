@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from brokerweb.core.settings import Errors, Setting, check, number, one_of, plain, refuse
+from brokerweb.core.settings import Errors, check, one_of, plain, refuse, seconds, table
 from brokerweb.routing import bindings
-from brokerweb.routing.models import Topic
 
 DAY = 86_400
 
-SETTINGS: dict[str, Setting] = {
-    "unrouted": Setting("unrouted", "refuse", '"refuse" or "drop"', one_of("refuse", "drop")),
-    "dedup_window": Setting("dedup_window", 300.0, "a number of seconds from 0 to 2592000", number(0, 30 * DAY)),
-}
+SETTINGS = table(
+    one_of("unrouted", "refuse", "drop"),
+    seconds("dedup_window", 0, 30 * DAY, default=300.0),
+)
 
 
 def validate(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,6 +26,6 @@ def validate(given: Mapping[str, Any]) -> dict[str, Any]:
     return changes if bound is None else {**changes, "bindings": bound}
 
 
-def to_dict(topic: Topic) -> dict[str, Any]:
+def to_dict(topic: object) -> dict[str, Any]:
     """The settings of a topic as answers show them, but for its bindings."""
     return {name: plain(getattr(topic, setting.column)) for name, setting in SETTINGS.items()}

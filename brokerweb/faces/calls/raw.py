@@ -12,7 +12,7 @@ from brokerweb.core.errors import Invalid, escape_pointer
 from brokerweb.faces.calls.call import Headers
 from brokerweb.faces.codec.json import decode
 from brokerweb.faces.codec.messages import WireMessage, to_one
-from brokerweb.faces.codec.query import Parameter
+from brokerweb.faces.codec.query import NUMBER, Parameter
 from brokerweb.queues import limits
 from brokerweb.queues.messages import NewMessage
 
@@ -22,14 +22,16 @@ def _described(name: str, schema: Mapping[str, Any], description: str) -> Parame
 
 
 HEADERS = (
-    _described("Message-Key", {"type": "string", "maxLength": 255}, "the message's key"),
+    _described("Message-Key", {"type": "string", "maxLength": limits.MAX_TEXT_BYTES}, "the message's key"),
     _described("Message-Priority", {"type": "integer", "minimum": 0, "maximum": 9}, "4 without it"),
     _described("Message-Delay", {"type": "number", "minimum": 0, "maximum": limits.MAX_DELAY}, "seconds"),
     _described("Message-Ttl", {"type": "number", "minimum": limits.MIN_TTL, "maximum": limits.MAX_TTL}, "seconds"),
     _described("Message-Deliver-At", {"type": "string", "format": "date-time"}, "RFC 3339, instead of `Message-Delay`"),
     _described("Message-Reply-To", {"type": "string"}, "the message's `reply_to`, such as `queue:answers`"),
-    _described("Message-Correlation-Id", {"type": "string", "maxLength": 255}, "the message's `correlation_id`"),
-    _described("Idempotency-Key", {"type": "string", "maxLength": 255}, "the message's `dedup_id`"),
+    _described(
+        "Message-Correlation-Id", {"type": "string", "maxLength": limits.MAX_TEXT_BYTES}, "the message's `correlation_id`"
+    ),
+    _described("Idempotency-Key", {"type": "string", "maxLength": limits.MAX_TEXT_BYTES}, "the message's `dedup_id`"),
     _described("traceparent", {"type": "string"}, "kept as the header of that name"),
     _described("tracestate", {"type": "string"}, "kept as the header of that name"),
     _described("Content-Encoding", {"type": "string", "enum": ["identity"]}, "any other is refused"),
@@ -40,7 +42,6 @@ _KEPT = ("traceparent", "tracestate")  # of W3C's Trace Context
 _WORD = r"[!#$&^_.+a-z0-9-]+"
 _JSON_TYPE = re.compile(rf"(?:(?:application|text)/json|{_WORD}/{_WORD}\+json)\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
 _DIGIT = re.compile(r"[0-9]")
-_SECONDS = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?")
 
 
 def raw_message(body: bytes, headers: Headers) -> NewMessage:
@@ -53,7 +54,7 @@ def raw_message(body: bytes, headers: Headers) -> NewMessage:
     kind = _header(headers, "content-type")
     message = WireMessage(
         key=_header(headers, "message-key"),
-        headers=_message_headers(headers),
+        headers={name[len(_PREFIX) :]: _header(headers, name) or "" for name in headers if name.startswith(_PREFIX)},
         content_type=kind,
         priority=_priority(headers),
         delay=_duration(headers, "message-delay", 0, limits.MAX_DELAY),
@@ -113,6 +114,6 @@ def _duration(headers: Headers, name: str, low: float, high: float) -> float | N
     text = headers.get(name)
     if text is None:
         return None
-    if not _SECONDS.fullmatch(text) or not low <= float(text) <= high:
+    if not NUMBER.fullmatch(text) or not low <= float(text) <= high:
         raise Invalid.at(f"/{name}", f"is not a number of seconds from {low} to {high}")
     return float(text)

@@ -8,14 +8,13 @@ from brokerweb.delivery.polls.read import read as wait_for_records
 from brokerweb.faces.calls.call import Call, waiting
 from brokerweb.faces.codec import positions, records
 from brokerweb.faces.codec.json import Strict, decode
-from brokerweb.faces.codec.query import DEFAULT_LIMIT, LIMIT, Parameter, Query
+from brokerweb.faces.codec.query import DEFAULT_LIMIT, LIMIT, MAX_WAIT, Parameter, Query
 from brokerweb.faces.codec.records import Offset, Records
 from brokerweb.storage.run import aperform
 from brokerweb.streams import engine
 from brokerweb.streams.models import MAX_OFFSET
 from brokerweb.streams.reading import MAX_RECORDS
 
-MAX_WAIT = 20
 PARAMETERS = (  # of a read
     Parameter("partition", {"type": "integer", "minimum": 0}, "may be left out where there is only one"),
     Parameter("offset", {"type": "string", "pattern": "^[0-9]{1,13}$"}, "the first offset to read"),
@@ -48,7 +47,12 @@ async def append(call: Call) -> bytes:
 async def read(call: Call) -> bytes:
     """Records from one offset on; at the end it waits for the first to come, if asked to."""
     query = Query(call.query, _NAMES)
-    asked = _asked(query)
+    offset, begin = query.integer("offset", None, 0, MAX_OFFSET), query.text("from")
+    if offset is not None and begin is not None:
+        raise Invalid.at("/from", "only one of offset and from may be given")
+    where = positions.where("earliest" if begin is None else begin)
+    limit = query.integer("limit", DEFAULT_LIMIT, 1, MAX_RECORDS) or DEFAULT_LIMIT
+    asked = Asked(query.integer("partition", None, 0, MAX_OFFSET), offset, where, limit)
     wait = query.number("wait", 0, 0, MAX_WAIT)
     if wait:
         async with waiting(call) as gone:
@@ -57,13 +61,3 @@ async def read(call: Call) -> bytes:
         batch = await wait_for_records(call.name, asked)
     content = records.encode(batch.records)
     return b'{"records":%b,"next":"%d","low":"%d","end":"%d"}' % (content, batch.next, batch.low, batch.end)
-
-
-def _asked(query: Query) -> Asked:
-    offset = query.integer("offset", None, 0, MAX_OFFSET)
-    begin = query.text("from")
-    if offset is not None and begin is not None:
-        raise Invalid.at("/from", "only one of offset and from may be given")
-    where = positions.where("earliest" if begin is None else begin)
-    limit = query.integer("limit", DEFAULT_LIMIT, 1, MAX_RECORDS)
-    return Asked(query.integer("partition", None, 0, MAX_OFFSET), offset, where, limit or DEFAULT_LIMIT)

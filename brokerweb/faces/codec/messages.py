@@ -23,6 +23,7 @@ from brokerweb.faces.codec.json import (
     located,
     text_or_null,
 )
+from brokerweb.faces.codec.query import MAX_WAIT
 from brokerweb.queues.limits import (
     MAX_DEPTH,
     Delay,
@@ -39,6 +40,7 @@ from brokerweb.queues.messages import Accepted, Leased, NewMessage
 
 MAX_MESSAGES = 1000
 MAX_BODIES = 512 * 1024  # bytes of bodies in one answer or frame
+DEFAULT_TYPE = {False: '"application/json"', True: '"application/octet-stream"'}  # of what named none, by whether it is binary
 
 
 class WireMessage(Strict):
@@ -70,8 +72,8 @@ class PublishRequest(Strict):
 class ReceiveRequest(Strict):
     """How many messages to lease, and how long to wait for the first, in seconds."""
 
-    max: Annotated[int, Meta(ge=1, le=1000)] = 10
-    wait: Annotated[float, Meta(ge=0, le=20)] = 0
+    max: Annotated[int, Meta(ge=1, le=MAX_MESSAGES)] = 10
+    wait: Annotated[float, Meta(ge=0, le=MAX_WAIT)] = 0
     lease: Lease | None = None
     ack: Literal["explicit", "none"] = "explicit"
 
@@ -190,7 +192,7 @@ def delivered_parts(messages: Sequence[Leased]) -> list[bytes]:
 def _tail(m: Leased) -> bytes:
     """What follows a body."""
     held = m.receipt is not None
-    kind = text_or_null(m.content_type or default_type(m.binary))
+    kind = text_or_null(m.content_type) if m.content_type else DEFAULT_TYPE[m.binary]
     headers, lease = m.headers or "{}", m.lease if held else "null"
     return (
         f',"content_type":{kind},"headers":{headers},"priority":{m.priority},'
@@ -199,8 +201,3 @@ def _tail(m: Leased) -> bytes:
         f'"attempts":{m.attempts},"failures":{m.failures},'
         f'"lease_until_at":{instant_or_null(m.lease_until if held else None)},"lease":{lease}}}'
     ).encode()
-
-
-def default_type(binary: bool) -> str:
-    """The content type of a message that named none."""
-    return "application/octet-stream" if binary else "application/json"

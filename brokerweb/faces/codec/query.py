@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from brokerweb.core.errors import Invalid, escape_pointer
 
 _DIGITS = re.compile(r"[0-9]{1,18}")
-_NUMBER = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?")
+NUMBER = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?")
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Parameter:
     where: str = "query"
 
 
+MAX_WAIT = 20  # seconds a call may wait for something to come
 DEFAULT_LIMIT, MAX_LIMIT = 50, 1000
 LIMIT = Parameter(
     "limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}, "how many items at most"
@@ -68,6 +69,6 @@ class Query:
         text = self._given.get(name)
         if text is None:
             return default
-        if not _NUMBER.fullmatch(text) or not low <= float(text) <= high:
+        if not NUMBER.fullmatch(text) or not low <= float(text) <= high:
             raise Invalid.at(f"/{name}", f"a number from {low} to {high}")
         return float(text)

@@ -20,7 +20,7 @@ from brokerweb.faces.codec.json import (
     instant_or_null,
     text_or_null,
 )
-from brokerweb.faces.codec.messages import MAX_MESSAGES, default_type
+from brokerweb.faces.codec.messages import DEFAULT_TYPE, MAX_MESSAGES
 from brokerweb.queues import limits
 from brokerweb.streams.records import Appended, NewRecord, StoredRecord
 
@@ -117,7 +117,7 @@ def encode_one(record: StoredRecord) -> bytes:
 
 def _tail(r: StoredRecord) -> bytes:
     """What follows a body."""
-    kind = text_or_null(r.content_type or default_type(r.binary))
+    kind = text_or_null(r.content_type) if r.content_type else DEFAULT_TYPE[r.binary]
     rest = f',"content_type":{kind},"headers":{r.headers or "{}"},"appended_at":{instant_or_null(r.appended_at)}'
     if r.reply_to is not None:
         rest += f',"reply_to":{text_or_null(r.reply_to)}'

@@ -88,11 +88,10 @@ def settle_extends(items: Sequence[ExtendItem]) -> list[Settle]:
 
 def settled(answers: Sequence[Settled]) -> bytes:
     """The answers to settlements as a JSON array; a receipt is the client's own text, so it is escaped."""
-    return msgspec.json.encode([_settled(answer) for answer in answers])
-
-
-def _settled(answer: Settled) -> dict[str, str]:
-    item = {"receipt": answer.receipt, "status": answer.status}
-    if answer.lease_until is not None:
-        item["lease_until_at"] = clock.rfc3339(answer.lease_until)
-    return item
+    items = []
+    for answer in answers:
+        item = {"receipt": answer.receipt, "status": answer.status}
+        if answer.lease_until is not None:
+            item["lease_until_at"] = clock.rfc3339(answer.lease_until)
+        items.append(item)
+    return msgspec.json.encode(items)

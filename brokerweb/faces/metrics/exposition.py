@@ -41,19 +41,15 @@ def metrics(request: HttpRequest) -> HttpResponse:
             raise Forbidden("this needs the verb monitor")
         if request.method not in ("GET", "HEAD"):
             raise MethodNotAllowed()
-        return HttpResponse(_exposition(principal), content_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
+        registry = CollectorRegistry()
+        registry.register(_Figures(principal))
+        registry.register(_process)
+        return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
     except Exception as error:  # told as a problem, whatever it is
         response = problem(translated(error))
         if response.status_code == MethodNotAllowed.http_status:
             response["Allow"] = "GET, HEAD"
         return response
-
-
-def _exposition(principal: Principal) -> bytes:
-    registry = CollectorRegistry()
-    registry.register(_Figures(principal))
-    registry.register(_process)
-    return generate_latest(registry)
 
 
 class _Figures(Collector):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.http import HttpResponse
@@ -23,12 +24,8 @@ from brokerweb.streams.positions import Move
 
 def list_groups(view: ApiView, s: str) -> HttpResponse:
     query = view.query()
-    page = read(_list, s, query.get("after"), paging.limit(query))
+    page = read(partial(group_objects.list_groups, after=query.get("after"), limit=paging.limit(query)), s)
     return answer({"items": page.items, "next": page.next})
-
-
-def _list(reads: Any, stream: str, after: str | None, limit: int) -> group_objects.GroupPage:
-    return group_objects.list_groups(reads, stream, after=after, limit=limit)
 
 
 def declare_group(view: ApiView, s: str, g: str) -> HttpResponse:

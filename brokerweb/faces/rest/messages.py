@@ -103,7 +103,11 @@ def purge_queue(view: ApiView, q: str) -> HttpResponse:
 
 def redrive_queue(view: ApiView, q: str) -> HttpResponse:
     asked = view.body(shapes.RedriveRequest, empty=b"{}")
-    target = _target(view, asked.to)
+    target = None
+    if asked.to is not None:
+        name = asked.to.removeprefix("queue:")
+        view.principal.require("publish", "queue", name)
+        target = check_name(name, "/to")
     chosen: MessageFilter = filters.parse(asked.filter, "/filter")
     if target is not None:
         browse.find(target)
@@ -111,14 +115,6 @@ def redrive_queue(view: ApiView, q: str) -> HttpResponse:
         return answer(browse.preview(browse.find(q), chosen, "redrive"))
     _record(view, "queue.redrive", q, asked.filter | ({"to": target} if target else {}))
     return started(bulk.start_redrive(q, chosen, to=target, rate=asked.rate, by=view.principal.name))
-
-
-def _target(view: ApiView, to: str | None) -> str | None:
-    if to is None:
-        return None
-    name = to.removeprefix("queue:")
-    view.principal.require("publish", "queue", name)
-    return check_name(name, "/to")
 
 
 def started(outcome: int | Job) -> HttpResponse:

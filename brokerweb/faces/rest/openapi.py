@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -15,7 +15,6 @@ from brokerweb.core.errors import BrokerError, all_errors
 from brokerweb.faces.calls.call import Row
 from brokerweb.faces.calls.table import BASE
 from brokerweb.faces.codec import problems
-from brokerweb.faces.codec.query import Parameter
 from brokerweb.faces.rest import shapes
 from brokerweb.faces.rest.examples import EXAMPLES
 from brokerweb.faces.rest.table import CALLS
@@ -46,36 +45,31 @@ def document() -> dict[str, Any]:
     schemas, components = _schemas()
     paths: dict[str, dict[str, Any]] = {}
     for path, method, row in calls():
-        paths.setdefault(path, {})[method] = _operation(path, method, row, schemas)
+        paths.setdefault(path, {})[method] = _operation(row, schemas)
+    session = "a browser's session; unsafe calls need the header X-CSRFToken too"
+    security = {
+        "token": {"type": "http", "scheme": "bearer"},
+        "session": {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME, "description": session},
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "brokerweb", "version": brokerweb.__version__, "summary": "A message broker you can ask questions of."},
         "servers": [{"url": "/"}],
         "security": [{"token": []}, {"session": []}],
         "paths": paths,
-        "components": {"schemas": components, "securitySchemes": _security()},
+        "components": {"schemas": components, "securitySchemes": security},
     }
-
-
-def _security() -> dict[str, Any]:
-    session = "a browser's session; unsafe calls need the header X-CSRFToken too"
-    return {
-        "token": {"type": "http", "scheme": "bearer"},
-        "session": {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME, "description": session},
-    }
-
-
-def _types() -> list[Any]:
-    found: list[Any] = [shapes.Problem, shapes.Selection]
-    for _, _, row in calls():
-        for kind in (row.request, *row.answers.values()):
-            found += kind if isinstance(kind, tuple) else [kind] if kind is not None else []
-    return list(dict.fromkeys(found))
 
 
 def _schemas() -> tuple[dict[Any, Any], dict[str, Any]]:
-    types = _types()
+    """The types of all bodies with how the document refers to each, and the components that it refers to."""
+    types: list[Any] = [shapes.Problem, shapes.Selection]
+    for row in CALLS:
+        for kind in (row.request, *row.answers.values()):
+            types += kind if isinstance(kind, tuple) else [kind] if kind is not None else []
+    types = list(dict.fromkeys(types))
     references, components = msgspec.json.schema_components(types, ref_template=_REF)
+    # What the types cannot say: of which fields one is needed, and which do not go together.
     both = {"delay": {"type": "number"}, "deliver_at": {"type": "string"}}
     for name in ("WireMessage", "AnyMessage", "WireRecord"):
         components[name]["oneOf"] = [{"required": ["body"]}, {"required": ["body_base64"]}]
@@ -88,15 +82,19 @@ def _schemas() -> tuple[dict[Any, Any], dict[str, Any]]:
     return dict(zip(types, references, strict=True)), components
 
 
-def _operation(path: str, method: str, row: Row, schemas: dict[Any, Any]) -> dict[str, Any]:
+def _operation(row: Row, schemas: dict[Any, Any]) -> dict[str, Any]:
+    names = re.findall(r"\{(\w+)\}", row.path)
+    parameters = [{"name": name, "in": "path", "required": True, "schema": _IN_PATH[name]} for name in names]
+    for p in row.parameters:
+        described = {"schema": dict(p.schema), "description": p.description}
+        parameters.append({"name": p.name, "in": p.where, "required": False, **described})
     parts: dict[str, Any] = {
         "operationId": row.id,
         "summary": row.summary,
         "description": f"{row.description} Needs {row.needs.words}.".strip(),
         "tags": [row.tag],
-        "parameters": [_path_parameter(name) for name in re.findall(r"\{(\w+)\}", path)]
-        + [_parameter(p) for p in row.parameters],
-        "responses": {**_answers(row, schemas), **_errors(method, row)},
+        "parameters": parameters,
+        "responses": {**_answers(row, schemas), **_errors(row)},
     }
     if row.raw:
         parts["requestBody"] = {"required": False, "content": {"application/json": {"schema": {}}, "*/*": {"schema": {}}}}
@@ -104,20 +102,6 @@ def _operation(path: str, method: str, row: Row, schemas: dict[Any, Any]) -> dic
         content = {"application/json": {"schema": schemas[row.request], "example": EXAMPLES[row.request]}}
         parts["requestBody"] = {"required": row.request_required, "content": content}
     return parts
-
-
-def _path_parameter(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": _IN_PATH[name]}
-
-
-def _parameter(parameter: Parameter) -> dict[str, Any]:
-    return {
-        "name": parameter.name,
-        "in": parameter.where,
-        "required": False,
-        "schema": dict(parameter.schema),
-        "description": parameter.description,
-    }
 
 
 def _answers(row: Row, schemas: dict[Any, Any]) -> dict[str, Any]:
@@ -131,16 +115,16 @@ def _answers(row: Row, schemas: dict[Any, Any]) -> dict[str, Any]:
     return found
 
 
-def _errors(method: str, row: Row) -> dict[str, Any]:
-    codes = {*ALWAYS, *row.errors} | ({"store_full"} if method != "get" else set())
+def _errors(row: Row) -> dict[str, Any]:
+    codes = {*ALWAYS, *row.errors} | ({"store_full"} if row.method != "GET" else set())
     by_status: dict[int, list[type[BrokerError]]] = {}
     for error in all_errors():
         if error.code in codes:
             by_status.setdefault(error.http_status, []).append(error)
-    return {str(status): _error(status, errors) for status, errors in sorted(by_status.items())}
-
-
-def _error(status: int, errors: Iterable[type[BrokerError]]) -> dict[str, Any]:
-    words = "; ".join(f"`{error.code}`: {(error.__doc__ or '').splitlines()[0]}" for error in errors)
     content = {problems.MEDIA_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}}
-    return {"description": words, "content": content} | ({"headers": _HEADERS[status]} if status in _HEADERS else {})
+    found = {}
+    for status, errors in sorted(by_status.items()):
+        words = "; ".join(f"`{error.code}`: {(error.__doc__ or '').splitlines()[0]}" for error in errors)
+        headers = {"headers": _HEADERS[status]} if status in _HEADERS else {}
+        found[str(status)] = {"description": words, "content": content, **headers}
+    return found

@@ -9,51 +9,37 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from brokerweb.faces.codec.answers import Count, Id, Instant, Message, State
 from brokerweb.faces.codec.json import FreeText, Strict
 from brokerweb.faces.codec.messages import WireMessage
+from brokerweb.faces.rest.setting_shapes import asked, parts, shown
+from brokerweb.jobs.control import MAX_RATE, MIN_RATE
 from brokerweb.queues import limits
-from brokerweb.queues.settings import LONGEST
+from brokerweb.queues.settings import BACKOFF, ORDER, SETTINGS
 
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$")]
 Verb = Literal["publish", "consume", "browse", "manage", "monitor", "admin"]
-LeaseSetting = limits.Lease
 
 
 # Queues
 
 
-class BackoffSettings(Strict):
+_Parts: Any = parts(BACKOFF)
+
+
+class BackoffSettings(_Parts):
     """How long a failed message waits: `initial * factor ** (failures - 1)`, give or take `jitter`, at most `max`; seconds."""
 
-    initial: Annotated[float, Meta(ge=0, le=366 * 86_400)] | None = 1
-    factor: Annotated[float, Meta(ge=1, le=1_000)] | None = 2
-    max: Annotated[float, Meta(ge=0, le=366 * 86_400)] | None = 3600
-    jitter: Annotated[float, Meta(ge=0, le=1)] | None = 0.15
+
+_Settings: Any = asked({name: SETTINGS.get(name, BackoffSettings) for name in ORDER})
 
 
-class QueueSettings(Strict):
+class QueueSettings(_Settings):
     """The settings to change; `null` puts one back to its default. Durations are seconds."""
 
-    lease: LeaseSetting | UnsetType | None = UNSET
-    max_failures: Annotated[int, Meta(ge=1, le=1000000)] | UnsetType | None = UNSET
-    backoff: BackoffSettings | UnsetType | None = UNSET
-    keyed: bool | UnsetType | None = UNSET
-    ttl: Annotated[float, Meta(ge=0.001, le=LONGEST)] | UnsetType | None = UNSET
-    on_expire: Literal["drop", "dead"] | UnsetType | None = UNSET
-    max_length: Annotated[int, Meta(ge=1, le=2**53)] | UnsetType | None = UNSET
-    overflow: Literal["refuse", "dead_letter_oldest"] | UnsetType | None = UNSET
-    dedup_window: Annotated[float, Meta(ge=0, le=30 * 86400)] | UnsetType | None = UNSET
-    max_body_bytes: Annotated[int, Meta(ge=1, le=5242880)] | UnsetType | None = UNSET
-    history: Literal["failures"] | UnsetType | None = UNSET
-    keep_settled: Annotated[float, Meta(ge=0, le=0)] | UnsetType | None = UNSET
-    expires: Annotated[float, Meta(ge=1, le=LONGEST)] | UnsetType | None = UNSET
+
+_Backoff: Any = shown(Struct, BACKOFF)
 
 
-class Backoff(Struct):
+class Backoff(_Backoff):
     """How long a failed message waits, in seconds."""
-
-    initial: float
-    factor: float
-    max: float
-    jitter: float
 
 
 class Counts(Struct):
@@ -83,24 +69,19 @@ class Paused(Struct):
     paused_at: Instant
 
 
-class Queue(Struct):
-    """A queue: its settings and how it stands."""
+class Named(Struct):
+    """What has a name."""
 
     name: Name
     created_at: Instant
-    lease: float
-    max_failures: int | None
-    backoff: Backoff
-    keyed: bool
-    ttl: float | None
-    on_expire: Literal["drop", "dead"]
-    max_length: int | None
-    overflow: Literal["refuse", "dead_letter_oldest"]
-    dedup_window: float
-    max_body_bytes: int
-    history: str
-    keep_settled: float
-    expires: float | None
+
+
+_Queue: Any = shown(Named, {name: SETTINGS.get(name, Backoff) for name in ORDER})
+
+
+class Queue(_Queue):
+    """A queue: its settings and how it stands."""
+
     counts: Counts
     oldest_ready_age: float | None
     rates: Rates
@@ -164,12 +145,12 @@ class Selection(Strict):
 
     state: State | States | None = None
     states: State | States | None = None
-    key: Annotated[str, Meta(max_length=255)] | None = None
+    key: Annotated[str, Meta(max_length=limits.MAX_TEXT_BYTES)] | None = None
     order: Literal["asc", "desc"] | None = None
     ids: Annotated[list[AnId], Meta(max_length=1000)] | None = None
 
 
-Rate = Annotated[float, Meta(ge=0.001, le=1_000_000)]
+Rate = Annotated[float, Meta(ge=MIN_RATE, le=MAX_RATE)]
 
 
 class PurgeRequest(Strict):

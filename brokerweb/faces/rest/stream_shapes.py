@@ -8,22 +8,21 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from brokerweb.faces.codec.answers import ByPartition, Count, Instant, Message, OffsetText
 from brokerweb.faces.codec.json import Strict
-from brokerweb.faces.rest.shapes import Backoff, BackoffSettings, Counts, LeaseSetting, Name, Rate
-from brokerweb.streams.settings import LONGEST
+from brokerweb.faces.rest.setting_shapes import asked, shown
+from brokerweb.faces.rest.shapes import Backoff, BackoffSettings, Counts, Name, Named, Rate
+from brokerweb.queues.settings import SETTINGS as QUEUE_SETTINGS
+from brokerweb.streams.group_settings import OF_SHARED
+from brokerweb.streams.group_settings import SETTINGS as GROUP_SETTINGS
+from brokerweb.streams.settings import PARTITIONS, SETTINGS
 
 # Streams
 
 
-class StreamSettings(Strict):
-    """The settings to change; `null` puts one back to its default. `partitions` may grow, not shrink."""
+_Settings: Any = asked(SETTINGS)
 
-    partitions: Annotated[int, Meta(ge=1, le=1000)] | UnsetType | None = UNSET
-    retention_age: Annotated[float, Meta(ge=1, le=LONGEST)] | UnsetType | None = UNSET
-    retention_bytes: Annotated[int, Meta(ge=1, le=2**53)] | UnsetType | None = UNSET
-    retention_records: Annotated[int, Meta(ge=1, le=2**53)] | UnsetType | None = UNSET
-    compact: bool | UnsetType | None = UNSET
-    dedup_window: Annotated[float, Meta(ge=0, le=30 * 86400)] | UnsetType | None = UNSET
-    max_body_bytes: Annotated[int, Meta(ge=1, le=5242880)] | UnsetType | None = UNSET
+
+class StreamSettings(_Settings):
+    """The settings to change; `null` puts one back to its default. `partitions` may grow, not shrink."""
 
 
 class StreamRates(Struct):
@@ -34,18 +33,16 @@ class StreamRates(Struct):
     compacted: float
 
 
-class Stream(Struct):
+class _Named(Named):
+    partitions: Annotated[int, Meta(ge=1)]
+
+
+_Stream: Any = shown(_Named, {name: setting for name, setting in SETTINGS.items() if name != PARTITIONS})
+
+
+class Stream(_Stream):
     """A stream: its settings, and by partition the oldest offset there is, the next one, how many records and bytes."""
 
-    name: Name
-    created_at: Instant
-    partitions: Annotated[int, Meta(ge=1)]
-    retention_age: float | None
-    retention_bytes: int | None
-    retention_records: int | None
-    compact: bool
-    dedup_window: float
-    max_body_bytes: int
     low: ByPartition
     end: ByPartition
     records: dict[str, Count]
@@ -66,18 +63,15 @@ class StreamList(Struct):
 # Consumer groups
 
 
-class GroupSettings(Strict):
+_OF_SHARED = {name: QUEUE_SETTINGS.get(name, BackoffSettings) for name in OF_SHARED}
+_GroupSettings: Any = asked(GROUP_SETTINGS | _OF_SHARED)
+
+
+class GroupSettings(_GroupSettings):
     """The settings to change. `start` is where a new group begins: `latest`, `earliest` or an instant; `kind` never changes.
 
     `lease`, `max_failures` and `backoff` are for shared groups.
     """
-
-    kind: Literal["partitioned", "shared"] | UnsetType | None = UNSET
-    session_timeout: Annotated[float, Meta(ge=1, le=86_400)] | UnsetType | None = UNSET
-    start: str | UnsetType | None = UNSET
-    lease: LeaseSetting | UnsetType | None = UNSET
-    max_failures: Annotated[int, Meta(ge=1, le=1000000)] | UnsetType | None = UNSET
-    backoff: BackoffSettings | UnsetType | None = UNSET
 
 
 class Member(Struct):

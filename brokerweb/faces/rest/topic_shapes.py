@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
-from brokerweb.faces.codec.answers import Count, Instant, Target
+from brokerweb.faces.codec.answers import Count, Target
 from brokerweb.faces.codec.json import Headers, Strict, Text
-from brokerweb.faces.rest.shapes import Name
+from brokerweb.faces.rest.setting_shapes import asked, shown
+from brokerweb.faces.rest.shapes import Named
+from brokerweb.routing.bindings import MAX_BINDINGS
+from brokerweb.routing.settings import SETTINGS
 
 Unrouted = Literal["refuse", "drop"]
 
@@ -21,12 +24,11 @@ class BindingShape(Strict, omit_defaults=True):
     headers: Headers | None = None
 
 
-class TopicSettings(Strict):
-    """The settings to change; `null` puts one back to its default."""
+_Settings: Any = asked({"bindings": Annotated[list[BindingShape], Meta(max_length=MAX_BINDINGS)], **SETTINGS})
 
-    bindings: Annotated[list[BindingShape], Meta(max_length=1000)] | UnsetType | None = UNSET
-    unrouted: Unrouted | UnsetType | None = UNSET
-    dedup_window: Annotated[float, Meta(ge=0, le=30 * 86400)] | UnsetType | None = UNSET
+
+class TopicSettings(_Settings):
+    """The settings to change; `null` puts one back to its default."""
 
 
 class TopicRates(Struct):
@@ -44,14 +46,16 @@ class ShownBinding(Struct):
     headers: dict[str, str]
 
 
-class Topic(Struct):
+class _Bound(Named):
+    bindings: list[ShownBinding]
+
+
+_Topic: Any = shown(_Bound, SETTINGS)
+
+
+class Topic(_Topic):
     """A topic: its settings and how it stands. `missing` are targets that are gone, `dropped` counts what no binding matched."""
 
-    name: Name
-    created_at: Instant
-    bindings: list[ShownBinding]
-    unrouted: Unrouted
-    dedup_window: float
     missing: list[str]
     dropped: Count
     rates: TopicRates
