@@ -10,6 +10,7 @@ from django.db.models import Sum
 from django.db.models.functions import Length
 
 from brokerweb.core import clock
+from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.core.cursors import digest, seal, unseal_id
 from brokerweb.core.errors import NotFound
 from brokerweb.queues import filters, selection, settings, stats
@@ -21,7 +22,6 @@ from brokerweb.storage import listing
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.statements import Statement
 
-MAX_BODIES = 512 * 1024  # bytes of bodies in one answer; one larger message goes alone
 MAX_FAILURES_SHOWN = 100
 SAMPLES = 5
 COUNTED = ("ready", "scheduled", "blocked", "leased", "dead")
@@ -128,7 +128,7 @@ def _fitting(ids: list[int]) -> list[int]:
     total = 0
     for i, message_id in enumerate(ids):
         total += sizes.get(message_id, 0)
-        if total > MAX_BODIES and i:
+        if total > ANSWER_BYTES and i:
             return ids[:i]
     return ids
 

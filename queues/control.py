@@ -38,6 +38,8 @@ __all__ = [
     "resume",
 ]
 
+STAYS_EMPTY = "what was counted empty must be empty still when that is acted upon"
+
 
 def declare(tx: Transaction, name: str, settings: Mapping[str, Any], *, create: bool = True) -> tuple[Queue, bool]:
     """Create a queue, or change the settings named; (the queue, whether it is new). Without ``create`` it must exist."""
@@ -56,7 +58,10 @@ def declare(tx: Transaction, name: str, settings: Mapping[str, Any], *, create: 
 
 
 def _check_keyed(tx: Transaction, queue: Queue, changes: Mapping[str, Any]) -> None:
-    if changes.get("keyed", queue.keyed) != queue.keyed and any(counters.counted(tx, queue.pk)):
+    if changes.get("keyed", queue.keyed) == queue.keyed:
+        return
+    tx.require_single_writer(STAYS_EMPTY)
+    if any(counters.counted(tx, queue.pk)):
         raise Conflict("keyed changes only while the queue is empty: the order within its keys would not hold for what is there.")
 
 
@@ -66,15 +71,18 @@ def _store(tx: Transaction, queue: Queue, changes: Mapping[str, Any]) -> None:
     # Declaring a queue shows that someone wants it: its idle time starts anew.
     queue.idle_since_at = tx.now if queue.expires is not None else None
     tx.writes += 1
-    queue.save()
+    # Without what others have written since: a pause, above all.
+    queue.save(update_fields=None if queue.pk is None else [*changes, "idle_since_at"])
     forget(tx, queue.pk, queue.name)
 
 
 def delete(tx: Transaction, name: str, *, if_empty: bool = False) -> None:
     """The queue is gone for everyone at once; a duty removes what it held. Raises Conflict if it must be empty and is not."""
     queue = find(tx, name)
-    if if_empty and any(counters.counted(tx, queue.id)):
-        raise Conflict(f"Queue {name} is not empty.")
+    if if_empty:
+        tx.require_single_writer(STAYS_EMPTY)
+        if any(counters.counted(tx, queue.id)):
+            raise Conflict(f"Queue {name} is not empty.")
     delete_found(tx, queue)
 
 
@@ -142,7 +150,8 @@ def reschedule(tx: Transaction, name: str, message_id: int, *, due_at: int) -> N
 
 
 def _retime(tx: Transaction, queue: Definition, message_id: int, seen: Seen, *, to: State, due_at: int) -> None:
-    tx.change(Q.retime, message_id, queue.id, seen.state, to, due_at, queue.ttl)
+    if not tx.change(Q.retime, message_id, queue.id, seen.state, to, due_at, queue.ttl):
+        raise Conflict("The message changed meanwhile.")
     counters.moved(tx, queue.id, seen.state, to)
 
 

@@ -1,12 +1,12 @@
 -- Statements of the operators' verbs (queues/control.py) and of browsing (queues/browse.py). Parameters named after a
 -- state are 1 to include it. Every arm names its state as a literal and repeats its index's predicate: SQLite takes a
--- partial index only for a predicate it finds in the statement. Statements of SQLite alone name their index: with statistics
--- the planner walks a whole table by rowid for "ORDER BY id LIMIT", past all that is in other states or queues.
+-- partial index only for a predicate it finds in the statement. For SQLite some name their index: with statistics its planner
+-- walks a whole table by rowid for "ORDER BY id LIMIT", past all that is in other states or queues.
 
--- matching@sqlite (queue, after, until, n, key, scheduled, ready, blocked, leased, dead): a queue's next messages by id, and whether each has the key
+-- matching (queue, after, until, n, key, scheduled, ready, blocked, leased, dead): a queue's next messages by id, and whether each has the key
 -- Leased messages are few, and found through message_leased without reading rows: "+id" keeps the planner from walking
 -- the whole table in id order for them.
-SELECT p.id, p.state, CASE WHEN CAST(:key AS text) IS NULL THEN 1 ELSE (SELECT m."key" = :key FROM brokerweb_queues_message m WHERE m.id = p.id) END
+SELECT p.id, p.state, CASE WHEN CAST(:key AS text) IS NULL THEN true ELSE (SELECT m."key" = :key FROM brokerweb_queues_message m WHERE m.id = p.id) END
 FROM (
   SELECT * FROM (SELECT id, 0 AS state FROM brokerweb_queues_message INDEXED BY message_browse
     WHERE :scheduled = 1 AND queue_id = :queue AND state = 0 AND NOT (state = 3) AND id > :after AND id <= :until ORDER BY id LIMIT :n) AS a
@@ -20,8 +20,8 @@ FROM (
     WHERE :dead = 1 AND queue_id = :queue AND state = 4 AND NOT (state = 3) AND id > :after AND id <= :until ORDER BY id LIMIT :n) AS e
 ) AS p ORDER BY p.id LIMIT :n;
 
--- matching_desc@sqlite (queue, after, until, n, key, scheduled, ready, blocked, leased, dead): the same from the newest down; after is the upper end
-SELECT p.id, p.state, CASE WHEN CAST(:key AS text) IS NULL THEN 1 ELSE (SELECT m."key" = :key FROM brokerweb_queues_message m WHERE m.id = p.id) END
+-- matching_desc (queue, after, until, n, key, scheduled, ready, blocked, leased, dead): the same from the newest down; after is the upper end
+SELECT p.id, p.state, CASE WHEN CAST(:key AS text) IS NULL THEN true ELSE (SELECT m."key" = :key FROM brokerweb_queues_message m WHERE m.id = p.id) END
 FROM (
   SELECT * FROM (SELECT id, 0 AS state FROM brokerweb_queues_message INDEXED BY message_browse
     WHERE :scheduled = 1 AND queue_id = :queue AND state = 0 AND NOT (state = 3) AND id < :after AND id >= :until ORDER BY id DESC LIMIT :n) AS a
@@ -35,9 +35,9 @@ FROM (
     WHERE :dead = 1 AND queue_id = :queue AND state = 4 AND NOT (state = 3) AND id < :after AND id >= :until ORDER BY id DESC LIMIT :n) AS e
 ) AS p ORDER BY p.id DESC LIMIT :n;
 
--- matching_summary@sqlite (queue, key, scheduled, ready, blocked, leased, dead): how many match, and the first and the last of them
+-- matching_summary (queue, key, scheduled, ready, blocked, leased, dead): how many match, and the first and the last of them
 -- Without a key the indexes answer alone: the row is read only where the key is compared.
-SELECT sum(n), min(first), max(last) FROM (
+SELECT CAST(sum(n) AS bigint), min(first), max(last) FROM (
   SELECT count(*) AS n, min(id) AS first, max(id) AS last FROM brokerweb_queues_message INDEXED BY message_browse
     WHERE :scheduled = 1 AND queue_id = :queue AND state = 0 AND NOT (state = 3) AND (CAST(:key AS text) IS NULL OR "key" = :key)
   UNION ALL SELECT count(*), min(id), max(id) FROM brokerweb_queues_message INDEXED BY message_browse
@@ -60,8 +60,11 @@ SELECT coalesce(max(id), 0) FROM brokerweb_queues_message;
 -- look (id, queue): what a verb must know of one message before it acts
 SELECT state, "key", holds_key FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue;
 
--- weights (ids): what the bodies of messages weigh; the ids are a JSON array
+-- weights@sqlite (ids): what the bodies of messages weigh; the ids are a JSON array
 SELECT m.id, length(m.body) FROM json_each(:ids) j CROSS JOIN brokerweb_queues_message m ON m.id = j.value;
+
+-- weights@postgres (ids): the same; ids in an array of PostgreSQL's own find their rows one by one, under any statistics
+SELECT id, length(body) FROM brokerweb_queues_message WHERE id = ANY (translate(:ids, '[]', '{}')::bigint[]);
 
 -- remove (id, queue, state, ready_until): delete a message that is still in the state it was found in
 -- A ready one only if it was ready at ready_until: of a key whose head was just purged the next became ready after that.
@@ -99,7 +102,7 @@ UPDATE brokerweb_queues_queue SET paused_at = NULL, paused_by = '', pause_reason
 
 -- expiring (): queues that go when they are idle, and how many messages they have
 SELECT id, expires, idle_since_at,
-  (SELECT sum(scheduled + ready + blocked + leased + dead) FROM brokerweb_queues_queuecount c WHERE c.queue_id = q.id)
+  (SELECT CAST(sum(scheduled + ready + blocked + leased + dead) AS bigint) FROM brokerweb_queues_queuecount c WHERE c.queue_id = q.id)
 FROM brokerweb_queues_queue q WHERE expires IS NOT NULL AND deleted_at IS NULL AND stream IS NULL;
 
 -- expiring_queue (queue): one of them

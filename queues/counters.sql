@@ -1,7 +1,9 @@
 -- Exact counts per queue and state, kept in the commit of the change. Only the sum over a queue's rows means anything.
 
 -- read_counts (queue): the queue's messages per state
-SELECT coalesce(sum(scheduled), 0), coalesce(sum(ready), 0), coalesce(sum(blocked), 0), coalesce(sum(leased), 0), coalesce(sum(dead), 0)
+-- Sums of PostgreSQL are of a type of their own.
+SELECT CAST(coalesce(sum(scheduled), 0) AS bigint), CAST(coalesce(sum(ready), 0) AS bigint), CAST(coalesce(sum(blocked), 0) AS bigint),
+  CAST(coalesce(sum(leased), 0) AS bigint), CAST(coalesce(sum(dead), 0) AS bigint)
 FROM brokerweb_queues_queuecount WHERE queue_id = :queue;
 
 -- add_counts (queue, slot, scheduled, ready, blocked, leased, dead): add one transaction's changes

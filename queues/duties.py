@@ -34,16 +34,13 @@ def promote(tx: Transaction, limit: int = LIMIT) -> int:
     for message in turn:
         queue = find_by_id(tx, message.queue_id)
         if queue is None:
-            _forget(tx, message.id)
-            continue
-        if queue.keyed and message.key is not None and not message.holds_key:
-            state = _join(tx, message.queue_id, message.id, message.key)
+            _forget(tx, message.id, State.SCHEDULED)
+        elif queue.keyed and message.key is not None and not message.holds_key:
+            state, held = keys.enter(tx, queue.id, message.key)
+            position = sequence.take(tx, 1, stored=False)
+            _promoted(tx, queue.id, state, tx.change(Q.join_key, message.id, state, held, position))
         else:
-            tx.change(Q.promote, message.id)
-            state = State.READY
-        counters.moved(tx, queue.id, State.SCHEDULED, state)
-        if state is State.READY:
-            became_ready(tx, queue.id)
+            _promoted(tx, queue.id, State.READY, tx.change(Q.promote, message.id))
     return len(turn)
 
 
@@ -56,16 +53,16 @@ def promote_first(tx: Transaction) -> None:
             promote(tx)
 
 
-def _forget(tx: Transaction, id: int) -> None:
+def _promoted(tx: Transaction, queue_id: int, state: State, n: int) -> None:
+    counters.moved(tx, queue_id, State.SCHEDULED, state, n)
+    if n and state is State.READY:
+        became_ready(tx, queue_id)
+
+
+def _forget(tx: Transaction, id: int, state: int) -> None:
     """A deleted queue's message. Left to the sweep, it would be due again and again, and in the others' way."""
-    tx.change(Q.remove, id)
-    tx.change(Q.forget_failures, id)
-
-
-def _join(tx: Transaction, queue_id: int, id: int, key: str) -> State:
-    state, held = keys.enter(tx, queue_id, key)
-    tx.change(Q.join_key, id, state, held, sequence.take(tx, 1, stored=False))
-    return state
+    if tx.change(Q.remove, id, state):
+        tx.change(Q.forget_failures, id)
 
 
 def expire_leases(tx: Transaction, limit: int = LIMIT) -> int:
@@ -76,7 +73,7 @@ def expire_leases(tx: Transaction, limit: int = LIMIT) -> int:
         if queue is not None:
             settling.lease_ran_out(tx, queue, held)
         else:
-            _forget(tx, held.id)
+            _forget(tx, held.id, State.LEASED)
             tx.outcome.ended.append(receipt_text(held.queue_id, held.id, held.attempts))
     return len(turn)
 
@@ -90,7 +87,7 @@ def expire_messages(tx: Transaction, limit: int = LIMIT) -> int:
         if queue is not None:
             dead_letters.expire(tx, queue, message.ending())
         else:
-            _forget(tx, message.id)
+            _forget(tx, message.id, message.state)
     return len(turn)
 
 
@@ -118,7 +115,7 @@ def release_sockets(tx: Transaction, limit: int = LIMIT) -> int:
         if queue is not None:
             settling.release(tx, queue, held)
         else:
-            _forget(tx, held.id)
+            _forget(tx, held.id, State.LEASED)
     return len(turn)
 
 

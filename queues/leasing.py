@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from brokerweb.core import batches, events
 from brokerweb.core.allotment import allot
+from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import NotFound
 from brokerweb.queues import counters, dead_letters, keys, readiness
@@ -16,7 +17,6 @@ from brokerweb.queues.rows import Ending
 from brokerweb.queues.states import State
 from brokerweb.storage.transaction import Transaction
 
-ANSWER_BYTES = 512 * 1024  # of bodies in one answer; one larger message goes by itself
 ROUND_BYTES = 4 * 1024 * 1024  # of bodies handed out in one transaction
 LATE_AT_ONCE = 200  # messages past their ttl that a look takes away, or as many as a turn may weigh
 
@@ -148,9 +148,11 @@ def _expire(tx: Transaction, source: Definition, late: list[Leased]) -> bool:
 def _hand_out(tx: Transaction, source: Definition, found: list[Leased], terms: Terms) -> None:
     if not found:
         return
+    tx.require_single_writer("messages are leased as they were read: no attempt may come between")
     for message in found:
         message.attempts += 1
-        if source.stream is not None:
+    if source.stream is not None:
+        for message in found:
             message.place = parse_place(message.route)
     if terms.acknowledge:
         _lease(tx, source, found, terms)
@@ -167,14 +169,14 @@ def _lease(tx: Transaction, source: Definition, found: list[Leased], terms: Term
     until = tx.now + seconds(length)
     for message in found:
         message.hold(length, until)
-    tx.change(Q.lease, json_ids(message.id for message in found), until, terms.holder)
+    tx.exactly(len(found), tx.change(Q.lease, json_ids(message.id for message in found), until, terms.holder))
     counters.count(tx, source.id, State.LEASED, len(found))
     tx.outcome.due(until)
 
 
 def _take(tx: Transaction, source: Definition, found: list[Leased]) -> None:
     """At most once: the message is gone in the commit that hands it out."""
-    tx.change(Q.remove_all, json_ids(m.id for m in found))
+    tx.exactly(len(found), tx.change(Q.take, json_ids(m.id for m in found)))
     retried = [m.id for m in found if m.attempts > 1]
     if retried:
         tx.change(Q.forget_failures_of_all, json_ids(retried))

@@ -97,7 +97,8 @@ def _publish_once(tx: Transaction, target: Definition, messages: Sequence[NewMes
     ids = _store(tx, target, fresh, origin) if fresh else []
     until = tx.now + seconds(target.dedup_window)
     # Sorted, so that two transactions that remember the same ids cannot wait for each other.
-    tx.change_many(Q.remember, [(target.id, d, ids[i], until) for d, i in sorted(first.items())])
+    new = [(target.id, d, ids[i], until, tx.now) for d, i in sorted(first.items())]
+    tx.exactly(len(new), tx.change_many(Q.remember, new))
     return _answers(messages, known, {d: ids[i] for d, i in first.items()}, iter(ids))
 
 
@@ -275,6 +276,7 @@ def _make_room(tx: Transaction, target: Definition, n: int) -> int:
 
     A queue far above its limit, which was lowered, comes down to it step by step, with each publish.
     """
+    tx.require_single_writer("what is counted must be all there is when the messages are stored")
     over, counts = _overflow(tx, target, n)
     if over <= 0:
         return 0

@@ -1,4 +1,6 @@
--- The statements of the queue verbs. Every one names its queue or its message's id first.
+-- The statements of the queue verbs. Every one names its queue or its message's id first. A state that is tested beside an id
+-- is "state + 0": PostgreSQL's planner would find the row by the partial index of that state, among all that are in it. Lists
+-- of ids are JSON arrays; PostgreSQL's texts make arrays of its own of them, which find rows one by one under any statistics.
 
 -- find_queue (name): a queue's settings by name
 SELECT id, name, lease, max_failures, backoff_initial, backoff_factor, backoff_max, backoff_jitter, keyed, ttl, on_expire,
@@ -10,20 +12,24 @@ SELECT id, name, lease, max_failures, backoff_initial, backoff_factor, backoff_m
   max_length, overflow, dedup_window, max_body_bytes, paused_at, stream
 FROM brokerweb_queues_queue WHERE id = :id AND deleted_at IS NULL;
 
--- last_id (): the highest message id ever given
+-- last_id@sqlite (): the highest message id ever given
+-- PostgreSQL has no text for these three: its ids come from the column's own sequence, which other transactions take from, too.
+-- Numbers in a row, counted on in memory, are for a single writer, for whom sequence.take asks.
 SELECT seq FROM sqlite_sequence WHERE name = 'brokerweb_queues_message';
 
--- burn_ids (seq): ids and positions up to here are used, though no row with them was inserted
+-- burn_ids@sqlite (seq): ids and positions up to here are used, though no row with them was inserted
+-- PostgreSQL: none, as for last_id.
 UPDATE sqlite_sequence SET seq = max(seq, :seq) WHERE name = 'brokerweb_queues_message';
 
--- begin_ids (): the first row of the table's sequence
+-- begin_ids@sqlite (): the first row of the table's sequence
+-- PostgreSQL: none, as for last_id.
 INSERT INTO sqlite_sequence (name, seq) SELECT 'brokerweb_queues_message', 0
 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'brokerweb_queues_message');
 
 -- insert (id, queue, state, priority, attempts, holds_key, due, expires, published, ttl, key, headers, content_type, binary, body, reply_to, correlation_id, holder, publisher, route): store a message; its position is its id
 INSERT INTO brokerweb_queues_message (id, queue_id, state, priority, position, attempts, failures, holds_key, alone, due_at, expires_at,
   published_at, ttl, "key", headers, content_type, "binary", body, reply_to, correlation_id, holder, publisher, route)
-VALUES (:id, :queue, :state, :priority, :id, :attempts, 0, :holds_key, 0, :due, :expires,
+VALUES (:id, :queue, :state, :priority, :id, :attempts, 0, :holds_key, false, :due, :expires,
   :published, :ttl, :key, :headers, :content_type, :binary, :body, :reply_to, :correlation_id, :holder, :publisher, :route);
 
 -- any_ready (queue): is anything of the queue ready?
@@ -40,48 +46,60 @@ SELECT id, queue_id, attempts, failures, priority, "key", headers, content_type,
 FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 AND alone AND (expires_at IS NULL OR expires_at > :now)
 ORDER BY priority DESC, position LIMIT 1;
 
--- lease (ids, until, holder): hand ready messages out; the ids are a JSON array
+-- lease@sqlite (ids, until, holder): lease ready messages
 UPDATE brokerweb_queues_message SET state = 3, attempts = attempts + 1, due_at = :until, holder = :holder
 WHERE id IN (SELECT value FROM json_each(:ids)) AND state + 0 = 1;
 
--- remove (id): delete a message that is handed out for good, or that the caller has just read
-DELETE FROM brokerweb_queues_message WHERE id = :id;
+-- lease@postgres (ids, until, holder): the same, for a single writer
+-- For several it must find, lock and lease in one statement: id = ANY (ARRAY(SELECT ... LIMIT n FOR UPDATE SKIP LOCKED)).
+UPDATE brokerweb_queues_message SET state = 3, attempts = attempts + 1, due_at = :until, holder = :holder
+WHERE id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND state + 0 = 1;
 
--- remove_all (ids): the same for many; the ids are a JSON array
-DELETE FROM brokerweb_queues_message WHERE id IN (SELECT value FROM json_each(:ids));
+-- remove (id, state): delete a message that is still in the state it was read in
+DELETE FROM brokerweb_queues_message WHERE id = :id AND state + 0 = :state;
+
+-- take@sqlite (ids): delete ready messages, which are handed out for good
+DELETE FROM brokerweb_queues_message WHERE id IN (SELECT value FROM json_each(:ids)) AND state + 0 = 1;
+
+-- take@postgres (ids): the same, of an array
+DELETE FROM brokerweb_queues_message WHERE id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND state + 0 = 1;
 
 -- ack (id, queue, attempts, now): remove a leased message, if the lease is still this one
-DELETE FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state = 3 AND attempts = :attempts AND due_at > :now;
+DELETE FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state + 0 = 3 AND attempts = :attempts AND due_at > :now;
 
--- count_held (ids, queue, attempts, now): how many of these leases are still these; the ids are a JSON array
-SELECT count(*) FROM json_each(:ids) j CROSS JOIN brokerweb_queues_message m ON m.id = j.value
-WHERE m.queue_id = :queue AND m.state + 0 = 3 AND m.attempts = :attempts AND m.due_at > :now;
+-- ack_all@sqlite (ids, n, queue, attempts, now): remove ``n`` leased messages if all their leases are still these, or none
+DELETE FROM brokerweb_queues_message WHERE id IN (SELECT value FROM json_each(:ids)) AND
+  (SELECT count(*) FROM json_each(:ids) j CROSS JOIN brokerweb_queues_message m ON m.id = j.value
+   WHERE m.queue_id = :queue AND m.state + 0 = 3 AND m.attempts = :attempts AND m.due_at > :now) = :n;
 
--- ack_all (ids, queue): remove leased messages whose leases were just counted
-DELETE FROM brokerweb_queues_message WHERE id IN (SELECT value FROM json_each(:ids)) AND queue_id = :queue AND state + 0 = 3;
+-- ack_all@postgres (ids, n, queue, attempts, now): the same
+-- Counted under locks: whoever settles one of them meanwhile has done so before, and it is not counted, or waits.
+DELETE FROM brokerweb_queues_message WHERE id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND
+  (SELECT count(*) FROM (SELECT 1 FROM brokerweb_queues_message m WHERE m.id = ANY (translate(:ids, '[]', '{}')::bigint[])
+     AND m.queue_id = :queue AND m.state + 0 = 3 AND m.attempts = :attempts AND m.due_at > :now ORDER BY m.id FOR UPDATE) AS held) = :n;
 
 -- ack_keyed (id, queue, attempts, now): the same on a keyed queue, where the next of the key must follow
-DELETE FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state = 3 AND attempts = :attempts AND due_at > :now RETURNING "key";
+DELETE FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state + 0 = 3 AND attempts = :attempts AND due_at > :now RETURNING "key";
 
 -- held (id, queue, attempts, now): a leased message, if the lease is still this one
 SELECT id, queue_id, attempts, failures, "key", expires_at, holder
-FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state = 3 AND attempts = :attempts AND due_at > :now;
+FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state + 0 = 3 AND attempts = :attempts AND due_at > :now FOR UPDATE;
 
 -- extend (id, queue, attempts, now, until): a new deadline, if the lease is still this one
-UPDATE brokerweb_queues_message SET due_at = :until WHERE id = :id AND queue_id = :queue AND state = 3 AND attempts = :attempts AND due_at > :now;
+UPDATE brokerweb_queues_message SET due_at = :until WHERE id = :id AND queue_id = :queue AND state + 0 = 3 AND attempts = :attempts AND due_at > :now;
 
 -- overdue (now, limit): leases past their deadline, oldest first, and what their bodies weigh
 SELECT id, queue_id, attempts, failures, "key", expires_at, holder, length(body) AS weight
-FROM brokerweb_queues_message WHERE state = 3 AND due_at <= :now ORDER BY due_at LIMIT :limit;
+FROM brokerweb_queues_message WHERE state = 3 AND due_at <= :now ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED;
 
 -- put_back (id, attempts, state, due, failures, alone, last_error): a leased message returns, keeping its place and its key
 UPDATE brokerweb_queues_message SET state = :state, due_at = :due, failures = :failures, alone = coalesce(:alone, alone),
-  last_error = coalesce(:last_error, last_error) WHERE id = :id AND state = 3 AND attempts = :attempts;
+  last_error = coalesce(:last_error, last_error) WHERE id = :id AND state + 0 = 3 AND attempts = :attempts;
 
 -- bury (id, state, now, failures, reason, last_error): a message of that state becomes dead
 -- It expires no more, and must not lie in the index in which the duty looks for those that do.
 UPDATE brokerweb_queues_message SET state = 4, due_at = :now, failures = :failures, reason = :reason, holds_key = false, alone = false, expires_at = NULL,
-  last_error = coalesce(:last_error, last_error) WHERE id = :id AND state = :state;
+  last_error = coalesce(:last_error, last_error) WHERE id = :id AND state + 0 = :state;
 
 -- add_failure (queue, message, attempt, kind, consumer, error, now): remember how a hand-out failed
 INSERT INTO brokerweb_queues_failure (queue_id, message_id, attempt, kind, consumer, error, failed_at)
@@ -94,17 +112,22 @@ DELETE FROM brokerweb_queues_failure WHERE message_id = :message AND attempt <=
 -- forget_failures (message): the message is gone
 DELETE FROM brokerweb_queues_failure WHERE message_id = :message;
 
--- forget_failures_of_all (ids): the messages are gone; the ids are a JSON array
+-- forget_failures_of_all@sqlite (ids): the messages are gone
 DELETE FROM brokerweb_queues_failure WHERE message_id IN (SELECT value FROM json_each(:ids));
+
+-- forget_failures_of_all@postgres (ids): the same, of an array
+DELETE FROM brokerweb_queues_failure WHERE message_id = ANY (translate(:ids, '[]', '{}')::bigint[]);
 
 -- key_taken (queue, key): does a message hold the key?
 SELECT 1 FROM brokerweb_queues_message WHERE queue_id = :queue AND "key" = :key AND holds_key LIMIT 1;
 
--- next_of_key (queue, key): who follows when the head of a key has ended
+-- next_of_key (queue, key): the first of those who wait behind the head of a key
 SELECT id FROM brokerweb_queues_message WHERE queue_id = :queue AND "key" = :key AND state = 2 ORDER BY position LIMIT 1;
 
--- unblock (id, now): a blocked message becomes the head of its key
-UPDATE brokerweb_queues_message SET state = 1, holds_key = true, due_at = :now WHERE id = :id AND state = 2;
+-- unblock (queue, key, now): the first blocked message of a key becomes its head, unless there is one
+UPDATE brokerweb_queues_message SET state = 1, holds_key = true, due_at = :now
+WHERE id = (SELECT id FROM brokerweb_queues_message WHERE queue_id = :queue AND "key" = :key AND state = 2 ORDER BY position LIMIT 1)
+  AND NOT EXISTS (SELECT 1 FROM brokerweb_queues_message WHERE queue_id = :queue AND "key" = :key AND holds_key);
 
 -- orphaned_keys (limit): keys with blocked messages that nobody holds, which no verb should leave behind
 -- It goes over every blocked message there is: not within a commit. A queue that is being removed is left alone.
@@ -113,13 +136,13 @@ SELECT b.queue_id, b."key" FROM (SELECT DISTINCT m.queue_id, m."key" FROM broker
   (SELECT 1 FROM brokerweb_queues_message h WHERE h.queue_id = b.queue_id AND h."key" = b."key" AND h.holds_key) LIMIT :limit;
 
 -- due_scheduled (now, limit): what is due, oldest first, and what it weighs
-SELECT id, queue_id, "key", holds_key, length(body) AS weight FROM brokerweb_queues_message WHERE state = 0 AND due_at <= :now ORDER BY due_at LIMIT :limit;
+SELECT id, queue_id, "key", holds_key, length(body) AS weight FROM brokerweb_queues_message WHERE state = 0 AND due_at <= :now ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED;
 
 -- promote (id): a scheduled message is due; it is ready since then
-UPDATE brokerweb_queues_message SET state = 1 WHERE id = :id AND state = 0;
+UPDATE brokerweb_queues_message SET state = 1 WHERE id = :id AND state + 0 = 0;
 
 -- join_key (id, state, holds_key, position): a delayed message of a keyed queue takes its place at the end of its key
-UPDATE brokerweb_queues_message SET state = :state, holds_key = :holds_key, position = :position WHERE id = :id AND state = 0;
+UPDATE brokerweb_queues_message SET state = :state, holds_key = :holds_key, position = :position WHERE id = :id AND state + 0 = 0;
 
 -- next_due (): when the next scheduled message is due
 SELECT min(due_at) FROM brokerweb_queues_message WHERE state = 0;
@@ -132,19 +155,20 @@ SELECT min(expires_at) FROM brokerweb_queues_message WHERE expires_at IS NOT NUL
 
 -- expired (now, limit): waiting messages past their ttl, and what they weigh
 SELECT id, queue_id, state, failures, attempts, "key", holds_key, length(body) AS weight FROM brokerweb_queues_message
-WHERE expires_at IS NOT NULL AND expires_at <= :now AND state <> 3 AND state <> 4 ORDER BY expires_at LIMIT :limit;
+WHERE expires_at IS NOT NULL AND expires_at <= :now AND state <> 3 AND state <> 4 ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED;
 
--- oldest_in_state@sqlite (queue, state, limit): the oldest waiting messages of a queue, and what they weigh
--- The index is named: with statistics the planner walks the whole table by rowid instead, past every other queue.
+-- oldest_in_state (queue, state, limit): the oldest waiting messages of a queue, and what they weigh
+-- The index is named: with statistics SQLite's planner walks the whole table by rowid instead, past every other queue.
 SELECT id, queue_id, state, failures, attempts, "key", holds_key, length(body) AS weight FROM brokerweb_queues_message INDEXED BY message_browse
-WHERE queue_id = :queue AND state = :state AND NOT (state = 3) ORDER BY id LIMIT :limit;
+WHERE queue_id = :queue AND state = :state AND NOT (state = 3) ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED;
 
 -- remembered (queue, dedup_id, now): the message a dedup_id names
 SELECT message_id FROM brokerweb_queues_dedup WHERE queue_id = :queue AND dedup_id = :dedup_id AND expires_at > :now;
 
--- remember (queue, dedup_id, message, expires): a dedup_id names this message from now on
+-- remember (queue, dedup_id, message, expires, now): a dedup_id names this message from now on, if it names none
 INSERT INTO brokerweb_queues_dedup (queue_id, dedup_id, message_id, expires_at) VALUES (:queue, :dedup_id, :message, :expires)
-ON CONFLICT (queue_id, dedup_id) DO UPDATE SET message_id = excluded.message_id, expires_at = excluded.expires_at;
+ON CONFLICT (queue_id, dedup_id) DO UPDATE SET message_id = excluded.message_id, expires_at = excluded.expires_at
+WHERE brokerweb_queues_dedup.expires_at <= :now;
 
 -- forget (now, limit): drop dedup_ids past their window
 DELETE FROM brokerweb_queues_dedup WHERE (queue_id, dedup_id) IN
@@ -152,7 +176,7 @@ DELETE FROM brokerweb_queues_dedup WHERE (queue_id, dedup_id) IN
 
 -- held_by_sockets (limit): leases of subscriptions, which end with the process that served them
 SELECT id, queue_id, attempts, failures, "key", expires_at, holder, length(body) AS weight FROM brokerweb_queues_message
-WHERE state = 3 AND holder LIKE 'ws:%' LIMIT :limit;
+WHERE state = 3 AND holder LIKE 'ws:%' LIMIT :limit FOR UPDATE SKIP LOCKED;
 
 -- shift_leases (by, since): leases that ran at ``since`` end later, by the time the broker was not there
 UPDATE brokerweb_queues_message SET due_at = due_at + :by WHERE state = 3 AND due_at > :since;
@@ -161,4 +185,4 @@ UPDATE brokerweb_queues_message SET due_at = due_at + :by WHERE state = 3 AND du
 SELECT max(at) FROM (
   SELECT coalesce(max(created_at), 0) AS at FROM brokerweb_queues_queue
   UNION ALL SELECT coalesce((SELECT published_at FROM brokerweb_queues_message ORDER BY id DESC LIMIT 1), 0)
-  UNION ALL SELECT coalesce((SELECT failed_at FROM brokerweb_queues_failure ORDER BY id DESC LIMIT 1), 0));
+  UNION ALL SELECT coalesce((SELECT failed_at FROM brokerweb_queues_failure ORDER BY id DESC LIMIT 1), 0)) AS instants;

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from brokerweb.core import clock, events
 from brokerweb.queues import counters
-from brokerweb.queues.control import delete
+from brokerweb.queues.control import STAYS_EMPTY, delete
 from brokerweb.queues.definitions import Q as HOT
 from brokerweb.queues.filters import ALL, MAX_ID
 from brokerweb.queues.messages import receipt_text
@@ -41,6 +41,7 @@ def expire_idle(tx: Transaction, in_use: set[int], ids: Sequence[int]) -> list[s
         if busy or idle.since is None:
             tx.change(Q.note_idle, id, None if busy else tx.now)
         else:
+            tx.require_single_writer(STAYS_EMPTY)
             delete(tx, name)
             gone.append(name)
     return gone
@@ -87,6 +88,7 @@ def _sweep_messages(tx: Transaction, queue_id: int, limit: int) -> int:
 
 
 def _sweep_queue(tx: Transaction, queue_id: int) -> int:
+    tx.require_single_writer("nobody who found the queue before it was deleted may still be publishing to it")
     tx.change(Q.remove_counts, queue_id)
     tx.outcome.event(events.REMOVED, queue_id)
     return tx.change(Q.remove_queue, queue_id)

@@ -15,6 +15,7 @@ def take(tx: Transaction, n: int, *, stored: bool = True) -> int:
     """
     last = tx.memo.get(_LAST)
     if last is None:
+        tx.require_single_writer("the numbers after the last one that was read must be nobody else's")
         last = tx.value(Q.last_id)
         if last is None:
             tx.change(Q.begin_ids)

@@ -59,9 +59,8 @@ def _ack_alike(tx: Transaction, alike: Alike, n: int, only: int | None, may: May
     queue = _consumable(tx, alike.queue_id, may)
     if queue is None or queue.keyed or (only is not None and queue.id != only):
         return False
-    if tx.value(Q.count_held, alike.ids, queue.id, alike.attempt, tx.now) < n:
+    if not tx.change(Q.ack_all, alike.ids, n, queue.id, alike.attempt, tx.now):
         return False
-    tx.change(Q.ack_all, alike.ids, queue.id)
     if alike.attempt > 1:  # a first hand-out cannot have failed before
         tx.change(Q.forget_failures_of_all, alike.ids)
     _acked(tx, queue, n)

@@ -27,6 +27,7 @@ def compact(tx: Transaction, limit: int = LIMIT) -> int:
 
 
 def _compact(tx: Transaction, partition_id: int, stream_id: int, span: tuple[int, int, int]) -> int:
+    tx.require_single_writer("what compaction weighs may be removed by nobody else: it is counted down once")
     start, end, limit = span
     base = partition_id << OFFSET_BITS
     found = [Oldest(*row) for row in tx.rows(C.oldest, base | start, base | end, limit)]

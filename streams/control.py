@@ -56,14 +56,16 @@ def _store(tx: Transaction, stream: Stream, changes: Mapping[str, Any]) -> None:
     if stream.pk and changes.get("compact"):
         tx.change(C.compact_anew, stream.pk)
     tx.writes += 1
-    stream.save()
+    stream.save(update_fields=None if stream.pk is None else list(changes))
 
 
 def delete(tx: Transaction, name: str, *, if_empty: bool = False) -> None:
     """The stream is gone for everyone at once; a duty removes what it held. Raises Conflict if it must be empty and is not."""
     stream = find(tx, name)
-    if if_empty and any(partition.records for partition in stream.partitions):
-        raise Conflict(f"Stream {name} is not empty.")
+    if if_empty:
+        tx.require_single_writer("what was seen empty must be empty still when it is deleted")
+        if any(partition.records for partition in stream.partitions):
+            raise Conflict(f"Stream {name} is not empty.")
     tx.change(C.mark_deleted, stream.id, f".deleted-{stream.id}", tx.now)
     tx.change(C.close_partitions, stream.id)
     close_groups_of(tx, stream.id)

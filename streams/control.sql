@@ -25,7 +25,7 @@ FROM brokerweb_streams_stream s JOIN brokerweb_streams_partition p ON p.stream_i
 WHERE s.deleted_at IS NULL AND s.compact AND p.compacted_to < p.next_offset ORDER BY p.id;
 
 -- oldest (first, beyond, limit): the oldest records of a partition, and what they weigh
-SELECT id, appended_at, length(body) + length(CAST(coalesce("key", '') AS BLOB)) + length(CAST(coalesce(headers, '') AS BLOB)) AS weight, "key"
+SELECT id, appended_at, length(body) + octet_length(coalesce("key", '')) + octet_length(coalesce(headers, '')) AS weight, "key"
 FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond ORDER BY id LIMIT :limit;
 
 -- remove_range (first, beyond): remove records by their ids
@@ -45,7 +45,7 @@ ON CONFLICT (partition_id, "key") DO UPDATE SET "offset" = excluded."offset";
 DELETE FROM brokerweb_streams_latestkey WHERE partition_id = :partition AND "key" = :key AND "offset" = :offset;
 
 -- weigh (id): what one record weighs
-SELECT length(body) + length(CAST(coalesce("key", '') AS BLOB)) + length(CAST(coalesce(headers, '') AS BLOB)) FROM brokerweb_streams_record WHERE id = :id;
+SELECT length(body) + octet_length(coalesce("key", '')) + octet_length(coalesce(headers, '')) FROM brokerweb_streams_record WHERE id = :id;
 
 -- remove (id): remove one record
 DELETE FROM brokerweb_streams_record WHERE id = :id;

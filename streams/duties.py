@@ -47,6 +47,7 @@ def _sweep_partition(tx: Transaction, partition_id: int, limit: int) -> int:
 
 
 def _sweep_stream(tx: Transaction, stream_id: int) -> int:
+    tx.require_single_writer("nobody who found the stream before it was deleted may still be appending to it")
     tx.change(C.remove_partitions, stream_id)
     tx.outcome.stream_event(events.REMOVED, stream_id)
     return tx.change(C.remove_stream, stream_id)

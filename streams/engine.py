@@ -171,5 +171,6 @@ def _answers(
             answers.append(answer)
     if new:
         until = tx.now + seconds(target.dedup_window)
-        tx.change_many(Q.remember, [(target.id, d, a.partition, a.offset, until) for d, a in sorted(new.items())])
+        rows = [(target.id, d, a.partition, a.offset, until, tx.now) for d, a in sorted(new.items())]
+        tx.exactly(len(rows), tx.change_many(Q.remember, rows))
     return answers

@@ -80,6 +80,6 @@ def _partition(place: Place) -> dict[str, Any]:
         "end": str(place.partition.end),
         "lag": place.lag,
         "owner": place.member,
-        "heir": place.heir,
+        "heir": place.next_owner,
         "until_at": None if place.until_at is None else clock.rfc3339(place.until_at),
     }

@@ -43,7 +43,7 @@ class Place(NamedTuple):
     committed: int
     previous: int | None
     member: str | None
-    heir: str | None
+    next_owner: str | None
     until_at: int | None
     generation: int
 
@@ -133,8 +133,8 @@ def place(reads: Reads, group: Group, number: int, pointer: str) -> Place:
 
 
 def _place(row: tuple[Any, ...]) -> Place:
-    *partition, committed, previous, member, heir, until_at, generation = row
-    return Place(PartitionRow(*partition), committed, previous, member, heir, until_at, generation)
+    *partition, committed, previous, member, next_owner, until_at, generation = row
+    return Place(PartitionRow(*partition), committed, previous, member, next_owner, until_at, generation)
 
 
 # Declare and delete
@@ -158,6 +158,7 @@ def declare_group(
 
 
 def _create(tx: Transaction, stream: str, name: str, settings: Mapping[str, Any]) -> Group:
+    tx.require_single_writer("a new group has a place in every partition that there is, and there are not too many groups")
     source = load(tx, stream)
     asked = validate(settings, None)
     if tx.value(Q.count_groups, source.id) >= MAX_GROUPS:
@@ -176,6 +177,7 @@ def _create(tx: Transaction, stream: str, name: str, settings: Mapping[str, Any]
 
 
 def _change(tx: Transaction, found: Group, settings: Mapping[str, Any]) -> None:
+    found = lock(tx, found.id) or found  # what is not named stays as it is now
     asked = validate(settings, found.kind)
     columns = {"session_timeout": found.session_timeout, "start": found.start, **asked.columns}
     if columns.pop("kind", found.kind) != found.kind:
@@ -190,7 +192,8 @@ def _change(tx: Transaction, found: Group, settings: Mapping[str, Any]) -> None:
 
 def delete_group(tx: Transaction, stream: str, group: str) -> None:
     """The group is gone, with its positions; members are told. Raises NotFound."""
-    _remove(tx, find_group(tx, stream, group))
+    found = find_group(tx, stream, group)
+    _remove(tx, lock(tx, found.id) or found)
 
 
 def close_groups_of(tx: Transaction, stream_id: int) -> None:

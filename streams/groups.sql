@@ -5,11 +5,7 @@ SELECT g.id, g.stream_id, s.name AS stream, g.name, g.kind, g.created_at, g.sess
 FROM brokerweb_streams_stream s JOIN brokerweb_streams_consumergroup g ON g.stream_id = s.id
 WHERE s.name = :stream AND s.deleted_at IS NULL AND g.name = :group;
 
--- lock_group@sqlite (id): a group by id; nobody else changes its members until the commit
-SELECT g.id, g.stream_id, s.name AS stream, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
-FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id = g.stream_id WHERE g.id = :id;
-
--- lock_group@postgres (id): the same; SQLite has one writer and knows no row locks
+-- lock_group (id): a group by id; nobody else changes its members until the commit
 SELECT g.id, g.stream_id, s.name AS stream, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
 FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id = g.stream_id WHERE g.id = :id FOR UPDATE OF g;
 
@@ -59,17 +55,17 @@ WHERE g.stream_id = :stream
 
 -- places (group): a group's positions, with the partitions' bounds, by number
 SELECT p.id, p.number, p.next_offset AS "end", p.low_offset AS low, p.last_at, p.records, p.bytes,
-  x.committed, x.previous, x.member, x.heir, x.until_at, x.generation
+  x.committed, x.previous, x.member, x.next_owner, x.until_at, x.generation
 FROM brokerweb_streams_grouppartition x JOIN brokerweb_streams_partition p ON p.id = x.partition_id WHERE x.group_id = :group ORDER BY p.number;
 
 -- place (group, stream, number): the same of one partition
 SELECT p.id, p.number, p.next_offset AS "end", p.low_offset AS low, p.last_at, p.records, p.bytes,
-  x.committed, x.previous, x.member, x.heir, x.until_at, x.generation
+  x.committed, x.previous, x.member, x.next_owner, x.until_at, x.generation
 FROM brokerweb_streams_partition p JOIN brokerweb_streams_grouppartition x ON x.partition_id = p.id AND x.group_id = :group
 WHERE p.stream_id = :stream AND p.number = :number;
 
--- hand (group, partition, member, heir, until, generation): who may commit a partition, and who is next
-UPDATE brokerweb_streams_grouppartition SET member = :member, heir = :heir, until_at = :until, generation = :generation
+-- hand (group, partition, member, next_owner, until, generation): who may commit a partition, and who is next
+UPDATE brokerweb_streams_grouppartition SET member = :member, next_owner = :next_owner, until_at = :until, generation = :generation
 WHERE group_id = :group AND partition_id = :partition;
 
 -- commit (group, partition, offset, member, generation): go forward, as the member who holds it or, without one, as anybody who knows the generation
@@ -79,7 +75,7 @@ WHERE group_id = :group AND partition_id = :partition AND committed <= :offset A
 
 -- move (group, partition, origin, offset, previous, generation): go anywhere, if the group is still where it was; a member that was to let go has nothing left to commit
 UPDATE brokerweb_streams_grouppartition SET committed = :offset, previous = :previous, generation = :generation,
-  member = coalesce(heir, member), heir = NULL, until_at = NULL
+  member = coalesce(next_owner, member), next_owner = NULL, until_at = NULL
 WHERE group_id = :group AND partition_id = :partition AND committed = :origin;
 
 -- forget_previous (group): only the last seek can be undone
@@ -110,7 +106,7 @@ DELETE FROM brokerweb_streams_member WHERE group_id = :group AND member = :membe
 
 -- silent (now, limit): members not heard of for longer than their group allows
 SELECT m.group_id, m.member FROM brokerweb_streams_member m JOIN brokerweb_streams_consumergroup g ON g.id = m.group_id
-WHERE m.seen_at <= :now - g.session_timeout * 1000000 ORDER BY m.group_id, m.member LIMIT :limit;
+WHERE m.seen_at <= :now - g.session_timeout * 1000000 ORDER BY m.group_id, m.member LIMIT :limit FOR UPDATE OF m SKIP LOCKED;
 
 -- populated (limit): groups that have members
 SELECT DISTINCT group_id FROM brokerweb_streams_member ORDER BY group_id LIMIT :limit;
@@ -125,7 +121,7 @@ SELECT min(until_at) FROM brokerweb_streams_grouppartition WHERE until_at IS NOT
 SELECT min(m.seen_at + g.session_timeout * 1000000) FROM brokerweb_streams_member m JOIN brokerweb_streams_consumergroup g ON g.id = m.group_id;
 
 -- behind (limit): groups without members that have something left to read, and how much, the most first
-SELECT s.name, g.name, g.kind, SUM(p.next_offset - CASE WHEN x.committed < p.low_offset THEN p.low_offset ELSE x.committed END) AS lag
+SELECT s.name, g.name, g.kind, CAST(sum(p.next_offset - CASE WHEN x.committed < p.low_offset THEN p.low_offset ELSE x.committed END) AS bigint) AS lag
 FROM brokerweb_streams_consumergroup g
 JOIN brokerweb_streams_stream s ON s.id = g.stream_id
 JOIN brokerweb_streams_grouppartition x ON x.group_id = g.id

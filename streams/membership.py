@@ -1,7 +1,7 @@
 """Members of partitioned groups: who reads which partition, and how partitions change hands.
 
 They move one by one. One that a member must give up stays its own, to commit what it has read, until it lets go, leaves,
-or its grace is over; then its heir has it. A partition is never two members': who may commit is one column of one row.
+or its grace is over; then its next owner has it. A partition is never two members': who may commit is one column of one row.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ def join(tx: Transaction, stream: str, group: str, member: str, *, name: str, ad
     found = Group(*row) if row else declare_group(tx, stream, group, {})[0]
     if found.kind != PARTITIONED:
         raise Conflict(f"Group {group} is shared: its records are leased one by one, and it has no members.")
+    lock(tx, found.id)  # from here on nobody deletes it
     tx.change(Q.admit, found.id, member, name, address, tx.now)
     changes = _rebalance(tx, found.id)
     now = holdings(tx, found.id)
@@ -89,7 +90,7 @@ def beat(tx: Transaction, group_id: int, members: Iterable[str]) -> list[str]:
 
 
 def release(tx: Transaction, group_id: int, member: str, partitions: Collection[int]) -> list[Change]:
-    """``member`` lets go of partitions that were revoked: their heirs have them at once. Others stay as they are."""
+    """``member`` lets go of partitions that were revoked: their next owners have them at once. Others stay as they are."""
     return _hand_over(tx, group_id, lambda place: place.member == member and place.number in partitions)
 
 
@@ -114,7 +115,7 @@ def expire_members(tx: Transaction, limit: int = LIMIT) -> int:
 
 
 def hand_over_due(tx: Transaction, limit: int = LIMIT) -> int:
-    """Partitions whose grace is over go to their heirs; in how many groups that was."""
+    """Partitions whose grace is over go to their next owners; in how many groups that was."""
     due = sorted(group_id for (group_id,) in tx.rows(Q.overdue, tx.now, limit))
     for group_id in due:
         _hand_over(tx, group_id, lambda place: place.until_at is not None and place.until_at <= tx.now)
@@ -200,22 +201,24 @@ def _locked(tx: Transaction, group_id: int) -> list[Place]:
 
 def _settled_on(place: Place, alive: set[str]) -> str | None:
     """Who has the partition, or is to have it; None when that member is gone."""
-    wanted = place.member if place.heir is None else place.heir
+    wanted = place.member if place.next_owner is None else place.next_owner
     return wanted if wanted in alive else None
 
 
 def _planned(tx: Transaction, place: Place, alive: set[str], wanted: str | None) -> Place:
     if place.member not in alive or place.member == wanted:
-        return place._replace(member=wanted, heir=None, until_at=None)
+        return place._replace(member=wanted, next_owner=None, until_at=None)
     until = place.until_at if place.until_at is not None else tx.now + seconds(GRACE)
-    return place._replace(heir=wanted, until_at=until)
+    return place._replace(next_owner=wanted, until_at=until)
 
 
 def _hand_over(tx: Transaction, group_id: int, chosen: Callable[[Place], bool]) -> list[Change]:
-    """The heirs of some partitions have them now."""
+    """The next owners of some partitions have them now."""
     now = _locked(tx, group_id)
     moved = [
-        place._replace(member=place.heir, heir=None, until_at=None) if place.heir is not None and chosen(place) else place
+        place._replace(member=place.next_owner, next_owner=None, until_at=None)
+        if place.next_owner is not None and chosen(place)
+        else place
         for place in now
     ]
     return _store(tx, group_id, now, moved)
@@ -229,7 +232,7 @@ def _store(tx: Transaction, group_id: int, before: list[Place], after: list[Plac
     [(generation,)] = tx.returning(Q.raise_generation, group_id)
     after = [_begun(old, new, generation) for old, new in zip(before, after, strict=True)]
     rows = [
-        (group_id, new.partition.id, new.member, new.heir, new.until_at, new.generation)
+        (group_id, new.partition.id, new.member, new.next_owner, new.until_at, new.generation)
         for old, new in zip(before, after, strict=True)
         if new != old
     ]
@@ -241,7 +244,7 @@ def _store(tx: Transaction, group_id: int, before: list[Place], after: list[Plac
 
 def _begun(old: Place, new: Place, generation: int) -> Place:
     """Whoever gets a partition, or may keep one that was revoked, begins anew there."""
-    anew = new.member != old.member or (old.heir is not None and new.heir is None)
+    anew = new.member != old.member or (old.next_owner is not None and new.next_owner is None)
     return new._replace(generation=generation) if anew else new
 
 

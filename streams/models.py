@@ -131,7 +131,7 @@ class GroupPartition(models.Model):
     committed = models.BigIntegerField()
     previous = models.BigIntegerField(null=True)  # before the last seek, for undo
     member = models.CharField(max_length=255, null=True)  # who may commit
-    heir = models.CharField(max_length=255, null=True)  # who is next, once the member has let go
+    next_owner = models.CharField(max_length=255, null=True)  # who is next, once the member has let go
     until_at = InstantField(null=True)  # when the member must have let go
     generation = models.BigIntegerField(default=0)  # the group's when the holder or, by a seek, the position last changed
 

@@ -35,8 +35,9 @@ SELECT id, appended_at FROM brokerweb_streams_record WHERE id >= :first AND id <
 -- remembered (stream, dedup_id, now): the record a dedup_id names
 SELECT partition, "offset" FROM brokerweb_streams_streamdedup WHERE stream_id = :stream AND dedup_id = :dedup_id AND expires_at > :now;
 
--- remember (stream, dedup_id, partition, offset, expires): a dedup_id names this record from now on
+-- remember (stream, dedup_id, partition, offset, expires, now): a dedup_id names this record from now on, if it names none
 INSERT INTO brokerweb_streams_streamdedup (stream_id, dedup_id, partition, "offset", expires_at)
 VALUES (:stream, :dedup_id, :partition, :offset, :expires)
 ON CONFLICT (stream_id, dedup_id) DO UPDATE SET
-  partition = excluded.partition, "offset" = excluded."offset", expires_at = excluded.expires_at;
+  partition = excluded.partition, "offset" = excluded."offset", expires_at = excluded.expires_at
+WHERE brokerweb_streams_streamdedup.expires_at <= :now;

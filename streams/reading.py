@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from brokerweb.core import clock
+from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.core.errors import NotFound, OffsetOutOfRange
 from brokerweb.storage.reading import Reads
 from brokerweb.streams.definitions import Definition, PartitionRow, Q, load
 from brokerweb.streams.models import MAX_OFFSET
 from brokerweb.streams.records import Batch, StoredRecord
 
-MAX_RECORDS, MAX_BYTES = 1000, 512 * 1024  # of one batch; one larger record comes alone
+MAX_RECORDS = 1000  # of one batch
 
 DELETED = "The stream was deleted."
 
@@ -70,7 +71,7 @@ def read(reads: Reads, partition: PartitionRow, offset: int, limit: int = MAX_RE
     for row in reads.scan(Q.records, partition.record_id(offset), beyond, min(limit, MAX_RECORDS)):
         record = _record(partition.number, row)
         size += len(record.body)
-        if records and size > MAX_BYTES:
+        if records and size > ANSWER_BYTES:
             break
         records.append(record)
     following = records[-1].offset + 1 if records else partition.end

@@ -51,6 +51,7 @@ def retain(tx: Transaction, limit: int = LIMIT) -> int:
 
 def trim_by_rules(tx: Transaction, partition_id: int, stream_id: int, rules: Rules, turn: Turn) -> None:
     """Remove a turn's part of one partition's oldest records."""
+    tx.require_single_writer("what retention weighs may be removed by nobody else: it is counted down once")
     row = tx.row(Q.partition, partition_id)
     if row is None:
         return

@@ -1,4 +1,4 @@
-"""Turns of duties and of long actions: what one commit of theirs takes, since everybody else waits for it."""
+"""How much goes together: into one answer, and into one commit of a duty or a long action, for which everybody else waits."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from itertools import accumulate
 
 # Of bodies that are removed or rewritten, at 1 and 5 ms a MiB: a change of a row may write its whole body again.
 TURN_BYTES = 8 * 1024 * 1024
+ANSWER_BYTES = 512 * 1024  # of bodies in one answer or frame; a larger one goes by itself
 
 
 def fitting(weights: Iterable[int], most: int | None = None) -> int:

@@ -11,7 +11,7 @@ WHERE x.group_id = :group AND x.committed < p.next_offset ORDER BY p.number;
 -- move_cursor (group, partition, origin, offset): records up to here were leased
 UPDATE brokerweb_streams_grouppartition SET committed = :offset WHERE group_id = :group AND partition_id = :partition AND committed = :origin;
 
--- unfinished@sqlite (queue): records that were taken from the stream and are neither done nor dead
+-- unfinished (queue): records that were taken from the stream and are neither done nor dead
 -- One that was redriven is a copy by now, at a position of its own, which the stream and the group's offsets no longer concern.
 -- One of the two partial indexes for each part, whatever the statistics say.
 SELECT id, route, state, attempts FROM brokerweb_queues_message INDEXED BY message_browse
@@ -20,11 +20,8 @@ UNION ALL
 SELECT id, route, state, attempts FROM brokerweb_queues_message INDEXED BY message_leased
 WHERE queue_id = :queue AND state = 3 AND position = id;
 
--- unfinished@postgres (queue): the same
-SELECT id, route, state, attempts FROM brokerweb_queues_message WHERE queue_id = :queue AND state <> 4 AND position = id;
-
--- if_unfinished (queue, id): one of them
-SELECT state, attempts FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state <> 4 AND position = id;
+-- remove_unfinished (queue, id): delete one of them
+DELETE FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state + 0 <> 4 AND position = id RETURNING state, attempts;
 
 -- shared_groups (): every shared group: its queue, its stream
 SELECT g.id, g.queue_id FROM brokerweb_streams_consumergroup g WHERE g.queue_id IS NOT NULL ORDER BY g.id;

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.core.errors import NotFound
 from brokerweb.handout.refill import Q, refill
 from brokerweb.queues import leasing, readiness
 from brokerweb.queues.definitions import Definition, find, find_by_id
-from brokerweb.queues.leasing import ANSWER_BYTES, ROUND_BYTES, Terms, Want, lease_alone, round_bytes
+from brokerweb.queues.leasing import ROUND_BYTES, Terms, Want, lease_alone, round_bytes
 from brokerweb.queues.messages import Handout, Leased
 from brokerweb.storage.transaction import Transaction
 

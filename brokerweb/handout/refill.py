@@ -67,7 +67,7 @@ def _take(tx: Transaction, group_id: int, room: int, most_bytes: int) -> tuple[l
                 most_bytes -= len(record.body)
                 taken.append(record)
         more = more or following < partition.end
-        tx.change(Q.move_cursor, group_id, partition.id, cursor.offset, following)
+        tx.exactly(1, tx.change(Q.move_cursor, group_id, partition.id, cursor.offset, following))
     return taken, more
 
 

@@ -35,9 +35,9 @@ class SharedGroups:
 
     def on_change(self, tx: Transaction, group: Group, given: Mapping[str, Any]) -> None:
         queue = _queue_of(group)
-        _set(queue, given)
+        changed = _set(queue, given)
         tx.writes += 1
-        queue.save()
+        queue.save(update_fields=changed)
         forget(tx, queue.pk, queue.name)
 
     def on_delete(self, tx: Transaction, group: Group) -> None:
@@ -91,9 +91,12 @@ def _as_of(part: dict[str, Any], committed: str) -> dict[str, Any]:
     return part | {"committed": committed, "lag": max(0, int(part["end"]) - max(int(committed), int(part["low"])))}
 
 
-def _set(queue: Queue, given: Mapping[str, Any]) -> None:
-    for column, value in settings.validate(given).items():
+def _set(queue: Queue, given: Mapping[str, Any]) -> list[str]:
+    """The columns that these settings change, changed."""
+    changes = settings.validate(given)
+    for column, value in changes.items():
         setattr(queue, column, value)
+    return list(changes)
 
 
 def _lowest_unfinished(reads: Reads, queue_id: int) -> dict[int, int]:
@@ -122,13 +125,10 @@ def remove_unfinished(tx: Transaction, queue_id: int, ids: Iterable[int]) -> int
     """Remove messages, unless they are done, dead or redriven by now; how many that were."""
     removed = 0
     for id in ids:
-        row = tx.row(Q.if_unfinished, queue_id, id)
-        if row is None:
-            continue
-        state, attempts = row
-        removed += tx.change(QUEUES.remove, id)
-        tx.change(QUEUES.forget_failures, id)
-        counters.count(tx, queue_id, state, -1)
-        if state == State.LEASED:
-            tx.outcome.ended.append(receipt_text(queue_id, id, attempts))
+        for state, attempts in tx.returning(Q.remove_unfinished, queue_id, id):
+            removed += 1
+            tx.change(QUEUES.forget_failures, id)
+            counters.count(tx, queue_id, state, -1)
+            if state == State.LEASED:
+                tx.outcome.ended.append(receipt_text(queue_id, id, attempts))
     return removed

@@ -182,5 +182,6 @@ def _answers(
             answers.append(Published(new.get(dedup_id or "") or known.get(dedup_id or "") or [], True))
     if new:
         until = tx.now + seconds(target.dedup_window)
-        tx.change_many(Q.remember, [(target.id, d, _encode(copies).decode(), until) for d, copies in sorted(new.items())])
+        rows = [(target.id, d, _encode(copies).decode(), until, tx.now) for d, copies in sorted(new.items())]
+        tx.exactly(len(rows), tx.change_many(Q.remember, rows))
     return answers

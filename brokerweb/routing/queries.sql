@@ -21,9 +21,10 @@ UPDATE brokerweb_routing_topic SET dropped = dropped + :n WHERE id = :topic;
 -- remembered (topic, dedup_id, now): where the message of a dedup_id went
 SELECT routed FROM brokerweb_routing_topicdedup WHERE topic_id = :topic AND dedup_id = :dedup_id AND expires_at > :now;
 
--- remember (topic, dedup_id, routed, expires): a dedup_id names these copies from now on
+-- remember (topic, dedup_id, routed, expires, now): a dedup_id names these copies from now on, if it names none
 INSERT INTO brokerweb_routing_topicdedup (topic_id, dedup_id, routed, expires_at) VALUES (:topic, :dedup_id, :routed, :expires)
-ON CONFLICT (topic_id, dedup_id) DO UPDATE SET routed = excluded.routed, expires_at = excluded.expires_at;
+ON CONFLICT (topic_id, dedup_id) DO UPDATE SET routed = excluded.routed, expires_at = excluded.expires_at
+WHERE brokerweb_routing_topicdedup.expires_at <= :now;
 
 -- forget (now, limit): drop what topics remember past its window
 DELETE FROM brokerweb_routing_topicdedup WHERE (topic_id, dedup_id) IN
@@ -32,9 +33,10 @@ DELETE FROM brokerweb_routing_topicdedup WHERE (topic_id, dedup_id) IN
 -- transacted (owner, dedup_id, now): the answer to a transaction that was carried out
 SELECT answer FROM brokerweb_routing_transacted WHERE owner = :owner AND dedup_id = :dedup_id AND expires_at > :now;
 
--- transact (owner, dedup_id, answer, expires): a transaction was carried out
+-- transact (owner, dedup_id, answer, expires, now): a transaction was carried out, the first of its dedup_id
 INSERT INTO brokerweb_routing_transacted (owner, dedup_id, answer, expires_at) VALUES (:owner, :dedup_id, :answer, :expires)
-ON CONFLICT (owner, dedup_id) DO UPDATE SET answer = excluded.answer, expires_at = excluded.expires_at;
+ON CONFLICT (owner, dedup_id) DO UPDATE SET answer = excluded.answer, expires_at = excluded.expires_at
+WHERE brokerweb_routing_transacted.expires_at <= :now;
 
 -- forget_transacted (now, limit): drop answers past their time
 DELETE FROM brokerweb_routing_transacted WHERE (owner, dedup_id) IN

@@ -50,7 +50,7 @@ def transact(tx: Transaction, request: TransactRequest, *, owner: str, publisher
             positions.commit(tx, part.stream, part.group, part.offsets, generation=part.generation)
     answer = _encode(_publish_all(tx, request.publish, publisher))
     if request.dedup_id is not None:
-        tx.change(Q.transact, owner, request.dedup_id, answer.decode(), tx.now + seconds(KEPT))
+        tx.exactly(1, tx.change(Q.transact, owner, request.dedup_id, answer.decode(), tx.now + seconds(KEPT), tx.now))
     return Transacted(False, msgspec.Raw(answer))
 
 

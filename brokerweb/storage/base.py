@@ -18,6 +18,10 @@ class Dialect(Protocol):
 
     name: str
 
+    single_writer: bool
+    # One transaction at a time writes: what it reads stays as it was read until its commit. Some verbs read, decide and
+    # write, and are right only with this; they ask by ``Transaction.require_single_writer``.
+
     def now(self, raw: Any) -> int:
         """The store's clock, in microseconds: this process's, or the database's where nodes share it."""
 
@@ -29,6 +33,12 @@ class Dialect(Protocol):
 
     def run_each(self, raw: Any, statement: Statement, rows: Iterable[Sequence[Any]]) -> list[int]:
         """Run one statement for each row of values; the row count of each."""
+
+    def prepare(self, raw: Any) -> None:
+        """Make a connection the committer's."""
+
+    def version(self, raw: Any) -> int | None:
+        """A number that changes when another connection has committed; None where that cannot be told."""
 
     def slot(self, raw: Any) -> int:
         """Which counter row this connection writes, so that writers never wait for each other."""

@@ -67,7 +67,7 @@ class Committer:
         self._calls = self._cost = 0
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
-        self._prepared: Any = None  # the driver's connection that has the committer's pragmas
+        self._prepared: Any = None  # the driver's connection that the dialect has made the committer's
         self.quiet = Quiet()
         self.last_error: BrokerError | None = None  # of the last batch; None while commits succeed
         self.batches = self.calls = 0
@@ -108,15 +108,12 @@ class Committer:
             connection.close()
 
     def _prepare(self) -> None:
-        """Give the connection its pragmas, also when it is a new one after an error."""
+        """Make the connection the committer's, also when it is a new one after an error."""
         connection = connections[self._using]
         connection.ensure_connection()
         if connection.connection is self._prepared:
             return
-        if connection.vendor == "sqlite":
-            # The one connection that checkpoints. A larger log than SQLite's default means fewer, and longer, checkpoints.
-            connection.connection.execute("PRAGMA wal_autocheckpoint=4000")
-            connection.connection.execute("PRAGMA cache_size=-16000")
+        dialect_of(connection).prepare(connection.connection)
         self._prepared = connection.connection
 
     def _gather(self) -> list[Call] | None:

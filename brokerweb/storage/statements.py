@@ -2,8 +2,11 @@
 
     -- ack (id, queue, attempts, now): remove a leased message, if the lease is still this one
 
-A heading may end its name with ``@sqlite`` or ``@postgres`` where one text does not serve both; the reason follows in a
-comment. ``:name`` is a parameter; calls pass the values in the heading's order.
+``:name`` is a parameter; calls pass the values in the heading's order. Two clauses are for one dialect alone, and left out for
+the other: ``INDEXED BY`` for SQLite, and ``FOR UPDATE`` for PostgreSQL, as SQLite has one writer and no locks of rows.
+
+A heading may end its name with ``@sqlite`` or ``@postgres`` where that does not make one text serve both; the reason follows in
+a comment, as it does for one that needs no text for PostgreSQL.
 """
 
 from __future__ import annotations
@@ -16,6 +19,10 @@ _HEADING = re.compile(r"^-- (?P<name>[a-z_]+)(?:@(?P<dialect>[a-z]+))? \((?P<par
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 _INSERT = re.compile(r"(?P<head>INSERT .+ VALUES )(?P<row>\([^()]*\))")
 _NUMBER = re.compile(r"\?(\d+)")
+_OF_OTHERS = {
+    "sqlite": re.compile(r" FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?"),
+    "postgres": re.compile(r" INDEXED BY \w+"),
+}
 MAX_TEXTS = 100  # kept of one statement: which places are empty is up to its callers
 DIALECTS = ("sqlite", "postgres")
 
@@ -70,7 +77,7 @@ class Statement:
     def _positional(self, sql: str, dialect: str) -> str:
         number = {name: i + 1 for i, name in enumerate(self.params)}
         form = "?{}" if dialect == "sqlite" else "${}"
-        return _PARAMETER.sub(lambda m: form.format(number[m.group(1)]), sql)
+        return _PARAMETER.sub(lambda m: form.format(number[m.group(1)]), _OF_OTHERS[dialect].sub("", sql))
 
 
 class Statements:

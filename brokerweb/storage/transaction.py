@@ -14,6 +14,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db import transaction as django_transaction
 
 from brokerweb.core import events
+from brokerweb.core.errors import Unavailable
 from brokerweb.storage.base import Dialect
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.handover import HandOver
@@ -29,6 +30,10 @@ class Gathered(Protocol):
 
 
 G = TypeVar("G", bound=Gathered)
+
+
+class SingleWriterNeededError(Exception):
+    """A verb is right only while one transaction at a time writes, and the database has several."""
 
 
 class Transaction(Reads):
@@ -60,6 +65,19 @@ class Transaction(Reads):
     def returning(self, statement: Statement, *args: Any) -> list[tuple[Any, ...]]:
         self.writes += 1
         return self.dialect.run(self.raw, statement, args).fetchall()  # type: ignore[no-any-return]
+
+    def exactly(self, n: int, changed: int) -> None:
+        """``n`` rows were to change. Raises Unavailable if others were faster with some: the whole verb must be tried anew."""
+        if changed != n:
+            raise Unavailable("Others changed the same at the same time.")
+
+    def require_single_writer(self, why: str) -> None:
+        """What follows reads, decides and writes, and nothing but the database's having one writer keeps others out between.
+
+        ``why`` says what must stay as it was read. Raises SingleWriterNeededError, before anything is wrong in silence.
+        """
+        if not self.dialect.single_writer:
+            raise SingleWriterNeededError(f"{self.dialect.name} has several writers, and {why}")
 
     def gathered(self, kind: type[G]) -> G:
         """The transaction's one ``kind()``, whose ``flush`` is called at its end."""

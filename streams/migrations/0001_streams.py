@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
                 ('committed', models.BigIntegerField()),
                 ('previous', models.BigIntegerField(null=True)),
                 ('member', models.CharField(max_length=255, null=True)),
-                ('heir', models.CharField(max_length=255, null=True)),
+                ('next_owner', models.CharField(max_length=255, null=True)),
                 ('until_at', brokerweb.storage.fields.InstantField(null=True)),
                 ('generation', models.BigIntegerField(default=0)),
             ],

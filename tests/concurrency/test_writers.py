@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import connections, transaction
 
-from brokerweb.queues import engine, publish
+from brokerweb.queues import engine, leasing, publish
 from brokerweb.queues.messages import NewMessage, Settle
 from brokerweb.queues.models import Message, Queue
 from brokerweb.storage.run import perform
@@ -74,7 +74,7 @@ def test_threads_never_lease_the_same_message():
     taken: list[tuple[int, int]] = []
 
     def consume() -> None:
-        while leased := perform(engine.lease, "orders", 7, engine.Terms("w")).messages:
+        while leased := perform(leasing.lease, "orders", 7, engine.Terms("w")).messages:
             taken.extend((m.id, m.attempts) for m in leased)
             statuses = perform(engine.settle, [Settle("ack", m.receipt) for m in leased])
             assert {s.status for s in statuses} == {"ok"}

@@ -12,7 +12,7 @@ from django.test import Client
 from brokerweb.handout.lease import lease
 from brokerweb.identity.models import Grant
 from brokerweb.identity.signin import attempts
-from brokerweb.queues import control, engine
+from brokerweb.queues import control, engine, leasing
 from brokerweb.queues.messages import NewMessage, Settle
 from brokerweb.routing import topics
 from brokerweb.storage.run import perform
@@ -77,7 +77,7 @@ def publish(name: str, *bodies: object, **fields) -> list[int]:
 
 def kill(name: str, *errors: str) -> list[int]:
     """Reject as many messages as there are errors; their ids."""
-    leased = perform(engine.lease, name, len(errors), engine.Terms("tests")).messages
+    leased = perform(leasing.lease, name, len(errors), engine.Terms("tests")).messages
     perform(engine.settle, [Settle("dead", m.receipt, error=e) for m, e in zip(leased, errors, strict=True)])
     return [m.id for m in leased]
 

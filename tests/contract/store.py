@@ -9,7 +9,7 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS
 
 from brokerweb.core import events
-from brokerweb.queues import control, duties, engine
+from brokerweb.queues import control, duties, engine, leasing
 from brokerweb.queues.messages import Accepted, Leased, NewMessage, Settle
 from brokerweb.queues.models import Failure, Message, Queue, QueueCount
 from brokerweb.queues.states import State
@@ -116,7 +116,7 @@ class Orders:
     def lease(
         self, limit: int = 1, *, holder: str = "worker", lease: float | None = None, acknowledge: bool = True
     ) -> list[Leased]:
-        handout = self.store.do(engine.lease, self.name, limit, engine.Terms(holder, lease, acknowledge))
+        handout = self.store.do(leasing.lease, self.name, limit, engine.Terms(holder, lease, acknowledge))
         return handout.messages  # type: ignore[no-any-return]
 
     def take(self) -> Leased:

@@ -10,7 +10,7 @@ import pytest
 
 from brokerweb.core import clock
 from brokerweb.handout.lease import lease_to_takers
-from brokerweb.queues import control, duties, engine
+from brokerweb.queues import control, duties, engine, leasing
 from brokerweb.queues.messages import Accepted, NewMessage, Settle
 from tests.contract.store import Orders, Store
 
@@ -159,7 +159,7 @@ def test_nothing_overtakes_what_was_leased_in_the_same_commit(orders: Orders):
     waits(orders.store, Waiting("a", 5))
 
     def lease_and_publish(tx):
-        taken = engine.lease(tx, "orders", 1, engine.Terms("b")).messages
+        taken = leasing.lease(tx, "orders", 1, engine.Terms("b")).messages
         return taken, engine.publish(tx, "orders", [NewMessage(b"2")])
 
     [taken], [second] = orders.store.do(lease_and_publish)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from brokerweb.core.errors import NotFound
-from brokerweb.queues import control, duties, engine, retirement
+from brokerweb.queues import control, duties, engine, leasing, retirement
 from brokerweb.queues.filters import parse
 from brokerweb.queues.messages import NewMessage
 from brokerweb.queues.models import Dedup, Failure, Message, Queue, QueueCount
@@ -16,10 +16,10 @@ def test_a_paused_queue_hands_out_nothing_and_takes_everything_else(orders: Orde
     orders.publish(1, 2)
     held = orders.take()
     orders.store.do(control.pause, "orders", reason="upgrade", by="ada")
-    handout = orders.store.do(engine.lease, "orders", 5, engine.Terms("w"))
+    handout = orders.store.do(leasing.lease, "orders", 5, engine.Terms("w"))
     assert (handout.messages, handout.paused) == ([], True)
-    wants = [engine.Want(5, engine.Terms("w"))]
-    assert orders.store.do(engine.lease_round, orders.row.pk, wants)[1].paused
+    wants = [leasing.Want(5, engine.Terms("w"))]
+    assert orders.store.do(leasing.lease_round, orders.row.pk, wants)[1].paused
     assert orders.store.do(engine.lease_alone, orders.row.pk, engine.Terms("w")).paused
     orders.one()
     assert orders.ack(held) == ["ok"]
@@ -44,11 +44,11 @@ def test_a_deleted_queue_is_gone_for_every_verb(orders: Orders):
     held, id = orders.take(), orders.row.pk
     orders.store.do(control.delete, "orders")
     assert orders.store.outcome.changed == {id}
-    for verb, args in ((engine.publish, ([NewMessage(b"1")],)), (engine.lease, (1, engine.Terms("w")))):
+    for verb, args in ((engine.publish, ([NewMessage(b"1")],)), (leasing.lease, (1, engine.Terms("w")))):
         with pytest.raises(NotFound):
             orders.store.do(verb, "orders", *args)
     with pytest.raises(NotFound):
-        orders.store.do(engine.lease_round, id, [engine.Want(1, engine.Terms("w"))])
+        orders.store.do(leasing.lease_round, id, [leasing.Want(1, engine.Terms("w"))])
     assert orders.ack(held) == ["lease_lost"]
 
 

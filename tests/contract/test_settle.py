@@ -6,7 +6,7 @@ import pytest
 
 from brokerweb.core import clock
 from brokerweb.core.errors import NotFound
-from brokerweb.queues import control, duties, engine
+from brokerweb.queues import control, duties, engine, leasing
 from brokerweb.queues.filters import ALL
 from brokerweb.queues.messages import Leased, Settle, Settled
 from brokerweb.queues.models import Failure, Message, Queue
@@ -316,8 +316,8 @@ def test_an_ordinary_message_is_not_followed_by_one_that_goes_alone(orders: Orde
 def test_a_round_passes_over_what_goes_alone_and_says_so(orders: Orders):
     poison, *rest = orders.publish(1, 2, 3)
     orders.settle("lose", orders.take())
-    wants = [engine.Want(5, engine.Terms("a")), engine.Want(5, engine.Terms("b"))]
-    parts, left = orders.store.do(engine.lease_round, orders.row.pk, wants)
+    wants = [leasing.Want(5, engine.Terms("a")), leasing.Want(5, engine.Terms("b"))]
+    parts, left = orders.store.do(leasing.lease_round, orders.row.pk, wants)
     assert sorted(m.id for part in parts for m in part) == rest
     assert (left.alone, left.more) == (True, False)
     alone = orders.store.do(engine.lease_alone, orders.row.pk, engine.Terms("a"))
@@ -385,9 +385,9 @@ def test_what_is_leased_is_handed_to_nobody_else(orders: Orders):
 
 def test_a_lease_hands_out_no_more_than_asked_for(orders: Orders):
     orders.publish(*range(5))
-    handout = orders.store.do(engine.lease, "orders", 3, engine.Terms("w"))
+    handout = orders.store.do(leasing.lease, "orders", 3, engine.Terms("w"))
     assert (len(handout.messages), handout.more) == (3, True)
-    handout = orders.store.do(engine.lease, "orders", 3, engine.Terms("w"))
+    handout = orders.store.do(leasing.lease, "orders", 3, engine.Terms("w"))
     assert (len(handout.messages), handout.more) == (2, False)
 
 
@@ -401,11 +401,11 @@ def test_an_answer_carries_half_a_mebibyte_of_bodies_and_one_larger_message_goes
 def test_a_round_is_fair(orders: Orders):
     orders.publish(*range(10))
     wants = [
-        engine.Want(10, engine.Terms("busy"), 6),
-        engine.Want(10, engine.Terms("idle"), 0),
-        engine.Want(1, engine.Terms("small"), 0),
+        leasing.Want(10, engine.Terms("busy"), 6),
+        leasing.Want(10, engine.Terms("idle"), 0),
+        leasing.Want(1, engine.Terms("small"), 0),
     ]
-    parts, left = orders.store.do(engine.lease_round, orders.row.pk, wants)
+    parts, left = orders.store.do(leasing.lease_round, orders.row.pk, wants)
     assert [len(part) for part in parts] == [2, 7, 1]
     assert not left.more
     assert {orders.store.message(m.id).holder for m in parts[0]} == {"busy"}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.core.errors import NotFound, OffsetOutOfRange
-from brokerweb.streams import duties, reading
+from brokerweb.streams import duties
 from brokerweb.streams.records import NewRecord
 from tests.contract.streams import Log
 
@@ -22,8 +23,8 @@ def test_a_reader_goes_on_at_next_and_sees_every_record_once(log: Log):
 
 
 def test_an_answer_has_so_many_bytes_and_a_larger_record_comes_alone(log: Log):
-    large = b"x" * (reading.MAX_BYTES // 2)
-    log.append_all(NewRecord(large), NewRecord(large), NewRecord(b"y" * (reading.MAX_BYTES + 1)), NewRecord(b"z"))
+    large = b"x" * (ANSWER_BYTES // 2)
+    log.append_all(NewRecord(large), NewRecord(large), NewRecord(b"y" * (ANSWER_BYTES + 1)), NewRecord(b"z"))
     first = log.read(0)
     second = log.read(first.next)
 

@@ -21,7 +21,7 @@ from brokerweb.delivery.polls import waits
 from brokerweb.faces import calls
 from brokerweb.identity import tokens
 from brokerweb.identity.principal import Principal
-from brokerweb.queues import control, counters, duties, engine, retirement
+from brokerweb.queues import control, counters, duties, engine, leasing, retirement
 from brokerweb.queues.messages import NewMessage
 from brokerweb.queues.models import Message, Queue
 from brokerweb.queues.states import State
@@ -60,7 +60,7 @@ def test_a_start_that_ends_half_way_prolongs_no_lease_a_second_time(monkeypatch:
         control.declare(tx, "orders", {})
         control.declare(tx, "answers", {"expires": 60})
         engine.publish(tx, "orders", [NewMessage(b"1")])
-        engine.lease(tx, "orders", 1, engine.Terms("rest:token:1", lease=30))
+        leasing.lease(tx, "orders", 1, engine.Terms("rest:token:1", lease=30))
         nodes.begin(tx)
 
     async def start() -> None:
@@ -199,8 +199,8 @@ def test_a_restart_gives_sockets_leases_back_and_lets_the_others_run_on():
     async def before(stage: Stage, broker: Broker) -> None:
         await stage.queue()
         await stage.publish(1, 2)
-        await aperform(engine.lease, "orders", 1, engine.Terms("ws:node-1/c/1"))
-        await aperform(engine.lease, "orders", 1, engine.Terms("rest:token:1"))
+        await aperform(leasing.lease, "orders", 1, engine.Terms("ws:node-1/c/1"))
+        await aperform(leasing.lease, "orders", 1, engine.Terms("rest:token:1"))
 
     async def after(stage: Stage, broker: Broker) -> None:
         assert await stage.counts() == {"ready": 1, "leased": 1}

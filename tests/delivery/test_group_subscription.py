@@ -312,7 +312,7 @@ def test_a_member_that_retention_overtakes_is_told_and_the_next_begins_at_the_ol
 
 
 async def commit_all(worker: Worker) -> None:
-    """Commit what was read of each partition it has; one revoked meanwhile its heir reads once more."""
+    """Commit what was read of each partition it has; one revoked meanwhile its next owner reads once more."""
     for number in worker.numbers:
         if worker.offsets(number):
             with contextlib.suppress(Conflict):

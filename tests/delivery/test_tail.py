@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import pytest
 
+from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.delivery.streams.tail import RUN, Run, Tail, runs
-from brokerweb.streams.reading import MAX_BYTES
 from brokerweb.streams.records import StoredRecord
 
 
@@ -129,9 +129,9 @@ def test_with_nobody_up_to_it_the_end_is_still_known(tail: Tail):
     [
         ([1] * 3, [3]),
         ([1] * (RUN + 1), [RUN, 1]),
-        ([MAX_BYTES + 1, 1, 1], [1, 2]),
-        ([1, MAX_BYTES, 1], [1, 1, 1]),
-        ([MAX_BYTES // 2] * 5, [2, 2, 1]),
+        ([ANSWER_BYTES + 1, 1, 1], [1, 2]),
+        ([1, ANSWER_BYTES, 1], [1, 1, 1]),
+        ([ANSWER_BYTES // 2] * 5, [2, 2, 1]),
         ([], []),
     ],
 )

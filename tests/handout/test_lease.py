@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.queues.leasing import ROUND_BYTES
-from brokerweb.streams.reading import MAX_BYTES, MAX_RECORDS
+from brokerweb.streams.reading import MAX_RECORDS
 from brokerweb.streams.records import NewRecord
 from tests.handout.bench import Share, offsets, places
 
@@ -72,7 +73,7 @@ def test_a_round_for_more_than_one_read_skips_nothing(share: Share):
 
 
 def test_large_records_are_handed_out_as_many_as_fit_and_none_is_skipped(share: Share):
-    share.log.append_all(*(NewRecord(b"x" * (MAX_BYTES // 3)) for _ in range(10)))
+    share.log.append_all(*(NewRecord(b"x" * (ANSWER_BYTES // 3)) for _ in range(10)))
     first = share.lease(10)
     assert offsets(first) == [0, 1, 2]
 
@@ -81,7 +82,7 @@ def test_large_records_are_handed_out_as_many_as_fit_and_none_is_skipped(share: 
 
 def test_large_records_go_round_within_bounds_and_none_is_skipped():
     share = Share(partitions=2)
-    size = MAX_BYTES * 3 // 2
+    size = ANSWER_BYTES * 3 // 2
     for number in range(2):
         share.log.append_all(*(NewRecord(b"x" * size, partition=number) for _ in range(5)))
     seen: list[tuple[int, int]] = []

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from brokerweb.core import clock
-from brokerweb.queues import browse, control, engine
+from brokerweb.queues import browse, control, engine, leasing
 from brokerweb.queues.engine import Terms
 from brokerweb.queues.messages import Leased, NewMessage, Settle
 from brokerweb.queues.models import Message, Queue
@@ -45,7 +45,7 @@ class Bench:
         return [accepted.id for accepted in perform(engine.publish, self.name, messages)]
 
     def lease(self, limit: int = 1) -> list[Leased]:
-        return perform(engine.lease, self.name, limit, Terms("test")).messages  # type: ignore[no-any-return]
+        return perform(leasing.lease, self.name, limit, Terms("test")).messages  # type: ignore[no-any-return]
 
     def settle(self, kind: Any, messages: Sequence[Leased], **fields: Any) -> list[str]:
         settles = [Settle(kind, m.receipt or "", **fields) for m in messages]

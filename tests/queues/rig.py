@@ -9,7 +9,7 @@ from django.db import connection
 
 from brokerweb.core import events
 from brokerweb.core.errors import BrokerError
-from brokerweb.queues import engine
+from brokerweb.queues import engine, leasing
 from brokerweb.queues.states import ARROWS, State
 from tests.contract.store import Store
 from tests.contract.test_handover import Waiting
@@ -36,8 +36,8 @@ def terms(taker: Taker) -> engine.Terms:
     return engine.Terms(taker.holder, taker.lease, taker.acknowledge)
 
 
-def want(taker: Taker) -> engine.Want:
-    return engine.Want(taker.room, terms(taker), taker.unsettled)
+def want(taker: Taker) -> leasing.Want:
+    return leasing.Want(taker.room, terms(taker), taker.unsettled)
 
 
 def _waiting(t: Taker) -> Waiting:

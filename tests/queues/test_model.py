@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from brokerweb.core import clock
 from brokerweb.handout.lease import lease_to_takers
-from brokerweb.queues import control, duties, engine, settling
+from brokerweb.queues import control, duties, engine, leasing, settling
 from brokerweb.queues.filters import parse
 from brokerweb.queues.messages import NewMessage, Settle
 from brokerweb.queues.states import State
@@ -87,7 +87,7 @@ class Machine(RuleBasedStateMachine):
         how, expected = terms(taker), self.model.lease(limit, taker)
         self.remember(expected)
         name = self.name
-        return [(lambda tx: _pairs(engine.lease(tx, name, limit, how).messages), expected)]
+        return [(lambda tx: _pairs(leasing.lease(tx, name, limit, how).messages), expected)]
 
     def lease_round(self, draw: Any) -> list[Step]:
         takers = draw(st.lists(TAKERS, min_size=1, max_size=3))
@@ -97,7 +97,7 @@ class Machine(RuleBasedStateMachine):
         id = self.ids[self.name]
 
         def call(tx: Any) -> Any:
-            handed, left = engine.lease_round(tx, id, wants)
+            handed, left = leasing.lease_round(tx, id, wants)
             return [_pairs(part) for part in handed], left.alone
 
         return [(call, (parts, alone))]

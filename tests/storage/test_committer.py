@@ -12,7 +12,7 @@ from django.db import OperationalError, connections
 
 from brokerweb.core import events
 from brokerweb.core.errors import Unavailable
-from brokerweb.queues import control, engine
+from brokerweb.queues import control, engine, leasing
 from brokerweb.queues.messages import NewMessage, Settle
 from brokerweb.storage import committer as module
 from brokerweb.storage.django_sqlite.base import DatabaseWrapper
@@ -163,7 +163,7 @@ def test_a_full_disk_is_said_to_be_one_and_the_books_can_still_be_cleared(desk: 
 
     desk.run(control.declare, "orders", {"max_body_bytes": 5_000_000})
     desk.run(engine.publish, "orders", [NewMessage(b"1")])
-    receipt = desk.run(engine.lease, "orders", 1, engine.Terms("w")).result.messages[0].receipt
+    receipt = desk.run(leasing.lease, "orders", 1, engine.Terms("w")).result.messages[0].receipt
     desk.run(fill)
     calls = desk.together((engine.publish, "orders", [NewMessage(b"x" * 4_000_000)]), (engine.settle, [Settle("ack", receipt)]))
     assert calls[0].error is not None

@@ -74,6 +74,8 @@ PLANS = {
     "bury": "USING INTEGER PRIMARY KEY (rowid=?)",
     "remove": "USING INTEGER PRIMARY KEY (rowid=?)",
     "unblock": "USING INTEGER PRIMARY KEY (rowid=?)",
+    "ack_all": "USING INTEGER PRIMARY KEY (rowid=?)",
+    "take": "USING INTEGER PRIMARY KEY (rowid=?)",
     "overdue": "USING INDEX message_leased (due_at<?)",
     "due_scheduled": "USING INDEX message_scheduled (due_at<?)",
     "expired": "USING INDEX message_ttl (expires_at>? AND expires_at<?)",

@@ -12,7 +12,7 @@ from django.db.transaction import TransactionManagementError
 
 from brokerweb.core import events
 from brokerweb.core.errors import Conflict, QueueFull, StoreFull, Unavailable
-from brokerweb.queues import browse, control, counters, engine, publish
+from brokerweb.queues import browse, control, counters, engine, leasing, publish
 from brokerweb.queues.messages import NewMessage
 from brokerweb.queues.models import Failure, Message, Queue
 from brokerweb.storage import changes, run
@@ -106,7 +106,7 @@ def test_a_broken_transaction_is_refused(orders: Bench):
 def test_several_verbs_of_one_commit_see_each_other(orders: Bench):
     with transaction.atomic(), unit() as tx:
         [accepted] = engine.publish(tx, "orders", [NewMessage(b"1")])
-        [leased] = engine.lease(tx, "orders", 1, engine.Terms("w")).messages
+        [leased] = leasing.lease(tx, "orders", 1, engine.Terms("w")).messages
         assert leased.id == accepted.id
         assert counters.counted(tx, orders.row.pk) == [0, 0, 0, 1, 0]
     assert orders.counts() == {"leased": 1}

@@ -95,7 +95,7 @@ class GroupBench:
     def settle_down(self) -> None:
         """Everybody lets go of what is another's."""
         for place in self.places:
-            if place.heir is not None and place.member is not None:
+            if place.next_owner is not None and place.member is not None:
                 self.release(place.member, place.number)
 
     def wait(self, seconds: float) -> None:

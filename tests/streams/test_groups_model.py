@@ -261,10 +261,10 @@ class GroupsModel(RuleBasedStateMachine):
     def every_partition_has_one_member_and_all_have_as_many(self) -> None:
         now = self._places()
         if not self.clients:
-            assert all((p.member, p.heir, p.until_at) == (None, None, None) for p in now)
+            assert all((p.member, p.next_owner, p.until_at) == (None, None, None) for p in now)
             return
         assert {place.member for place in now} <= self.clients.keys()
-        assert all((place.heir is None) == (place.until_at is None) and place.heir != place.member for place in now)
+        assert all((place.next_owner is None) == (place.until_at is None) and place.next_owner != place.member for place in now)
         shares = [list(self._targets().values()).count(name) for name in self.clients]
         assert max(shares) - min(shares) <= 1
         assert sum(shares) == len(now)
@@ -292,7 +292,7 @@ class GroupsModel(RuleBasedStateMachine):
         return self._places()[number]
 
     def _targets(self) -> dict[int, str | None]:
-        return {place.number: place.heir or place.member for place in self._places()}
+        return {place.number: place.next_owner or place.member for place in self._places()}
 
     def _moved_only(self, before: dict[int, str | None], *, to: str | None = None, of: str | None = None) -> None:
         after = self._targets()

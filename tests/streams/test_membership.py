@@ -110,10 +110,10 @@ def test_another_heir_gets_no_longer_to_wait(bench: GroupBench):
     bench.join("b")
     bench.time.advance(3)
     bench.join("c")
-    heirs = [place.heir for place in bench.places]
-    assert sorted(filter(None, heirs)) == ["b", "c"]
+    following = [place.next_owner for place in bench.places]
+    assert sorted(filter(None, following)) == ["b", "c"]
     bench.wait(GRACE - 3)
-    assert [heir or "a" for heir in heirs] == bench.owners
+    assert [owner or "a" for owner in following] == bench.owners
 
 
 def test_partitions_move_one_by_one_and_the_rest_is_read_on(bench: GroupBench):

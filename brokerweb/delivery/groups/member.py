@@ -86,7 +86,7 @@ class GroupSubscription(StreamSubscription):
         self._let_go()
 
     def committed(self, offsets: Mapping[int, int]) -> None:
-        """The member has committed these: a revoked partition that is done goes on to its heir at once."""
+        """The member has committed these: a revoked partition that is done goes on to its next owner at once."""
         for number, offset in offsets.items():
             hold = self._holds.get(number)
             if hold is not None:

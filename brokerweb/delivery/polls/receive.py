@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.core.errors import NotFound
 from brokerweb.delivery import hub
 from brokerweb.delivery.queues.desk import Desk
@@ -13,7 +14,6 @@ from brokerweb.delivery.verbs import Verbs
 from brokerweb.handout import lease as leasing
 from brokerweb.identity.principal import Principal
 from brokerweb.queues import engine
-from brokerweb.queues.leasing import ANSWER_BYTES
 from brokerweb.queues.messages import Handout, Leased
 from brokerweb.storage.run import aperform
 

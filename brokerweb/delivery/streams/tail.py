@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from brokerweb.streams.reading import MAX_BYTES
+from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.streams.records import StoredRecord
 
 RUN = 100  # records of one frame to everybody: less than the smallest window that is usual
@@ -35,7 +35,7 @@ def runs(records: Sequence[StoredRecord]) -> Iterator[Run]:
     start = size = 0
     for i, record in enumerate(records):
         length = len(record.body)
-        if i > start and (size + length > MAX_BYTES or i - start >= RUN):
+        if i > start and (size + length > ANSWER_BYTES or i - start >= RUN):
             yield Run(records[start:i])
             start, size = i, 0
         size += length

@@ -54,7 +54,7 @@ def raw_message(body: bytes, headers: Headers) -> NewMessage:
     kind = _header(headers, "content-type")
     message = WireMessage(
         key=_header(headers, "message-key"),
-        headers={name[len(_PREFIX) :]: _header(headers, name) or "" for name in headers if name.startswith(_PREFIX)},
+        headers=_message_headers(headers),
         content_type=kind,
         priority=_priority(headers),
         delay=_duration(headers, "message-delay", 0, limits.MAX_DELAY),

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Raw, UnsetType
 
+from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.core.errors import Invalid
 from brokerweb.faces.codec.json import (
     AnyInstant,
@@ -39,7 +40,6 @@ from brokerweb.queues.limits import (
 from brokerweb.queues.messages import Accepted, Leased, NewMessage
 
 MAX_MESSAGES = 1000
-MAX_BODIES = 512 * 1024  # bytes of bodies in one answer or frame
 DEFAULT_TYPE = {False: '"application/json"', True: '"application/octet-stream"'}  # of what named none, by whether it is binary
 
 
@@ -142,11 +142,11 @@ def results(accepted: Sequence[Accepted]) -> bytes:
 
 
 def split(messages: Sequence[Leased]) -> Iterator[Sequence[Leased]]:
-    """The messages in order, in runs of at most 512 KiB of bodies; a larger one goes alone."""
+    """The messages in order, in runs that each fit one answer."""
     start = size = 0
     for index, message in enumerate(messages):
         length = len(message.body)
-        if size and size + length > MAX_BODIES:
+        if size and size + length > ANSWER_BYTES:
             yield messages[start:index]
             start, size = index, 0
         size += length

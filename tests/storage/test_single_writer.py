@@ -1,0 +1,248 @@
+"""On a database with several writers no verb is wrong in silence: those that need a single one refuse, the others hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+
+from brokerweb.core.errors import Unavailable
+from brokerweb.handout import lease as handout
+from brokerweb.handout import shared_groups
+from brokerweb.queues import control, dead_letters, duties, engine, keys, leasing, retirement, sequence
+from brokerweb.queues import definitions as queues
+from brokerweb.queues.definitions import Q
+from brokerweb.queues.filters import ALL
+from brokerweb.queues.messages import NewMessage, Receipt, Settle
+from brokerweb.queues.rows import Ending
+from brokerweb.queues.states import State
+from brokerweb.storage import dialects
+from brokerweb.storage.sqlite import SQLite
+from brokerweb.storage.transaction import SingleWriterNeededError, Transaction, transaction
+from brokerweb.streams import compaction, groups, membership, positions, reading, retention
+from brokerweb.streams import control as streams
+from brokerweb.streams import duties as stream_duties
+from brokerweb.streams import engine as records
+from brokerweb.streams.records import NewRecord
+from tests.contract.store import NO_JITTER, Store
+
+pytestmark = pytest.mark.django_db
+
+
+class SeveralWriters(SQLite):
+    """What a database whose transactions write side by side says of itself."""
+
+    name, single_writer = "crowded", False
+
+
+class Undo(Exception):
+    """Nothing of the transaction is kept."""
+
+
+@contextmanager
+def undone() -> Iterator[Transaction]:
+    with suppress(Undo), transaction() as tx:
+        yield tx
+        raise Undo
+
+
+@pytest.fixture
+def store(time: Any) -> Store:
+    """Everything that verbs act upon: a leased, two ready and a scheduled message, streams, groups, and what was deleted."""
+    store = Store(time)
+    store.queue("keyed", keyed=True)
+    store.queue("short", max_length=10)
+    store.queue("idle", expires=60)
+    orders = store.queue("orders")
+    orders.publish(1, 2, 3, 4, 5, 6, 7)
+    orders.kill(8)
+    orders.one(9, delay=60)
+    store.do(streams.declare, "empty", {})
+    store.do(streams.declare, "events", {"retention_records": 1, "compact": True})
+    store.do(records.append, "events", [NewRecord(b"1", key="k"), NewRecord(b"2", key="k")])
+    store.do(groups.declare_group, "events", "shared", {"kind": "shared", "start": "earliest", "backoff": NO_JITTER})
+    store.do(groups.declare_group, "events", "shares", {})
+    return store
+
+
+@pytest.fixture
+def crowd(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setitem(dialects.DIALECTS, "sqlite", SeveralWriters())
+    return store
+
+
+def by_id(tx: Transaction, name: str) -> queues.Definition:
+    return queues.find(tx, name)
+
+
+def delete_the_idle_queue(tx: Transaction) -> Any:
+    row = by_id(tx, "idle")
+    tx.now += 120_000_000
+    return retirement.expire_idle(tx, set(), [row.id])
+
+
+def delete_and_sweep_the_idle_queue(tx: Transaction) -> Any:
+    control.delete(tx, "idle")
+    return retirement.sweep_deleted(tx)
+
+
+def delete_and_sweep_the_stream(tx: Transaction) -> Any:
+    streams.delete(tx, "events")
+    while stream_duties.sweep_deleted(tx):
+        pass
+
+
+WORKER = leasing.Terms("w")
+REFUSED: dict[str, tuple[str, Callable[[Transaction], Any]]] = {
+    "publish": ("the numbers", lambda tx: engine.publish(tx, "orders", [NewMessage(b"1")])),
+    "publish with a key": ("join a key", lambda tx: engine.publish(tx, "keyed", [NewMessage(b"1", key="k")])),
+    "publish within a length": ("all there is", lambda tx: engine.publish(tx, "short", [NewMessage(b"1")])),
+    "leave a key": ("join a key", lambda tx: keys.leave(tx, by_id(tx, "keyed").id, ["k"])),
+    "lease": ("as they were read", lambda tx: leasing.lease(tx, "orders", 1, WORKER)),
+    "lease_round": ("as they were read", lambda tx: leasing.lease_round(tx, by_id(tx, "orders").id, [leasing.Want(1, WORKER)])),
+    "lease for good": ("as they were read", lambda tx: leasing.lease(tx, "orders", 1, leasing.Terms("w", acknowledge=False))),
+    "requeue": ("the numbers", lambda tx: control.redrive(tx, "orders", ALL)),
+    "make keyed": ("counted empty", lambda tx: control.declare(tx, "idle", {"keyed": True})),
+    "delete if empty": ("counted empty", lambda tx: control.delete(tx, "idle", if_empty=True)),
+    "delete an idle queue": ("counted empty", delete_the_idle_queue),
+    "sweep a queue": ("still be publishing", delete_and_sweep_the_idle_queue),
+    "refill": ("the numbers", lambda tx: handout.lease(tx, shared_queue(tx), 1, WORKER)),
+    "delete a stream if empty": ("seen empty", lambda tx: streams.delete(tx, "empty", if_empty=True)),
+    "retain": ("weighs", retention.retain),
+    "compact": ("weighs", compaction.compact),
+    "declare a group": ("every partition", lambda tx: groups.declare_group(tx, "events", "new", {})),
+    "sweep a stream": ("still be appending", delete_and_sweep_the_stream),
+}
+
+
+def shared_queue(tx: Transaction) -> int:
+    found = groups.find_group(tx, "events", "shared").queue_id
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(("why", "verb"), REFUSED.values(), ids=list(REFUSED))
+def test_what_reads_decides_and_writes_asks_for_a_single_writer(crowd: Store, why: str, verb: Callable[[Transaction], Any]):
+    with pytest.raises(SingleWriterNeededError, match=f"crowded has several writers, and .*{why}"):
+        crowd.do(verb)
+
+
+def test_nothing_of_it_is_refused_where_there_is_one(store: Store):
+    for _, verb in REFUSED.values():
+        with undone() as tx:
+            verb(tx)
+
+
+def settle(kind: Any, n: int = 1) -> Callable[[Transaction], list[str]]:
+    """Settle the first leases there are."""
+
+    def run(tx: Transaction) -> list[str]:
+        held = tx.raw.execute(f"SELECT queue_id, id, attempts FROM brokerweb_queues_message WHERE state = 3 LIMIT {n}")
+        return [answer.status for answer in engine.settle(tx, [Settle(kind, str(Receipt(*row))) for row in held.fetchall()])]
+
+    return run
+
+
+def later(duty: Callable[[Transaction], int]) -> Callable[[Transaction], int]:
+    def run(tx: Transaction) -> int:
+        tx.now += 61_000_000
+        return duty(tx)
+
+    return run
+
+
+HOLDS: dict[str, tuple[Callable[[Transaction], Any], Any]] = {
+    **{kind: (settle(kind), ["ok"]) for kind in ("ack", "nack", "release", "dead", "extend", "lose")},
+    "ack many": (settle("ack", 5), ["ok"] * 5),
+    "promote": (later(duties.promote), 1),
+    "expire_leases": (later(duties.expire_leases), 5),
+    "purge": (lambda tx: control.purge(tx, "orders", ALL), 3),
+    "append": (lambda tx: records.append(tx, "events", [NewRecord(b"3", dedup_id="d")])[0].offset, 2),
+    "commit": (lambda tx: positions.commit(tx, "events", "shares", {0: 2}), None),
+    "seek": (lambda tx: positions.seek(tx, "events", "shares", "earliest")[0].to, 0),
+    "join": (lambda tx: list(membership.join(tx, "events", "shares", "m", name="m").holds), [0]),
+}
+
+
+@pytest.mark.parametrize(("verb", "answer"), HOLDS.values(), ids=list(HOLDS))
+def test_what_is_one_guarded_statement_needs_none(store: Store, verb: Any, answer: Any, monkeypatch: pytest.MonkeyPatch):
+    store.do(leasing.lease, "orders", 5, WORKER)
+    monkeypatch.setitem(dialects.DIALECTS, "sqlite", SeveralWriters())
+    assert store.do(verb) == answer
+
+
+# What the statements themselves say, when somebody was faster
+
+
+def meanwhile(tx: Transaction, sql: str) -> None:
+    assert tx.raw.execute(sql).rowcount
+
+
+def test_many_acks_are_all_or_none(store: Store):
+    leased = store.do(leasing.lease, "orders", 5, WORKER).messages
+    ids = f"[{','.join(str(m.id) for m in leased)}]"
+    with undone() as tx:
+        meanwhile(tx, f"UPDATE brokerweb_queues_message SET attempts = 2 WHERE id = {leased[3].id}")
+        assert tx.change(Q.ack_all, ids, 5, leased[0].queue_id, 1, tx.now) == 0
+        assert tx.change(Q.ack_all, ids.replace(f",{leased[3].id}", ""), 4, leased[0].queue_id, 1, tx.now) == 4
+
+
+@pytest.mark.parametrize("terms", [WORKER, leasing.Terms("w", acknowledge=False)], ids=["leased", "taken"])
+def test_a_lease_of_what_somebody_else_has_taken_is_no_lease(store: Store, terms: Any, monkeypatch: pytest.MonkeyPatch):
+    ready = leasing._ready
+
+    def taken_meanwhile(tx: Transaction, *args: Any) -> Any:
+        for message in ready(tx, *args):
+            meanwhile(tx, f"UPDATE brokerweb_queues_message SET state = 3 WHERE id = {message.id}")
+            yield message
+
+    monkeypatch.setattr(leasing, "_ready", taken_meanwhile)
+    with pytest.raises(Unavailable):
+        store.do(leasing.lease, "orders", 1, terms)
+
+
+def test_a_dedup_id_that_somebody_else_has_used_meanwhile_stores_nothing(store: Store, monkeypatch: pytest.MonkeyPatch):
+    take = sequence.take
+
+    def remembered_meanwhile(tx: Transaction, *args: Any, **kwargs: Any) -> int:
+        queue = by_id(tx, "orders")
+        tx.change_many(Q.remember, [(queue.id, "d", 1, tx.now + 1, tx.now)])
+        return take(tx, *args, **kwargs)
+
+    monkeypatch.setattr(sequence, "take", remembered_meanwhile)
+    with pytest.raises(Unavailable):
+        store.do(engine.publish, "orders", [NewMessage(b"1", dedup_id="d")])
+
+
+def test_what_is_no_longer_as_it_was_read_neither_dies_nor_expires(store: Store):
+    leased = store.do(leasing.lease, "orders", 1, WORKER).messages[0]
+    with transaction() as tx:
+        queue = by_id(tx, "orders")
+        was_ready = Ending(leased.id, State.READY, 0)
+        assert not dead_letters.bury(tx, queue, was_ready, "overflow")
+        dead_letters.expire(tx, queue, was_ready)
+        assert tx.outcome.counts == {}
+    assert store.state(leased.id) == "leased"
+
+
+def test_a_record_is_taken_from_the_stream_by_one(store: Store, monkeypatch: pytest.MonkeyPatch):
+    read = reading.read
+
+    def taken_meanwhile(tx: Transaction, *args: Any) -> Any:
+        meanwhile(tx, "UPDATE brokerweb_streams_grouppartition SET committed = committed + 1")
+        return read(tx, *args)
+
+    monkeypatch.setattr(reading, "read", taken_meanwhile)
+    with transaction() as tx:
+        queue = shared_queue(tx)
+    with pytest.raises(Unavailable):
+        store.do(handout.lease, queue, 1, WORKER)
+
+
+def test_an_unfinished_record_is_removed_once(store: Store):
+    with transaction() as tx:
+        queue = shared_queue(tx)
+    [leased] = store.do(handout.lease, queue, 1, WORKER).messages
+    assert store.do(shared_groups.remove_unfinished, queue, [leased.id, leased.id]) == 1
