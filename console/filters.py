@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from brokerweb.core.names import KINDS, NAME
-from brokerweb.queues.filters import MAX_KEY_BYTES, MessageFilter, parse
+from brokerweb.queues.filters import MessageFilter, parse
+from brokerweb.queues.limits import MAX_TEXT_BYTES
 from brokerweb.queues.states import DEAD_REASONS, STATE_NAMES
 
 LIMIT = 50
@@ -156,7 +157,7 @@ class MessagesOf:
     @classmethod
     def of(cls, query: Mapping[str, str]) -> MessagesOf:
         state, order = query.get("state", ""), query.get("order", "desc")
-        key = query.get("key", "").encode("utf-8", "replace")[:MAX_KEY_BYTES].decode("utf-8", "ignore")
+        key = query.get("key", "").replace("\0", "").encode("utf-8", "replace")[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
         return cls(state if state in STATE_NAMES else "", key, order if order == "asc" else "desc", query.get("after", ""))
 
     @property

@@ -11,7 +11,7 @@ from typing import Any
 from brokerweb.core import events
 from brokerweb.core.errors import Conflict, NotFound
 from brokerweb.core.names import check_name
-from brokerweb.queues import counters, engine, keys, sequence
+from brokerweb.queues import counters, engine, keys, limits, sequence
 from brokerweb.queues.bulk import purge, purge_all, redrive, redrive_all
 from brokerweb.queues.definitions import Definition, find, forget
 from brokerweb.queues.messages import NewMessage
@@ -38,7 +38,6 @@ __all__ = [
     "resume",
 ]
 
-MAX_REASON = 2_000
 STAYS_EMPTY = "what was counted empty must be empty still when that is acted upon"
 
 
@@ -96,7 +95,7 @@ def delete_found(tx: Transaction, queue: Definition) -> None:
 def pause(tx: Transaction, name: str, *, reason: str, by: str) -> Queue:
     """Hand nothing out until resumed; a queue that is paused stays as it is."""
     queue = find(tx, name)
-    if tx.change(Q.pause, queue.id, tx.now, by[:200], reason[:MAX_REASON]):
+    if tx.change(Q.pause, queue.id, tx.now, by[:200], limits.cut(reason) or ""):
         forget(tx, queue.id, name)
     return Queue.objects.get(pk=queue.id)
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from brokerweb.core.errors import Invalid, escape_pointer
 from brokerweb.core.settings import Errors, refuse
+from brokerweb.queues import limits
 from brokerweb.queues.states import STATE_NAMES, State
 
 MAX_IDS = 1_000
-MAX_KEY_BYTES = 255
 MAX_ID = 2**63 - 1
 # Named already, so that asking for them says when they come instead of calling them unknown.
 PLANNED = frozenset({"search", "published_after", "published_before", "header", "body"})
@@ -104,8 +104,12 @@ def _states(value: Any) -> frozenset[State]:
 
 
 def _key(value: Any) -> str:
-    if not isinstance(value, str) or len(value.encode("utf-8", "surrogatepass")) > MAX_KEY_BYTES:
-        raise ValueError(f"must be a text of at most {MAX_KEY_BYTES} bytes")
+    if not isinstance(value, str):
+        raise ValueError(f"must be a text of at most {limits.MAX_TEXT_BYTES} bytes")
+    try:
+        limits.check_text(value, "")
+    except Invalid as error:  # no message can have it
+        raise ValueError(error.detail) from None
     return value
 
 

@@ -17,6 +17,7 @@ MAX_HEADERS, MAX_HEADER_BYTES = 64, 16 * 1024
 MAX_TEXT_BYTES = 255
 MAX_DELAY = 366 * 86_400
 MAX_ERROR_CHARACTERS = 2_000
+NUL = "a NUL character cannot be stored"  # by PostgreSQL, in no text
 MIN_TTL, MAX_TTL = 0.001, 100 * MAX_DELAY  # far beyond use; keeps instants within 63 bits
 
 Priority = Annotated[int, Meta(ge=0, le=9)]
@@ -26,13 +27,13 @@ Lease = Annotated[float, Meta(ge=SETTINGS["lease"].low, le=SETTINGS["lease"].hig
 
 
 def check_text(value: str | None, pointer: str) -> str | None:
-    """A short text: at most 255 bytes, and without NUL, which PostgreSQL cannot store. Raises Invalid."""
+    """A short text: at most 255 bytes, and without NUL. Raises Invalid."""
     if value is None:
         return None
     if len(value) > MAX_TEXT_BYTES or (not value.isascii() and len(_encoded(value, pointer)) > MAX_TEXT_BYTES):
         raise Invalid.at(pointer, f"at most {MAX_TEXT_BYTES} bytes")
     if "\0" in value:
-        raise Invalid.at(pointer, "a NUL character cannot be stored")
+        raise Invalid.at(pointer, NUL)
     return value
 
 
@@ -76,7 +77,7 @@ def check_headers(headers: dict[str, str] | None, pointer: str) -> str | None:
     if len(_encoded(joined, pointer)) > MAX_HEADER_BYTES:
         raise Invalid.at(pointer, f"at most {MAX_HEADER_BYTES} bytes in all")
     if "\0" in joined:
-        raise Invalid.at(pointer, "a NUL character cannot be stored")
+        raise Invalid.at(pointer, NUL)
     return msgspec.json.encode(headers).decode()
 
 

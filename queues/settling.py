@@ -210,5 +210,5 @@ def _record(tx: Transaction, held: Held, kind: str, error: str | None) -> None:
 
 
 def lease_ran_out(tx: Transaction, queue: Definition, held: Held) -> None:
-    """The deadline passed without a word: a failure, and ready at once, since the wait has been the lease."""
-    fail(tx, queue, held, Failing(LEASE_EXPIRED, None, 0))
+    """The deadline passed without a word: a failure, and it waits by the queue's backoff as any does."""
+    fail(tx, queue, held, Failing(LEASE_EXPIRED, None, None))

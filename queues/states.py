@@ -1,7 +1,7 @@
 """The states of a message and the legal arrows between them. Everything else refers to this file.
 
     publish ─► scheduled ─due─► ready ─lease─► leased ─ack─► gone
-      │                          ▲  ▲            │ nack, expired lease, lost consumer: back (after backoff: scheduled)
+      │                          ▲  ▲            │ nack, expired lease: back after backoff (scheduled); lost consumer: at once
       └─ blocked ─head ends──────┘  └────────────┘ failures used up, or rejected ─► dead ─redrive─► ready
 
 Numbers, because every partial index names one in its predicate. A settled message has no state: its row is gone.

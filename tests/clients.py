@@ -38,7 +38,9 @@ class Rest:
         self.http = httpx.Client(base_url=f"{url}/api/v1", headers=headers, timeout=timeout, verify=False)
 
     def call(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
-        response = self.http.request(method, path, json=body, params=params or None)
+        content = None if body is None else json.dumps(body)  # httpx' own JSON cannot say half a surrogate pair
+        headers = {"Content-Type": "application/json"}
+        response = self.http.request(method, path, content=content, headers=headers, params=params or None)
         if response.status_code >= 400:
             problem = response.json() if "json" in response.headers.get("content-type", "") else {"text": response.text[:500]}
             raise Refused(response.status_code, problem.get("code", "?"), problem)

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from brokerweb.core import clock, closing
-from brokerweb.core.errors import Conflict, Forbidden
+from brokerweb.core.errors import Conflict, Forbidden, Invalid
 from brokerweb.delivery.groups.member import GroupSubscription
 from brokerweb.delivery.queues.desk import Desk
 from brokerweb.delivery.queues.subscription import Subscription
 from brokerweb.delivery.streams.subscription import StreamSubscription
 from brokerweb.delivery.verbs import Verbs
 from brokerweb.identity.principal import Principal
+from brokerweb.queues import limits
 
 MAX_SUBSCRIPTIONS = 1000  # of one connection
 FORBIDDEN = Forbidden("The new token may not consume this.")
@@ -47,7 +48,9 @@ class Connection:
                 stream.ended(stream, FORBIDDEN)
 
     def check_free(self, sub: str) -> None:
-        """Raises Conflict for a live name, and for one subscription too many."""
+        """Raises Conflict for a live name, and for one subscription too many; Invalid for a name that cannot be stored."""
+        if "\0" in sub:
+            raise Invalid.at("/id", limits.NUL)
         if sub in self.subscriptions or sub in self.streams:
             raise Conflict(f"The subscription {sub} is live.")
         self._forget_settled()

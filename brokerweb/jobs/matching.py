@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from brokerweb.core.errors import Invalid, escape_pointer
+from brokerweb.queues.limits import NUL
 from brokerweb.streams.records import StoredRecord
 
 MAX_KEYS, MAX_HEADERS, MAX_PATHS = 100, 64, 20
@@ -77,11 +78,21 @@ def parse(given: Any, pointer: str = "/filter") -> RecordFilter:
             raise Invalid.at(f"{pointer}/{escape_pointer(name)}", "is not part of a filter")
     if len(msgspec.json.encode(given)) > MAX_BYTES:
         raise Invalid.at(pointer, f"must have at most {MAX_BYTES} bytes")
+    if _has_nul(given):
+        raise Invalid.at(pointer, NUL)
     return RecordFilter(
         _keys(given.get("key"), f"{pointer}/key"),
         _asked_headers(given.get("headers"), f"{pointer}/headers"),
         _paths(given.get("body"), f"{pointer}/body"),
     )
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, Mapping):
+        return any(map(_has_nul, value)) or any(map(_has_nul, value.values()))
+    return isinstance(value, list | tuple) and any(map(_has_nul, value))
 
 
 def _keys(given: Any, pointer: str) -> frozenset[str] | None:

@@ -13,6 +13,7 @@ from brokerweb.core.names import parse_destination
 from brokerweb.queues.messages import NewMessage, Settle
 from brokerweb.streams.records import NewRecord
 
+PRIORITY = NewMessage(b"").priority  # of a message that names none
 _ONLY_QUEUES = ("priority", "delay", "deliver_at", "ttl")
 # The fields of a message that do not go with a kind of destination.
 UNFIT = {"queue": ("partition", "routing_key"), "stream": (*_ONLY_QUEUES, "routing_key"), "topic": ()}
@@ -24,6 +25,12 @@ class TopicMessage(Struct):
     message: NewMessage
     routing_key: str = ""
     partition: int | None = None
+
+    def unfit_for_streams(self) -> str | None:
+        """The first of its fields that a record cannot have; the priority of those that name none is none."""
+        m = self.message
+        given = (m.priority != PRIORITY, m.delay is not None, m.deliver_at is not None, m.ttl is not None)
+        return next((field for field, is_given in zip(_ONLY_QUEUES, given, strict=True) if is_given), None)
 
     def for_stream(self) -> NewRecord:
         m = self.message

@@ -65,6 +65,7 @@ class Transacted(models.Model):
     pk = models.CompositePrimaryKey("owner", "dedup_id")
     owner = models.CharField(max_length=255)
     dedup_id = models.CharField(max_length=255)
+    digest = models.CharField(max_length=64)  # of what was asked: the same id with other contents is refused
     answer = models.TextField()  # JSON
     expires_at = InstantField()
 

@@ -114,10 +114,18 @@ class _Copying:
         for place, destinations in routes.items():
             for to in destinations:
                 groups.setdefault(to, []).append(place)
+        for to in groups:
+            self._check_fields(to, groups[to])
         # The memory of the topic holds the dedup ids: in the destinations they would meet those of direct publishers.
         self.bare = {place: _bare(self.messages[place]) for place in routes}
         stored = {to: dict(zip(groups[to], self._to(to, groups[to]), strict=True)) for to in self._checked(groups)}
         return {place: [stored[to][place] for to in destinations] for place, destinations in routes.items()}
+
+    def _check_fields(self, to: str, places: list[int]) -> None:
+        """Raise Invalid for what a copy would lose: a record has no delay, no ttl and no priority."""
+        for place in places if to.startswith("stream:") else ():
+            if (field := self.messages[place].unfit_for_streams()) is not None:
+                raise Invalid.at(f"/messages/{place}/{field}", f"does not go with {to}, to which a copy goes")
 
     def _checked(self, groups: dict[str, list[int]]) -> list[str]:
         """The destinations in an order in which a refusal comes before anything is written, where that can be known.

@@ -30,12 +30,12 @@ WHERE brokerweb_routing_topicdedup.expires_at <= :now;
 DELETE FROM brokerweb_routing_topicdedup WHERE (topic_id, dedup_id) IN
   (SELECT topic_id, dedup_id FROM brokerweb_routing_topicdedup WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit);
 
--- transacted (owner, dedup_id, now): the answer to a transaction that was carried out
-SELECT answer FROM brokerweb_routing_transacted WHERE owner = :owner AND dedup_id = :dedup_id AND expires_at > :now;
+-- transacted (owner, dedup_id, now): the answer to a transaction that was carried out, and the digest of what it was
+SELECT answer, digest FROM brokerweb_routing_transacted WHERE owner = :owner AND dedup_id = :dedup_id AND expires_at > :now;
 
--- transact (owner, dedup_id, answer, expires, now): a transaction was carried out, the first of its dedup_id
-INSERT INTO brokerweb_routing_transacted (owner, dedup_id, answer, expires_at) VALUES (:owner, :dedup_id, :answer, :expires)
-ON CONFLICT (owner, dedup_id) DO UPDATE SET answer = excluded.answer, expires_at = excluded.expires_at
+-- transact (owner, dedup_id, digest, answer, expires, now): a transaction was carried out, the first of its dedup_id
+INSERT INTO brokerweb_routing_transacted (owner, dedup_id, digest, answer, expires_at) VALUES (:owner, :dedup_id, :digest, :answer, :expires)
+ON CONFLICT (owner, dedup_id) DO UPDATE SET digest = excluded.digest, answer = excluded.answer, expires_at = excluded.expires_at
 WHERE brokerweb_routing_transacted.expires_at <= :now;
 
 -- forget_transacted (now, limit): drop answers past their time

@@ -5,6 +5,7 @@ What a consumer did with its messages, and that it did it, become durable togeth
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,14 +13,14 @@ from typing import Any
 import msgspec
 
 from brokerweb.core.clock import seconds
-from brokerweb.core.errors import BrokerError, Invalid, LeaseLost, all_errors, escape_pointer
+from brokerweb.core.errors import BrokerError, Conflict, Invalid, LeaseLost, all_errors, escape_pointer
 from brokerweb.core.names import check_name, parse_destination
 from brokerweb.queues import duties as leases
 from brokerweb.queues import engine as queues
 from brokerweb.queues.messages import Settle, parse_receipt
 from brokerweb.routing import pointers, publishing
 from brokerweb.routing.definitions import Q
-from brokerweb.routing.messages import Publish, Transacted, TransactRequest
+from brokerweb.routing.messages import Publish, TopicMessage, Transacted, TransactRequest
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import engine as streams
 from brokerweb.streams import positions
@@ -28,6 +29,7 @@ KEPT = 86_400  # seconds for which a dedup_id's answer is kept
 MAX_RECEIPTS = MAX_MESSAGES = 1_000  # in all parts together
 MAX_COMMITS = 100
 _encode = msgspec.json.Encoder().encode
+_pack = msgspec.msgpack.Encoder(order="deterministic").encode
 _ERRORS = {error.code: error for error in all_errors()}
 
 
@@ -35,12 +37,16 @@ def transact(tx: Transaction, request: TransactRequest, *, owner: str, publisher
     """Carry out every part, or raise the error of the first that fails, with ``pointer`` to it; nothing has happened then.
 
     A receipt that cannot be settled fails it all. A ``dedup_id`` its ``owner`` used in the last 24 hours gets the first
-    answer again. Permissions are the caller's affair: ``request.uses()`` says which.
+    answer again; with other contents it is a Conflict. Permissions are the caller's affair: ``request.uses()`` says which.
     """
     if request.dedup_id is not None:
-        known = tx.value(Q.transacted, owner, request.dedup_id, tx.now)
+        digest = _digest(request)
+        known = tx.row(Q.transacted, owner, request.dedup_id, tx.now)
         if known is not None:
-            return Transacted(True, msgspec.Raw(known.encode()))
+            first, was = known
+            if was != digest:
+                raise Conflict(f"The dedup_id {request.dedup_id} was used for other contents.", pointer="/dedup_id")
+            return Transacted(True, msgspec.Raw(first.encode()))
     _check_size(request)
     _check(tx, request)
     for queue, settles in request.settle.items():
@@ -50,8 +56,24 @@ def transact(tx: Transaction, request: TransactRequest, *, owner: str, publisher
             positions.commit(tx, part.stream, part.group, part.offsets, generation=part.generation)
     answer = _encode(_publish_all(tx, request.publish, publisher))
     if request.dedup_id is not None:
-        tx.exactly(1, tx.change(Q.transact, owner, request.dedup_id, answer.decode(), tx.now + seconds(KEPT), tx.now))
+        tx.exactly(1, tx.change(Q.transact, owner, request.dedup_id, digest, answer.decode(), tx.now + seconds(KEPT), tx.now))
     return Transacted(False, msgspec.Raw(answer))
+
+
+def _digest(request: TransactRequest) -> str:
+    """Of what is asked, however it was written: the order of names and what is left to its default make no difference."""
+    commit = [(part.stream, part.group, sorted(part.offsets.items()), part.generation) for part in request.commit]
+    publish = [(part.to, [_in_order(message) for message in part.messages]) for part in request.publish]
+    return hashlib.sha256(_pack((request.settle, commit, publish))).hexdigest()
+
+
+def _in_order(message: TopicMessage) -> TopicMessage:
+    """The message with its headers sorted."""
+    new = message.message
+    if new.headers is None:
+        return message
+    headers = msgspec.json.encode(msgspec.json.decode(new.headers), order="sorted").decode()
+    return msgspec.structs.replace(message, message=msgspec.structs.replace(new, headers=headers))
 
 
 @contextmanager

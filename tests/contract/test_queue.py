@@ -34,6 +34,8 @@ def test_timers_run_on_while_a_queue_is_paused(orders: Orders):
     orders.one(delay=5)
     orders.store.do(control.pause, "orders", reason="", by="ada")
     orders.store.pass_time(30)
+    assert orders.counts() == {"ready": 1, "scheduled": 2}
+    orders.store.pass_time(2)
     assert orders.counts() == {"ready": 3}
 
 
@@ -69,6 +71,8 @@ def test_duties_clear_away_what_a_deleted_queue_had_due_and_serve_the_others(sto
     store.pass_time(1)
     assert other.counts() == {"ready": 2, "leased": 1}
     store.pass_time(30)
+    assert other.counts() == {"ready": 2, "scheduled": 1}
+    store.pass_time(2)
     assert other.counts() == {"ready": 3}
     assert store.do(duties.next_work) is None, "what is left of the other is in nobody's way"
     other.lease(holder="ws:node/1/1")

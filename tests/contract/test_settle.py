@@ -229,6 +229,7 @@ def test_expired_leases_and_lost_consumers_are_failures_too(store: Store):
     id = orders.one()
     orders.lease()
     store.pass_time(30)
+    store.pass_time(2)
     orders.settle("lose", *orders.lease(holder="ws:node/1/a"))
     orders.nack(orders.take(), error="bad")
     assert store.state(id) == "dead"

@@ -35,7 +35,8 @@ def test_a_turn_takes_fewer_messages_where_they_are_large(
         ids = orders.publish(*["x" * 9] * 4, "x" * 50, **({"delay": 5} if duty is duties.promote else {"ttl": 5}))
     store.time.advance(5)
     assert [store.do(duty) for _ in range(4)] == [2, 2, 1, 0]
-    assert set(store.states(ids)) == {"gone" if duty is duties.expire_messages else "ready"}
+    became = "gone" if duty is duties.expire_messages else "scheduled" if duty is duties.expire_leases else "ready"
+    assert set(store.states(ids)) == {became}
 
 
 def test_deliver_at_is_an_instant_and_the_past_means_now(orders: Orders):
@@ -208,13 +209,23 @@ def test_a_lease_ends_at_its_deadline_not_when_a_duty_notices(store: Store, keye
     assert store.state(held.id) == "leased"
 
 
-def test_an_expired_lease_is_a_failure_and_the_message_is_ready_at_once(orders: Orders):
-    ids = orders.publish(1, 2)
+@pytest.mark.parametrize("keyed", [False, True])
+def test_an_expired_lease_is_a_failure_and_waits_by_the_queues_backoff(store: Store, keyed: bool):
+    orders = store.queue(keyed=keyed, backoff={"initial": 10, "factor": 3, "jitter": 0})
+    messages = [NewMessage(b"1", key="k"), NewMessage(b"2", key="k" if keyed else None)]
+    first, second = (accepted.id for accepted in orders.publish_all(messages))
     held = orders.lease(holder="slow")[0]
-    orders.store.pass_time(30)
-    again = orders.take()
-    assert (again.id, again.attempts, again.failures) == (ids[0], 2, 1)
-    assert orders.failures(held.id) == [(1, "lease_expired", "slow", None)]
+    for wait in (10, 30):
+        store.pass_time(30)
+        assert store.state(first) == "scheduled"
+        assert store.state(second) == ("blocked" if keyed else "ready")
+        store.pass_time(wait - 1)
+        assert store.state(first) == "scheduled"
+        store.pass_time(1)
+        again = orders.lease()[0]
+        assert again.id == first  # at its old place, and it kept its key
+    assert (again.attempts, again.failures) == (3, 2)
+    assert orders.failures(held.id)[0] == (1, "lease_expired", "slow", None)
 
 
 def test_the_duty_ends_leases_in_bounded_steps_and_says_whose(orders: Orders):
@@ -223,7 +234,7 @@ def test_the_duty_ends_leases_in_bounded_steps_and_says_whose(orders: Orders):
     orders.store.time.advance(30)
     orders.store.do(duties.expire_leases, 2)
     assert orders.store.outcome.ended == receipts[:2]
-    assert orders.store.outcome.ready == {orders.row.pk}
+    assert (orders.store.outcome.due_at or 0) > orders.store.time.now()
     assert [orders.store.do(duties.expire_leases, 2) for _ in range(2)] == [1, 0]
 
 
@@ -231,6 +242,7 @@ def test_a_late_ack_cannot_settle_a_message_that_was_handed_out_again(orders: Or
     orders.one()
     first = orders.take()
     orders.store.pass_time(31)
+    orders.store.pass_time(2)
     second = orders.take()
     assert orders.ack(first) == ["lease_lost"]
     assert orders.ack(second) == ["ok"]
@@ -260,7 +272,7 @@ def test_extending_may_shorten_and_tells_the_duty(orders: Orders):
     orders.settle("extend", held, lease=1)
     assert orders.store.outcome.due_at == orders.store.time.now() + clock.seconds(1)
     orders.store.pass_time(1)
-    assert orders.store.state(held.id) == "ready"
+    assert orders.store.state(held.id) == "scheduled"
 
 
 def test_after_a_stop_leases_run_on_for_the_time_they_had_left(orders: Orders):
@@ -272,7 +284,7 @@ def test_after_a_stop_leases_run_on_for_the_time_they_had_left(orders: Orders):
     orders.store.time.advance(3600)
     orders.store.do(duties.shift_leases, orders.store.time.now() - seen, seen)
     orders.store.run_duties()
-    assert orders.counts() == {"ready": 1, "leased": 1}
+    assert orders.counts() == {"scheduled": 1, "leased": 1}
     orders.store.pass_time(29)
     assert orders.ack(running) == ["ok"]
 
@@ -294,4 +306,6 @@ def test_the_next_work_is_the_earliest_of_all_kinds(orders: Orders):
     orders.store.pass_time(20)
     assert orders.store.do(duties.next_work) == now + clock.seconds(30)
     orders.store.pass_time(10)
+    assert now + clock.seconds(30) < orders.store.do(duties.next_work) < now + clock.seconds(32)
+    orders.store.pass_time(2)
     assert orders.store.do(duties.next_work) == now + clock.seconds(40)

@@ -124,7 +124,7 @@ def test_credit_never_leaks_whatever_happens():
 
 def test_at_the_deadline_credit_comes_back_and_the_message_goes_first():
     async def scene(stage: Stage) -> None:
-        await stage.queue()
+        await stage.queue(backoff={"initial": 0})
         await stage.publish("a", "b")
         client = await stage.client(prefetch=1, lease=0.05)
         first, again = (await client.has(2))[:2]

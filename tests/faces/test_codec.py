@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid
+from brokerweb.faces.brokerweb_v1 import frames
 from brokerweb.faces.codec import answers
 from brokerweb.faces.codec.json import decode, instant_or_null
 from brokerweb.faces.codec.messages import PublishRequest, ReceiveRequest, delivered, split, to_new
-from brokerweb.faces.codec.settles import SettleRequest, settled, settles
+from brokerweb.faces.codec.settles import SettleRequest, settle_nacks, settled, settles
+from brokerweb.faces.rest import shapes
+from brokerweb.queues.limits import cut
 from brokerweb.queues.messages import Leased, NewMessage, Settle, Settled
 
 JSON = st.recursive(
@@ -140,8 +143,8 @@ def test_every_field_reaches_the_verb() -> None:
         (b'{"body":1,"delay":Infinity}', ""),
         (b'{"body":1,"delay":1e400}', "/messages/0/delay"),
         (b'{"body":"\xff"}', ""),
-        (b'{"body":"\\ud800 and more text"}', ""),
-        (b'{"body":1,"key":"\\udc00 and more text"}', ""),
+        (b'{"body":"\\ud800 and more text"}', "/messages/0/body"),
+        (b'{"body":1,"key":"\\udc00 and more text"}', "/messages/0/key"),
         (b'{"body":[1,]}', ""),
         (b'{"body":"\x01"}', ""),
         (b'{"body":%b1%b}' % (b"[" * 101, b"]" * 101), "/messages/0/body"),
@@ -177,6 +180,103 @@ def test_the_place_in_a_batch_is_named() -> None:
     with pytest.raises(Invalid) as caught:
         to_new(decode(PublishRequest, b'{"messages":[{"body":1},{"body":1,"key":"a\\u0000"}]}').messages)
     assert caught.value.extra["errors"] == [{"pointer": "/messages/1/key", "detail": "a NUL character cannot be stored"}]
+
+
+PUBLISH = '{"messages":[{"body":1},{"body":2,%s}]}'
+NACK = '{"op":"nack","items":[{"receipt":"1-2-3","error":"%s"}]}'
+PAUSE = '{"reason":"%s"}'
+SETTLE = '{"ack":["1-2-3","\\ud83d"],"nack":[{"receipt":"\\ude00","error":"%s"}],"dead":[{"receipt":"d","reason":"%s"}]}'
+FRAME = '{"op":"publish","id":7,"to":"queue:q","messages":[{"body":1,%s}]}'
+HALVES = [
+    (PublishRequest, PUBLISH % r'"key":"\ud83d"', "/messages/1/key"),
+    (PublishRequest, PUBLISH % r'"key":"\ude00\ud83d\ude00"', "/messages/1/key"),
+    (PublishRequest, PUBLISH % r'"key":"\uD83D\\ude00"', "/messages/1/key"),
+    (PublishRequest, PUBLISH % r'"dedup_id":"x\ud83dx"', "/messages/1/dedup_id"),
+    (PublishRequest, PUBLISH % r'"content_type":"\ud83d"', "/messages/1/content_type"),
+    (PublishRequest, PUBLISH % r'"reply_to":"queue:\ud83d"', "/messages/1/reply_to"),
+    (PublishRequest, PUBLISH % r'"deliver_at":"\ud83d"', "/messages/1/deliver_at"),
+    (PublishRequest, PUBLISH % r'"headers":{"error":"\ud83d"}', "/messages/1/headers/error"),
+    (PublishRequest, PUBLISH % r'"headers":{"a/\ud83d":"v"}', "/messages/1/headers/a~1\ufffd"),
+    (PublishRequest, r'{"messages":[{"body":{"a":["\ud83d"]}}]}', "/messages/0/body"),
+    (PublishRequest, PUBLISH % r'"\ud83d":1', "/messages/1/\ufffd"),
+    (frames.FRAME, FRAME % r'"key":"\ud83d"', "/messages/0/key"),
+    (frames.FRAME, r'{"op":"publish","id":"\ud83d","to":"queue:q","messages":[{"body":1}]}', "/id"),
+    (frames.FRAME, r'{"op":"consume","id":1,"queue":"\ud83d"}', "/queue"),
+    (frames.FRAME, r'{"op":"subscribe","id":1,"stream":"s","from":{"\ud83d":1}}', "/from/\ufffd"),
+    (frames.FRAME, r'{"op":"transact","settle":{"\ud83d":{"ack":[]}}}', "/settle/\ufffd"),
+    (shapes.QueueSettings, r'{"lease":1,"on_expire":"\ud83d"}', "/on_expire"),
+    (dict[str, Any], r'{"error":{"reason":["\ud83d"]}}', "/error/reason/0"),
+]
+
+
+@pytest.mark.parametrize(("kind", "text", "pointer"), HALVES)
+@pytest.mark.parametrize("as_bytes", [True, False])
+def test_half_a_surrogate_pair_is_refused_at_its_place(kind: Any, text: str, pointer: str, as_bytes: bool) -> None:
+    with pytest.raises(Invalid) as caught:
+        decode(kind, text.encode() if as_bytes else text)
+    (fault,) = caught.value.extra["errors"]
+    assert fault["pointer"] == pointer
+    assert "surrogate" in fault["detail"] or "field" in fault["detail"] or "enum" in fault["detail"]
+    assert "\ufdd0" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (r"end \ud83d", "end \ufffd"),
+        (r"\ud83d middle", "\ufffd middle"),
+        (r"low \ude00", "low \ufffd"),
+        (r"reversed \ude00\uD83D", "reversed \ufffd\ufffd"),
+        (r"after one \ud83d\ud83d\ude00", "after one \ufffd\U0001f600"),
+        (r"whole \ud83d\ude00, escaped \\ud83d, half \udbff", "whole \U0001f600, escaped \\ud83d, half \ufffd"),
+        (r"\ud83d is no \ufdd0 nor \uFDD1 nor \ufdd2".replace(r"\ufdd2", "\ufdd2"), "\ufffd is no \ufdd0 nor \ufdd1 nor \ufdd2"),
+        (r"\u0000 \ud83d", "\ufffd \ufffd"),
+        (r"\ud83d" * 3000, "\ufffd" * 2000),
+    ],
+)
+def test_half_a_surrogate_pair_in_free_text_is_mended(sent: str, kept: str) -> None:
+    assert settles(decode(SettleRequest, (SETTLE % (sent, sent)).encode())) == [
+        Settle("ack", "1-2-3"),
+        Settle("ack", "\ufffd"),
+        Settle("nack", "\ufffd", None, kept),
+        Settle("dead", "d", None, kept),
+    ]
+    frame = decode(frames.FRAME, NACK % sent)
+    assert settle_nacks(frame.items) == [Settle("nack", "1-2-3", None, kept)]
+    pause = decode(shapes.PauseRequest, PAUSE % sent)
+    assert cut(pause.reason) == kept
+
+
+def test_a_frame_that_is_refused_for_a_half_still_has_its_id() -> None:
+    assert frames.id_of(FRAME % r'"key":"\ud83d"') == 7
+    assert frames.id_of(r'{"op":"ping","id":"\ud83d"}') is None
+
+
+@pytest.mark.parametrize("text", [r'{"ack":["\ud83d"', r'{"ack":["\ud8"]}', r'{"ack":["\ud83d"],}', "\\" * 1000, '{"ack":["\\'])
+def test_malformed_json_stays_malformed_with_a_half_in_it(text: str) -> None:
+    with pytest.raises(Invalid):
+        decode(SettleRequest, text)
+
+
+def test_there_may_be_only_so_many_halves() -> None:
+    with pytest.raises(Invalid):
+        decode(frames.FRAME, NACK % (r"\ud83d" * 10_001))
+    with pytest.raises(Invalid):  # every stand-in is taken
+        decode(frames.FRAME, NACK % (r"\ud83d" + "".join(map(chr, range(0xFDD0, 0xFDF0)))))
+
+
+@settings(deadline=None)
+@given(st.text(st.characters() | st.characters(categories=["Cs"]) | st.sampled_from("\\ud83de0")))
+def test_any_text_that_json_can_say_is_an_errors(text: str) -> None:
+    """As Python's own JSON reads it, with every half of a pair replaced."""
+    sent = json.dumps({"nack": [{"receipt": "r", "error": text}]})
+    (asked,) = settles(decode(SettleRequest, sent))
+    heard = json.loads(sent)["nack"][0]["error"]
+    assert (asked.error or "") == cut_in_python(heard)
+
+
+def cut_in_python(text: str) -> str:
+    return "".join("\ufffd" if 0xD800 <= ord(c) < 0xE000 or c == "\0" else c for c in text)[:2000]
 
 
 @pytest.mark.parametrize(

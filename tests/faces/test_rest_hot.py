@@ -11,6 +11,7 @@ import httpx
 import msgspec
 import pytest
 
+from brokerweb.core import clock
 from brokerweb.faces.calls.raw import raw_message
 from brokerweb.faces.codec import answers
 from tests.clients import Rest
@@ -128,6 +129,79 @@ def test_raw_of_other_types_becomes_body_base64(rest: Rest, queue: str, kind: st
     assert (got["body_base64"], got["content_type"]) == ("AP8=", kind or "application/octet-stream")
 
 
+SIGNED = [
+    b'[{"email":"a@b","event":"processed"},\r\n{"email":"c@d","event":"open"}]\r\n',
+    b'{"a": 1}\n',
+    b'\n\t {"a":1, "a":2, "n":1.10}\r',
+    b" 7 ",
+]
+
+
+@pytest.mark.parametrize("sent", SIGNED)
+@pytest.mark.parametrize("kind", ["application/json", "text/json", "application/cloudevents+json"])
+def test_raw_keeps_every_byte_of_json(
+    rest: Rest, browser: httpx.Client, server: Server, queue: str, sent: bytes, kind: str
+) -> None:
+    """A signature over what came verifies over what is delivered, wherever that is."""
+    headers = {"Content-Type": kind}
+    rest.http.post(f"/queues/{queue}/raw", content=sent, headers=headers).raise_for_status()
+    browser.post(f"/api/v1/queues/{queue}/raw", content=sent, headers=headers).raise_for_status()
+    browsed = rest.http.get(f"/queues/{queue}/messages").content
+    received = rest.http.post(f"/queues/{queue}/receive", json={"max": 1, "lease": 60}).content
+    (released,) = json.loads(received)["messages"]
+    rest.settle(queue, release=[released["receipt"]])
+    with server.socket() as socket:
+        socket.consume(queue)
+        delivered = str(socket.connection.recv(10)).encode()
+    for answer, times in ((browsed, 2), (received, 1), (delivered, 2)):
+        assert answer.count(b'"body":' + sent + b",") == times
+        json.loads(answer)
+
+
+def test_raw_takes_every_field_of_a_message(rest: Rest, queue: str) -> None:
+    headers = {
+        "Message-Deliver-At": "2026-01-01T00:00:00Z", "Message-Reply-To": "queue:answers", "Message-Correlation-Id": "c1",
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate": "a=1",
+        "Content-Encoding": "Identity",
+    }  # fmt: skip
+    rest.http.post(f"/queues/{queue}/raw", content=b"x", headers=headers).raise_for_status()
+    (got,) = rest.receive(queue)
+    assert (got["reply_to"], got["correlation_id"]) == ("queue:answers", "c1")
+    assert got["headers"] == {name: headers[name] for name in ("traceparent", "tracestate")}
+    later = {"Message-Deliver-At": clock.rfc3339(clock.now() + 3600 * clock.SECOND)}
+    rest.http.post(f"/queues/{queue}/raw", content=b"x", headers=later).raise_for_status()
+    assert rest.queue(queue)["counts"]["scheduled"] == 1
+
+
+UNKNOWN = {
+    "Message-Dedup-Id": "d1", "Message-Content-Type": "a/b", "Message-Prioritty": "9", "Message-": "x", "Message-Header-": "x",
+    "Message-Body": "x", "ce-id": "1", "Content-Encoding": "gzip", "content-encoding": "identity, br",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+@pytest.mark.parametrize("kind", ["text/plain", "application/json"])
+def test_raw_refuses_headers_that_it_would_drop(rest: Rest, browser: httpx.Client, queue: str, name: str, kind: str) -> None:
+    headers = {"Content-Type": kind, name: UNKNOWN[name]}
+    for answer in (
+        rest.http.post(f"/queues/{queue}/raw", content=b"1", headers=headers),
+        browser.post(f"/api/v1/queues/{queue}/raw", content=b"1", headers=headers),
+    ):
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, f"/{name.lower()}")
+    assert sum(rest.queue(queue)["counts"].values()) == 0
+
+
+def test_raw_takes_a_trace_once(rest: Rest, queue: str) -> None:
+    twice = {"traceparent": "00-a", "Message-Header-Traceparent": "00-b"}
+    answer = rest.http.post(f"/queues/{queue}/raw", content=b"x", headers=twice)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/traceparent")
+
+
+def test_a_sessions_raw_headers_keep_their_underscores(rest: Rest, browser: httpx.Client, queue: str) -> None:
+    browser.post(f"/api/v1/queues/{queue}/raw", content=b"x", headers={"Message-Header-Trace_Id": "7"}).raise_for_status()
+    assert [got["headers"] for got in rest.receive(queue)] == [{"trace_id": "7"}]
+
+
 def test_raw_headers_are_without_what_stands_around_them() -> None:
     """Servers leave some of it there, and httpx sends none."""
     new = raw_message(b"x", {"message-key": "a b \t", "message-header-note": "\tn ", "message-priority": "7 "})
@@ -158,6 +232,10 @@ def test_raw_can_be_delayed(rest: Rest, queue: str) -> None:
         {"Message-Ttl": "0"},
         {"Message-Key": "x" * 256},
         {"Message-Delay": "99999999"},
+        {"Message-Deliver-At": "tomorrow"},
+        {"Message-Deliver-At": "2026-01-01T00:00:00Z", "Message-Delay": "1"},
+        {"Message-Reply-To": "answers"},
+        {"Message-Correlation-Id": "x" * 256},
     ],
 )
 def test_raw_headers_are_strict(rest: Rest, queue: str, headers: dict[str, str]) -> None:
@@ -259,6 +337,14 @@ def test_a_receipt_that_is_not_of_a_running_lease_is_lost(rest: Rest, queue: str
         {"receipt": got["receipt"], "status": "ok"},
         *({"receipt": r, "status": "lease_lost"} for r in (got["receipt"], "nonsense", "", '"', "1-2-3-4")),
     ]
+
+
+def test_half_an_emoji_costs_its_receipt_alone(rest: Rest, queue: str) -> None:
+    rest.publish(queue, {"body": 1}, {"body": 2})
+    one, other = (message["receipt"] for message in rest.receive(queue))
+    settled = rest.settle(queue, ack=["\ud83d", one], nack=[{"receipt": other, "error": "cut \ud83d", "delay": 3600}])
+    assert [(fate["receipt"], fate["status"]) for fate in settled] == [("\ufffd", "lease_lost"), (one, "ok"), (other, "ok")]
+    assert [message["last_error"] for message in rest.browse(queue)] == ["cut \ufffd"]
 
 
 def test_another_queues_receipt_is_lost(rest: Rest, queue: str, name: str) -> None:

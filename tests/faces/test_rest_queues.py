@@ -126,9 +126,27 @@ def test_query_parameters_are_strict(rest: Rest, query: dict[str, str]) -> None:
     assert refusal(rest, "GET", "/queues", None, **query).code == "invalid"
 
 
-@pytest.mark.parametrize(("given", "kept"), [("x" * 3_000, "x" * 2_000), ("a\0b", "a\ufffdb"), (None, "")])
+@pytest.mark.parametrize(
+    ("given", "kept"), [("x" * 3_000, "x" * 2_000), ("a\0b", "a\ufffdb"), ("cut \ud83d", "cut \ufffd"), (None, "")]
+)
 def test_the_reason_of_a_pause_is_cut_not_refused(rest: Rest, queue: str, given: str | None, kept: str) -> None:
     assert rest.call("POST", f"/queues/{queue}/pause", {"reason": given})["paused"]["reason"] == kept
+
+
+@pytest.mark.parametrize(
+    ("path", "pointer"),
+    [("/queues?prefix=%00", "/prefix"), ("/queues/Q/messages?key=a%00", "/key"), ("/queues/Q/messages?after=%00", "/after"),
+     ("/streams?prefix=a%00", "/prefix"), ("/jobs?target=queue:%00", "/target")],
+)  # fmt: skip
+def test_a_nul_is_asked_of_no_store(rest: Rest, queue: str, path: str, pointer: str) -> None:
+    refused = refusal(rest, "GET", path.replace("Q", queue))
+    assert (refused.code, refused.answer["errors"][0]["pointer"]) == ("invalid", pointer)
+
+
+@pytest.mark.parametrize("key", ["a\0", "\ud83d", "k" * 256])
+def test_a_filter_has_no_key_that_no_message_can_have(rest: Rest, queue: str, key: str) -> None:
+    refused = refusal(rest, "POST", f"/queues/{queue}/purge", {"filter": {"key": key}})
+    assert (refused.code, refused.answer["errors"][0]["pointer"]) == ("invalid", "/filter/key")
 
 
 def test_pause_and_resume_answer_with_the_queue_also_when_nothing_changed(rest: Rest, queue: str) -> None:

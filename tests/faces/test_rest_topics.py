@@ -149,6 +149,8 @@ def test_settle_commit_and_publish_happen_together(rest: Rest, queue: str, strea
     assert [part["to"] for part in first["publish"]] == [f"queue:{queue}", f"stream:{stream}", f"topic:{topic}"]
     assert first["publish"][1]["results"] == [{"partition": 0, "offset": "2", "duplicate": False}]
     assert transact(rest, **asked) == {**first, "duplicate": True}
+    other = refusal(rest, "POST", "/transact", {**asked, "publish": []})
+    assert (other.status, other.code, other.answer["pointer"]) == (409, "conflict", "/dedup_id")
     assert rest.call("GET", f"/streams/{stream}/groups/g")["committed"] == {"0": "2"}
     assert [m["body"] for m in rest.receive(queue)] == ["out", 4]
 

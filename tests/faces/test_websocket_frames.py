@@ -56,6 +56,42 @@ def roomy(operator: Rest, name: str) -> str:
     return name
 
 
+# Half an emoji, as a text has it that JavaScript has cut
+
+
+def test_errors_with_half_an_emoji_are_taken_as_often_as_they_come(operator: Rest, socket: Socket):
+    operator.declare("cut", max_failures=None)
+    operator.publish("cut", *({"body": n} for n in range(20)))
+    socket.consume("cut", prefetch=20)
+    for message in deliveries(socket, 20):
+        socket.call("nack", items=[{"receipt": message["receipt"], "delay": 3600, "error": "could not post \ud83d"}])
+    errors = {message["last_error"] for message in operator.browse("cut")}
+    assert errors == {"could not post \ufffd"}
+
+
+def test_a_receipt_with_half_an_emoji_is_lost_and_leaves_the_others(operator: Rest, socket: Socket):
+    operator.declare("halves")
+    operator.publish("halves", {"body": 1})
+    socket.consume("halves")
+    (message,) = deliveries(socket, 1)
+    answer = error(socket, "ack", receipts=["\ud83d", message["receipt"]])
+    assert answer["code"] == "lease_lost"
+    assert [fate["status"] for fate in answer["results"]] == ["lease_lost", "ok"]
+    assert sum(operator.queue("halves")["counts"].values()) == 0
+
+
+def test_half_an_emoji_elsewhere_is_refused_with_its_place(operator: Rest, socket: Socket):
+    operator.declare("whole")
+    messages = [{"body": 1}, {"body": 2, "headers": {"note": "\ude00"}}]
+    refused = error(socket, "publish", to="queue:whole", messages=messages)
+    fault = {"pointer": "/messages/1/headers/note", "detail": "half a surrogate pair cannot be stored"}
+    assert (refused["code"], refused["errors"]) == ("invalid", [fault])
+    assert sum(operator.queue("whole")["counts"].values()) == 0
+    for id in ("\0", "\ud83d"):
+        refused = said(socket, json.dumps({"op": "consume", "id": id, "queue": "whole"}))
+        assert (refused["code"], refused["errors"][0]["pointer"]) == ("invalid", "/id")
+
+
 # Ids, and what is answered
 
 

@@ -133,6 +133,7 @@ def test_a_lease_that_ends_is_a_failure_and_its_late_ack_is_refused(share: Share
     [leased] = share.lease(lease=5)
     share.pass_time(5)
     assert share.ack(leased) == ["lease_lost"]
+    assert (share.lease(), share.counts) == ([], {"scheduled": 1})  # it waits by the group's backoff
     share.pass_time(1)
     [again] = share.lease()
 

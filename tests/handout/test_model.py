@@ -135,6 +135,7 @@ class SharedModel(RuleBasedStateMachine):
         for taken in [t for t in self.taken.values() if t.state == LEASED]:
             assert self.share.ack(taken.message) == ["ok"]
             self.settled("ack", taken.message)
+        self.share.pass_time(2 * 3600)  # the longest backoff there is, and its jitter
         while leased := self.share.lease(7):
             self.hand_out(leased)
             assert set(self.share.ack(*leased)) == {"ok"}

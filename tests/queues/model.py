@@ -194,7 +194,7 @@ class Model(Books):
 
     def expire_leases(self) -> None:
         for item in [i for i in self.of(LEASED) if i.due <= self.now]:
-            self.fail(item, 0)
+            self.fail(item, None)
 
     def restart(self, lost: int, seen: int) -> None:
         for item in self.of(LEASED):

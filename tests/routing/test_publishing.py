@@ -35,13 +35,25 @@ def test_copies_go_to_streams_with_their_place() -> None:
     declare_queues("a")
     declare_stream("log", partitions=2)
     bind("events", ("#", "stream:log"), ("#", "queue:a"))
-    keyed = message(1, key="21", headers='{"h":"1"}', priority=9, delay=5.0, ttl=9.0)
+    keyed = message(1, key="21", headers='{"h":"1"}')
     [answer] = send("events", keyed, publisher="shop")
     copy = answer.routed[0]
     assert (copy.to, copy.offset, copy.id) == ("stream:log", "0", None)
     record, stored = Record.objects.get(), Message.objects.get()
     assert (record.key, record.headers, record.publisher, record.route) == ("21", '{"h":"1"}', "shop", "events")
-    assert (stored.priority, stored.publisher, stored.route) == (9, "shop", "events")
+    assert (stored.priority, stored.publisher, stored.route) == (4, "shop", "events")
+
+
+@pytest.mark.parametrize("field", [{"priority": 9}, {"delay": 5.0}, {"deliver_at": 1}, {"ttl": 9.0}])
+def test_what_a_copy_in_a_stream_would_lose_is_refused(field: dict[str, float]) -> None:
+    declare_queues("a")
+    declare_stream("log")
+    bind("events", ("#", "queue:a"), ("logged.#", "stream:log"))
+    send("events", message(1, "other", **field))  # no copy of it goes to a stream
+    with pytest.raises(Invalid) as refused:
+        send("events", message(2, "logged"), message(3, "logged", **field))
+    assert refused.value.extra["errors"][0]["pointer"] == f"/messages/1/{next(iter(field))}"
+    assert (bodies("a"), records()) == (["1"], [])
 
 
 def test_headers_must_all_be_equal() -> None:

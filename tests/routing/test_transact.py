@@ -277,6 +277,35 @@ def test_a_repeat_gets_the_first_answer_for_a_day_and_does_nothing(orders: Bench
     assert not run(TransactRequest(dedup_id="d"))["duplicate"]
 
 
+OTHERS = [
+    TransactRequest(publish=[out("queue:done", 2)], dedup_id="d"),
+    TransactRequest(publish=[out("queue:done", 1, 2)], dedup_id="d"),
+    TransactRequest(publish=[out("queue:done", 1, key="k")], dedup_id="d"),
+    TransactRequest(publish=[out("queue:orders", 1)], dedup_id="d"),
+    TransactRequest({"orders": []}, publish=[out("queue:done", 1)], dedup_id="d"),
+    TransactRequest(dedup_id="d"),
+]
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_used_dedup_id_with_other_contents_is_a_conflict(orders: Bench, other: TransactRequest, time: Time) -> None:
+    first = run(TransactRequest(publish=[out("queue:done", 1)], dedup_id="d"))
+    with pytest.raises(Conflict) as refused:
+        run(other)
+    assert refused.value.extra["pointer"] == "/dedup_id"
+    assert bodies("done") == ["1"]
+    assert run(TransactRequest(publish=[out("queue:done", 1)], dedup_id="d")) == {**first, "duplicate": True}
+    time.advance(86_400)
+    assert not run(other)["duplicate"]
+
+
+def test_the_order_of_names_makes_no_contents(orders: Bench) -> None:
+    declare_queues("a", "b")
+    one = TransactRequest({"a": [], "b": []}, publish=[out("queue:done", 1, headers='{"x":"1","y":"2"}')], dedup_id="d")
+    other = TransactRequest({"b": [], "a": []}, publish=[out("queue:done", 1, headers='{"y":"2","x":"1"}')], dedup_id="d")
+    assert [run(request)["duplicate"] for request in (one, other)] == [False, True]
+
+
 def test_every_owner_has_dedup_ids_of_its_own(orders: Bench) -> None:
     request = TransactRequest(publish=[out("queue:done", 1)], dedup_id="d")
     assert [run(request, owner)["duplicate"] for owner in ("token:1", "token:2", "token:1")] == [False, False, True]

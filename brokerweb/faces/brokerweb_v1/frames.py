@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, field
 
+from brokerweb.core.errors import Invalid
 from brokerweb.faces.codec.destinations import AnyMessages
-from brokerweb.faces.codec.json import Strict
+from brokerweb.faces.codec.json import Strict, decode
 from brokerweb.faces.codec.positions import Offsets
 from brokerweb.faces.codec.settles import DeadItems, ExtendItems, NackItems, Receipts
 from brokerweb.faces.codec.transactions import Commits, Publishes, Settles
@@ -142,10 +143,7 @@ class _Named(msgspec.Struct):
 def id_of(text: str) -> int | str | None:
     """The id of a frame that is otherwise wrong, so that its sender learns which it was."""
     try:
-        id = _named.decode(text).id
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        id = decode(_Named, text).id
+    except Invalid:
         return None
     return id if len(str(id)) <= 255 else None
-
-
-_named = msgspec.json.Decoder(_Named)

@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid, escape_pointer
+from brokerweb.faces.codec import half_pairs
 from brokerweb.queues.limits import MAX_DELAY, MAX_DEPTH, MAX_HEADERS, MAX_TEXT_BYTES
 
 T = TypeVar("T")
@@ -23,6 +24,9 @@ R = TypeVar("R")
 
 # The patterns are for the OpenAPI document alone: what they say is checked where a message turns out to need it.
 Text = Annotated[str, Meta(extra_json_schema={"maxLength": MAX_TEXT_BYTES, "pattern": "^[^\\u0000]*$"})]
+# Half a surrogate pair in these costs nobody anything: it becomes U+FFFD. What a receipt then says is no receipt.
+FreeText = Annotated[str, half_pairs.MENDED]
+Receipt = Annotated[str, half_pairs.MENDED]
 MediaType = Annotated[str, Meta(extra_json_schema={"maxLength": MAX_TEXT_BYTES, "pattern": "^[ -~]*$"})]
 Destination = Annotated[
     str,
@@ -55,7 +59,7 @@ def decode(kind: type[T], data: bytes | str) -> T:
     try:
         if isinstance(data, bytes):
             str(data, "utf-8")
-        decoded: T = _decoder(kind).decode(data)  # type: ignore[arg-type]  # a type is hashable
+        return _decoded(kind, data)
     except UnicodeError:
         raise Invalid(
             "the request is not valid UTF-8",
@@ -65,7 +69,25 @@ def decode(kind: type[T], data: bytes | str) -> T:
         raise Invalid.at("", f"JSON nests deeper than {MAX_DEPTH}") from None
     except msgspec.DecodeError as error:  # ValidationError too
         raise invalid(str(error)) from None
-    return decoded
+
+
+def _decoded(kind: type[T], data: bytes | str) -> T:
+    """``data`` as a ``kind``; free texts in it may have halves of surrogate pairs."""
+    decoder: msgspec.json.Decoder[T] = _decoder(kind)  # type: ignore[arg-type]  # a type is hashable
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:  # a half is one, and msgspec finds words for it that are not always true
+        replaced = half_pairs.replaced(data if isinstance(data, bytes) else data.encode())
+        if replaced is None:
+            raise
+        text, stand_in = replaced
+    try:
+        decoded: T = half_pairs.mended(decoder.decode(text), stand_in)
+        return decoded
+    except msgspec.DecodeError as error:
+        raise invalid(str(error).replace(stand_in, half_pairs.UNKNOWN)) from None
 
 
 _PLACE = re.compile(r"(?P<what>.*?) - at `(?:key` in `)?\$(?P<path>.*)`", re.DOTALL)

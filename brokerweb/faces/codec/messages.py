@@ -142,7 +142,7 @@ def results(accepted: Sequence[Accepted]) -> bytes:
 
 
 def split(messages: Sequence[Leased]) -> Iterator[Sequence[Leased]]:
-    """The messages in order, in runs of at most 512 KiB of bodies; a larger one goes alone."""
+    """The messages in order, in runs that each fit one answer."""
     start = size = 0
     for index, message in enumerate(messages):
         length = len(message.body)

@@ -31,6 +31,13 @@ LIMIT = Parameter(
 )
 
 
+def check_value(name: str, value: str) -> str:
+    """A parameter's value; one with a NUL is asked of no store: nothing that is kept has it. Raises Invalid."""
+    if "\0" in value:
+        raise Invalid.at(f"/{escape_pointer(name)}", "a NUL character is in nothing that is kept")
+    return value
+
+
 class Query:
     """Each once, and none but those ``allowed``. Raises Invalid, with the parameter's name as the pointer."""
 
@@ -45,7 +52,7 @@ class Query:
                 raise Invalid.at(f"/{escape_pointer(name)}", "unknown parameter")
             if name in self._given:
                 raise Invalid.at(f"/{name}", "given more than once")
-            self._given[name] = value
+            self._given[name] = check_value(name, value)
 
     def text(self, name: str) -> str | None:
         return self._given.get(name)

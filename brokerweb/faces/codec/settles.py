@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid
-from brokerweb.faces.codec.json import Strict
+from brokerweb.faces.codec.json import FreeText, Receipt, Strict
 from brokerweb.queues.limits import Delay, Lease, cut
 from brokerweb.queues.messages import Kind, Settle, Settled
 
@@ -20,26 +20,26 @@ MAX_RECEIPTS = 1000
 class NackItem(Strict):
     """A failed message: ``delay`` replaces the queue's backoff, ``error`` says what went wrong."""
 
-    receipt: str
+    receipt: Receipt
     delay: Delay | None = None
-    error: str | None = None
+    error: FreeText | None = None
 
 
 class DeadItem(Strict):
     """A message that must not be tried again."""
 
-    receipt: str
-    reason: str | None = None
+    receipt: Receipt
+    reason: FreeText | None = None
 
 
 class ExtendItem(Strict):
     """A lease to be counted anew from now; the queue's own lease when none is named."""
 
-    receipt: str
+    receipt: Receipt
     lease: Lease | None = None
 
 
-Receipts = Annotated[list[str], Meta(max_length=MAX_RECEIPTS)]
+Receipts = Annotated[list[Receipt], Meta(max_length=MAX_RECEIPTS)]
 NackItems = Annotated[list[NackItem], Meta(max_length=MAX_RECEIPTS)]
 DeadItems = Annotated[list[DeadItem], Meta(max_length=MAX_RECEIPTS)]
 ExtendItems = Annotated[list[ExtendItem], Meta(max_length=MAX_RECEIPTS)]

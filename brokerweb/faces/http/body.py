@@ -55,6 +55,14 @@ def content_length(headers: Headers) -> int:
     return next((int(value) for name, value in headers if name == b"content-length" and value.isdigit()), 0)
 
 
+def named(headers: Headers) -> dict[str, str]:
+    """Headers by name; one that comes more than once is one list, as Django has it (RFC 9110, 5.2)."""
+    found: dict[str, list[str]] = {}
+    for name, value in headers:
+        found.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+    return {name: ",".join(values) for name, values in found.items()}
+
+
 async def send_json(send: Send, status: int, content: Mapping[str, Any]) -> None:
     """Answer with one JSON document."""
     await _send(send, status, json.dumps(content, separators=(",", ":")).encode(), [(b"content-type", b"application/json")])

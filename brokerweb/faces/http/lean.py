@@ -12,7 +12,7 @@ from brokerweb.core.errors import TooLarge
 from brokerweb.faces import calls
 from brokerweb.faces.codec import problems
 from brokerweb.faces.http import caller, hosts
-from brokerweb.faces.http.body import COMMON, Gone, Receive, Scope, Send
+from brokerweb.faces.http.body import COMMON, Gone, Receive, Scope, Send, named
 
 _JSON = [(b"content-type", b"application/json"), *COMMON]
 _PROBLEM = [(b"content-type", problems.MEDIA_TYPE.encode()), *COMMON]
@@ -52,16 +52,8 @@ async def _answer(scope: Scope, receive: Receive) -> tuple[int, bytes]:
     content = await _read(receive, length)
     call = calls.Call(principal, names, content, scope["query_string"].decode("latin-1"), watch=lambda: Watch(receive))
     if row.raw:
-        call.headers = _named(scope)
+        call.headers = named(scope["headers"])
     return row.status, await calls.answer(row, call)
-
-
-def _named(scope: Scope) -> dict[str, str]:
-    """A header that comes more than once is one list, as Django has it (RFC 9110, 5.2)."""
-    named: dict[str, list[str]] = {}
-    for name, value in scope["headers"]:
-        named.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
-    return {name: ",".join(values) for name, values in named.items()}
 
 
 async def _read(receive: Receive, length: int) -> bytes:

@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from brokerweb.core.errors import Invalid, MethodNotAllowed, NotFound, escape_pointer
 from brokerweb.faces.codec.json import decode
+from brokerweb.faces.codec.query import check_value
 from brokerweb.faces.http import caller
 from brokerweb.faces.http.responses import no_content, problem, translated
 from brokerweb.identity.audit import Entry, audited
@@ -89,7 +90,7 @@ class ApiView(APIView):
                 raise Invalid.at(f"/{escape_pointer(name)}", "unknown parameter")
             if len(given.getlist(name)) > 1:
                 raise Invalid.at(f"/{escape_pointer(name)}", "given more than once")
-        return {name: given[name] for name in given}
+        return {name: check_value(name, given[name]) for name in given}
 
     def entry(self, action: str, target: str, detail: Mapping[str, Any] | None = None) -> Entry:
         """What the audit trail is to say of this call."""

@@ -14,6 +14,7 @@ from brokerweb.core.errors import MethodNotAllowed
 from brokerweb.core.names import check_name
 from brokerweb.faces import calls
 from brokerweb.faces.calls.call import POINTERS, Row
+from brokerweb.faces.http.body import named
 from brokerweb.faces.http.caller import aof_request
 from brokerweb.faces.http.responses import answer, problem, translated
 from brokerweb.faces.rest.base import ApiView
@@ -65,6 +66,12 @@ class PathView(ApiView):
         return [*self.hot_methods, *others, *(["HEAD"] if "GET" in others else []), "OPTIONS"]
 
 
+def _headers(request: HttpRequest) -> dict[str, str]:
+    """As they came where that is known: in Django's own form an underscore and a dash are one."""
+    scope: Mapping[str, Any] | None = getattr(request, "scope", None)
+    return {name.lower(): value for name, value in request.headers.items()} if scope is None else named(scope["headers"])
+
+
 def _hot_view(hot: Mapping[str, Row], others: Callable[..., Awaitable[HttpResponse]]) -> Callable[..., Awaitable[HttpResponse]]:
     """For sessions, and for a project of somebody else's: with a token and in ours they never come this far."""
 
@@ -76,7 +83,7 @@ def _hot_view(hot: Mapping[str, Row], others: Callable[..., Awaitable[HttpRespon
         try:
             principal, names = await aof_request(request), tuple(named.values())
             row.needs.check(principal, names)
-            headers = {name.lower(): value for name, value in request.headers.items()} if row.raw else {}
+            headers = _headers(request) if row.raw else {}
             call = calls.Call(principal, names, request.body, request.META.get("QUERY_STRING", ""), headers)
             return answer(await calls.answer(row, call), row.status)
         except Exception as error:  # told as a problem, whatever it is

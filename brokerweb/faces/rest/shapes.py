@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from brokerweb.faces.codec.answers import Count, Id, Instant, Message, State
-from brokerweb.faces.codec.json import Strict
+from brokerweb.faces.codec.json import FreeText, Strict
 from brokerweb.faces.codec.messages import WireMessage
 from brokerweb.faces.rest.setting_shapes import asked, parts, shown
 from brokerweb.jobs.control import MAX_RATE, MIN_RATE
@@ -99,7 +99,7 @@ class QueueList(Struct):
 class PauseRequest(Strict):
     """Why the queue is paused; cut at 2,000 characters."""
 
-    reason: str | None = None
+    reason: FreeText | None = None
 
 
 class Nothing(Strict):

@@ -61,6 +61,7 @@ class Migration(migrations.Migration):
                 ('pk', models.CompositePrimaryKey('owner', 'dedup_id', blank=True, editable=False, primary_key=True, serialize=False)),
                 ('owner', models.CharField(max_length=255)),
                 ('dedup_id', models.CharField(max_length=255)),
+                ('digest', models.CharField(max_length=64)),
                 ('answer', models.TextField()),
                 ('expires_at', brokerweb.storage.fields.InstantField()),
             ],

@@ -19,6 +19,7 @@ from tests.faces.conversations.steps import (
     take,
 )
 
+HALF = "\ud83d"  # what JavaScript's slice() leaves of an emoji
 AT_ONCE = {"initial": 0, "max": 0, "jitter": 0}
 
 SETTLING = [
@@ -56,7 +57,9 @@ SETTLING = [
     conversation(
         "strange receipts are lost, each by itself",
         publish("a"),
-        settle_strangers("", "nonsense", "1-2", "1-2-3", "999999-1-1", "-1-1-1", "1-1-1-1", "1-99999999999999999999999-1", "é"),
+        settle_strangers(
+            "", "nonsense", "1-2", "1-2-3", "999999-1-1", "-1-1-1", "1-1-1-1", "1-99999999999999999999999-1", "é", "\0"
+        ),
         counts(ready=1),
     ),
     conversation(
@@ -114,6 +117,15 @@ SETTLING = [
         browse("dead", message("a", reason="rejected", last_error="x" * 2000, failures=0)),
     ),
     conversation(
+        "an error cut within an emoji is mended, and its failure counts",
+        publish("a", "b"),
+        take("a", "b"),
+        nack("a", delay=3600, error=f"could not post {HALF} \0 {HALF}\ude00"),
+        failures("a", {"attempt": 1, "kind": "nacked", "error": "could not post \ufffd \ufffd \U0001f600"}),
+        dead("b", reason="\ude00" + HALF + "\U0001f600" * 2500),
+        browse("dead", message("b", last_error="\ufffd\ufffd" + "\U0001f600" * 1998)),
+    ),
+    conversation(
         "ack none hands out for good",
         publish("a", "b"),
         take(message("a", receipt=None, lease=None, lease_until_at=None), max=1, ack="none"),
@@ -141,6 +153,15 @@ TIME = [
         ack("a", status="lease_lost", hand_out=0),
         ack("a"),
         counts(),
+    ),
+    conversation(
+        "a lease that runs out waits by the queue's backoff",
+        publish("a", "b"),
+        take("a", max=1, by="slow", lease=1),
+        counts(scheduled=1, ready=1),
+        take("b"),
+        failures("a", {"attempt": 1, "kind": "lease_expired", "error": None}),
+        backoff={"initial": 3600, "jitter": 0},
     ),
     conversation(
         "an extended lease lives on",
