@@ -1,7 +1,9 @@
-"""Django's urls, middleware and views under ASGI, without what Django's own handler adds to every request.
+"""Django's urls, middleware and views under ASGI: the broker's own on few threads and lean, a project's as Django has them.
 
-That handler makes a thread for each request and hops to it for signals, ten times the cost of a small view. Here
-synchronous code runs on asgiref's one shared thread, whose database connection stays open between requests.
+Django's handler makes a thread for each request and hops to it for signals, ten times the cost of a small view. The broker's
+own pages and calls that read share one thread, whose database connection stays open; those that write have others, since a
+write may have to wait, and a read never for it. Requests to a project's own views run as Django's handler runs them, on
+threads that neither of them uses.
 """
 
 from __future__ import annotations
@@ -11,19 +13,40 @@ from io import BytesIO
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.http import HttpRequest
 from django.urls import set_script_prefix
+from django.utils.module_loading import import_string
 
+from brokerweb import conf
 from brokerweb.core.errors import BrokerError
 from brokerweb.faces.http import body
 from brokerweb.faces.http.body import Receive, Scope, Send
+from brokerweb.faces.http.caller import SAFE
+from brokerweb.faces.http.ownership import is_own
+from brokerweb.faces.http.threads import Threads
+
+WRITERS = 8
 
 
 class DjangoHttp(ASGIHandler):
     """An ASGI application for everything that is a Django view."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        threads = conf.get().threads
+        # Behind a synchronous middleware a call holds its thread for as long as it waits for messages.
+        few = all(getattr(import_string(name), "async_capable", False) for name in settings.MIDDLEWARE)
+        self._readers = Threads(1 if few else threads, "read")
+        self._writers = Threads(WRITERS if few else threads, "write")
+        self._projects = Threads(threads, "project")
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not is_own(scope["path"]):
+            async with self._projects.one():
+                await self.handle(dict(scope), receive, send)
+            return
         try:
             content = await body.read(scope, receive)
         except body.Gone:
@@ -31,6 +54,10 @@ class DjangoHttp(ASGIHandler):
         except BrokerError as error:
             await body.send_problem(send, error)
             return
+        async with (self._readers if scope["method"] in SAFE else self._writers).one():
+            await self._handle_own(content, scope, receive, send)
+
+    async def _handle_own(self, content: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         set_script_prefix(get_script_prefix(scope))
         request, refusal = self.create_request(scope, BytesIO(content))
         if request is None:
