@@ -9,12 +9,15 @@ threads that neither of them uses.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from io import BytesIO
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.db import connections
 from django.http import HttpRequest
 from django.urls import set_script_prefix
 from django.utils.module_loading import import_string
@@ -26,6 +29,7 @@ from brokerweb.faces.http.body import Receive, Scope, Send
 from brokerweb.faces.http.caller import SAFE
 from brokerweb.faces.http.ownership import is_own
 from brokerweb.faces.http.threads import Threads
+from brokerweb.storage.django_sqlite.base import DatabaseWrapper
 
 WRITERS = 8
 
@@ -57,6 +61,14 @@ class DjangoHttp(ASGIHandler):
         async with (self._readers if scope["method"] in SAFE else self._writers).one():
             await self._handle_own(content, scope, receive, send)
 
+    def make_view_atomic(self, view: Callable[..., Any]) -> Callable[..., Any]:
+        """As Django's, for ``ATOMIC_REQUESTS``; but a view that only reads waits for no writer, and holds up none."""
+        excepted = getattr(view, "_non_atomic_requests", ())
+        databases = [connection for connection in connections.all() if isinstance(connection, DatabaseWrapper)]
+        late = [each.alias for each in databases if each.settings_dict["ATOMIC_REQUESTS"] and each.alias not in excepted]
+        atomic = super().make_view_atomic(view)
+        return _begun_late(atomic, late) if late else atomic
+
     async def _handle_own(self, content: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         set_script_prefix(get_script_prefix(scope))
         request, refusal = self.create_request(scope, BytesIO(content))
@@ -72,6 +84,17 @@ class DjangoHttp(ASGIHandler):
             await self.send_response(response, send)
         finally:
             await sync_to_async(response.close)()  # ends the request for Django, on the thread that holds its connections
+
+
+def _begun_late(atomic: Callable[..., Any], aliases: Sequence[str]) -> Callable[..., Any]:
+    def view(request: HttpRequest, *args: Any, **named: Any) -> Any:
+        with ExitStack() as late:
+            for alias in aliases if request.method in SAFE else ():
+                connection: Any = connections[alias]  # of the view's thread
+                late.enter_context(connection.beginning_late())
+            return atomic(request, *args, **named)
+
+    return view
 
 
 async def _until_gone(answer: asyncio.Future[None], receive: Receive) -> None:
