@@ -10,13 +10,13 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
 from brokerweb.console import dead_counts
 from brokerweb.console.hints import hint
+from brokerweb.console.rendering import render_to_string
 from brokerweb.core.errors import BrokerError, NotFound
 from brokerweb.identity import users
 from brokerweb.identity.principal import Principal

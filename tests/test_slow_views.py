@@ -55,7 +55,7 @@ SETTINGS = {
 GOOD = {"Authorization": f"Bearer {TOKEN}"}
 
 
-@pytest.fixture(scope="module", params=SETTINGS.values(), ids=SETTINGS.keys())
+@pytest.fixture(scope="module", params=list(SETTINGS.values()), ids=list(SETTINGS))
 def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShopServer]:
     directory = tmp_path_factory.mktemp("slow")
     (directory / "data").mkdir()
