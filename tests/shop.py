@@ -59,7 +59,7 @@ class ShopServer(Server):
 def with_console(directory: Path) -> dict[str, str]:
     """The environment of the shop with the settings that its README adds for the console."""
     (block,) = re.findall(r"## The console as well.*?```python\n(.*?)```", (SHOP / "README.md").read_text(), re.DOTALL)
-    (directory / "with_console.py").write_text(f"import django\nfrom shop.settings import *\n{block}")
+    (directory / "with_console.py").write_text(f"from shop.settings import *\n{block}")
     return {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, directory))), "DJANGO_SETTINGS_MODULE": "with_console"}
 
 

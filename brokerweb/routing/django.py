@@ -111,7 +111,11 @@ def _settles(queue: str, kinds: Mapping[str, Iterable[Any]]) -> list[Settle]:
 def _commit(part: Mapping[str, Any], pointer: str) -> Commit:
     stream, group = (text(_needed(part, name, pointer), f"{pointer}/{name}") for name in ("stream", "group"))
     offsets = parse_offsets(_needed(part, "offsets", pointer), f"{pointer}/offsets")
-    return Commit(stream, group, offsets, converted(part.get("generation"), int | None, f"{pointer}/generation"))
+    return Commit(stream, group, offsets, _generation(part.get("generation"), f"{pointer}/generation"))
+
+
+def _generation(given: Any, pointer: str) -> int | None:
+    return None if given is None else converted(given, int, pointer)
 
 
 def _publish(part: Mapping[str, Any], pointer: str) -> Publish:

@@ -9,11 +9,14 @@ import socket
 from collections import deque
 from functools import partial
 from io import BytesIO
+from tempfile import SpooledTemporaryFile
 from typing import Any
+from urllib.parse import unquote
 
 import daphne.server as stock  # first: it chooses Twisted's reactor
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+from django.conf import settings
 from twisted.internet import reactor as _reactor
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import connectionDone
@@ -26,6 +29,7 @@ from brokerweb.core.errors import Internal, Invalid, TooLarge
 from brokerweb.faces.codec import problems
 from brokerweb.faces.http import caller
 from brokerweb.faces.http.body import Message, Receive
+from brokerweb.faces.http.ownership import is_own
 from brokerweb.servers import lifecycle, refusals
 
 reactor: Any = _reactor  # a module to the type checker, an object in truth
@@ -78,6 +82,12 @@ class Channel(http.HTTPChannel):
         self.loseConnection()
 
 
+def _local(target: bytes) -> bytes:
+    """A target may be a whole URL, as clients send it to proxies (RFC 9112, 3.2.2)."""
+    scheme, whole, rest = target.partition(b"://")
+    return b"/" + rest.partition(b"/")[2] if whole and scheme.lower() in (b"http", b"https") else target
+
+
 class Request(WebRequest):
     """A request whose body is bounded while it comes in, in memory: Daphne starts the application once it is whole."""
 
@@ -88,7 +98,11 @@ class Request(WebRequest):
         self._flow = Flow()
 
     def gotLength(self, length: int | None) -> None:
-        self.content = BytesIO()
+        # The path is the channel's until the request is whole. What goes to a project's own view has the project's limits.
+        self._projects = not is_own(unquote(_local(self.channel._path).partition(b"?")[0].decode("latin-1")))
+        kept = settings.FILE_UPLOAD_MAX_MEMORY_SIZE  # in memory, the rest on the disk; closed when it has been read
+        spool = SpooledTemporaryFile(kept) if self._projects else None  # noqa: SIM115
+        self.content = spool or BytesIO()
         self._size = self._stretch = 0
         self._standing_asked = self._refused = False
         self._bound(length or 0)
@@ -106,6 +120,8 @@ class Request(WebRequest):
             self.content.write(data)
 
     def _bound(self, size: int) -> None:
+        if self._projects:
+            return
         if size > conf.get().max_request_bytes:
             self._refuse()
         elif size > conf.MAX_UNAUTHENTICATED_BYTES and not self._standing_asked:
@@ -133,15 +149,15 @@ class Request(WebRequest):
         self.channel.refuse(TooLarge())
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        """A target may be a whole URL, as clients send it to proxies (RFC 9112, 3.2.2)."""
-        scheme, whole, rest = path.partition(b"://")
-        if whole and scheme.lower() in (b"http", b"https"):
-            path = b"/" + rest.partition(b"/")[2]
-        super().requestReceived(command, path, version)
+        super().requestReceived(command, _local(path), version)
 
     def process(self) -> Any:
         """Daphne believes anyone who says under which path the application stands: all addresses would change with it."""
         self.requestHeaders.removeHeader(b"daphne-root-path")
+        if self._projects:  # Daphne would put all of it into memory
+            self._whole, self.content = self.content, BytesIO()
+            self._whole.seek(0)
+            self._given = False
         return super().process()
 
     def underscored(self) -> list[tuple[bytes, bytes]]:
@@ -168,7 +184,18 @@ class Request(WebRequest):
 
     def taking(self, receive: Receive) -> Receive:
         """What the application receives by; a request has come whole."""
-        return receive
+        return partial(self._take, receive) if self._projects else receive
+
+    async def _take(self, receive: Receive) -> Message:
+        """The body from where it was kept, in parts; then whatever else comes."""
+        if self._given:
+            return await receive()
+        part = self._whole.read(conf.MAX_UNAUTHENTICATED_BYTES)
+        self._given = not part
+        if self._given:
+            self._whole.close()
+            await receive()  # Daphne's own, which is empty
+        return {"type": "http.request", "body": part, "more_body": not self._given}
 
     def abort(self) -> None:
         """Cut the connection; nothing that waits is written."""

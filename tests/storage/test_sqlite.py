@@ -251,7 +251,15 @@ class TestOutermost:
 
 @pytest.mark.parametrize(
     "query",
-    ["SELECT 1", " select 1", "-- why\nSELECT 1", "/* a\nhint */ SELECT 1", "(SELECT 1)", "VALUES (1)", "WITH a AS (SELECT 1) SELECT 1"],
+    [
+        "SELECT 1",
+        " select 1",
+        "-- why\nSELECT 1",
+        "/* a\nhint */ SELECT 1",
+        "(SELECT 1)",
+        "VALUES (1)",
+        "WITH a AS (SELECT 1) SELECT 1",
+    ],
 )
 def test_what_only_reads_waits_for_no_writer(query: str):
     assert base._READS.match(query)
@@ -259,7 +267,12 @@ def test_what_only_reads_waits_for_no_writer(query: str):
 
 @pytest.mark.parametrize(
     "query",
-    ["INSERT INTO a VALUES (1)", "/* SELECT */ DELETE FROM a", "WITH a AS (SELECT 1) DELETE FROM b", "-- SELECT\nUPDATE a SET b=1"],
+    [
+        "INSERT INTO a VALUES (1)",
+        "/* SELECT */ DELETE FROM a",
+        "WITH a AS (SELECT 1) DELETE FROM b",
+        "-- SELECT\nUPDATE a SET b=1",
+    ],
 )
 def test_what_writes_takes_its_turn(query: str):
     assert not base._READS.match(query)
@@ -299,9 +312,8 @@ def test_a_transaction_that_began_late_is_kept_or_rolled_back_as_a_whole(fails: 
 
 @pytest.mark.django_db(transaction=True)
 def test_an_atomic_block_in_it_begins_it_at_once():
-    with database().beginning_late(), transaction.atomic():
-        with transaction.atomic():
-            assert database().holds_write_lock
+    with database().beginning_late(), transaction.atomic(), transaction.atomic():
+        assert database().holds_write_lock
 
 
 @pytest.mark.django_db(transaction=True)

@@ -76,6 +76,7 @@ class DjangoHttp(ASGIHandler):
             assert refusal is not None  # noqa: S101 (one of the two)
             await self.send_response(refusal, send)
             return
+        request._body = content  # within the broker's limit, and no other
         await _until_gone(asyncio.ensure_future(self._answer(request, send)), receive)
 
     async def _answer(self, request: HttpRequest, send: Send) -> None:

@@ -21,7 +21,9 @@ _CACHED = [("django.template.loaders.cached.Loader", ["django.template.loaders.f
 _LOADERS = _CACHED if django.VERSION >= (6, 0) else [("template_partials.loader.Loader", _CACHED)]
 
 
-def engine(name: str, directories: Sequence[Path], libraries: Mapping[str, str], *, context: Sequence[str] = ()) -> DjangoTemplates:
+def engine(
+    name: str, directories: Sequence[Path], libraries: Mapping[str, str], *, context: Sequence[str] = ()
+) -> DjangoTemplates:
     """An engine that finds the templates in those directories; ``context`` names what it adds to each."""
     options = {"loaders": _LOADERS, "libraries": dict(libraries), "context_processors": list(context)}
     return DjangoTemplates({"NAME": name, "DIRS": list(directories), "APP_DIRS": False, "OPTIONS": options})
