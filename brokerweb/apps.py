@@ -5,4 +5,4 @@ class BrokerwebConfig(AppConfig):
     name = "brokerweb"
 
     def ready(self) -> None:
-        from brokerweb import checks  # noqa: F401 (registers them)
+        from brokerweb import checks, project_checks  # noqa: F401 (registers them)

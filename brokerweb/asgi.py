@@ -6,15 +6,18 @@
 from __future__ import annotations
 
 import os
-from typing import Any, cast
+from functools import cache
+from typing import Any
 
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "brokerweb.settings")
 django.setup()
 
-from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402 (models must be there first)
-from django.urls import path, re_path  # noqa: E402
+from channels.routing import ProtocolTypeRouter  # noqa: E402 (models must be there first)
+from django.conf import settings  # noqa: E402
+from django.core.handlers.asgi import ASGIHandler  # noqa: E402
+from django.utils.module_loading import import_string  # noqa: E402
 
 from brokerweb import conf  # noqa: E402
 from brokerweb.faces import sse  # noqa: E402
@@ -41,6 +44,31 @@ async def http(scope: Scope, receive: Receive, send: Send) -> None:
         await _django(scope, receive, send)
 
 
+@cache
+def project_sockets() -> Any:
+    """What the project's own ``ASGI_APPLICATION`` has for WebSockets; None where there is none."""
+    name = getattr(settings, "ASGI_APPLICATION", None)
+    found = application if name in (None, "brokerweb.asgi.application") else import_string(name)
+    if isinstance(found, ProtocolTypeRouter):
+        return found.application_mapping.get("websocket")
+    return None if found is application or isinstance(found, ASGIHandler) else found
+
+
+async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
+    """The broker's at ``/ws``; elsewhere those of the project."""
+    if scope["path"] == "/ws":
+        await _socket(scope, receive, send)
+    elif "brokerweb.passed_on" in scope or project_sockets() is None:
+        await refuse(scope, receive, send)
+    else:
+        try:
+            await project_sockets()({**scope, "brokerweb.passed_on": True}, receive, send)
+        except ValueError as error:
+            if not str(error).startswith("No route found"):  # as Channels says it: a stranger must not fill the log with it
+                raise
+            await refuse(scope, receive, send)
+
+
 async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
     """A WebSocket handshake where there is none to be had: 403."""
     await receive()
@@ -51,7 +79,7 @@ _socket = Socket.as_asgi(languages=[BrokerwebV1()])  # the first is that of clie
 _router = ProtocolTypeRouter(
     {
         "http": http,
-        "websocket": URLRouter([path("ws", _socket), re_path("", cast(Any, refuse))]),
+        "websocket": websocket,
         "lifespan": lifecycle.lifespan,
     }
 )

@@ -56,6 +56,13 @@ def _bytes(value: Any) -> int:
     return int(text)
 
 
+def _threads(value: Any) -> int:
+    text = str(value).strip()
+    if not (text.isdecimal() and 1 <= int(text) <= 1000):
+        raise ValueError(f"{text!r} is not a number of threads from 1 to 1000")
+    return int(text)
+
+
 def _server(value: Any) -> str:
     if value not in ("daphne", "uvicorn"):
         raise ValueError(f"{value!r} is not daphne or uvicorn")
@@ -115,6 +122,7 @@ class Conf:
     max_request_bytes: int = option(
         "BROKERWEB_MAX_REQUEST_BYTES", 8_388_608, _bytes, "largest request or WebSocket message, in bytes"
     )
+    threads: int = option("BROKERWEB_THREADS", 32, _threads, "threads for the views of a Django project that includes the broker")
     database_url: str = option("DATABASE_URL", "", _text, "PostgreSQL; comes with scale-out, refused until then", flag=False)
     redis_url: str = option("REDIS_URL", "", _text, "Redis or Valkey; comes with scale-out, refused until then", flag=False)
     admin_password: str = option(

@@ -43,7 +43,7 @@ INSTALLED_APPS = [
     "brokerweb.console",
 ]
 
-# Every class here is async-capable: a synchronous one would hold asgiref's one thread while a long poll waits.
+# Every class here is async-capable: behind a synchronous one a long poll holds a thread while it waits.
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.apps import apps
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
+from brokerweb.faces.http.ownership import own
 from brokerweb.faces.metrics.exposition import metrics
 from brokerweb.faces.rest.base import Unknown
 
@@ -16,10 +17,9 @@ handler500 = "brokerweb.faces.rest.handlers.failed"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("brokerweb.faces.rest.urls")),
-    re_path("^api(?:/|$)", Unknown.as_view()),
-    path("metrics", metrics),
+    *own([re_path("^api(?:/|$)", Unknown.as_view()), path("metrics", metrics)]),
 ]
 if apps.is_installed("brokerweb.console"):
     from brokerweb.console.page import missing
 
-    urlpatterns += [path("", include("brokerweb.console.urls")), re_path("", missing)]
+    urlpatterns += [path("", include("brokerweb.console.urls")), *own([re_path("", missing)])]

@@ -7,17 +7,19 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, cast
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from django.conf import settings
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
-from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.http import escape_leading_slashes, url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
 from brokerweb.console import dead_counts
 from brokerweb.console.hints import hint
+from brokerweb.console.rendering import render_to_string
 from brokerweb.core.errors import BrokerError, NotFound
+from brokerweb.faces.http.ownership import is_own
 from brokerweb.identity import users
 from brokerweb.identity.principal import Principal
 
@@ -149,9 +151,18 @@ def stale(request: HttpRequest, reason: str = "") -> HttpResponseBase:
     return render(request, "brokerweb_console/sign_in.html", 403, unsent=True)
 
 
+def missing(request: HttpRequest) -> HttpResponseBase:
+    """Any address that nothing else answers for; strangers are asked to sign in, and learn nothing.
+
+    It answers before Django's CommonMiddleware would add the slash that a project's own page has.
+    """
+    if settings.APPEND_SLASH and request.method in ("GET", "HEAD") and not is_own(f"{request.path_info}/"):
+        return redirect(escape_leading_slashes(request.get_full_path(force_append_slash=True)), permanent=True)
+    return _missing(request)
+
+
 @page
-def missing(request: SignedIn) -> HttpResponse:
-    """Any address that nothing else answers for; strangers are asked to sign in, and learn nothing."""
+def _missing(request: SignedIn) -> HttpResponse:
     raise NoSuchPage("Check the address, or look for it from the overview.")
 
 

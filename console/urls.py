@@ -28,6 +28,7 @@ from brokerweb.console.tokens import views as token_views
 from brokerweb.console.topics import actions as topic_actions
 from brokerweb.console.topics import views as topic_views
 from brokerweb.core.names import NAME
+from brokerweb.faces.http.ownership import own
 
 
 class NameConverter:
@@ -141,3 +142,4 @@ urlpatterns = [
     path("new/token", token_actions.new_token, name="new-token"),
     path("tokens/<row_id:token_id>/revoke", token_actions.revoke, name="revoke"),
 ]
+own(urlpatterns)

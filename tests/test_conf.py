@@ -87,6 +87,7 @@ def test_proxies_are_addresses_or_networks():
         ("BROKERWEB_PUBLIC_URL", "https://[::1"),
         ("BROKERWEB_TRUSTED_PROXIES", "proxy.example"),
         ("BROKERWEB_MAX_REQUEST_BYTES", "8 MB"),
+        ("BROKERWEB_THREADS", "0"),
         ("BROKERWEB_MAX_REQUEST_BYTES", "1000"),
     ],
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,47 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.server import ROOT, TOKEN, Server, inherited
+from tests.server import TOKEN
+from tests.shop import PASSWORD, SHOP, ShopServer, sign_in, with_console
 
-SHOP = ROOT / "examples" / "in_your_project"
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-class ShopServer(Server):
-    """The shop's own ``manage.py serve``."""
-
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=SHOP,
-            env=self.shop_environment(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-
-    def shop_environment(self) -> dict[str, str]:
-        return {
-            **inherited(),
-            "SHOP_DATA": str(self.data),
-            "PYTHONPATH": str(ROOT),
-            "BROKERWEB_ADMIN_TOKEN": TOKEN,
-            **self.environment,
-        }
-
-    def start(self, *, ready: bool = True) -> ShopServer:
-        command = [sys.executable, "manage.py", "serve", "--bind", f"127.0.0.1:{self.port}", "--server", self.kind]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=SHOP, env=self.shop_environment(), stdout=log, stderr=subprocess.STDOUT)
-        self.wait_ready()
-        return self
-
-    def call(self, method: str, path: str, **json: object) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        return httpx.request(method, f"{self.url}/api/v1/queues/billing{path}", headers=headers, json=json, timeout=30)
-
-    def waiting(self) -> int:
-        return int(self.call("GET", "").json()["counts"]["ready"])
 
 
 @pytest.fixture(scope="module")
@@ -112,23 +73,13 @@ def test_the_project_passes_its_system_checks_and_has_no_missing_migrations(shop
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def with_console(directory: Path) -> dict[str, str]:
-    """The environment of the shop with the settings that its README adds for the console."""
-    (block,) = re.findall(r"## The console as well.*?```python\n(.*?)```", (SHOP / "README.md").read_text(), re.DOTALL)
-    (directory / "with_console.py").write_text(f"import django\nfrom shop.settings import *\n{block}")
-    return {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, directory))), "DJANGO_SETTINGS_MODULE": "with_console"}
-
-
 def test_the_console_comes_with_the_settings_the_readme_names(tmp_path: Path):
     data = tmp_path / "data"
     data.mkdir()
-    password = {"BROKERWEB_ADMIN_PASSWORD": "password-of-the-shop"}
+    password = {"BROKERWEB_ADMIN_PASSWORD": PASSWORD}
     with ShopServer(data, environment=with_console(tmp_path) | password) as server, httpx.Client(timeout=30) as client:
         server.start()
-        form = client.get(f"{server.url}/sign-in")
-        token = re.findall(r'name="csrfmiddlewaretoken" value="(.*?)"', form.text)[0]
-        given = {"username": "admin", "password": password["BROKERWEB_ADMIN_PASSWORD"], "csrfmiddlewaretoken": token}
-        assert client.post(f"{server.url}/sign-in", data=given).status_code == 302
+        sign_in(client, server.url)
         assert "<html" in client.get(f"{server.url}/queues").text
         assert "<html" not in client.get(f"{server.url}/queues", headers={"HX-Request": "true"}).text
         assert client.get(f"{server.url}/static/brokerweb_console/console.css").status_code == 200

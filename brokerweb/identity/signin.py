@@ -12,6 +12,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from brokerweb.core import clock
@@ -105,5 +106,8 @@ def forget_old_sessions(now: int) -> int:
     """Remove sessions that have ended, as ``manage.py clearsessions`` does; returns how many."""
     if not apps.is_installed("django.contrib.sessions"):
         return 0
-    ended = apps.get_model("sessions", "Session").objects.filter(expire_date__lt=clock.to_datetime(now))
+    instant = clock.to_datetime(now)
+    if not settings.USE_TZ:  # then Django stores them as the project's local time
+        instant = timezone.make_naive(instant, timezone.get_default_timezone())
+    ended = apps.get_model("sessions", "Session").objects.filter(expire_date__lt=instant)
     return ended.delete()[0] if ended.exists() else 0

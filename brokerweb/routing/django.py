@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, TypeVar, cast, get_args
+from typing import Annotated, Any, cast, get_args
 
 import msgspec
 from django.db import DEFAULT_DB_ALIAS
@@ -12,14 +12,13 @@ from msgspec import Meta, Struct
 from brokerweb.core.errors import Invalid, escape_pointer
 from brokerweb.core.names import parse_destination
 from brokerweb.queues import limits
-from brokerweb.queues.from_python import new_message
+from brokerweb.queues.from_python import converted, new_message, text
 from brokerweb.queues.messages import Kind, Settle
 from brokerweb.routing import publishing, transacting
 from brokerweb.routing.messages import UNFIT, Commit, Publish, TopicMessage, TransactRequest
 from brokerweb.storage.run import joining
 from brokerweb.streams.positions import parse_offsets
 
-T = TypeVar("T")
 KINDS = tuple(kind for kind in get_args(Kind) if kind != "lose")
 
 
@@ -33,9 +32,10 @@ def publish(
     ``partition``.
     Raises BrokerError: NotFound, Unroutable, what a destination raises, and StoreFull or Unavailable.
     """
-    message = _message({"body": body, "routing_key": routing_key, **fields})
+    message, name = _message({"body": body, "routing_key": routing_key, **fields}), text(topic, "/topic")
+    said = None if publisher is None else text(publisher, "/publisher")
     with joining(using) as tx:
-        [published] = publishing.publish(tx, topic, [message], publisher=publisher)
+        [published] = publishing.publish(tx, name, [message], publisher=said)
     routed: list[dict[str, Any]] = msgspec.to_builtins(published.routed)
     return routed
 
@@ -55,19 +55,18 @@ def transact(
     remembered per ``owner``, which is also the name of the publisher. Raises BrokerError; ``extra["pointer"]`` names the part.
     """
     request = TransactRequest(
-        {queue: _settles(queue, kinds) for queue, kinds in (settle or {}).items()},
-        [_commit(part, f"/commit/{place}") for place, part in enumerate(commit)],
-        [_publish(part, f"/publish/{place}") for place, part in enumerate(publish)],
+        {text(queue, "/settle"): _settles(text(queue, "/settle"), kinds) for queue, kinds in (settle or {}).items()},
+        [_commit(part, f"/commit/{place}") for place, part in enumerate(_each(commit, "/commit"))],
+        [_publish(part, f"/publish/{place}") for place, part in enumerate(_each(publish, "/publish"))],
         _dedup_id(dedup_id),
     )
+    said = text(owner, "/owner")
     with joining(using) as tx:
-        return transacting.transact(tx, request, owner=owner, publisher=owner).plain()
+        return transacting.transact(tx, request, owner=said, publisher=said).plain()
 
 
 def _dedup_id(given: Any) -> str | None:
-    if given is not None and not isinstance(given, str):
-        raise Invalid.at("/dedup_id", "must be a text")
-    return limits.check_text(given, "/dedup_id")
+    return None if given is None else limits.check_text(text(given, "/dedup_id"), "/dedup_id")
 
 
 class _About(Struct):
@@ -79,7 +78,7 @@ class _About(Struct):
 
 def _message(fields: Mapping[str, Any]) -> TopicMessage:
     named = dict(fields)
-    about = _converted({name: named.pop(name) for name in _About.__struct_fields__ if name in named}, _About, "")
+    about = converted({name: named.pop(name) for name in _About.__struct_fields__ if name in named}, _About)
     return TopicMessage(new_message(named.pop("body", None), named), about.routing_key or "", about.partition)
 
 
@@ -96,32 +95,34 @@ class _Item(Struct, forbid_unknown_fields=True):
 def _settles(queue: str, kinds: Mapping[str, Iterable[Any]]) -> list[Settle]:
     """Settlements by kind: receipts, or objects with ``receipt`` and what belongs to the kind."""
     found = []
+    if not isinstance(kinds, Mapping):
+        raise Invalid.at(f"/settle/{escape_pointer(queue)}", "must be an object of settlements by kind")
     for kind, items in kinds.items():
         pointer = f"/settle/{escape_pointer(queue)}/{kind}"
         if kind not in KINDS:
             raise Invalid.at(pointer, f"is not one of {', '.join(KINDS)}")
-        for item in items:
-            settle = _converted({"receipt": item} if isinstance(item, str) else item, _Item, pointer)
+        for item in _each(items, pointer):
+            settle = converted(item if isinstance(item, Mapping) else {"receipt": item}, _Item, pointer)
             error = limits.cut(settle.error if settle.reason is None else settle.reason)
             found.append(Settle(cast(Kind, kind), settle.receipt, settle.delay, error, settle.lease))
     return found
 
 
-def _converted(given: Any, kind: type[T], pointer: str) -> T:
-    try:
-        return msgspec.convert(given, kind)
-    except msgspec.ValidationError as error:
-        raise Invalid.at(pointer, str(error)) from error
-
-
 def _commit(part: Mapping[str, Any], pointer: str) -> Commit:
-    stream, group, offsets = (_needed(part, name, pointer) for name in ("stream", "group", "offsets"))
-    return Commit(stream, group, parse_offsets(offsets, f"{pointer}/offsets"), part.get("generation"))
+    stream, group = (text(_needed(part, name, pointer), f"{pointer}/{name}") for name in ("stream", "group"))
+    offsets = parse_offsets(_needed(part, "offsets", pointer), f"{pointer}/offsets")
+    return Commit(stream, group, offsets, _generation(part.get("generation"), f"{pointer}/generation"))
+
+
+def _generation(given: Any, pointer: str) -> int | None:
+    return None if given is None else converted(given, int, pointer)
 
 
 def _publish(part: Mapping[str, Any], pointer: str) -> Publish:
     to, messages = (_needed(part, name, pointer) for name in ("to", "messages"))
+    to = text(to, f"{pointer}/to")
     kind, _ = parse_destination(to, f"{pointer}/to")
+    messages = _each(messages, f"{pointer}/messages")
     for place, fields in enumerate(messages):
         _needed(fields, "body", f"{pointer}/messages/{place}")
         for name in UNFIT[kind]:
@@ -130,7 +131,16 @@ def _publish(part: Mapping[str, Any], pointer: str) -> Publish:
     return Publish(to, [_message(fields) for fields in messages])
 
 
+def _each(items: Any, pointer: str) -> list[Any]:
+    """A text is no list of texts. Raises Invalid."""
+    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+        raise Invalid.at(pointer, "must be a list")
+    return list(items)
+
+
 def _needed(part: Mapping[str, Any], name: str, pointer: str) -> Any:
+    if not isinstance(part, Mapping):
+        raise Invalid.at(pointer, "must be an object")
     if name not in part:
         raise Invalid.at(f"{pointer}/{name}", "is needed")
     return part[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import auth
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
@@ -69,9 +70,14 @@ def _form(request: HttpRequest, error: BrokerError | None = None, **context: Any
 
 
 def _enter(request: HttpRequest, user: Any, place: str) -> HttpResponse:
-    auth.login(request, user, backend=BACKEND)
+    auth.login(request, user, backend=getattr(user, "backend", None) or _backend())
     safe = place.startswith("/") and url_has_allowed_host_and_scheme(place, allowed_hosts=None)
     return redirect(place if safe else "brokerweb_console:overview")
+
+
+def _backend() -> str:
+    """Of somebody who came by a link: one that the project has, else the session would be nobody's."""
+    return BACKEND if BACKEND in settings.AUTHENTICATION_BACKENDS else settings.AUTHENTICATION_BACKENDS[0]
 
 
 def _address(request: HttpRequest) -> str:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 import pytest
+from django.db import models
+from django.template import engines
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy
 
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid
 from brokerweb.queues.from_python import new_message
+from brokerweb.queues.models import Dedup
 
 
 @pytest.mark.parametrize(
@@ -50,6 +59,99 @@ def test_a_message_is_what_was_given() -> None:
     assert (message.binary, message.key, message.headers, message.priority, message.ttl) == (False, "k", '{"a":"é"}', 9, 5)
     assert message.deliver_at == clock.from_datetime(due)
     assert message.reply_to == "queue:answers"
+
+
+class Text(str):
+    __slots__ = ()
+
+
+class Number(int):
+    pass
+
+
+class Part(float):
+    pass
+
+
+class Instant(datetime):
+    pass
+
+
+class Words(dict[str, Any]):
+    pass
+
+
+class Size(models.TextChoices):
+    SMALL = "s", gettext_lazy("Small")
+
+
+HTML = engines["django"].from_string("<p>{{ n }}</p>").render({"n": "Ada"})
+ORDINARY = [
+    (HTML, '"<p>Ada</p>"'),
+    ({"html": HTML, SafeString("k"): [mark_safe("x")]}, '{"html":"<p>Ada</p>","k":["x"]}'),
+    (gettext_lazy("Yes"), '"Yes"'),
+    ({"subject": format_lazy("{}!", gettext_lazy("Yes"))}, '{"subject":"Yes!"}'),
+    (Text("x"), '"x"'),
+    ([Number(1), Part(1.5), True], "[1,1.5,true]"),
+    (Words(a=Number(1)), '{"a":1}'),
+    (MappingProxyType({"a": Text("b")}), '{"a":"b"}'),
+    ([Size.SMALL, Size.SMALL.label], '["s","Small"]'),
+    (Decimal("1.50"), '"1.50"'),
+    (UUID(int=1), '"00000000-0000-0000-0000-000000000001"'),
+    (Instant(2026, 1, 2, 3, 4, 5, tzinfo=UTC), '"2026-01-02T03:04:05Z"'),
+    ([date(2026, 1, 2), timedelta(seconds=1)], '["2026-01-02","PT1S"]'),
+]
+
+
+@pytest.mark.parametrize(("body", "text"), ORDINARY, ids=repr)
+def test_ordinary_values_of_django_code_are_said_in_json(body: Any, text: str) -> None:
+    assert new_message(body, {}).body.decode() == text
+
+
+@pytest.mark.parametrize("given", [mark_safe("x"), Text("x"), format_lazy("x")], ids=["safe", "subclass", "lazy"])
+def test_texts_of_any_kind_are_texts(given: Any) -> None:
+    names = ("key", "dedup_id", "correlation_id", "content_type")
+    others = {"headers": {given: given}, "reply_to": format_lazy("queue:{}", given)}
+    message = new_message(1, dict.fromkeys(names, given) | others)
+    found = [getattr(message, name) for name in names]
+    assert (found, message.headers, message.reply_to) == (["x"] * 4, '{"x":"x"}', "queue:x")
+    assert {type(value) for value in found} == {str}
+
+
+def test_numbers_and_instants_of_any_kind_are_those() -> None:
+    due = Instant(2026, 1, 2, tzinfo=UTC)
+    message = new_message(1, {"priority": Number(7), "ttl": Decimal("1.5"), "deliver_at": due})
+    assert (message.priority, message.ttl, message.deliver_at) == (7, 1.5, clock.from_datetime(due))
+
+
+@pytest.mark.parametrize(
+    ("body", "fields", "pointer"),
+    [
+        (object(), {}, "/body"),
+        ({"a": [1, {"b/c": object()}]}, {}, "/body/a/1/b~1c"),
+        ({"a": float("nan")}, {}, "/body/a"),
+        ({(1, 2): 1}, {}, "/body"),
+        (Dedup.objects.values("dedup_id"), {}, "/body"),
+        ({"rows": Dedup.objects.all()}, {}, "/body/rows"),
+        (1, {"delay": Dedup}, "/delay"),
+        (1, {"key": 5}, "/key"),
+        (1, {"headers": {"a": 1}}, "/headers"),
+        (1, {"headers": [1]}, "/headers"),
+        (1, {"surprise": 1}, "/surprise"),
+    ],
+    ids=range(11),
+)
+def test_what_cannot_be_said_is_invalid_and_where_it_stands(body: Any, fields: dict[str, Any], pointer: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        new_message(body, fields)
+    assert refused.value.extra["errors"][0]["pointer"] == pointer
+
+
+def test_a_ring_is_invalid() -> None:
+    ring: list[Any] = []
+    ring.append(ring)
+    with pytest.raises(Invalid):
+        new_message(ring, {})
 
 
 def test_bytes_stay_bytes() -> None:

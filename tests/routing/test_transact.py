@@ -486,3 +486,27 @@ def test_publish_from_django_joins_the_callers_transaction() -> None:
 
 def test_a_name_imported_is_the_function_whatever_was_imported_before() -> None:
     assert transact() == {"duplicate": False, "publish": []}
+
+
+MALFORMED = [
+    ({"publish": 5}, "/publish"),
+    ({"publish": [5]}, "/publish/0"),
+    ({"publish": [{"to": "queue:a", "messages": "no list"}]}, "/publish/0/messages"),
+    ({"publish": [{"to": 5, "messages": []}]}, "/publish/0/to"),
+    ({"publish": [{"to": "queue:a", "messages": [5]}]}, "/publish/0/messages/0"),
+    ({"settle": {"a": 5}}, "/settle/a"),
+    ({"settle": {"a": {"ack": 5}}}, "/settle/a/ack"),
+    ({"settle": {"a": {"ack": [5]}}}, "/settle/a/ack/receipt"),
+    ({"settle": {5: {}}}, "/settle"),
+    ({"commit": [{"stream": 5, "group": "g", "offsets": {}}]}, "/commit/0/stream"),
+    ({"commit": [{"stream": "s", "group": "g", "offsets": 5}]}, "/commit/0/offsets"),
+    ({"dedup_id": 5}, "/dedup_id"),
+    ({"owner": 5}, "/owner"),
+]
+
+
+@pytest.mark.parametrize(("given", "pointer"), MALFORMED, ids=[pointer for _, pointer in MALFORMED])
+def test_what_django_code_cannot_mean_is_invalid_and_where_it_stands(given: dict[str, Any], pointer: str):
+    with pytest.raises(Invalid) as refused:
+        transact(**given)
+    assert refused.value.extra["errors"][0]["pointer"] == pointer

@@ -29,6 +29,7 @@ from django.db.models import BigIntegerField, BooleanField
 from django.db.models.lookups import Exact
 from drf_spectacular import views
 from drf_spectacular.views import SpectacularSwaggerSplitView
+from rest_framework.renderers import TemplateHTMLRenderer
 from twisted.internet import reactor
 from twisted.web import http
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -142,6 +143,9 @@ METHODS: dict[Any, dict[str, str]] = {
     Exact: {"as_sql": "self, compiler, connection", "process_lhs": "self, compiler, connection, lhs=None"},
     ASGIHandler: {
         "__call__": "self, scope, receive, send",
+        "__init__": "self",
+        "handle": "self, scope, receive, send",
+        "make_view_atomic": "self, view",
         "create_request": "self, scope, body_file",
         "run_get_response": "self, request",
         "send_response": "self, response, send",
@@ -152,6 +156,7 @@ METHODS: dict[Any, dict[str, str]] = {
         "find_file": "self, url",
         "serve": "static_file, request",
     },
+    TemplateHTMLRenderer: {"render": "self, data, accepted_media_type=None, renderer_context=None"},
     SpectacularSwaggerSplitView: {"_swagger_ui_resource": "filename", "_swagger_ui_favicon": ""},
     views: {"_get_sidecar_url": "filepath"},
 }
@@ -179,7 +184,7 @@ ATTRIBUTES: dict[Any, str] = {
     BooleanField: "class_lookups",
     Exact: "rhs",
     WhiteNoiseMiddleware: "autorefresh files get_response",
-    SpectacularSwaggerSplitView: "template_name url_name",
+    SpectacularSwaggerSplitView: "renderer_classes template_name url_name",
 }
 
 

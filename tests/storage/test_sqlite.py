@@ -247,3 +247,79 @@ class TestOutermost:
             assert outermost() is None
         finally:
             connection.set_autocommit(True)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT 1",
+        " select 1",
+        "-- why\nSELECT 1",
+        "/* a\nhint */ SELECT 1",
+        "(SELECT 1)",
+        "VALUES (1)",
+        "WITH a AS (SELECT 1) SELECT 1",
+    ],
+)
+def test_what_only_reads_waits_for_no_writer(query: str):
+    assert base._READS.match(query)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "INSERT INTO a VALUES (1)",
+        "/* SELECT */ DELETE FROM a",
+        "WITH a AS (SELECT 1) DELETE FROM b",
+        "-- SELECT\nUPDATE a SET b=1",
+    ],
+)
+def test_what_writes_takes_its_turn(query: str):
+    assert not base._READS.match(query)
+
+
+def database() -> DatabaseWrapper:
+    found: Any = connections["default"]
+    assert isinstance(found, DatabaseWrapper)
+    return found
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_that_begins_late_reads_without_the_lock_and_writes_with_it():
+    kept: Any = Dedup.objects
+    with database().beginning_late(), transaction.atomic():
+        assert kept.count() == 0
+        assert not database().holds_write_lock
+        kept.create(dedup_id="a", queue_id=1, message_id=1, expires_at=1)
+        assert database().holds_write_lock
+        assert database().connection.in_transaction
+    assert not database().holds_write_lock
+    assert kept.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_transaction_that_began_late_is_kept_or_rolled_back_as_a_whole(fails: bool):
+    kept: Any = Dedup.objects
+    with suppress(ZeroDivisionError), database().beginning_late(), transaction.atomic():
+        kept.create(dedup_id="a", queue_id=1, message_id=1, expires_at=1)
+        kept.create(dedup_id="b", queue_id=1, message_id=2, expires_at=1)
+        if fails:
+            raise ZeroDivisionError
+    assert kept.count() == (0 if fails else 2)
+    assert not database().holds_write_lock
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_atomic_block_in_it_begins_it_at_once():
+    with database().beginning_late(), transaction.atomic(), transaction.atomic():
+        assert database().holds_write_lock
+
+
+@pytest.mark.django_db(transaction=True)
+def test_only_the_first_transaction_begins_late():
+    with database().beginning_late():
+        with transaction.atomic():
+            pass
+        with transaction.atomic():
+            assert database().holds_write_lock

@@ -1,29 +1,56 @@
-"""Django's urls, middleware and views under ASGI, without what Django's own handler adds to every request.
+"""Django's urls, middleware and views under ASGI: the broker's own on few threads and lean, a project's as Django has them.
 
-That handler makes a thread for each request and hops to it for signals, ten times the cost of a small view. Here
-synchronous code runs on asgiref's one shared thread, whose database connection stays open between requests.
+Django's handler makes a thread for each request and hops to it for signals, ten times the cost of a small view. The broker's
+own pages and calls that read share one thread, whose database connection stays open; those that write have others, since a
+write may have to wait, and a read never for it. Requests to a project's own views run as Django's handler runs them, on
+threads that neither of them uses.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from io import BytesIO
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.db import connections
 from django.http import HttpRequest
 from django.urls import set_script_prefix
+from django.utils.module_loading import import_string
 
+from brokerweb import conf
 from brokerweb.core.errors import BrokerError
 from brokerweb.faces.http import body
 from brokerweb.faces.http.body import Receive, Scope, Send
+from brokerweb.faces.http.caller import SAFE
+from brokerweb.faces.http.ownership import is_own
+from brokerweb.faces.http.threads import Threads
+from brokerweb.storage.django_sqlite.base import DatabaseWrapper
+
+WRITERS = 8
 
 
 class DjangoHttp(ASGIHandler):
     """An ASGI application for everything that is a Django view."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        threads = conf.get().threads
+        # Behind a synchronous middleware a call holds its thread for as long as it waits for messages.
+        few = all(getattr(import_string(name), "async_capable", False) for name in settings.MIDDLEWARE)
+        self._readers = Threads(1 if few else threads, "read")
+        self._writers = Threads(WRITERS if few else threads, "write")
+        self._projects = Threads(threads, "project")
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not is_own(scope["path"]):
+            async with self._projects.one():
+                await self.handle(dict(scope), receive, send)
+            return
         try:
             content = await body.read(scope, receive)
         except body.Gone:
@@ -31,12 +58,25 @@ class DjangoHttp(ASGIHandler):
         except BrokerError as error:
             await body.send_problem(send, error)
             return
+        async with (self._readers if scope["method"] in SAFE else self._writers).one():
+            await self._handle_own(content, scope, receive, send)
+
+    def make_view_atomic(self, view: Callable[..., Any]) -> Callable[..., Any]:
+        """As Django's, for ``ATOMIC_REQUESTS``; but a view that only reads waits for no writer, and holds up none."""
+        excepted = getattr(view, "_non_atomic_requests", ())
+        databases = [connection for connection in connections.all() if isinstance(connection, DatabaseWrapper)]
+        late = [each.alias for each in databases if each.settings_dict["ATOMIC_REQUESTS"] and each.alias not in excepted]
+        atomic = super().make_view_atomic(view)
+        return _begun_late(atomic, late) if late else atomic
+
+    async def _handle_own(self, content: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         set_script_prefix(get_script_prefix(scope))
         request, refusal = self.create_request(scope, BytesIO(content))
         if request is None:
             assert refusal is not None  # noqa: S101 (one of the two)
             await self.send_response(refusal, send)
             return
+        request._body = content  # within the broker's limit, and no other
         await _until_gone(asyncio.ensure_future(self._answer(request, send)), receive)
 
     async def _answer(self, request: HttpRequest, send: Send) -> None:
@@ -45,6 +85,17 @@ class DjangoHttp(ASGIHandler):
             await self.send_response(response, send)
         finally:
             await sync_to_async(response.close)()  # ends the request for Django, on the thread that holds its connections
+
+
+def _begun_late(atomic: Callable[..., Any], aliases: Sequence[str]) -> Callable[..., Any]:
+    def view(request: HttpRequest, *args: Any, **named: Any) -> Any:
+        with ExitStack() as late:
+            for alias in aliases if request.method in SAFE else ():
+                connection: Any = connections[alias]  # of the view's thread
+                late.enter_context(connection.beginning_late())
+            return atomic(request, *args, **named)
+
+    return view
 
 
 async def _until_gone(answer: asyncio.Future[None], receive: Receive) -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from rest_framework import negotiation
 from rest_framework.authentication import BaseAuthentication
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -49,6 +50,8 @@ class ApiView(APIView):
     permission_classes = []
     parser_classes = []
     throttle_classes = []
+    renderer_classes = [JSONRenderer]  # these, and the next: whatever a project's REST_FRAMEWORK says
+    versioning_class = None
     content_negotiation_class = _Json
     schema = None  # ``openapi`` describes the calls; spectacular's own generator, which a check runs, cannot
 

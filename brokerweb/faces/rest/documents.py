@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import drf_spectacular
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.template.backends.django import DjangoTemplates
 from django.urls import NoReverseMatch, reverse
 from drf_spectacular.renderers import OpenApiYamlRenderer
 from drf_spectacular.views import SpectacularSwaggerSplitView, _get_sidecar_url
+from rest_framework.renderers import TemplateHTMLRenderer
 from rest_framework.request import Request
 
+import brokerweb
 from brokerweb.core.errors import Unauthenticated
+from brokerweb.faces.http import templates
 from brokerweb.faces.http.responses import answer
 from brokerweb.faces.rest.base import ApiView
 from brokerweb.faces.rest.openapi import document
@@ -30,9 +37,24 @@ class SchemaView(ApiView):
         return answer(document())
 
 
+@cache
+def _engine() -> DjangoTemplates:
+    packages = (brokerweb, drf_spectacular)
+    return templates.engine("brokerweb_docs", [Path(package.__path__[0]) / "templates" for package in packages], {})
+
+
+class _Page(TemplateHTMLRenderer):
+    """On an engine of the broker's own."""
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> Any:
+        name, request = renderer_context["response"].template_name, renderer_context["request"]._request
+        return templates.render(_engine(), name, data, request)
+
+
 class DocsView(ApiView, SpectacularSwaggerSplitView):
     """Swagger UI from the packaged files; its script comes from ``?script``, since the policy allows no inline script."""
 
+    renderer_classes = [_Page]
     url_name = "schema"
     template_name = "brokerweb/docs.html"
 

@@ -7,6 +7,7 @@ from itertools import groupby
 
 from django.urls import URLPattern, path, re_path
 
+from brokerweb.faces.http.ownership import own
 from brokerweb.faces.rest.base import Unknown
 from brokerweb.faces.rest.documents import DocsView, SchemaView
 from brokerweb.faces.rest.paths import view_of
@@ -18,9 +19,11 @@ def _paths() -> list[URLPattern]:
     return [path(re.sub(r"\{(\w+)\}", r"<str:\1>", route), view_of(list(rows))) for route, rows in by_path]
 
 
-urlpatterns = [
-    *_paths(),
-    path("schema", SchemaView.as_view(), name="schema"),
-    path("docs", DocsView.as_view(), name="docs"),
-    re_path("", Unknown.as_view()),
-]
+urlpatterns = own(
+    [
+        *_paths(),
+        path("schema", SchemaView.as_view(), name="schema"),
+        path("docs", DocsView.as_view(), name="docs"),
+        re_path("", Unknown.as_view()),
+    ]
+)

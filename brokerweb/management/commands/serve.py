@@ -59,8 +59,9 @@ class Command(BaseCommand):
         """Prepare the data, say where to go, and serve until a signal. The lock is held."""
         with usable_database():
             prepare_schema(migrate=migrate)
-        from brokerweb.asgi import application  # late: what it imports is nothing for other commands
+        from brokerweb.asgi import application, project_sockets  # late: what it imports is nothing for other commands
 
+        project_sockets()  # an error in the project's own shows now, and not to its first client
         sock = bind(options)
         port = sock.getsockname()[1]
         url = options.public_url[0] if options.public_url else f"http://{options.shown_host}:{port}"

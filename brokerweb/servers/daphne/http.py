@@ -6,9 +6,12 @@ import asyncio
 import logging
 from functools import partial
 from io import BytesIO
+from tempfile import SpooledTemporaryFile
 from typing import Any
+from urllib.parse import unquote
 
 from daphne.http_protocol import HTTPFactory, WebRequest
+from django.conf import settings
 from twisted.internet import reactor as _reactor
 from twisted.web import http
 
@@ -16,7 +19,8 @@ from brokerweb import conf
 from brokerweb.core.errors import BrokerError, Internal, Invalid, TooLarge
 from brokerweb.faces.codec import problems
 from brokerweb.faces.http import caller
-from brokerweb.faces.http.body import Receive
+from brokerweb.faces.http.body import Message, Receive
+from brokerweb.faces.http.ownership import is_own
 from brokerweb.servers import heads, lifecycle, refusals
 from brokerweb.servers.chunks import Chunks
 from brokerweb.servers.daphne.flow import Flow
@@ -167,7 +171,11 @@ class Request(WebRequest):
         self._flow = Flow()
 
     def gotLength(self, length: int | None) -> None:
-        self.content = BytesIO()
+        # The path is the channel's until the request is whole. What goes to a project's own view has the project's limits.
+        self._projects = not is_own(unquote(self.channel._path.partition(b"?")[0].decode("latin-1")))
+        kept = settings.FILE_UPLOAD_MAX_MEMORY_SIZE  # in memory, the rest on the disk; closed when it has been read
+        spool = SpooledTemporaryFile(kept) if self._projects else None  # noqa: SIM115
+        self.content = spool or BytesIO()
         self._size = self._stretch = 0
         self._standing_asked = self._refused = False
         self._bound(length or 0)
@@ -185,6 +193,8 @@ class Request(WebRequest):
             self.content.write(data)
 
     def _bound(self, size: int) -> None:
+        if self._projects:
+            return
         if size > conf.get().max_request_bytes:
             self._refuse()
         elif size > conf.MAX_UNAUTHENTICATED_BYTES and not self._standing_asked:
@@ -214,6 +224,10 @@ class Request(WebRequest):
     def process(self) -> Any:
         """Daphne believes anyone who says under which path the application stands: all addresses would change with it."""
         self.requestHeaders.removeHeader(b"daphne-root-path")
+        if self._projects:  # Daphne would put all of it into memory
+            self._whole, self.content = self.content, BytesIO()
+            self._whole.seek(0)
+            self._given = False
         return super().process()
 
     def underscored(self) -> list[tuple[bytes, bytes]]:
@@ -240,7 +254,18 @@ class Request(WebRequest):
 
     def taking(self, receive: Receive) -> Receive:
         """What the application receives by; a request has come whole."""
-        return receive
+        return partial(self._take, receive) if self._projects else receive
+
+    async def _take(self, receive: Receive) -> Message:
+        """The body from where it was kept, in parts; then whatever else comes."""
+        if self._given:
+            return await receive()
+        part = self._whole.read(conf.MAX_UNAUTHENTICATED_BYTES)
+        self._given = not part
+        if self._given:
+            self._whole.close()
+            await receive()  # Daphne's own, which is empty
+        return {"type": "http.request", "body": part, "more_body": not self._given}
 
     def abort(self) -> None:
         """Cut the connection; nothing that waits is written."""

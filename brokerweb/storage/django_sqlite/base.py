@@ -6,7 +6,8 @@ import datetime
 import decimal
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pysqlite3.dbapi2 as Database  # noqa: N812 (the name Django uses)
@@ -23,8 +24,11 @@ from brokerweb.storage.write_lock import FairLock, lock_for
 # What a connection may wait for the lock, and for a writer in another process. Seconds.
 BUSY_TIMEOUT = 10
 _READS = re.compile(
-    r"\s*(SELECT|PRAGMA|EXPLAIN|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|WITH(?!.*\b(?:INSERT|UPDATE|DELETE)\b))", re.I | re.S
+    r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*"  # what may stand before it
+    r"(?:SELECT|VALUES|PRAGMA|EXPLAIN|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|WITH(?!.*\b(?:INSERT|UPDATE|DELETE)\b))",
+    re.I | re.S,
 )
+_SAVEPOINT = re.compile(r"\s*SAVEPOINT", re.I)
 _PLACEHOLDER = re.compile(r"(?<!%)%s")
 
 
@@ -160,7 +164,7 @@ class DatabaseFeatures(StockFeatures):
 
 
 class DatabaseWrapper(_Stock):
-    """Django's SQLite wrapper on pysqlite3. Every ``atomic()`` is BEGIN IMMEDIATE: readers use none."""
+    """Django's SQLite wrapper on pysqlite3. Every ``atomic()`` is BEGIN IMMEDIATE: readers use none, or ``beginning_late``."""
 
     Database = Database
     features_class = DatabaseFeatures
@@ -169,6 +173,8 @@ class DatabaseWrapper(_Stock):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._write_lock: FairLock | None = None  # while it is held
+        self._late = False  # the next transaction is to begin late
+        self._to_begin = False  # it has entered ``atomic()``, and nothing has been written in it
 
     def get_connection_params(self) -> dict[str, Any]:
         params: dict[str, Any] = super().get_connection_params()
@@ -196,7 +202,20 @@ class DatabaseWrapper(_Stock):
         return _Outermost(self)
 
     def writing(self, query: str) -> _Writing:
+        if self._to_begin and (not _READS.match(query) or _SAVEPOINT.match(query)):
+            self._begin()
+            self._to_begin = False
         return _Writing(self, query)
+
+    @contextmanager
+    def beginning_late(self) -> Iterator[None]:
+        """The first ``atomic()`` within it begins its transaction with the first write, or another ``atomic()`` in it; until
+        then each statement reads what is committed when it runs, and waits for no writer."""
+        self._late = True
+        try:
+            yield
+        finally:
+            self._late = False
 
     @property
     def holds_write_lock(self) -> bool:
@@ -214,6 +233,11 @@ class DatabaseWrapper(_Stock):
             lock.release()
 
     def _start_transaction_under_autocommit(self) -> None:
+        self._to_begin, self._late = self._late, False
+        if not self._to_begin:
+            self._begin()
+
+    def _begin(self) -> None:
         self.acquire_write_lock()
         try:
             with self.wrap_database_errors:
@@ -225,16 +249,19 @@ class DatabaseWrapper(_Stock):
     def _commit(self) -> None:
         # A commit that fails leaves the transaction open: its rollback gives the lock back.
         super()._commit()
+        self._to_begin = False
         self.release_write_lock()
 
     def _rollback(self) -> None:
         try:
             super()._rollback()
         finally:
+            self._to_begin = False
             self.release_write_lock()
 
     def _close(self) -> None:
         try:
             super()._close()
         finally:
+            self._to_begin = False
             self.release_write_lock()

@@ -1,0 +1,30 @@
+"""The console's templates, on an engine of their own."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django.http import HttpRequest
+from django.template.backends.django import DjangoTemplates
+from django.utils.safestring import SafeString
+
+from brokerweb.faces.http import templates
+
+AROUND = (
+    "django.template.context_processors.request",
+    "django.contrib.auth.context_processors.auth",
+    "django.contrib.messages.context_processors.messages",
+)
+
+
+@cache
+def _engine() -> DjangoTemplates:
+    libraries = {"brokerweb_console": "brokerweb.console.templatetags.brokerweb_console"}
+    return templates.engine("brokerweb_console", [Path(__file__).parent / "templates"], libraries, context=AROUND)
+
+
+def render_to_string(template: str, context: dict[str, Any], request: HttpRequest) -> SafeString:
+    """The page, or its part."""
+    return templates.render(_engine(), template, context, request)
