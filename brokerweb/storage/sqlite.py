@@ -12,6 +12,7 @@ import pysqlite3.dbapi2 as pysqlite3
 
 from brokerweb.core import clock
 from brokerweb.core.errors import BrokerError, StoreFull, Unavailable
+from brokerweb.storage import disk
 from brokerweb.storage.statements import Statement
 
 _ERRORS = (pysqlite3.Error, sqlite3.Error, django.db.Error)
@@ -65,8 +66,22 @@ class SQLite:
 
     def prepare(self, raw: Any) -> None:
         # The one connection that checkpoints. A larger log than SQLite's default means fewer, and longer, checkpoints.
-        raw.execute("PRAGMA wal_autocheckpoint=4000")
+        raw.execute(f"PRAGMA wal_autocheckpoint={disk.of().log_pages}")
         raw.execute("PRAGMA cache_size=-16000")
+
+    def sizes(self, raw: Any) -> disk.Sizes:
+        [page], [free], [pages] = (
+            raw.execute(f"PRAGMA {name}").fetchone() for name in ("page_size", "freelist_count", "page_count")
+        )
+        return disk.Sizes(free * page, pages * page)
+
+    def checkpoint(self, raw: Any, *, truncate: bool) -> None:
+        [patience] = raw.execute("PRAGMA busy_timeout").fetchone()
+        raw.execute("PRAGMA busy_timeout=0")  # a reader that holds an old state is not waited for
+        try:
+            raw.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if truncate else 'PASSIVE'})").fetchall()
+        finally:
+            raw.execute(f"PRAGMA busy_timeout={patience}")
 
     def version(self, raw: Any) -> int | None:
         [version] = raw.execute("PRAGMA data_version").fetchone()
