@@ -36,6 +36,7 @@ MAX_CALLS, MAX_COST = 10_000, 64 * 1024 * 1024  # of the inbox; a call costs the
 CROWDED = 0.5  # of either, at which faces stop reading
 BATCH_CALLS, BATCH_COST, BATCH_SECONDS = 512, 8 * 1024 * 1024, 0.05
 CALL_COST = 256
+READERS = 1.0  # seconds that a full disk's log waits for those who read an old state of it, before it is filled anew
 PATIENCE = 0.002  # seconds that a batch waits for the rest of a crowd
 
 Verb = Callable[..., Any]
@@ -219,7 +220,7 @@ class Committer:
             self._reopen()
         place = disk.of(self._using)
         place.ran_out()
-        self._checkpoint(truncate=place.log_bloated)
+        self._checkpoint(truncate=place.log_bloated, patience=READERS)
         return True
 
     def _spare_room(self) -> None:
@@ -235,11 +236,11 @@ class Committer:
             self._checkpoint(truncate=True)
             place.keep_what_is_left()
 
-    def _checkpoint(self, *, truncate: bool) -> None:
+    def _checkpoint(self, *, truncate: bool, patience: float = 0) -> None:
         connection = connections[self._using]
         try:
             self._prepare()
-            dialect_of(connection).checkpoint(connection.connection, truncate=truncate)
+            dialect_of(connection).checkpoint(connection.connection, truncate=truncate, patience=patience)
         except Exception:  # there is no room to do it in: what fails for want of that is told
             self._reopen()
 

@@ -75,13 +75,13 @@ class SQLite:
         )
         return disk.Sizes(free * page, pages * page)
 
-    def checkpoint(self, raw: Any, *, truncate: bool) -> None:
-        [patience] = raw.execute("PRAGMA busy_timeout").fetchone()
-        raw.execute("PRAGMA busy_timeout=0")  # a reader that holds an old state is not waited for
+    def checkpoint(self, raw: Any, *, truncate: bool, patience: float = 0) -> None:
+        [usual] = raw.execute("PRAGMA busy_timeout").fetchone()
+        raw.execute(f"PRAGMA busy_timeout={int(patience * 1000)}")
         try:
-            raw.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if truncate else 'PASSIVE'})").fetchall()
+            raw.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if truncate else 'RESTART'})").fetchall()
         finally:
-            raw.execute(f"PRAGMA busy_timeout={patience}")
+            raw.execute(f"PRAGMA busy_timeout={usual}")
 
     def version(self, raw: Any) -> int | None:
         [version] = raw.execute("PRAGMA data_version").fetchone()
