@@ -47,7 +47,7 @@ class Queue(models.Model):
     paused_at = InstantField(null=True)
     paused_by = models.CharField(max_length=200, default="")
     pause_reason = models.CharField(max_length=2000, default="")
-    stream = models.CharField(max_length=200, null=True)  # of a shared consumer group's own queue: whose records it hands out
+    stream = models.CharField(max_length=200, null=True)  # of a shared consumer group's own queue: whose records it leases
 
     objects = models.Manager()
     declared = DeclaredQueues()
@@ -74,10 +74,10 @@ class Message(models.Model):
     state = models.SmallIntegerField(choices=[(s.value, s.name.lower()) for s in State])
     priority = models.SmallIntegerField(default=4)
     position = models.BigIntegerField()
-    attempts = models.IntegerField(default=0)  # every hand-out; never goes down: it fences the lease
+    attempts = models.IntegerField(default=0)  # every lease; never goes down: it fences the lease
     failures = models.IntegerField(default=0)
     holds_key = models.BooleanField(default=False)  # the one message of its key that is ready, leased or backing off
-    alone = models.BooleanField(default=False)  # its last failure was a lost consumer: hand it out by itself
+    alone = models.BooleanField(default=False)  # its last failure was a lost consumer: lease it by itself
     due_at = InstantField()  # scheduled: when due; ready: since when; leased: until when; dead: since when
     expires_at = InstantField(null=True)
     published_at = InstantField()
@@ -143,7 +143,7 @@ class QueueCount(models.Model):
 
 
 class Failure(models.Model):
-    """One failed hand-out of a message that still exists."""
+    """One failed lease of a message that still exists."""
 
     id = models.BigAutoField(primary_key=True)
     queue_id = models.IntegerField()

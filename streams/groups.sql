@@ -9,7 +9,7 @@ WHERE s.name = :stream AND s.deleted_at IS NULL AND g.name = :group;
 SELECT g.id, g.stream_id, s.name AS stream, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
 FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id = g.stream_id WHERE g.id = :id FOR UPDATE OF g;
 
--- group (id): a group by id, for those who only look
+-- group (id): a group by id, for those who only read
 SELECT g.id, g.stream_id, s.name AS stream, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
 FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id = g.stream_id WHERE g.id = :id AND s.deleted_at IS NULL;
 

@@ -143,8 +143,9 @@ def next_work(tx: Transaction) -> int | None:
 def holdings(reads: Reads, group_id: int) -> Holdings | None:
     """What each member has now; None when the group is gone.
 
-    Whoever informs members reads it after a commit that moved the group, and now and then; ``changes_for`` says what is new to one.
-    It is read again if the group moved meanwhile: a member that was told an older generation than its partitions' cannot commit.
+    Whoever informs members reads it after a commit that moved the group, and now and then; ``changes_for`` says what is new to
+    one. It is read again if the group moved meanwhile: a member that was told an older generation than its partitions' cannot
+    commit.
     """
     while (group := by_id(reads, group_id)) is not None:
         members: dict[str, Holds] = {member: {} for member, *_ in reads.rows(Q.members, group_id)}
