@@ -163,7 +163,7 @@ class Broker:
         """What is due: promotions, ended leases, expired messages, silent members."""
         await self.hub.groups.beat()  # first: where this process stood still, it was not its members who were silent
         steps: list[Callable[..., int]] = [duties.promote, duties.expire_leases, duties.expire_messages]
-        steps += [membership.expire_members, membership.hand_over_due]
+        steps += [membership.expire_members, membership.pass_on_due]
         done = await asyncio.gather(*(aperform(step) for step in steps))
         if any(n >= duties.LIMIT for n in done):
             return 0

@@ -64,7 +64,7 @@ SELECT p.id, p.number, p.next_offset AS "end", p.low_offset AS low, p.last_at, p
 FROM brokerweb_streams_partition p JOIN brokerweb_streams_grouppartition x ON x.partition_id = p.id AND x.group_id = :group
 WHERE p.stream_id = :stream AND p.number = :number;
 
--- hand (group, partition, member, next_owner, until, generation): who may commit a partition, and who is next
+-- pass_on (group, partition, member, next_owner, until, generation): who may commit a partition, and who is next
 UPDATE brokerweb_streams_grouppartition SET member = :member, next_owner = :next_owner, until_at = :until, generation = :generation
 WHERE group_id = :group AND partition_id = :partition;
 
