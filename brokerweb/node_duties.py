@@ -97,7 +97,7 @@ class NodeDuties:
         """What is due: promotions, ended leases, expired messages, silent members."""
         await self._hub.groups.beat()  # first: where this process stood still, it was not its members who were silent
         steps: list[Callable[..., int]] = [duties.promote, duties.expire_leases, duties.expire_messages]
-        steps += [membership.expire_members, membership.hand_over_due]
+        steps += [membership.expire_members, membership.pass_on_due]
         done = await asyncio.gather(*(aperform(step) for step in steps))
         if any(n >= duties.LIMIT for n in done):
             return 0

@@ -16,7 +16,7 @@ from brokerweb.queues.bulk import purge, purge_all, redrive, redrive_all
 from brokerweb.queues.definitions import Definition, find, forget
 from brokerweb.queues.messages import NewMessage
 from brokerweb.queues.models import Queue
-from brokerweb.queues.moves import Seen, look, revive, take_out
+from brokerweb.queues.moves import Seen, find_message, revive, take_out
 from brokerweb.queues.readiness import became_ready
 from brokerweb.queues.selection import Q
 from brokerweb.queues.settings import validate
@@ -93,7 +93,7 @@ def delete_found(tx: Transaction, queue: Definition) -> None:
 
 
 def pause(tx: Transaction, name: str, *, reason: str, by: str) -> Queue:
-    """Hand nothing out until resumed; a queue that is paused stays as it is."""
+    """Lease nothing until resumed; a queue that is paused stays as it is."""
     queue = find(tx, name)
     if tx.change(Q.pause, queue.id, tx.now, by[:200], limits.cut(reason) or ""):
         forget(tx, queue.id, name)
@@ -101,7 +101,7 @@ def pause(tx: Transaction, name: str, *, reason: str, by: str) -> Queue:
 
 
 def resume(tx: Transaction, name: str) -> Queue:
-    """Hand out again."""
+    """Lease again."""
     queue = find(tx, name)
     if tx.change(Q.resume, queue.id):
         forget(tx, queue.id, name)
@@ -130,7 +130,7 @@ def replace(tx: Transaction, name: str, message_id: int, message: NewMessage, *,
 
 
 def _restorable(tx: Transaction, queue: Definition, message_id: int) -> Seen:
-    seen = look(tx, queue, message_id)
+    seen = find_message(tx, queue, message_id)
     if seen.state not in (State.DEAD, State.SCHEDULED):
         raise Conflict(f"Only dead and scheduled messages can be requeued; this one is {seen.state.name.lower()}.")
     return seen
@@ -139,7 +139,7 @@ def _restorable(tx: Transaction, queue: Definition, message_id: int) -> Seen:
 def reschedule(tx: Transaction, name: str, message_id: int, *, due_at: int) -> None:
     """A scheduled or ready message is due at another time; the past means now. It keeps its place, and its key if it holds it."""
     queue = find(tx, name)
-    seen = look(tx, queue, message_id)
+    seen = find_message(tx, queue, message_id)
     if seen.state not in (State.SCHEDULED, State.READY):
         raise Conflict(f"Only scheduled and ready messages can be rescheduled; this one is {seen.state.name.lower()}.")
     if due_at > tx.now:
@@ -169,7 +169,7 @@ def _fall_due(tx: Transaction, queue: Definition, message_id: int, seen: Seen) -
 def delete_message(tx: Transaction, name: str, message_id: int) -> None:
     """The message is gone, whatever its state; a lease on it is lost."""
     queue = find(tx, name)
-    _remove(tx, queue, message_id, look(tx, queue, message_id).state)
+    _remove(tx, queue, message_id, find_message(tx, queue, message_id).state)
     tx.outcome.event(events.PURGED, queue.id)
 
 

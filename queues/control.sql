@@ -57,7 +57,7 @@ FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS p;
 -- newest_id (): the highest id of any message, so that a long action ends at what existed when it began
 SELECT coalesce(max(id), 0) FROM brokerweb_queues_message;
 
--- look (id, queue): what a verb must know of one message before it acts
+-- find_message (id, queue): what a verb must know of one message before it acts
 SELECT state, "key", holds_key FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue;
 
 -- weights@sqlite (ids): what the bodies of messages weigh; the ids are a JSON array
@@ -79,7 +79,7 @@ UPDATE brokerweb_queues_message SET queue_id = :target, state = :revived, positi
 WHERE id = :id AND queue_id = :queue AND state + 0 = :state;
 
 -- retime (id, queue, state, retimed, due_at, ttl): a message that waits for a time, or for its turn, gets another time
--- Ttl counts from when a message is first due; once handed out, its end stays what it was.
+-- Ttl counts from when a message is first due; once leased, its end stays what it was.
 UPDATE brokerweb_queues_message SET state = :retimed, due_at = :due_at,
   expires_at = CASE WHEN attempts > 0 THEN expires_at
     ELSE :due_at + CAST(round(coalesce(ttl, CAST(:ttl AS double precision)) * 1000000) AS bigint) END
@@ -94,10 +94,10 @@ UPDATE brokerweb_queues_message SET parent = :parent WHERE id = :id AND queue_id
 -- mark_deleted (queue, name, now): nobody finds the queue by its name any more
 UPDATE brokerweb_queues_queue SET name = :name, deleted_at = :now WHERE id = :queue AND deleted_at IS NULL;
 
--- pause (queue, now, by, reason): hand nothing out; who was first stays named
+-- pause (queue, now, by, reason): lease nothing; who was first stays named
 UPDATE brokerweb_queues_queue SET paused_at = :now, paused_by = :by, pause_reason = :reason WHERE id = :queue AND paused_at IS NULL;
 
--- resume (queue): hand out again
+-- resume (queue): lease again
 UPDATE brokerweb_queues_queue SET paused_at = NULL, paused_by = '', pause_reason = '' WHERE id = :queue AND paused_at IS NOT NULL;
 
 -- expiring (): queues that go when they are idle, and how many messages they have

@@ -31,7 +31,7 @@ class Definition(NamedTuple):
     dedup_window: float
     max_body_bytes: int
     paused_at: int | None
-    stream: str | None = None  # whose records it hands out, for the queue of a shared consumer group
+    stream: str | None = None  # whose records it leases, for the queue of a shared consumer group
 
     @property
     def backoff(self) -> Backoff:
@@ -67,7 +67,7 @@ def remember(tx: Transaction, found: Definition) -> Definition:
 
 
 def forget(tx: Transaction, found_id: int, name: str) -> None:
-    """The definition changed in this transaction: the next look reads it again."""
+    """The definition changed in this transaction: it is read again when it is next asked for."""
     tx.memo.pop(name, None)
     tx.memo.pop(("queue", found_id), None)
     tx.outcome.changed.add(found_id)

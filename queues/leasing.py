@@ -1,4 +1,4 @@
-"""Lease: hand ready messages out, in order, to one holder or to several who wait."""
+"""Lease: ready messages, in order, to one holder or to several who wait."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from brokerweb.queues.rows import Ending
 from brokerweb.queues.states import State
 from brokerweb.storage.transaction import Transaction
 
-ROUND_BYTES = 4 * 1024 * 1024  # of bodies handed out in one transaction
-LATE_AT_ONCE = 200  # messages past their ttl that a look takes away, or as many as a turn may weigh
+ROUND_BYTES = 4 * 1024 * 1024  # of bodies leased in one transaction
+LATE_AT_ONCE = 200  # messages past their ttl that a lease takes away, or as many as a turn may weigh
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class Want:
 
 
 def lease(tx: Transaction, queue: str, limit: int, terms: Terms) -> Handout:
-    """Hand out up to ``limit`` ready messages, and bodies that fit one answer. Raises NotFound; a paused queue hands out nothing.
+    """Lease up to ``limit`` ready messages, with bodies that fit one answer. Raises NotFound; of a paused queue it leases none.
 
     A message whose last consumer was lost goes out alone, so that one poison message cannot take others with it.
     """
@@ -60,12 +60,12 @@ def lease(tx: Transaction, queue: str, limit: int, terms: Terms) -> Handout:
         found.append(message)
     if not found:
         tx.outcome.asked(source.id)
-    _hand_out(tx, source, found, terms)
+    _lease(tx, source, found, terms)
     return Handout(found, more=_expire(tx, source, late) or more)
 
 
 def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[list[list[Leased]], Handout]:
-    """Hand ready messages round among ``wants``, fairly; messages that must go alone are passed over and reported.
+    """Lease ready messages to all of ``wants``, fairly; messages that must go alone are passed over and reported.
 
     Answers with each one's messages, and a Handout without messages that says what is left. Raises NotFound.
     """
@@ -89,22 +89,22 @@ def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[
     rest = iter(found)
     parts = [[message for _, message in zip(range(n), rest, strict=False)] for n in shares]
     for part, want in zip(parts, wants, strict=True):
-        _hand_out(tx, source, part, want.terms)
+        _lease(tx, source, part, want.terms)
     return parts, Handout([], more=_expire(tx, source, late) or more or _freed(source, parts, wants), alone=alone)
 
 
 def _freed(source: Definition, parts: list[list[Leased]], wants: Sequence[Want]) -> bool:
-    """Whether heads of keys are gone with their hand-out, so that those behind them may be ready now."""
+    """Whether heads of keys are gone with their lease, so that those behind them may be ready now."""
     return source.keyed and any(part and not want.terms.acknowledge for part, want in zip(parts, wants, strict=True))
 
 
 def round_bytes(wants: Sequence[Want]) -> int:
-    """What a round hands out at most, so that it is not too much for any of them, whoever gets most of it."""
+    """What a round leases at most, so that it is not too much for any of them, whoever gets most of it."""
     return min((want.most_bytes for want in wants), default=ROUND_BYTES)
 
 
 def lease_alone(tx: Transaction, queue_id: int, terms: Terms) -> Handout:
-    """Hand out the first ready message that must go alone, to a holder who has nothing. Raises NotFound."""
+    """Lease the first ready message that must go alone, to a holder who has nothing. Raises NotFound."""
     source = _existing(tx, queue_id)
     if source.paused_at is not None:
         return Handout([], paused=True)
@@ -112,7 +112,7 @@ def lease_alone(tx: Transaction, queue_id: int, terms: Terms) -> Handout:
     if row is None:
         return Handout([])
     found = Leased.ready(row)
-    _hand_out(tx, source, [found], terms)
+    _lease(tx, source, [found], terms)
     return Handout([found], alone=True)
 
 
@@ -145,7 +145,8 @@ def _expire(tx: Transaction, source: Definition, late: list[Leased]) -> bool:
     return bool(late)
 
 
-def _hand_out(tx: Transaction, source: Definition, found: list[Leased], terms: Terms) -> None:
+def _lease(tx: Transaction, source: Definition, found: list[Leased], terms: Terms) -> None:
+    """These are leased on those terms; without acknowledgement they are gone in the commit that delivers them."""
     if not found:
         return
     tx.require_single_writer("messages are leased as they were read: no attempt may come between")
@@ -155,7 +156,13 @@ def _hand_out(tx: Transaction, source: Definition, found: list[Leased], terms: T
         for message in found:
             message.place = parse_place(message.route)
     if terms.acknowledge:
-        _lease(tx, source, found, terms)
+        length = terms.lease or source.lease
+        until = tx.now + seconds(length)
+        for message in found:
+            message.hold(length, until)
+        tx.exactly(len(found), tx.change(Q.lease, json_ids(message.id for message in found), until, terms.holder))
+        counters.count(tx, source.id, State.LEASED, len(found))
+        tx.outcome.due(until)
     else:
         _take(tx, source, found)
     # What the commit hands over is sent before the answers to its calls: a later publish in it must not overtake these.
@@ -164,21 +171,10 @@ def _hand_out(tx: Transaction, source: Definition, found: list[Leased], terms: T
     tx.outcome.event(events.DELIVERED, source.id, len(found))
 
 
-def _lease(tx: Transaction, source: Definition, found: list[Leased], terms: Terms) -> None:
-    length = terms.lease or source.lease
-    until = tx.now + seconds(length)
-    for message in found:
-        message.hold(length, until)
-    tx.exactly(len(found), tx.change(Q.lease, json_ids(message.id for message in found), until, terms.holder))
-    counters.count(tx, source.id, State.LEASED, len(found))
-    tx.outcome.due(until)
-
-
 def _take(tx: Transaction, source: Definition, found: list[Leased]) -> None:
-    """At most once: the message is gone in the commit that hands it out."""
-    tx.exactly(len(found), tx.change(Q.take, json_ids(m.id for m in found)))
-    retried = [m.id for m in found if m.attempts > 1]
-    if retried:
+    """At most once: these are gone, and so are their failures; the next of their keys follow."""
+    tx.exactly(len(found), tx.change(Q.take, json_ids(message.id for message in found)))
+    if retried := [message.id for message in found if message.attempts > 1]:
         tx.change(Q.forget_failures_of_all, json_ids(retried))
     if source.keyed:
-        keys.leave(tx, source.id, [m.key for m in found])
+        keys.leave(tx, source.id, [message.key for message in found])

@@ -39,7 +39,7 @@ class Accepted(Struct, frozen=True):
 
 
 class Leased(Struct):
-    """A message handed out until ``lease_until``. Without acknowledgement (at most once) ``receipt`` is None.
+    """A message leased until ``lease_until``. Without acknowledgement (at most once) ``receipt`` is None.
 
     The columns of ``next_ready``, in their order, and then what the lease adds.
     """
@@ -64,7 +64,7 @@ class Leased(Struct):
     lease_until: int = 0
     lease: float = 0
     receipt: str | None = None
-    place: tuple[int, int] | None = None  # partition and offset, of a record handed out by a shared consumer group
+    place: tuple[int, int] | None = None  # partition and offset, of a record leased by a shared consumer group
 
     @classmethod
     def of(cls, row: MessageRow, lease: float, *, acknowledge: bool, place: tuple[int, int] | None = None) -> Leased:
@@ -96,7 +96,7 @@ def parse_place(route: str | None) -> tuple[int, int] | None:
 
 
 class Handout(NamedTuple):
-    """The answer to a lease: what was handed out, and why it may be nothing."""
+    """The answer to a lease: what was leased, and why it may be nothing."""
 
     messages: list[Leased]
     paused: bool = False

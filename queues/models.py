@@ -48,7 +48,7 @@ class Queue(models.Model):
     paused_at = InstantField(null=True)
     paused_by = models.CharField(max_length=200, default="")
     pause_reason = models.CharField(max_length=2000, default="")
-    stream = models.CharField(max_length=200, null=True)  # of a shared consumer group's own queue: whose records it hands out
+    stream = models.CharField(max_length=200, null=True)  # of a shared consumer group's own queue: whose records it leases
 
     objects = models.Manager()
     declared = DeclaredQueues()
@@ -80,7 +80,7 @@ class Message(models.Model):
     state = models.SmallIntegerField(choices=[(s.value, s.name.lower()) for s in State])
     priority = models.SmallIntegerField(default=4)
     position = models.BigIntegerField()
-    attempts = models.IntegerField(default=0)  # every hand-out; never goes down: it fences the lease
+    attempts = models.IntegerField(default=0)  # every lease; never goes down: it fences the lease
     failures = models.IntegerField(default=0)
     holds_key = FlagField(default=False)  # the one message of its key that is ready, leased or backing off
     alone = FlagField(default=False)  # its last failure was a lost consumer: hand it out by itself
@@ -149,7 +149,7 @@ class QueueCount(models.Model):
 
 
 class Failure(models.Model):
-    """One failed hand-out of a message that still exists."""
+    """One failed lease of a message that still exists."""
 
     id = models.BigAutoField(primary_key=True)
     queue_id = models.IntegerField()

@@ -25,9 +25,9 @@ class Seen(NamedTuple):
     holds_key: bool
 
 
-def look(tx: Transaction, queue: Definition, message_id: int) -> Seen:
+def find_message(tx: Transaction, queue: Definition, message_id: int) -> Seen:
     """One message of the queue. Raises NotFound."""
-    row = tx.row(Q.look, message_id, queue.id) if 0 < message_id <= MAX_ID else None
+    row = tx.row(Q.find_message, message_id, queue.id) if 0 < message_id <= MAX_ID else None
     if row is None:
         raise NotFound(f"Queue {queue.name} has no message {message_id}.")
     state, key, holds_key = row
@@ -67,7 +67,7 @@ def revive(tx: Transaction, queue: Definition, target: Definition, message_id: i
 
     There it is blocked first, and ready at once if nobody holds the key: that also covers a message that held it itself.
     """
-    key = look(tx, queue, message_id).key if target.keyed else None
+    key = find_message(tx, queue, message_id).key if target.keyed else None
     revived = State.READY if key is None else State.BLOCKED
     position = sequence.take(tx, 1, stored=False)
     if not tx.change(Q.revive, message_id, queue.id, state, target.id, revived, position, tx.now, target.ttl):

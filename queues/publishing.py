@@ -153,8 +153,9 @@ def _store(tx: Transaction, target: Definition, messages: Sequence[NewMessage], 
     _count(tx, target, plan)
     if target.keyed:
         keys.leave(tx, target.id, freed)
-    if overflow:
-        _bury_first(tx, target, plan, messages)
+    if overflow:  # the first of these, which those behind them left no room
+        places = ((plan.ids[i], plan.state[i], 0, messages[i].key if plan.held[i] else None) for i in range(overflow))
+        _bury_all(tx, target, [Ending(*place) for place in places])
     return plan.ids
 
 
@@ -180,7 +181,7 @@ def _plan(tx: Transaction, target: Definition, messages: Sequence[NewMessage]) -
 
 def _assign(tx: Transaction, target: Definition, plan: _Plan, messages: Sequence[NewMessage]) -> list[Taker]:
     """Give messages to those who have room for them, in the queue's order, and say who that is; the rest of what was
-    reserved is free again. Only while the queue hands out and nothing ready waits before them.
+    reserved is free again. Only while the queue is not paused and nothing ready waits before them.
     """
     wanted, handover = plan.state[plan.overflow :].count(READY), tx.handover
     if not wanted or handover is None or target.paused_at is not None or not handover.has_room(target.id):
@@ -292,12 +293,6 @@ def _make_room(tx: Transaction, target: Definition, n: int) -> int:
         oldest, over = oldest[:kept], kept
     _bury_all(tx, target, [message.ending() for message in oldest])
     return max(0, over - len(oldest))
-
-
-def _bury_first(tx: Transaction, target: Definition, plan: _Plan, messages: Sequence[NewMessage]) -> None:
-    """The first messages of a publish, which those behind them left no room."""
-    places = range(plan.overflow)
-    _bury_all(tx, target, [Ending(plan.ids[i], plan.state[i], 0, messages[i].key if plan.held[i] else None) for i in places])
 
 
 def _bury_all(tx: Transaction, target: Definition, endings: list[Ending]) -> None:

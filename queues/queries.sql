@@ -58,7 +58,7 @@ WHERE id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND state + 0 = 1;
 -- remove (id, state): delete a message that is still in the state it was read in
 DELETE FROM brokerweb_queues_message WHERE id = :id AND state + 0 = :state;
 
--- take@sqlite (ids): delete ready messages, which are handed out for good
+-- take@sqlite (ids): delete ready messages, which are taken for good
 DELETE FROM brokerweb_queues_message WHERE id IN (SELECT value FROM json_each(:ids)) AND state + 0 = 1;
 
 -- take@postgres (ids): the same, of an array
@@ -101,7 +101,7 @@ UPDATE brokerweb_queues_message SET state = :state, due_at = :due, failures = :f
 UPDATE brokerweb_queues_message SET state = 4, due_at = :now, failures = :failures, reason = :reason, holds_key = false, alone = false, expires_at = NULL,
   last_error = coalesce(:last_error, last_error) WHERE id = :id AND state + 0 = :state;
 
--- add_failure (queue, message, attempt, kind, consumer, error, now): remember how a hand-out failed
+-- add_failure (queue, message, attempt, kind, consumer, error, now): remember how a lease failed
 INSERT INTO brokerweb_queues_failure (queue_id, message_id, attempt, kind, consumer, error, failed_at)
 VALUES (:queue, :message, :attempt, :kind, :consumer, :error, :now);
 

@@ -58,7 +58,7 @@ def _body(message: Message) -> dict[str, Any]:
 
 
 def failure_object(failure: Failure) -> dict[str, Any]:
-    """One failed hand-out."""
+    """One failed lease."""
     return {
         "attempt": failure.attempt,
         "kind": failure.kind,

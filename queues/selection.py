@@ -70,7 +70,7 @@ def _named(read: Read, queue_id: int, chosen: MessageFilter, span: Span) -> list
     rows = []
     for message_id in sorted(chosen.ids or (), reverse=chosen.descending):
         inside = low <= message_id <= high and message_id != span.after
-        for state, key, *_ in read(Q.look, message_id, queue_id) if inside else ():
+        for state, key, *_ in read(Q.find_message, message_id, queue_id) if inside else ():
             wanted = (not chosen.states or state in chosen.states) and chosen.key in (None, key)
             rows.append((message_id, state, wanted))
     return rows

@@ -61,7 +61,7 @@ def _ack_alike(tx: Transaction, alike: Alike, n: int, only: int | None, may: May
         return False
     if not tx.change(Q.ack_all, alike.ids, n, queue.id, alike.attempt, tx.now):
         return False
-    if alike.attempt > 1:  # a first hand-out cannot have failed before
+    if alike.attempt > 1:  # a first lease cannot have failed before
         tx.change(Q.forget_failures_of_all, alike.ids)
     _acked(tx, queue, n)
     return True
@@ -72,7 +72,8 @@ def _ack_run(tx: Transaction, run: Sequence[Receipt], may: May) -> list[int]:
     queue = _consumable(tx, run[0].queue_id, may)
     if queue is None:
         return [0] * len(run)
-    removed = _ack_keyed(tx, queue, run) if queue.keyed else _ack_each(tx, run)
+    fences = [(r.message_id, r.queue_id, r.attempt, tx.now) for r in run]
+    removed = _ack_keyed(tx, queue, fences) if queue.keyed else tx.change_each(Q.ack, fences)
     for receipt, gone in zip(run, removed, strict=True):
         if gone:
             tx.outcome.ended.append(str(receipt))
@@ -87,12 +88,8 @@ def _acked(tx: Transaction, queue: Definition, n: int) -> None:
     tx.outcome.event(events.ACKED, queue.id, n)
 
 
-def _ack_each(tx: Transaction, run: Sequence[Receipt]) -> list[int]:
-    return tx.change_each(Q.ack, [(r.message_id, r.queue_id, r.attempt, tx.now) for r in run])
-
-
-def _ack_keyed(tx: Transaction, queue: Definition, run: Sequence[Receipt]) -> list[int]:
-    freed = [tx.returning(Q.ack_keyed, r.message_id, r.queue_id, r.attempt, tx.now) for r in run]
+def _ack_keyed(tx: Transaction, queue: Definition, fences: Sequence[tuple[int, int, int, int]]) -> list[int]:
+    freed = [tx.returning(Q.ack_keyed, *fence) for fence in fences]
     keys.leave(tx, queue.id, [key for gone in freed for (key,) in gone])
     return [len(gone) for gone in freed]
 
@@ -142,7 +139,7 @@ def _extend(tx: Transaction, item: Settle, queue: Definition, fence: tuple[int, 
 
 
 class Failing(NamedTuple):
-    """How a hand-out failed; ``wait`` is microseconds until the next, None for the queue's backoff."""
+    """How a lease failed; ``wait`` is microseconds until the next, None for the queue's backoff."""
 
     kind: str
     error: str | None

@@ -34,5 +34,5 @@ ARROWS: dict[State, frozenset[State]] = {
 MAX_FAILURES, REJECTED, EXPIRED, OVERFLOW = "max_failures", "rejected", "expired", "overflow"
 DEAD_REASONS = (MAX_FAILURES, REJECTED, EXPIRED, OVERFLOW)
 
-# How a hand-out failed.
+# How a lease failed.
 NACKED, LEASE_EXPIRED, CONSUMER_LOST = "nacked", "lease_expired", "consumer_lost"

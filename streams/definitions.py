@@ -71,7 +71,7 @@ def find(tx: Transaction, name: str) -> Definition:
 
 
 def forget(tx: Transaction, name: str) -> None:
-    """The stream changed in this transaction: the next look reads it again."""
+    """The stream changed in this transaction: it is read again when it is next asked for."""
     tx.memo.pop(("stream", name), None)
 
 

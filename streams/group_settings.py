@@ -1,6 +1,6 @@
 """A group's settings: their defaults and rules, and what checks a request against them.
 
-``lease``, ``max_failures`` and ``backoff`` belong to shared groups, and are kept where their records are handed out.
+``lease``, ``max_failures`` and ``backoff`` belong to shared groups, and are kept where their records are leased.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DEFAULTS = {setting.column: setting.default for setting in SETTINGS.values()}
 
 
 class Asked(NamedTuple):
-    """What a request changes: columns of the group, and settings for where a shared group's records are handed out."""
+    """What a request changes: columns of the group, and settings for where a shared group's records are leased."""
 
     columns: dict[str, Any]
     shared: dict[str, Any]

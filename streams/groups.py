@@ -58,7 +58,7 @@ class Place(NamedTuple):
 
 
 class SharedKind(Protocol):
-    """Who hands out the records of shared groups. Asked inside the transaction that concerns the group."""
+    """Who leases the records of shared groups. Asked inside the transaction that concerns the group."""
 
     def on_create(self, tx: Transaction, group: Group, settings: Mapping[str, Any]) -> int:
         """Make the queue of a new group and return its id. Raises Invalid for settings it does not take."""
@@ -73,7 +73,7 @@ class SharedKind(Protocol):
         """The positions in these were moved: what was taken from them before is no longer the group's."""
 
     def unfinished(self, reads: Reads, group: Group) -> dict[int, int]:
-        """By partition number, the lowest offset that was handed out and is neither done nor dead."""
+        """By partition number, the lowest offset that was leased and is neither done nor dead."""
 
     def describe(self, reads: Reads, group: Group, shown: dict[str, Any]) -> dict[str, Any]:
         """The group's whole object, made from what every group shows."""
@@ -83,13 +83,13 @@ _shared: SharedKind | None = None
 
 
 def install_shared(kind: SharedKind | None) -> None:
-    """From now on groups of kind ``shared`` may be declared, and ``kind`` hands out their records."""
+    """From now on groups of kind ``shared`` may be declared, and ``kind`` leases their records."""
     global _shared
     _shared = kind
 
 
 def shared_kind() -> SharedKind:
-    """Who hands out the records of shared groups. Raises Invalid when nobody does."""
+    """Who leases the records of shared groups. Raises Invalid when nobody does."""
     if _shared is None:
         raise Invalid.at("/kind", "shared groups are not served here")
     return _shared

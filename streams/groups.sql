@@ -9,7 +9,7 @@ WHERE s.name = :stream AND s.deleted_at IS NULL AND g.name = :group;
 SELECT g.id, g.stream_id, s.name AS stream, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
 FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id = g.stream_id WHERE g.id = :id FOR UPDATE OF g;
 
--- group (id): a group by id, for those who only look
+-- group (id): a group by id, for those who only read
 SELECT g.id, g.stream_id, s.name AS stream, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
 FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id = g.stream_id WHERE g.id = :id AND s.deleted_at IS NULL;
 
@@ -64,7 +64,7 @@ SELECT p.id, p.number, p.next_offset AS "end", p.low_offset AS low, p.last_at, p
 FROM brokerweb_streams_partition p JOIN brokerweb_streams_grouppartition x ON x.partition_id = p.id AND x.group_id = :group
 WHERE p.stream_id = :stream AND p.number = :number;
 
--- hand (group, partition, member, next_owner, until, generation): who may commit a partition, and who is next
+-- pass_on (group, partition, member, next_owner, until, generation): who may commit a partition, and who is next
 UPDATE brokerweb_streams_grouppartition SET member = :member, next_owner = :next_owner, until_at = :until, generation = :generation
 WHERE group_id = :group AND partition_id = :partition;
 

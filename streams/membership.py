@@ -91,7 +91,7 @@ def beat(tx: Transaction, group_id: int, members: Iterable[str]) -> list[str]:
 
 def release(tx: Transaction, group_id: int, member: str, partitions: Collection[int]) -> list[Change]:
     """``member`` lets go of partitions that were revoked: their next owners have them at once. Others stay as they are."""
-    return _hand_over(tx, group_id, lambda place: place.member == member and place.number in partitions)
+    return _pass_on(tx, group_id, lambda place: place.member == member and place.number in partitions)
 
 
 def partitions_added(tx: Transaction, stream_id: int) -> None:
@@ -114,11 +114,11 @@ def expire_members(tx: Transaction, limit: int = LIMIT) -> int:
     return len(silent)
 
 
-def hand_over_due(tx: Transaction, limit: int = LIMIT) -> int:
+def pass_on_due(tx: Transaction, limit: int = LIMIT) -> int:
     """Partitions whose grace is over go to their next owners; in how many groups that was."""
     due = sorted(group_id for (group_id,) in tx.rows(Q.overdue, tx.now, limit))
     for group_id in due:
-        _hand_over(tx, group_id, lambda place: place.until_at is not None and place.until_at <= tx.now)
+        _pass_on(tx, group_id, lambda place: place.until_at is not None and place.until_at <= tx.now)
     return len(due)
 
 
@@ -212,7 +212,7 @@ def _planned(tx: Transaction, place: Place, alive: set[str], wanted: str | None)
     return place._replace(next_owner=wanted, until_at=until)
 
 
-def _hand_over(tx: Transaction, group_id: int, chosen: Callable[[Place], bool]) -> list[Change]:
+def _pass_on(tx: Transaction, group_id: int, chosen: Callable[[Place], bool]) -> list[Change]:
     """The next owners of some partitions have them now."""
     now = _locked(tx, group_id)
     moved = [
@@ -236,7 +236,7 @@ def _store(tx: Transaction, group_id: int, before: list[Place], after: list[Plac
         for old, new in zip(before, after, strict=True)
         if new != old
     ]
-    tx.change_many(Q.hand, rows)
+    tx.change_many(Q.pass_on, rows)
     for until_at in {place.until_at for place in after if place.until_at is not None}:
         tx.outcome.due(until_at)
     return _changes(before, after)

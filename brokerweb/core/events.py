@@ -43,7 +43,7 @@ class Outcome:
 
     def __init__(self) -> None:
         self.counts: dict[tuple[str, int], int] = {}  # (event, queue id) -> how many; of every queue in use
-        self.ready: set[int] = set()  # queues that may have something to hand out
+        self.ready: set[int] = set()  # queues that may have something to lease
         self.ended: list[str] = []  # receipts whose lease ended before its deadline
         self.extended: list[tuple[str, int]] = []  # receipts with a new deadline
         self.handed: list[tuple[Any, list[Any]]] = []  # stored already leased: (taker, leased messages)

@@ -44,7 +44,7 @@ def find(tx: Transaction, name: str) -> Definition:
 
 
 def forget(tx: Transaction, name: str) -> None:
-    """The topic changed in this transaction: the next look reads it again."""
+    """The topic changed in this transaction: it is read again when it is next asked for."""
     tx.memo.pop(("topic", name), None)
 
 

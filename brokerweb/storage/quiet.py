@@ -23,7 +23,7 @@ class Quiet:
         self._fresh = True
         if not self._watching and self._busy.acquire(blocking=False):
             self._watching = True
-            loop.call_soon(self._look, loop)
+            loop.call_soon(self._turn, loop)
 
     def wait(self, patience: float) -> bool:
         """On another thread: whether the loop has fallen quiet, at once or within ``patience`` seconds."""
@@ -32,10 +32,10 @@ class Quiet:
         self._busy.release()
         return True
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._fresh:
             self._fresh = False
-            loop.call_soon(self._look, loop)
+            loop.call_soon(self._turn, loop)
         else:
             self._watching = False
             self._busy.release()

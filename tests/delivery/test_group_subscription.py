@@ -125,7 +125,7 @@ def test_without_a_commit_the_heir_begins_at_the_committed_offset_when_the_grace
         b = await Worker.join(stage, "b")
 
         async def due() -> bool:
-            await aperform(membership.hand_over_due)
+            await aperform(membership.pass_on_due)
             return bool(b.numbers)
 
         while not await due():

@@ -11,9 +11,13 @@ from brokerweb.queues.models import Message
 from brokerweb.routing import topics
 from brokerweb.routing.messages import Published, TopicMessage
 from brokerweb.routing.publishing import publish
+from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
 from brokerweb.streams import control as streams
+from brokerweb.streams import engine as records_engine
+from brokerweb.streams import groups
 from brokerweb.streams.models import Record
+from brokerweb.streams.records import NewRecord
 
 
 def declare_queues(*names: str, **settings: Any) -> None:
@@ -51,3 +55,14 @@ def bodies(queue: str) -> list[str]:
 
 def records() -> list[str]:
     return [bytes(record.body).decode() for record in Record.objects.order_by("pk")]
+
+
+def group(stream: str = "log", name: str = "billing", n: int = 3) -> None:
+    declare_stream(stream)
+    perform(groups.declare_group, stream, name, {"start": "earliest"})
+    perform(records_engine.append, stream, [NewRecord(b"1") for _ in range(n)])
+
+
+def committed(stream: str = "log", name: str = "billing") -> list[int]:
+    found = read(groups.find_group, stream, name)
+    return [place.committed for place in read(groups.places, found.id)]

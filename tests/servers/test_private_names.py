@@ -157,7 +157,7 @@ METHODS: dict[Any, dict[str, str]] = {
         "serve": "static_file, request",
     },
     TemplateHTMLRenderer: {"render": "self, data, accepted_media_type=None, renderer_context=None"},
-    SpectacularSwaggerSplitView: {"_swagger_ui_resource": "filename", "_swagger_ui_favicon": ""},
+    SpectacularSwaggerSplitView: {"_swagger_ui_resource": "filename", "_swagger_ui_favicon": "", "handle_exception": "self, exc"},
     views: {"_get_sidecar_url": "filepath"},
 }
 
@@ -184,7 +184,7 @@ ATTRIBUTES: dict[Any, str] = {
     BooleanField: "class_lookups",
     Exact: "rhs",
     WhiteNoiseMiddleware: "autorefresh files get_response",
-    SpectacularSwaggerSplitView: "renderer_classes template_name url_name",
+    SpectacularSwaggerSplitView: "renderer_classes request template_name url_name",
 }
 
 

@@ -102,7 +102,7 @@ class GroupBench:
         """Time passes, and the duties run."""
         self.time.advance(seconds)
         perform(membership.expire_members)
-        perform(membership.hand_over_due)
+        perform(membership.pass_on_due)
 
     def commit(self, offsets: dict[int, int], **fence: Any) -> None:
         self.do(positions.commit, offsets, **fence)

@@ -78,6 +78,6 @@ def _sign_in(request: Request) -> str | None:
     if request.method not in ("GET", "HEAD") or "text/html" not in headers.get("Accept", "") or "Authorization" in headers:
         return None
     try:
-        return f"{reverse('console:signin')}?{urlencode({'next': request.get_full_path()})}"
+        return f"{reverse('brokerweb_console:signin')}?{urlencode({'next': request.get_full_path()})}"
     except NoReverseMatch:
         return None
