@@ -39,7 +39,7 @@ class SingleWriterNeededError(Exception):
 class Transaction(Reads):
     """``now`` is the one instant of all that its verbs do; ``writes`` counts statements that may have changed a row."""
 
-    __slots__ = ("_gathered", "handover", "memo", "now", "outcome", "writes")
+    __slots__ = ("_changed", "_gathered", "handover", "memo", "now", "outcome", "writes")
 
     def __init__(self, raw: Any, dialect: Dialect, handover: HandOver | None = None) -> None:
         super().__init__(raw, dialect)
@@ -47,6 +47,7 @@ class Transaction(Reads):
         self.now = dialect.now(raw)
         self.outcome = events.Outcome()
         self.writes = 0
+        self._changed = dialect.changed(raw)
         self.memo: dict[Any, Any] = {}  # what verbs of this transaction have looked up
         self._gathered: dict[type, Any] = {}
 
@@ -78,6 +79,10 @@ class Transaction(Reads):
         """
         if not self.dialect.single_writer:
             raise SingleWriterNeededError(f"{self.dialect.name} has several writers, and {why}")
+
+    def wrote(self) -> bool:
+        """Whether a row was changed, which a statement that found none has not done."""
+        return self.dialect.changed(self.raw) != self._changed
 
     def gathered(self, kind: type[G]) -> G:
         """The transaction's one ``kind()``, whose ``flush`` is called at its end."""
