@@ -142,12 +142,12 @@ def warehouse(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     server.manage("makemigrations", "queues")
     server.manage("migrate")
     with server:
-        yield server.start()
+        server.start().rest().declare("orders")
+        yield server
 
 
 def test_a_project_with_an_app_queues_publishes_and_consumes_beside_pypis_console(warehouse: Warehouse):
     rest = warehouse.rest()
-    rest.declare("orders")
     made = httpx.get(f"{warehouse.url}/desks", timeout=30).json()
     assert made["desks"] == 1
     assert Path(made["console"]).is_relative_to(warehouse.directory / "environment")

@@ -81,10 +81,13 @@ def test_a_message_is_published_to_where_its_bindings_lead(client):
     declare_stream()
     declare_topic("shop", **{"orders.#": "queue:orders", "orders.new": "stream:events"})
     form = {"body": '{"n": 1}', "kind": "json", "routing_key": "orders.new", "priority": "7"}
+    assert "priority" in text(client.post("/topics/shop/publish", form))  # a record has none
+    assert not Message.objects.exists()
+    form["priority"] = ""
     page = text(client.post("/topics/shop/publish", form, follow=True))
     message = Message.objects.get()
     assert f"Copied to queue:orders as {message.pk}, stream:events as 0-0." in page
-    assert (message.priority, message.route, Record.objects.get().route) == (7, "shop", "shop")
+    assert (message.priority, message.route, Record.objects.get().route) == (4, "shop", "shop")
     refused = client.post("/topics/shop/publish", {**form, "routing_key": "other"})
     assert refused.context["form"].errors["routing_key"]
     client.post("/topics/shop/settings", {"unrouted": "drop", "dedup_window": "60"})

@@ -28,7 +28,7 @@ def test_a_fault_of_the_broker_closes_the_socket_and_is_logged_once(
 
     sent: list[dict[str, Any]] = []
     monkeypatch.setattr(handshake, "principal", fail)
-    asyncio.run(Socket([BrokerwebV1()])({"type": "websocket", "headers": []}, receive, send))
+    asyncio.run(Socket([BrokerwebV1()])({"type": "websocket", "headers": [(b"host", b"localhost")]}, receive, send))
     assert (sent[-1]["type"], sent[-1]["code"]) == ("websocket.close", 1011)
     assert "the fault" not in str(sent)
     (record,) = [record for record in caplog.records if record.name == "brokerweb.faces.websocket.socket"]

@@ -23,7 +23,13 @@ class Client:
     """One socket of a client that offers these subprotocols, without a server."""
 
     def __init__(self, *offered: str, lines: Lines | None = None) -> None:
-        scope = {"type": "websocket", "path": "/ws", "headers": [], "subprotocols": offered, "client": ("127.0.0.1", 4711)}
+        scope = {
+            "type": "websocket",
+            "path": "/ws",
+            "headers": [(b"host", b"localhost")],
+            "subprotocols": offered,
+            "client": ("127.0.0.1", 4711),
+        }
         self.said, self.heard = asyncio.Queue[dict[str, Any]](), asyncio.Queue[dict[str, Any]]()
         self.said.put_nowait({"type": "websocket.connect"})
         app = Socket.as_asgi(languages=[BrokerwebV1(), lines or Lines()])

@@ -172,7 +172,12 @@ TABLE: dict[str, tuple[Step, ...]] = {
             dedup_id="S",
             publish=[{"to": "queue:Q", "messages": [record(1)]}, {"to": "stream:S", "messages": [record(2)]}],
         ),
-        transact({"duplicate": True, "publish": [{"to": "queue:Q"}, {"to": "stream:S", "results": [at(0)]}]}, dedup_id="S"),
+        transact(
+            {"duplicate": True, "publish": [{"to": "queue:Q"}, {"to": "stream:S", "results": [at(0)]}]},
+            dedup_id="S",
+            publish=[{"to": "queue:Q", "messages": [record(1)]}, {"to": "stream:S", "messages": [record(2)]}],
+        ),
+        transact("conflict", dedup_id="S"),
         received(1),
         read("earliest", 2),
     ),
