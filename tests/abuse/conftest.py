@@ -18,7 +18,7 @@ from tests.eventually import eventually
 from tests.server import TOKEN, Server
 
 KINDS = ("uvicorn", "daphne")
-SLACK = 400 * 1024 * 1024  # bytes that it may keep: of what was freed glibc gives back what lies on top only
+SLACK = 256 * 1024 * 1024  # bytes that it may keep: of what was freed glibc gives back what lies on top only
 
 
 def resident(server: Server) -> int:
