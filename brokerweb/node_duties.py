@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from brokerweb.cluster import nodes
-from brokerweb.core import clock, closing, events
+from brokerweb.core import clock, closing, events, memory
 from brokerweb.core.duty import DutyLoop
 from brokerweb.delivery import connections
 from brokerweb.delivery.hub import Hub
@@ -56,6 +56,7 @@ class NodeDuties:
             DutyLoop("looks", self._looks, longest=LOOK),
             DutyLoop("identity", identity_duties.tick, longest=identity_duties.EVERY),
             DutyLoop("jobs", runner.tick, longest=runner.EVERY),
+            DutyLoop("memory", memory.GivingBack().tick, longest=memory.EVERY),
         ]
 
     def start(self) -> None:

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallo
 
 PIECES = """
 import resource, sys
-from brokerweb.servers import memory
+from brokerweb.core import memory
 if sys.argv[1] == "kept":
     assert memory.keep_freed()
 def faults():
@@ -41,3 +41,26 @@ def test_large_pieces_are_used_again() -> None:
 
 def test_the_operators_own_limits_stay() -> None:
     assert faults("kept", MALLOC_MMAP_THRESHOLD_="131072") > 10_000
+
+
+HOLES = """
+import asyncio
+from brokerweb.core import memory
+assert memory.keep_freed()
+duty = memory.GivingBack()
+asyncio.run(duty.tick(0))
+before = memory.resident()
+pieces = [bytes(1000) for _ in range(200_000)]
+full = memory.resident()
+pieces = pieces[::50]  # every heap stays in use, up to its top
+with_holes = memory.resident()
+asyncio.run(duty.tick(0))
+print(full - before, with_holes - before, memory.resident() - before)
+"""
+
+
+def test_holes_go_back_to_the_system() -> None:
+    run = subprocess.run([sys.executable, "-c", HOLES], capture_output=True, text=True, check=True, timeout=60)
+    full, with_holes, after = map(int, run.stdout.split())
+    assert with_holes > full * 0.9 > 150_000_000, "without the duty they would stay"
+    assert after < 50_000_000
