@@ -20,9 +20,9 @@ from django.db.migrations.executor import MigrationExecutor
 
 from brokerweb import __version__, conf
 from brokerweb.checks import sqlite_version
+from brokerweb.core import memory
 from brokerweb.identity import signin
 from brokerweb.identity.first_start import AdminTokenRefused, FirstStart, check_admin_token, first_start
-from brokerweb.core import memory
 from brokerweb.servers.lock import AlreadyRunning, only_server
 
 # An interpreter that switches threads every 5 ms lets a busy thread starve the committer from commit to commit.
