@@ -88,7 +88,7 @@ class Probe:
         while todo:
             path = todo.pop(0)
             shape = re.sub(r"\d+", "N", path)
-            if seen.get(shape, 0) >= 2:
+            if seen.get(shape, 0) >= (2 if MANY > 1000 else 1):  # where ids may be written oddly, more of them are read
                 continue
             seen[shape] = seen.get(shape, 0) + 1
             page = await self.expect(200, "GET", path)
