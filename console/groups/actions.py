@@ -59,7 +59,7 @@ def _shown(reads: Reads, name: str, group: str) -> GroupSettingsForm:
 
 @form
 def seek(request: SignedIn, name: str, group: str) -> HttpResponseBase:
-    """First from where to where it would go; then, posted, going there."""
+    """First from where to where it would go; then going there. A thousand offsets are no part of an address: both are posted."""
     request.principal.require("manage", "stream", name)
     given = request.POST if request.method == "POST" else request.GET
     asked = SeekForm(given) if given.get("where") else SeekForm()
@@ -67,7 +67,7 @@ def seek(request: SignedIn, name: str, group: str) -> HttpResponseBase:
     if asked.is_valid():
         with refusing(asked):
             to = asked.to()
-            if request.method == "POST":
+            if request.method == "POST" and "preview" not in request.POST:
                 audited(deed(request, "group.seek", f"stream:{name}/{group}", to=to), positions.seek, name, group, to)
                 messages.success(request, "Moved. The position before is kept, for one step back.")
                 return redirect("brokerweb_console:group", name, group)

@@ -43,7 +43,9 @@ KEY = Parameter("key", {"type": "string"}, "only messages with this key")
 ORDER = Parameter("order", {"type": "string", "enum": ["asc", "desc"], "default": "asc"}, "by id: the oldest or the newest first")
 MESSAGES_LEFT = Parameter("if_empty", {"type": "boolean", "default": False}, "refuse (409) while there are messages")
 RECORDS_LEFT = Parameter("if_empty", {"type": "boolean", "default": False}, "refuse (409) while there are records")
-FROM = Parameter("from", {"type": "string"}, "`earliest`, `latest` (without it), an instant, or a position `0-18,1-5`")
+FROM = Parameter(
+    "from", {"type": "string"}, "`earliest`, `latest` (without it), an instant, or a position: `0-18,1-5`, or an event's `id`"
+)
 LAST_EVENT_ID = Parameter("Last-Event-ID", {"type": "string"}, "the `id` of the last event that came", where="header")
 
 DRY_RUN = "With `dry_run` it says what it would touch, and touches nothing."
