@@ -82,7 +82,9 @@ def test_many_add_bindings_at_the_same_time_and_none_is_lost(rest: Rest, topic: 
     assert sorted(patterns[2:]) == sorted(f"n.{n}" for n in range(40))
 
 
-def test_adding_a_binding_needs_publish_on_its_target_and_taking_one_away_does_not(rest: Rest, server: Server, topic: str) -> None:
+def test_adding_a_binding_needs_publish_on_its_target_and_taking_one_away_does_not(
+    rest: Rest, server: Server, topic: str
+) -> None:
     rest.declare("theirs")
     bound = {"bindings": [{"pattern": "a", "to": "queue:theirs"}]}
     with Rest(server.url, made(rest, (f"topic:{topic}", ["manage"]))["token"]) as client:

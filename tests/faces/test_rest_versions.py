@@ -32,7 +32,9 @@ def thing(request: pytest.FixtureRequest, rest: Rest, name: str) -> str:
 
 def changes_of(path: str, name: str) -> tuple[Any, ...]:
     found: tuple[Any, ...] = CHANGES[path.replace(name, "{}", 1)]
-    return tuple({**each, "bindings": [{"pattern": "#", "to": f"queue:{name}"}]} if "bindings" in each else each for each in found)
+    return tuple(
+        {**each, "bindings": [{"pattern": "#", "to": f"queue:{name}"}]} if "bindings" in each else each for each in found
+    )
 
 
 def change(rest: Rest, path: str, settings: Any, method: str = "PUT", **conditions: str) -> httpx.Response:
