@@ -43,7 +43,7 @@ STREAMS: dict[str, Json] = {KEPT: {"partitions": 2, "retention_records": KEEPS},
 TARGETS = (DROPPING, BURYING, FAILING, FAILING, WASTE, WASTE, KEPT, LATEST)
 BRIEF, ENOUGH = 0.2, 600.0  # seconds of ttl
 MUST_HAPPEN = ("expired", "redriven", "purged", "trimmed", "compacted")
-RATE = 400  # of jobs: slow enough for a fault to come in the middle
+RATE = 80  # of jobs: so slow that each has many chunks, and a fault comes in the middle
 
 
 class RemovalActor(Actor):
@@ -59,7 +59,7 @@ class Sender(RemovalActor):
 
     def __init__(self, server: Server, removals: RemovalHistory, seed: str) -> None:
         super().__init__(server, removals, seed)
-        self.made = 0
+        self.made = self.batches = 0
         self.again: list[list[Sent]] = []
 
     def session(self) -> None:
@@ -77,8 +77,12 @@ class Sender(RemovalActor):
                 self.over.wait(0.05)
 
     def _batch(self) -> list[Sent]:
-        to = self.dice.choice(TARGETS)
-        return self.removals.sending([self._make(to) for _ in range(self.dice.choice([1, 5, 20]))])
+        self.batches += 1
+        if self.batches <= len(TARGETS):  # in the shortest run, too, there is enough of each to go
+            to, size = TARGETS[self.batches - 1], 20
+        else:
+            to, size = self.dice.choice(TARGETS), self.dice.choice([1, 5, 20])
+        return self.removals.sending([self._make(to) for _ in range(size)])
 
     def _make(self, to: str) -> Sent:
         self.made += 1

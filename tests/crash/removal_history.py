@@ -20,7 +20,7 @@ FAILING, AGAIN = "failing", "again"  # what every consumer rejects, and where a 
 WASTE = "waste"  # of which a job purges what has the key OLD
 OLD, NEW = "old", "new"
 KEPT, LATEST = "kept", "latest"  # streams: of so many records a partition, and of the last of each key
-KEEPS = 30
+KEEPS = 15
 
 
 @dataclass

@@ -18,7 +18,10 @@ from brokerweb.faces.codec.reached import MAX_PARTITIONS, PLAIN, Reached, is_pos
 from brokerweb.streams.models import MAX_OFFSET
 
 HEADER = 8 * 1024 - len("Last-Event-ID: \r\n")  # what proxies let through, as they come
-PLACES = st.dictionaries(st.integers(0, MAX_PARTITIONS - 1), st.integers(0, MAX_OFFSET), min_size=1, max_size=200)
+NUMBERS, OFFSETS = st.integers(0, MAX_PARTITIONS - 1), st.integers(0, MAX_OFFSET)
+MANY = st.builds(lambda n, offset: dict.fromkeys(range(n), offset), st.integers(PLAIN - 2, PLAIN + 70), OFFSETS)
+PLACES = st.one_of(st.dictionaries(NUMBERS, OFFSETS, min_size=1), MANY)
+STEPS = st.lists(st.tuples(st.one_of(st.integers(0, 99), NUMBERS), OFFSETS), max_size=60)
 
 
 def said(reached: Reached) -> dict[int, int]:
@@ -27,7 +30,7 @@ def said(reached: Reached) -> dict[int, int]:
     return parse(text, "/from")
 
 
-@given(PLACES, st.lists(st.tuples(st.integers(0, MAX_PARTITIONS - 1), st.integers(0, MAX_OFFSET)), max_size=60))
+@given(PLACES, STEPS)
 def test_a_position_says_every_place_at_every_step(places: dict[int, int], steps: list[tuple[int, int]]) -> None:
     reached = Reached(places)
     assert said(reached) == places
