@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpResponse
 
 from brokerweb.console.broker_form import BrokerForm
@@ -15,8 +16,9 @@ from brokerweb.console.hints import hint
 from brokerweb.console.page import SignedIn, render
 from brokerweb.core.errors import BrokerError, Forbidden, Invalid, NotFound
 from brokerweb.identity.audit import Entry, audited
+from brokerweb.storage.run import after
 
-__all__ = ["audited", "check_held", "confirmation", "deed", "refusing", "telling"]
+__all__ = ["after", "audited", "check_held", "confirmation", "deed", "made_new", "refusing", "telling"]
 
 
 def confirmation(request: SignedIn, title: str, text: str, status: int = 200, **context: Any) -> HttpResponse:
@@ -33,6 +35,16 @@ def check_held(request: SignedIn, verb: str, kind: str, name: str, *, field: str
     """That the person holds the verb on a name they typed. Raises Invalid at its field: a page of its own would lose the rest."""
     if not request.principal.may(verb, kind, name):
         raise Invalid.at(f"/{field}", f"{verb} on {kind}:{name} is not among your grants")
+
+
+def made_new(kind: str, found: QuerySet[Any], verb: Callable[..., Any]) -> Callable[..., Any]:
+    """The verb that declares, which makes something new or raises Invalid: what is there by now is somebody else's."""
+
+    def check(_: Any) -> None:
+        if found.exists():
+            raise Invalid.at("/name", f"There is a {kind} of that name.")
+
+    return after(check, verb)
 
 
 @contextmanager

@@ -55,8 +55,21 @@ class ChangeForm(BrokerForm):
         if not seen or seen == present:
             return
         self.data = {name: self.data[name] for name in self.data} | {"seen": present}
-        detail = "The settings were changed meanwhile. Look at them in another tab, or save again to overwrite them."
-        raise Conflict(detail, errors=[{"pointer": "", "detail": f"{detail} (conflict)"}])
+        detail = "The settings were changed meanwhile, as their fields say. Save again to overwrite that with what stands here."
+        faults = [{"pointer": "", "detail": f"{detail} (conflict)"}]
+        before = _settings_in(seen)
+        for name, value in now.initial.items():
+            if name != "seen" and before.get(name) != value:
+                faults.append({"pointer": f"/{name}", "detail": f"Changed meanwhile: {'empty' if value is None else value}."})
+        raise Conflict(detail, errors=faults)
+
+
+def _settings_in(seen: str) -> dict[str, Any]:
+    try:
+        found = json.loads(seen)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 class DeliveryFields(forms.Form):

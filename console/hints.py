@@ -10,6 +10,7 @@ HINTS = {
     "forbidden": "Ask an administrator for a grant on that name.",
     "not_found": "It may have been acknowledged, expired or deleted since the page was drawn.",
     "conflict": "Its state has changed since the page was drawn. Reload the page and look again.",
+    "precondition_failed": "Read it again, and see whether the change still fits.",
     "lease_lost": "Somebody else holds it by now. Reload the page.",
     "too_large": "Send less, or raise max_body_bytes in its settings.",
     "offset_out_of_range": "Go on from an offset that is there; what retention took does not come back.",

@@ -104,6 +104,12 @@ class LeaseLost(BrokerError):
     code, http_status = "lease_lost", 409
 
 
+class PreconditionFailed(BrokerError):
+    """It is not what it was when you read it."""
+
+    code, http_status = "precondition_failed", 412
+
+
 class TooLarge(BrokerError):
     """The request or the body is too large."""
 

@@ -15,14 +15,15 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from brokerweb.core import clock, closing
-from brokerweb.core.errors import BrokerError, Invalid, NotFound, Unauthenticated, Unavailable
+from brokerweb.core.errors import BrokerError, NotFound, Unauthenticated, Unavailable
 from brokerweb.core.names import check_name
 from brokerweb.delivery import connections, hub, open_sockets
 from brokerweb.delivery.streams.subscription import StreamSubscription
 from brokerweb.delivery.streams.tail import Run
 from brokerweb.delivery.streams.whole_stream import WholeStream
-from brokerweb.faces.codec import positions, problems, records
+from brokerweb.faces.codec import positions, problems, reached, records
 from brokerweb.faces.codec.query import Query
+from brokerweb.faces.codec.reached import Reached
 from brokerweb.faces.http import caller, hosts
 from brokerweb.faces.http.body import Receive, Scope, Send, send_problem
 from brokerweb.faces.http.proxies import address
@@ -39,7 +40,6 @@ LINGER = 1.0  # seconds until a connection that was cut says so
 COMMENT = b":\n"  # without an empty line behind it, which some clients would take for an event
 
 _PATH = re.compile(r"/api/v1/streams/([^/]+)/live")
-_POSITION = re.compile(r"[0-9]{1,4}-[0-9]{1,13}(?:,[0-9]{1,4}-[0-9]{1,13})*")
 _HEADERS = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
@@ -97,7 +97,7 @@ async def _begin(scope: Scope, send: Send) -> Live:
 class _Begin(NamedTuple):
     """Where to begin, and what of the request says so."""
 
-    where: str | Mapping[str, str]
+    where: str | Mapping[int, int]
     pointer: str
 
 
@@ -105,30 +105,22 @@ def _start(headers: Mapping[bytes, bytes], query: Query) -> _Begin:
     """Where the client was, else where it asks to begin, else the end. Raises Invalid."""
     last = headers.get(b"last-event-id", b"").decode("latin-1")
     if last:
-        return _Begin(_position(last, "/Last-Event-ID"), "/Last-Event-ID")
+        return _Begin(reached.parse(last, "/Last-Event-ID"), "/Last-Event-ID")
     begin = query.text("from")
     if begin is None:
         return _Begin("latest", "/from")
-    return _Begin(_position(begin, "/from") if _POSITION.fullmatch(begin) else begin, "/from")
+    return _Begin(reached.parse(begin, "/from") if reached.is_position(begin) else begin, "/from")
 
 
-def _position(text: str, pointer: str) -> Mapping[str, str]:
-    """``0-18,1-5`` as offsets by partition. Raises Invalid."""
-    if len(text) > 20_000 or not _POSITION.fullmatch(text):
-        raise Invalid.at(pointer, "is not a position such as 0-18,1-5: the next offset by partition")
-    return dict(part.split("-") for part in text.split(","))
-
-
-def _find(reads: Reads, stream: str, begin: positions.Start, pointer: str) -> tuple[Definition, dict[int, int]]:
+def _find(reads: Reads, stream: str, begin: str | Mapping[int, int], pointer: str) -> tuple[Definition, dict[int, int]]:
     """The stream, and where to begin in each partition; one that a position does not name yet is read from its start."""
     if isinstance(begin, str):
         return positions.start(reads, stream, begin, pointer)
     found = load(reads, stream)
     places = {partition.number: partition.low for partition in found.partitions}
     for number, offset in begin.items():
-        partition = found.partition(int(number), pointer)
-        check_range(partition, int(offset))
-        places[partition.number] = int(offset)
+        check_range(found.partition(number, pointer), offset)
+        places[number] = offset
     return found, places
 
 
@@ -150,13 +142,13 @@ class Live:
         self._bytes = 0
         self._ending = False
         self._first = self._last = b""
-        self._places: dict[int, int] = {}  # partition number -> the offset behind what was written
+        self._reached = Reached({})  # behind what was written
         self._subscription: WholeStream
 
     def follow(self, found: Definition, places: Mapping[int, int], *, tell: bool) -> None:
         """Begin there. ``tell``: the client is to know where that is before a record comes: it cannot find it out again."""
-        self._places = dict(places)
-        self._first = b"id: %b\n\n" % self._position(self._places) if tell else COMMENT
+        self._reached = Reached(places)
+        self._first = b"id: %b\n\n" % self._reached.text() if tell else COMMENT
         self._subscription = WholeStream(self._tails, "live", found.name, WINDOW)
         self._subscription.deliver, self._subscription.ended = self._deliver, self._ended
         self._connection.streams["live"] = self._subscription
@@ -262,18 +254,13 @@ class Live:
         bodies: list[bytes] | None = run.encoded.get("sse")
         if bodies is None:
             bodies = run.encoded["sse"] = [_event(records.encode_one(record)) for record in run.records]
-        before = self._position({n: offset for n, offset in self._places.items() if n < number}, b"%b,")
-        after = self._position({n: offset for n, offset in self._places.items() if n > number}, b",%b")
-        self._places[number] = run.next
+        before, after = self._reached.around(number)
+        self._reached.reach(number, run.next)
         parts = [
             b"id: %b%d-%d%b\n%b" % (before, number, record.offset + 1, after, event)
             for record, event in zip(run.records, bodies, strict=True)
         ]
         return b"".join(parts)
-
-    def _position(self, places: Mapping[int, int], around: bytes = b"%b") -> bytes:
-        text = b",".join(b"%d-%d" % place for place in sorted(places.items()))
-        return around % text if text else b""
 
 
 def _event(record: bytes) -> bytes:

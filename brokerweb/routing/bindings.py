@@ -10,7 +10,7 @@ import msgspec
 
 from brokerweb.core.errors import Invalid, escape_pointer
 from brokerweb.core.names import parse_destination
-from brokerweb.core.settings import Errors
+from brokerweb.core.settings import Errors, refuse
 from brokerweb.queues.limits import MAX_HEADER_BYTES, MAX_HEADERS
 from brokerweb.routing import matcher
 
@@ -82,6 +82,18 @@ def parse(given: Any, errors: Errors, pointer: str = "/bindings") -> list[Bindin
             found.append(_parse_one(item, f"{pointer}/{place}"))
         except Invalid as error:
             errors += error.extra["errors"]
+    return found
+
+
+def asked(given: Mapping[str, Any]) -> list[Binding]:
+    """The bindings that a request adds or takes away. Raises Invalid with every error of it."""
+    errors: Errors = [
+        {"pointer": f"/{escape_pointer(name)}", "detail": "is not known here"} for name in given if name != "bindings"
+    ]
+    if given.get("bindings") is None:
+        errors.append({"pointer": "/bindings", "detail": "is needed: a list of bindings"})
+    found = parse(given.get("bindings"), errors)
+    refuse(errors)
     return found
 
 

@@ -26,8 +26,10 @@ class TopicMessage(Struct):
     routing_key: str = ""
     partition: int | None = None
 
-    def unfit_for_streams(self) -> str | None:
-        """The first of its fields that a record cannot have; the priority of those that name none is none."""
+    def unfit_for(self, kind: str) -> str | None:
+        """The first of its fields that a copy of that kind cannot have; the priority of those that name none is none."""
+        if kind == "queue":
+            return None if self.partition is None else "partition"
         m = self.message
         given = (m.priority != PRIORITY, m.delay is not None, m.deliver_at is not None, m.ttl is not None)
         return next((field for field, is_given in zip(_ONLY_QUEUES, given, strict=True) if is_given), None)

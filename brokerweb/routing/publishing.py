@@ -122,9 +122,10 @@ class _Copying:
         return {place: [stored[to][place] for to in destinations] for place, destinations in routes.items()}
 
     def _check_fields(self, to: str, places: list[int]) -> None:
-        """Raise Invalid for what a copy would lose: a record has no delay, no ttl and no priority."""
-        for place in places if to.startswith("stream:") else ():
-            if (field := self.messages[place].unfit_for_streams()) is not None:
+        """Raise Invalid for what a copy would lose: a record has no delay, no ttl and no priority, a queue no partition."""
+        kind = to.partition(":")[0]
+        for place in places:
+            if (field := self.messages[place].unfit_for(kind)) is not None:
                 raise Invalid.at(f"/messages/{place}/{field}", f"does not go with {to}, to which a copy goes")
 
     def _checked(self, groups: dict[str, list[int]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Topics: declare, change, delete, list, describe, and the dry run of routing.
+"""Topics: declare, change, bind, delete, list, describe, and the dry run of routing.
 
 Listing, describing and routing read through the caller's connection and change nothing.
 """
@@ -6,11 +6,11 @@ Listing, describing and routing read through the caller's connection and change 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from brokerweb.core import clock, events
-from brokerweb.core.errors import NotFound
+from brokerweb.core.errors import Invalid, NotFound
 from brokerweb.core.names import check_name
 from brokerweb.queues.models import Queue
 from brokerweb.routing import bindings, definitions, models, settings, stats
@@ -48,7 +48,7 @@ def declare(
     return Topic.objects.get(pk=topic.pk), created
 
 
-def _check_targets(bound: list[Binding], before: set[Binding], may: May | None) -> None:
+def _check_targets(bound: Sequence[Binding], before: set[Binding], may: May | None) -> None:
     new = [(place, binding) for place, binding in enumerate(bound) if binding not in before]
     if may is not None:
         for _, binding in new:
@@ -91,6 +91,41 @@ def _store(tx: Transaction, topic: Topic, changes: Mapping[str, Any], bound: lis
         tx.change(Q.unbind, topic.pk)
         tx.change_many(Q.bind, [(topic.pk, place, *binding) for place, binding in enumerate(bound)])
     definitions.forget(tx, topic.name)
+
+
+def bind(tx: Transaction, name: str, bound: Sequence[Binding], *, may: May | None = None) -> Topic:
+    """Add these bindings behind those that there are, whatever others do; what is bound already stays where it is.
+
+    Raises NotFound for the topic or a target, what ``may`` raises for the target of a new one, and Invalid for too many.
+    """
+    topic = _locked(name)
+    present = _bindings(topic)
+    before = set(present)
+    new = list(dict.fromkeys(binding for binding in bound if binding not in before))
+    _check_targets(bound, before, may)
+    if new and len(present) + len(new) > bindings.MAX_BINDINGS:
+        raise Invalid.at("/bindings", f"a topic has at most {bindings.MAX_BINDINGS} bindings; this one has {len(present)}")
+    if new:
+        _store(tx, topic, {}, present + new)
+    return Topic.objects.get(pk=topic.pk)
+
+
+def unbind(tx: Transaction, name: str, bound: Sequence[Binding]) -> Topic:
+    """Take these bindings away, whatever others do; what is not bound any more is no error. Raises NotFound for the topic."""
+    topic = _locked(name)
+    present, gone = _bindings(topic), set(bound)
+    left = [binding for binding in present if binding not in gone]
+    if len(left) < len(present):
+        _store(tx, topic, {}, left)
+    return Topic.objects.get(pk=topic.pk)
+
+
+def _locked(name: str) -> Topic:
+    """The topic of that name, whose bindings nobody else changes until the commit. Raises NotFound."""
+    topic = Topic.objects.select_for_update().filter(name=name).first()
+    if topic is None:
+        raise NotFound(f"There is no topic {name}.")
+    return topic
 
 
 def delete(tx: Transaction, name: str) -> None:

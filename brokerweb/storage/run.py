@@ -85,6 +85,17 @@ def start(
     return call
 
 
+def after(check: Callable[[Transaction], None], verb: Callable[..., Any]) -> Callable[..., Any]:
+    """The verb, in whose commit the check is made first: what it lets pass holds still when the verb acts."""
+
+    def checked(tx: Transaction, *args: Any, **options: Any) -> Any:
+        tx.require_single_writer("what was checked must be so still when the verb acts")
+        check(tx)
+        return verb(tx, *args, **options)
+
+    return checked
+
+
 @contextmanager
 def joining(using: str = DEFAULT_DB_ALIAS) -> Iterator[Transaction]:
     """``transaction`` for callers of the verbs from Django: what the database refuses is a BrokerError, too.

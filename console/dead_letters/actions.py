@@ -25,10 +25,10 @@ TARGETS = 500  # queues to choose from
 
 @form
 def redrive(request: SignedIn) -> HttpResponseBase:
-    """First what would be moved; then, posted, moving it."""
+    """First what would be moved; then moving it. Fifty picks may be more than an address can have: both are posted."""
     given = request.POST if request.method == "POST" else request.GET
     plan = plan_of(request.principal, given)
-    asked = RedriveForm(_targets(request), request.POST if request.method == "POST" else None)
+    asked = RedriveForm(_targets(request), None if request.method != "POST" or "preview" in given else given)
     if asked.is_valid():
         with refusing(asked):
             to = asked.cleaned_data["to"] or None

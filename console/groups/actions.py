@@ -6,15 +6,14 @@ from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
 
-from brokerweb.console.acting import audited, deed, refusing, telling
+from brokerweb.console.acting import after, audited, deed, made_new, refusing, telling
 from brokerweb.console.frames import stream_frame
 from brokerweb.console.groups import confirm
 from brokerweb.console.groups.forms import GroupForm, GroupSettingsForm, SeekForm
 from brokerweb.console.groups.reading import group_frame
 from brokerweb.console.page import SignedIn, action, form, render_form
-from brokerweb.core.errors import Invalid
-from brokerweb.storage.reading import read
-from brokerweb.streams import groups, positions
+from brokerweb.storage.reading import Reads, read
+from brokerweb.streams import group_objects, groups, positions
 from brokerweb.streams.models import ConsumerGroup
 from brokerweb.streams.positions import Move
 
@@ -28,10 +27,9 @@ def new_group(request: SignedIn, name: str) -> HttpResponseBase:
     if asked.is_valid():
         with refusing(asked):
             group, settings = asked.cleaned_data["name"], asked.settings()
-            if ConsumerGroup.objects.filter(stream_id=context["stream"].pk, name=group).exists():
-                raise Invalid.at("/name", "There is a group of that name.")
+            there = ConsumerGroup.objects.filter(stream_id=context["stream"].pk, name=group)
             done = deed(request, "group.declare", f"stream:{name}/{group}", **settings)
-            audited(done, groups.declare_group, name, group, settings)
+            audited(done, made_new("group", there, groups.declare_group), name, group, settings)
             messages.success(request, f"Group {group} is there.")
             return redirect("brokerweb_console:group", name, group)
     return render_form(request, "brokerweb_console/groups/new.html", asked, **context)
@@ -41,24 +39,27 @@ def new_group(request: SignedIn, name: str) -> HttpResponseBase:
 def settings(request: SignedIn, name: str, group: str) -> HttpResponseBase:
     """The settings, and changing them."""
     context = group_frame(request, name, group)
-    present = GroupSettingsForm.of(context["group"])
-    asked = GroupSettingsForm(request.POST) if request.method == "POST" else present
+    asked = GroupSettingsForm(request.POST) if request.method == "POST" else GroupSettingsForm.of(context["group"])
     if asked.is_bound:
         request.principal.require("manage", "stream", name)
     if asked.is_valid():
         with refusing(asked):
-            asked.check_seen(present)
             change = asked.settings_of(context["group"]["kind"])
             done = deed(request, "group.declare", f"stream:{name}/{group}", **change)
-            audited(done, groups.declare_group, name, group, change, create=False)
+            declare = after(lambda tx: asked.check_seen(_shown(tx, name, group)), groups.declare_group)
+            audited(done, declare, name, group, change, create=False)
             messages.success(request, "Settings saved.")
             return redirect("brokerweb_console:group-settings", name, group)
     return render_form(request, "brokerweb_console/groups/settings.html", asked, **context)
 
 
+def _shown(reads: Reads, name: str, group: str) -> GroupSettingsForm:
+    return GroupSettingsForm.of(group_objects.describe(reads, name, group))
+
+
 @form
 def seek(request: SignedIn, name: str, group: str) -> HttpResponseBase:
-    """First from where to where it would go; then, posted, going there."""
+    """First from where to where it would go; then going there. A thousand offsets are no part of an address: both are posted."""
     request.principal.require("manage", "stream", name)
     given = request.POST if request.method == "POST" else request.GET
     asked = SeekForm(given) if given.get("where") else SeekForm()
@@ -66,7 +67,7 @@ def seek(request: SignedIn, name: str, group: str) -> HttpResponseBase:
     if asked.is_valid():
         with refusing(asked):
             to = asked.to()
-            if request.method == "POST":
+            if request.method == "POST" and "preview" not in request.POST:
                 audited(deed(request, "group.seek", f"stream:{name}/{group}", to=to), positions.seek, name, group, to)
                 messages.success(request, "Moved. The position before is kept, for one step back.")
                 return redirect("brokerweb_console:group", name, group)

@@ -9,16 +9,15 @@ from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
 
-from brokerweb.console.acting import audited, check_held, deed, refusing, telling
+from brokerweb.console.acting import after, audited, check_held, deed, made_new, refusing, telling
 from brokerweb.console.frames import queue_frame
 from brokerweb.console.page import SignedIn, action, form, render_form
 from brokerweb.console.queues import confirm
 from brokerweb.console.queues.forms import NewQueueForm, SettingsForm
 from brokerweb.console.rights import require_create
-from brokerweb.core.errors import Invalid
 from brokerweb.jobs.bulk import start_purge
 from brokerweb.jobs.models import Job
-from brokerweb.queues import control
+from brokerweb.queues import browse, control
 from brokerweb.queues.models import Queue
 
 
@@ -31,9 +30,8 @@ def new_queue(request: SignedIn) -> HttpResponseBase:
         with refusing(asked):
             name, settings = asked.cleaned_data["name"], asked.settings()
             check_held(request, "manage", "queue", name, field="name")
-            if Queue.declared.filter(name=name).exists():
-                raise Invalid.at("/name", "There is a queue of that name.")
-            audited(deed(request, "queue.declare", f"queue:{name}", **settings), control.declare, name, settings)
+            declare = made_new("queue", Queue.declared.filter(name=name), control.declare)
+            audited(deed(request, "queue.declare", f"queue:{name}", **settings), declare, name, settings)
             messages.success(request, f"Queue {name} is there.")
             return redirect("brokerweb_console:queue", name)
     return render_form(request, "brokerweb_console/queues/new.html", asked)
@@ -43,15 +41,14 @@ def new_queue(request: SignedIn) -> HttpResponseBase:
 def settings(request: SignedIn, name: str) -> HttpResponseBase:
     """The settings, and changing them."""
     context = queue_frame(request, name)
-    present = SettingsForm.of(context["queue"])
-    asked = SettingsForm(request.POST) if request.method == "POST" else present
+    asked = SettingsForm(request.POST) if request.method == "POST" else SettingsForm.of(context["queue"])
     if asked.is_bound:
         request.principal.require("manage", "queue", name)
     if asked.is_valid():
         with refusing(asked):
-            asked.check_seen(present)
             change = asked.settings()
-            audited(deed(request, "queue.declare", f"queue:{name}", **change), control.declare, name, change, create=False)
+            declare = after(lambda _: asked.check_seen(SettingsForm.of(browse.find(name))), control.declare)
+            audited(deed(request, "queue.declare", f"queue:{name}", **change), declare, name, change, create=False)
             messages.success(request, "Settings saved.")
             return redirect("brokerweb_console:settings", name)
     return render_form(request, "brokerweb_console/queues/settings.html", asked, **context)

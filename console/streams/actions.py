@@ -6,14 +6,13 @@ from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
 
-from brokerweb.console.acting import audited, check_held, deed, refusing, telling
+from brokerweb.console.acting import after, audited, check_held, deed, made_new, refusing, telling
 from brokerweb.console.frames import stream_frame
 from brokerweb.console.page import SignedIn, form, render_form
 from brokerweb.console.rights import require_create
 from brokerweb.console.streams import confirm
 from brokerweb.console.streams.forms import NewStreamForm, StreamForm
 from brokerweb.console.streams.replay_form import ReplayForm
-from brokerweb.core.errors import Invalid
 from brokerweb.jobs import replaying
 from brokerweb.streams import control
 from brokerweb.streams.models import Stream
@@ -28,9 +27,8 @@ def new_stream(request: SignedIn) -> HttpResponseBase:
         with refusing(asked):
             name, settings = asked.cleaned_data["name"], asked.settings()
             check_held(request, "manage", "stream", name, field="name")
-            if Stream.objects.filter(name=name, deleted_at=None).exists():
-                raise Invalid.at("/name", "There is a stream of that name.")
-            audited(deed(request, "stream.declare", f"stream:{name}", **settings), control.declare, name, settings)
+            declare = made_new("stream", Stream.objects.filter(name=name, deleted_at=None), control.declare)
+            audited(deed(request, "stream.declare", f"stream:{name}", **settings), declare, name, settings)
             messages.success(request, f"Stream {name} is there.")
             return redirect("brokerweb_console:stream", name)
     return render_form(request, "brokerweb_console/streams/new.html", asked)
@@ -40,15 +38,14 @@ def new_stream(request: SignedIn) -> HttpResponseBase:
 def settings(request: SignedIn, name: str) -> HttpResponseBase:
     """The settings, and changing them."""
     context = stream_frame(request, name)
-    present = StreamForm.of(context["stream"])
-    asked = StreamForm(request.POST) if request.method == "POST" else present
+    asked = StreamForm(request.POST) if request.method == "POST" else StreamForm.of(context["stream"])
     if asked.is_bound:
         request.principal.require("manage", "stream", name)
     if asked.is_valid():
         with refusing(asked):
-            asked.check_seen(present)
             change = asked.settings()
-            audited(deed(request, "stream.declare", f"stream:{name}", **change), control.declare, name, change, create=False)
+            declare = after(lambda _: asked.check_seen(StreamForm.of(control.get(name))), control.declare)
+            audited(deed(request, "stream.declare", f"stream:{name}", **change), declare, name, change, create=False)
             messages.success(request, "Settings saved.")
             return redirect("brokerweb_console:stream-settings", name)
     return render_form(request, "brokerweb_console/streams/settings.html", asked, **context)

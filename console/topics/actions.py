@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
 
-from brokerweb.console.acting import audited, check_held, deed, refusing, telling
+from brokerweb.console.acting import after, audited, check_held, deed, made_new, refusing, telling
 from brokerweb.console.frames import topic_frame
 from brokerweb.console.page import SignedIn, action, form, render_form
 from brokerweb.console.rights import require_create
@@ -31,9 +31,8 @@ def new_topic(request: SignedIn) -> HttpResponseBase:
         with refusing(asked):
             name, settings = asked.cleaned_data["name"], asked.settings()
             check_held(request, "manage", "topic", name, field="name")
-            if Topic.objects.filter(name=name).exists():
-                raise Invalid.at("/name", "There is a topic of that name.")
-            audited(deed(request, "topic.declare", f"topic:{name}", **settings), routing.declare, name, settings)
+            declare = made_new("topic", Topic.objects.filter(name=name), routing.declare)
+            audited(deed(request, "topic.declare", f"topic:{name}", **settings), declare, name, settings)
             messages.success(request, f"Topic {name} is there. Bind it to queues and streams now.")
             return redirect("brokerweb_console:bindings", name)
     return render_form(request, "brokerweb_console/topics/new.html", asked)
@@ -96,15 +95,14 @@ def _said(answer: Published) -> str:
 def settings(request: SignedIn, name: str) -> HttpResponseBase:
     """The settings, and changing them."""
     context = topic_frame(request, name)
-    present = TopicForm.of(routing.find(name))
-    asked = TopicForm(request.POST) if request.method == "POST" else present
+    asked = TopicForm(request.POST) if request.method == "POST" else TopicForm.of(routing.find(name))
     if asked.is_bound:
         request.principal.require("manage", "topic", name)
     if asked.is_valid():
         with refusing(asked):
-            asked.check_seen(present)
             change = asked.settings()
-            audited(deed(request, "topic.declare", f"topic:{name}", **change), routing.declare, name, change, create=False)
+            declare = after(lambda _: asked.check_seen(TopicForm.of(routing.find(name))), routing.declare)
+            audited(deed(request, "topic.declare", f"topic:{name}", **change), declare, name, change, create=False)
             messages.success(request, "Settings saved.")
             return redirect("brokerweb_console:topic-settings", name)
     return render_form(request, "brokerweb_console/topics/settings.html", asked, **context)

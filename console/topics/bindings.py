@@ -8,7 +8,7 @@ from typing import Any
 from brokerweb.core.errors import Conflict
 from brokerweb.identity.principal import Principal
 from brokerweb.queues.models import Queue
-from brokerweb.routing import topics
+from brokerweb.routing import bindings, topics
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams.models import Stream
 
@@ -17,19 +17,16 @@ SUGGESTED = 500  # destinations of a kind
 
 def add(tx: Transaction, topic: str, binding: Mapping[str, Any], may: topics.May) -> None:
     """One more. Raises what ``may`` raises, Invalid, NotFound; Conflict for one that is there already."""
-    present = _of(topic)
-    if binding in present:
+    if binding in _of(topic):
         raise Conflict("The topic has this binding already.")
-    topics.declare(tx, topic, {"bindings": [*present, binding]}, create=False, may=may)
+    topics.bind(tx, topic, bindings.asked({"bindings": [binding]}), may=may)
 
 
 def remove(tx: Transaction, topic: str, binding: Mapping[str, Any]) -> None:
     """One less. Raises NotFound for the topic, and Conflict when it is gone already."""
-    present = _of(topic)
-    left = [each for each in present if each != binding]
-    if len(left) == len(present):
+    if binding not in _of(topic):
         raise Conflict("The topic has no such binding any more.")
-    topics.declare(tx, topic, {"bindings": left}, create=False)
+    topics.unbind(tx, topic, bindings.asked({"bindings": [binding]}))
 
 
 def _of(topic: str) -> list[dict[str, Any]]:

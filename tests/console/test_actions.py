@@ -8,6 +8,7 @@ from html import escape
 
 import pytest
 
+from brokerweb.console.queues.forms import SettingsForm
 from brokerweb.core.errors import Conflict
 from brokerweb.identity.models import AuditEntry, Token
 from brokerweb.identity.tokens import authenticate
@@ -315,6 +316,27 @@ def test_a_name_outside_of_the_grants_is_refused_beside_the_field(kind, database
     assert 'value="77"' in text(response)
 
 
+def test_settings_changed_in_the_moment_of_saving_are_not_undone_either(client, monkeypatch):
+    declare("orders")
+    shown = client.get("/queues/orders/settings").context["form"].initial["seen"]
+    settings = SettingsForm.settings
+
+    def late(form):
+        declare("orders", lease=77)
+        return settings(form)
+
+    monkeypatch.setattr(SettingsForm, "settings", late)
+    assert "changed meanwhile" in text(client.post("/queues/orders/settings", {"lease": "12", "seen": shown}))
+    assert Queue.objects.get().lease == 77
+
+
+@pytest.mark.parametrize("seen", ["nonsense", "[]", "[" * 100_000, '{"lease": {}}'])
+def test_a_made_up_state_that_was_seen_is_an_older_one(client, seen):
+    declare("orders")
+    late = client.post("/queues/orders/settings", {"lease": "77", "on_expire": "drop", "overflow": "refuse", "seen": seen})
+    assert (late.status_code, "changed meanwhile" in text(late)) == (400, True)
+
+
 @pytest.mark.parametrize(
     ("place", "change"),
     [
@@ -337,6 +359,7 @@ def test_settings_changed_meanwhile_are_not_undone_without_a_word(client, place,
     assert "changed meanwhile" in text(late)
     assert late.context["form"][field].value() == "12"
     assert str(client.get(place).context["form"].initial[field]).startswith("77")
+    assert late.context["form"].errors[field][0].startswith("Changed meanwhile: 77")
     again = late.context["form"]["seen"].value()
     assert again != shown
     assert f'name="seen" value="{escape(again)}"' in text(late)

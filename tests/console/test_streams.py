@@ -202,6 +202,18 @@ def test_a_seek_is_previewed_then_done_and_taken_back(client, asked, after):
     assert audited() == [("group.seek", "stream:events/billing"), ("group.undo", "stream:events/billing")]
 
 
+def test_a_seek_of_a_thousand_partitions_is_previewed_though_no_address_holds_it(client):
+    declare_group("billing", declare_stream(partitions=1000))
+    asked = {"where": "offsets", "offsets": "\n".join(f"{n}: 0" for n in range(1000))}
+    page = text(client.get("/streams/events/groups/billing/seek"))
+    assert re.search(r'<form class="card" method="post" novalidate>.*name="preview"', page, re.S)
+    shown = client.post("/streams/events/groups/billing/seek", {**asked, "preview": "1"})
+    assert (shown.status_code, len(shown.context["moves"])) == (200, 1000)
+    assert 'name="preview"' not in text(shown).partition('aria-label="What would move"')[2]
+    assert audited() == []
+    assert client.post("/streams/events/groups/billing/seek", asked).status_code == 302
+
+
 @pytest.mark.parametrize(
     ("asked", "field"),
     [

@@ -31,6 +31,7 @@ NEEDS = {
     "listGroups": "browse", "declareGroup": "manage", "readGroup": "browse", "deleteGroup": "manage", "commitGroup": "consume",
     "seekGroup": "manage", "undoSeek": "manage", "receiveRecords": "consume", "settleRecords": "consume",
     "browseDeadRecords": "browse", "redriveDeadRecords": "manage",
+    "addBindings": "manage", "removeBindings": "manage",
     "listTopics": "anyone", "declareTopic": "manage", "changeTopic": "manage", "readTopic": "browse", "deleteTopic": "manage",
     "publishToTopic": "publish", "routeMessage": "browse",
     "transact": "anyone",  # what it needs is in its body

@@ -19,6 +19,9 @@ from brokerweb.queues.models import Message
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+BINDING = {"pattern": "#", "to": "queue:orders"}
+
+
 class Caller:
     """A client with an administrator's token."""
 
@@ -26,9 +29,9 @@ class Caller:
         made = tokens.store(broker_itself(), "ops", [Permit(None, "*", frozenset({"admin"}))])
         self.client = Client(headers={"Authorization": f"Bearer {made.text}"}, raise_request_exception=False)
 
-    def call(self, method: str, path: str, body: Any = None) -> Any:
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         content = b"" if body is None else json.dumps(body).encode()
-        return self.client.generic(method, f"/api/v1{path}", content, content_type="application/json")
+        return self.client.generic(method, f"/api/v1{path}", content, content_type="application/json", headers=headers)
 
 
 @pytest.fixture
@@ -38,8 +41,9 @@ def caller() -> Caller:
 
 @pytest.fixture
 def message(caller: Caller) -> int:
-    """A scheduled message of the queue ``orders``."""
+    """A scheduled message of the queue ``orders``, beside the topic ``shop``."""
     caller.call("PUT", "/queues/orders")
+    caller.call("PUT", "/topics/shop")
     publish("orders", 1, delay=3600)
     return Message.objects.get().pk
 
@@ -53,6 +57,12 @@ def message(caller: Caller) -> int:
         ("POST", "/queues/orders/resume", None, "queue.resume", "queue:orders"),
         ("POST", "/queues/orders/purge", {}, "queue.purge", "queue:orders"),
         ("POST", "/queues/orders/redrive", {}, "queue.redrive", "queue:orders"),
+        ("POST", "/queues/orders/purge", {"rate": 5}, "queue.purge", "queue:orders"),
+        ("POST", "/queues/orders/redrive", {"rate": 5}, "queue.redrive", "queue:orders"),
+        ("PUT", "/topics/shop", {"unrouted": "drop"}, "topic.declare", "topic:shop"),
+        ("POST", "/topics/shop/bindings", {"bindings": [BINDING]}, "topic.bind", "topic:shop"),
+        ("DELETE", "/topics/shop/bindings", {"bindings": [BINDING]}, "topic.unbind", "topic:shop"),
+        ("DELETE", "/topics/shop", None, "topic.delete", "topic:shop"),
         ("DELETE", "/queues/orders/messages/{id}", None, "message.delete", "queue:orders/{id}"),
         ("PATCH", "/queues/orders/messages/{id}", {"delay": 5}, "message.reschedule", "queue:orders/{id}"),
         ("POST", "/queues/orders/messages/{id}/requeue", None, "message.requeue", "queue:orders/{id}"),
@@ -82,11 +92,23 @@ def test_whoever_changes_something_is_named(
         ("POST", "/queues/orders/purge", {"rate": 0}),
         ("POST", "/queues/orders/redrive", {"rate": 0}),
         ("POST", "/queues/orders/redrive", {"to": "nobody"}),
+        ("POST", "/topics/shop/bindings", {"bindings": [{"pattern": "#", "to": "queue:nobody"}]}),
+        ("DELETE", "/topics/nobody/bindings", {"bindings": [BINDING]}),
     ],
 )
 def test_what_did_not_happen_is_not_in_the_trail(caller: Caller, message: int, method: str, path: str, body: Any) -> None:
     AuditEntry.objects.all().delete()
     caller.call(method, path, body)
+    assert not AuditEntry.objects.exists()
+
+
+def test_what_was_decided_on_an_older_state_is_not_in_the_trail_either(caller: Caller, message: int) -> None:
+    AuditEntry.objects.all().delete()
+    for method in ("PUT", "PATCH", "DELETE"):
+        assert (
+            caller.call(method, "/queues/orders", {} if method != "DELETE" else None, **{"If-Match": '"older"'}).status_code
+            == 412
+        )
     assert not AuditEntry.objects.exists()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -53,6 +54,47 @@ def test_a_topic_is_declared_changed_read_listed_and_deleted(rest: Rest, name: s
     for method, path in (("GET", ""), ("DELETE", ""), ("PATCH", ""), ("POST", "/route"), ("POST", "/messages")):
         body = {"messages": [{"body": 1}]} if path == "/messages" else {}
         assert refusal(rest, method, f"/topics/{name}{path}", body).code == "not_found", (method, path)
+
+
+def test_bindings_are_added_and_taken_away_by_themselves(rest: Rest, topic: str, queue: str) -> None:
+    before = rest.call("GET", f"/topics/{topic}")["bindings"]
+    more = [{"pattern": f"n.{n}", "to": f"queue:{queue}", "headers": {}} for n in range(2)]
+    for _ in range(2):  # a repeat, after an answer that was lost, changes nothing
+        added = rest.call("POST", f"/topics/{topic}/bindings", {"bindings": more})
+        msgspec.convert(added, topic_shapes.Topic)
+        assert added["bindings"] == [*before, *more]
+    for _ in range(2):
+        left = rest.call("DELETE", f"/topics/{topic}/bindings", {"bindings": [before[0], more[0]]})
+        assert left["bindings"] == [before[1], more[1]]
+    refused = refusal(rest, "POST", f"/topics/{topic}/bindings", {"bindings": [more[1], {"pattern": "a", "to": "queue:nothing"}]})
+    assert (refused.code, refused.answer["errors"][0]["pointer"]) == ("not_found", "/bindings/1/to")
+    assert refusal(rest, "DELETE", f"/topics/{topic}/bindings").code == "invalid"
+    assert refusal(rest, "POST", "/topics/nothing/bindings", {"bindings": more}).code == "not_found"
+
+
+def test_many_add_bindings_at_the_same_time_and_none_is_lost(rest: Rest, topic: str, queue: str) -> None:
+    def add(n: int) -> Any:
+        return rest.call("POST", f"/topics/{topic}/bindings", {"bindings": [{"pattern": f"n.{n}", "to": f"queue:{queue}"}]})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(40)))
+    patterns = [binding["pattern"] for binding in rest.call("GET", f"/topics/{topic}")["bindings"]]
+    assert sorted(patterns[2:]) == sorted(f"n.{n}" for n in range(40))
+
+
+def test_adding_a_binding_needs_publish_on_its_target_and_taking_one_away_does_not(
+    rest: Rest, server: Server, topic: str
+) -> None:
+    rest.declare("theirs")
+    bound = {"bindings": [{"pattern": "a", "to": "queue:theirs"}]}
+    with Rest(server.url, made(rest, (f"topic:{topic}", ["manage"]))["token"]) as client:
+        assert refusal(client, "POST", f"/topics/{topic}/bindings", bound).code == "forbidden"
+        rest.call("POST", f"/topics/{topic}/bindings", bound)
+        assert client.call("POST", f"/topics/{topic}/bindings", bound)["bindings"]  # nothing new
+        assert len(client.call("DELETE", f"/topics/{topic}/bindings", bound)["bindings"]) == 2
+    with Rest(server.url, made(rest, (f"topic:{topic}", ["browse"]))["token"]) as client:
+        for method in ("POST", "DELETE"):
+            assert refusal(client, method, f"/topics/{topic}/bindings", bound).code == "forbidden"
 
 
 @pytest.mark.parametrize(

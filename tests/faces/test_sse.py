@@ -16,6 +16,7 @@ import pytest
 
 from brokerweb.delivery import hub
 from brokerweb.faces import sse
+from brokerweb.faces.codec import reached
 from brokerweb.identity.principal import broker_itself
 from tests.clients import Json, Rest
 from tests.eventually import eventually
@@ -127,6 +128,45 @@ def test_binary_records_come_as_base64(either: Server, rest: Rest, stream: str) 
         assert live.take(1)[0].json["body_base64"] == "AAE="
 
 
+# A position of many partitions
+
+
+def test_a_reader_of_a_thousand_partitions_comes_back_with_a_short_header(either: Server, rest: Rest, name: str) -> None:
+    rest.call("PUT", f"/streams/{name}", {"partitions": 1000})
+    places = [(n * 37) % 1000 for n in range(120)]
+    for n, partition in enumerate(places):
+        append(rest, name, n, partition=partition)
+    with follow(either, name, **{"from": "earliest"}) as live:
+        events = live.take(120)
+    assert max(len(event.id) for event in events) < 1000
+    for event in events[::13]:
+        read = {earlier.json["body"] for earlier in events[: events.index(event) + 1]}
+        for begin in ({"last": event.id}, {"from": event.id}):
+            with follow(either, name, **begin) as live:
+                assert {*bodies(live, 120 - len(read))} == {*range(120)} - read
+    append(rest, name, "new", partition=7)
+    with follow(either, name, last=events[-1].id) as live:
+        assert bodies(live, 1) == ["new"]
+
+
+def test_the_plain_form_of_a_thousand_partitions_is_understood(either: Server, rest: Rest, name: str) -> None:
+    rest.call("PUT", f"/streams/{name}", {"partitions": 1000})
+    append(rest, name, "a", partition=999)
+    with follow(either, name, last=",".join(f"{n}-0000000000000" for n in range(1000))) as live:
+        assert bodies(live, 1) == ["a"]
+
+
+def test_from_the_end_on_a_client_knows_where_it_began_in_many_partitions(either: Server, rest: Rest, name: str) -> None:
+    rest.call("PUT", f"/streams/{name}", {"partitions": 51})
+    append(rest, name, "before", partition=50)
+    with follow(either, name) as live:
+        first = next(live.response.iter_lines())
+    assert first.startswith("id: z")
+    append(rest, name, "missed", partition=50)
+    with follow(either, name, last=first.removeprefix("id: ")) as live:
+        assert bodies(live, 1) == ["missed"]
+
+
 # Who may, and what is refused
 
 
@@ -135,6 +175,10 @@ def test_binary_records_come_as_base64(either: Server, rest: Rest, stream: str) 
     [
         ("nonsense", {}, 400, "/Last-Event-ID"),
         ("0-1,", {}, 400, "/Last-Event-ID"),
+        ("z", {}, 400, "/Last-Event-ID"),
+        ("zAAAA", {}, 400, "/Last-Event-ID"),
+        (reached.Reached(dict.fromkeys(range(51), 0)).text().decode(), {}, 400, "/Last-Event-ID"),
+        (None, {"from": "zAAAA,0-1"}, 400, "/from"),
         ("7-1", {}, 400, "/Last-Event-ID"),
         ("0-99", {}, 416, None),
         (None, {"from": "soon"}, 400, "/from"),

@@ -14,7 +14,7 @@ from brokerweb.core.errors import (
     Unroutable,
 )
 from brokerweb.queues.models import Message
-from brokerweb.routing import transact
+from brokerweb.routing import publish, transact
 from tests.queues.bench import Bench
 from tests.routing.bench import bind, bodies, committed, declare_queues, group
 
@@ -89,6 +89,17 @@ def test_a_refused_transaction_leaves_the_callers_rows_alone(orders: Bench) -> N
 def test_what_makes_no_sense_is_invalid(orders: Bench, parts: dict[str, Any]) -> None:
     with pytest.raises(Invalid):
         transact(**parts)
+
+
+def test_a_partition_that_a_copy_would_lose_is_refused_at_its_place(orders: Bench) -> None:
+    bind("events", ("#", "queue:done"))
+    with pytest.raises(Invalid) as refused:
+        publish("events", 1, partition=0)
+    assert refused.value.extra["errors"][0]["pointer"] == "/messages/0/partition"
+    with pytest.raises(Invalid) as refused:
+        transact(publish=[{"to": "topic:events", "messages": [{"body": 1}, {"body": 2, "partition": 0}]}])
+    assert refused.value.extra["errors"][0]["pointer"] == "/publish/0/messages/1/partition"
+    assert bodies("done") == []
 
 
 def test_a_long_error_from_django_is_cut_as_others_are(orders: Bench) -> None:

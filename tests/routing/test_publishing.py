@@ -11,6 +11,7 @@ from brokerweb.queues import control
 from brokerweb.queues.messages import NewMessage
 from brokerweb.queues.models import Message
 from brokerweb.routing import definitions, duties, publishing, stats, topics
+from brokerweb.routing.messages import TopicMessage
 from brokerweb.routing.models import Topic, TopicDedup
 from brokerweb.storage.committer import Call, Committer
 from brokerweb.storage.run import perform
@@ -54,6 +55,22 @@ def test_what_a_copy_in_a_stream_would_lose_is_refused(field: dict[str, float]) 
         send("events", message(2, "logged"), message(3, "logged", **field))
     assert refused.value.extra["errors"][0]["pointer"] == f"/messages/1/{next(iter(field))}"
     assert (bodies("a"), records()) == (["1"], [])
+
+
+def test_a_partition_which_a_copy_in_a_queue_would_lose_is_refused() -> None:
+    declare_queues("a")
+    declare_stream("log", partitions=2)
+    bind("events", ("#", "stream:log"), ("queued.#", "queue:a"))
+
+    def to_partition(body: int, routing_key: str) -> TopicMessage:
+        return TopicMessage(NewMessage(str(body).encode()), routing_key, 1)
+
+    [answer] = send("events", to_partition(1, "other"))  # no copy of it goes to a queue
+    assert [copy.partition for copy in answer.routed] == [1]
+    with pytest.raises(Invalid) as refused:
+        send("events", message(2, "queued"), to_partition(3, "queued"))
+    assert refused.value.extra["errors"][0]["pointer"] == "/messages/1/partition"
+    assert (bodies("a"), records()) == ([], ["1"])
 
 
 def test_headers_must_all_be_equal() -> None:

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from brokerweb.core.errors import Forbidden, Invalid, NotFound
 from brokerweb.core.events import Outcome
 from brokerweb.queues import control
-from brokerweb.routing import topics
+from brokerweb.routing import bindings, topics
 from brokerweb.routing.models import Binding, Topic
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
@@ -61,6 +61,78 @@ def test_bindings_keep_their_order_and_their_headers() -> None:
         {"pattern": "b.*", "to": "queue:b", "headers": {"z": "1", "a": "2"}},
         {"pattern": "a.#", "to": "queue:a", "headers": {}},
     ]
+
+
+def bound(name: str) -> list[tuple[str, str]]:
+    return [(each["pattern"], each["to"]) for each in described(name)["bindings"]]
+
+
+def asked(*given: tuple[str, str]) -> list[bindings.Binding]:
+    return bindings.asked({"bindings": [{"pattern": pattern, "to": to} for pattern, to in given]})
+
+
+def test_bindings_are_added_and_taken_away_and_others_stay() -> None:
+    declare_queues("a", "b")
+    bind("events", ("a", "queue:a"))
+    perform(topics.bind, "events", asked(("b", "queue:b"), ("a", "queue:a"), ("b", "queue:b"), ("c", "queue:a")))
+    assert bound("events") == [("a", "queue:a"), ("b", "queue:b"), ("c", "queue:a")]
+    assert targets(send("events", message(1, "b"))) == [["queue:b"]]
+    perform(topics.unbind, "events", asked(("a", "queue:a"), ("a", "queue:b")))
+    perform(topics.bind, "events", asked(("d", "queue:a")))
+    perform(topics.unbind, "events", asked(("a", "queue:a")))
+    assert bound("events") == [("b", "queue:b"), ("c", "queue:a"), ("d", "queue:a")]
+
+
+def test_bindings_with_other_headers_are_others_in_whatever_order_they_are_named() -> None:
+    declare_queues("a")
+    bind("events", ("#", "queue:a", {"x": "1", "y": "2"}), ("#", "queue:a"))
+    gone = bindings.asked({"bindings": [{"pattern": "#", "to": "queue:a", "headers": {"y": "2", "x": "1"}}]})
+    perform(topics.unbind, "events", gone)
+    assert [each["headers"] for each in described("events")["bindings"]] == [{}]
+
+
+def test_a_binding_that_is_there_needs_neither_its_target_nor_a_permission() -> None:
+    declare_queues("a", "b")
+    bind("events", ("a", "queue:a"))
+    perform(control.delete, "a")
+
+    def may(kind: str, name: str) -> None:
+        raise Forbidden
+
+    perform(topics.bind, "events", asked(("a", "queue:a")), may=may)
+    with pytest.raises(Forbidden):
+        perform(topics.bind, "events", asked(("a", "queue:a"), ("b", "queue:b")), may=may)
+    with pytest.raises(NotFound) as refused:
+        perform(topics.bind, "events", asked(("a", "queue:a"), ("c", "queue:a")))
+    assert refused.value.extra["errors"][0]["pointer"] == "/bindings/1/to"
+    assert bound("events") == [("a", "queue:a")]
+    perform(topics.unbind, "events", asked(("a", "queue:a")))
+    assert bound("events") == []
+
+
+def test_a_topic_has_so_many_bindings_at_most_however_they_were_added() -> None:
+    declare_queues("a")
+    bind("events", *((f"p{n}", "queue:a") for n in range(bindings.MAX_BINDINGS)))
+    with pytest.raises(Invalid):
+        perform(topics.bind, "events", asked(("one.more", "queue:a")))
+    perform(topics.bind, "events", asked(("p0", "queue:a")))
+    assert len(bound("events")) == bindings.MAX_BINDINGS
+
+
+@pytest.mark.parametrize(
+    ("given", "pointer"),
+    [
+        ({}, "/bindings"),
+        ({"bindings": None}, "/bindings"),
+        ({"bindings": {}}, "/bindings"),
+        ({"bindings": [{"pattern": "a", "to": "topic:a"}]}, "/bindings/0/to"),
+        ({"bindings": [], "unrouted": "drop"}, "/unrouted"),
+    ],
+)
+def test_what_is_no_list_of_bindings_is_refused(given: dict[str, Any], pointer: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        bindings.asked(given)
+    assert refused.value.extra["errors"][0]["pointer"] == pointer
 
 
 def test_change_without_create_needs_the_topic() -> None:

@@ -46,6 +46,7 @@ class Row:
     request_required: bool = True
     media_type: str = "application/json"  # of its answers
     raw: bool = False  # any body, described by the request's headers
+    versioned: bool = False  # what it is about has an ETag; it takes If-Match if it changes that
     parameters: tuple[Parameter, ...] = ()
     errors: tuple[str, ...] = ()  # codes besides those that any call may meet
     description: str = ""

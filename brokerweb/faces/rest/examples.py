@@ -33,6 +33,7 @@ EXAMPLES: dict[Any, dict[str, Any]] = {
     stream_shapes.SeekRequest: {"to": "earliest", "dry_run": True},
     stream_shapes.RedriveDead: {"dry_run": True},
     topic_shapes.TopicSettings: {"bindings": [_BINDING], "unrouted": "refuse"},
+    topic_shapes.BindingsRequest: {"bindings": [_BINDING]},
     TopicPublishRequest: {"messages": [{"body": _ORDER, "routing_key": "orders.eu.created"}]},
     topic_shapes.RouteRequest: {"routing_key": "orders.eu.created"},
     Transaction: {

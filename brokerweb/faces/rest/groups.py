@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,13 +12,14 @@ from brokerweb.faces.http.responses import answer, no_content
 from brokerweb.faces.rest import paging, shapes, stream_shapes
 from brokerweb.faces.rest.base import ApiView
 from brokerweb.faces.rest.messages import started
+from brokerweb.faces.rest.versions import guarded, tagged
 from brokerweb.handout import shared_groups
 from brokerweb.jobs import bulk
 from brokerweb.queues import browse, filters
 from brokerweb.queues.messages import parse_place
 from brokerweb.queues.models import Message
 from brokerweb.queues.represent import message_object
-from brokerweb.storage.reading import read
+from brokerweb.storage.reading import Reads, read
 from brokerweb.streams import group_objects, groups, positions
 from brokerweb.streams.positions import Move
 
@@ -30,18 +32,24 @@ def list_groups(view: ApiView, s: str) -> HttpResponse:
 
 def declare_group(view: ApiView, s: str, g: str) -> HttpResponse:
     settings = view.body(dict[str, Any], empty=b"{}")
-    _, created = view.audited("group.declare", f"stream:{s}/{g}", groups.declare_group, s, g, settings, detail=settings)
-    return answer(read(group_objects.describe, s, g), 201 if created else 200)
+    verb = guarded(view, "group", _seen(s, g), groups.declare_group, creates=True)
+    _, created = view.audited("group.declare", f"stream:{s}/{g}", verb, s, g, settings, detail=settings)
+    return tagged("group", read(group_objects.describe, s, g), 201 if created else 200)
+
+
+def _seen(s: str, g: str) -> Callable[[Reads], dict[str, Any]]:
+    return lambda reads: group_objects.describe(reads, s, g)
 
 
 def read_group(view: ApiView, s: str, g: str) -> HttpResponse:
     view.query()
-    return answer(read(group_objects.describe, s, g))
+    return tagged("group", read(group_objects.describe, s, g))
 
 
 def delete_group(view: ApiView, s: str, g: str) -> HttpResponse:
     view.query()
-    view.audited("group.delete", f"stream:{s}/{g}", groups.delete_group, s, g)
+    verb = guarded(view, "group", _seen(s, g), groups.delete_group)
+    view.audited("group.delete", f"stream:{s}/{g}", verb, s, g)
     return no_content()
 
 

@@ -15,9 +15,11 @@ from brokerweb.core.errors import BrokerError, all_errors
 from brokerweb.faces.calls.call import Row
 from brokerweb.faces.calls.table import BASE
 from brokerweb.faces.codec import problems
+from brokerweb.faces.codec.query import Parameter
 from brokerweb.faces.rest import shapes
 from brokerweb.faces.rest.examples import EXAMPLES
 from brokerweb.faces.rest.table import CALLS
+from brokerweb.faces.rest.versions import TAGS
 
 ALWAYS = ("invalid", "unauthenticated", "forbidden", "too_large", "internal", "unavailable")
 _REF = "#/components/schemas/{name}"
@@ -31,6 +33,8 @@ _HEADERS: dict[int, dict[str, Any]] = {
     503: {"Retry-After": {"schema": {"type": "string"}, "required": True}},
     507: {"Retry-After": {"schema": {"type": "string"}, "required": True}},
 }
+
+_ETAG = {"ETag": {"schema": {"type": "string"}, "required": True, "description": "of what is declared; for If-Match"}}
 
 
 def calls() -> Iterator[tuple[str, str, Row]]:
@@ -85,7 +89,7 @@ def _schemas() -> tuple[dict[Any, Any], dict[str, Any]]:
 def _operation(row: Row, schemas: dict[Any, Any]) -> dict[str, Any]:
     names = re.findall(r"\{(\w+)\}", row.path)
     parameters = [{"name": name, "in": "path", "required": True, "schema": _IN_PATH[name]} for name in names]
-    for p in row.parameters:
+    for p in (*row.parameters, *_conditions(row)):
         described = {"schema": dict(p.schema), "description": p.description}
         parameters.append({"name": p.name, "in": p.where, "required": False, **described})
     parts: dict[str, Any] = {
@@ -104,6 +108,14 @@ def _operation(row: Row, schemas: dict[Any, Any]) -> dict[str, Any]:
     return parts
 
 
+def _conditions(row: Row) -> Iterator[Parameter]:
+    tags = {"type": "string", "pattern": TAGS}
+    if row.versioned and row.method != "GET":
+        yield Parameter("If-Match", tags, "act only if the ETag is still one of these; `*`: if it is there", where="header")
+    if row.versioned and row.method == "PUT":
+        yield Parameter("If-None-Match", tags, "`*`: act only if it is not there yet", where="header")
+
+
 def _answers(row: Row, schemas: dict[Any, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for status, kind in row.answers.items():
@@ -111,12 +123,14 @@ def _answers(row: Row, schemas: dict[Any, Any]) -> dict[str, Any]:
             found[str(status)] = {"description": "Done"}
             continue
         schema = {"anyOf": [schemas[k] for k in kind]} if isinstance(kind, tuple) else schemas[kind]
-        found[str(status)] = {"description": "Done", "content": {row.media_type: {"schema": schema}}}
+        tag = {"headers": _ETAG} if row.versioned else {}
+        found[str(status)] = {"description": "Done", "content": {row.media_type: {"schema": schema}}, **tag}
     return found
 
 
 def _errors(row: Row) -> dict[str, Any]:
-    codes = {*ALWAYS, *row.errors} | ({"store_full"} if row.method != "GET" else set())
+    writes = {"store_full", *(("precondition_failed",) if row.versioned else ())}
+    codes = {*ALWAYS, *row.errors} | (writes if row.method != "GET" else set())
     by_status: dict[int, list[type[BrokerError]]] = {}
     for error in all_errors():
         if error.code in codes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpResponse
@@ -10,8 +11,10 @@ from brokerweb.delivery import connections
 from brokerweb.faces.http.responses import answer, no_content
 from brokerweb.faces.rest import paging, shapes
 from brokerweb.faces.rest.base import ApiView
+from brokerweb.faces.rest.versions import guarded, tagged
 from brokerweb.queues import browse, control, limits
 from brokerweb.queues.models import Queue
+from brokerweb.storage.transaction import Transaction
 
 
 def describe(queue: Queue) -> dict[str, Any]:
@@ -40,18 +43,24 @@ def change_queue(view: ApiView, q: str) -> HttpResponse:
 
 def _declare(view: ApiView, q: str, *, create: bool) -> HttpResponse:
     settings = view.body(dict[str, Any], empty=b"{}")
-    queue, created = view.audited("queue.declare", f"queue:{q}", control.declare, q, settings, create=create, detail=settings)
-    return answer(describe(queue), 201 if created else 200)
+    verb = guarded(view, "queue", _seen(q), control.declare, creates=create)
+    queue, created = view.audited("queue.declare", f"queue:{q}", verb, q, settings, create=create, detail=settings)
+    return tagged("queue", describe(queue), 201 if created else 200)
+
+
+def _seen(q: str) -> Callable[[Transaction], dict[str, Any]]:
+    return lambda _: browse.describe(browse.find(q))
 
 
 def read_queue(view: ApiView, q: str) -> HttpResponse:
     view.query()
-    return answer(describe(browse.find(q)))
+    return tagged("queue", describe(browse.find(q)))
 
 
 def delete_queue(view: ApiView, q: str) -> HttpResponse:
     if_empty = paging.boolean(view.query(), "if_empty")
-    view.audited("queue.delete", f"queue:{q}", control.delete, q, if_empty=if_empty)
+    verb = guarded(view, "queue", _seen(q), control.delete)
+    view.audited("queue.delete", f"queue:{q}", verb, q, if_empty=if_empty)
     return no_content()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpResponse
@@ -10,6 +11,8 @@ from brokerweb.core.errors import Unavailable
 from brokerweb.faces.http.responses import answer, no_content
 from brokerweb.faces.rest import paging
 from brokerweb.faces.rest.base import ApiView
+from brokerweb.faces.rest.versions import guarded, tagged
+from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import control
 
 
@@ -34,19 +37,24 @@ def change_stream(view: ApiView, s: str) -> HttpResponse:
 
 def _declare(view: ApiView, s: str, *, create: bool) -> HttpResponse:
     settings = view.body(dict[str, Any], empty=b"{}")
-    verb = ("stream.declare", f"stream:{s}", control.declare, s, settings)
-    stream, created = view.audited(*verb, create=create, detail=settings)
-    return answer(control.describe(stream), 201 if created else 200)
+    verb = guarded(view, "stream", _seen(s), control.declare, creates=create)
+    stream, created = view.audited("stream.declare", f"stream:{s}", verb, s, settings, create=create, detail=settings)
+    return tagged("stream", control.describe(stream), 201 if created else 200)
+
+
+def _seen(s: str) -> Callable[[Transaction], dict[str, Any]]:
+    return lambda _: control.describe(control.get(s))
 
 
 def read_stream(view: ApiView, s: str) -> HttpResponse:
     view.query()
-    return answer(control.describe(control.get(s)))
+    return tagged("stream", control.describe(control.get(s)))
 
 
 def delete_stream(view: ApiView, s: str) -> HttpResponse:
     if_empty = paging.boolean(view.query(), "if_empty")
-    view.audited("stream.delete", f"stream:{s}", control.delete, s, if_empty=if_empty)
+    verb = guarded(view, "stream", _seen(s), control.delete)
+    view.audited("stream.delete", f"stream:{s}", verb, s, if_empty=if_empty)
     return no_content()
 
 

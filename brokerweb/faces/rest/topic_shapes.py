@@ -31,6 +31,12 @@ class TopicSettings(_Settings):
     """The settings to change; `null` puts one back to its default."""
 
 
+class BindingsRequest(Strict):
+    """The bindings to add, or to take away; others stay."""
+
+    bindings: Annotated[list[BindingShape], Meta(max_length=MAX_BINDINGS)]
+
+
 class TopicRates(Struct):
     """Messages per second over the last ten seconds; `unrouted` ones matched no binding."""
 

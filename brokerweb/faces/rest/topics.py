@@ -1,7 +1,8 @@
-"""Topics: declare, read, change, delete, list, and the dry run of routing. Publishing is hot."""
+"""Topics: declare, read, change, bind, delete, list, and the dry run of routing. Publishing is hot."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpResponse
@@ -9,9 +10,11 @@ from django.http import HttpResponse
 from brokerweb.faces.http.responses import answer, no_content
 from brokerweb.faces.rest import paging, topic_shapes
 from brokerweb.faces.rest.base import ApiView
+from brokerweb.faces.rest.versions import guarded, tagged
 from brokerweb.queues import limits
-from brokerweb.routing import topics
+from brokerweb.routing import bindings, topics
 from brokerweb.storage.reading import read
+from brokerweb.storage.transaction import Transaction
 
 
 def list_topics(view: ApiView) -> HttpResponse:
@@ -35,23 +38,44 @@ def change_topic(view: ApiView, t: str) -> HttpResponse:
 
 def _declare(view: ApiView, t: str, *, create: bool) -> HttpResponse:
     settings = view.body(dict[str, Any], empty=b"{}")
+    verb = guarded(view, "topic", _seen(t), topics.declare, creates=create)
+    options = {"create": create, "may": _may_bind(view)}
+    topic, created = view.audited("topic.declare", f"topic:{t}", verb, t, settings, **options, detail=settings)
+    return tagged("topic", topics.describe([topic])[0], 201 if created else 200)
+
+
+def _seen(t: str) -> Callable[[Transaction], dict[str, Any]]:
+    return lambda _: topics.describe([topics.find(t)])[0]
+
+
+def _may_bind(view: ApiView) -> topics.May:
     principal = view.principal
-    verb = ("topic.declare", f"topic:{t}", topics.declare, t, settings)
-    topic, created = view.audited(
-        *verb, create=create, may=lambda kind, name: principal.require("publish", kind, name), detail=settings
-    )
-    return answer(topics.describe([topic])[0], 201 if created else 200)
+    return lambda kind, name: principal.require("publish", kind, name)
 
 
 def read_topic(view: ApiView, t: str) -> HttpResponse:
     view.query()
-    return answer(topics.describe([topics.find(t)])[0])
+    return tagged("topic", topics.describe([topics.find(t)])[0])
 
 
 def delete_topic(view: ApiView, t: str) -> HttpResponse:
     view.query()
-    view.audited("topic.delete", f"topic:{t}", topics.delete, t)
+    view.audited("topic.delete", f"topic:{t}", guarded(view, "topic", _seen(t), topics.delete), t)
     return no_content()
+
+
+def add_bindings(view: ApiView, t: str) -> HttpResponse:
+    given = view.body(dict[str, Any])
+    bound, verb = bindings.asked(given), guarded(view, "topic", _seen(t), topics.bind)
+    topic = view.audited("topic.bind", f"topic:{t}", verb, t, bound, may=_may_bind(view), detail=given)
+    return tagged("topic", topics.describe([topic])[0])
+
+
+def remove_bindings(view: ApiView, t: str) -> HttpResponse:
+    given = view.body(dict[str, Any])
+    bound, verb = bindings.asked(given), guarded(view, "topic", _seen(t), topics.unbind)
+    topic = view.audited("topic.unbind", f"topic:{t}", verb, t, bound, detail=given)
+    return tagged("topic", topics.describe([topic])[0])
 
 
 def route_message(view: ApiView, t: str) -> HttpResponse:

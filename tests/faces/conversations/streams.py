@@ -15,6 +15,8 @@ from tests.faces.events import follow
 from tests.server import Server
 
 Json = dict[str, Any]
+HALF = "\ud83d"  # what JavaScript's slice() leaves of an emoji
+WITH_HALVES: list[Json] = [{"key": HALF}, {"headers": {"to": HALF}}, {"dedup_id": HALF}, {"correlation_id": HALF}]
 
 
 class Face(ABC):
@@ -123,6 +125,11 @@ def received(*bodies: Any) -> Step:
     return Step("received", None, list(bodies))
 
 
+def nacked(error: str, kept: str) -> Step:
+    """A transaction that nacks what is in the queue with one error text; what is kept of it."""
+    return Step("nacked", error, kept)
+
+
 def at(offset: int, *, duplicate: bool = False) -> Json:
     return {"partition": 0, "offset": str(offset), "duplicate": duplicate}
 
@@ -166,6 +173,38 @@ TABLE: dict[str, tuple[Step, ...]] = {
         received(1, 2),
         read("earliest", 1),
     ),
+    "what a copy would lose is refused": (
+        publish("topic:T", record(1, routing_key="a"), record(2, routing_key="a", partition=0), results="invalid"),
+        *(
+            publish("topic:T", record(1, routing_key="z", headers={"to": "both"}, **field), results="invalid")
+            for field in ({"delay": 3}, {"deliver_at": "2030-01-01T00:00:00Z"}, {"ttl": 3}, {"priority": 9})
+        ),
+        transact("invalid", publish=[{"to": "topic:T", "messages": [record(1, routing_key="a", partition=0)]}]),
+        transact("invalid", publish=[{"to": "topic:T", "messages": [record(1, routing_key="a", headers={"to": "both"}, ttl=3)]}]),
+        received(),
+        read("earliest"),
+        publish("topic:T", record(5, routing_key="a", ttl=300, priority=9), results=[{"routed": [{"to": "queue:Q"}]}]),
+        publish(
+            "topic:T",
+            record(6, routing_key="z", headers={"to": "both"}, partition=0),
+            results=[{"routed": [{"to": "stream:S", "partition": 0, "offset": "0"}]}],
+        ),
+        received(5),
+        read("earliest", 6),
+    ),
+    "half an emoji in a key, a header or an id is refused, and nothing with it happens": (
+        *(publish("stream:S", record(1), record(2, **field), results="invalid") for field in WITH_HALVES),
+        publish("queue:Q", record("good"), results=[{"duplicate": False}]),  # ten bad frames in a row would close a socket
+        *(publish("topic:T", record(1, routing_key="a", **field), results="invalid") for field in WITH_HALVES),
+        publish("topic:T", record(1, routing_key=f"a.{HALF}"), results="invalid"),
+        transact("invalid", dedup_id=HALF, publish=[{"to": "queue:Q", "messages": [record(1)]}]),
+        received("good"),
+        read("earliest"),
+    ),
+    "half an emoji in an error text is mended, and the transaction happens": (
+        publish("queue:Q", record(1), results=[{"duplicate": False}]),
+        nacked(f"no ink {HALF}", "no ink \ufffd"),
+    ),
     "a transaction happens once": (
         transact(
             {"duplicate": False, "publish": [{"to": "queue:Q"}, {"to": "stream:S", "results": [at(0)]}]},
@@ -178,6 +217,7 @@ TABLE: dict[str, tuple[Step, ...]] = {
             publish=[{"to": "queue:Q", "messages": [record(1)]}, {"to": "stream:S", "messages": [record(2)]}],
         ),
         transact("conflict", dedup_id="S"),
+        transact("conflict", dedup_id="S", publish=[{"to": "queue:Q", "messages": [record(3)]}]),
         received(1),
         read("earliest", 2),
     ),
@@ -229,6 +269,12 @@ class Conversation:
 
     def received(self, told: Any) -> Any:
         return [message["body"] for message in self.face.rest.receive(self.names["Q"], ack="none", max=1000)]
+
+    def nacked(self, error: Any) -> Any:
+        queue, rest = self.names["Q"], self.face.rest
+        [message] = rest.receive(queue)
+        self.face.transact({"settle": {queue: {"nack": [{"receipt": message["receipt"], "error": error}]}}})
+        return rest.call("GET", f"/queues/{queue}/messages/{message['id']}")["last_error"]
 
     def _named(self, value: Any) -> Any:
         """The same with the conversation's own names."""
