@@ -18,8 +18,8 @@ class Dialect(Protocol):
 
     name: str
 
-    def now(self, raw: Any) -> int:
-        """The store's clock, in microseconds: this process's, or the database's where nodes share it."""
+    def instants(self, raw: Any) -> tuple[int, int]:
+        """The present by the broker's clock and by the wall: of this process, or the database's where nodes share it."""
 
     def run(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Any:
         """Run one statement; the cursor has its rows and row count."""

@@ -25,8 +25,8 @@ class SQLite:
 
     name = "sqlite"
 
-    def now(self, raw: Any) -> int:
-        return clock.now()
+    def instants(self, raw: Any) -> tuple[int, int]:
+        return clock.instants()
 
     def run(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Any:
         return raw.execute(statement.text["sqlite"], args)
