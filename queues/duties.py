@@ -11,7 +11,7 @@ from typing import Any
 from brokerweb.core.batches import fitting
 from brokerweb.queues import counters, dead_letters, keys, sequence, settling
 from brokerweb.queues.definitions import Q, find_by_id
-from brokerweb.queues.messages import Receipt, parse_receipt
+from brokerweb.queues.messages import Receipt, json_ids, parse_receipt
 from brokerweb.queues.readiness import became_ready
 from brokerweb.queues.states import State
 from brokerweb.storage.reading import Reader
@@ -29,6 +29,9 @@ def _turn(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 def promote(tx: Transaction, limit: int = LIMIT) -> int:
     """Scheduled messages that are due become ready; delayed ones of a keyed queue join the end of their key now."""
     done = 0
+    stated = tx.rows(Q.due_stated, tx.wall, limit)
+    if stated:
+        tx.change(Q.fall_due, json_ids(id for (id,) in stated), tx.difference)
     for id, queue_id, key, held in _turn(tx.rows(Q.due_scheduled, tx.now, limit)):
         done += 1
         queue = find_by_id(tx, queue_id)
@@ -50,8 +53,7 @@ def promote_first(tx: Transaction) -> None:
     """What is due takes its place before what is published now, also where the duty has yet to notice; a turn of it a commit."""
     if _PROMOTED not in tx.memo:
         tx.memo[_PROMOTED] = True
-        row = tx.row(Q.next_due)
-        if row is not None and row[0] is not None and row[0] <= tx.now:
+        if any(at is not None and at <= tx.now for at in tx.row(Q.next_due, tx.difference) or ()):
             promote(tx)
 
 
@@ -128,8 +130,8 @@ def release_sockets(tx: Transaction, limit: int = LIMIT) -> int:
 
 def next_work(tx: Transaction) -> int | None:
     """The instant at which one of these duties next has something to do."""
-    instants = [row[0] for row in (tx.row(q) for q in (Q.next_due, Q.next_overdue, Q.next_expiry)) if row and row[0] is not None]
-    return min(instants, default=None)
+    rows = tx.row(Q.next_due, tx.difference), tx.row(Q.next_overdue), tx.row(Q.next_expiry)
+    return min((at for row in rows if row for at in row if at is not None), default=None)
 
 
 def shift_leases(tx: Transaction, by: int, since: int) -> int:

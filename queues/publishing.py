@@ -160,7 +160,7 @@ def _plan(tx: Transaction, target: Definition, messages: Sequence[NewMessage]) -
     entered: set[str] = set()
     for i, m in enumerate(messages):
         if m.delay or m.deliver_at is not None:
-            due = m.deliver_at if m.deliver_at is not None else now + seconds(m.delay or 0)
+            due = m.deliver_at - tx.difference if m.deliver_at is not None else now + seconds(m.delay or 0)
             if due > now:
                 plan.state[i], plan.due[i] = SCHEDULED, due
                 tx.outcome.due(due)
@@ -209,7 +209,8 @@ def _rows(
         taker, due = plan.taker[i], plan.due[i]
         ttl = m.ttl if m.ttl is not None else default_ttl
         expires = None
-        if ttl is not None:
+        deliver_at = m.deliver_at if plan.state[i] == SCHEDULED else None
+        if ttl is not None and deliver_at is None:  # else it is first due when the wall says so
             expires = due + seconds(ttl)
             tx.outcome.due(expires)
         if taker is None:
@@ -217,8 +218,8 @@ def _rows(
         else:
             state, attempts, holder, due = LEASED, 1, taker.holder, now + seconds(taker.lease or target.lease)
         rows.append((
-            ids[i], queue_id, state, m.priority, attempts, plan.held[i], due, expires, now, ttl, m.key, m.headers,
-            m.content_type, m.binary, m.body, m.reply_to, m.correlation_id, holder, *origin,
+            ids[i], queue_id, state, m.priority, attempts, plan.held[i], due, expires, tx.wall, ttl, m.key, m.headers,
+            m.content_type, m.binary, m.body, m.reply_to, m.correlation_id, holder, *origin, deliver_at,
         ))  # fmt: skip
     return rows
 

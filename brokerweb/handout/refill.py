@@ -98,7 +98,8 @@ def _leased(source: Definition, id: int, r: StoredRecord, lease: tuple[float, in
 def _row(m: Leased, record: StoredRecord, holder: str) -> tuple[Any, ...]:
     return (
         m.id, m.queue_id, State.LEASED, PRIORITY, 1, False, m.lease_until, None, m.published_at, None, m.key, m.headers,
-        m.content_type, m.binary, m.body, m.reply_to, m.correlation_id, holder, None, route_of(record.partition, record.offset),
+        m.content_type, m.binary, m.body, m.reply_to, m.correlation_id, holder, None,
+        route_of(record.partition, record.offset), None,
     )  # fmt: skip
 
 
