@@ -7,8 +7,8 @@ VALUES (:stream, :number, 0, 0, 0, 0, 0, 0);
 -- compact_anew (stream): compaction was switched on: look at every record once more
 UPDATE brokerweb_streams_partition SET compacted_to = low_offset WHERE stream_id = :stream;
 
--- mark_deleted (id, name, now): nobody finds the stream any more
-UPDATE brokerweb_streams_stream SET name = :name, deleted_at = :now WHERE id = :id AND deleted_at IS NULL;
+-- mark_deleted (id, name, wall): nobody finds the stream any more
+UPDATE brokerweb_streams_stream SET name = :name, deleted_at = :wall WHERE id = :id AND deleted_at IS NULL;
 
 -- close_partitions (stream): whoever still reads learns that everything is gone
 UPDATE brokerweb_streams_partition SET low_offset = next_offset WHERE stream_id = :stream;

@@ -166,7 +166,7 @@ def _create(tx: Transaction, stream: str, name: str, settings: Mapping[str, Any]
     kind = columns["kind"]
     serving = shared_kind() if kind == SHARED else None
     where = reading.parse_where(columns["start"])
-    made = tx.returning(Q.insert_group, source.id, name, kind, tx.now, columns["session_timeout"], columns["start"])
+    made = tx.returning(Q.insert_group, source.id, name, kind, tx.wall, columns["session_timeout"], columns["start"])
     group_id = made[0][0]
     tx.change_many(Q.insert_place, [(group_id, p.id, reading.position(tx, p, where)) for p in source.partitions])
     if serving is not None:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from brokerweb.core import batches, events
-from brokerweb.core.clock import seconds
+from brokerweb.core import batches, clock, events
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams.control import C
 from brokerweb.streams.definitions import PartitionRow, Q
@@ -58,9 +57,11 @@ def trim_by_rules(tx: Transaction, partition_id: int, stream_id: int, rules: Rul
     n = size = 0
     low = partition.low
     gone: list[tuple[int, str, int]] = []
+    # By the broker's clock, on which every record has its true age: the wall as it was then stamped those that are to go now.
+    cut = None if rules.age is None else clock.wall_at(tx.now - clock.seconds(rules.age))
     beyond = partition.record_id(partition.end)
     for id, at, weight, key in tx.scan(C.oldest, partition.record_id(partition.low), beyond, turn.limit):
-        if not _is_over(tx, partition, rules, (n, size, at)) or not turn.takes(weight):
+        if not _is_over(partition, rules, cut, (n, size, at)) or not turn.takes(weight):
             break
         n, size, low = n + 1, size + weight, (id & MAX_OFFSET) + 1
         if key is not None:
@@ -73,11 +74,11 @@ def trim_by_rules(tx: Transaction, partition_id: int, stream_id: int, rules: Rul
         tx.outcome.trimmed.add(partition_id)
 
 
-def _is_over(tx: Transaction, partition: PartitionRow, rules: Rules, seen: tuple[int, int, Any]) -> bool:
-    """Whether the oldest record must go when ``n`` records of ``size`` bytes before it have gone."""
+def _is_over(partition: PartitionRow, rules: Rules, cut: int | None, seen: tuple[int, int, Any]) -> bool:
+    """Whether the oldest record must go when ``n`` records of ``size`` bytes before it have gone; up to ``cut`` it is too old."""
     n, size, at = seen
     return (
-        (rules.age is not None and at <= tx.now - seconds(rules.age))
+        (cut is not None and at <= cut)
         or (rules.bytes is not None and partition.bytes - size > rules.bytes)
         or (rules.records is not None and partition.records - n > rules.records)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from brokerweb.storage.fields import InstantField
+from brokerweb.storage.fields import BrokerInstantField, InstantField
 
 
 class Topic(models.Model):
@@ -50,7 +50,7 @@ class TopicDedup(models.Model):
     topic_id = models.BigIntegerField()
     dedup_id = models.CharField(max_length=255)
     routed = models.TextField()  # JSON
-    expires_at = InstantField()
+    expires_at = BrokerInstantField()
 
     class Meta:
         indexes = [models.Index("expires_at", name="topic_dedup_expires")]  # forget
@@ -63,7 +63,7 @@ class Transacted(models.Model):
     owner = models.CharField(max_length=255)
     dedup_id = models.CharField(max_length=255)
     answer = models.TextField()  # JSON
-    expires_at = InstantField()
+    expires_at = BrokerInstantField()
 
     class Meta:
         indexes = [models.Index("expires_at", name="transacted_expires")]  # forget_transacted

@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                 ('topic_id', models.BigIntegerField()),
                 ('dedup_id', models.CharField(max_length=255)),
                 ('routed', models.TextField()),
-                ('expires_at', brokerweb.storage.fields.InstantField()),
+                ('expires_at', brokerweb.storage.fields.BrokerInstantField()),
             ],
             options={
                 'indexes': [models.Index(models.F('expires_at'), name='topic_dedup_expires')],
@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
                 ('owner', models.CharField(max_length=255)),
                 ('dedup_id', models.CharField(max_length=255)),
                 ('answer', models.TextField()),
-                ('expires_at', brokerweb.storage.fields.InstantField()),
+                ('expires_at', brokerweb.storage.fields.BrokerInstantField()),
             ],
             options={
                 'indexes': [models.Index(models.F('expires_at'), name='transacted_expires')],
