@@ -43,7 +43,7 @@ def reschedule(request: SignedIn, name: str, message_id: int) -> HttpResponseBas
 
 def _reschedule(request: SignedIn, name: str, message_id: int, delay: float) -> None:
     due_at = clock.now() + clock.seconds(delay)
-    done = deed(request, "message.reschedule", f"queue:{name}/{message_id}", due_at=clock.rfc3339(due_at))
+    done = deed(request, "message.reschedule", f"queue:{name}/{message_id}", due_at=clock.rfc3339(clock.to_wall(due_at)))
     audited(done, control.reschedule, name, message_id, due_at=due_at)
 
 

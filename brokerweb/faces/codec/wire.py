@@ -258,7 +258,7 @@ def check_instant(text: str, pointer: str) -> int:
         instant = clock.parse_rfc3339(text)
     except (ValueError, OverflowError):
         raise Invalid.at(pointer, "not an RFC 3339 instant with a time zone") from None
-    if instant > clock.now() + clock.seconds(MAX_DELAY):
+    if instant > clock.wall() + clock.seconds(MAX_DELAY):
         raise Invalid.at(pointer, "more than 366 days ahead")
     return instant
 
@@ -311,7 +311,7 @@ def settled(answers: Sequence[Settled]) -> bytes:
 def _settled(answer: Settled) -> dict[str, str]:
     item = {"receipt": answer.receipt, "status": answer.status}
     if answer.lease_until is not None:
-        item["lease_until_at"] = clock.rfc3339(answer.lease_until)
+        item["lease_until_at"] = clock.rfc3339(clock.to_wall(answer.lease_until))
     return item
 
 
@@ -370,10 +370,10 @@ def _tail(m: Leased) -> bytes:
     headers, lease = m.headers or "{}", m.lease if held else "null"
     return (
         f',"content_type":{kind},"headers":{headers},"priority":{m.priority},'
-        f'"published_at":{_instant(m.published_at)},"expires_at":{_instant(m.expires_at)},'
+        f'"published_at":{_instant(m.published_at)},"expires_at":{_lasting(m.expires_at)},'
         f'"reply_to":{_text(m.reply_to)},"correlation_id":{_text(m.correlation_id)},'
         f'"attempts":{m.attempts},"failures":{m.failures},'
-        f'"lease_until_at":{_instant(m.lease_until if held else None)},"lease":{lease}}}'
+        f'"lease_until_at":{_lasting(m.lease_until if held else None)},"lease":{lease}}}'
     ).encode()
 
 
@@ -397,6 +397,11 @@ def _text(value: str | None) -> str:
 @lru_cache(maxsize=256)
 def _to_second(second: int) -> str:
     return clock.rfc3339(second * clock.SECOND)[:19]
+
+
+def _lasting(instant: int | None) -> str:
+    """An instant of the broker's clock as JSON, as the wall names it."""
+    return "null" if instant is None else _instant(clock.to_wall(instant))
 
 
 def _instant(instant: int | None) -> str:
