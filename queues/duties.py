@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from brokerweb.core import clock
 from brokerweb.core.batches import fitting
 from brokerweb.queues import counters, dead_letters, keys, sequence, settling
 from brokerweb.queues.definitions import Q, find_by_id
-from brokerweb.queues.messages import Receipt, json_ids, parse_receipt
+from brokerweb.queues.messages import Receipt, parse_receipt
 from brokerweb.queues.readiness import became_ready
 from brokerweb.queues.states import State
 from brokerweb.storage.reading import Reader
@@ -31,7 +32,7 @@ def promote(tx: Transaction, limit: int = LIMIT) -> int:
     done = 0
     stated = tx.rows(Q.due_stated, tx.wall, limit)
     if stated:
-        tx.change(Q.fall_due, json_ids(id for (id,) in stated), tx.difference)
+        tx.change_many(Q.fall_due, [(id, clock.shown_since(deliver_at)) for id, deliver_at in stated])
     for id, queue_id, key, held in _turn(tx.rows(Q.due_scheduled, tx.now, limit)):
         done += 1
         queue = find_by_id(tx, queue_id)

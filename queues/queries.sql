@@ -113,13 +113,13 @@ SELECT b.queue_id, b."key" FROM (SELECT DISTINCT m.queue_id, m."key" FROM broker
   (SELECT 1 FROM brokerweb_queues_message h WHERE h.queue_id = b.queue_id AND h."key" = b."key" AND h.holds_key) LIMIT :limit;
 
 -- due_stated (wall, limit): what waits for an instant of the wall that has come, oldest first
-SELECT id FROM brokerweb_queues_message WHERE state = 0 AND deliver_at IS NOT NULL AND deliver_at <= :wall ORDER BY deliver_at LIMIT :limit;
+SELECT id, deliver_at FROM brokerweb_queues_message WHERE state = 0 AND deliver_at IS NOT NULL AND deliver_at <= :wall ORDER BY deliver_at LIMIT :limit;
 
--- fall_due (ids, difference): these are due since that instant of the broker's clock, and as any other; the ids are a JSON array
+-- fall_due (id, due): it is due since that instant of the broker's clock, and as any other
 -- Ttl counts from when a message is first due.
-UPDATE brokerweb_queues_message SET due_at = deliver_at - :difference, deliver_at = NULL,
-  expires_at = CASE WHEN attempts > 0 THEN expires_at ELSE deliver_at - :difference + CAST(round(ttl * 1000000) AS bigint) END
-WHERE id IN (SELECT value FROM json_each(:ids)) AND state + 0 = 0;
+UPDATE brokerweb_queues_message SET due_at = :due, deliver_at = NULL,
+  expires_at = CASE WHEN attempts > 0 THEN expires_at ELSE :due + CAST(round(ttl * 1000000) AS bigint) END
+WHERE id = :id AND state = 0;
 
 -- due_scheduled (now, limit): what is due, oldest first, and what it weighs
 SELECT id, queue_id, "key", holds_key, length(body) FROM brokerweb_queues_message

@@ -47,6 +47,7 @@ _set: WeakSet[Alarm] = WeakSet()
 
 
 def look_again() -> None:
-    """The wall was set."""
-    for alarm in sorted(_set, key=lambda alarm: alarm._instant):
+    """The wall was set. On the loop; alarms of one that has ended are nobody's any more."""
+    loop = asyncio.get_running_loop()
+    for alarm in sorted((alarm for alarm in _set if alarm._loop is loop), key=lambda alarm: alarm._instant):
         alarm._look()

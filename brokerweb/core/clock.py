@@ -56,13 +56,13 @@ class Clock:
     def resumed(cls, last: int, steps: Iterable[Step] = (), *, elapsed: int | None = None) -> Clock:
         """The clock of a broker that was last alive at ``last``, ``elapsed`` ago.
 
-        Where the machine does not know how long that is, the wall says it; but not when that is less than nothing, or more
-        than can be believed: then no time has passed, and the wall was set.
+        Where the machine does not know how long that is, the wall says it: as it was last, or else before it was set. But not
+        when that is less than nothing, or more than can be believed: then no time has passed, and the wall was set.
         """
         resumed = cls(last - monotonic(), steps)
         if elapsed is None:
-            away = wall() - resumed.difference - last
-            elapsed = away if 0 <= away <= BELIEVED else 0
+            aways = (wall() - step.difference - last for step in reversed(resumed.steps))
+            elapsed = next((away for away in aways if 0 <= away <= BELIEVED), 0)
         resumed.offset += elapsed
         resumed.follow()
         return resumed
@@ -119,21 +119,34 @@ class Clock:
         i = bisect_right(self.steps, instant, key=lambda step: step.since)
         return instant + self.steps[max(0, i - 1)].difference
 
+    def shown_since(self, instant: int) -> int:
+        """Since when, by the broker's clock, the wall has shown an instant that it shows now, or a later one.
+
+        Where it was set beyond it, that is when it was set, and not when it would have come there by itself.
+        """
+        for before, step in reversed([*pairwise(self.steps)]):
+            if step.since + step.difference <= instant:
+                return instant - step.difference
+            if step.since + before.difference < instant:
+                return step.since
+        return instant - self.steps[0].difference
+
     @property
     def set_back(self) -> bool:
-        """Whether the wall was ahead for a while and has been right again since: what it stamped then is of no time that was.
+        """Whether the wall was ahead for a while and has been right since: what it stamped then is of no time that was.
 
-        It was where it is now before that, give or take a tenth; it has stood; and this software existed at that time. A
-        machine that starts in the past and is corrected later looks like it but for one of these.
+        It has stood; this software existed when it shows; and it was there, give or take a tenth, before it was ahead, or was
+        far ahead from the first start on. A machine that is behind now, and was right, looks like it but for one of these.
         """
-        if self.now() - self.steps[-1].since < SETTLES:
+        if self.now() - self.steps[-1].since < SETTLES or wall() < RELEASED:
             return False
-        levels = [step.difference for step in self.steps]
-        level = levels.pop()
-        ahead = 0
-        while levels and levels[-1] - level > AHEAD:
-            ahead = max(ahead, levels.pop() - level)
-        return bool(ahead and levels) and abs(levels[-1] - level) <= ahead // 10 and wall() >= RELEASED
+        levels = [step.difference - self.difference for step in self.steps[:-1]]
+        ahead = []
+        while levels and levels[-1] > AHEAD:
+            ahead.append(levels.pop())
+        if not ahead:
+            return False
+        return abs(levels[-1]) <= max(ahead) // 10 if levels else min(ahead) > BELIEVED
 
 
 _clock: Clock | None = None
@@ -185,6 +198,11 @@ def to_wall(instant: int) -> int:
 def from_wall(instant: int) -> int:
     """An instant that the wall names, on the broker's clock as things stand."""
     return instant - difference()
+
+
+def shown_since(instant: int) -> int:
+    """Since when the wall has shown an instant that has come; without a broker here as if it had never been set."""
+    return _clock.shown_since(instant) if _clock is not None else from_wall(instant)
 
 
 def wall_at(instant: int) -> int:
