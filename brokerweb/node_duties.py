@@ -119,7 +119,10 @@ class NodeDuties:
             (duties.forget_dedup, duties.LIMIT),
             (routing_duties.forget, routing_duties.LIMIT),
             (retirement.sweep_deleted, 1),
-            *((verb, stream_duties.LIMIT) for verb in (stream_duties.retain, stream_duties.compact, stream_duties.forget_dedup)),
+            *(
+                (verb, stream_duties.LIMIT)
+                for verb in (stream_duties.retain, stream_duties.restamp, stream_duties.compact, stream_duties.forget_dedup)
+            ),
             (stream_duties.sweep_deleted, 1),
         ]
         until = time.monotonic() + HOUSEKEEPING

@@ -34,6 +34,16 @@ DELETE FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond;
 -- trim (id, low, records, bytes): the partition begins later, and holds less
 UPDATE brokerweb_streams_partition SET low_offset = :low, records = records - :records, bytes = bytes - :bytes WHERE id = :id AND low_offset <= :low;
 
+-- ahead (instant): a partition whose newest record is stamped later than that
+SELECT id, number, next_offset, low_offset, last_at, records, bytes FROM brokerweb_streams_partition
+WHERE last_at > :instant ORDER BY id LIMIT 1;
+
+-- restamp (first, beyond, wall): records get another stamp
+UPDATE brokerweb_streams_record SET appended_at = :wall WHERE id >= :first AND id < :beyond;
+
+-- stamped (id, wall): it is the partition's newest
+UPDATE brokerweb_streams_partition SET last_at = :wall WHERE id = :id;
+
 -- latest_of (partition, key): the newest record of a key that compaction has seen
 SELECT "offset" FROM brokerweb_streams_latestkey WHERE partition_id = :partition AND "key" = :key;
 

@@ -57,8 +57,7 @@ def trim_by_rules(tx: Transaction, partition_id: int, stream_id: int, rules: Rul
     n = size = 0
     low = partition.low
     gone: list[tuple[int, str, int]] = []
-    # By the broker's clock, on which every record has its true age: the wall as it was then stamped those that are to go now.
-    cut = None if rules.age is None else clock.wall_at(tx.now - clock.seconds(rules.age))
+    cut = None if rules.age is None else _cut(tx, clock.seconds(rules.age))
     beyond = partition.record_id(partition.end)
     for id, at, weight, key in tx.scan(C.oldest, partition.record_id(partition.low), beyond, turn.limit):
         if not _is_over(partition, rules, cut, (n, size, at)) or not turn.takes(weight):
@@ -72,6 +71,14 @@ def trim_by_rules(tx: Transaction, partition_id: int, stream_id: int, rules: Rul
         tx.change(C.trim, partition_id, low, n, size)
         tx.outcome.stream_event(events.TRIMMED, stream_id, n)
         tx.outcome.trimmed.add(partition_id)
+
+
+def _cut(tx: Transaction, age: int) -> int:
+    """The newest stamp that is too old by both clocks: less than that age by one of them is not what people asked for.
+
+    On the broker's every record has its true age: those that go now were stamped by the wall as it was then.
+    """
+    return min(clock.wall_at(tx.now - age), tx.wall - age)
 
 
 def _is_over(partition: PartitionRow, rules: Rules, cut: int | None, seen: tuple[int, int, Any]) -> bool:
