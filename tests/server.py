@@ -38,6 +38,8 @@ def inherited() -> dict[str, str]:
 class Server:
     """``manage.py serve`` on one data directory; keeps its port, so that clients find it again after a restart."""
 
+    program: tuple[str, ...] = (str(ROOT / "manage.py"), "serve")
+
     def __init__(self, data: Path, *, kind: str = "uvicorn", environment: Mapping[str, str] | None = None) -> None:
         self.data, self.kind, self.environment = data, kind, dict(environment or {})
         self.port = free_port()
@@ -64,7 +66,7 @@ class Server:
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "manage.py"), "serve"],
+                [sys.executable, *self.program],
                 cwd=ROOT,
                 env={**inherited(), **variables, **self.environment},
                 stdout=log,
