@@ -12,6 +12,7 @@ from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from tests.clients import Rest, Socket
 from tests.eventually import eventually
@@ -55,7 +56,7 @@ class Server:
         assert self.process is not None, "not started"
         return self.process.pid
 
-    def start(self, *, ready: bool = True) -> Server:
+    def start(self, *, ready: bool = True) -> Self:
         """Start the process, and wait until ``/readyz`` says 200 unless told otherwise."""
         variables = {
             "BROKERWEB_DATA": str(self.data),
@@ -131,7 +132,7 @@ class Server:
     def socket(self) -> Socket:
         return Socket.open(self.url.replace("http", "ws", 1) + "/ws", TOKEN)
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

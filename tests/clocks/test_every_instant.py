@@ -17,6 +17,7 @@ from brokerweb.core import clock
 from brokerweb.delivery.connections import Connection
 from brokerweb.identity import audit, signin, tokens
 from brokerweb.identity.principal import broker_itself
+from brokerweb.identity.signin import CODE_LASTS
 from brokerweb.queues import control, duties
 from brokerweb.routing import topics
 from brokerweb.storage.fields import BrokerInstantField, InstantField
@@ -26,7 +27,7 @@ from brokerweb.streams.models import Record
 from brokerweb.streams.records import NewRecord
 from tests.clocks.lasting import LASTING, Lasting
 from tests.clocks.machine import START, Machine
-from tests.clocks.stated import CODE_LASTS, STATED, Come
+from tests.clocks.stated import STATED, Come
 from tests.queues.bench import Bench, states
 from tests.routing.bench import declare_stream
 

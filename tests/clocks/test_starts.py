@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from brokerweb.broker import Broker
-from brokerweb.cluster import wall
+from brokerweb.cluster import nodes, wall
 from brokerweb.cluster.models import Node, WallStep
 from brokerweb.core import clock
 from brokerweb.core.errors import StoreFull
@@ -206,7 +206,7 @@ def test_a_process_without_a_broker_knows_what_the_broker_noted(pc: Machine):
 
 
 def test_before_the_tables_are_there_the_clocks_are_one(pc: Machine, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(wall.Q.last_step, "text", {"sqlite": "SELECT 1 FROM no_such_table"})
+    monkeypatch.setattr(nodes.Q.last_step, "text", {"sqlite": "SELECT 1 FROM no_such_table"})
     clock.elsewhere(wall._Elsewhere())
     assert clock.now() == pc.wall
 
