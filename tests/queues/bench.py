@@ -24,6 +24,9 @@ class Time(clock.Clock):
     def now(self) -> int:
         return self.at
 
+    def follow(self) -> None:
+        """The wall shows the same, unless ``difference`` is set."""
+
     def advance(self, seconds: float) -> int:
         self.at += clock.seconds(seconds)
         return self.at
