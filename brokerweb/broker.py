@@ -106,7 +106,7 @@ class Broker:
         new = resumed.steps[len(steps) :]
         await aperform(_take_up, last, new)
         self.duties.wall.begin(len(steps) + len(new))
-        wall.report(resumed, new)
+        wall.report_start(resumed, new)
         while await aperform(duties.release_sockets) > 0:
             pass
         while await aperform(membership.forget_members) > 0:

@@ -86,10 +86,25 @@ def report(running: Clock, new: Sequence[Step]) -> None:
             )  # fmt: skip
 
 
+def report_start(running: Clock, new: Sequence[Step]) -> None:
+    """Say so too where the wall is all that tells of a long time between two runs."""
+    report(running, new)
+    since, away, _ = running.believed
+    if away:
+        log.warning(
+            "The wall clock stands at %s, %s after this broker was last alive, and nothing else tells how long that is: "
+            "the machine was started meanwhile. Is it right? Delays, ttls and dedup windows have run on by it.",
+            clock.rfc3339(running.wall_at(since)), _span(away),
+        )  # fmt: skip
+
+
 def _off(off: int) -> str:
     """``7200.0 s (2:00:00) ahead of``."""
-    span = timedelta(seconds=round(abs(off) / clock.SECOND))
-    return f"{abs(off) / clock.SECOND:.1f} s ({span}) {'ahead of' if off > 0 else 'behind'}"
+    return f"{_span(abs(off))} {'ahead of' if off > 0 else 'behind'}"
+
+
+def _span(span: int) -> str:
+    return f"{span / clock.SECOND:.1f} s ({timedelta(seconds=round(span / clock.SECOND))})"
 
 
 class _Elsewhere:

@@ -25,6 +25,7 @@ STEP = SECOND // 2  # the wall was set when it is off by this much; less is how 
 SAID = SECOND  # steps from here on are spoken of
 SETTLES = 3600 * SECOND  # how long the wall must stand before where it was set to counts as right
 BELIEVED = 30 * 86_400 * SECOND  # the longest standstill that is taken from the wall's word alone
+FAR = 86_400 * SECOND  # from here on that is spoken of: the wall may as well be wrong
 AHEAD = 3600 * SECOND  # how far the wall must have been ahead for its stamps to be corrected
 RELEASED = 1_795_000_000 * SECOND  # November 2026: a wall before that is certainly wrong
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,6 +50,7 @@ class Clock:
         self.offset = wall() - monotonic() if offset is None else offset
         self.steps = list(steps) or [Step(0, 0)]
         self.difference = self.steps[-1].difference
+        self.believed = Step(0, 0)  # the wall alone said that so much time had passed at a start
         self._slept = machine.slept()
         self._mutex = threading.Lock()
 
@@ -63,6 +65,7 @@ class Clock:
         if elapsed is None:
             aways = (wall() - step.difference - last for step in reversed(resumed.steps))
             elapsed = next((away for away in aways if 0 <= away <= BELIEVED), 0)
+            resumed.believed = Step(last + elapsed, elapsed if elapsed > FAR else 0)
         resumed.offset += elapsed
         resumed.follow()
         return resumed
@@ -105,8 +108,12 @@ class Clock:
 
     @property
     def unsettled(self) -> int:
-        """How far the wall was set forward, less how far back, within the last ``SETTLES``: after that it counts as right."""
-        since, off = self.now() - SETTLES, 0
+        """How far the wall was set forward, less how far back, within the last ``SETTLES``: after that it counts as right.
+
+        A time of which only the wall knows counts as set forward, where it is long.
+        """
+        since = self.now() - SETTLES
+        off = self.believed.difference if self.believed.since > since else 0
         for before, step in reversed([*pairwise(self.steps)]):
             if step.since <= since:
                 break

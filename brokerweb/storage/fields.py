@@ -62,6 +62,7 @@ class FlagIs(Exact):
         column, params = self.process_lhs(compiler, connection)
         return (column if self.rhs else f"NOT {column}"), params
 
+
 class BrokerInstantField(InstantField):
     """An instant of the broker's clock, which the wall's steps do not move: read as the wall names it at that moment.
 

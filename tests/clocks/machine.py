@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from brokerweb.core import clock, machine
 
@@ -18,6 +19,7 @@ class Machine:
 
     def installed(self, patch: pytest.MonkeyPatch) -> Machine:
         patch.setattr(clock, "wall", lambda: self.wall)
+        patch.setattr(timezone, "now", lambda: clock.to_datetime(self.wall))  # by which Django ends sessions
         patch.setattr(clock, "monotonic", lambda: self.awake)
         patch.setattr(machine, "boot", lambda: self.boot if self.tells else None)
         patch.setattr(machine, "up", lambda: self.awake + self.slept if self.tells else 0)

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.test import Client
 
 from brokerweb.core import clock
 from brokerweb.core.errors import Unauthenticated
-from brokerweb.identity import authentication, signin, tokens
+from brokerweb.identity import authentication, signin, tokens, users
 from brokerweb.identity.models import SignInCode
 from brokerweb.identity.principal import broker_itself
 from brokerweb.identity.signin import CODE_LASTS
@@ -70,6 +71,24 @@ def end_of_a_token_on_a_live_socket() -> Come:
     return lambda: not tokens.still_valid(principal)
 
 
+def end_of_a_session() -> Come:
+    """Of the console, and of what was opened with its cookie."""
+    client = Client()
+    client.force_login(User.objects.create_user("ada", is_staff=True))
+    session = client.session
+    session.set_expiry(clock.to_datetime(instant()))
+    session.save()
+    principal = users.session_principal(session.session_key)
+    assert principal is not None
+
+    def come() -> bool:
+        stands = tokens.still_valid(principal)
+        assert stands == (users.session_principal(session.session_key) is not None)
+        return not stands
+
+    return come
+
+
 def _token() -> str:
     made = tokens.create(broker_itself(), {"name": "shop", "grants": _GRANTS, "expires_at": clock.rfc3339(instant())})
     return made.text
@@ -115,6 +134,7 @@ STATED = [
     end_of_a_token,
     end_of_a_token_that_is_remembered,
     end_of_a_token_on_a_live_socket,
+    end_of_a_session,
     end_of_a_sign_in_code,
     records_from_an_instant,
 ]

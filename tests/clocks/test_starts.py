@@ -14,7 +14,7 @@ from brokerweb.cluster import nodes, wall
 from brokerweb.cluster.models import Node, WallStep
 from brokerweb.core import clock
 from brokerweb.core.errors import StoreFull
-from brokerweb.queues import control, engine
+from brokerweb.queues import control, engine, leasing
 from brokerweb.queues.messages import NewMessage
 from brokerweb.queues.models import Message
 from brokerweb.storage.run import aperform
@@ -58,7 +58,7 @@ async def begin(broker: Broker) -> None:
     """A lease of a program, a delay and a ttl, all of 10,000 seconds."""
     await aperform(control.declare, "orders", {"lease": 10_000})
     await aperform(engine.publish, "orders", [NewMessage(b"1")])
-    await aperform(engine.lease, "orders", 1, engine.Terms("rest:token:1"))
+    await aperform(leasing.lease, "orders", 1, engine.Terms("rest:token:1"))
     await aperform(engine.publish, "orders", [NewMessage(b"2", delay=10_000), NewMessage(b"3", ttl=10_000)])
 
 
@@ -118,6 +118,19 @@ def test_a_far_start_is_said_in_the_log_and_for_an_hour(pc: Machine, caplog: pyt
     assert run(nothing) == verdict
     pc.pass_time(1)
     assert run(nothing) == "ok"
+
+
+def test_a_start_days_after_the_last_run_of_which_only_the_wall_tells_is_said(pc: Machine, caplog: pytest.LogCaptureFixture):
+    run(nothing)
+    pc.start_again(10 * DAY)
+    with caplog.at_level(logging.INFO, "brokerweb.cluster.wall"):
+        assert run(nothing) == "the wall clock is 864000.0 s (10 days, 0:00:00) ahead of what was expected"
+    (said,) = caplog.messages
+    assert said.startswith(f"The wall clock stands at {clock.rfc3339(pc.wall)}, 864000.0 s (10 days, 0:00:00) after this broker")
+    caplog.clear()
+    pc.pass_time(10 * DAY)  # the machine was on: it knows
+    assert run(nothing) == "ok"
+    assert not caplog.messages
 
 
 def test_a_step_while_it_runs_is_said_and_remembered(pc: Machine, caplog: pytest.LogCaptureFixture):

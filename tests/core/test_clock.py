@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 
@@ -14,6 +15,7 @@ from tests.clocks.machine import START, Machine
 HOUR = 3600 * clock.SECOND
 DAY = 24 * HOUR
 YEARS = 3 * 365 * DAY
+Y = YEARS / clock.SECOND
 
 
 @pytest.fixture
@@ -179,7 +181,20 @@ LAST = START  # when the last run was alive last, by both clocks
 def test_at_a_start_the_time_that_nobody_was_there_has_passed(pc: Machine, tells: bool, away: float):
     pc.pass_time(away)
     running = Clock.resumed(LAST, elapsed=clock.seconds(away) if tells else None)
-    assert (running.now(), running.unsettled) == (pc.wall, 0)
+    far = not tells and away > 86_400
+    assert (running.now(), running.unsettled) == (pc.wall, clock.seconds(away) if far else 0)
+    pc.pass_time(3600)
+    assert running.unsettled == 0
+
+
+def test_a_far_start_is_nothing_to_speak_of_any_more_once_the_wall_is_set_back(pc: Machine):
+    pc.start_again(0)
+    pc.set_wall(10 * 86_400)
+    running = Clock.resumed(LAST)
+    assert running.unsettled == 10 * DAY
+    pc.set_wall(-10 * 86_400)
+    running.follow()
+    assert running.unsettled == 0
 
 
 @pytest.mark.parametrize("off", [3600, -7200, 86_400, 3 * 365 * 86_400, -30 * 365 * 86_400])
@@ -226,6 +241,46 @@ def test_a_step_is_spoken_of_over_a_restart(pc: Machine):
     assert again.steps == running.steps
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_happens_to_the_machine_the_broker_s_time_is_the_time_that_has_passed(pc: Machine, seed: int):
+    """The model: a sum of what has passed. Where the machine starts with a wall it never had, nobody knows how much that is."""
+    dice, running = random.Random(seed), Clock()
+    passed = level = 0.0
+
+    def resume(elapsed: int | None) -> None:
+        nonlocal running
+        running = Clock.resumed(last, running.steps, elapsed=elapsed)
+
+    for n in range(60):
+        last, away = running.now(), dice.choice([1.0, 59.0, 3000.0])
+        match dice.choice(["on", "on", "set", "sleep", "stop", "off"]):
+            case "on":
+                pc.pass_time(away)
+                passed += away
+            case "set":
+                to = dice.choice([0.0, 7200.0, -7200.0, Y, -Y])
+                pc.set_wall(to - level)
+                level = to
+            case "sleep":
+                pc.sleep(away)
+                level += away
+            case "stop":
+                pc.pass_time(away)
+                passed += away
+                resume(clock.seconds(away))
+            case "off":
+                to = dice.choice([level, n * 9 * Y, -n * 9 * Y])
+                pc.start_again(away)
+                pc.set_wall(to - level)
+                known = level == to
+                passed, level = passed + (away if known else 0), to + (0 if known else away)
+                resume(None)
+        running.follow()
+        assert running.now() == START + clock.seconds(passed)
+        assert running.instants() == (running.now(), pc.wall)
+        assert running.difference == clock.seconds(level)
+
+
 # Stamps of a time that never came
 
 
@@ -238,9 +293,6 @@ def history(pc: Machine, *levels: float) -> Clock:
         running.follow()
     pc.pass_time(3600)
     return running
-
-
-Y = 3 * 365 * 86_400.0
 
 
 @pytest.mark.parametrize(
