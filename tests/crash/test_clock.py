@@ -58,9 +58,9 @@ def _no_negative_ages(campaign: Campaign) -> None:
 # What people state
 
 
-@pytest.fixture
-def stepped(tmp_path: Path) -> Iterator[SteppedServer]:
-    with SteppedServer(tmp_path / "data") as server:
+@pytest.fixture(params=["uvicorn", "daphne"])
+def stepped(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SteppedServer]:
+    with SteppedServer(tmp_path / "data", kind=request.param) as server:
         yield server
 
 
