@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from brokerweb.cluster import nodes
+from brokerweb.cluster import nodes, wall
 from brokerweb.core import clock, closing
 from brokerweb.delivery import hub, open_sockets
 from brokerweb.node_duties import NodeDuties
@@ -86,6 +86,7 @@ class Broker:
             "store": "not writable" if error is not None or self.duties.silent else "ok",
             "duties": ", ".join(f"{name} failing" for name in self.duties.failing) or "ok",
             "inbox": "crowded" if self.committer.crowded else "ok",
+            "clock": wall.verdict(running) if (running := clock.running()) is not None else "ok",
         }
         healthy = all(state == "ok" for state in checks.values())
         status = "unavailable" if checks["store"] != "ok" else "ok" if healthy else "degraded"
@@ -94,12 +95,18 @@ class Broker:
     # Start
 
     async def _recover(self) -> None:
-        """Take up where the last run ended: the clock never behind a stored instant, leases given back or prolonged."""
-        seen, newest = await aperform(_instants)
-        clock_now = clock.Clock()
-        clock_now.not_before(max(seen or 0, newest))
-        clock.install(clock_now)
-        await aperform(_take_up, seen)
+        """Take up where the last run ended: the broker's clock where it stopped, leases given back or prolonged."""
+        last, steps, newest = await aperform(_instants)
+        if last is None:
+            resumed = clock.Clock(steps=steps)
+            resumed.not_before(newest)
+        else:
+            resumed = clock.Clock.resumed(last.at, steps, elapsed=last.elapsed)
+        clock.install(resumed)
+        new = resumed.steps[len(steps) :]
+        await aperform(_take_up, last, new)
+        self.duties.wall.begin(len(steps) + len(new))
+        wall.report_start(resumed, new)
         while await aperform(duties.release_sockets) > 0:
             pass
         while await aperform(membership.forget_members) > 0:
@@ -115,17 +122,18 @@ class Broker:
         self._loop.call_soon_threadsafe(_tell, batch)
 
 
-def _instants(tx: Transaction) -> tuple[int | None, int]:
-    return nodes.last_seen(tx), duties.newest_instant(tx)
+def _instants(tx: Transaction) -> tuple[nodes.Seen | None, list[clock.Step], int]:
+    return nodes.last_seen(tx), wall.steps(tx), duties.newest_instant(tx)
 
 
-def _take_up(tx: Transaction, seen: int | None) -> None:
+def _take_up(tx: Transaction, last: nodes.Seen | None, steps: list[clock.Step]) -> None:
     """Account for the time the broker was down and note that it is up, in one commit: where a start ends half-way, the next
     must not count that time again.
     """
-    if seen is not None:
-        duties.shift_leases(tx, tx.now - seen, seen)
+    if last is not None:
+        duties.shift_leases(tx, tx.now - last.at, last.at)
     retirement.wait_anew(tx)
+    wall.note(tx, steps)
     nodes.begin(tx)
 
 

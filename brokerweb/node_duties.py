@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from brokerweb.cluster import nodes
+from brokerweb.cluster import nodes, wall
 from brokerweb.core import clock, closing, events, memory
 from brokerweb.core.duty import DutyLoop
 from brokerweb.delivery import connections
@@ -45,9 +45,11 @@ class NodeDuties:
         self._alive_at = 0.0
         self._unlisten: list[Callable[[], None]] = []
         self.timers = DutyLoop("timers", self._timers)
+        self.wall = wall.Watch()
         self._loops = [
             self.timers,
             DutyLoop("heartbeat", self._heartbeat, longest=HEARTBEAT),
+            DutyLoop("clock", self.wall.tick, longest=wall.EVERY),
             DutyLoop("housekeeping", self._housekeeping, longest=HOUSEKEEPING),
             DutyLoop("idle queues", self._idle, longest=IDLE),
             DutyLoop("tokens", self._tokens, longest=TOKENS),
@@ -118,7 +120,10 @@ class NodeDuties:
             (duties.forget_dedup, duties.LIMIT),
             (routing_duties.forget, routing_duties.LIMIT),
             (retirement.sweep_deleted, 1),
-            *((verb, stream_duties.LIMIT) for verb in (stream_duties.retain, stream_duties.compact, stream_duties.forget_dedup)),
+            *(
+                (verb, stream_duties.LIMIT)
+                for verb in (stream_duties.retain, stream_duties.restamp, stream_duties.compact, stream_duties.forget_dedup)
+            ),
             (stream_duties.sweep_deleted, 1),
         ]
         until = time.monotonic() + HOUSEKEEPING

@@ -50,7 +50,7 @@ def declare(tx: Transaction, name: str, settings: Mapping[str, Any], *, create: 
     if queue is None:
         if not create:
             raise NotFound(f"There is no queue {name}.")
-        queue = Queue(name=name, created_at=tx.now)
+        queue = Queue(name=name, created_at=tx.wall)
     else:
         _check_keyed(tx, queue, changes)
     _store(tx, queue, changes)
@@ -88,14 +88,14 @@ def delete(tx: Transaction, name: str, *, if_empty: bool = False) -> None:
 
 def delete_found(tx: Transaction, queue: Definition) -> None:
     """A queue that was looked up is gone."""
-    tx.change(Q.mark_deleted, queue.id, f".deleted-{queue.id}", tx.now)
+    tx.change(Q.mark_deleted, queue.id, f".deleted-{queue.id}", tx.wall)
     forget(tx, queue.id, queue.name)
 
 
 def pause(tx: Transaction, name: str, *, reason: str, by: str) -> Queue:
     """Lease nothing until resumed; a queue that is paused stays as it is."""
     queue = find(tx, name)
-    if tx.change(Q.pause, queue.id, tx.now, by[:200], limits.cut(reason) or ""):
+    if tx.change(Q.pause, queue.id, tx.wall, by[:200], limits.cut(reason) or ""):
         forget(tx, queue.id, name)
     return Queue.objects.get(pk=queue.id)
 
@@ -136,33 +136,37 @@ def _restorable(tx: Transaction, queue: Definition, message_id: int) -> Seen:
     return seen
 
 
-def reschedule(tx: Transaction, name: str, message_id: int, *, due_at: int) -> None:
-    """A scheduled or ready message is due at another time; the past means now. It keeps its place, and its key if it holds it."""
+def reschedule(tx: Transaction, name: str, message_id: int, *, due_at: int | None = None, deliver_at: int | None = None) -> None:
+    """A scheduled or ready message is due at another time, by the broker's clock or, ``deliver_at``, by the wall; the past
+    means now. It keeps its place, and its key if it holds it.
+    """
     queue = find(tx, name)
     seen = find_message(tx, queue, message_id)
     if seen.state not in (State.SCHEDULED, State.READY):
         raise Conflict(f"Only scheduled and ready messages can be rescheduled; this one is {seen.state.name.lower()}.")
-    if due_at > tx.now:
-        _retime(tx, queue, message_id, seen, to=State.SCHEDULED, due_at=due_at)
-        tx.outcome.due(due_at)
+    due = due_at or 0 if deliver_at is None else deliver_at - tx.difference
+    if due > tx.now:
+        _retime(tx, queue, message_id, seen, (State.SCHEDULED, due, deliver_at))
+        tx.outcome.due(due)
     elif seen.state is State.SCHEDULED:
         _fall_due(tx, queue, message_id, seen)
 
 
-def _retime(tx: Transaction, queue: Definition, message_id: int, seen: Seen, *, to: State, due_at: int) -> None:
-    if not tx.change(Q.retime, message_id, queue.id, seen.state, to, due_at, queue.ttl):
+def _retime(tx: Transaction, queue: Definition, message_id: int, seen: Seen, to: tuple[State, int, int | None]) -> None:
+    """``to`` a state, due then by the broker's clock, or by the wall's instant."""
+    if not tx.change(Q.retime, message_id, queue.id, seen.state, *to, queue.ttl):
         raise Conflict("The message changed meanwhile.")
-    counters.moved(tx, queue.id, seen.state, to)
+    counters.moved(tx, queue.id, seen.state, to[0])
 
 
 def _fall_due(tx: Transaction, queue: Definition, message_id: int, seen: Seen) -> None:
     """As when its time comes: a delayed message of a keyed queue takes its place at the end of its key now."""
     if queue.keyed and seen.key is not None and not seen.holds_key:
-        _retime(tx, queue, message_id, seen, to=State.BLOCKED, due_at=tx.now)
+        _retime(tx, queue, message_id, seen, (State.BLOCKED, tx.now, None))
         tx.change(Q.line_up, message_id, queue.id, sequence.take(tx, 1, stored=False))
         keys.leave(tx, queue.id, [seen.key])
     else:
-        _retime(tx, queue, message_id, seen, to=State.READY, due_at=tx.now)
+        _retime(tx, queue, message_id, seen, (State.READY, tx.now, None))
         became_ready(tx, queue.id)
 
 

@@ -74,14 +74,16 @@ RETURNING "key", holds_key, attempts;
 -- revive (id, queue, state, target, revived, position, now, ttl): a message joins the end of a queue as if it had never failed
 -- Attempts go on counting, or an old receipt would fit again. A message whose time had run out gets its time again.
 UPDATE brokerweb_queues_message SET queue_id = :target, state = :revived, position = :position, failures = 0, holds_key = false, alone = false,
-  due_at = :now, holder = NULL, reason = NULL, last_error = NULL,
+  due_at = :now, deliver_at = NULL, holder = NULL, reason = NULL, last_error = NULL,
   expires_at = :now + CAST(round(coalesce(ttl, CAST(:ttl AS double precision)) * 1000000) AS bigint)
 WHERE id = :id AND queue_id = :queue AND state + 0 = :state;
 
--- retime (id, queue, state, retimed, due_at, ttl): a message that waits for a time, or for its turn, gets another time
--- Ttl counts from when a message is first due; once leased, its end stays what it was.
-UPDATE brokerweb_queues_message SET state = :retimed, due_at = :due_at,
-  expires_at = CASE WHEN attempts > 0 THEN expires_at
+-- retime (id, queue, state, retimed, due_at, deliver_at, ttl): a message that waits for a time, or for its turn, gets another time
+-- Ttl counts from when a message is first due, which is not known where that is an instant of the wall; once leased, its
+-- end stays what it was.
+UPDATE brokerweb_queues_message SET state = :retimed, due_at = :due_at, deliver_at = :deliver_at,
+  ttl = CASE WHEN CAST(:deliver_at AS bigint) IS NULL THEN ttl ELSE coalesce(ttl, CAST(:ttl AS double precision)) END,
+  expires_at = CASE WHEN attempts > 0 THEN expires_at WHEN CAST(:deliver_at AS bigint) IS NOT NULL THEN NULL
     ELSE :due_at + CAST(round(coalesce(ttl, CAST(:ttl AS double precision)) * 1000000) AS bigint) END
 WHERE id = :id AND queue_id = :queue AND state + 0 = :state;
 
@@ -91,11 +93,11 @@ UPDATE brokerweb_queues_message SET position = :position WHERE id = :id AND queu
 -- name_parent (id, queue, parent): a message is an edited copy of another
 UPDATE brokerweb_queues_message SET parent = :parent WHERE id = :id AND queue_id = :queue;
 
--- mark_deleted (queue, name, now): nobody finds the queue by its name any more
-UPDATE brokerweb_queues_queue SET name = :name, deleted_at = :now WHERE id = :queue AND deleted_at IS NULL;
+-- mark_deleted (queue, name, wall): nobody finds the queue by its name any more
+UPDATE brokerweb_queues_queue SET name = :name, deleted_at = :wall WHERE id = :queue AND deleted_at IS NULL;
 
--- pause (queue, now, by, reason): lease nothing; who was first stays named
-UPDATE brokerweb_queues_queue SET paused_at = :now, paused_by = :by, pause_reason = :reason WHERE id = :queue AND paused_at IS NULL;
+-- pause (queue, wall, by, reason): lease nothing; who was first stays named
+UPDATE brokerweb_queues_queue SET paused_at = :wall, paused_by = :by, pause_reason = :reason WHERE id = :queue AND paused_at IS NULL;
 
 -- resume (queue): lease again
 UPDATE brokerweb_queues_queue SET paused_at = NULL, paused_by = '', pause_reason = '' WHERE id = :queue AND paused_at IS NOT NULL;

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
+from brokerweb.core import clock
 from brokerweb.core.batches import fitting
 from brokerweb.queues import counters, dead_letters, keys, sequence, settling
 from brokerweb.queues.definitions import Q, find_by_id
@@ -30,6 +31,9 @@ def _turn(rows: Sequence[Row]) -> Sequence[Row]:
 
 def promote(tx: Transaction, limit: int = LIMIT) -> int:
     """Scheduled messages that are due become ready; delayed ones of a keyed queue join the end of their key now."""
+    stated = tx.rows(Q.due_stated, tx.wall, limit)
+    if stated:
+        tx.change_many(Q.fall_due, [(id, clock.shown_since(deliver_at)) for id, deliver_at in stated])
     turn = _turn([Due(*row) for row in tx.rows(Q.due_scheduled, tx.now, limit)])
     for message in turn:
         queue = find_by_id(tx, message.queue_id)
@@ -48,8 +52,7 @@ def promote_first(tx: Transaction) -> None:
     """What is due takes its place before what is published now, also where the duty has yet to notice; a turn of it a commit."""
     if _PROMOTED not in tx.memo:
         tx.memo[_PROMOTED] = True
-        due = tx.value(Q.next_due)
-        if due is not None and due <= tx.now:
+        if any(at is not None and at <= tx.now for at in tx.row(Q.next_due, tx.difference) or ()):
             promote(tx)
 
 
@@ -121,8 +124,8 @@ def release_sockets(tx: Transaction, limit: int = LIMIT) -> int:
 
 def next_work(tx: Transaction) -> int | None:
     """The instant at which one of these duties next has something to do."""
-    instants = (tx.value(first) for first in (Q.next_due, Q.next_overdue, Q.next_expiry))
-    return min((instant for instant in instants if instant is not None), default=None)
+    rows = tx.row(Q.next_due, tx.difference), tx.row(Q.next_overdue), tx.row(Q.next_expiry)
+    return min((at for row in rows if row for at in row if at is not None), default=None)
 
 
 def shift_leases(tx: Transaction, by: int, since: int) -> int:

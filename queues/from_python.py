@@ -152,6 +152,6 @@ def _deliver_at(given: _Fields) -> int | None:
     if given.delay is not None:
         raise Invalid.at("/deliver_at", "only one of delay and deliver_at may be given")
     instant = clock.from_datetime(given.deliver_at)
-    if instant > clock.now() + clock.seconds(limits.MAX_DELAY):
+    if instant > clock.wall() + clock.seconds(limits.MAX_DELAY):
         raise Invalid.at("/deliver_at", "more than 366 days ahead")
     return instant

@@ -6,12 +6,14 @@ Anyone's ORM code may read these. Rows of messages are written by the verbs in `
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from django.db import models
 from django.db.models import F, Q
 
 from brokerweb.queues.settings import BACKOFF, SETTINGS
 from brokerweb.queues.states import State
-from brokerweb.storage.fields import FlagField, InstantField
+from brokerweb.storage.fields import BrokerInstantField, FlagField, InstantField
 
 
 class DeclaredQueues(models.Manager["Queue"]):
@@ -44,7 +46,7 @@ class Queue(models.Model):
     history = models.CharField(max_length=10, default=SETTINGS["history"].default)
     keep_settled = models.FloatField(default=SETTINGS["keep_settled"].default)
     expires = models.FloatField(null=True)
-    idle_since_at = InstantField(null=True)  # without consumer and message since; only kept when ``expires`` is set
+    idle_since_at = BrokerInstantField(null=True)  # without consumer and message since; only kept when ``expires`` is set
     paused_at = InstantField(null=True)
     paused_by = models.CharField(max_length=200, default="")
     pause_reason = models.CharField(max_length=2000, default="")
@@ -84,8 +86,9 @@ class Message(models.Model):
     failures = models.IntegerField(default=0)
     holds_key = FlagField(default=False)  # the one message of its key that is ready, leased or backing off
     alone = FlagField(default=False)  # its last failure was a lost consumer: hand it out by itself
-    due_at = InstantField()  # scheduled: when due; ready: since when; leased: until when; dead: since when
-    expires_at = InstantField(null=True)
+    due_at = BrokerInstantField()  # scheduled: when due; ready: since when; leased: until when; dead: since when
+    deliver_at = InstantField(null=True)  # scheduled, and due when the wall shows this: ``due_at`` is then as it was expected
+    expires_at = BrokerInstantField(null=True)  # with a ``deliver_at`` not before that has come
     published_at = InstantField()
     ttl = models.FloatField(null=True)  # as asked for; expires_at follows from it when first due
     key = models.CharField(max_length=255, null=True)
@@ -119,7 +122,9 @@ class Message(models.Model):
                 "queue", F("priority").desc(), "position", name="message_alone", condition=Q(state=State.READY, alone=True)
             ),
             # due_scheduled, next_due: in all queues
-            models.Index("due_at", name="message_scheduled", condition=Q(state=State.SCHEDULED)),
+            models.Index("due_at", name="message_scheduled", condition=Q(state=State.SCHEDULED, deliver_at__isnull=True)),
+            # due_stated, next_due: those that are due at an instant of the wall
+            models.Index("deliver_at", name="message_stated", condition=Q(state=State.SCHEDULED, deliver_at__isnull=False)),
             # overdue, next_overdue; matching filters those leased by their queue without reading rows
             models.Index("due_at", "queue", name="message_leased", condition=Q(state=State.LEASED)),
             # next_of_key, orphaned_keys
@@ -133,6 +138,20 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @property
+    def due(self) -> datetime:
+        """``due_at``, or the instant of the wall that the message waits for."""
+        due: datetime = self.due_at if self.deliver_at is None else self.deliver_at
+        return due
+
+    @property
+    def expires(self) -> datetime | None:
+        """``expires_at``, or when it will be, should the wall go on evenly until the message is due."""
+        expires: datetime | None = self.expires_at
+        if expires is None and self.deliver_at is not None and self.ttl is not None:
+            expires = self.deliver_at + timedelta(seconds=self.ttl)
+        return expires
 
 
 class QueueCount(models.Model):
@@ -171,7 +190,7 @@ class Dedup(models.Model):
     queue_id = models.IntegerField()
     dedup_id = models.CharField(max_length=255)
     message_id = models.BigIntegerField()
-    expires_at = InstantField()
+    expires_at = BrokerInstantField()
 
     class Meta:
         indexes = [models.Index("expires_at", name="dedup_expires")]  # forget

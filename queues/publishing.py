@@ -161,7 +161,7 @@ def _plan(tx: Transaction, target: Definition, messages: Sequence[NewMessage]) -
     entered: set[str] = set()
     for i, m in enumerate(messages):
         if m.delay or m.deliver_at is not None:
-            due = m.deliver_at if m.deliver_at is not None else now + seconds(m.delay or 0)
+            due = m.deliver_at - tx.difference if m.deliver_at is not None else now + seconds(m.delay or 0)
             if due > now:
                 plan.state[i], plan.due[i] = SCHEDULED, due
                 tx.outcome.due(due)
@@ -202,20 +202,21 @@ def _assign(tx: Transaction, target: Definition, plan: _Plan, messages: Sequence
 
 
 def _rows(tx: Transaction, target: Definition, plan: _Plan, messages: Sequence[NewMessage], origin: Origin) -> list[MessageRow]:
-    now, queue_id, default_ttl, made = tx.now, target.id, target.ttl, MessageRow._make
+    now, wall, queue_id, default_ttl, made = tx.now, tx.wall, target.id, target.ttl, MessageRow._make
     rows = []
     for id, state, due, held, taker, m in zip(plan.ids, plan.state, plan.due, plan.held, plan.taker, messages, strict=True):
         ttl = m.ttl if m.ttl is not None else default_ttl
         expires = None
-        if ttl is not None:
+        deliver_at = m.deliver_at if state == SCHEDULED else None
+        if ttl is not None and deliver_at is None:  # else it is first due when the wall says so
             expires = due + seconds(ttl)
             tx.outcome.due(expires)
         attempts, holder = 0, None
         if taker is not None:
             attempts, holder, due = 1, taker.holder, now + seconds(taker.lease or target.lease)
         rows.append(made((
-            id, queue_id, state, m.priority, attempts, held, due, expires, now, ttl, m.key, m.headers, m.content_type,
-            m.binary, m.body, m.reply_to, m.correlation_id, holder, *origin,
+            id, queue_id, state, m.priority, attempts, held, due, expires, wall, ttl, m.key, m.headers, m.content_type,
+            m.binary, m.body, m.reply_to, m.correlation_id, holder, *origin, deliver_at,
         )))  # fmt: skip
     return rows
 

@@ -26,11 +26,11 @@ UPDATE sqlite_sequence SET seq = max(seq, :seq) WHERE name = 'brokerweb_queues_m
 INSERT INTO sqlite_sequence (name, seq) SELECT 'brokerweb_queues_message', 0
 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'brokerweb_queues_message');
 
--- insert (id, queue, state, priority, attempts, holds_key, due, expires, published, ttl, key, headers, content_type, binary, body, reply_to, correlation_id, holder, publisher, route): store a message; its position is its id
+-- insert (id, queue, state, priority, attempts, holds_key, due, expires, published, ttl, key, headers, content_type, binary, body, reply_to, correlation_id, holder, publisher, route, deliver_at): store a message; its position is its id
 INSERT INTO brokerweb_queues_message (id, queue_id, state, priority, position, attempts, failures, holds_key, alone, due_at, expires_at,
-  published_at, ttl, "key", headers, content_type, "binary", body, reply_to, correlation_id, holder, publisher, route)
+  published_at, ttl, "key", headers, content_type, "binary", body, reply_to, correlation_id, holder, publisher, route, deliver_at)
 VALUES (:id, :queue, :state, :priority, :id, :attempts, 0, :holds_key, false, :due, :expires,
-  :published, :ttl, :key, :headers, :content_type, :binary, :body, :reply_to, :correlation_id, :holder, :publisher, :route);
+  :published, :ttl, :key, :headers, :content_type, :binary, :body, :reply_to, :correlation_id, :holder, :publisher, :route, :deliver_at);
 
 -- any_ready (queue): is anything of the queue ready?
 SELECT 1 FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 LIMIT 1;
@@ -98,12 +98,12 @@ UPDATE brokerweb_queues_message SET state = :state, due_at = :due, failures = :f
 
 -- bury (id, state, now, failures, reason, last_error): a message of that state becomes dead
 -- It expires no more, and must not lie in the index in which the duty looks for those that do.
-UPDATE brokerweb_queues_message SET state = 4, due_at = :now, failures = :failures, reason = :reason, holds_key = false, alone = false, expires_at = NULL,
-  last_error = coalesce(:last_error, last_error) WHERE id = :id AND state + 0 = :state;
+UPDATE brokerweb_queues_message SET state = 4, due_at = :now, deliver_at = NULL, failures = :failures, reason = :reason, holds_key = false,
+  alone = false, expires_at = NULL, last_error = coalesce(:last_error, last_error) WHERE id = :id AND state + 0 = :state;
 
--- add_failure (queue, message, attempt, kind, consumer, error, now): remember how a lease failed
+-- add_failure (queue, message, attempt, kind, consumer, error, wall): remember how a lease failed
 INSERT INTO brokerweb_queues_failure (queue_id, message_id, attempt, kind, consumer, error, failed_at)
-VALUES (:queue, :message, :attempt, :kind, :consumer, :error, :now);
+VALUES (:queue, :message, :attempt, :kind, :consumer, :error, :wall);
 
 -- trim_failures (message, kept): keep so many of the newest failures of a message
 DELETE FROM brokerweb_queues_failure WHERE message_id = :message AND attempt <=
@@ -135,8 +135,19 @@ SELECT b.queue_id, b."key" FROM (SELECT DISTINCT m.queue_id, m."key" FROM broker
   WHERE q.keyed AND q.deleted_at IS NULL AND m.state = 2) AS b WHERE NOT EXISTS
   (SELECT 1 FROM brokerweb_queues_message h WHERE h.queue_id = b.queue_id AND h."key" = b."key" AND h.holds_key) LIMIT :limit;
 
+-- due_stated (wall, limit): what waits for an instant of the wall that has come, oldest first
+SELECT id, deliver_at FROM brokerweb_queues_message
+WHERE state = 0 AND deliver_at IS NOT NULL AND deliver_at <= :wall ORDER BY deliver_at LIMIT :limit FOR UPDATE SKIP LOCKED;
+
+-- fall_due (id, due): it is due since that instant of the broker's clock, and as any other
+-- Ttl counts from when a message is first due.
+UPDATE brokerweb_queues_message SET due_at = :due, deliver_at = NULL,
+  expires_at = CASE WHEN attempts > 0 THEN expires_at ELSE :due + CAST(round(ttl * 1000000) AS bigint) END
+WHERE id = :id AND state + 0 = 0;
+
 -- due_scheduled (now, limit): what is due, oldest first, and what it weighs
-SELECT id, queue_id, "key", holds_key, length(body) AS weight FROM brokerweb_queues_message WHERE state = 0 AND due_at <= :now ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED;
+SELECT id, queue_id, "key", holds_key, length(body) AS weight FROM brokerweb_queues_message
+WHERE state = 0 AND deliver_at IS NULL AND due_at <= :now ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED;
 
 -- promote (id): a scheduled message is due; it is ready since then
 UPDATE brokerweb_queues_message SET state = 1 WHERE id = :id AND state + 0 = 0;
@@ -144,8 +155,9 @@ UPDATE brokerweb_queues_message SET state = 1 WHERE id = :id AND state + 0 = 0;
 -- join_key (id, state, holds_key, position): a delayed message of a keyed queue takes its place at the end of its key
 UPDATE brokerweb_queues_message SET state = :state, holds_key = :holds_key, position = :position WHERE id = :id AND state + 0 = 0;
 
--- next_due (): when the next scheduled message is due
-SELECT min(due_at) FROM brokerweb_queues_message WHERE state = 0;
+-- next_due (difference): when the next scheduled message is due, that waits for the broker's clock, and that waits for the wall
+SELECT (SELECT min(due_at) FROM brokerweb_queues_message WHERE state = 0 AND deliver_at IS NULL),
+  (SELECT min(deliver_at) - :difference FROM brokerweb_queues_message WHERE state = 0 AND deliver_at IS NOT NULL);
 
 -- next_overdue (): when the next lease ends
 SELECT min(due_at) FROM brokerweb_queues_message WHERE state = 3;

@@ -31,6 +31,7 @@ class MessageRow(NamedTuple):
     holder: str | None
     publisher: str | None
     route: str | None
+    deliver_at: int | None
 
 
 class Ending(NamedTuple):

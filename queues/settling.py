@@ -200,7 +200,7 @@ def _ended(tx: Transaction, held: Held) -> None:
 
 
 def _record(tx: Transaction, held: Held, kind: str, error: str | None) -> None:
-    tx.change(Q.add_failure, held.queue_id, held.id, held.attempts, kind, held.holder, error, tx.now)
+    tx.change(Q.add_failure, held.queue_id, held.id, held.attempts, kind, held.holder, error, tx.wall)
     # Not by its failures, which a redrive forgets: its rows stay.
     if held.attempts > KEPT_FAILURES:
         tx.change(Q.trim_failures, held.id, KEPT_FAILURES)

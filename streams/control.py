@@ -34,7 +34,7 @@ def declare(tx: Transaction, name: str, settings: Mapping[str, Any], *, create: 
     if stream is None:
         if not create:
             raise NotFound(f"There is no stream {name}.")
-        stream = Stream(name=name, created_at=tx.now)
+        stream = Stream(name=name, created_at=tx.wall)
     have = Partition.objects.filter(stream_id=stream.pk).count() if stream.pk else 0
     wanted = wanted or max(have, 1)
     if wanted < have:
@@ -66,7 +66,7 @@ def delete(tx: Transaction, name: str, *, if_empty: bool = False) -> None:
         tx.require_single_writer("what was seen empty must be empty still when it is deleted")
         if any(partition.records for partition in stream.partitions):
             raise Conflict(f"Stream {name} is not empty.")
-    tx.change(C.mark_deleted, stream.id, f".deleted-{stream.id}", tx.now)
+    tx.change(C.mark_deleted, stream.id, f".deleted-{stream.id}", tx.wall)
     tx.change(C.close_partitions, stream.id)
     close_groups_of(tx, stream.id)
     forget(tx, name)

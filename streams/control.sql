@@ -7,8 +7,8 @@ VALUES (:stream, :number, 0, 0, 0, 0, 0, 0);
 -- compact_anew (stream): compaction was switched on: look at every record once more
 UPDATE brokerweb_streams_partition SET compacted_to = low_offset WHERE stream_id = :stream;
 
--- mark_deleted (id, name, now): nobody finds the stream any more
-UPDATE brokerweb_streams_stream SET name = :name, deleted_at = :now WHERE id = :id AND deleted_at IS NULL;
+-- mark_deleted (id, name, wall): nobody finds the stream any more
+UPDATE brokerweb_streams_stream SET name = :name, deleted_at = :wall WHERE id = :id AND deleted_at IS NULL;
 
 -- close_partitions (stream): whoever still reads learns that everything is gone
 UPDATE brokerweb_streams_partition SET low_offset = next_offset WHERE stream_id = :stream;
@@ -33,6 +33,16 @@ DELETE FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond;
 
 -- trim (id, low, records, bytes): the partition begins later, and holds less
 UPDATE brokerweb_streams_partition SET low_offset = :low, records = records - :records, bytes = bytes - :bytes WHERE id = :id AND low_offset <= :low;
+
+-- ahead (instant): a partition whose newest record is stamped later than that
+SELECT id, number, next_offset AS "end", low_offset AS low, last_at, records, bytes FROM brokerweb_streams_partition
+WHERE last_at > :instant ORDER BY id LIMIT 1;
+
+-- restamp (first, beyond, wall): records get another stamp
+UPDATE brokerweb_streams_record SET appended_at = :wall WHERE id >= :first AND id < :beyond;
+
+-- stamped (id, wall): it is the partition's newest
+UPDATE brokerweb_streams_partition SET last_at = :wall WHERE id = :id;
 
 -- latest_of (partition, key): the newest record of a key that compaction has seen
 SELECT "offset" FROM brokerweb_streams_latestkey WHERE partition_id = :partition AND "key" = :key;

@@ -10,9 +10,10 @@ from brokerweb.streams.control import C
 from brokerweb.streams.groups import delete_groups_of
 from brokerweb.streams.models import MAX_OFFSET, OFFSET_BITS
 from brokerweb.streams.records import Oldest
+from brokerweb.streams.restamping import restamp
 from brokerweb.streams.retention import retain
 
-__all__ = ["compact", "forget_dedup", "retain", "sweep_deleted"]
+__all__ = ["compact", "forget_dedup", "restamp", "retain", "sweep_deleted"]
 
 LIMIT = 500
 

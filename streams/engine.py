@@ -132,7 +132,7 @@ class _Store:
 
     def _partition(self, partition: PartitionRow, records: list[NewRecord]) -> int:
         tx, base = self.tx, partition.end
-        at = max(tx.now, partition.last_at)
+        at = max(tx.wall, partition.last_at)
         size = sum(record.size for record in records)
         if not tx.change(Q.advance, partition.id, base, base + len(records), size, len(records), at):
             raise Conflict("The partition was appended to at the same time.")

@@ -65,7 +65,7 @@ def _members(reads: Reads, group: Group, now: Sequence[Place]) -> list[dict[str,
             "id": member,
             "name": name,
             "address": address,
-            "joined_at": clock.rfc3339(joined_at),
+            "joined_at": clock.rfc3339(clock.to_wall(joined_at)),
             "partitions": [place.number for place in now if place.member == member],
         }
         for member, name, address, joined_at in reads.rows(Q.members, group.id)
@@ -81,5 +81,5 @@ def _partition(place: Place) -> dict[str, Any]:
         "lag": place.lag,
         "owner": place.member,
         "heir": place.next_owner,
-        "until_at": None if place.until_at is None else clock.rfc3339(place.until_at),
+        "until_at": None if place.until_at is None else clock.rfc3339(clock.to_wall(place.until_at)),
     }

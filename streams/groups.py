@@ -168,7 +168,7 @@ def _create(tx: Transaction, stream: str, name: str, settings: Mapping[str, Any]
     serving = shared_kind() if kind == SHARED else None
     where = reading.parse_where(columns["start"])
     settled = (columns["session_timeout"], columns["start"])
-    [(group_id,)] = tx.returning(Q.insert_group, source.id, name, kind, tx.now, *settled)
+    [(group_id,)] = tx.returning(Q.insert_group, source.id, name, kind, tx.wall, *settled)
     tx.change_many(Q.insert_place, [(group_id, p.id, reading.position(tx, p, where)) for p in source.partitions])
     if serving is not None:
         tx.change(Q.name_queue, group_id, serving.on_create(tx, find_group(tx, stream, name), asked.shared))

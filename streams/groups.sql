@@ -22,9 +22,9 @@ SELECT id FROM brokerweb_streams_consumergroup WHERE stream_id = :stream ORDER B
 -- count_groups (stream): how many groups a stream has
 SELECT count(*) FROM brokerweb_streams_consumergroup WHERE stream_id = :stream;
 
--- insert_group (stream, name, kind, now, session_timeout, start): a new group
+-- insert_group (stream, name, kind, wall, session_timeout, start): a new group
 INSERT INTO brokerweb_streams_consumergroup (stream_id, name, kind, created_at, session_timeout, start, generation)
-VALUES (:stream, :name, :kind, :now, :session_timeout, :start, 0) RETURNING id;
+VALUES (:stream, :name, :kind, :wall, :session_timeout, :start, 0) RETURNING id;
 
 -- change_group (id, session_timeout, start): other settings
 UPDATE brokerweb_streams_consumergroup SET session_timeout = :session_timeout, start = :start WHERE id = :id;

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from brokerweb.storage.fields import InstantField
+from brokerweb.storage.fields import BrokerInstantField, InstantField
 from brokerweb.streams.settings import SETTINGS
 
 OFFSET_BITS = 40
@@ -46,7 +46,7 @@ class Partition(models.Model):
     low_offset = models.BigIntegerField(default=0)
     records = models.BigIntegerField(default=0)  # fewer than next - low after compaction
     bytes = models.BigIntegerField(default=0)  # of bodies, keys and headers
-    last_at = InstantField(default=0)  # the newest appended_at: a partition's instants never go back
+    last_at = InstantField(default=0)  # the newest appended_at: a partition's instants never go back, whatever the wall does
     compacted_to = models.BigIntegerField(default=0)
 
     class Meta:
@@ -92,7 +92,7 @@ class StreamDedup(models.Model):
     dedup_id = models.CharField(max_length=255)
     partition = models.IntegerField()
     offset = models.BigIntegerField()
-    expires_at = InstantField()
+    expires_at = BrokerInstantField()
 
     class Meta:
         indexes = [models.Index("expires_at", name="stream_dedup_expires")]  # forget_dedup
@@ -132,7 +132,7 @@ class GroupPartition(models.Model):
     previous = models.BigIntegerField(null=True)  # before the last seek, for undo
     member = models.CharField(max_length=255, null=True)  # who may commit
     next_owner = models.CharField(max_length=255, null=True)  # who is next, once the member has let go
-    until_at = InstantField(null=True)  # when the member must have let go
+    until_at = BrokerInstantField(null=True)  # when the member must have let go
     generation = models.BigIntegerField(default=0)  # the group's when the holder or, by a seek, the position last changed
 
     class Meta:
@@ -150,5 +150,5 @@ class Member(models.Model):
     member = models.CharField(max_length=255)  # NODE/CONNECTION/SUB
     name = models.CharField(max_length=255)
     address = models.CharField(max_length=255, default="")
-    joined_at = InstantField()
-    seen_at = InstantField()
+    joined_at = BrokerInstantField()  # by which members have their seniority
+    seen_at = BrokerInstantField()

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from brokerweb.core import batches, events
-from brokerweb.core.clock import seconds
+from brokerweb.core import batches, clock, events
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams.control import C
 from brokerweb.streams.definitions import PartitionRow, Q
@@ -59,10 +58,11 @@ def trim_by_rules(tx: Transaction, partition_id: int, stream_id: int, rules: Rul
     n = size = 0
     low = partition.low
     gone: list[tuple[int, str, int]] = []
+    cut = None if rules.age is None else _cut(tx, clock.seconds(rules.age))
     beyond = partition.record_id(partition.end)
     for row in tx.scan(C.oldest, partition.record_id(partition.low), beyond, turn.limit):
         record = Oldest(*row)
-        if not _is_over(tx, partition, rules, (n, size, record.appended_at)) or not turn.takes(record.weight):
+        if not _is_over(partition, rules, cut, (n, size, record.appended_at)) or not turn.takes(record.weight):
             break
         n, size, low = n + 1, size + record.weight, record.offset + 1
         if record.key is not None:
@@ -75,11 +75,19 @@ def trim_by_rules(tx: Transaction, partition_id: int, stream_id: int, rules: Rul
         tx.outcome.trimmed.add(partition_id)
 
 
-def _is_over(tx: Transaction, partition: PartitionRow, rules: Rules, seen: tuple[int, int, Any]) -> bool:
-    """Whether the oldest record must go when ``n`` records of ``size`` bytes before it have gone."""
+def _cut(tx: Transaction, age: int) -> int:
+    """The newest stamp that is too old by both clocks: less than that age by one of them is not what people asked for.
+
+    On the broker's every record has its true age: those that go now were stamped by the wall as it was then.
+    """
+    return min(clock.wall_at(tx.now - age), tx.wall - age)
+
+
+def _is_over(partition: PartitionRow, rules: Rules, cut: int | None, seen: tuple[int, int, Any]) -> bool:
+    """Whether the oldest record must go when ``n`` records of ``size`` bytes before it have gone; up to ``cut`` it is too old."""
     n, size, at = seen
     return (
-        (rules.age is not None and at <= tx.now - seconds(rules.age))
+        (cut is not None and at <= cut)
         or (rules.bytes is not None and partition.bytes - size > rules.bytes)
         or (rules.records is not None and partition.records - n > rules.records)
     )

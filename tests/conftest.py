@@ -47,6 +47,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _process_state() -> Generator[None]:
     """No clock, listener or option of one test reaches the next."""
     listeners = list(events._listeners)
+    clock.elsewhere(None)  # it would read the store wherever a clock is read
     yield
     clock.install(None)
     events._listeners[:] = listeners

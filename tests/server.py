@@ -12,6 +12,7 @@ from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from tests.clients import Rest, Socket
 from tests.eventually import eventually
@@ -38,6 +39,8 @@ def inherited() -> dict[str, str]:
 class Server:
     """``manage.py serve`` on one data directory; keeps its port, so that clients find it again after a restart."""
 
+    program: tuple[str, ...] = (str(ROOT / "manage.py"), "serve")
+
     def __init__(self, data: Path, *, kind: str = "uvicorn", environment: Mapping[str, str] | None = None) -> None:
         self.data, self.kind, self.environment = data, kind, dict(environment or {})
         self.port = free_port()
@@ -53,7 +56,7 @@ class Server:
         assert self.process is not None, "not started"
         return self.process.pid
 
-    def start(self, *, ready: bool = True) -> Server:
+    def start(self, *, ready: bool = True) -> Self:
         """Start the process, and wait until ``/readyz`` says 200 unless told otherwise."""
         variables = {
             "BROKERWEB_DATA": str(self.data),
@@ -64,7 +67,7 @@ class Server:
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "manage.py"), "serve"],
+                [sys.executable, *self.program],
                 cwd=ROOT,
                 env={**inherited(), **variables, **self.environment},
                 stdout=log,
@@ -129,7 +132,7 @@ class Server:
     def socket(self) -> Socket:
         return Socket.open(self.url.replace("http", "ws", 1) + "/ws", TOKEN)
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -1,10 +1,10 @@
-"""Node: a process that serves, and when it was last seen alive."""
+"""Node: a process that serves, and when it was last seen alive. WallStep: a time at which the wall clock was set."""
 
 from __future__ import annotations
 
 from django.db import models
 
-from brokerweb.storage.fields import InstantField
+from brokerweb.storage.fields import BrokerInstantField, InstantField
 
 
 class Node(models.Model):
@@ -12,7 +12,21 @@ class Node(models.Model):
 
     name = models.CharField(max_length=64, primary_key=True)
     started_at = InstantField()
-    seen_at = InstantField()
+    seen_at = BrokerInstantField()
+    boot = models.CharField(max_length=36, null=True)  # which start of the machine it runs in, where that is known
+    up = models.BigIntegerField(default=0)  # microseconds the machine had been up at ``seen_at``
 
     def __str__(self) -> str:
         return self.name
+
+
+class WallStep(models.Model):
+    """The wall clock was set: since then it is ahead of the broker's by ``difference`` microseconds. Before the first: by 0."""
+
+    id = models.BigAutoField(primary_key=True)
+    since_at = BrokerInstantField()
+    difference = models.BigIntegerField()
+    slept = models.BooleanField(default=False)  # it was the machine that slept, and the broker's clock with it
+
+    def __str__(self) -> str:
+        return f"{self.difference / 1_000_000:+} s"

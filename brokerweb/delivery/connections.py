@@ -30,7 +30,7 @@ class Connection:
         self.id = secrets.token_hex(8)
         self._desk, self._verbs = desk, verbs
         self.principal, self.address, self.protocol = principal, address, protocol
-        self.connected_at = clock.now()
+        self.connected_at = clock.wall()
         self.subscriptions: dict[str, Subscription] = {}
         self.streams: dict[str, StreamSubscription] = {}
         self.cancelled: list[Subscription] = []  # take no more, but their messages may still be settled

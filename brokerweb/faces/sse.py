@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from brokerweb.core import clock, closing
+from brokerweb.core import closing
+from brokerweb.core.alarms import Alarm
 from brokerweb.core.errors import BrokerError, NotFound, Unauthenticated, Unavailable
 from brokerweb.core.names import check_name
 from brokerweb.delivery import connections, hub, open_sockets
@@ -193,12 +194,9 @@ class Live:
         code = "deleted" if isinstance(error, NotFound) else error.code  # as over WebSocket
         self.end(_closed({"code": code, "message": error.detail} | error.extra))
 
-    def _expiry(self) -> asyncio.TimerHandle | None:
+    def _expiry(self) -> Alarm | None:
         expires_at = self._connection.principal.expires_at
-        if expires_at is None:
-            return None
-        left = max(0.0, (expires_at - clock.now()) / clock.SECOND)
-        return self._loop.call_later(left, self._close, closing.UNAUTHENTICATED, "the token has expired")
+        return None if expires_at is None else Alarm(expires_at, self._close, closing.UNAUTHENTICATED, "the token has expired")
 
     def _close_from_anywhere(self, code: int, reason: str) -> None:
         self._loop.call_soon_threadsafe(self._close, code, reason)

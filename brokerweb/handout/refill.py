@@ -93,7 +93,7 @@ def _adopt(tx: Transaction, source: Definition, terms: Terms, records: list[tupl
 def _row(source: Definition, id: int, r: StoredRecord, terms: Terms, until: int) -> MessageRow:
     return MessageRow(
         id, source.id, State.LEASED, PRIORITY, 1, False, until, None, r.appended_at, None, r.key, r.headers, r.content_type,
-        r.binary, r.body, r.reply_to, r.correlation_id, terms.holder, None, route_of(r.partition, r.offset),
+        r.binary, r.body, r.reply_to, r.correlation_id, terms.holder, None, route_of(r.partition, r.offset), None,
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ class SharedGroups:
     """Asked by ``brokerweb.streams.groups`` about groups of kind ``shared``."""
 
     def on_create(self, tx: Transaction, group: Group, given: Mapping[str, Any]) -> int:
-        queue = Queue(name=NAME.format(group.id), created_at=tx.now, stream=group.stream)
+        queue = Queue(name=NAME.format(group.id), created_at=tx.wall, stream=group.stream)
         _set(queue, given)
         tx.writes += 1
         queue.save()

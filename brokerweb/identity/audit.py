@@ -21,7 +21,7 @@ def record(
     """
     name, owner = (actor.name, actor.owner) if isinstance(actor, Principal) else (actor, "")
     AuditEntry.objects.create(
-        at=clock.now(),
+        at=clock.wall(),
         actor=name[:200],
         owner=owner,
         action=action[:100],

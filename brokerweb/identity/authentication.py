@@ -125,7 +125,7 @@ def _load(digest: str) -> Principal:
             raise Unauthenticated("the token is unknown, revoked or expired")
         if _cache.put(digest, principal, read_at=read_at, generation=generation):
             with _used_mutex:
-                _used[int(principal.owner.partition(":")[2])] = clock.now()
+                _used[int(principal.owner.partition(":")[2])] = clock.wall()
             return principal
 
 
@@ -138,7 +138,7 @@ def _read(digest: str) -> Principal | None:
 
 
 def _valid() -> QuerySet[Token]:
-    alive = Q(expires_at=None) | Q(expires_at__gt=clock.now())
+    alive = Q(expires_at=None) | Q(expires_at__gt=clock.wall())
     return Token.objects.filter(alive, revoked_at=None).prefetch_related("grants")
 
 

@@ -39,7 +39,7 @@ class PrincipalCache:
         if entry is None or time.monotonic() - entry.read_at > FRESH:
             return None
         expires_at = entry.principal.expires_at
-        return None if expires_at is not None and expires_at <= clock.now() else entry.principal
+        return None if expires_at is not None and expires_at <= clock.wall() else entry.principal
 
     def is_unknown(self, digest: str) -> bool:
         """Whether the store was asked a moment ago, in vain."""

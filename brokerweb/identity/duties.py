@@ -25,7 +25,10 @@ def flush(now: int) -> None:
     if used:
         with transaction.atomic():
             for token_id, used_at in used.items():
-                earlier = Q(last_used_at=None) | Q(last_used_at__lt=used_at - clock.seconds(EVERY))
+                # Also one of the future, which the wall was set back from.
+                earlier = Q(last_used_at=None) | Q(last_used_at__lt=used_at - clock.seconds(EVERY)) | Q(last_used_at__gt=used_at)
                 Token.objects.filter(earlier, pk=token_id).update(last_used_at=used_at)
-    signin.forget_old_codes(now)
-    signin.forget_old_sessions(now)
+    # As the wall was a day ago: what it is set to must have stood for a day before anything is removed for it.
+    day_ago = clock.wall_at(now - clock.seconds(86_400))
+    signin.forget_old_codes(day_ago)
+    signin.forget_old_sessions(day_ago)

@@ -100,7 +100,7 @@ def store(
         token = Token.objects.create(
             name=name,
             sha256=digest_of(text),
-            created_at=clock.now(),
+            created_at=clock.wall(),
             expires_at=expires_at,
             created_by=maker.owner,
             maker=maker.name[:200],
@@ -132,7 +132,7 @@ def revoke(by: Principal, token_id: str | int, *, address: str | None = None) ->
     """Refuse a token from now on: at once in this process, within 5 seconds elsewhere. Raises NotFound."""
     token = read(by, token_id)
     with transaction.atomic():
-        if not Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=clock.now()):
+        if not Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=clock.wall()):
             raise NotFound("there is no such token")
         audit.record(by, "token.revoke", token.owner, detail={"name": token.name}, address=address)
         announce_revoked(token.owner)
@@ -172,7 +172,7 @@ def _expiry(value: object, maker: Principal) -> int | None:
         clock.to_datetime(expires_at)  # which in UTC may lie beyond the year 9999
     except (TypeError, ValueError, OverflowError):
         raise Invalid.at("/expires_at", "an RFC 3339 instant with a time zone, or null") from None
-    if expires_at <= clock.now():
+    if expires_at <= clock.wall():
         raise Invalid.at("/expires_at", "an instant in the future")
     if maker.expires_at is not None and expires_at > maker.expires_at:
         raise Forbidden("/expires_at: a token does not outlive the one that makes it")

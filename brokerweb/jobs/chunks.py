@@ -51,7 +51,7 @@ def open_jobs(reads: Reads) -> list[Open]:
 def run(tx: Transaction, job_id: int) -> None:
     """The job's next chunk, if it is open and due."""
     job = Job.objects.filter(pk=job_id, state__in=OPEN).first()
-    if job is None or clock.from_datetime(job.due_at) > tx.now:
+    if job is None or clock.from_wall(clock.from_datetime(job.due_at)) > tx.now:
         return
     chunk = VERBS[job.kind](tx, job, _size(job))
     _advance(tx, job, chunk)
@@ -72,8 +72,8 @@ def _advance(tx: Transaction, job: Job, chunk: Chunk) -> None:
         "failed": job.failed + chunk.failed,
         "error": None if error is None else error[:MAX_ERROR],
         "retries": max(0, min(job.retries, HALVINGS) - 1),  # a step back towards whole chunks
-        "started_at": job.started_at or tx.now,
-        "finished_at": tx.now if chunk.finished else None,
+        "started_at": job.started_at or tx.wall,
+        "finished_at": tx.wall if chunk.finished else None,
         "due_at": _due_at(tx, job, chunk),
     }
     _change(tx, job, changes)
@@ -99,10 +99,10 @@ def note_failure(tx: Transaction, job_id: int, error: BrokerError) -> None:
     changes: dict[str, Any] = {
         "state": "running",
         "error": error.detail[:MAX_ERROR],
-        "started_at": job.started_at or tx.now,
+        "started_at": job.started_at or tx.wall,
     }
     if (error.retryable or isinstance(error, OF_OTHERS)) and job.retries < MAX_RETRIES:
         changes |= {"retries": job.retries + 1, "due_at": tx.now + RETRY.delay(job.retries + 1)}
     else:
-        changes |= {"state": "failed", "finished_at": tx.now}
+        changes |= {"state": "failed", "finished_at": tx.wall}
     _change(tx, job, changes)

@@ -43,7 +43,7 @@ def create(tx: Transaction, new: NewJob, *, by: str) -> Job:
         total=new.total,
         rate=new.rate,
         created_by=by[:255],
-        created_at=tx.now,
+        created_at=tx.wall,
         due_at=tx.now,
     )
     return Job.objects.get(pk=made.pk)
@@ -53,7 +53,7 @@ def cancel(tx: Transaction, job_id: int) -> Job:
     """The job does nothing more; what it did stays. Raises NotFound, and Conflict for one that is finished."""
     job = get(job_id)
     tx.writes += 1
-    if not Job.objects.filter(pk=job.pk, state__in=OPEN).update(state="cancelled", finished_at=tx.now):
+    if not Job.objects.filter(pk=job.pk, state__in=OPEN).update(state="cancelled", finished_at=tx.wall):
         raise Conflict(f"Job {job_id} is finished: it is {job.state}.")
     return get(job_id)
 

@@ -13,4 +13,4 @@ KEPT_FOR = clock.seconds(30 * 86_400)  # after their end
 
 def forget(tx: Transaction, limit: int = LIMIT) -> int:
     """Drop finished jobs that are too many or too old; how many rows, ``limit`` when there may be others."""
-    return tx.change(Q.forget, tx.now - KEPT_FOR, KEPT, limit)
+    return tx.change(Q.forget, clock.wall_at(tx.now - KEPT_FOR), KEPT, limit)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import models
 
-from brokerweb.storage.fields import InstantField
+from brokerweb.storage.fields import BrokerInstantField, InstantField
 
 OPEN = ("waiting", "running")
 STATES = (*OPEN, "done", "failed", "cancelled")
@@ -36,7 +36,7 @@ class Job(models.Model):
     created_at = InstantField()
     started_at = InstantField(null=True)
     finished_at = InstantField(null=True)
-    due_at = InstantField()  # when the next chunk may run
+    due_at = BrokerInstantField()  # when the next chunk may run
 
     class Meta:
         constraints = [models.CheckConstraint(name="job_state_known", condition=models.Q(state__in=STATES))]

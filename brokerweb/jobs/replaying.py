@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from brokerweb.core.clock import from_datetime
+from brokerweb.core.clock import from_datetime, from_wall
 from brokerweb.core.errors import NotFound
 from brokerweb.jobs import control, copying, matching
 from brokerweb.jobs.chunk import Chunk
@@ -112,7 +112,7 @@ class _Replay:
         self.next, self.until = _parsed(job.cursor["next"]), _parsed(job.params["until"])
         self.filter = matching.parse(job.params["filter"])
         speed = job.params["speed"]
-        self.pace = None if speed is None else Pace(speed, job.cursor, due_at=from_datetime(job.due_at), now=tx.now)
+        self.pace = None if speed is None else Pace(speed, job.cursor, due_at=from_wall(from_datetime(job.due_at)), now=tx.now)
 
     def chunk(self, limit: int) -> Chunk:
         trimmed = self._pass_trimmed()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from brokerweb.routing.settings import SETTINGS
-from brokerweb.storage.fields import InstantField
+from brokerweb.storage.fields import BrokerInstantField, InstantField
 
 
 class Topic(models.Model):
@@ -53,7 +53,7 @@ class TopicDedup(models.Model):
     topic_id = models.BigIntegerField()
     dedup_id = models.CharField(max_length=255)
     routed = models.TextField()  # JSON
-    expires_at = InstantField()
+    expires_at = BrokerInstantField()
 
     class Meta:
         indexes = [models.Index("expires_at", name="topic_dedup_expires")]  # forget
@@ -67,7 +67,7 @@ class Transacted(models.Model):
     dedup_id = models.CharField(max_length=255)
     digest = models.CharField(max_length=64)  # of what was asked: the same id with other contents is refused
     answer = models.TextField()  # JSON
-    expires_at = InstantField()
+    expires_at = BrokerInstantField()
 
     class Meta:
         indexes = [models.Index("expires_at", name="transacted_expires")]  # forget_transacted

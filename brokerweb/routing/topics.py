@@ -41,7 +41,7 @@ def declare(
     if topic is None:
         if not create:
             raise NotFound(f"There is no topic {name}.")
-        topic = Topic(name=name, created_at=tx.now)
+        topic = Topic(name=name, created_at=tx.wall)
     if bound is not None:
         _check_targets(bound, set() if created else set(_bindings(topic)), may)
     _store(tx, topic, changes, bound)

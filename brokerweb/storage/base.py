@@ -22,8 +22,8 @@ class Dialect(Protocol):
     # One transaction at a time writes: what it reads stays as it was read until its commit. Some verbs read, decide and
     # write, and are right only with this; they ask by ``Transaction.require_single_writer``.
 
-    def now(self, raw: Any) -> int:
-        """The store's clock, in microseconds: this process's, or the database's where nodes share it."""
+    def instants(self, raw: Any) -> tuple[int, int]:
+        """The present by the broker's clock and by the wall: of this process, or the database's where nodes share it."""
 
     def run(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Any:
         """Run one statement; the cursor has its rows and row count."""

@@ -16,7 +16,7 @@ from brokerweb.core import clock
 
 
 class InstantField(models.BigIntegerField):  # type: ignore[type-arg]  # reads datetimes, stores integers
-    """An instant, stored as integer microseconds since 1970 (UTC) and read as an aware datetime.
+    """An instant of the wall, stored as integer microseconds since 1970 (UTC) and read as an aware datetime.
 
     Integers, because SQLite's datetime converters parse a text for every value read, and because one comparison rule
     then serves every database. Filters take datetimes, RFC 3339 texts or integers.
@@ -61,3 +61,20 @@ class FlagIs(Exact):
             return super().as_sql(compiler, connection)
         column, params = self.process_lhs(compiler, connection)
         return (column if self.rhs else f"NOT {column}"), params
+
+
+class BrokerInstantField(InstantField):
+    """An instant of the broker's clock, which the wall's steps do not move: read as the wall names it at that moment.
+
+    Filters by datetimes and texts are of the wall, as what is read is; integers are of the broker's clock, as what is stored is.
+    """
+
+    def from_db_value(self, value: int | None, *_: Any) -> datetime | None:
+        return None if value is None else clock.to_datetime(clock.to_wall(value))
+
+    def to_python(self, value: Any) -> Any:
+        return super().to_python(clock.to_wall(value) if isinstance(value, int) else value)
+
+    def get_prep_value(self, value: Any) -> Any:
+        instant = super().get_prep_value(value)
+        return clock.from_wall(instant) if isinstance(value, str | datetime) else instant

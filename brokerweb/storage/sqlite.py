@@ -26,8 +26,8 @@ class SQLite:
     name = "sqlite"
     single_writer = True  # every transaction begins with BEGIN IMMEDIATE
 
-    def now(self, raw: Any) -> int:
-        return clock.now()
+    def instants(self, raw: Any) -> tuple[int, int]:
+        return clock.instants()
 
     def run(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Any:
         return raw.execute(statement.text["sqlite"], args)

@@ -1,4 +1,4 @@
-"""A unit of work: the caller's database transaction, one reading of the clock, and what to tell afterwards.
+"""A unit of work: the caller's database transaction, one reading of the clocks, and what to tell afterwards.
 
 Verbs take one as their first argument and never commit. Inside ``transaction.atomic()`` it joins the caller's
 transaction, so that a message commits with the caller's own rows or not at all.
@@ -37,19 +37,26 @@ class SingleWriterNeededError(Exception):
 
 
 class Transaction(Reads):
-    """``now`` is the one instant of all that its verbs do; ``writes`` counts statements that may have changed a row."""
+    """``now`` is the one instant of all that its verbs do, ``wall`` what the wall calls it; ``writes`` counts statements that
+    may have changed a row.
+    """
 
-    __slots__ = ("_changed", "_gathered", "handover", "memo", "now", "outcome", "writes")
+    __slots__ = ("_changed", "_gathered", "handover", "memo", "now", "outcome", "wall", "writes")
 
     def __init__(self, raw: Any, dialect: Dialect, handover: HandOver | None = None) -> None:
         super().__init__(raw, dialect)
         self.handover = handover
-        self.now = dialect.now(raw)
+        self.now, self.wall = dialect.instants(raw)
         self.outcome = events.Outcome()
         self.writes = 0
         self._changed = dialect.changed(raw)
         self.memo: dict[Any, Any] = {}  # what verbs of this transaction have looked up
         self._gathered: dict[type, Any] = {}
+
+    @property
+    def difference(self) -> int:
+        """How far the wall is ahead of the broker's clock."""
+        return self.wall - self.now
 
     def change(self, statement: Statement, *args: Any) -> int:
         self.writes += 1

@@ -57,6 +57,7 @@ def shown(principal: Principal, job: Job) -> dict[str, Any]:
 
 def failed(principal: Principal) -> list[Job]:
     """Jobs that failed lately, as a whole or for some of what they were to do."""
-    lately = Job.objects.filter(finished_at__gt=clock.now() - clock.seconds(LATELY))
+    now = clock.wall()
+    lately = Job.objects.filter(finished_at__gt=now - clock.seconds(LATELY), finished_at__lt=now + clock.seconds(LATELY))
     newest = lately.filter(Q(state="failed") | Q(failed__gt=0)).order_by("-id")[:RECENT]
     return [job for job in newest if may(principal, "browse", job)]

@@ -60,7 +60,7 @@ def reschedule(request: SignedIn, name: str, message_id: int) -> HttpResponseBas
     if asked.is_valid():
         with refusing(asked):
             due_at = clock.now() + clock.seconds(asked.cleaned_data["delay"])
-            done = deed(request, "message.reschedule", f"queue:{name}/{message_id}", due_at=clock.rfc3339(due_at))
+            done = deed(request, "message.reschedule", f"queue:{name}/{message_id}", due_at=clock.rfc3339(clock.to_wall(due_at)))
             audited(done, control.reschedule, name, message_id, due_at=due_at)
             messages.success(request, "Rescheduled.")
             return redirect("brokerweb_console:message", name, message_id)

@@ -88,7 +88,7 @@ def age(instant: datetime | None) -> str:
     """How long ago, or how long until."""
     if instant is None:
         return "–"
-    seconds = (clock.now() - clock.from_datetime(instant)) / clock.SECOND
+    seconds = (clock.to_wall(clock.now()) - clock.from_datetime(instant)) / clock.SECOND
     return f"in {span(round(-seconds))}" if seconds < -1 else span(max(0, round(seconds)))
 
 
@@ -97,7 +97,7 @@ def expiry(instant: datetime | None) -> str:
     """How long until, or for what has expired how long ago."""
     if instant is None:
         return "never"
-    return age(instant) if instant > clock.to_datetime(clock.now()) else f"expired {age(instant)} ago"
+    return age(instant) if instant > clock.to_datetime(clock.wall()) else f"expired {age(instant)} ago"
 
 
 @register.filter
@@ -266,7 +266,7 @@ def visible(text: object) -> str:
 def due(message: Message) -> SafeString | str:
     """What a message waits for, and until when."""
     if message.state == State.SCHEDULED:
-        return age(message.due_at)
+        return age(message.due)
     return f"lease ends {age(message.due_at)}" if message.state == State.LEASED else f"since {age(message.due_at)}"
 
 

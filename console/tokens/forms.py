@@ -52,7 +52,7 @@ class TokenForm(BrokerForm):
     def request(self) -> dict[str, Any]:
         """The request as REST would have it."""
         lasts = self.cleaned_data["expires"]
-        expires_at = clock.rfc3339(clock.now() + clock.seconds(float(lasts))) if lasts else None
+        expires_at = clock.rfc3339(clock.wall() + clock.seconds(float(lasts))) if lasts else None
         grants = [{"pattern": row.pattern, "verbs": row.verbs} for row in self.grants]
         return {"name": self.cleaned_data["name"], "grants": grants, "expires_at": expires_at}
 

@@ -30,8 +30,8 @@ class Migration(migrations.Migration):
                 ('member', models.CharField(max_length=255)),
                 ('name', models.CharField(max_length=255)),
                 ('address', models.CharField(default='', max_length=255)),
-                ('joined_at', brokerweb.storage.fields.InstantField()),
-                ('seen_at', brokerweb.storage.fields.InstantField()),
+                ('joined_at', brokerweb.storage.fields.BrokerInstantField()),
+                ('seen_at', brokerweb.storage.fields.BrokerInstantField()),
             ],
         ),
         migrations.CreateModel(
@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
                 ('previous', models.BigIntegerField(null=True)),
                 ('member', models.CharField(max_length=255, null=True)),
                 ('next_owner', models.CharField(max_length=255, null=True)),
-                ('until_at', brokerweb.storage.fields.InstantField(null=True)),
+                ('until_at', brokerweb.storage.fields.BrokerInstantField(null=True)),
                 ('generation', models.BigIntegerField(default=0)),
             ],
             options={
@@ -90,7 +90,7 @@ class Migration(migrations.Migration):
                 ('dedup_id', models.CharField(max_length=255)),
                 ('partition', models.IntegerField()),
                 ('offset', models.BigIntegerField()),
-                ('expires_at', brokerweb.storage.fields.InstantField()),
+                ('expires_at', brokerweb.storage.fields.BrokerInstantField()),
             ],
             options={
                 'indexes': [models.Index(models.F('expires_at'), name='stream_dedup_expires')],

@@ -7,7 +7,6 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import httpx
@@ -204,8 +203,8 @@ class Consumer(Actor):
             connection=connection,
             epoch=epoch,
             at=time.monotonic(),
-            published_at=_microseconds(item["published_at"]),
-            lease_until=_microseconds(until) if until else None,
+            published_at=self.history.told(item["published_at"]),
+            lease_until=self.history.told(until) if until else None,
             lease=item.get("lease"),
         )
         self.history.delivered(delivery)
@@ -243,14 +242,14 @@ class Consumer(Actor):
 EXTEND = 2
 
 
-def settled(settles: list[Settle], results: list[Json] | None, status: str = OK) -> None:
+def settled(history: History, settles: list[Settle], results: list[Json] | None, status: str = OK) -> None:
     """Write down what the broker answered to a batch of settles: one status for all, or each its own."""
     now = time.monotonic()
     for index, settle in enumerate(settles):
         result = results[index] if results else {"status": status}
         settle.answered = now
         settle.status = "unknown" if result["status"] == "unavailable" else result["status"]
-        settle.lease_until = _microseconds(result["lease_until_at"]) if result.get("lease_until_at") else None
+        settle.lease_until = history.told(result["lease_until_at"]) if result.get("lease_until_at") else None
 
 
 def items(kind: str, receipts: list[str]) -> list[Any]:
@@ -283,7 +282,7 @@ class RestConsumer(Consumer):
         settles = [settle for kind in order for settle in self.settling(kind, verdicts[kind])]
         if settles:
             body = {kind: items(kind, verdicts[kind]) for kind in order}
-            settled(settles, self.timed("settle", lambda: rest.settle(self.queue, **body)))
+            settled(self.history, settles, self.timed("settle", lambda: rest.settle(self.queue, **body)))
 
 
 class SocketConsumer(Consumer):
@@ -325,7 +324,7 @@ class SocketConsumer(Consumer):
     def _answer(self, frame: Json, waiting: dict[int, list[Settle]]) -> None:
         settles = waiting.pop(frame["id"], None) if frame["op"] in ("ok", "error") and "id" in frame else None
         if settles:
-            settled(settles, frame.get("results"), OK if frame["op"] == "ok" else frame["code"])
+            settled(self.history, settles, frame.get("results"), OK if frame["op"] == "ok" else frame["code"])
 
     def _settle(self, socket: Socket, verdicts: dict[str, list[str]], waiting: dict[int, list[Settle]]) -> None:
         for kind, receipts in verdicts.items():
@@ -349,7 +348,3 @@ class SocketConsumer(Consumer):
             socket.cut()
         else:
             socket.close()
-
-
-def _microseconds(instant: str) -> int:
-    return round(datetime.fromisoformat(instant).timestamp() * 1_000_000)

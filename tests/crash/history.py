@@ -11,6 +11,7 @@ import time
 import zlib
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 OK, REFUSED, UNKNOWN = "ok", "refused", "unknown"
@@ -50,7 +51,7 @@ class Delivery:
     connection: str
     epoch: int  # how many outages came before the connection was opened, or the request sent
     at: float
-    published_at: int  # the broker's microseconds
+    published_at: int  # the broker's microseconds, where the wall is not set; here where it is
     lease_until: int | None
     lease: float | None
 
@@ -103,9 +104,16 @@ class History:
         self.unexpected: list[str] = []  # answers that no client should ever get
         self.slow: list[str] = []
         self.outages: list[float] = []
+        self.stepped = False  # the server's wall is set by whole hours now and then, and this run takes less than half of one
         self._lock = threading.Lock()
 
     # --- what happened ---
+
+    def told(self, instant: str) -> int:
+        """An instant as the broker named it, by this machine's wall, in microseconds."""
+        at = datetime.fromisoformat(instant).timestamp()
+        ahead = round((at - time.time()) / 3600) * 3600 if self.stepped else 0
+        return round((at - ahead) * 1_000_000)
 
     def publishing(self, publish: Publish) -> Publish:
         with self._lock:

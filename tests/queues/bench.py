@@ -24,6 +24,15 @@ class Time(clock.Clock):
     def now(self) -> int:
         return self.at
 
+    def follow(self) -> None:
+        """The wall is where ``set_wall`` has put it, and shows the same before that."""
+
+    def set_wall(self, ahead: float) -> int:
+        """So many seconds ahead of this clock; what it shows."""
+        self.difference = clock.seconds(ahead)
+        self.steps.append(clock.Step(self.at, self.difference))
+        return self.at + self.difference
+
     def advance(self, seconds: float) -> int:
         self.at += clock.seconds(seconds)
         return self.at

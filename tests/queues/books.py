@@ -23,6 +23,7 @@ class Item:
     due: int
     ttl: float | None
     expires: int | None
+    deliver_at: int | None = None
     parent: int | None = None
     attempts: int = 0
     failures: int = 0
@@ -38,6 +39,7 @@ class New:
     priority: int = 4
     key: str | None = None
     delay: int = 0
+    stated: int | None = None  # instead of a delay: at what the wall will show in so many seconds
     ttl: int | None = None
     dedup_id: str | None = None
 
@@ -75,17 +77,43 @@ class Shared:
 
     def __init__(self, now: int) -> None:
         self.now, self.last = now, 0
+        self.walls = [(0, 0)]  # since when the wall was so far ahead, oldest first
         self.queues: list[Books] = []
 
     def number(self) -> int:
         self.last += 1
         return self.last
 
+    @property
+    def wall(self) -> int:
+        return self.now + self.walls[-1][1]
+
+    def shown_since(self, instant: int) -> int:
+        """Since when the wall has shown that, or something later."""
+        since = end = self.now
+        for start, ahead in reversed(self.walls):
+            if end + ahead < instant:
+                break
+            since = max(start, instant - ahead)
+            if since > start:
+                break
+            end = start
+        return since
+
     def promote(self) -> None:
-        """Whatever is due in any queue, oldest first."""
-        due = sorted((i.due, i.id, queue) for queue in self.queues for i in queue.of(SCHEDULED) if i.due <= self.now)
+        """Whatever is due in any queue, oldest first; what waits for the wall is due since it has shown that instant."""
+        for queue in self.queues:
+            for item in queue.of(SCHEDULED):
+                if item.deliver_at is not None and item.deliver_at <= self.wall:
+                    item.due, item.deliver_at = self.shown_since(item.deliver_at), None
+                    if not item.attempts and item.ttl is not None:
+                        item.expires = item.due + int(item.ttl) * S
+        due = sorted((i.due, i.id, queue) for queue in self.queues for i in queue.of(SCHEDULED) if self.is_due(i))
         for _, id, queue in due:
             queue.promote(queue.items[id])
+
+    def is_due(self, item: Item) -> bool:
+        return item.deliver_at is None and item.due <= self.now
 
 
 class Books:
@@ -144,7 +172,7 @@ class Books:
 
     def bury(self, item: Item, reason: str) -> None:
         held, item.state, item.due, item.reason = item.holds, DEAD, self.now, reason
-        item.holds, item.alone, item.expires = False, False, None
+        item.holds, item.alone, item.expires, item.deliver_at = False, False, None, None
         if held:
             self.leave(item.key)
 

@@ -13,6 +13,7 @@ NEWS = st.builds(
     priority=st.sampled_from([4, 4, 4, 9, 0]),
     key=st.sampled_from(["a", "a", "b", None]),
     delay=st.sampled_from([0, 0, 0, 0, 0, 1, 20]),
+    stated=st.sampled_from([None, None, None, None, None, -1, 1, 20, 4000]),
     ttl=st.sampled_from([None, None, None, 2, 40]),
     dedup_id=st.sampled_from([None, None, None, None, None, None, "x", "y"]),
 )
@@ -51,5 +52,5 @@ KINDS = ["ack", "ack", "nack", "nack", "release", "dead", "extend", "lose", "los
 TOGETHER = ["publish", "publish", "lease", "settle", "settle", "serve", "lease_round"]  # what the committer puts into one commit
 OFTEN = {"publish": 6, "lease": 4, "settle": 8, "pass_time": 5, "several": 3}
 SELDOM = ["crash_and_restart", "purge", "redrive", "requeue", "replace", "reschedule", "delete", "pause_or_resume", "change"]
-SELDOM += ["lease_round", "lease_alone", "serve", "redrive", "reschedule", "reschedule"]
+SELDOM += ["set_wall", "set_wall", "lease_round", "lease_alone", "serve", "redrive", "reschedule", "reschedule"]
 ACTIONS = [action for action, n in OFTEN.items() for _ in range(n)] + SELDOM

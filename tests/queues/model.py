@@ -58,12 +58,15 @@ class Model(Books):
         return [(ids[id(n)] if id(n) in seen else self.known[n.dedup_id or ""][0], id(n) not in seen) for n in news]
 
     def store(self, new: New) -> Item:
-        due, id = self.now + new.delay * S, self.shared.number()
+        wait = new.delay if new.stated is None else max(0, new.stated)
+        due, id = self.now + wait * S, self.shared.number()
         ttl = self.settings.ttl if new.ttl is None else new.ttl
         expires = None if ttl is None else due + ttl * S
         item = self.items[id] = Item(id, SCHEDULED, new.priority, id, new.key, due, ttl, expires)
-        if not new.delay:
+        if not wait:
             self.enter(item)
+        elif new.stated is not None:
+            item.deliver_at, item.expires = self.shared.wall + wait * S, None
         return item
 
     def make_room(self, n: int) -> int:
@@ -238,6 +241,7 @@ class Model(Books):
         del self.items[item.id]
         to.items[item.id] = item
         item.position, item.failures, item.due, item.alone = self.shared.number(), 0, self.now, False
+        item.deliver_at = None
         item.holder, item.reason, item.holds = None, None, False
         to.start_ttl(item, self.now)
         to.join(item)
@@ -263,13 +267,17 @@ class Model(Books):
             self.items[copy].parent = id
         return copy
 
-    def reschedule(self, id: int, due: int) -> None:
+    def reschedule(self, id: int, due: int, *, stated: bool) -> None:
         item = self.find(id, SCHEDULED, READY)
         if due <= self.now and item.state == READY:
             return
-        item.state, item.due = SCHEDULED, max(due, self.now)
+        item.state, item.due, item.deliver_at = SCHEDULED, max(due, self.now), None
         if not item.attempts:
             self.start_ttl(item, item.due)
+        if stated and due > self.now:
+            item.deliver_at = due - self.now + self.shared.wall
+            item.ttl = self.settings.ttl if item.ttl is None else item.ttl
+            item.expires = item.expires if item.attempts else None
         if due > self.now:
             return
         if self.orders(item) and not item.holds:

@@ -17,8 +17,8 @@ from tests.queues.bench import Time
 from tests.queues.books import Item, Taker
 
 COLUMNS = (
-    "id, state, priority, position, attempts, failures, holds_key, alone, due_at, expires_at, key, ttl, holder, reason, parent,"
-    " (SELECT count(*) FROM brokerweb_queues_failure f WHERE f.message_id = m.id)"
+    "id, state, priority, position, attempts, failures, holds_key, alone, due_at, expires_at, deliver_at, key, ttl,"
+    " holder, reason, parent, (SELECT count(*) FROM brokerweb_queues_failure f WHERE f.message_id = m.id)"
 )
 NOTE_CHANGES = (
     "CREATE TEMP TABLE changed (old, new)",
@@ -134,6 +134,6 @@ def _answer(call: Call, tx: Any) -> Any:
 def row(i: Item) -> tuple[Any, ...]:
     """An item as ``COLUMNS`` have it."""
     return (
-        i.id, i.state, i.priority, i.position, i.attempts, i.failures, i.holds, i.alone, i.due, i.expires, i.key, i.ttl,
-        i.holder, i.reason, i.parent, i.recorded,
+        i.id, i.state, i.priority, i.position, i.attempts, i.failures, i.holds, i.alone, i.due, i.expires, i.deliver_at, i.key,
+        i.ttl, i.holder, i.reason, i.parent, i.recorded,
     )  # fmt: skip

@@ -20,6 +20,7 @@ from brokerweb.queues import control, duties, engine, leasing, settling
 from brokerweb.queues.filters import parse
 from brokerweb.queues.messages import NewMessage, Settle
 from brokerweb.queues.states import State
+from brokerweb.storage.transaction import Transaction
 from tests.queues.books import BLOCKED, DEAD, LEASED, READY, SCHEDULED, WAITING, New, Refused, S, Settings, Shared, Taker
 from tests.queues.draws import ACTIONS, CHANGES, KINDS, NEWS, SETTINGS, TAKERS, TOGETHER
 from tests.queues.model import Model
@@ -80,7 +81,7 @@ class Machine(RuleBasedStateMachine):
         if draw(st.booleans()):  # alike, so that what befalls the head of a key befalls those behind it
             news = [replace(n, key=news[0].key, ttl=news[0].ttl) for n in news]
         name, expected = self.name, self.refusable(lambda: self.model.publish(news, self.takers))
-        return [(lambda tx: [(a.id, a.duplicate) for a in engine.publish(tx, name, [_new(n) for n in news])], expected)]
+        return [(lambda tx: [(a.id, a.duplicate) for a in engine.publish(tx, name, [_new(tx, n) for n in news])], expected)]
 
     def lease(self, draw: Any) -> list[Step]:
         limit, taker = draw(st.integers(1, 5)), draw(TAKERS)
@@ -148,6 +149,11 @@ class Machine(RuleBasedStateMachine):
                 model.expire_leases()
                 model.expire_waiting()
 
+    def set_wall(self, draw: Any) -> None:
+        ahead = draw(st.sampled_from([0, 3600, -7200, 15, -15]))
+        self.store.time.set_wall(ahead)
+        self.shared.walls.append((self.shared.now, ahead * S))
+
     def crash_and_restart(self, draw: Any) -> None:
         """What was not committed never happened; sockets' leases are given back, the others run on for what they had left."""
         saved, rooms = self.save(), self.store.handover.rooms()  # type: ignore[union-attr]
@@ -192,13 +198,14 @@ class Machine(RuleBasedStateMachine):
     def replace(self, draw: Any) -> list[Step]:
         name, id, new = self.name, self.any_id(draw, DEAD, SCHEDULED), draw(NEWS)
         expected = self.refusable(lambda: self.model.replace(id, new, self.takers))
-        return [(lambda tx: control.replace(tx, name, id, _new(new), publisher=None), expected)]
+        return [(lambda tx: control.replace(tx, name, id, _new(tx, new), publisher=None), expected)]
 
     def reschedule(self, draw: Any) -> list[Step]:
         name, id = self.name, self.any_id(draw, READY, SCHEDULED)
-        due = self.shared.now + draw(st.sampled_from([-1, 0, 1, 10])) * S
-        expected = self.refusable(lambda: self.model.reschedule(id, due))
-        return [(lambda tx: control.reschedule(tx, name, id, due_at=due), expected)]
+        due, stated = self.shared.now + draw(st.sampled_from([-1, 0, 1, 10, 4000])) * S, draw(st.booleans())
+        given = {"deliver_at": due - self.shared.now + self.shared.wall} if stated else {"due_at": due}
+        expected = self.refusable(lambda: self.model.reschedule(id, due, stated=stated))
+        return [(lambda tx: control.reschedule(tx, name, id, **given), expected)]
 
     def delete(self, draw: Any) -> list[Step]:
         name, id = self.name, self.any_id(draw, BLOCKED, LEASED)
@@ -281,8 +288,9 @@ class Machine(RuleBasedStateMachine):
         self.store.check_leftovers()
 
 
-def _new(n: New) -> NewMessage:
-    return NewMessage(b"1", key=n.key, priority=n.priority, delay=n.delay, ttl=n.ttl, dedup_id=n.dedup_id)
+def _new(tx: Transaction, n: New) -> NewMessage:
+    delay, at = (n.delay, None) if n.stated is None else (None, tx.wall + n.stated * S)
+    return NewMessage(b"1", key=n.key, priority=n.priority, delay=delay, deliver_at=at, ttl=n.ttl, dedup_id=n.dedup_id)
 
 
 def _pairs(messages: list[Any]) -> list[tuple[int, int]]:

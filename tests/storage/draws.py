@@ -12,19 +12,20 @@ from brokerweb.storage.statements import Statement
 TEXTS = ["d", "k", "ké", "orders", "events", "a", "shop", "news", None]
 VALUES: list[tuple[list[Any], str]] = [
     (TEXTS, "name kind start answer routed pattern dedup_id owner member next_owner holder headers content_type reply_to"),
-    (TEXTS, "correlation_id publisher route key error last_error reason consumer address"),
+    (TEXTS, "correlation_id publisher route key error last_error reason consumer address boot"),
     ([0, 1, 2, 3], "state retimed revived"),
     ([0, 1], "scheduled ready blocked leased dead kept"),
     ([0, 1, 2, 1 << 40, 2 << 40 | 3, 2**62], "first beyond id"),
     ([0.5, 1.2345678, 30.0], "ttl session_timeout"),
-    ([True, False], "alone holds_key binary"),
+    ([True, False], "alone holds_key binary slept"),
     ([1000], "limit after"),
+    ([None, 10**15], "deliver_at"),
     ([0, 9], "priority"),
     ([b"\x00\xff", b"1"], "body"),
 ]
 NUMBERS = [0, 1, 2, 3, 4]  # what the others are
 BY_NAME = {name: values for values, names in VALUES for name in names.split()}
-OF_TIME = {"now", "until", "since", "due", "due_at", "expires", "published", "before", "at", "ready_until"}
+OF_TIME = {"now", "until", "since", "due", "due_at", "expires", "published", "before", "at", "ready_until", "wall", "instant"}
 INSTANTS = [-10_000_000, 0, 1, 31_000_000, 100_000_000, 10**12]  # from now
 # Where a name means something else than elsewhere, or a statement would have nothing to do; a text is another column below.
 SPECIAL: dict[str, dict[str, list[Any] | str]] = {
@@ -33,6 +34,8 @@ SPECIAL: dict[str, dict[str, list[Any] | str]] = {
     "transacted": {"owner": ["shop"], "dedup_id": ["d"]},
     "remembered": {"dedup_id": ["d"]},
     "promote": {"id": "scheduled"},
+    "fall_due": {"id": "scheduled"},
+    "trim_steps": {"kept": [0, 1]},
     "unblock": {"queue": "keyed", "key": ["other"]},
     "latest_of": {"key": ["ké"]},
     "forget_latest": {"key": ["ké"], "offset": "latest"},

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from brokerweb.cluster import nodes
+from brokerweb.cluster import nodes, wall
+from brokerweb.core.clock import Step
 from brokerweb.handout import lease
 from brokerweb.jobs import control as jobs
 from brokerweb.queues import control, engine, leasing
@@ -33,6 +34,7 @@ def furnished(time: Time) -> Store:
             time.advance(1)
             store.do(jobs.cancel, job.pk)
     store.do(nodes.begin)
+    store.do(wall.note, [Step(0, 0), Step(time.now(), 7_200_000_000), Step(time.now() + 1, 0, slept=True)])
     # What no verb leaves behind, and only a duty's net would find: a key without a head, a group without one of its places.
     Message.objects.filter(key="other", holds_key=True).delete()
     Partition.objects.create(stream_id=Stream.objects.get(name="events").pk, number=3)
@@ -49,6 +51,7 @@ def _queues(store: Store) -> None:
     lost = store.do(leasing.lease, "orders", 3, leasing.Terms("ws:node-1/c/1")).messages[0]
     store.do(engine.settle, [Settle("lose", lost.receipt)])
     orders.publish_all([NewMessage(b"4", dedup_id="d"), NewMessage(b"5", ttl=3.5), NewMessage(b"6", delay=60, ttl=1)])
+    orders.one(7, deliver_at=store.time.now() + 60_000_000, ttl=1)
     keyed.publish(1, 2, 3, key="k")
     keyed.publish(4, delay=60, key="k")
     keyed.publish(5, 6, key="other")

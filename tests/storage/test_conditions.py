@@ -24,7 +24,8 @@ CONDITIONS = {
     "message_key_holder": '"holds_key"',
     "message_leased": '"state" = 3',
     "message_ready": '"state" = 1',
-    "message_scheduled": '"state" = 0',
+    "message_scheduled": '("deliver_at" IS NULL AND "state" = 0)',
+    "message_stated": '("deliver_at" IS NOT NULL AND "state" = 0)',
     "message_ttl": '"expires_at" IS NOT NULL',
 }
 

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from brokerweb.cluster.nodes import Q as NODES
+from brokerweb.cluster.nodes import Seen as SeenNode
+from brokerweb.core.clock import Step
 from brokerweb.handout.refill import Q as SHARING
 from brokerweb.jobs.chunks import Open
 from brokerweb.jobs.chunks import Q as JOBS
@@ -38,13 +41,15 @@ READ: list[tuple[tuple[str, ...], list[Statement]]] = [
     (Waiting._fields, [QUEUES.expired, QUEUES.oldest_in_state]),
     (Seen._fields, [OPERATORS.find_message]),
     (StreamDefinition._fields[:-1], [STREAMS.find_stream, STREAMS.find_stream_by_id]),
-    (PARTITION, [STREAMS.partitions, STREAMS.partition]),
+    (PARTITION, [STREAMS.partitions, STREAMS.partition, C.ahead]),
     (Oldest._fields, [C.oldest]),
     (Group._fields, [GROUPS.find_group, GROUPS.lock_group, GROUPS.group]),
     (PARTITION + Place._fields[1:], [GROUPS.places, GROUPS.place]),
     ((*PARTITION, "committed"), [SHARING.cursors]),
     (Binding._fields, [TOPICS.bindings]),
     (Open._fields, [JOBS.open]),
+    (SeenNode._fields, [NODES.last_seen]),
+    (Step._fields, [NODES.steps]),
 ]
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from brokerweb.core import clock
 from brokerweb.core.errors import Unavailable
 from brokerweb.handout import lease, shared_groups
 from brokerweb.queues import control, dead_letters, duties, engine, keys, leasing, retirement, sequence
@@ -20,7 +22,7 @@ from brokerweb.queues.states import State
 from brokerweb.storage import dialects
 from brokerweb.storage.sqlite import SQLite
 from brokerweb.storage.transaction import SingleWriterNeededError, Transaction, transaction
-from brokerweb.streams import compaction, groups, membership, positions, reading, retention
+from brokerweb.streams import compaction, groups, membership, positions, reading, restamping, retention
 from brokerweb.streams import control as streams
 from brokerweb.streams import duties as stream_duties
 from brokerweb.streams import engine as records
@@ -93,6 +95,12 @@ def delete_and_sweep_the_stream(tx: Transaction) -> Any:
         pass
 
 
+def restamp_what_the_wall_stamped_ahead(tx: Transaction) -> Any:
+    tx.wall -= 2 * clock.AHEAD
+    with mock.patch.object(clock.Clock, "set_back", True):
+        return restamping.restamp(tx)
+
+
 WORKER = leasing.Terms("w")
 REFUSED: dict[str, tuple[str, Callable[[Transaction], Any]]] = {
     "publish": ("the numbers", lambda tx: engine.publish(tx, "orders", [NewMessage(b"1")])),
@@ -111,6 +119,7 @@ REFUSED: dict[str, tuple[str, Callable[[Transaction], Any]]] = {
     "delete a stream if empty": ("seen empty", lambda tx: streams.delete(tx, "empty", if_empty=True)),
     "retain": ("weighs", retention.retain),
     "compact": ("weighs", compaction.compact),
+    "restamp": ("appended between", restamp_what_the_wall_stamped_ahead),
     "declare a group": ("every partition", lambda tx: groups.declare_group(tx, "events", "new", {})),
     "sweep a stream": ("still be appending", delete_and_sweep_the_stream),
 }

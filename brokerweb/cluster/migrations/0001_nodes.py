@@ -17,7 +17,18 @@ class Migration(migrations.Migration):
             fields=[
                 ('name', models.CharField(max_length=64, primary_key=True, serialize=False)),
                 ('started_at', brokerweb.storage.fields.InstantField()),
-                ('seen_at', brokerweb.storage.fields.InstantField()),
+                ('seen_at', brokerweb.storage.fields.BrokerInstantField()),
+                ('boot', models.CharField(max_length=36, null=True)),
+                ('up', models.BigIntegerField(default=0)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='WallStep',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('since_at', brokerweb.storage.fields.BrokerInstantField()),
+                ('difference', models.BigIntegerField()),
+                ('slept', models.BooleanField(default=False)),
             ],
         ),
     ]

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from brokerweb.core import clock
+from brokerweb.core.alarms import Alarm
 from brokerweb.core.errors import Unauthenticated
 from brokerweb.identity.principal import Principal
 
@@ -31,25 +31,17 @@ _polls: set[Poll] = set()
 def entered(principal: Principal, gone: asyncio.Event) -> Iterator[None]:
     """Wait within this. Raises Unauthenticated at its end if the caller's rights have ended meanwhile."""
     poll = Poll(principal, gone)
-    timer = _at_expiry(poll)
+    alarm = None if principal.expires_at is None else Alarm(principal.expires_at, poll.refuse)
     _polls.add(poll)
     try:
         yield
     finally:
         _polls.discard(poll)
-        if timer is not None:
-            timer.cancel()
+        if alarm is not None:
+            alarm.cancel()
     if poll.refused:
         raise Unauthenticated("the token or session has ended")
 
 
 def live() -> list[Poll]:
     return list(_polls)
-
-
-def _at_expiry(poll: Poll) -> asyncio.TimerHandle | None:
-    expires_at = poll.principal.expires_at
-    if expires_at is None:
-        return None
-    left = max(0.0, (expires_at - clock.now()) / clock.SECOND)
-    return asyncio.get_running_loop().call_later(left, poll.refuse)

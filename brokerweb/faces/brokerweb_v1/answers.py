@@ -104,7 +104,7 @@ def assigned(sub: str, generation: int, starts: Mapping[int, int]) -> str:
 
 def revoked(sub: str, generation: int, partitions: Sequence[int], until_at: int) -> str:
     """A member of a group is to read these partitions no more, and may commit until then."""
-    until = clock.rfc3339(until_at)
+    until = clock.rfc3339(clock.to_wall(until_at))
     return _text({"op": "revoked", "sub": sub, "generation": generation, "partitions": partitions, "until_at": until})
 
 

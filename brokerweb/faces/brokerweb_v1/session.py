@@ -13,6 +13,7 @@ from typing import Any
 
 from brokerweb.cluster.nodes import EMBEDDED
 from brokerweb.core import clock, closing
+from brokerweb.core.alarms import Alarm
 from brokerweb.core.errors import BrokerError, Forbidden, Invalid, Unavailable
 from brokerweb.delivery import connections, hub
 from brokerweb.delivery.queues.subscription import Subscription
@@ -49,7 +50,7 @@ class Session:
         self._calls = self._bytes = 0
         self._settled = asyncio.Event()
         self._merging = Merging()
-        self._timers: list[asyncio.TimerHandle] = []
+        self._alarms: list[Alarm] = []
         self.handlers: Handlers = {
             frames.Auth: self._auth,
             frames.Ping: lambda c, n: self.outbox.frame(answers.pong(c.id)),
@@ -171,15 +172,14 @@ class Session:
         self.connection.become(principal)
 
     def _watch_expiry(self, expires_at: int | None) -> None:
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
+        for alarm in self._alarms:
+            alarm.cancel()
+        self._alarms.clear()
         if expires_at is None:
             return
-        left = (expires_at - clock.now()) / clock.SECOND
-        self._timers = [
-            self._loop.call_later(max(0.0, left - WARN_BEFORE), self.outbox.frame, answers.expiring(expires_at)),
-            self._loop.call_later(max(0.0, left), self.outbox.close, closing.UNAUTHENTICATED, "the token has expired"),
+        self._alarms = [
+            Alarm(expires_at - clock.seconds(WARN_BEFORE), self.outbox.frame, answers.expiring(expires_at)),
+            Alarm(expires_at, self.outbox.close, closing.UNAUTHENTICATED, "the token has expired"),
         ]
 
     # Answers, and the end
@@ -197,6 +197,6 @@ class Session:
     def end(self, *, clean: bool) -> None:
         """The socket is over; what it held goes back behind whatever it sent before."""
         self._merging.flush()
-        for timer in self._timers:
-            timer.cancel()
+        for alarm in self._alarms:
+            alarm.cancel()
         self.connection.end(clean=clean)

@@ -129,7 +129,7 @@ def check_instant(text: str, pointer: str) -> int:
         instant = clock.parse_rfc3339(text)
     except (ValueError, OverflowError):
         raise Invalid.at(pointer, "not an RFC 3339 instant with a time zone") from None
-    if instant > clock.now() + clock.seconds(MAX_DELAY):
+    if instant > clock.wall() + clock.seconds(MAX_DELAY):
         raise Invalid.at(pointer, "more than 366 days ahead")
     return instant
 
@@ -153,6 +153,11 @@ def text_or_null(value: str | None) -> str:
 @lru_cache(maxsize=256)
 def _to_second(second: int) -> str:
     return clock.rfc3339(second * clock.SECOND)[:19]
+
+
+def lasting_or_null(instant: int | None) -> str:
+    """An instant of the broker's clock as JSON, as the wall names it."""
+    return instant_or_null(None if instant is None else clock.to_wall(instant))
 
 
 def instant_or_null(instant: int | None) -> str:

@@ -21,6 +21,7 @@ from brokerweb.faces.codec.json import (
     check_instant,
     each,
     instant_or_null,
+    lasting_or_null,
     located,
     text_or_null,
 )
@@ -196,8 +197,8 @@ def _tail(m: Leased) -> bytes:
     headers, lease = m.headers or "{}", m.lease if held else "null"
     return (
         f',"content_type":{kind},"headers":{headers},"priority":{m.priority},'
-        f'"published_at":{instant_or_null(m.published_at)},"expires_at":{instant_or_null(m.expires_at)},'
+        f'"published_at":{instant_or_null(m.published_at)},"expires_at":{lasting_or_null(m.expires_at)},'
         f'"reply_to":{text_or_null(m.reply_to)},"correlation_id":{text_or_null(m.correlation_id)},'
         f'"attempts":{m.attempts},"failures":{m.failures},'
-        f'"lease_until_at":{instant_or_null(m.lease_until if held else None)},"lease":{lease}}}'
+        f'"lease_until_at":{lasting_or_null(m.lease_until if held else None)},"lease":{lease}}}'
     ).encode()

@@ -92,6 +92,6 @@ def settled(answers: Sequence[Settled]) -> bytes:
     for answer in answers:
         item = {"receipt": answer.receipt, "status": answer.status}
         if answer.lease_until is not None:
-            item["lease_until_at"] = clock.rfc3339(answer.lease_until)
+            item["lease_until_at"] = clock.rfc3339(clock.to_wall(answer.lease_until))
         items.append(item)
     return msgspec.json.encode(items)

@@ -14,7 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 import brokerweb
-from brokerweb.core import events
+from brokerweb.core import clock, events
 from brokerweb.core.errors import Forbidden, MethodNotAllowed
 from brokerweb.delivery import connections
 from brokerweb.delivery.polls import waits
@@ -106,6 +106,9 @@ def _node() -> Iterator[Metric]:
     yield info
     yield GaugeMetricFamily("brokerweb_connections", "Live WebSockets.", value=len(connections.snapshot()))
     yield GaugeMetricFamily("brokerweb_long_polls", "Requests that wait for messages.", value=len(waits.live()))
+    if (clocks := clock.running()) is not None:
+        off = "How far the machine's wall clock was set forward (back: less than 0), until it has stood for an hour."
+        yield GaugeMetricFamily("brokerweb_clock_difference_seconds", off, value=clocks.unsettled / clock.SECOND)
     if (committer := running()) is not None:
         yield CounterMetricFamily("brokerweb_committer_batches", "Batches committed, or tried.", value=committer.batches)
         yield CounterMetricFamily("brokerweb_committer_calls", "Calls in them.", value=committer.calls)

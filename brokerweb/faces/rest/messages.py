@@ -51,10 +51,10 @@ def read_message(view: ApiView, q: str, id: str) -> HttpResponse:
 
 
 def reschedule_message(view: ApiView, q: str, id: str) -> HttpResponse:
-    due_at = _due_at(view.body(shapes.Reschedule))
+    due = _due(view.body(shapes.Reschedule))
     number, target = message_id(id), f"queue:{q}/{id}"
-    detail = {"due_at": clock.rfc3339(due_at)}
-    view.audited("message.reschedule", target, control.reschedule, q, number, due_at=due_at, detail=detail)
+    detail = {"due_at": clock.rfc3339(due["deliver_at"] if "deliver_at" in due else clock.to_wall(due["due_at"]))}
+    view.audited("message.reschedule", target, control.reschedule, q, number, detail=detail, **due)
     return answer(show(q, number))
 
 
@@ -64,15 +64,16 @@ def delete_message(view: ApiView, q: str, id: str) -> HttpResponse:
     return no_content()
 
 
-def _due_at(asked: shapes.Reschedule) -> int:
+def _due(asked: shapes.Reschedule) -> dict[str, int]:
+    """By which clock and when, as ``control.reschedule`` takes it. Raises Invalid."""
     instants = {"/due_at": asked.due_at, "/deliver_at": asked.deliver_at}
     given = [(pointer, text) for pointer, text in instants.items() if text is not None]
     if len(given) + (asked.delay is not None) != 1:
         raise Invalid.at("", "exactly one of due_at, deliver_at and delay is needed")
     if asked.delay is not None:
-        return clock.now() + clock.seconds(asked.delay)
+        return {"due_at": clock.now() + clock.seconds(asked.delay)}
     pointer, text = given[0]
-    return max(check_instant(text, pointer), 0)
+    return {"deliver_at": max(check_instant(text, pointer), 0)}
 
 
 def requeue_message(view: ApiView, q: str, id: str) -> HttpResponse:

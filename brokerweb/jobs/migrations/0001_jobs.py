@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
                 ('created_at', brokerweb.storage.fields.InstantField()),
                 ('started_at', brokerweb.storage.fields.InstantField(null=True)),
                 ('finished_at', brokerweb.storage.fields.InstantField(null=True)),
-                ('due_at', brokerweb.storage.fields.InstantField()),
+                ('due_at', brokerweb.storage.fields.BrokerInstantField()),
             ],
             options={
                 'indexes': [models.Index(models.F('due_at'), condition=models.Q(('state__in', ('waiting', 'running'))), name='job_open'), models.Index(models.F('finished_at'), models.F('id'), condition=models.Q(('finished_at__isnull', False)), name='job_finished')],

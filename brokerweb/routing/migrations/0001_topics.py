@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                 ('topic_id', models.BigIntegerField()),
                 ('dedup_id', models.CharField(max_length=255)),
                 ('routed', models.TextField()),
-                ('expires_at', brokerweb.storage.fields.InstantField()),
+                ('expires_at', brokerweb.storage.fields.BrokerInstantField()),
             ],
             options={
                 'indexes': [models.Index(models.F('expires_at'), name='topic_dedup_expires')],
@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
                 ('dedup_id', models.CharField(max_length=255)),
                 ('digest', models.CharField(max_length=64)),
                 ('answer', models.TextField()),
-                ('expires_at', brokerweb.storage.fields.InstantField()),
+                ('expires_at', brokerweb.storage.fields.BrokerInstantField()),
             ],
             options={
                 'indexes': [models.Index(models.F('expires_at'), name='transacted_expires')],
