@@ -3,9 +3,9 @@ about how it went."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -35,22 +35,33 @@ def check_held(request: SignedIn, verb: str, kind: str, name: str, *, field: str
         raise Invalid.at(f"/{field}", f"{verb} on {kind}:{name} is not among your grants")
 
 
+class Say(Protocol):
+    """What the note says when all went well; with ``undo``, as ``notes.offer`` writes it, it has a button for that."""
+
+    def __call__(self, text: str, undo: str = "") -> None: ...
+
+
 @contextmanager
-def telling(request: SignedIn, said: str = "") -> Iterator[Callable[[str], None]]:
+def telling(request: SignedIn, said: str = "") -> Iterator[Say]:
     """Say at the top of the next page that it is done, or what went wrong, with its code and what to do.
 
     The block may call what it gets with better words. What is forbidden or not there is not caught: it is a page of its
     own, with its status.
     """
-    words = [said]
+    words = [(said, "")]
+
+    def say(text: str, undo: str = "") -> None:
+        words.append((text, undo))
+
     try:
-        yield words.append
+        yield say
     except (Forbidden, NotFound):
         raise
     except BrokerError as error:
         messages.error(request, error.detail, extra_tags=f"{error.code}|{hint(error)}")
     else:
-        messages.success(request, words[-1])
+        text, undo = words[-1]
+        messages.success(request, text, extra_tags=undo)
 
 
 @contextmanager

@@ -78,6 +78,15 @@ UPDATE brokerweb_queues_message SET queue_id = :target, state = :revived, positi
   expires_at = :now + CAST(round(coalesce(ttl, CAST(:ttl AS double precision)) * 1000000) AS bigint)
 WHERE id = :id AND queue_id = :queue AND state + 0 = :state;
 
+-- as_it_is (id, queue): what revive changes of a message, and what tells whether somebody acted on it since
+SELECT "key", attempts, state, position, failures, holds_key, alone, due_at, expires_at, holder, reason, last_error
+FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue;
+
+-- as_it_was (id, queue, now_in, state, position, failures, holds_key, alone, due_at, expires_at, holder, reason, last_error): a revive is taken back
+UPDATE brokerweb_queues_message SET state = :state, position = :position, failures = :failures, holds_key = :holds_key, alone = :alone,
+  due_at = :due_at, expires_at = :expires_at, holder = :holder, reason = :reason, last_error = :last_error
+WHERE id = :id AND queue_id = :queue AND state + 0 = :now_in;
+
 -- retime (id, queue, state, retimed, due_at, ttl): a message that waits for a time, or for its turn, gets another time
 -- Ttl counts from when a message is first due; once leased, its end stays what it was.
 UPDATE brokerweb_queues_message SET state = :retimed, due_at = :due_at,
@@ -96,6 +105,9 @@ UPDATE brokerweb_queues_queue SET name = :name, deleted_at = :now WHERE id = :qu
 
 -- pause (queue, now, by, reason): lease nothing; who was first stays named
 UPDATE brokerweb_queues_queue SET paused_at = :now, paused_by = :by, pause_reason = :reason WHERE id = :queue AND paused_at IS NULL;
+
+-- pause_of (queue): since when, by whom and why a queue is paused
+SELECT paused_at, paused_by, pause_reason FROM brokerweb_queues_queue WHERE id = :queue AND paused_at IS NOT NULL;
 
 -- resume (queue): lease again
 UPDATE brokerweb_queues_queue SET paused_at = NULL, paused_by = '', pause_reason = '' WHERE id = :queue AND paused_at IS NOT NULL;

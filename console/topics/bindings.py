@@ -9,27 +9,29 @@ from brokerweb.core.errors import Conflict
 from brokerweb.identity.principal import Principal
 from brokerweb.queues.models import Queue
 from brokerweb.routing import topics
+from brokerweb.routing.bindings import MAX_BINDINGS
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams.models import Stream
 
 SUGGESTED = 500  # destinations of a kind
 
 
-def add(tx: Transaction, topic: str, binding: Mapping[str, Any], may: topics.May) -> None:
+def add(tx: Transaction, topic: str, binding: Mapping[str, Any], may: topics.May, *, place: int = MAX_BINDINGS) -> None:
     """One more. Raises what ``may`` raises, Invalid, NotFound; Conflict for one that is there already."""
     present = _of(topic)
     if binding in present:
         raise Conflict("The topic has this binding already.")
-    topics.declare(tx, topic, {"bindings": [*present, binding]}, create=False, may=may)
+    topics.declare(tx, topic, {"bindings": [*present[:place], binding, *present[place:]]}, create=False, may=may)
 
 
-def remove(tx: Transaction, topic: str, binding: Mapping[str, Any]) -> None:
-    """One less. Raises NotFound for the topic, and Conflict when it is gone already."""
+def remove(tx: Transaction, topic: str, binding: Mapping[str, Any]) -> dict[str, Any]:
+    """One less; it, and the place it had. Raises NotFound for the topic, and Conflict when it is gone already."""
     present = _of(topic)
-    left = [each for each in present if each != binding]
-    if len(left) == len(present):
+    if binding not in present:
         raise Conflict("The topic has no such binding any more.")
-    topics.declare(tx, topic, {"bindings": left}, create=False)
+    place = present.index(dict(binding))
+    topics.declare(tx, topic, {"bindings": [each for each in present if each != binding]}, create=False)
+    return {"binding": present[place], "place": place}
 
 
 def _of(topic: str) -> list[dict[str, Any]]:
