@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Generator
 from pathlib import Path
 
@@ -84,7 +85,9 @@ def test_the_button_is_the_first_of_the_content_and_has_a_key(browser: Browser, 
         expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
         page.keyboard.press("Enter")
         page.keyboard.press("Tab")
-        expect(page.get_by_role("button", name="Undo Message")).to_be_focused()
+        button = page.get_by_role("button", name="Undo", exact=True)
+        expect(button).to_be_focused()
+        expect(button).to_have_accessible_description(re.compile("is back in keyboard"))
         page.keyboard.press("Enter")
         expect(page.get_by_text("is as it was before")).to_be_visible()
         requeued(page, "keyboard")
