@@ -82,10 +82,10 @@ WHERE id = :id AND queue_id = :queue AND state + 0 = :state;
 SELECT "key", attempts, state, position, failures, holds_key, alone, due_at, expires_at, holder, reason, last_error
 FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue;
 
--- as_it_was (id, queue, now_in, state, position, failures, holds_key, alone, due_at, expires_at, holder, reason, last_error): a revive is taken back
-UPDATE brokerweb_queues_message SET state = :state, position = :position, failures = :failures, holds_key = :holds_key, alone = :alone,
+-- as_it_was (id, queue, state, restored, position, failures, holds_key, alone, due_at, expires_at, holder, reason, last_error): a revive is taken back
+UPDATE brokerweb_queues_message SET state = :restored, position = :position, failures = :failures, holds_key = :holds_key, alone = :alone,
   due_at = :due_at, expires_at = :expires_at, holder = :holder, reason = :reason, last_error = :last_error
-WHERE id = :id AND queue_id = :queue AND state + 0 = :now_in;
+WHERE id = :id AND queue_id = :queue AND state + 0 = :state;
 
 -- retime (id, queue, state, retimed, due_at, ttl): a message that waits for a time, or for its turn, gets another time
 -- Ttl counts from when a message is first due; once leased, its end stays what it was.
