@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from django.contrib import messages
 from django.db.models import QuerySet
@@ -47,22 +47,33 @@ def made_new(kind: str, found: QuerySet[Any], verb: Callable[..., Any]) -> Calla
     return after(check, verb)
 
 
+class Say(Protocol):
+    """What the note says when all went well; with ``undo``, as ``notes.offer`` writes it, it has a button for that."""
+
+    def __call__(self, text: str, undo: str = "") -> None: ...
+
+
 @contextmanager
-def telling(request: SignedIn, said: str = "") -> Iterator[Callable[[str], None]]:
+def telling(request: SignedIn, said: str = "") -> Iterator[Say]:
     """Say at the top of the next page that it is done, or what went wrong, with its code and what to do.
 
     The block may call what it gets with better words. What is forbidden or not there is not caught: it is a page of its
     own, with its status.
     """
-    words = [said]
+    words = [(said, "")]
+
+    def say(text: str, undo: str = "") -> None:
+        words.append((text, undo))
+
     try:
-        yield words.append
+        yield say
     except (Forbidden, NotFound):
         raise
     except BrokerError as error:
         messages.error(request, error.detail, extra_tags=f"{error.code}|{hint(error)}")
     else:
-        messages.success(request, words[-1])
+        text, undo = words[-1]
+        messages.success(request, text, extra_tags=undo)
 
 
 @contextmanager

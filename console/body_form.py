@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Collection
 
 import msgspec
 from django import forms
@@ -32,6 +33,7 @@ class BodyForm(BrokerForm):
     dedup_id = forms.CharField(required=False, help_text="A second one with this id is not stored.")
     FIELD_OF = {"too_large": "body"}
     OPTIONS: tuple[str, ...] = ("content_type", "key", "reply_to", "correlation_id", "dedup_id")
+    line_end = "\n"  # of the body; browsers send CR LF for each, whatever it was
 
     @property
     def has_more(self) -> bool:
@@ -42,16 +44,16 @@ class BodyForm(BrokerForm):
         name = _PLACE.sub("", pointer).strip("/").partition("/")[0]
         return "body" if name == "body_base64" else name
 
-    def as_json(self) -> bytes:
-        """The message as REST would have it. Raises Invalid."""
+    def as_json(self, without: Collection[str] = ()) -> bytes:
+        """The message as REST would have it, with nothing in the fields named ``without``. Raises Invalid."""
         given = self.cleaned_data
-        parts = {name: given[name] for name in self.OPTIONS if given[name] not in (None, "")}
-        try:
-            parts["headers"] = headers_of(given["headers"])
-        except Invalid as error:
-            raise Invalid.at("/headers", error.extra["errors"][0]["detail"]) from None
-        body = given["body"].replace("\r\n", "\n")
-        if given["kind"] == "json":
+        parts = {name: given[name] for name in self.OPTIONS if name not in without and given[name] not in (None, "")}
+        if "headers" not in without:
+            parts["headers"] = _headers(given["headers"])
+        body = given["body"].replace("\r\n", "\n").replace("\n", self.line_end)
+        if "body" in without:
+            parts["body"] = None
+        elif given["kind"] == "json":
             parts["body"] = msgspec.Raw(_json(body))
         else:
             parts["body_base64"] = _bytes(body, given["kind"])
@@ -65,6 +67,13 @@ class QueueFields(forms.Form):
     priority = forms.IntegerField(required=False, help_text="0 to 9, the highest first. Empty: 4.")
     delay = forms.FloatField(required=False, label="Delay (s)")
     ttl = forms.FloatField(required=False, label="Time to live (s)", help_text="Empty: the queue's.")
+
+
+def _headers(text: str) -> dict[str, str] | None:
+    try:
+        return headers_of(text)
+    except Invalid as error:
+        raise Invalid.at("/headers", error.extra["errors"][0]["detail"]) from None
 
 
 def _json(body: str) -> bytes:

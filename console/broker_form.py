@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
@@ -37,6 +38,19 @@ class BrokerForm(forms.Form):
     def field_at(self, pointer: str) -> str:
         """The field a pointer into the request is about."""
         return pointer.strip("/").replace("/", "_")
+
+    def is_untouched(self, name: str) -> bool:
+        """Whether the field came back as a browser sends what it was shown at first, or not at all."""
+        bound = self[name]
+        if bound.data is None:
+            return True
+        shown = "" if bound.initial is None else str(bound.initial)
+        line_end = "\n" if isinstance(bound.field.widget, forms.Textarea) else ""  # fields of one line drop them
+        return _with(line_end, str(bound.data)) == _with(line_end, shown)
+
+
+def _with(line_end: str, text: str) -> str:
+    return re.sub("\r\n|\r|\n", line_end, text)
 
 
 class ChangeForm(BrokerForm):

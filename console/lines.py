@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 
 from brokerweb.core.errors import Invalid
 from brokerweb.faces.codec.json import decode
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a field. Only what a browser sends for a line's end ends one: keys and values may have Unicode's others."""
+    return re.split("\r\n|\r|\n", text)
 
 
 def headers_of(text: str, *, strict: bool = True) -> dict[str, str] | None:
@@ -14,7 +20,7 @@ def headers_of(text: str, *, strict: bool = True) -> dict[str, str] | None:
     if text.lstrip().startswith("{"):
         return decode(dict[str, str], text.encode()) if strict else {}
     headers = {}
-    for line in filter(str.strip, text.splitlines()):
+    for line in filter(str.strip, lines_of(text)):
         name, colon, value = line.partition(":")
         if strict and not (colon and name.strip()):
             raise Invalid.at("/headers", "Each line is name: value.")
@@ -31,7 +37,7 @@ def of_headers(headers: Mapping[str, str]) -> str:
 def offsets_of(text: str, pointer: str) -> dict[str, str]:
     """Offsets by partition from lines ``partition: offset``. Raises Invalid."""
     found: dict[str, str] = {}
-    for line in filter(str.strip, text.splitlines()):
+    for line in filter(str.strip, lines_of(text)):
         number, colon, offset = (part.strip() for part in line.partition(":"))
         if not (colon and number and offset):
             raise Invalid.at(pointer, "Each line is partition: offset.")

@@ -82,6 +82,7 @@ urlpatterns = [
     path(f"{QUEUE}/settings", queue_actions.settings, name="settings"),
     path(f"{QUEUE}/pause", queue_actions.pause, name="pause"),
     path(f"{QUEUE}/resume", queue_actions.resume, name="resume"),
+    path(f"{QUEUE}/resume/undo", queue_actions.undo_resume, name="undo-resume"),
     path(f"{QUEUE}/purge", queue_actions.purge, name="purge"),
     path(f"{QUEUE}/delete", queue_actions.delete, name="delete"),
     # messages
@@ -91,6 +92,7 @@ urlpatterns = [
     path(f"{MESSAGE}/body", message_views.body, name="body"),
     path(f"{MESSAGE}/edit", message_actions.edit, name="edit"),
     path(f"{MESSAGE}/requeue", message_actions.requeue, name="requeue"),
+    path(f"{MESSAGE}/requeue/undo", message_actions.undo_requeue, name="undo-requeue"),
     path(f"{MESSAGE}/reschedule", message_actions.reschedule, name="reschedule"),
     path(f"{MESSAGE}/delete", message_actions.delete, name="delete-message"),
     # dead letters
@@ -101,6 +103,7 @@ urlpatterns = [
     path(DEAD_IN_GROUP, dead_letter_views.group_message, name="group-message"),
     path(f"{DEAD_IN_GROUP}/body", dead_letter_views.group_message_body, name="group-message-body"),
     path(f"{DEAD_IN_GROUP}/requeue", dead_letter_actions.requeue, name="group-requeue"),
+    path(f"{DEAD_IN_GROUP}/requeue/undo", dead_letter_actions.undo_requeue, name="group-undo-requeue"),
     # streams
     path("streams", stream_views.streams, name="streams"),
     path("new/stream", stream_actions.new_stream, name="new-stream"),
@@ -127,6 +130,7 @@ urlpatterns = [
     path(TOPIC, topic_views.topic, name="topic"),
     path(f"{TOPIC}/bindings", topic_actions.bind, name="bindings"),
     path(f"{TOPIC}/unbind", topic_actions.unbind, name="unbind"),
+    path(f"{TOPIC}/unbind/undo", topic_actions.undo_unbind, name="undo-unbind"),
     path(f"{TOPIC}/publish", topic_actions.publish, name="topic-publish"),
     path(f"{TOPIC}/settings", topic_actions.settings, name="topic-settings"),
     path(f"{TOPIC}/delete", topic_actions.delete, name="delete-topic"),

@@ -78,6 +78,15 @@ UPDATE brokerweb_queues_message SET queue_id = :target, state = :revived, positi
   expires_at = :now + CAST(round(coalesce(ttl, CAST(:ttl AS double precision)) * 1000000) AS bigint)
 WHERE id = :id AND queue_id = :queue AND state + 0 = :state;
 
+-- as_it_is (id, queue): what revive changes of a message, and what tells whether somebody acted on it since
+SELECT "key", attempts, state, position, failures, holds_key, alone, due_at, deliver_at, expires_at, holder, reason, last_error
+FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue;
+
+-- as_it_was (id, queue, state, restored, position, failures, holds_key, alone, due_at, deliver_at, expires_at, holder, reason, last_error): a revive is taken back
+UPDATE brokerweb_queues_message SET state = :restored, position = :position, failures = :failures, holds_key = :holds_key, alone = :alone,
+  due_at = :due_at, deliver_at = :deliver_at, expires_at = :expires_at, holder = :holder, reason = :reason, last_error = :last_error
+WHERE id = :id AND queue_id = :queue AND state + 0 = :state;
+
 -- retime (id, queue, state, retimed, due_at, deliver_at, ttl): a message that waits for a time, or for its turn, gets another time
 -- Ttl counts from when a message is first due, which is not known where that is an instant of the wall; once leased, its
 -- end stays what it was.
@@ -98,6 +107,9 @@ UPDATE brokerweb_queues_queue SET name = :name, deleted_at = :wall WHERE id = :q
 
 -- pause (queue, wall, by, reason): lease nothing; who was first stays named
 UPDATE brokerweb_queues_queue SET paused_at = :wall, paused_by = :by, pause_reason = :reason WHERE id = :queue AND paused_at IS NULL;
+
+-- pause_of (queue): since when, by whom and why a queue is paused
+SELECT paused_at, paused_by, pause_reason FROM brokerweb_queues_queue WHERE id = :queue AND paused_at IS NOT NULL;
 
 -- resume (queue): lease again
 UPDATE brokerweb_queues_queue SET paused_at = NULL, paused_by = '', pause_reason = '' WHERE id = :queue AND paused_at IS NOT NULL;

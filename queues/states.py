@@ -25,7 +25,7 @@ STATE_NAMES = {state.name.lower(): state for state in State}
 ARROWS: dict[State, frozenset[State]] = {
     State.SCHEDULED: frozenset({State.READY, State.BLOCKED, State.DEAD}),
     State.READY: frozenset({State.LEASED, State.SCHEDULED, State.DEAD}),
-    State.BLOCKED: frozenset({State.READY, State.DEAD}),
+    State.BLOCKED: frozenset({State.READY, State.DEAD, State.SCHEDULED}),  # the last when a requeue is undone
     State.LEASED: frozenset({State.READY, State.SCHEDULED, State.DEAD}),
     State.DEAD: frozenset({State.READY, State.BLOCKED}),
 }

@@ -14,13 +14,13 @@ from brokerweb.storage.transaction import Transaction
 
 def record(
     actor: Principal | str, action: str, target: str, *, detail: dict[str, Any] | None = None, address: str | None = None
-) -> None:
-    """Add an entry, in the caller's transaction if there is one, so that it stands exactly if the deed does.
+) -> int:
+    """Add an entry, in the caller's transaction if there is one, so that it stands exactly if the deed does; its id.
 
     ``actor`` is a text where nobody is known yet (a failed sign-in); ``action`` is the verb, as in ``queue.purge``.
     """
     name, owner = (actor.name, actor.owner) if isinstance(actor, Principal) else (actor, "")
-    AuditEntry.objects.create(
+    entry = AuditEntry.objects.create(
         at=clock.wall(),
         actor=name[:200],
         owner=owner,
@@ -29,6 +29,7 @@ def record(
         detail=detail or {},
         address=(address or "")[:100],
     )
+    return entry.pk
 
 
 class Entry(NamedTuple):
@@ -40,9 +41,9 @@ class Entry(NamedTuple):
     detail: Mapping[str, Any]
     address: str | None
 
-    def record(self) -> None:
-        """Write it, in the transaction that is open if there is one."""
-        record(self.actor, self.action, self.target, detail=dict(self.detail), address=self.address)
+    def record(self) -> int:
+        """Write it, in the transaction that is open if there is one; its id."""
+        return record(self.actor, self.action, self.target, detail=dict(self.detail), address=self.address)
 
 
 def audited(entry: Entry, verb: Callable[..., Any], *args: Any, **options: Any) -> Any:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
@@ -12,12 +15,14 @@ from brokerweb.console.dead_letters import confirm
 from brokerweb.console.dead_letters.forms import RedriveForm
 from brokerweb.console.dead_letters.plan import plan_of
 from brokerweb.console.dead_letters.reading import queue_of
+from brokerweb.console.notes import offer
 from brokerweb.console.page import SignedIn, action, back, form, render_form
 from brokerweb.console.rights import browsable_queues
+from brokerweb.console.undoing import before, remembered
 from brokerweb.core.errors import NotFound
 from brokerweb.jobs import bulk
 from brokerweb.jobs.models import Job
-from brokerweb.queues import control, definitions
+from brokerweb.queues import definitions, undoing
 from brokerweb.storage.transaction import Transaction
 
 TARGETS = 500  # queues to choose from
@@ -73,14 +78,28 @@ def requeue(request: SignedIn, name: str, group: str, message_id: int) -> HttpRe
     """Put one record of a group back."""
     request.principal.require("manage", "stream", name)
     queue = queue_of(name, group)
-    with telling(request, f"{message_id} will be handed out again."):
-        audited(deed(request, "message.requeue", f"stream:{name}/{group}/{message_id}"), _requeue, queue.pk, message_id)
+    with telling(request) as say:
+        done = deed(request, "message.requeue", f"stream:{name}/{group}/{message_id}")
+        entry = remembered(done, _in_queue, queue.pk, undoing.requeue, message_id)
+        undo = offer(reverse("brokerweb_console:group-undo-requeue", args=[name, group, message_id]), entry)
+        say(f"{message_id} will be handed out again.", undo)
     return back(request, reverse("brokerweb_console:group-dead", args=[name, group]))
 
 
-def _requeue(tx: Transaction, queue_id: int, message_id: int) -> None:
-    """Requeue in a queue without a name of its own: once it is looked up by id, the transaction knows it by name, too."""
+@action
+def undo_requeue(request: SignedIn, name: str, group: str, message_id: int) -> HttpResponseBase:
+    """The record is as it was before it was put back, unless it was handed out since."""
+    request.principal.require("manage", "stream", name)
+    queue, target = queue_of(name, group), f"stream:{name}/{group}/{message_id}"
+    with telling(request, f"Undone: {message_id} is as it was before."):
+        was = before(request, "message.requeue", target)
+        audited(deed(request, "message.undo_requeue", target), _in_queue, queue.pk, undoing.undo_requeue, was)
+    return back(request, reverse("brokerweb_console:group-dead", args=[name, group]))
+
+
+def _in_queue(tx: Transaction, queue_id: int, verb: Callable[..., Any], what: Any) -> Any:
+    """A verb in a queue without a name of its own: once it is looked up by id, the transaction knows it by name, too."""
     queue = definitions.find_by_id(tx, queue_id)
     if queue is None:
         raise NotFound("The group was deleted.")
-    control.requeue(tx, queue.name, message_id)
+    return verb(tx, queue.name, what)

@@ -10,12 +10,14 @@ from django.urls import reverse
 from brokerweb.console.acting import audited, deed, refusing, telling
 from brokerweb.console.frames import queue_frame
 from brokerweb.console.messages import confirm
-from brokerweb.console.messages.forms import MessageForm, RescheduleForm
+from brokerweb.console.messages.forms import CopyForm, MessageForm, RescheduleForm
 from brokerweb.console.messages.views import with_form
+from brokerweb.console.notes import offer
 from brokerweb.console.page import SignedIn, action, back, form, render_form
+from brokerweb.console.undoing import before, remembered
 from brokerweb.core import clock
 from brokerweb.core.errors import TooLarge
-from brokerweb.queues import browse, control, engine
+from brokerweb.queues import browse, control, engine, undoing
 from brokerweb.storage.run import perform
 
 LONGEST_EDITED = 256 * 1024
@@ -42,7 +44,7 @@ def edit(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
     found, _ = browse.read(context["queue"], message_id)
     if len(found.body) > LONGEST_EDITED:
         raise TooLarge("The body is too long to be edited here: download it, and requeue an edited copy through the API.")
-    asked = MessageForm(request.POST) if request.method == "POST" else MessageForm.of(found)
+    asked = CopyForm(found, request.POST if request.method == "POST" else None)
     if asked.is_valid():
         with refusing(asked):
             done = deed(request, "message.replace", f"queue:{name}/{message_id}")
@@ -71,8 +73,22 @@ def reschedule(request: SignedIn, name: str, message_id: int) -> HttpResponseBas
 def requeue(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
     """Put one message back at the end of its queue."""
     request.principal.require("manage", "queue", name)
-    with telling(request, f"Message {message_id} is back in {name}."):
-        audited(deed(request, "message.requeue", f"queue:{name}/{message_id}"), control.requeue, name, message_id)
+    with telling(request) as say:
+        done = deed(request, "message.requeue", f"queue:{name}/{message_id}")
+        entry = remembered(done, undoing.requeue, name, message_id)
+        undo = offer(reverse("brokerweb_console:undo-requeue", args=[name, message_id]), entry)
+        say(f"Message {message_id} is back in {name}.", undo)
+    return back(request, reverse("brokerweb_console:message", args=[name, message_id]))
+
+
+@action
+def undo_requeue(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
+    """The message is as it was before it was put back, unless it was handed out since."""
+    request.principal.require("manage", "queue", name)
+    with telling(request, f"Undone: message {message_id} is as it was before."):
+        target = f"queue:{name}/{message_id}"
+        was = before(request, "message.requeue", target)
+        audited(deed(request, "message.undo_requeue", target), undoing.undo_requeue, name, was)
     return back(request, reverse("brokerweb_console:message", args=[name, message_id]))
 
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import reverse
 
 from brokerweb.console.acting import after, audited, check_held, deed, made_new, refusing, telling
 from brokerweb.console.frames import queue_frame
+from brokerweb.console.notes import offer
 from brokerweb.console.page import SignedIn, action, form, render_form
 from brokerweb.console.queues import confirm
 from brokerweb.console.queues.forms import NewQueueForm, SettingsForm
 from brokerweb.console.rights import require_create
+from brokerweb.console.undoing import before, remembered
 from brokerweb.jobs.bulk import start_purge
 from brokerweb.jobs.models import Job
-from brokerweb.queues import browse, control
+from brokerweb.queues import browse, control, undoing
 from brokerweb.queues.models import Queue
 
 
@@ -71,8 +74,19 @@ def pause(request: SignedIn, name: str) -> HttpResponseBase:
 def resume(request: SignedIn, name: str) -> HttpResponseBase:
     """Lease messages again."""
     request.principal.require("manage", "queue", name)
-    with telling(request, "Resumed."):
-        audited(deed(request, "queue.resume", f"queue:{name}"), control.resume, name)
+    with telling(request) as say:
+        entry = remembered(deed(request, "queue.resume", f"queue:{name}"), undoing.resume, name)
+        say("Resumed.", offer(reverse("brokerweb_console:undo-resume", args=[name]), entry))
+    return redirect("brokerweb_console:queue", name)
+
+
+@action
+def undo_resume(request: SignedIn, name: str) -> HttpResponseBase:
+    """Paused again as it was."""
+    request.principal.require("manage", "queue", name)
+    with telling(request, "Undone: paused as it was. What was handed out in between stays handed out."):
+        was = before(request, "queue.resume", f"queue:{name}")
+        audited(deed(request, "queue.undo_resume", f"queue:{name}"), undoing.undo_resume, name, was)
     return redirect("brokerweb_console:queue", name)
 
 

@@ -8,7 +8,7 @@ import msgspec
 from django import forms
 
 from brokerweb.console.broker_form import PLAIN, BrokerForm
-from brokerweb.console.lines import headers_of
+from brokerweb.console.lines import headers_of, lines_of
 from brokerweb.console.places import PLACES, place_of, time_field
 from brokerweb.core.errors import Invalid
 from brokerweb.jobs import replay_request
@@ -32,7 +32,7 @@ class ReplayForm(BrokerForm):
     until = forms.ChoiceField(label="Until, not included", choices=PLACES)
     until_time = time_field()
     until_offsets = _offsets()
-    keys = forms.CharField(required=False, help_text="One a line; any of them.", widget=forms.Textarea(attrs=_LINES))
+    keys = forms.CharField(required=False, strip=False, help_text="One a line; any of them.", widget=forms.Textarea(attrs=_LINES))
     headers = forms.CharField(
         required=False, help_text="One a line, name: value; all of them.", widget=forms.Textarea(attrs=_LINES)
     )
@@ -77,7 +77,7 @@ class ReplayForm(BrokerForm):
 
     def _filter(self) -> dict[str, Any] | None:
         given = self.cleaned_data
-        keys = [key for key in given["keys"].splitlines() if key]
+        keys = [key for key in lines_of(given["keys"]) if key]
         parts = {"key": keys or None, "headers": headers_of(given["headers"]), "body": _paths(given["body"])}
         return {name: part for name, part in parts.items() if part} or None
 
@@ -85,7 +85,7 @@ class ReplayForm(BrokerForm):
 def _paths(text: str) -> dict[str, Any]:
     """Values by path from lines ``path = value``: a JSON scalar, or a text without quotes. Raises Invalid."""
     found: dict[str, Any] = {}
-    for line in filter(str.strip, text.splitlines()):
+    for line in filter(str.strip, lines_of(text)):
         path, equals, value = (part.strip() for part in line.partition("="))
         if not (path and equals):
             raise Invalid.at("/body", "Each line is path = value.")

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from brokerweb.console.bodies import visible as show_controls
 from brokerweb.console.destinations import url_of
 from brokerweb.console.icons import icon as draw
+from brokerweb.console.notes import offered
 from brokerweb.console.rows import QueueRow
 from brokerweb.core import clock
 from brokerweb.identity.principal import Principal
@@ -234,6 +235,12 @@ def short(value: int) -> str:
 def coded(tags: str) -> list[str]:
     """The code and the hint of an error's note, as ``acting.telling`` writes them."""
     return [*tags.split("|", 1), ""][:2]
+
+
+@register.filter
+def undo(tags: str | None) -> tuple[str, str] | None:
+    """Where the button of a note posts to, and what; None for a note without."""
+    return offered(tags)
 
 
 @register.filter

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import reverse
 
 from brokerweb.console.acting import after, audited, check_held, deed, made_new, refusing, telling
 from brokerweb.console.frames import topic_frame
+from brokerweb.console.notes import offer
 from brokerweb.console.page import SignedIn, action, form, render_form
 from brokerweb.console.rights import require_create
 from brokerweb.console.topics import bindings, confirm
 from brokerweb.console.topics.forms import BindingForm, NewTopicForm, TopicForm, TopicMessageForm
+from brokerweb.console.undoing import before, remembered
 from brokerweb.core.errors import Invalid
 from brokerweb.routing import publishing
 from brokerweb.routing import topics as routing
@@ -60,14 +64,27 @@ def bind(request: SignedIn, name: str) -> HttpResponseBase:
 def unbind(request: SignedIn, name: str) -> HttpResponseBase:
     """One binding less."""
     request.principal.require("manage", "topic", name)
-    with telling(request, "No longer bound."):
+    with telling(request) as say:
         given = request.POST
         try:
             headers = json.loads(given.get("headers") or "{}")
         except (ValueError, RecursionError):
             raise Invalid.at("/headers", "must be JSON") from None
         binding = {"pattern": given.get("pattern", ""), "to": given.get("to", ""), "headers": headers}
-        audited(deed(request, "topic.unbind", f"topic:{name}", **binding), bindings.remove, name, binding)
+        entry = remembered(deed(request, "topic.unbind", f"topic:{name}", **binding), bindings.remove, name, binding)
+        say("No longer bound.", offer(reverse("brokerweb_console:undo-unbind", args=[name]), entry))
+    return redirect("brokerweb_console:bindings", name)
+
+
+@action
+def undo_unbind(request: SignedIn, name: str) -> HttpResponseBase:
+    """The binding is back at its place."""
+    request.principal.require("manage", "topic", name)
+    with telling(request, "Undone: bound again. What was published in between was not copied there."):
+        was = before(request, "topic.unbind", f"topic:{name}")
+        done = deed(request, "topic.undo_unbind", f"topic:{name}", **was["binding"])
+        may = partial(request.principal.require, "publish")
+        audited(done, bindings.add, name, was["binding"], may, place=was["place"])
     return redirect("brokerweb_console:bindings", name)
 
 

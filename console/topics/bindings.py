@@ -15,18 +15,25 @@ from brokerweb.streams.models import Stream
 SUGGESTED = 500  # destinations of a kind
 
 
-def add(tx: Transaction, topic: str, binding: Mapping[str, Any], may: topics.May) -> None:
-    """One more. Raises what ``may`` raises, Invalid, NotFound; Conflict for one that is there already."""
-    if binding in _of(topic):
+def add(tx: Transaction, topic: str, binding: Mapping[str, Any], may: topics.May, *, place: int | None = None) -> None:
+    """One more, the last or at a place. Raises what ``may`` raises, Invalid, NotFound; Conflict for one that is there already."""
+    present = _of(topic)
+    if binding in present:
         raise Conflict("The topic has this binding already.")
-    topics.bind(tx, topic, bindings.asked({"bindings": [binding]}), may=may)
+    if place is None:
+        topics.bind(tx, topic, bindings.asked({"bindings": [binding]}), may=may)
+    else:
+        topics.declare(tx, topic, {"bindings": [*present[:place], binding, *present[place:]]}, create=False, may=may)
 
 
-def remove(tx: Transaction, topic: str, binding: Mapping[str, Any]) -> None:
-    """One less. Raises NotFound for the topic, and Conflict when it is gone already."""
-    if binding not in _of(topic):
+def remove(tx: Transaction, topic: str, binding: Mapping[str, Any]) -> dict[str, Any]:
+    """One less; it, and the place it had. Raises NotFound for the topic, and Conflict when it is gone already."""
+    present = _of(topic)
+    if binding not in present:
         raise Conflict("The topic has no such binding any more.")
+    place = present.index(dict(binding))
     topics.unbind(tx, topic, bindings.asked({"bindings": [binding]}))
+    return {"binding": present[place], "place": place}
 
 
 def _of(topic: str) -> list[dict[str, Any]]:

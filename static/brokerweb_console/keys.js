@@ -37,6 +37,7 @@ const KEYS = {
   r: refresh,
   p: toggle,
   t: () => document.querySelector("[data-next-theme]")?.click(),
+  u: () => document.querySelector("[data-undo]")?.click(),
   "?": () => help.showModal(),
   g: () => (going = Date.now()),
 };

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from typing import Any
 
 from django.db import connection
@@ -13,7 +14,7 @@ TEXTS = ["d", "k", "ké", "orders", "events", "a", "shop", "news", None]
 VALUES: list[tuple[list[Any], str]] = [
     (TEXTS, "name kind start answer routed pattern dedup_id owner member next_owner holder headers content_type reply_to"),
     (TEXTS, "correlation_id publisher route key error last_error reason consumer address boot"),
-    ([0, 1, 2, 3], "state retimed revived"),
+    ([0, 1, 2, 3], "state retimed revived restored"),
     ([0, 1], "scheduled ready blocked leased dead kept"),
     ([0, 1, 2, 1 << 40, 2 << 40 | 3, 2**62], "first beyond id"),
     ([0.5, 1.2345678, 30.0], "ttl session_timeout"),
@@ -62,15 +63,20 @@ ABOUT_STREAMS = """
 
 
 class Draws:
-    """Arguments for statements, mostly of one message or of one place of a group; the same ones every time."""
+    """Arguments for statements, mostly of one message or of one place of a group; the same ones every time, whichever others
+    there are."""
 
     def __init__(self, now: int) -> None:
-        self.random, self.now = random.Random(1), now
+        self.random, self.now = random.Random(), now
+        self.drawn = Counter[str]()
         self.about = {"queues": _dicts(ABOUT_MESSAGES), "streams": _dicts(ABOUT_STREAMS)}
 
     def args(self, room: str, statement: Statement) -> list[Any]:
+        key = f"{statement.name} of {room}"
+        self.random.seed(f"{key} {self.drawn[key]}")
+        self.drawn[key] += 1
         context = self.random.choice(self.about.get(room, self.about["queues"]))
-        special = SPECIAL.get(f"{statement.name} of {room}") or SPECIAL.get(statement.name, {})
+        special = SPECIAL.get(key) or SPECIAL.get(statement.name, {})
         return [self._value(param, context, special.get(param)) for param in statement.params]
 
     def _value(self, param: str, context: dict[str, Any], special: list[Any] | str | None) -> Any:
