@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from brokerweb import sweep
 from brokerweb.cluster import nodes
 from brokerweb.core import clock, closing, events
 from brokerweb.core.duty import DutyLoop
@@ -56,6 +57,7 @@ class NodeDuties:
             DutyLoop("looks", self._looks, longest=LOOK),
             DutyLoop("identity", identity_duties.tick, longest=identity_duties.EVERY),
             DutyLoop("jobs", runner.tick, longest=runner.EVERY),
+            DutyLoop("sweep", sweep.Sweep().tick, longest=sweep.LONGEST, retry=sweep.RETRY),
         ]
 
     def start(self) -> None:

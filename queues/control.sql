@@ -125,3 +125,7 @@ DELETE FROM brokerweb_queues_queuecount WHERE queue_id = :queue;
 
 -- remove_queue (queue): the row of a queue that has nothing left
 DELETE FROM brokerweb_queues_queue WHERE id = :queue AND deleted_at IS NOT NULL;
+
+-- sweep (after, limit): messages by id, with all that their checksums cover
+SELECT id, queue_id, state, failures, attempts, holds_key, published_at, checksum, "key", headers, content_type, "binary", reply_to, correlation_id, body
+FROM brokerweb_queues_message WHERE id > :after ORDER BY id LIMIT :limit;

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
 from brokerweb.core import events
 from brokerweb.queues import counters, keys
 from brokerweb.queues.definitions import Definition, Q
 from brokerweb.queues.rows import Ending
-from brokerweb.queues.states import EXPIRED, State
+from brokerweb.queues.states import DAMAGED, EXPIRED, State
 from brokerweb.storage.transaction import Transaction
+
+log = logging.getLogger(__name__)
 
 
 def bury(tx: Transaction, queue: Definition, ending: Ending, reason: str, error: str | None = None) -> bool:
@@ -18,6 +22,14 @@ def bury(tx: Transaction, queue: Definition, ending: Ending, reason: str, error:
     tx.outcome.event(events.DEAD, queue.id)
     keys.leave(tx, queue.id, [ending.held_key])
     return True
+
+
+def bury_damaged(tx: Transaction, queue: Definition, ending: Ending) -> bool:
+    """The message is not what was published: dead, and never handed out. False if it is no longer as it was read."""
+    log.error("message %d of queue %s is damaged: its checksum does not match", ending.id, queue.name)
+    buried = bury(tx, queue, ending, DAMAGED, "The checksum does not match: what is stored is not what was published.")
+    tx.outcome.event(events.DAMAGED, queue.id, int(buried))
+    return buried
 
 
 def expire(tx: Transaction, queue: Definition, ending: Ending, error: str | None = None) -> None:

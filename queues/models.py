@@ -6,9 +6,13 @@ Anyone's ORM code may read these. Rows of messages are written by the verbs in `
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from django.db import models
 from django.db.models import F, Q
 
+from brokerweb.core.checksums import intact
+from brokerweb.core.clock import from_datetime
 from brokerweb.queues.settings import BACKOFF, SETTINGS
 from brokerweb.queues.states import State
 from brokerweb.storage.fields import FlagField, InstantField
@@ -102,6 +106,7 @@ class Message(models.Model):
     publisher = models.CharField(max_length=255, null=True)  # the token's or user's name
     parent = models.BigIntegerField(null=True)  # the message this one is an edited copy of
     route = models.CharField(max_length=255, null=True)  # the topic it came through
+    checksum = models.BigIntegerField()  # of the body and what goes with it: core/checksums.py
     body = models.BinaryField()  # last: SQLite reads a row from the front
 
     class Meta:
@@ -133,6 +138,11 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @cached_property
+    def intact(self) -> bool:
+        """Whether what it holds is what was published. Reads the body."""
+        return intact(self.pk, from_datetime(self.published_at), self, self.checksum)
 
 
 class QueueCount(models.Model):

@@ -31,6 +31,7 @@ class MessageRow(NamedTuple):
     holder: str | None
     publisher: str | None
     route: str | None
+    checksum: int
 
 
 class Ending(NamedTuple):

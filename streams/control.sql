@@ -76,3 +76,7 @@ DELETE FROM brokerweb_streams_partition WHERE stream_id = :stream;
 
 -- remove_stream (id): the stream is gone
 DELETE FROM brokerweb_streams_stream WHERE id = :id AND deleted_at IS NOT NULL;
+
+-- sweep (after, limit): records by id, with all that their checksums cover
+SELECT id, appended_at, checksum, "key", headers, content_type, "binary", reply_to, correlation_id, body
+FROM brokerweb_streams_record WHERE id > :after ORDER BY id LIMIT :limit;

@@ -5,8 +5,12 @@ Anyone's ORM code may read these. Records and positions are written by the verbs
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from django.db import models
 
+from brokerweb.core.checksums import intact
+from brokerweb.core.clock import from_datetime
 from brokerweb.storage.fields import InstantField
 from brokerweb.streams.settings import SETTINGS
 
@@ -69,10 +73,16 @@ class Record(models.Model):
     correlation_id = models.CharField(max_length=255, null=True)
     publisher = models.CharField(max_length=255, null=True)
     route = models.CharField(max_length=255, null=True)  # the topic it came through
+    checksum = models.BigIntegerField()  # of the body and what goes with it: core/checksums.py
     body = models.BinaryField()  # last: SQLite reads a row from the front
 
     def __str__(self) -> str:
         return f"{self.id >> OFFSET_BITS}:{self.id & MAX_OFFSET}"
+
+    @cached_property
+    def intact(self) -> bool:
+        """Whether what it holds is what was appended. Reads the body."""
+        return intact(self.pk, from_datetime(self.appended_at), self, self.checksum)
 
 
 class LatestKey(models.Model):

@@ -8,6 +8,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from brokerweb.console.acting import audited, deed, refusing, telling
+from brokerweb.console.contents import check_intact
 from brokerweb.console.frames import queue_frame
 from brokerweb.console.messages import confirm
 from brokerweb.console.messages.forms import MessageForm, RescheduleForm
@@ -40,6 +41,7 @@ def edit(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
     context = queue_frame(request, name)
     request.principal.require("manage", "queue", name)
     found, _ = browse.read(context["queue"], message_id)
+    check_intact(found)
     if len(found.body) > LONGEST_EDITED:
         raise TooLarge("The body is too long to be edited here: download it, and requeue an edited copy through the API.")
     asked = MessageForm(request.POST) if request.method == "POST" else MessageForm.of(found)

@@ -42,6 +42,7 @@ SPECIAL: dict[str, dict[str, list[Any] | str]] = {
     "groups_by_name": {"after": ["", "m"]},
     "matching": {"after": [0, 3], "until": [2**62]},
     "matching_desc": {"after": [2**62, 9], "until": [0]},
+    "sweep": {"after": [0, 3]},
     "bind": {"to": TEXTS},
     "pause": {"by": ["shop"]},
 }

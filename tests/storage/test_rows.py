@@ -10,6 +10,7 @@ from django.db import connection
 from brokerweb.handout.refill import Q as SHARING
 from brokerweb.jobs.chunks import Open
 from brokerweb.jobs.chunks import Q as JOBS
+from brokerweb.queues import checking as messages
 from brokerweb.queues.definitions import Definition as QueueDefinition
 from brokerweb.queues.definitions import Q as QUEUES
 from brokerweb.queues.messages import Leased
@@ -19,6 +20,7 @@ from brokerweb.queues.selection import Q as OPERATORS
 from brokerweb.routing.bindings import Binding
 from brokerweb.routing.definitions import Q as TOPICS
 from brokerweb.storage.statements import Statement
+from brokerweb.streams import checking as records
 from brokerweb.streams.control import C
 from brokerweb.streams.definitions import Definition as StreamDefinition
 from brokerweb.streams.definitions import PartitionRow
@@ -31,7 +33,7 @@ PARTITION = PartitionRow._fields
 # The fields, and the statements that have them as columns.
 READ: list[tuple[tuple[str, ...], list[Statement]]] = [
     (QueueDefinition._fields, [QUEUES.find_queue, QUEUES.find_queue_by_id]),
-    (Leased.__struct_fields__[:17], [QUEUES.next_ready, QUEUES.next_alone]),
+    (Leased.__struct_fields__[:18], [QUEUES.next_ready, QUEUES.next_alone]),
     (Held._fields[:-1], [QUEUES.held]),
     (Held._fields, [QUEUES.overdue, QUEUES.held_by_sockets]),
     (Due._fields, [QUEUES.due_scheduled]),
@@ -40,6 +42,8 @@ READ: list[tuple[tuple[str, ...], list[Statement]]] = [
     (StreamDefinition._fields[:-1], [STREAMS.find_stream, STREAMS.find_stream_by_id]),
     (PARTITION, [STREAMS.partitions, STREAMS.partition]),
     (Oldest._fields, [C.oldest]),
+    (messages.Swept._fields, [OPERATORS.sweep]),
+    (records.Swept._fields, [C.sweep]),
     (Group._fields, [GROUPS.find_group, GROUPS.lock_group, GROUPS.group]),
     (PARTITION + Place._fields[1:], [GROUPS.places, GROUPS.place]),
     ((*PARTITION, "committed"), [SHARING.cursors]),
@@ -64,4 +68,4 @@ def test_a_message_is_stored_as_its_row_names_it():
 
 
 def test_what_follows_the_columns_is_what_a_lease_adds():
-    assert Leased.__struct_fields__[17:] == ("lease_until", "lease", "receipt", "place")
+    assert Leased.__struct_fields__[18:] == ("lease_until", "lease", "receipt", "place")

@@ -115,12 +115,13 @@ class Message(Struct):
     lease_until_at: Instant | None
     lease: float | None
     due_at: Instant
-    reason: Literal["max_failures", "rejected", "expired", "overflow"] | None
+    reason: Literal["max_failures", "rejected", "expired", "overflow", "damaged"] | None
     last_error: str | None
     publisher: str | None
     parent: Id | None
     body: Any | UnsetType = UNSET
     body_base64: Body64 | UnsetType = UNSET
+    damaged: Literal[True] | UnsetType = UNSET  # its checksum does not match: nothing of what it held is shown
     failed: list[Failure] | UnsetType = UNSET  # of one message alone
 
 
@@ -142,7 +143,7 @@ class AppendAnswer(Struct):
 
 
 class Record(Struct):
-    """A record: `body` where it came as JSON, else `body_base64`."""
+    """A record: `body` where it came as JSON, else `body_base64`. Of a damaged one only its place is sure, and it has neither."""
 
     partition: Count
     offset: OffsetText
@@ -154,6 +155,7 @@ class Record(Struct):
     correlation_id: str | UnsetType = UNSET
     body: Any | UnsetType = UNSET
     body_base64: Body64 | UnsetType = UNSET
+    damaged: Literal[True] | UnsetType = UNSET
 
 
 class Records(Struct):

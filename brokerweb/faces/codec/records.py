@@ -98,7 +98,9 @@ def encoded_parts(records: Sequence[StoredRecord]) -> list[bytes]:
         if same != known:
             known, tail = same, _tail(r)
         key = text_or_null(r.key)
-        if r.binary:
+        if r.damaged:
+            append(f',{{"partition":{r.partition},"offset":"{r.offset}","key":null,"damaged":true'.encode())
+        elif r.binary:
             append(f',{{"partition":{r.partition},"offset":"{r.offset}","key":{key},"body_base64":"'.encode())
             append(b64encode(r.body) + b'"')
         else:
