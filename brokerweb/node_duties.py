@@ -117,6 +117,7 @@ class NodeDuties:
         await self._trim()
         left = [
             (duties.forget_dedup, duties.LIMIT),
+            (duties.end_dead, duties.LIMIT),
             (routing_duties.forget, routing_duties.LIMIT),
             (retirement.sweep_deleted, 1),
             *((verb, stream_duties.LIMIT) for verb in (stream_duties.retain, stream_duties.compact, stream_duties.forget_dedup)),

@@ -50,7 +50,7 @@ def look(reads: Reads, after: int, most_bytes: int) -> Seen:
 
 
 def bury(tx: Transaction, ids: Sequence[int]) -> int:
-    """Those of these that are damaged still, and wait, are dead; how many that were. A leased one is looked at when it returns."""
+    """Those of these that are damaged still, and wait, are dead; how many that were. Leased ones count when they return."""
     buried = 0
     for id in ids:
         row = tx.row(Q.sweep, id - 1, 1)

@@ -1,4 +1,4 @@
-"""How messages become dead, or are dropped: the counts, the key, the event, and why, in one place."""
+"""How messages become dead, or are dropped, and how dead ones end: the counts, the key, the event, and why, in one place."""
 
 from __future__ import annotations
 
@@ -42,3 +42,11 @@ def expire(tx: Transaction, queue: Definition, ending: Ending, error: str | None
         if ending.attempts > 0:
             tx.change(Q.forget_failures, ending.id)
         keys.leave(tx, queue.id, [ending.held_key])
+
+
+def discard(tx: Transaction, queue_id: int, message_id: int) -> None:
+    """A dead letter has been kept for as long as its queue says: it is gone, and counted as discarded."""
+    if tx.change(Q.remove, message_id, State.DEAD):
+        counters.count(tx, queue_id, State.DEAD, -1)
+        tx.change(Q.forget_failures, message_id)
+        tx.outcome.event(events.DISCARDED, queue_id)

@@ -48,6 +48,7 @@ class Queue(models.Model):
     history = models.CharField(max_length=10, default=SETTINGS["history"].default)
     keep_settled = models.FloatField(default=SETTINGS["keep_settled"].default)
     expires = models.FloatField(null=True)
+    dead_retention = models.FloatField(null=True)
     idle_since_at = InstantField(null=True)  # without consumer and message since; only kept when ``expires`` is set
     paused_at = InstantField(null=True)
     paused_by = models.CharField(max_length=200, default="")
@@ -132,6 +133,8 @@ class Message(models.Model):
             # matching, oldest_in_state: by state and id. Leased ones are left out, so that a message handed over in
             # its publish commit and acknowledged never touches this index
             models.Index("queue", "state", "id", name="message_browse", condition=~Q(state=State.LEASED)),
+            # outlived: dead letters by how long they are dead
+            models.Index("queue", "due_at", name="message_dead", condition=Q(state=State.DEAD)),
             # expired, next_expiry
             models.Index("expires_at", name="message_ttl", condition=Q(expires_at__isnull=False)),
         ]

@@ -157,6 +157,13 @@ SELECT min(expires_at) FROM brokerweb_queues_message WHERE expires_at IS NOT NUL
 SELECT id, queue_id, state, failures, attempts, "key", holds_key, length(body) AS weight FROM brokerweb_queues_message
 WHERE expires_at IS NOT NULL AND expires_at <= :now AND state <> 3 AND state <> 4 ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED;
 
+-- dead_retained (): queues whose dead letters end, and after how many seconds
+SELECT id, dead_retention FROM brokerweb_queues_queue WHERE dead_retention IS NOT NULL AND deleted_at IS NULL ORDER BY id;
+
+-- outlived (queue, before, limit): messages that are dead since then or longer, the longest first, and what they weigh
+SELECT id, queue_id, state, failures, attempts, "key", holds_key, length(body) AS weight FROM brokerweb_queues_message INDEXED BY message_dead
+WHERE queue_id = :queue AND state = 4 AND due_at <= :before ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED;
+
 -- oldest_in_state (queue, state, limit): the oldest waiting messages of a queue, and what they weigh
 -- The index is named: with statistics SQLite's planner walks the whole table by rowid instead, past every other queue.
 SELECT id, queue_id, state, failures, attempts, "key", holds_key, length(body) AS weight FROM brokerweb_queues_message INDEXED BY message_browse

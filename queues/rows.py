@@ -71,7 +71,7 @@ class Due(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """A message that waits, of ``expired`` and ``oldest_in_state``."""
+    """A message that waits, of ``expired``, ``oldest_in_state`` and ``outlived``."""
 
     id: int
     queue_id: int

@@ -37,7 +37,7 @@ READ: list[tuple[tuple[str, ...], list[Statement]]] = [
     (Held._fields[:-1], [QUEUES.held]),
     (Held._fields, [QUEUES.overdue, QUEUES.held_by_sockets]),
     (Due._fields, [QUEUES.due_scheduled]),
-    (Waiting._fields, [QUEUES.expired, QUEUES.oldest_in_state]),
+    (Waiting._fields, [QUEUES.expired, QUEUES.oldest_in_state, QUEUES.outlived]),
     (Seen._fields, [OPERATORS.find_message]),
     (StreamDefinition._fields[:-1], [STREAMS.find_stream, STREAMS.find_stream_by_id]),
     (PARTITION, [STREAMS.partitions, STREAMS.partition]),
