@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from django.http import HttpResponse
+from django.utils.dateparse import parse_datetime
 
 from brokerweb.console import bodies
 from brokerweb.console.filters import TIME_LABELS
@@ -18,11 +19,17 @@ from brokerweb.queues.states import State
 def shown(request: SignedIn, message: Any) -> dict[str, Any]:
     """How a message's or record's body and headers are shown; of a damaged one, that it is."""
     if not message.intact:
-        return {"message": message, "damaged": True, "headers": []}
+        return {"message": message, "damaged": True, "headers": []} | redacted(message)
     view = request.GET.get("view", "pretty")
     headers: dict[str, str] = json.loads(message.headers or "{}")
     body = bodies.show(bytes(message.body), view if view in bodies.VIEWS else "pretty")
-    return {"message": message, "shown": body, "views": bodies.VIEWS, "headers": list(headers.items())}
+    return {"message": message, "shown": body, "views": bodies.VIEWS, "headers": list(headers.items())} | redacted(message)
+
+
+def redacted(message: Any) -> dict[str, Any]:
+    """Who redacted it, and when, if somebody did."""
+    said = json.loads(message.redacted or "null")
+    return {"redacted": said and said | {"at": parse_datetime(said["at"])}}
 
 
 def facts(request: SignedIn, found: Message, failures: list[Failure]) -> dict[str, Any]:

@@ -107,6 +107,7 @@ class Message(models.Model):
     publisher = models.CharField(max_length=255, null=True)  # the token's or user's name
     parent = models.BigIntegerField(null=True)  # the message this one is an edited copy of
     route = models.CharField(max_length=255, null=True)  # the topic it came through
+    redacted = models.TextField(null=True)  # who redacted it, and when: the JSON that consumers get
     checksum = models.BigIntegerField()  # of the body and what goes with it: core/checksums.py
     body = models.BinaryField()  # last: SQLite reads a row from the front
 

@@ -218,7 +218,7 @@ def _rows(tx: Transaction, target: Definition, plan: _Plan, messages: Sequence[N
             attempts, holder, due = 1, taker.holder, now + seconds(taker.lease or target.lease)
         rows.append(made((
             id, queue_id, state, m.priority, attempts, held, due, expires, now, ttl, m.key, m.headers, m.content_type,
-            m.binary, m.body, m.reply_to, m.correlation_id, holder, *origin, checksum,
+            m.binary, m.body, m.reply_to, m.correlation_id, holder, *origin, checksum, None,
         )))  # fmt: skip
     return rows
 

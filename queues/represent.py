@@ -44,6 +44,8 @@ def message_object(message: Message, failures: Iterable[Failure] | None = None) 
         "publisher": message.publisher,
         "parent": None if message.parent is None else str(message.parent),
     }
+    if message.redacted is not None:
+        shown["redacted"] = Raw(message.redacted.encode())
     return shown if failures is None else {**shown, "failed": [failure_object(failure) for failure in failures]}
 
 

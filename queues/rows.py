@@ -32,6 +32,7 @@ class MessageRow(NamedTuple):
     publisher: str | None
     route: str | None
     checksum: int
+    redacted: str | None = None
 
 
 class Ending(NamedTuple):

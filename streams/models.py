@@ -73,6 +73,7 @@ class Record(models.Model):
     correlation_id = models.CharField(max_length=255, null=True)
     publisher = models.CharField(max_length=255, null=True)
     route = models.CharField(max_length=255, null=True)  # the topic it came through
+    redacted = models.TextField(null=True)  # who redacted it, and when: the JSON that consumers get
     checksum = models.BigIntegerField()  # of the body and what goes with it: core/checksums.py
     body = models.BinaryField()  # last: SQLite reads a row from the front
 

@@ -26,7 +26,7 @@ INSERT INTO brokerweb_streams_record (id, appended_at, "key", headers, content_t
 VALUES (:id, :at, :key, :headers, :content_type, :binary, :reply_to, :correlation_id, :publisher, :route, :checksum, :body);
 
 -- records (first, beyond, limit): records of one partition in order, by their ids
-SELECT id, appended_at, "key", headers, content_type, "binary", reply_to, correlation_id, checksum, body
+SELECT id, appended_at, "key", headers, content_type, "binary", reply_to, correlation_id, redacted, checksum, body
 FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond ORDER BY id LIMIT :limit;
 
 -- instant_at (first, beyond): the id and instant of the first record from an id on

@@ -107,10 +107,11 @@ def check_range(partition: PartitionRow, offset: int) -> None:
 
 def _record(number: int, row: tuple[Any, ...]) -> StoredRecord:
     """The record of a row; of one that is damaged nothing but its offset and instant goes on."""
-    id, at, key, headers, content_type, binary, reply_to, correlation_id, stored, body = row
+    id, at, key, headers, content_type, binary, reply_to, correlation_id, redacted, stored, body = row
     offset = id & MAX_OFFSET
     record = StoredRecord(number, offset, at, key, headers, content_type, bool(binary), reply_to, correlation_id, body)
     if intact(id, at, record, stored):
+        record.redacted = redacted
         return record
     return StoredRecord(number, offset, at, None, None, None, False, None, None, b"", damaged=True)
 

@@ -54,6 +54,7 @@ class StoredRecord(Struct):
     correlation_id: str | None
     body: bytes
     damaged: bool = False
+    redacted: str | None = None  # by whom and when, as JSON
 
 
 class Oldest(NamedTuple):

@@ -113,7 +113,7 @@ def _row(source: Definition, id: int, r: StoredRecord, terms: Terms, until: int)
     return MessageRow(
         id, source.id, State.LEASED, PRIORITY, 1, False, until, None, r.appended_at, None, r.key, r.headers, r.content_type,
         r.binary, r.body, r.reply_to, r.correlation_id, terms.holder, None, route_of(r.partition, r.offset),
-        checksum(id, r.appended_at, r),
+        checksum(id, r.appended_at, r), r.redacted,
     )  # fmt: skip
 
 

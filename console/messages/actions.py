@@ -16,7 +16,7 @@ from brokerweb.console.messages.views import with_form
 from brokerweb.console.page import SignedIn, action, back, form, render_form
 from brokerweb.core import clock
 from brokerweb.core.errors import TooLarge
-from brokerweb.queues import browse, control, engine
+from brokerweb.queues import browse, control, engine, redaction
 from brokerweb.storage.run import perform
 
 LONGEST_EDITED = 256 * 1024
@@ -87,3 +87,15 @@ def delete(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
     with telling(request, f"Message {message_id} is deleted."):
         audited(deed(request, "message.delete", f"queue:{name}/{message_id}"), control.delete_message, name, message_id)
     return redirect("brokerweb_console:messages", name)
+
+
+@form
+def redact(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
+    """Take away what one message holds."""
+    request.principal.require("manage", "queue", name)
+    if request.method != "POST":
+        return confirm.redact(request, name, message_id)
+    with telling(request, f"Message {message_id} is redacted."):
+        done = deed(request, "message.redact", f"queue:{name}/{message_id}")
+        audited(done, redaction.redact, name, message_id, by=request.principal.name)
+    return redirect("brokerweb_console:message", name, message_id)

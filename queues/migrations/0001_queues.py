@@ -117,6 +117,7 @@ class Migration(migrations.Migration):
                 ('publisher', models.CharField(max_length=255, null=True)),
                 ('parent', models.BigIntegerField(null=True)),
                 ('route', models.CharField(max_length=255, null=True)),
+                ('redacted', models.TextField(null=True)),
                 ('checksum', models.BigIntegerField()),
                 ('body', models.BinaryField()),
                 ('queue', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, to='brokerweb_queues.queue')),

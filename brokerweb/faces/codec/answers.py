@@ -19,6 +19,13 @@ Body64 = Annotated[str, Meta(extra_json_schema={"contentEncoding": "base64"})]
 # Messages
 
 
+class Redacted(Struct):
+    """Who took away what a message or record held, and when."""
+
+    by: str
+    at: Instant
+
+
 class Delivered(Struct):
     """A message as it was handed out: `body` where it came as JSON, else `body_base64`."""
 
@@ -36,6 +43,7 @@ class Delivered(Struct):
     failures: Count
     lease_until_at: Instant | None
     lease: float | None
+    redacted: Redacted | UnsetType = UNSET
     body: Any | UnsetType = UNSET
     body_base64: Body64 | UnsetType = UNSET
 
@@ -119,6 +127,7 @@ class Message(Struct):
     last_error: str | None
     publisher: str | None
     parent: Id | None
+    redacted: Redacted | UnsetType = UNSET
     body: Any | UnsetType = UNSET
     body_base64: Body64 | UnsetType = UNSET
     damaged: Literal[True] | UnsetType = UNSET  # its checksum does not match: nothing of what it held is shown
@@ -156,6 +165,7 @@ class Record(Struct):
     body: Any | UnsetType = UNSET
     body_base64: Body64 | UnsetType = UNSET
     damaged: Literal[True] | UnsetType = UNSET
+    redacted: Redacted | UnsetType = UNSET
 
 
 class Records(Struct):
