@@ -37,6 +37,9 @@ SPECIAL: dict[str, dict[str, list[Any] | str]] = {
     "latest_of": {"key": ["ké"]},
     "forget_latest": {"key": ["ké"], "offset": "latest"},
     "weigh": {"id": "record"},
+    "contents of streams": {"id": "record"},
+    "redact of streams": {"id": "record"},
+    "copies": {"after": [0], "route": "made_of"},
     "remove of streams": {"id": "record"},
     "find_group": {"stream": ["events", "x"], "group": ["partitioned", "shared", "x"]},
     "groups_by_name": {"after": ["", "m"]},
@@ -48,6 +51,7 @@ SPECIAL: dict[str, dict[str, list[Any] | str]] = {
 }
 ABOUT_MESSAGES = """
     SELECT id, id AS message, queue_id AS queue, state, attempts, "key", queue_id AS target, 1 AS n, '[' || id || ']' AS ids,
+      route AS made_of,
       (SELECT min(id) FROM brokerweb_queues_message WHERE state = 0) AS scheduled,
       (SELECT id FROM brokerweb_queues_queue WHERE name = 'keyed') AS keyed
     FROM brokerweb_queues_message"""

@@ -207,7 +207,9 @@ def test_each_statement_does_the_same_on_both(pg: psycopg.Connection[Any], time:
             if "postgres" not in statement.text:
                 continue
             did = False
-            for _ in range(25):
+            for n in range(200):
+                if n >= 25 and did:  # by then most have met a row that they are about, and the others go on until they do
+                    break
                 args = draws.args(path.parent.name, statement)
                 expected = on_sqlite(statement, args)
                 assert on_postgres(pg, statement, args) == expected, f"{path.name}: {statement.name} {args}"
