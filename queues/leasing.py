@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from brokerweb.core import batches, events
 from brokerweb.core.allotment import allot
 from brokerweb.core.batches import ANSWER_BYTES
-from brokerweb.core.checksums import intact
+from brokerweb.core.checksums import intact, size
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import NotFound
 from brokerweb.queues import counters, dead_letters, keys, readiness
@@ -154,7 +154,7 @@ def _ready(tx: Transaction, source: Definition, aside: _Aside) -> Iterator[Lease
     for row in tx.scan(Q.next_ready, source.id):
         message = Leased.ready(row)
         if not intact(message.id, message.published_at, message, message.checksum):
-            if not aside.takes(batches.TURN_BYTES // ASIDE_AT_ONCE):
+            if not aside.takes(size(message.body)):
                 return
             aside.damaged.append(message)
         elif message.expires_at is None or message.expires_at > tx.now:

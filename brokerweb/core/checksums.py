@@ -119,7 +119,7 @@ class Seen:
         seen = cls()
         for row in found:
             seen.after, seen.rows = row.id, seen.rows + 1
-            seen.bytes += cls.ROW + _size(row.body)
+            seen.bytes += cls.ROW + size(row.body)
             if not row.intact:
                 seen.damaged.append(row.id)
             if seen.bytes >= most_bytes:
@@ -127,5 +127,6 @@ class Seen:
         return seen
 
 
-def _size(body: Any) -> int:
-    return len(body) if isinstance(body, bytes | str) else 0  # damage makes it anything
+def size(body: Any) -> int:
+    """Bytes of a body, of which damage may have made anything."""
+    return len(body) if isinstance(body, bytes | str) else 0

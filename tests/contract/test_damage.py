@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from django.db import connections
 
-from brokerweb.core import events
+from brokerweb.core import batches, events
 from brokerweb.faces.codec import answers
 from brokerweb.faces.codec import records as codec
 from brokerweb.handout import lease as handout
@@ -116,6 +116,18 @@ def test_many_damaged_ones_are_buried_in_bounded_turns(store: Store, orders: Ord
     assert [(len(handed.messages), handed.more) for handed in got] == [(0, True), (1, True)]
     assert got[1].messages[0].id == last
     assert orders.counts() == {"dead": len(ids), "leased": 1}
+
+
+def test_large_damaged_ones_are_buried_a_few_at_a_time(store: Store, orders: Orders, monkeypatch: pytest.MonkeyPatch):
+    ids = orders.publish(*("1" * 10 for _ in range(5)))
+    with connections[store.alias].cursor() as cursor:
+        cursor.execute("UPDATE brokerweb_queues_message SET body = CAST('2222222222' AS BLOB)")
+    monkeypatch.setattr(batches, "TURN_BYTES", 20)
+    left = []
+    while orders.counts().get("ready"):
+        assert orders.lease(10) == []
+        left.append(store.states(ids).count("ready"))
+    assert left == [3, 1, 0]
 
 
 def test_a_leased_message_that_is_damaged_may_be_settled_and_is_dead_when_it_returns(store: Store, orders: Orders):

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 
 from brokerweb.handout import lease as handout
-from brokerweb.queues import browse, control, engine, leasing
+from brokerweb.queues import browse, checking, control, engine, leasing
 from brokerweb.queues.messages import NewMessage
 from brokerweb.storage import run
 from brokerweb.storage.reading import read
@@ -137,6 +137,16 @@ def test_so_it_is_where_the_committer_runs_the_verb(desk: Desk):
         run.install(None)
     assert [m.id for m in handed.messages] == [good.id]
     assert desk.committer.last_error is None
+
+
+def test_the_sweep_finds_it_and_goes_on():
+    perform(control.declare, "orders", {})
+    [bad, good] = perform(engine.publish, "orders", [NewMessage(b"1", key="k"), NewMessage(b"2")])
+    connection.connection.execute(f"UPDATE brokerweb_queues_message SET \"key\" = CAST(x'ff' AS TEXT) WHERE id = {bad.id}")
+    seen = read(checking.look, 0, 1_000_000)
+    assert (seen.damaged, seen.after) == ([bad.id], good.id)
+    assert perform(checking.bury, seen.damaged) == 1
+    assert browse.read(browse.find("orders"), bad.id)[0].reason == "damaged"
 
 
 def test_a_record_with_such_a_text_answers_as_damaged():
