@@ -63,6 +63,13 @@ def _threads(value: Any) -> int:
     return int(text)
 
 
+def _rate(value: Any) -> int:
+    text = str(value).strip()
+    if not (text.isdecimal() and (int(text) == 0 or MAX_UNAUTHENTICATED_BYTES <= int(text) <= 1 << 30)):
+        raise ValueError(f"{text!r} is neither 0 nor a number of bytes from 65536 to 1073741824")
+    return int(text)
+
+
 def _server(value: Any) -> str:
     if value not in ("daphne", "uvicorn"):
         raise ValueError(f"{value!r} is not daphne or uvicorn")
@@ -123,6 +130,9 @@ class Conf:
         "BROKERWEB_MAX_REQUEST_BYTES", 8_388_608, _bytes, "largest request or WebSocket message, in bytes"
     )
     threads: int = option("BROKERWEB_THREADS", 32, _threads, "threads for the views of a Django project that includes the broker")
+    sweep_bytes: int = option(
+        "BROKERWEB_SWEEP_BYTES", 1_048_576, _rate, "bytes a second that are read to find damage in what is stored; 0 for none"
+    )
     database_url: str = option("DATABASE_URL", "", _text, "PostgreSQL; comes with scale-out, refused until then", flag=False)
     redis_url: str = option("REDIS_URL", "", _text, "Redis or Valkey; comes with scale-out, refused until then", flag=False)
     admin_password: str = option(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from brokerweb import sweep
 from brokerweb.cluster import nodes, wall
 from brokerweb.core import clock, closing, events, memory
 from brokerweb.core.duty import DutyLoop
@@ -59,6 +60,7 @@ class NodeDuties:
             DutyLoop("identity", identity_duties.tick, longest=identity_duties.EVERY),
             DutyLoop("jobs", runner.tick, longest=runner.EVERY),
             DutyLoop("memory", memory.GivingBack().tick, longest=memory.EVERY),
+            DutyLoop("sweep", sweep.Sweep().tick, longest=sweep.LONGEST, retry=sweep.RETRY),
         ]
 
     def start(self) -> None:
@@ -118,6 +120,7 @@ class NodeDuties:
         await self._trim()
         left = [
             (duties.forget_dedup, duties.LIMIT),
+            (duties.end_dead, duties.LIMIT),
             (routing_duties.forget, routing_duties.LIMIT),
             (retirement.sweep_deleted, 1),
             *(

@@ -6,20 +6,30 @@ import json
 from typing import Any
 
 from django.http import HttpResponse
+from django.utils.dateparse import parse_datetime
 
 from brokerweb.console import bodies
 from brokerweb.console.filters import TIME_LABELS
 from brokerweb.console.page import SignedIn
+from brokerweb.core.errors import Conflict
 from brokerweb.queues.models import Failure, Message
 from brokerweb.queues.states import State
 
 
 def shown(request: SignedIn, message: Any) -> dict[str, Any]:
-    """How a message's or record's body and headers are shown."""
+    """How a message's or record's body and headers are shown; of a damaged one, that it is."""
+    if not message.intact:
+        return {"message": message, "damaged": True, "headers": []} | redacted(message)
     view = request.GET.get("view", "pretty")
     headers: dict[str, str] = json.loads(message.headers or "{}")
     body = bodies.show(bytes(message.body), view if view in bodies.VIEWS else "pretty")
-    return {"message": message, "shown": body, "views": bodies.VIEWS, "headers": list(headers.items())}
+    return {"message": message, "shown": body, "views": bodies.VIEWS, "headers": list(headers.items())} | redacted(message)
+
+
+def redacted(message: Any) -> dict[str, Any]:
+    """Who redacted it, and when, if somebody did."""
+    said = json.loads(message.redacted or "null")
+    return {"redacted": said and said | {"at": parse_datetime(said["at"])}}
 
 
 def facts(request: SignedIn, found: Message, failures: list[Failure]) -> dict[str, Any]:
@@ -28,9 +38,16 @@ def facts(request: SignedIn, found: Message, failures: list[Failure]) -> dict[st
     return shown(request, found) | {"failures": failures, "state": state, "due_label": TIME_LABELS[state]}
 
 
-def attachment(content: bytes, name: str) -> HttpResponse:
-    """A body to be saved: never as something a browser would show or run."""
-    response = HttpResponse(content, content_type="application/octet-stream")
+def check_intact(message: Any) -> None:
+    """Raises Conflict for a message or record that is not what was published: nothing of it is to pass for it."""
+    if not message.intact:
+        raise Conflict("It is damaged: its checksum does not match, so what is stored is not what was published.")
+
+
+def attachment(message: Any, name: str) -> HttpResponse:
+    """A body to be saved: never as something a browser would show or run. Raises Conflict for a damaged one."""
+    check_intact(message)
+    response = HttpResponse(bytes(message.body), content_type="application/octet-stream")
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["X-Content-Type-Options"] = "nosniff"
     return response

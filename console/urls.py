@@ -94,6 +94,7 @@ urlpatterns = [
     path(f"{MESSAGE}/requeue", message_actions.requeue, name="requeue"),
     path(f"{MESSAGE}/requeue/undo", message_actions.undo_requeue, name="undo-requeue"),
     path(f"{MESSAGE}/reschedule", message_actions.reschedule, name="reschedule"),
+    path(f"{MESSAGE}/redact", message_actions.redact, name="redact-message"),
     path(f"{MESSAGE}/delete", message_actions.delete, name="delete-message"),
     # dead letters
     path("dead", dead_letter_views.dead_letters, name="dead"),
@@ -115,6 +116,7 @@ urlpatterns = [
     path(f"{STREAM}/records", record_views.records, name="records"),
     path(RECORD, record_views.record, name="record"),
     path(f"{RECORD}/body", record_views.body, name="record-body"),
+    path(f"{RECORD}/redact", record_actions.redact, name="redact-record"),
     path(f"{STREAM}/append", record_actions.append, name="append"),
     # consumer groups
     path(f"{STREAM}/groups", group_views.groups, name="groups"),

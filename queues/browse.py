@@ -20,6 +20,7 @@ from brokerweb.queues.represent import message_object, rfc3339
 from brokerweb.queues.selection import Q
 from brokerweb.storage import listing
 from brokerweb.storage.dialects import dialect_of
+from brokerweb.storage.reading import lenient
 from brokerweb.storage.statements import Statement
 
 MAX_FAILURES_SHOWN = 100
@@ -135,14 +136,16 @@ def _fitting(ids: list[int]) -> list[int]:
 
 def _load(queue: Queue, ids: list[int], chosen: MessageFilter) -> list[Message]:
     """The messages as they are now; those that have left the selection since it was made are left out."""
-    loaded = Message.objects.in_bulk(ids)
+    with lenient():
+        loaded = Message.objects.in_bulk(ids)
     found = (loaded[message_id] for message_id in ids if message_id in loaded)
     return [m for m in found if m.queue_id == queue.pk and (not chosen.states or m.state in chosen.states)]
 
 
 def read(queue: Queue, message_id: int) -> tuple[Message, list[Failure]]:
     """One message, and the last of its failures, oldest first. Raises NotFound."""
-    message = Message.objects.filter(pk=message_id, queue_id=queue.pk).first() if 0 < message_id <= MAX_ID else None
+    with lenient():
+        message = Message.objects.filter(pk=message_id, queue_id=queue.pk).first() if 0 < message_id <= MAX_ID else None
     if message is None:
         raise NotFound(f"Queue {queue.name} has no message {message_id}.")
     newest = Failure.objects.filter(message_id=message_id).order_by("-attempt", "-id")[:MAX_FAILURES_SHOWN]

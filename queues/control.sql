@@ -139,3 +139,18 @@ DELETE FROM brokerweb_queues_queuecount WHERE queue_id = :queue;
 
 -- remove_queue (queue): the row of a queue that has nothing left
 DELETE FROM brokerweb_queues_queue WHERE id = :queue AND deleted_at IS NOT NULL;
+
+-- sweep (after, limit): messages by id, with all that their checksums cover
+SELECT id, queue_id, state, failures, attempts, holds_key, checksum, "key", headers, content_type, "binary", reply_to, correlation_id, body
+FROM brokerweb_queues_message WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- contents (id, queue): what stays of a message that is redacted
+SELECT "key", reply_to, correlation_id FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue FOR UPDATE;
+
+-- redact (id, queue, body, checksum, redacted): what a message held is gone, its last error too
+UPDATE brokerweb_queues_message SET body = :body, "binary" = false, content_type = NULL, headers = NULL, last_error = NULL,
+  checksum = :checksum, redacted = :redacted
+WHERE id = :id AND queue_id = :queue;
+
+-- redact_failures (message): the errors of its failures are gone
+UPDATE brokerweb_queues_failure SET error = NULL WHERE message_id = :message AND error IS NOT NULL;

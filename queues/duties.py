@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from brokerweb.core import clock
 from brokerweb.core.batches import fitting
+from brokerweb.core.clock import seconds
 from brokerweb.queues import counters, dead_letters, keys, sequence, settling
 from brokerweb.queues.definitions import Q, find_by_id
 from brokerweb.queues.messages import parse_receipt, receipt_text
@@ -92,6 +93,19 @@ def expire_messages(tx: Transaction, limit: int = LIMIT) -> int:
         else:
             _forget(tx, message.id, message.state)
     return len(turn)
+
+
+def end_dead(tx: Transaction, limit: int = LIMIT) -> int:
+    """Dead letters older than their queue's ``dead_retention`` go; how many, ``limit`` where there may be more."""
+    found: list[Waiting] = []
+    for queue_id, retention in tx.rows(Q.dead_retained):
+        if len(found) < limit:
+            before = tx.now - seconds(retention)
+            found += [Waiting(*row) for row in tx.rows(Q.outlived, queue_id, before, limit - len(found))]
+    turn = _turn(found)
+    for message in turn:
+        dead_letters.discard(tx, message.queue_id, message.id)
+    return len(turn) if len(turn) == len(found) else limit
 
 
 def forget_dedup(tx: Transaction, limit: int = LIMIT) -> int:

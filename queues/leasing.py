@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from brokerweb.core import batches, events
 from brokerweb.core.allotment import allot
 from brokerweb.core.batches import ANSWER_BYTES
+from brokerweb.core.checksums import intact, size
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import NotFound
 from brokerweb.queues import counters, dead_letters, keys, readiness
@@ -18,7 +19,7 @@ from brokerweb.queues.states import State
 from brokerweb.storage.transaction import Transaction
 
 ROUND_BYTES = 4 * 1024 * 1024  # of bodies leased in one transaction
-LATE_AT_ONCE = 200  # messages past their ttl that a lease takes away, or as many as a turn may weigh
+ASIDE_AT_ONCE = 200  # messages past their ttl, or damaged, that a lease takes away, or as many as a turn may weigh
 
 
 @dataclass(slots=True)
@@ -50,9 +51,9 @@ def lease(tx: Transaction, queue: str, limit: int, terms: Terms) -> Handout:
         tx.outcome.asked(source.id)
         return Handout([], paused=True)
     found: list[Leased] = []
-    late: list[Leased] = []
+    aside = _Aside()
     size, more = 0, False
-    for message in _ready(tx, source, late):
+    for message in _ready(tx, source, aside):
         size += len(message.body)
         more = bool(found) and (len(found) == limit or size > ANSWER_BYTES or message.alone or found[0].alone)
         if more:
@@ -61,7 +62,7 @@ def lease(tx: Transaction, queue: str, limit: int, terms: Terms) -> Handout:
     if not found:
         tx.outcome.asked(source.id)
     _lease(tx, source, found, terms)
-    return Handout(found, more=_expire(tx, source, late) or more)
+    return Handout(found, more=aside.end(tx, source) or more)
 
 
 def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[list[list[Leased]], Handout]:
@@ -74,9 +75,9 @@ def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[
         return [[] for _ in wants], Handout([], paused=True)
     room, most_bytes = sum(want.limit for want in wants), round_bytes(wants)
     found: list[Leased] = []
-    late: list[Leased] = []
+    aside = _Aside()
     size, more, alone = 0, False, False
-    for message in _ready(tx, source, late):
+    for message in _ready(tx, source, aside):
         if message.alone:
             alone = True
             continue
@@ -90,7 +91,7 @@ def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[
     parts = [[message for _, message in zip(range(n), rest, strict=False)] for n in shares]
     for part, want in zip(parts, wants, strict=True):
         _lease(tx, source, part, want.terms)
-    return parts, Handout([], more=_expire(tx, source, late) or more or _freed(source, parts, wants), alone=alone)
+    return parts, Handout([], more=aside.end(tx, source) or more or _freed(source, parts, wants), alone=alone)
 
 
 def _freed(source: Definition, parts: list[list[Leased]], wants: Sequence[Want]) -> bool:
@@ -112,6 +113,9 @@ def lease_alone(tx: Transaction, queue_id: int, terms: Terms) -> Handout:
     if row is None:
         return Handout([])
     found = Leased.ready(row)
+    if not intact(found.id, found, found.checksum):
+        dead_letters.bury_damaged(tx, source, _ending(source, found))
+        return Handout([], more=True, alone=True)
     _lease(tx, source, [found], terms)
     return Handout([found], alone=True)
 
@@ -123,26 +127,47 @@ def _existing(tx: Transaction, queue_id: int) -> Definition:
     return source
 
 
-def _ready(tx: Transaction, source: Definition, late: list[Leased]) -> Iterator[Leased]:
-    """The queue's ready messages in order, read as far as the caller goes; those past their ttl are put aside in ``late``."""
-    weight = 0
+class _Aside:
+    """Ready messages that nobody is given: those past their ttl, and the damaged."""
+
+    def __init__(self) -> None:
+        self.late: list[Leased] = []
+        self.damaged: list[Leased] = []
+        self._n = self._weight = 0
+
+    def takes(self, weight: int) -> bool:
+        """Whether one more goes into this turn."""
+        self._n, self._weight = self._n + 1, self._weight + weight
+        return self._n == 1 or (self._n <= ASIDE_AT_ONCE and self._weight <= batches.TURN_BYTES)
+
+    def end(self, tx: Transaction, source: Definition) -> bool:
+        """A ttl ends when it ends, not when a duty notices; what is damaged is dead. True if something else may be ready now."""
+        for message in self.late:
+            dead_letters.expire(tx, source, _ending(source, message))
+        for message in self.damaged:
+            dead_letters.bury_damaged(tx, source, _ending(source, message))
+        return bool(self.late or self.damaged)
+
+
+def _ready(tx: Transaction, source: Definition, aside: _Aside) -> Iterator[Leased]:
+    """The queue's ready messages in order, read as far as the caller goes; those that nobody is given are put aside."""
     for row in tx.scan(Q.next_ready, source.id):
         message = Leased.ready(row)
-        if message.expires_at is None or message.expires_at > tx.now:
-            yield message
-        else:
-            weight += len(message.body)
-            if len(late) == LATE_AT_ONCE or (late and weight > batches.TURN_BYTES):
+        if not intact(message.id, message, message.checksum):
+            if not aside.takes(size(message.body)):
                 return
-            late.append(message)
+            aside.damaged.append(message)
+        elif message.expires_at is None or message.expires_at > tx.now:
+            yield message
+        elif aside.takes(len(message.body)):
+            aside.late.append(message)
+        else:
+            return
 
 
-def _expire(tx: Transaction, source: Definition, late: list[Leased]) -> bool:
-    """A ttl ends when it ends, not when a duty notices. True if something else may be ready now."""
-    for message in late:
-        head = message.key if source.keyed else None
-        dead_letters.expire(tx, source, Ending(message.id, State.READY, message.failures, head, message.attempts))
-    return bool(late)
+def _ending(source: Definition, message: Leased) -> Ending:
+    head = message.key if source.keyed else None
+    return Ending(message.id, State.READY, message.failures, head, message.attempts)
 
 
 def _lease(tx: Transaction, source: Definition, found: list[Leased], terms: Terms) -> None:

@@ -61,6 +61,8 @@ class Leased(Struct):
     position: int = 0
     alone: bool = False
     route: str | None = None  # the topic it came through
+    checksum: int = 0
+    redacted: str | None = None  # by whom and when, as JSON
     lease_until: int = 0
     lease: float = 0
     receipt: str | None = None
@@ -72,7 +74,7 @@ class Leased(Struct):
         receipt = receipt_text(row.queue, row.id, row.attempts) if acknowledge else None
         return cls(
             row.id, row.queue, row.attempts, 0, row.priority, row.key, row.headers, row.content_type, row.binary, row.body,
-            row.published, row.expires, row.reply_to, row.correlation_id, row.id, False, row.route,
+            row.published, row.expires, row.reply_to, row.correlation_id, row.id, False, row.route, row.checksum, row.redacted,
             row.due, lease, receipt, place,
         )  # fmt: skip
 

@@ -7,10 +7,12 @@ Anyone's ORM code may read these. Rows of messages are written by the verbs in `
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from django.db import models
 from django.db.models import F, Q
 
+from brokerweb.core.checksums import intact
 from brokerweb.queues.settings import BACKOFF, SETTINGS
 from brokerweb.queues.states import State
 from brokerweb.storage.fields import BrokerInstantField, FlagField, InstantField
@@ -47,6 +49,7 @@ class Queue(models.Model):
     keep_settled = models.FloatField(default=SETTINGS["keep_settled"].default)
     expires = models.FloatField(null=True)
     idle_since_at = BrokerInstantField(null=True)  # without consumer and message since; only kept when ``expires`` is set
+    dead_retention = models.FloatField(null=True)
     paused_at = InstantField(null=True)
     paused_by = models.CharField(max_length=200, default="")
     pause_reason = models.CharField(max_length=2000, default="")
@@ -105,6 +108,8 @@ class Message(models.Model):
     publisher = models.CharField(max_length=255, null=True)  # the token's or user's name
     parent = models.BigIntegerField(null=True)  # the message this one is an edited copy of
     route = models.CharField(max_length=255, null=True)  # the topic it came through
+    redacted = models.TextField(null=True)  # who redacted it, and when: the JSON that consumers get
+    checksum = models.BigIntegerField()  # of the body and what goes with it: core/checksums.py
     body = models.BinaryField()  # last: SQLite reads a row from the front
 
     class Meta:
@@ -132,6 +137,8 @@ class Message(models.Model):
             # matching, oldest_in_state: by state and id. Leased ones are left out, so that a message handed over in
             # its publish commit and acknowledged never touches this index
             models.Index("queue", "state", "id", name="message_browse", condition=~Q(state=State.LEASED)),
+            # outlived: dead letters by how long they are dead
+            models.Index("queue", "due_at", name="message_dead", condition=Q(state=State.DEAD)),
             # expired, next_expiry
             models.Index("expires_at", name="message_ttl", condition=Q(expires_at__isnull=False)),
         ]
@@ -152,6 +159,11 @@ class Message(models.Model):
         if expires is None and self.deliver_at is not None and self.ttl is not None:
             expires = self.deliver_at + timedelta(seconds=self.ttl)
         return expires
+
+    @cached_property
+    def intact(self) -> bool:
+        """Whether what it holds is what was published. Reads the body."""
+        return intact(self.pk, self, self.checksum)
 
 
 class QueueCount(models.Model):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from brokerweb.core import events
 from brokerweb.core.batches import fitting
+from brokerweb.core.checksums import checksums
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import BrokerError, QueueFull, TooLarge
 from brokerweb.queues import counters, dead_letters, duties, keys, readiness, sequence
@@ -204,7 +205,9 @@ def _assign(tx: Transaction, target: Definition, plan: _Plan, messages: Sequence
 def _rows(tx: Transaction, target: Definition, plan: _Plan, messages: Sequence[NewMessage], origin: Origin) -> list[MessageRow]:
     now, wall, queue_id, default_ttl, made = tx.now, tx.wall, target.id, target.ttl, MessageRow._make
     rows = []
-    for id, state, due, held, taker, m in zip(plan.ids, plan.state, plan.due, plan.held, plan.taker, messages, strict=True):
+    sums = checksums(plan.ids, messages)
+    planned = zip(plan.ids, plan.state, plan.due, plan.held, plan.taker, messages, sums, strict=True)
+    for id, state, due, held, taker, m, checksum in planned:
         ttl = m.ttl if m.ttl is not None else default_ttl
         expires = None
         deliver_at = m.deliver_at if state == SCHEDULED else None
@@ -216,7 +219,7 @@ def _rows(tx: Transaction, target: Definition, plan: _Plan, messages: Sequence[N
             attempts, holder, due = 1, taker.holder, now + seconds(taker.lease or target.lease)
         rows.append(made((
             id, queue_id, state, m.priority, attempts, held, due, expires, wall, ttl, m.key, m.headers, m.content_type,
-            m.binary, m.body, m.reply_to, m.correlation_id, holder, *origin, deliver_at,
+            m.binary, m.body, m.reply_to, m.correlation_id, holder, *origin, deliver_at, checksum, None,
         )))  # fmt: skip
     return rows
 

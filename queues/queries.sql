@@ -26,23 +26,23 @@ UPDATE sqlite_sequence SET seq = max(seq, :seq) WHERE name = 'brokerweb_queues_m
 INSERT INTO sqlite_sequence (name, seq) SELECT 'brokerweb_queues_message', 0
 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'brokerweb_queues_message');
 
--- insert (id, queue, state, priority, attempts, holds_key, due, expires, published, ttl, key, headers, content_type, binary, body, reply_to, correlation_id, holder, publisher, route, deliver_at): store a message; its position is its id
+-- insert (id, queue, state, priority, attempts, holds_key, due, expires, published, ttl, key, headers, content_type, binary, body, reply_to, correlation_id, holder, publisher, route, deliver_at, checksum, redacted): store a message; its position is its id
 INSERT INTO brokerweb_queues_message (id, queue_id, state, priority, position, attempts, failures, holds_key, alone, due_at, expires_at,
-  published_at, ttl, "key", headers, content_type, "binary", body, reply_to, correlation_id, holder, publisher, route, deliver_at)
+  published_at, ttl, "key", headers, content_type, "binary", body, reply_to, correlation_id, holder, publisher, route, deliver_at, checksum, redacted)
 VALUES (:id, :queue, :state, :priority, :id, :attempts, 0, :holds_key, false, :due, :expires,
-  :published, :ttl, :key, :headers, :content_type, :binary, :body, :reply_to, :correlation_id, :holder, :publisher, :route, :deliver_at);
+  :published, :ttl, :key, :headers, :content_type, :binary, :body, :reply_to, :correlation_id, :holder, :publisher, :route, :deliver_at, :checksum, :redacted);
 
 -- any_ready (queue): is anything of the queue ready?
 SELECT 1 FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 LIMIT 1;
 
 -- next_ready (queue): the next messages in order, with all that is delivered; the reader stops where it has enough
 SELECT id, queue_id, attempts, failures, priority, "key", headers, content_type, "binary", body, published_at, expires_at,
-  reply_to, correlation_id, position, alone, route
+  reply_to, correlation_id, position, alone, route, checksum, redacted
 FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 ORDER BY priority DESC, position;
 
 -- next_alone (queue, now): the next message that must go alone, however many others are ready before it
 SELECT id, queue_id, attempts, failures, priority, "key", headers, content_type, "binary", body, published_at, expires_at,
-  reply_to, correlation_id, position, alone, route
+  reply_to, correlation_id, position, alone, route, checksum, redacted
 FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 AND alone AND (expires_at IS NULL OR expires_at > :now)
 ORDER BY priority DESC, position LIMIT 1;
 
@@ -168,6 +168,13 @@ SELECT min(expires_at) FROM brokerweb_queues_message WHERE expires_at IS NOT NUL
 -- expired (now, limit): waiting messages past their ttl, and what they weigh
 SELECT id, queue_id, state, failures, attempts, "key", holds_key, length(body) AS weight FROM brokerweb_queues_message
 WHERE expires_at IS NOT NULL AND expires_at <= :now AND state <> 3 AND state <> 4 ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED;
+
+-- dead_retained (): queues whose dead letters end, and after how many seconds
+SELECT id, dead_retention FROM brokerweb_queues_queue WHERE dead_retention IS NOT NULL AND deleted_at IS NULL ORDER BY id;
+
+-- outlived (queue, before, limit): messages that are dead since then or longer, the longest first, and what they weigh
+SELECT id, queue_id, state, failures, attempts, "key", holds_key, length(body) AS weight FROM brokerweb_queues_message INDEXED BY message_dead
+WHERE queue_id = :queue AND state = 4 AND due_at <= :before ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED;
 
 -- oldest_in_state (queue, state, limit): the oldest waiting messages of a queue, and what they weigh
 -- The index is named: with statistics SQLite's planner walks the whole table by rowid instead, past every other queue.

@@ -30,15 +30,10 @@ def message_object(message: Message, failures: Iterable[Failure] | None = None) 
     shown = {
         "id": str(message.pk),
         "state": State(message.state).name.lower(),
-        **_body(message),
-        "content_type": message.content_type or ("application/octet-stream" if message.binary else "application/json"),
-        "key": message.key,
-        "headers": _NO_HEADERS if message.headers is None else Raw(message.headers.encode()),
+        **_contents(message),
         "priority": message.priority,
         "published_at": rfc3339(message.published_at),
         "expires_at": rfc3339(message.expires),
-        "reply_to": message.reply_to,
-        "correlation_id": message.correlation_id,
         "attempts": message.attempts,
         "failures": message.failures,
         "lease_until_at": rfc3339(message.due_at) if leased else None,
@@ -49,12 +44,25 @@ def message_object(message: Message, failures: Iterable[Failure] | None = None) 
         "publisher": message.publisher,
         "parent": None if message.parent is None else str(message.parent),
     }
+    if message.redacted is not None:
+        shown["redacted"] = Raw(message.redacted.encode())
     return shown if failures is None else {**shown, "failed": [failure_object(failure) for failure in failures]}
 
 
-def _body(message: Message) -> dict[str, Any]:
+def _contents(message: Message) -> dict[str, Any]:
+    """What the message holds; of a damaged one nothing, since none of it can be trusted."""
+    if not message.intact:
+        nothing = dict.fromkeys(("key", "reply_to", "correlation_id"))
+        return {"damaged": True, "content_type": "application/octet-stream", "headers": _NO_HEADERS, **nothing}
     body = bytes(message.body)
-    return {"body_base64": base64.b64encode(body).decode()} if message.binary else {"body": Raw(body)}
+    return {
+        **({"body_base64": base64.b64encode(body).decode()} if message.binary else {"body": Raw(body)}),
+        "content_type": message.content_type or ("application/octet-stream" if message.binary else "application/json"),
+        "key": message.key,
+        "headers": _NO_HEADERS if message.headers is None else Raw(message.headers.encode()),
+        "reply_to": message.reply_to,
+        "correlation_id": message.correlation_id,
+    }
 
 
 def failure_object(failure: Failure) -> dict[str, Any]:

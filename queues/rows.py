@@ -32,6 +32,8 @@ class MessageRow(NamedTuple):
     publisher: str | None
     route: str | None
     deliver_at: int | None
+    checksum: int
+    redacted: str | None = None
 
 
 class Ending(NamedTuple):
@@ -71,7 +73,7 @@ class Due(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """A message that waits, of ``expired`` and ``oldest_in_state``."""
+    """A message that waits, of ``expired``, ``oldest_in_state`` and ``outlived``."""
 
     id: int
     queue_id: int

@@ -27,6 +27,7 @@ SETTINGS = table(
     only("history", "failures", 'is "failures"; "full" is planned'),
     only("keep_settled", 0.0, "is 0; keeping settled messages is planned"),
     seconds("expires", 1, LONGEST, default=None),
+    seconds("dead_retention", 1, LONGEST, default=None),
 )
 
 BACKOFF = {

@@ -31,8 +31,8 @@ ARROWS: dict[State, frozenset[State]] = {
 }
 
 # Why a message is dead.
-MAX_FAILURES, REJECTED, EXPIRED, OVERFLOW = "max_failures", "rejected", "expired", "overflow"
-DEAD_REASONS = (MAX_FAILURES, REJECTED, EXPIRED, OVERFLOW)
+MAX_FAILURES, REJECTED, EXPIRED, OVERFLOW, DAMAGED = "max_failures", "rejected", "expired", "overflow", "damaged"
+DEAD_REASONS = (MAX_FAILURES, REJECTED, EXPIRED, OVERFLOW, DAMAGED)
 
 # How a lease failed.
 NACKED, LEASE_EXPIRED, CONSUMER_LOST = "nacked", "lease_expired", "consumer_lost"

@@ -86,3 +86,18 @@ DELETE FROM brokerweb_streams_partition WHERE stream_id = :stream;
 
 -- remove_stream (id): the stream is gone
 DELETE FROM brokerweb_streams_stream WHERE id = :id AND deleted_at IS NOT NULL;
+
+-- sweep (after, limit): records by id, with all that their checksums cover
+SELECT id, checksum, "key", headers, content_type, "binary", reply_to, correlation_id, body
+FROM brokerweb_streams_record WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- contents (id): what stays of a record that is redacted, and what it weighs
+SELECT "key", reply_to, correlation_id, length(body) + octet_length(coalesce("key", '')) + octet_length(coalesce(headers, ''))
+FROM brokerweb_streams_record WHERE id = :id;
+
+-- redact (id, body, checksum, redacted): what a record held is gone
+UPDATE brokerweb_streams_record SET body = :body, "binary" = false, content_type = NULL, headers = NULL, checksum = :checksum, redacted = :redacted
+WHERE id = :id;
+
+-- lighten (id, bytes): a partition holds so much less
+UPDATE brokerweb_streams_partition SET bytes = bytes - :bytes WHERE id = :id;

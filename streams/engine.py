@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from brokerweb.core import events
+from brokerweb.core.checksums import checksums
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import Conflict, TooLarge
 from brokerweb.storage.transaction import Transaction
@@ -137,14 +138,15 @@ class _Store:
         if not tx.change(Q.advance, partition.id, base, base + len(records), size, len(records), at):
             raise Conflict("The partition was appended to at the same time.")
         first = partition.record_id(base)
-        tx.change_many(Q.insert, [self._row(first + i, at, record) for i, record in enumerate(records)])
+        sums = enumerate(checksums(range(first, first + len(records)), records))
+        tx.change_many(Q.insert, [self._row(first + i, at, records[i], checksum) for i, checksum in sums])
         stored = [_stored(partition.number, base + i, at, record) for i, record in enumerate(records)]
         tx.outcome.appended.append((partition.id, base, stored))
         return base
 
-    def _row(self, id: int, at: int, r: NewRecord) -> tuple[Any, ...]:
+    def _row(self, id: int, at: int, r: NewRecord, checksum: int) -> tuple[Any, ...]:
         about = (r.key, r.headers, r.content_type, r.binary, r.reply_to, r.correlation_id)
-        return (id, at, *about, self.publisher, self.route, r.body)
+        return (id, at, *about, self.publisher, self.route, checksum, r.body)
 
 
 def _stored(partition: int, offset: int, at: int, r: NewRecord) -> StoredRecord:

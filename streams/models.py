@@ -5,8 +5,11 @@ Anyone's ORM code may read these. Records and positions are written by the verbs
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from django.db import models
 
+from brokerweb.core.checksums import intact
 from brokerweb.storage.fields import BrokerInstantField, InstantField
 from brokerweb.streams.settings import SETTINGS
 
@@ -69,10 +72,17 @@ class Record(models.Model):
     correlation_id = models.CharField(max_length=255, null=True)
     publisher = models.CharField(max_length=255, null=True)
     route = models.CharField(max_length=255, null=True)  # the topic it came through
+    redacted = models.TextField(null=True)  # who redacted it, and when: the JSON that consumers get
+    checksum = models.BigIntegerField()  # of the body and what goes with it: core/checksums.py
     body = models.BinaryField()  # last: SQLite reads a row from the front
 
     def __str__(self) -> str:
         return f"{self.id >> OFFSET_BITS}:{self.id & MAX_OFFSET}"
+
+    @cached_property
+    def intact(self) -> bool:
+        """Whether what it holds is what was appended. Reads the body."""
+        return intact(self.pk, self, self.checksum)
 
 
 class LatestKey(models.Model):

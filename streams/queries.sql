@@ -21,12 +21,12 @@ SELECT 1 FROM brokerweb_streams_partition p JOIN brokerweb_streams_stream s ON s
 UPDATE brokerweb_streams_partition SET next_offset = :next, bytes = bytes + :bytes, records = records + :records, last_at = :at
 WHERE id = :id AND next_offset = :end;
 
--- insert (id, at, key, headers, content_type, binary, reply_to, correlation_id, publisher, route, body): store a record
-INSERT INTO brokerweb_streams_record (id, appended_at, "key", headers, content_type, "binary", reply_to, correlation_id, publisher, route, body)
-VALUES (:id, :at, :key, :headers, :content_type, :binary, :reply_to, :correlation_id, :publisher, :route, :body);
+-- insert (id, at, key, headers, content_type, binary, reply_to, correlation_id, publisher, route, checksum, body): store a record
+INSERT INTO brokerweb_streams_record (id, appended_at, "key", headers, content_type, "binary", reply_to, correlation_id, publisher, route, checksum, body)
+VALUES (:id, :at, :key, :headers, :content_type, :binary, :reply_to, :correlation_id, :publisher, :route, :checksum, :body);
 
 -- records (first, beyond, limit): records of one partition in order, by their ids
-SELECT id, appended_at, "key", headers, content_type, "binary", reply_to, correlation_id, body
+SELECT id, appended_at, "key", headers, content_type, "binary", reply_to, correlation_id, redacted, checksum, body
 FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond ORDER BY id LIMIT :limit;
 
 -- instant_at (first, beyond): the id and instant of the first record from an id on

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from brokerweb.core import clock
 from brokerweb.core.batches import ANSWER_BYTES
+from brokerweb.core.checksums import intact
 from brokerweb.core.errors import NotFound, OffsetOutOfRange
 from brokerweb.storage.reading import Reads
 from brokerweb.streams.definitions import Definition, PartitionRow, Q, load
@@ -105,9 +106,14 @@ def check_range(partition: PartitionRow, offset: int) -> None:
 
 
 def _record(number: int, row: tuple[Any, ...]) -> StoredRecord:
-    id, at, key, headers, content_type, binary, reply_to, correlation_id, body = row
+    """The record of a row; of one that is damaged nothing but its offset and instant goes on."""
+    id, at, key, headers, content_type, binary, reply_to, correlation_id, redacted, stored, body = row
     offset = id & MAX_OFFSET
-    return StoredRecord(number, offset, at, key, headers, content_type, bool(binary), reply_to, correlation_id, body)
+    record = StoredRecord(number, offset, at, key, headers, content_type, bool(binary), reply_to, correlation_id, body)
+    if intact(id, record, stored):
+        record.redacted = redacted
+        return record
+    return StoredRecord(number, offset, at, None, None, None, False, None, None, b"", damaged=True)
 
 
 def read_partition(reads: Reads, partition_id: int, offset: int, limit: int = MAX_RECORDS) -> Batch:

@@ -41,7 +41,7 @@ class Appended(NamedTuple):
 
 
 class StoredRecord(Struct):
-    """A record as it is read."""
+    """A record as it is read. Of one that is ``damaged`` only its place is sure; it is told, never served."""
 
     partition: int
     offset: int
@@ -53,6 +53,8 @@ class StoredRecord(Struct):
     reply_to: str | None
     correlation_id: str | None
     body: bytes
+    damaged: bool = False
+    redacted: str | None = None  # by whom and when, as JSON
 
 
 class Oldest(NamedTuple):

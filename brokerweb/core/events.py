@@ -14,11 +14,13 @@ log = logging.getLogger(__name__)
 
 PUBLISHED, DELIVERED, ACKED, FAILED = "published", "delivered", "acked", "failed"
 RELEASED, DEAD, EXPIRED, REDRIVEN, PURGED = "released", "dead", "expired", "redriven", "purged"
+DAMAGED = "damaged"  # dead because its checksum does not match; counted among the dead as well
+DISCARDED = "discarded"  # a dead letter that its queue keeps no longer
 REMOVED = "removed"  # a deleted queue's last row: nothing more will be told of it
 APPENDED, TRIMMED, COMPACTED = "appended", "trimmed", "compacted"
 UNROUTED = "unrouted"  # a message no binding of its topic matched
 STREAM_EVENTS = (APPENDED, TRIMMED, COMPACTED)
-QUEUE_EVENTS = (PUBLISHED, DELIVERED, ACKED, FAILED, RELEASED, DEAD, EXPIRED, REDRIVEN, PURGED)
+QUEUE_EVENTS = (PUBLISHED, DELIVERED, ACKED, FAILED, RELEASED, DEAD, DAMAGED, EXPIRED, REDRIVEN, PURGED, DISCARDED)
 
 
 class Outcome:

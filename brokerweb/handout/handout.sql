@@ -28,3 +28,12 @@ SELECT g.id, g.queue_id FROM brokerweb_streams_consumergroup g WHERE g.queue_id 
 
 -- lows (group): the oldest offset of each partition of a group's stream
 SELECT p.number, p.low_offset FROM brokerweb_streams_partition p JOIN brokerweb_streams_grouppartition x ON x.partition_id = p.id WHERE x.group_id = :group;
+
+-- group_queues (stream): the queues of a stream's shared groups
+SELECT queue_id FROM brokerweb_streams_consumergroup WHERE stream_id = :stream AND queue_id IS NOT NULL ORDER BY queue_id;
+
+-- copies (queue, after, route): what a group's queue has of a record, in any state
+SELECT id FROM brokerweb_queues_message INDEXED BY message_browse
+WHERE queue_id = :queue AND state IN (0, 1, 2, 4) AND NOT (state = 3) AND id > :after AND route = :route
+UNION ALL
+SELECT id FROM brokerweb_queues_message INDEXED BY message_leased WHERE queue_id = :queue AND state = 3 AND +id > :after AND route = :route;

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from brokerweb.core import events
 from brokerweb.core.allotment import allot
+from brokerweb.core.checksums import NEVER, checksum
 from brokerweb.core.clock import seconds
-from brokerweb.queues import counters, sequence
+from brokerweb.queues import counters, dead_letters, sequence
 from brokerweb.queues.definitions import Definition
 from brokerweb.queues.definitions import Q as QUEUES
 from brokerweb.queues.leasing import Terms, Want
 from brokerweb.queues.messages import Leased
-from brokerweb.queues.rows import MessageRow
+from brokerweb.queues.rows import Ending, MessageRow
 from brokerweb.queues.states import State
 from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
@@ -40,6 +41,10 @@ def refill(tx: Transaction, source: Definition, wants: Sequence[Want], most_byte
         return [[] for _ in wants], False
     group_id, _ = group
     taken, more = _take(tx, group_id, room, most_bytes)
+    damaged = [record for record in taken if record.damaged]
+    if damaged:
+        taken, more = [record for record in taken if not record.damaged], True
+        _bury(tx, source, damaged)
     shares = allot(len(taken), [(want.unsettled, want.limit) for want in wants])
     first = sequence.take(tx, len(taken), stored=all(want.terms.acknowledge for want in wants)) if taken else 0
     records = iter(enumerate(taken, first))
@@ -90,10 +95,25 @@ def _adopt(tx: Transaction, source: Definition, terms: Terms, records: list[tupl
     return leased
 
 
+def _bury(tx: Transaction, source: Definition, records: list[StoredRecord]) -> None:
+    """Damaged records are dead letters of the group at once: with their place, and nothing of what they held."""
+    first = sequence.take(tx, len(records), stored=True)
+    nobody = Terms("")
+    rows = [
+        _row(source, id, record, nobody, tx.now)._replace(attempts=0, holder=None, checksum=NEVER)
+        for id, record in enumerate(records, first)
+    ]
+    tx.change_many(QUEUES.insert, rows)
+    counters.count(tx, source.id, State.LEASED, len(rows))
+    for row in rows:
+        dead_letters.bury_damaged(tx, source, Ending(row.id, State.LEASED, 0))
+
+
 def _row(source: Definition, id: int, r: StoredRecord, terms: Terms, until: int) -> MessageRow:
     return MessageRow(
         id, source.id, State.LEASED, PRIORITY, 1, False, until, None, r.appended_at, None, r.key, r.headers, r.content_type,
-        r.binary, r.body, r.reply_to, r.correlation_id, terms.holder, None, route_of(r.partition, r.offset), None,
+        r.binary, r.body, r.reply_to, r.correlation_id, terms.holder, None, route_of(r.partition, r.offset),
+        None, checksum(id, r), r.redacted,
     )  # fmt: skip
 
 

@@ -167,11 +167,13 @@ class _Replay:
             if looked_at >= LOOKED_AT or chosen.seen_bytes > LOOKED_AT_BYTES or chosen.full:
                 return chosen.found()
             chosen.seen_bytes += len(record.body)
-            matches = self.filter.matches(record)
+            matches = record.damaged or self.filter.matches(record)
             due = self.pace.due(record.appended_at) if self.pace else 0
             if matches and due > self.tx.now:
                 return chosen.found(due_at=max(due, self.tx.now + STEP))
-            if matches:
+            if record.damaged:
+                chosen.refuse(f"Record {record.partition}-{record.offset} is damaged: its checksum does not match.")
+            elif matches:
                 chosen.add(copying.copy_of(record, self.source.name, self.job.params["routing_key"]))
             self.next[record.partition] = record.offset + 1
         return chosen.found(finished=True)
@@ -194,12 +196,16 @@ class _Chosen:
         try:
             copies = self.target.copies(message)
         except copying.REFUSALS as error:
-            self.failed += 1
-            self.error = error.detail
+            self.refuse(error.detail)
             return
         self.messages.append(message)
         self.copies += copies
         self.bytes += copies * len(message.message.body)
+
+    def refuse(self, why: str) -> None:
+        """One record that is not copied."""
+        self.failed += 1
+        self.error = why
 
     def found(self, *, due_at: int | None = None, finished: bool = False) -> _Found:
         return _Found(self.messages, self.failed, self.error, due_at, finished)

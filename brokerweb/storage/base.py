@@ -7,6 +7,7 @@ connection, and what the driver's errors mean.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from brokerweb.core.errors import BrokerError
@@ -45,6 +46,12 @@ class Dialect(Protocol):
 
     def changed(self, raw: Any) -> int:
         """How many rows this connection has changed since it was opened."""
+
+    def garbled(self, error: Exception) -> bool:
+        """Whether a text could not be read because it is none: damage, of a row that a ``lenient`` reading then finds."""
+
+    def lenient(self, raw: Any) -> AbstractContextManager[None]:
+        """Texts that are none are read all the same, with U+FFFD, so that the checksum of what they belong to does not match."""
 
     def translate(self, error: Exception) -> BrokerError | None:
         """What a driver's or Django's error means to a caller; None when it is not the database's."""

@@ -23,6 +23,7 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections
 
 from brokerweb.core.errors import BrokerError, Internal, Unavailable
+from brokerweb.storage.base import Dialect
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.handover import HandOver
 from brokerweb.storage.quiet import Quiet
@@ -114,7 +115,7 @@ class Committer:
         connection.ensure_connection()
         if connection.connection is self._prepared:
             return
-        dialect_of(connection).prepare(connection.connection)
+        self._dialect.prepare(connection.connection)
         self._prepared = connection.connection
 
     def _gather(self) -> list[Call] | None:
@@ -135,6 +136,10 @@ class Committer:
             batch.append(call)
             cost += call.cost
         return batch
+
+    @property
+    def _dialect(self) -> Dialect:
+        return dialect_of(connections[self._using])
 
     def _settle_accounts(self, batch: list[Call]) -> None:
         with self._lock:
@@ -188,7 +193,8 @@ class Committer:
 
     def _undo(self, batch: list[Call], error: Exception) -> int:
         """A verb spoiled the transaction: 0, so that each is run alone; a verb that was alone has failed."""
-        if len(batch) == 1 and not isinstance(error, _RedoSeparatelyError):
+        again = isinstance(error, _RedoSeparatelyError) or self._dialect.garbled(error)
+        if len(batch) == 1 and not again:
             self._fail(batch[0], error)
             return 1
         for call in batch:
@@ -217,7 +223,7 @@ class Committer:
                 raise _RedoSeparatelyError from error
             call.error = error
 
-    def _run_alone(self, call: Call) -> None:
+    def _run_alone(self, call: Call, *, lenient: bool = False) -> None:
         tx: Transaction | None = None
         try:
             self._prepare()
@@ -227,6 +233,9 @@ class Committer:
         except Exception as error:
             if tx is not None:
                 tx.abandon()
+            if not lenient and self._dialect.garbled(error):
+                with self._dialect.lenient(self._prepared):
+                    return self._run_alone(call, lenient=True)
             self._fail(call, error)
             if call.error is not error:
                 self._reopen()
@@ -245,7 +254,7 @@ class Committer:
     def _meaning(self, error: Exception) -> BrokerError:
         if isinstance(error, BrokerError):
             return error
-        known = dialect_of(connections[self._using]).translate(error)
+        known = self._dialect.translate(error)
         if known is None:
             log.error("a verb failed", exc_info=error)
             return Internal()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -54,13 +55,33 @@ class Reader(Reads):
     __slots__ = ()
 
 
+def despite_damage(dialect: Dialect, raw: Any, call: Callable[[], T]) -> T:
+    """``call()``, and once more where it met a text that is none: what that belongs to is then seen to be damaged."""
+    try:
+        return call()
+    except Exception as error:
+        if not dialect.garbled(error):
+            raise
+    with dialect.lenient(raw):
+        return call()
+
+
+@contextmanager
+def lenient(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
+    """For rows that Django's ORM reads on this thread's connection meanwhile: those with texts that are none, too."""
+    connection = connections[using]
+    connection.ensure_connection()
+    with dialect_of(connection).lenient(connection.connection):
+        yield
+
+
 def read(call: Callable[..., T], *args: Any, using: str = DEFAULT_DB_ALIAS) -> T:
     """``call(reader, *args)`` on this thread's connection. Raises BrokerError."""
     connection = connections[using]
     dialect = dialect_of(connection)
     try:
         connection.ensure_connection()
-        return call(Reader(connection.connection, dialect), *args)
+        return despite_damage(dialect, connection.connection, lambda: call(Reader(connection.connection, dialect), *args))
     except BrokerError:
         raise
     except Exception as error:

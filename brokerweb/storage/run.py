@@ -17,6 +17,7 @@ from django.db.transaction import TransactionManagementError
 from brokerweb.core.errors import BrokerError, Internal, Unavailable
 from brokerweb.storage.committer import CALL_COST, Call, Committer
 from brokerweb.storage.dialects import dialect_of
+from brokerweb.storage.reading import despite_damage
 from brokerweb.storage.transaction import Transaction, transaction
 
 _committer: Committer | None = None
@@ -115,8 +116,14 @@ def joining(using: str = DEFAULT_DB_ALIAS) -> Iterator[Transaction]:
 
 
 def _directly(verb: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    with joining() as tx:
-        return verb(tx, *args, **kwargs)
+    def once() -> Any:
+        with joining() as tx:
+            return verb(tx, *args, **kwargs)
+
+    if connection.in_atomic_block:
+        return once()
+    connection.ensure_connection()
+    return despite_damage(dialect_of(connection), connection.connection, once)
 
 
 def _result(call: Call) -> Any:

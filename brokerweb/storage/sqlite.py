@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
@@ -18,6 +19,10 @@ _ERRORS = (pysqlite3.Error, sqlite3.Error, django.db.Error)
 AT_ONCE = (50, 8, 1)  # rows a statement: few sizes, so that SQLite finds its compiled statements again
 _PLAIN: dict[type, type] = {bool: int, bytes: bytearray}
 _FULL = ("disk is full", "SQLITE_FULL")
+
+
+def _replaced(text: bytes) -> str:
+    return text.decode(errors="replace")
 
 
 class SQLite:
@@ -77,6 +82,17 @@ class SQLite:
 
     def changed(self, raw: Any) -> int:
         return raw.total_changes  # type: ignore[no-any-return]
+
+    def garbled(self, error: Exception) -> bool:
+        return "Could not decode to UTF-8" in str(error)
+
+    @contextmanager
+    def lenient(self, raw: Any) -> Iterator[None]:
+        before, raw.text_factory = raw.text_factory, _replaced
+        try:
+            yield
+        finally:
+            raw.text_factory = before
 
     def translate(self, error: Exception) -> BrokerError | None:
         if not isinstance(error, _ERRORS):

@@ -17,7 +17,7 @@ from brokerweb.handout import shared_groups
 from brokerweb.identity.principal import Principal
 from brokerweb.queues.models import Message, Queue
 from brokerweb.queues.states import State
-from brokerweb.storage.reading import read
+from brokerweb.storage.reading import lenient, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ def page(principal: Principal, asked: DeadLetters, queues: list[Queue]) -> tuple
     """The newest of ``queues`` that the filter selects, and the last id when there are more."""
     listed = [queue for queue in queues if asked.queue in ("", queue.name)]
     newest = heapq.merge(*(_newest(queue, asked) for queue in listed), key=lambda item: -item[0].pk)
-    found = [item for item, _ in zip(newest, range(LIMIT + 1), strict=False)]
+    with lenient():
+        found = [item for item, _ in zip(newest, range(LIMIT + 1), strict=False)]
     rows = [DeadRow(queue.name, message, principal.may("manage", "queue", queue.name)) for message, queue in found[:LIMIT]]
     return rows, rows[-1].message.pk if len(found) > LIMIT else None
 

@@ -63,4 +63,4 @@ def group_message(request: SignedIn, name: str, group: str, message_id: int) -> 
 def group_message_body(request: SignedIn, name: str, group: str, message_id: int) -> HttpResponseBase:
     """The whole body as a file."""
     found, _ = browse.read(group_frame(request, name, group)["queue"], message_id)
-    return attachment(bytes(found.body), f"{name}-{group}-{message_id}")
+    return attachment(found, f"{name}-{group}-{message_id}")

@@ -8,6 +8,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from brokerweb.console.acting import audited, deed, refusing, telling
+from brokerweb.console.contents import check_intact
 from brokerweb.console.frames import queue_frame
 from brokerweb.console.messages import confirm
 from brokerweb.console.messages.forms import CopyForm, MessageForm, RescheduleForm
@@ -17,7 +18,7 @@ from brokerweb.console.page import SignedIn, action, back, form, render_form
 from brokerweb.console.undoing import before, remembered
 from brokerweb.core import clock
 from brokerweb.core.errors import TooLarge
-from brokerweb.queues import browse, control, engine, undoing
+from brokerweb.queues import browse, control, engine, redaction, undoing
 from brokerweb.storage.run import perform
 
 LONGEST_EDITED = 256 * 1024
@@ -42,6 +43,7 @@ def edit(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
     context = queue_frame(request, name)
     request.principal.require("manage", "queue", name)
     found, _ = browse.read(context["queue"], message_id)
+    check_intact(found)
     if len(found.body) > LONGEST_EDITED:
         raise TooLarge("The body is too long to be edited here: download it, and requeue an edited copy through the API.")
     asked = CopyForm(found, request.POST if request.method == "POST" else None)
@@ -101,3 +103,15 @@ def delete(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
     with telling(request, f"Message {message_id} is deleted."):
         audited(deed(request, "message.delete", f"queue:{name}/{message_id}"), control.delete_message, name, message_id)
     return redirect("brokerweb_console:messages", name)
+
+
+@form
+def redact(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
+    """Take away what one message holds."""
+    request.principal.require("manage", "queue", name)
+    if request.method != "POST":
+        return confirm.redact(request, name, message_id)
+    with telling(request, f"Message {message_id} is redacted."):
+        done = deed(request, "message.redact", f"queue:{name}/{message_id}")
+        audited(done, redaction.redact, name, message_id, by=request.principal.name)
+    return redirect("brokerweb_console:message", name, message_id)

@@ -1,4 +1,4 @@
-"""The page that says which message would be deleted."""
+"""The pages that say which message would be deleted or redacted."""
 
 from __future__ import annotations
 
@@ -23,6 +23,23 @@ def delete(request: SignedIn, name: str, message_id: int) -> HttpResponse:
         facts=[("Published", moment(message.published_at)), ("Failures", number(message.failures))],
         samples=[message],
         button="Delete 1 message",
+        crumbs=crumbs("queue", name),
+        cancel=reverse("brokerweb_console:message", args=[name, message_id]),
+    )
+
+
+def redact(request: SignedIn, name: str, message_id: int) -> HttpResponse:
+    """Which message loses what it holds. Raises Forbidden before NotFound."""
+    request.principal.require("browse", "queue", name)
+    message, _ = browse.read(browse.find(name), message_id)
+    return confirmation(
+        request,
+        f"Redact message {message_id}",
+        "Its body, headers and error texts are gone for good. It stays in the queue, with its id, key and times, and is handed "
+        "out and settled as before. Copies that were published elsewhere are messages of their own.",
+        facts=[("Published", moment(message.published_at)), ("Failures", number(message.failures))],
+        samples=[message],
+        button="Redact 1 message",
         crumbs=crumbs("queue", name),
         cancel=reverse("brokerweb_console:message", args=[name, message_id]),
     )

@@ -51,4 +51,4 @@ def with_form(request: SignedIn, name: str, message_id: int, asked: RescheduleFo
 def body(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
     """The whole body as a file."""
     found, _ = browse.read(queue_frame(request, name)["queue"], message_id)
-    return attachment(bytes(found.body), f"{name}-{message_id}")
+    return attachment(found, f"{name}-{message_id}")

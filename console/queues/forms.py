@@ -24,6 +24,9 @@ class SettingsForm(DeliveryFields, ChangeForm):
     )
     max_body_bytes = forms.IntegerField(required=False, label="Largest body (bytes)")
     dedup_window = forms.FloatField(required=False, label="Dedup window (s)")
+    dead_retention = forms.FloatField(
+        required=False, label="Keep dead letters for (s)", help_text="Empty: until they are handled."
+    )
     expires = forms.FloatField(required=False, label="Remove when unused for (s)", help_text="Empty: never.")
 
     @classmethod

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import BinaryField, QuerySet
 from django.db.models.functions import Length, Substr
 
 from brokerweb.console import instants
 from brokerweb.console.filters import LIMIT, RecordsOf
+from brokerweb.core.batches import ANSWER_BYTES, fitting
 from brokerweb.core.errors import NotFound
-from brokerweb.storage.reading import read
+from brokerweb.storage.reading import lenient, read
 from brokerweb.streams import reading
 from brokerweb.streams.definitions import PartitionRow, load
 from brokerweb.streams.models import MAX_OFFSET, Record
@@ -35,11 +37,11 @@ def page(stream: str, asked: RecordsOf) -> RecordPage:
     if asked.newest_first:
         before = partition.end if asked.before is None else asked.before
         reading.check_range(partition, before)
-        items = list(_listed(_between(partition, partition.low, before).order_by("-id")))
+        items = _listed(_between(partition, partition.low, before).order_by("-id"))
         bounds = (offset_of(items[-1]), offset_of(items[0]) + 1) if items else (before, before)
     else:
         begin = _begin(partition, asked)
-        items = list(_listed(_between(partition, begin, partition.end).order_by("id")))
+        items = _listed(_between(partition, begin, partition.end).order_by("id"))
         bounds = (offset_of(items[0]), offset_of(items[-1]) + 1) if items else (begin, partition.end)
         if bounds[0] > begin:  # compaction left a gap there; or retention has passed by, which must be told
             reading.check_range(find(stream, asked.partition), begin)
@@ -63,10 +65,17 @@ def _between(partition: PartitionRow, low: int, end: int) -> QuerySet[Record]:
     return Record.objects.filter(id__gte=partition.record_id(low), id__lt=partition.record_id(end))
 
 
-def _listed(found: QuerySet[Record]) -> QuerySet[Record]:
-    """A page of them, of bodies only the beginning: the whole of fifty may be megabytes."""
+def _listed(found: QuerySet[Record]) -> list[Record]:
+    """A page of them, of bodies only the beginning: the whole of fifty may be megabytes. As many as fit an answer are read
+    whole, to see whether they are damaged; of the others it is seen on their own page."""
     beginning = Substr("body", 1, EXCERPT, output_field=BinaryField())
-    return found.defer("body").annotate(beginning=beginning, size=Length("body"))[:LIMIT]
+    with lenient():
+        items: list[Any] = list(found.defer("body").annotate(beginning=beginning, size=Length("body"))[:LIMIT])
+        seen = items[: fitting((item.size for item in items), ANSWER_BYTES)]
+        damaged = {record.pk for record in Record.objects.filter(pk__in=[item.pk for item in seen]) if not record.intact}
+    for item in items:
+        item.damaged = item.pk in damaged
+    return items
 
 
 def _older(partition: PartitionRow, asked: RecordsOf, lowest: int) -> str | None:
@@ -109,7 +118,8 @@ class Found:
 def one(stream: str, number: int, offset: int) -> Found:
     """Raises NotFound, also for a record that compaction took; Invalid; OffsetOutOfRange with ``low`` and ``end``."""
     partition = find(stream, number)
-    record = Record.objects.filter(pk=partition.record_id(min(offset, MAX_OFFSET))).first()
+    with lenient():
+        record = Record.objects.filter(pk=partition.record_id(min(offset, MAX_OFFSET))).first()
     if record is None:
         now, where = find(stream, number), f"Offset {offset} of partition {number}"
         reading.check_range(now, offset)

@@ -41,4 +41,4 @@ def record(request: SignedIn, name: str, partition: int, offset: int) -> HttpRes
 def body(request: SignedIn, name: str, partition: int, offset: int) -> HttpResponseBase:
     """The whole body as a file."""
     stream_frame(request, name)
-    return attachment(bytes(reading.one(name, partition, offset).record.body), f"{name}-{partition}-{offset}")
+    return attachment(reading.one(name, partition, offset).record, f"{name}-{partition}-{offset}")

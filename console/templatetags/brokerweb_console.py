@@ -253,6 +253,8 @@ def state_of(message: Message) -> str:
 def excerpt(message: Any) -> str:
     """The beginning of a message's or record's body on one line."""
     beginning = getattr(message, "beginning", None)
+    if getattr(message, "damaged", False) or (beginning is None and not message.intact):
+        return "damaged"
     part = bytes(message.body[:160] if beginning is None else beginning)
     try:
         text = part.decode()

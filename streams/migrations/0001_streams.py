@@ -47,6 +47,8 @@ class Migration(migrations.Migration):
                 ('correlation_id', models.CharField(max_length=255, null=True)),
                 ('publisher', models.CharField(max_length=255, null=True)),
                 ('route', models.CharField(max_length=255, null=True)),
+                ('redacted', models.TextField(null=True)),
+                ('checksum', models.BigIntegerField()),
                 ('body', models.BinaryField()),
             ],
         ),

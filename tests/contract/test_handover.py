@@ -87,7 +87,7 @@ def test_what_is_handed_over_looks_as_if_it_had_been_leased(orders: Orders):
     waits(orders.store, Waiting("worker", 1))
     orders.publish_all([new])
     [(_, [handed])] = orders.store.outcome.handed
-    handed.id, handed.position, handed.receipt = leased.id, leased.position, leased.receipt
+    handed.id, handed.position, handed.receipt, handed.checksum = leased.id, leased.position, leased.receipt, leased.checksum
     assert handed == leased
 
 

@@ -13,7 +13,7 @@ from tests.clients import Refused, Rest
 DEFAULTS = {
     "lease": 30, "max_failures": 10, "backoff": {"initial": 1, "factor": 2, "max": 3600, "jitter": 0.15}, "keyed": False,
     "ttl": None, "on_expire": "drop", "max_length": None, "overflow": "refuse", "dedup_window": 300, "max_body_bytes": 1_048_576,
-    "history": "failures", "keep_settled": 0, "expires": None,
+    "history": "failures", "keep_settled": 0, "expires": None, "dead_retention": None,
 }  # fmt: skip
 
 

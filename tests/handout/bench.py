@@ -11,7 +11,7 @@ from brokerweb.handout import trimming
 from brokerweb.queues import bulk, duties, engine
 from brokerweb.queues.leasing import Terms, Want
 from brokerweb.queues.messages import Leased, Settle
-from brokerweb.queues.models import Queue
+from brokerweb.queues.models import Message, Queue
 from brokerweb.storage import reading as storage
 from brokerweb.streams import group_objects, groups, positions
 from brokerweb.streams.positions import Move
@@ -43,6 +43,10 @@ class Share:
         found = storage.read(groups.find_group, "events", "workers")
         assert found.queue_id is not None
         return Queue.objects.get(pk=found.queue_id)
+
+    def store_messages(self) -> list[Message]:
+        """What the group's queue holds."""
+        return list(Message.objects.filter(queue_id=self.queue.pk).order_by("pk"))
 
     @property
     def shown(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from brokerweb.storage.statements import Statement
 TEXTS = ["d", "k", "ké", "orders", "events", "a", "shop", "news", None]
 VALUES: list[tuple[list[Any], str]] = [
     (TEXTS, "name kind start answer routed pattern dedup_id owner member next_owner holder headers content_type reply_to"),
-    (TEXTS, "correlation_id publisher route key error last_error reason consumer address boot"),
+    (TEXTS, "correlation_id redacted publisher route key error last_error reason consumer address boot"),
     ([0, 1, 2, 3], "state retimed revived restored"),
     ([0, 1], "scheduled ready blocked leased dead kept"),
     ([0, 1, 2, 1 << 40, 2 << 40 | 3, 2**62], "first beyond id"),
@@ -41,16 +41,21 @@ SPECIAL: dict[str, dict[str, list[Any] | str]] = {
     "latest_of": {"key": ["ké"]},
     "forget_latest": {"key": ["ké"], "offset": "latest"},
     "weigh": {"id": "record"},
+    "contents of streams": {"id": "record"},
+    "redact of streams": {"id": "record"},
+    "copies": {"after": [0], "route": "made_of"},
     "remove of streams": {"id": "record"},
     "find_group": {"stream": ["events", "x"], "group": ["partitioned", "shared", "x"]},
     "groups_by_name": {"after": ["", "m"]},
     "matching": {"after": [0, 3], "until": [2**62]},
     "matching_desc": {"after": [2**62, 9], "until": [0]},
+    "sweep": {"after": [0, 3]},
     "bind": {"to": TEXTS},
     "pause": {"by": ["shop"]},
 }
 ABOUT_MESSAGES = """
     SELECT id, id AS message, queue_id AS queue, state, attempts, "key", queue_id AS target, 1 AS n, '[' || id || ']' AS ids,
+      route AS made_of,
       (SELECT min(id) FROM brokerweb_queues_message WHERE state = 0) AS scheduled,
       (SELECT id FROM brokerweb_queues_queue WHERE name = 'keyed') AS keyed
     FROM brokerweb_queues_message"""

@@ -56,7 +56,7 @@ def _queues(store: Store) -> None:
     keyed.publish(4, delay=60, key="k")
     keyed.publish(5, 6, key="other")
     keyed.lease()
-    dying = store.queue("dying", max_failures=1)
+    dying = store.queue("dying", max_failures=1, dead_retention=1)
     for key in ("k", None, "k"):
         dying.one(1, key=key)
         dying.nack(dying.take(), error="bad")

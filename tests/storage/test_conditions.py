@@ -21,6 +21,7 @@ CONDITIONS = {
     "message_alone": '("alone" AND "state" = 1)',
     "message_blocked": '"state" = 2',
     "message_browse": 'NOT ("state" = 3)',
+    "message_dead": '"state" = 4',
     "message_key_holder": '"holds_key"',
     "message_leased": '"state" = 3',
     "message_ready": '"state" = 1',

@@ -13,6 +13,7 @@ from brokerweb.core.clock import Step
 from brokerweb.handout.refill import Q as SHARING
 from brokerweb.jobs.chunks import Open
 from brokerweb.jobs.chunks import Q as JOBS
+from brokerweb.queues import checking as messages
 from brokerweb.queues.definitions import Definition as QueueDefinition
 from brokerweb.queues.definitions import Q as QUEUES
 from brokerweb.queues.messages import Leased
@@ -22,6 +23,7 @@ from brokerweb.queues.selection import Q as OPERATORS
 from brokerweb.routing.bindings import Binding
 from brokerweb.routing.definitions import Q as TOPICS
 from brokerweb.storage.statements import Statement
+from brokerweb.streams import checking as records
 from brokerweb.streams.control import C
 from brokerweb.streams.definitions import Definition as StreamDefinition
 from brokerweb.streams.definitions import PartitionRow
@@ -34,15 +36,17 @@ PARTITION = PartitionRow._fields
 # The fields, and the statements that have them as columns.
 READ: list[tuple[tuple[str, ...], list[Statement]]] = [
     (QueueDefinition._fields, [QUEUES.find_queue, QUEUES.find_queue_by_id]),
-    (Leased.__struct_fields__[:17], [QUEUES.next_ready, QUEUES.next_alone]),
+    (Leased.__struct_fields__[:19], [QUEUES.next_ready, QUEUES.next_alone]),
     (Held._fields[:-1], [QUEUES.held]),
     (Held._fields, [QUEUES.overdue, QUEUES.held_by_sockets]),
     (Due._fields, [QUEUES.due_scheduled]),
-    (Waiting._fields, [QUEUES.expired, QUEUES.oldest_in_state]),
+    (Waiting._fields, [QUEUES.expired, QUEUES.oldest_in_state, QUEUES.outlived]),
     (Seen._fields, [OPERATORS.find_message]),
     (StreamDefinition._fields[:-1], [STREAMS.find_stream, STREAMS.find_stream_by_id]),
     (PARTITION, [STREAMS.partitions, STREAMS.partition, C.ahead]),
     (Oldest._fields, [C.oldest]),
+    (messages.Swept._fields, [OPERATORS.sweep]),
+    (records.Swept._fields, [C.sweep]),
     (Group._fields, [GROUPS.find_group, GROUPS.lock_group, GROUPS.group]),
     (PARTITION + Place._fields[1:], [GROUPS.places, GROUPS.place]),
     ((*PARTITION, "committed"), [SHARING.cursors]),
@@ -69,4 +73,4 @@ def test_a_message_is_stored_as_its_row_names_it():
 
 
 def test_what_follows_the_columns_is_what_a_lease_adds():
-    assert Leased.__struct_fields__[17:] == ("lease_until", "lease", "receipt", "place")
+    assert Leased.__struct_fields__[19:] == ("lease_until", "lease", "receipt", "place")

@@ -19,6 +19,13 @@ Body64 = Annotated[str, Meta(extra_json_schema={"contentEncoding": "base64"})]
 # Messages
 
 
+class Redacted(Struct):
+    """Who took away what a message or record held, and when."""
+
+    by: str
+    at: Instant
+
+
 class Delivered(Struct):
     """A message as it was handed out: `body` where it came as JSON, else `body_base64`."""
 
@@ -36,6 +43,7 @@ class Delivered(Struct):
     failures: Count
     lease_until_at: Instant | None
     lease: float | None
+    redacted: Redacted | UnsetType = UNSET
     body: Any | UnsetType = UNSET
     body_base64: Body64 | UnsetType = UNSET
 
@@ -115,12 +123,14 @@ class Message(Struct):
     lease_until_at: Instant | None
     lease: float | None
     due_at: Instant
-    reason: Literal["max_failures", "rejected", "expired", "overflow"] | None
+    reason: Literal["max_failures", "rejected", "expired", "overflow", "damaged"] | None
     last_error: str | None
     publisher: str | None
     parent: Id | None
+    redacted: Redacted | UnsetType = UNSET
     body: Any | UnsetType = UNSET
     body_base64: Body64 | UnsetType = UNSET
+    damaged: Literal[True] | UnsetType = UNSET  # its checksum does not match: nothing of what it held is shown
     failed: list[Failure] | UnsetType = UNSET  # of one message alone
 
 
@@ -142,7 +152,7 @@ class AppendAnswer(Struct):
 
 
 class Record(Struct):
-    """A record: `body` where it came as JSON, else `body_base64`."""
+    """A record: `body` where it came as JSON, else `body_base64`. Of a damaged one only its place is sure, and it has neither."""
 
     partition: Count
     offset: OffsetText
@@ -154,6 +164,8 @@ class Record(Struct):
     correlation_id: str | UnsetType = UNSET
     body: Any | UnsetType = UNSET
     body_base64: Body64 | UnsetType = UNSET
+    damaged: Literal[True] | UnsetType = UNSET
+    redacted: Redacted | UnsetType = UNSET
 
 
 class Records(Struct):

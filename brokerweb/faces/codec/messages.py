@@ -170,7 +170,7 @@ def delivered_parts(messages: Sequence[Leased]) -> list[bytes]:
         # One publish or lease gives all its messages the same instants and counters: those are formatted once.
         same = (
             m.binary, m.lease_until, m.published_at, m.attempts, m.failures, m.priority,
-            m.expires_at, m.content_type, m.headers, m.reply_to, m.correlation_id,
+            m.expires_at, m.content_type, m.headers, m.reply_to, m.correlation_id, m.redacted,
         )  # fmt: skip
         if same != known:
             known, tail = same, _tail(m)
@@ -195,10 +195,11 @@ def _tail(m: Leased) -> bytes:
     held = m.receipt is not None
     kind = text_or_null(m.content_type) if m.content_type else DEFAULT_TYPE[m.binary]
     headers, lease = m.headers or "{}", m.lease if held else "null"
+    redacted = f',"redacted":{m.redacted}' if m.redacted else ""
     return (
         f',"content_type":{kind},"headers":{headers},"priority":{m.priority},'
         f'"published_at":{instant_or_null(m.published_at)},"expires_at":{lasting_or_null(m.expires_at)},'
         f'"reply_to":{text_or_null(m.reply_to)},"correlation_id":{text_or_null(m.correlation_id)},'
         f'"attempts":{m.attempts},"failures":{m.failures},'
-        f'"lease_until_at":{lasting_or_null(m.lease_until if held else None)},"lease":{lease}}}'
+        f'"lease_until_at":{lasting_or_null(m.lease_until if held else None)},"lease":{lease}{redacted}}}'
     ).encode()

@@ -94,11 +94,13 @@ def encoded_parts(records: Sequence[StoredRecord]) -> list[bytes]:
     tail = b""
     for r in records:
         # Records that were appended together share their instant: what follows the body is then made once.
-        same = (r.appended_at, r.binary, r.content_type, r.headers, r.reply_to, r.correlation_id)
+        same = (r.appended_at, r.binary, r.content_type, r.headers, r.reply_to, r.correlation_id, r.redacted)
         if same != known:
             known, tail = same, _tail(r)
         key = text_or_null(r.key)
-        if r.binary:
+        if r.damaged:
+            append(f',{{"partition":{r.partition},"offset":"{r.offset}","key":null,"damaged":true'.encode())
+        elif r.binary:
             append(f',{{"partition":{r.partition},"offset":"{r.offset}","key":{key},"body_base64":"'.encode())
             append(b64encode(r.body) + b'"')
         else:
@@ -123,4 +125,6 @@ def _tail(r: StoredRecord) -> bytes:
         rest += f',"reply_to":{text_or_null(r.reply_to)}'
     if r.correlation_id is not None:
         rest += f',"correlation_id":{text_or_null(r.correlation_id)}'
+    if r.redacted is not None:
+        rest += f',"redacted":{r.redacted}'
     return f"{rest}}}".encode()

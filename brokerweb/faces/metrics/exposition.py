@@ -14,6 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 import brokerweb
+from brokerweb import sweep
 from brokerweb.core import clock, events
 from brokerweb.core.errors import Forbidden, MethodNotAllowed
 from brokerweb.delivery import connections
@@ -68,6 +69,7 @@ class _Figures(Collector):
         yield from of_topics([t for t in Topic.objects.order_by("name") if self.principal.may(MONITOR, "topic", t.name)])
         yield from _node()
         yield from _store()
+        yield from _sweep()
 
 
 def _states(queues: list[Queue]) -> Iterator[Metric]:
@@ -120,6 +122,17 @@ def _store() -> Iterator[Metric]:
     file = str(connection.settings_dict["NAME"])
     yield GaugeMetricFamily("brokerweb_database_bytes", "Size of the database file.", value=_size(file))
     yield GaugeMetricFamily("brokerweb_wal_bytes", "Size of the write-ahead log beside it.", value=_size(file + "-wal"))
+
+
+def _sweep() -> Iterator[Metric]:
+    figures = sweep.figures
+    yield CounterMetricFamily("brokerweb_sweep_rows", "Messages and records compared with their checksums.", value=figures.rows)
+    yield CounterMetricFamily("brokerweb_sweep_bytes", "Bytes of them.", value=figures.bytes)
+    yield CounterMetricFamily("brokerweb_sweep_rounds", "Rounds over all there is.", value=figures.rounds)
+    damaged = GaugeMetricFamily("brokerweb_damaged", "Damaged, as the last round found.", labels=["kind"])
+    for kind, n in figures.damaged.items():
+        damaged.add_metric([kind], n)
+    yield damaged
 
 
 def _size(path: str) -> int:

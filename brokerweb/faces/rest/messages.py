@@ -18,7 +18,7 @@ from brokerweb.faces.rest.base import ApiView
 from brokerweb.jobs import bulk
 from brokerweb.jobs.control import as_json
 from brokerweb.jobs.models import Job
-from brokerweb.queues import browse, control, filters
+from brokerweb.queues import browse, control, filters, redaction
 from brokerweb.queues.filters import MessageFilter
 from brokerweb.queues.represent import message_object
 
@@ -85,6 +85,13 @@ def requeue_message(view: ApiView, q: str, id: str) -> HttpResponse:
     copy = to_one(asked.message)
     new = view.audited("message.replace", target, control.replace, q, number, copy, publisher=view.principal.name)
     return answer({"id": str(new)}, 201)
+
+
+def redact_message(view: ApiView, q: str, id: str) -> HttpResponse:
+    view.body(shapes.Nothing, empty=b"{}")
+    number = message_id(id)
+    view.audited("message.redact", f"queue:{q}/{id}", redaction.redact, q, number, by=view.principal.name)
+    return answer(show(q, number))
 
 
 # Many at once

@@ -26,6 +26,8 @@ _REF = "#/components/schemas/{name}"
 _IN_PATH: dict[str, dict[str, Any]] = {
     **{key: {"type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$"} for key in "qstg"},
     "id": {"type": "string"},
+    "partition": {"type": "string", "pattern": "^[0-9]{1,4}$"},
+    "offset": {"type": "string", "pattern": "^[0-9]{1,13}$"},
 }
 _HEADERS: dict[int, dict[str, Any]] = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}, "required": True}},

@@ -7,13 +7,17 @@ from typing import Any
 
 from django.http import HttpResponse
 
-from brokerweb.core.errors import Unavailable
+from brokerweb.core.errors import NotFound, Unavailable
 from brokerweb.faces.http.responses import answer, no_content
 from brokerweb.faces.rest import paging
 from brokerweb.faces.rest.base import ApiView
 from brokerweb.faces.rest.versions import guarded, tagged
+from brokerweb.handout import redaction
+from brokerweb.storage.reading import read
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import control
+
+MAX_DIGITS = 13  # of an offset
 
 
 def list_streams(view: ApiView) -> HttpResponse:
@@ -56,6 +60,22 @@ def delete_stream(view: ApiView, s: str) -> HttpResponse:
     verb = guarded(view, "stream", _seen(s), control.delete)
     view.audited("stream.delete", f"stream:{s}", verb, s, if_empty=if_empty)
     return no_content()
+
+
+def redact_record(view: ApiView, s: str, partition: str, offset: str) -> HttpResponse:
+    view.query()
+    place = _number(partition, f"partition {partition[:20]}"), _number(offset, f"offset {offset[:20]}")
+    known = read(redaction.look, s, *place)
+    target = f"stream:{s}/{partition}/{offset}"
+    view.audited("record.redact", target, redaction.redact, s, place, known, by=view.principal.name)
+    return no_content()
+
+
+def _number(text: str, what: str) -> int:
+    """A partition or offset in a path; a text that can be none is not found."""
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
+        raise NotFound(f"There is no {what}.")
+    return int(text)
 
 
 def follow_stream(view: ApiView, s: str) -> HttpResponse:

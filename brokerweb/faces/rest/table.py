@@ -82,6 +82,10 @@ CALLS = (
         request_required=False, errors=("not_found", "conflict", "too_large", "queue_full"), tag="messages",
         description="Ready at the end of the queue, failures forgotten, same id (200). With `message` the edited copy replaces "
         "the original in one commit (201)."),
+    Row("POST", "queues/{q}/messages/{id}/redact", messages.redact_message, "redactMessage", on("queue", "manage"),
+        "Take away what a message holds", {200: Message}, request=shapes.Nothing, request_required=False, errors=("not_found",),
+        tag="messages",
+        description="Whatever its state: body, headers and error texts are gone, its id, key, times and receipts stay."),
     Row("POST", "queues/{q}/pause", queues.pause_queue, "pauseQueue", on("queue", "manage"), "Stop handing out",
         {200: shapes.Queue}, request=shapes.PauseRequest, request_required=False, errors=("not_found",),
         description="Publishing and settling go on. A queue that is paused stays as it is."),
@@ -112,6 +116,10 @@ CALLS = (
         "Delete a stream, its records and its groups", {204: None}, parameters=(RECORDS_LEFT,),
         errors=("not_found", "conflict"), tag="streams", versioned=True),
     *hot.STREAMS,
+    Row("DELETE", "streams/{s}/records/{partition}/{offset}", streams.redact_record, "redactRecord", on("stream", "manage"),
+        "Take away what a record holds", {204: None}, errors=("not_found", "offset_out_of_range"), tag="streams",
+        description="Body and headers are gone, and with the error texts those of its copies in shared groups; offset, key and "
+        "times stay."),
     Row("GET", "streams/{s}/live", streams.follow_stream, "followStream", on("stream", "browse"), "Follow a stream", {200: str},
         media_type="text/event-stream", parameters=(FROM, LAST_EVENT_ID), errors=("not_found", "offset_out_of_range"),
         tag="streams",
