@@ -17,7 +17,7 @@ from brokerweb.delivery import hub, open_sockets
 from brokerweb.node_duties import NodeDuties
 from brokerweb.queues import duties, retirement, stats
 from brokerweb.routing import stats as topic_stats
-from brokerweb.storage import run
+from brokerweb.storage import disk, run
 from brokerweb.storage.committer import Call, Committer
 from brokerweb.storage.run import aperform
 from brokerweb.storage.transaction import Transaction
@@ -54,6 +54,7 @@ class Broker:
             raise
         self.hub.listen()
         hub.current = self.hub
+        await aperform(disk.tend)
         self._unlisten = [stats.install(), stream_stats.install(), topic_stats.install()]
         self.duties.start()
         current = self
@@ -86,6 +87,7 @@ class Broker:
             "store": "not writable" if error is not None or self.duties.silent else "ok",
             "duties": ", ".join(f"{name} failing" for name in self.duties.failing) or "ok",
             "inbox": "crowded" if self.committer.crowded else "ok",
+            "disk": "full" if disk.of().refusing else "ok",
         }
         healthy = all(state == "ok" for state in checks.values())
         status = "unavailable" if checks["store"] != "ok" else "ok" if healthy else "degraded"

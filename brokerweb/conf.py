@@ -63,6 +63,13 @@ def _threads(value: Any) -> int:
     return int(text)
 
 
+def _free_bytes(value: Any) -> int:
+    text = str(value).strip()
+    if not (text.isdecimal() and int(text) <= 1 << 50):
+        raise ValueError(f"{text!r} is not a number of bytes from 0 to 1125899906842624")
+    return int(text)
+
+
 def _server(value: Any) -> str:
     if value not in ("daphne", "uvicorn"):
         raise ValueError(f"{value!r} is not daphne or uvicorn")
@@ -123,6 +130,12 @@ class Conf:
         "BROKERWEB_MAX_REQUEST_BYTES", 8_388_608, _bytes, "largest request or WebSocket message, in bytes"
     )
     threads: int = option("BROKERWEB_THREADS", 32, _threads, "threads for the views of a Django project that includes the broker")
+    min_free_bytes: int | None = option(
+        "BROKERWEB_MIN_FREE_BYTES",
+        None,
+        _free_bytes,
+        "bytes to keep free on the disk: new messages are refused below; 64 MiB otherwise, or an eighth of a small disk",
+    )
     database_url: str = option("DATABASE_URL", "", _text, "PostgreSQL; comes with scale-out, refused until then", flag=False)
     redis_url: str = option("REDIS_URL", "", _text, "Redis or Valkey; comes with scale-out, refused until then", flag=False)
     admin_password: str = option(

@@ -21,7 +21,7 @@ from brokerweb.jobs import duties as job_duties
 from brokerweb.jobs import runner
 from brokerweb.queues import duties, retirement
 from brokerweb.routing import duties as routing_duties
-from brokerweb.storage import changes
+from brokerweb.storage import changes, disk
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
 from brokerweb.streams import duties as stream_duties
@@ -55,6 +55,7 @@ class NodeDuties:
             DutyLoop("members", self._members, longest=BEAT),
             DutyLoop("looks", self._looks, longest=LOOK),
             DutyLoop("identity", identity_duties.tick, longest=identity_duties.EVERY),
+            DutyLoop("disk", self._disk, longest=disk.LOOK),
             DutyLoop("jobs", runner.tick, longest=runner.EVERY),
         ]
 
@@ -174,6 +175,10 @@ class NodeDuties:
     async def _members(self, now: int) -> float:
         await self._hub.groups.beat()
         return BEAT
+
+    async def _disk(self, now: int) -> float:
+        await aperform(disk.tend)
+        return disk.LOOK
 
     async def _looks(self, now: int) -> float:
         self._hub.queues.look()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 from django.apps import apps
@@ -54,9 +55,10 @@ def link_of(code: str, base_url: str) -> str:
     return f"{base_url.rstrip('/')}{page}?code={code}"
 
 
-def redeem(code: str, *, address: str | None = None) -> Any:
+def redeem(code: str, *, address: str | None = None, enter: Callable[[Any], None] | None = None) -> Any:
     """The user a code signs in; of two who use it at once only one gets in. Raises Unauthenticated.
 
+    ``enter`` makes their session in the same commit: where that cannot be stored the code is as it was.
     Only for a POST: mail scanners and previews follow links, and must not use the code up.
     """
     digest, now = digest_of(code[:200]), clock.now()
@@ -68,6 +70,8 @@ def redeem(code: str, *, address: str | None = None) -> Any:
             raise _unusable()
         user = SignInCode.objects.select_related("user").get(sha256=digest).user
         audit.record(principal_of(user), "user.sign_in", f"user:{user.pk}", detail={"by": "link"}, address=address)
+        if enter is not None:
+            enter(user)
     return user
 
 

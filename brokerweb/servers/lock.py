@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from brokerweb.conf import unusable
+from brokerweb.storage import disk
 
 
 class AlreadyRunning(Exception):
@@ -35,7 +37,7 @@ def only_server(directory: Path) -> Iterator[Callable[[str], None]]:
 def url_of_server(directory: Path) -> str | None:
     """Under which URL the directory's server is reached, as it noted itself."""
     try:
-        return (directory / "lock").read_text().split("\n")[1]
+        return (directory / "lock").read_text().split("\n")[1] or None
     except (OSError, IndexError):
         return None
 
@@ -57,9 +59,16 @@ def _take(descriptor: int, directory: Path) -> None:
     except BlockingIOError as error:
         holder = os.pread(descriptor, 100, 0).decode().partition("\n")[0] or "unknown"
         raise AlreadyRunning(f"another server (process {holder}) uses {directory}") from error
+    disk.of().look()  # a full disk has no room for the note itself, until the reserve is given up
     _note(descriptor, str(os.getpid()))
 
 
 def _note(descriptor: int, *lines: str) -> None:
-    os.truncate(descriptor, 0)
-    os.pwrite(descriptor, "\n".join(lines).encode(), 0)
+    """Written over what is there, and never empty: on a full disk the file keeps the block it has. No start fails for it."""
+    text = "\n".join(lines).encode() or b"\n"
+    try:
+        os.pwrite(descriptor, text, 0)
+        os.truncate(descriptor, len(text))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise

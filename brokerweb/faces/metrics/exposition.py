@@ -26,6 +26,7 @@ from brokerweb.identity.principal import Principal
 from brokerweb.queues import browse, stats
 from brokerweb.queues.models import Queue
 from brokerweb.routing.models import Topic
+from brokerweb.storage import disk
 from brokerweb.storage.run import running
 from brokerweb.streams.models import Stream
 
@@ -68,6 +69,7 @@ class _Figures(Collector):
         yield from of_topics([t for t in Topic.objects.order_by("name") if self.principal.may(MONITOR, "topic", t.name)])
         yield from _node()
         yield from _store()
+        yield from _disk()
 
 
 def _states(queues: list[Queue]) -> Iterator[Metric]:
@@ -117,6 +119,15 @@ def _store() -> Iterator[Metric]:
     file = str(connection.settings_dict["NAME"])
     yield GaugeMetricFamily("brokerweb_database_bytes", "Size of the database file.", value=_size(file))
     yield GaugeMetricFamily("brokerweb_wal_bytes", "Size of the write-ahead log beside it.", value=_size(file + "-wal"))
+
+
+def _disk() -> Iterator[Metric]:
+    place = disk.of()
+    if place.free is not None:
+        yield GaugeMetricFamily("brokerweb_disk_free_bytes", "Free on the database's disk.", value=place.free)
+        yield GaugeMetricFamily("brokerweb_disk_limit_bytes", "Below this new messages are refused.", value=place.limit)
+        yield GaugeMetricFamily("brokerweb_disk_reserve_bytes", "Kept for a full disk; 0 while given up.", value=place.reserved)
+        yield GaugeMetricFamily("brokerweb_disk_refusing", "1 while new messages are refused.", value=int(place.refusing))
 
 
 def _size(path: str) -> int:

@@ -19,6 +19,7 @@ from django.db.backends.sqlite3.operations import DatabaseOperations as StockOpe
 from django.db.transaction import TransactionManagementError
 from django.utils.dateparse import parse_date, parse_datetime, parse_time
 
+from brokerweb.storage import disk
 from brokerweb.storage.write_lock import FairLock, lock_for
 
 # What a connection may wait for the lock, and for a writer in another process. Seconds.
@@ -222,7 +223,9 @@ class DatabaseWrapper(_Stock):
         return self._write_lock is not None
 
     def acquire_write_lock(self) -> None:
-        lock = lock_for(str(self.settings_dict["NAME"]))
+        name = self.settings_dict["NAME"]
+        disk.at(name).glance()
+        lock = lock_for(str(name))
         if not lock.acquire(BUSY_TIMEOUT):
             raise OperationalError("database is locked: the write lock of this process was not free in time")
         self._write_lock = lock
