@@ -65,6 +65,9 @@ class SQLite:
     def slot(self, raw: Any) -> int:
         return 0
 
+    def changed(self, raw: Any) -> int:
+        return raw.total_changes  # type: ignore[no-any-return]
+
     def translate(self, error: Exception) -> BrokerError | None:
         if not isinstance(error, _ERRORS):
             return None

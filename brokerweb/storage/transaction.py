@@ -52,13 +52,14 @@ G = TypeVar("G", bound=Gathered)
 class Transaction:
     """``now`` is the one instant of all that its verbs do; ``writes`` counts statements that may have changed a row."""
 
-    __slots__ = ("_gathered", "dialect", "handover", "memo", "now", "outcome", "raw", "writes")
+    __slots__ = ("_changed", "_gathered", "dialect", "handover", "memo", "now", "outcome", "raw", "writes")
 
     def __init__(self, raw: Any, dialect: Dialect, handover: HandOver | None = None) -> None:
         self.raw, self.dialect, self.handover = raw, dialect, handover
         self.now = dialect.now(raw)
         self.outcome = events.Outcome()
         self.writes = 0
+        self._changed = dialect.changed(raw)
         self.memo: dict[Any, Any] = {}  # what verbs of this transaction have looked up
         self._gathered: dict[type, Any] = {}
 
@@ -87,6 +88,10 @@ class Transaction:
     def returning(self, statement: Statement, *args: Any) -> list[tuple[Any, ...]]:
         self.writes += 1
         return self.dialect.run(self.raw, statement, args).fetchall()  # type: ignore[no-any-return]
+
+    def wrote(self) -> bool:
+        """Whether a row was changed, which a statement that found none has not done."""
+        return self.dialect.changed(self.raw) != self._changed
 
     def gathered(self, kind: type[G]) -> G:
         """The transaction's one ``kind()``, whose ``flush`` is called at its end."""
