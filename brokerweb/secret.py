@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from brokerweb.conf import BadOption, unusable
+from brokerweb.core import durable
 
 
 def secret_key(directory: Path) -> str:
@@ -32,12 +33,16 @@ def _kept_or_created(path: Path) -> str:
 
 
 def _create(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    durable.make_directory(path.parent, 0o700)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # mkstemp makes files of mode 0600
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(48))
+            file.flush()
+            os.fsync(descriptor)  # before it has its name: no power cut leaves an empty key under it
         os.link(temporary, path)  # fails where another process was first: whole or not at all
+        durable.sync(path)
+        durable.sync(path.parent)
     except FileExistsError:
         pass
     finally:
