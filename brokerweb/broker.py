@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from brokerweb.cluster import nodes
+from brokerweb.cluster.tenure import Tenure
 from brokerweb.core import clock, closing, events
 from brokerweb.core.duty import DutyLoop
 from brokerweb.delivery import connections, hub, open_sockets
@@ -26,7 +27,7 @@ from brokerweb.jobs import runner
 from brokerweb.queues import duties, retirement, stats
 from brokerweb.routing import duties as routing_duties
 from brokerweb.routing import stats as topic_stats
-from brokerweb.storage import changes, run
+from brokerweb.storage import changes, damage, run
 from brokerweb.storage.committer import Call, Committer
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
@@ -37,6 +38,7 @@ from brokerweb.streams import stats as stream_stats
 
 GOODBYE = 5.0  # seconds sockets have to end at a drain
 HEARTBEAT, HOUSEKEEPING, TOKENS, IDLE, FOREIGN, ORPHANS = 5.0, 5.0, 3.0, 2.0, 0.2, 60.0  # seconds between
+FILES = 1.0  # seconds between looks at the files of the database
 BEAT = 0.1  # seconds between checks for members whose heartbeat is due; a session may be as short as one second
 LOOK = 2.0  # seconds between looks for ready messages that no hint asked for
 STALE = 5.0  # seconds without an answer after which the store counts as not writable
@@ -51,6 +53,7 @@ class Broker:
     def __init__(self) -> None:
         self.hub = hub.Hub()
         self.committer = Committer(self._deliver, handover=self.hub.book)
+        self.tenure = Tenure()
         self._loop: asyncio.AbstractEventLoop
         self._in_use: set[int] = set()
         self._orphans_at = 0.0
@@ -60,6 +63,7 @@ class Broker:
         self._duties = [
             DutyLoop("timers", self._timers),
             DutyLoop("heartbeat", self._heartbeat, longest=HEARTBEAT),
+            DutyLoop("files", self._files, longest=FILES),
             DutyLoop("housekeeping", self._housekeeping, longest=HOUSEKEEPING),
             DutyLoop("idle queues", self._idle, longest=IDLE),
             DutyLoop("tokens", self._tokens, longest=TOKENS),
@@ -112,14 +116,17 @@ class Broker:
             unlisten()
         self.hub.stop()
         hub.current = None
+        await self.tenure.leave()
         await self._stop_committer()
+        await self.tenure.end()
 
     def ready(self) -> dict[str, Any]:
         """What ``/readyz`` says: ``ok``, ``degraded``, or ``unavailable`` when the store cannot be written."""
         error = self.committer.last_error
         silent = time.monotonic() - self._alive_at > HEARTBEAT + STALE
+        store = "not writable" if error is not None or silent else "ok"
         checks = {
-            "store": "not writable" if error is not None or silent else "ok",
+            "store": f"not writable: {wrong}" if (wrong := damage.found()) else store,
             "duties": ", ".join(f"{duty.name} failing" for duty in self._duties if duty.failing) or "ok",
             "inbox": "crowded" if self.committer.crowded else "ok",
         }
@@ -135,7 +142,8 @@ class Broker:
         clock_now = clock.Clock()
         clock_now.not_before(max(seen or 0, newest))
         clock.install(clock_now)
-        await aperform(_take_up, seen)
+        await aperform(_take_up, seen, self.tenure)
+        await self.tenure.settle()
         while await aperform(duties.release_sockets) > 0:
             pass
         while await aperform(membership.forget_members) > 0:
@@ -173,9 +181,13 @@ class Broker:
 
     async def _heartbeat(self, now: int) -> float:
         """A duty of its own, since housekeeping may take minutes, such as the removal of a long stream."""
-        await aperform(nodes.see)
+        await self.tenure.beat()
         self._alive_at = time.monotonic()
         return HEARTBEAT
+
+    async def _files(self, now: int) -> float:
+        await self.tenure.look()
+        return FILES
 
     async def _housekeeping(self, now: int) -> float:
         """A small step of each task, round after round while any has more to do: none waits for minutes until another is done."""
@@ -251,14 +263,14 @@ def _instants(tx: Transaction) -> tuple[int | None, int]:
     return nodes.last_seen(tx), duties.newest_instant(tx)
 
 
-def _take_up(tx: Transaction, seen: int | None) -> None:
+def _take_up(tx: Transaction, seen: int | None, tenure: Tenure) -> None:
     """Account for the time the broker was down and note that it is up, in one commit: where a start ends half-way, the next
     must not count that time again.
     """
     if seen is not None:
         duties.shift_leases(tx, tx.now - seen, seen)
     retirement.wait_anew(tx)
-    nodes.begin(tx)
+    tenure.begin(tx)
 
 
 async def _ready_orphans() -> None:

@@ -10,14 +10,17 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pysqlite3.dbapi2 as Database  # noqa: N812 (the name Django uses)
-from django.db import DatabaseError, OperationalError
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, OperationalError
 from django.db.backends.sqlite3 import base as stock
 from django.db.backends.sqlite3._functions import register as register_functions  # type: ignore[import-untyped]
 from django.db.backends.sqlite3.features import DatabaseFeatures as StockFeatures
 from django.db.backends.sqlite3.operations import DatabaseOperations as StockOperations
 from django.db.transaction import TransactionManagementError
+from django.db.utils import DatabaseErrorWrapper
 from django.utils.dateparse import parse_date, parse_datetime, parse_time
+from django.utils.functional import cached_property
 
+from brokerweb.storage import damage
 from brokerweb.storage.write_lock import FairLock, lock_for
 
 # What a connection may wait for the lock, and for a writer in another process. Seconds.
@@ -157,6 +160,17 @@ class DatabaseFeatures(StockFeatures):
     max_query_params = 32_766  # SQLite's own default; since 6.0 Django asks the connection, which pysqlite3's cannot tell
 
 
+class _Errors(DatabaseErrorWrapper):
+    """Django's own, which turns the driver's errors into its own; one that tells of a broken file is heard on the way."""
+
+    wrapper: DatabaseWrapper
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if error is not None and self.wrapper.alias == DEFAULT_DB_ALIAS:
+            damage.look_at(error)
+        super().__exit__(kind, error, traceback)
+
+
 class DatabaseWrapper(_Stock):
     """Django's SQLite wrapper on pysqlite3. Every ``atomic()`` is BEGIN IMMEDIATE: readers use none."""
 
@@ -167,6 +181,10 @@ class DatabaseWrapper(_Stock):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._write_lock: FairLock | None = None  # while it is held
+
+    @cached_property
+    def wrap_database_errors(self) -> _Errors:
+        return _Errors(self)
 
     def get_connection_params(self) -> dict[str, Any]:
         params: dict[str, Any] = super().get_connection_params()
