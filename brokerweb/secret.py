@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from brokerweb.conf import BadOption, unusable
@@ -34,16 +37,24 @@ def _kept_or_created(path: Path) -> str:
 
 def _create(path: Path) -> None:
     durable.make_directory(path.parent, 0o700)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # mkstemp makes files of mode 0600
-    try:
+    with _alone_in(path.parent):
+        if path.exists():
+            return
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # mkstemp makes files of mode 0600
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(48))
             file.flush()
             os.fsync(descriptor)  # before it has its name: no power cut leaves an empty key under it
-        os.link(temporary, path)  # fails where another process was first: whole or not at all
-        durable.sync(path)
+        os.rename(temporary, path)
         durable.sync(path.parent)
-    except FileExistsError:
-        pass
+
+
+@contextmanager
+def _alone_in(directory: Path) -> Iterator[None]:
+    """Of several processes that start at once, one makes the key."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
-        os.unlink(temporary)
+        os.close(descriptor)

@@ -137,22 +137,22 @@ def test_the_secret_key_is_synced_before_it_has_its_name_and_its_name_before_it_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     steps: list[str] = []
-    sync, link = os.fsync, os.link
+    sync, rename = os.fsync, os.rename
 
     def note_sync(descriptor: int) -> None:
         place = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
         assert place.is_dir() or len(place.read_text()) >= 50, "a key is whole when it is synced"
-        steps.append(place.name if place.is_dir() or place.name == "secret.key" else "key without its name")
+        steps.append(place.name if place.is_dir() else "key")
         sync(descriptor)
 
-    def note_link(source: str, target: Path) -> None:
-        steps.append("link")
-        link(source, target)
+    def note_rename(source: str, target: Path) -> None:
+        steps.append(target.name)
+        rename(source, target)
 
     monkeypatch.setattr(os, "fsync", note_sync)
-    monkeypatch.setattr(os, "link", note_link)
+    monkeypatch.setattr(os, "rename", note_rename)
     secret_key(tmp_path / "new" / "data")
-    assert steps == [tmp_path.name, "new", "key without its name", "link", "secret.key", "data"]
+    assert steps == [tmp_path.name, "new", "key", "secret.key", "data"]
 
 
 def test_an_empty_secret_key_is_no_key(tmp_path: Path):
