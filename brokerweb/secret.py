@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from brokerweb.conf import BadOption, unusable
+from brokerweb.core import durable
 
 
 def secret_key(directory: Path) -> str:
@@ -32,13 +36,25 @@ def _kept_or_created(path: Path) -> str:
 
 
 def _create(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # mkstemp makes files of mode 0600
-    try:
+    durable.make_directory(path.parent, 0o700)
+    with _alone_in(path.parent):
+        if path.exists():
+            return
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # mkstemp makes files of mode 0600
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(48))
-        os.link(temporary, path)  # fails where another process was first: whole or not at all
-    except FileExistsError:
-        pass
+            file.flush()
+            os.fsync(descriptor)  # before it has its name: no power cut leaves an empty key under it
+        os.rename(temporary, path)
+        durable.sync(path.parent)
+
+
+@contextmanager
+def _alone_in(directory: Path) -> Iterator[None]:
+    """Of several processes that start at once, one makes the key."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
-        os.unlink(temporary)
+        os.close(descriptor)

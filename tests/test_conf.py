@@ -134,6 +134,28 @@ def test_the_secret_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path)
     assert [path.name for path in directory.iterdir()] == ["secret.key"]
 
 
+def test_the_secret_key_is_synced_before_it_has_its_name_and_its_name_before_it_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    steps: list[str] = []
+    sync, rename = os.fsync, os.rename
+
+    def note_sync(descriptor: int) -> None:
+        place = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        assert place.is_dir() or len(place.read_text()) >= 50, "a key is whole when it is synced"
+        steps.append(place.name if place.is_dir() else "key")
+        sync(descriptor)
+
+    def note_rename(source: str, target: Path) -> None:
+        steps.append(target.name)
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "rename", note_rename)
+    secret_key(tmp_path / "new" / "data")
+    assert steps == [tmp_path.name, "new", "key", "secret.key", "data"]
+
+
 def test_an_empty_secret_key_is_no_key(tmp_path: Path):
     (tmp_path / "secret.key").write_text("\n")
     with pytest.raises(conf.BadOption, match=r"secret\.key is empty"):

@@ -53,5 +53,8 @@ class Dialect(Protocol):
     def slot(self, raw: Any) -> int:
         """Which counter row this connection writes, so that writers never wait for each other."""
 
+    def changed(self, raw: Any) -> int:
+        """How many rows this connection has changed since it was opened."""
+
     def translate(self, error: Exception) -> BrokerError | None:
         """What a driver's or Django's error means to a caller; None when it is not the database's."""

@@ -38,6 +38,7 @@ BATCH_CALLS, BATCH_COST, BATCH_SECONDS = 512, 8 * 1024 * 1024, 0.05
 CALL_COST = 256
 READERS = 1.0  # seconds that a full disk's log waits for those who read an old state of it, before it is filled anew
 PATIENCE = 0.002  # seconds that a batch waits for the rest of a crowd
+OF_THE_DATA = ("IntegrityError", "DataError")  # say nothing about the store; by name, since every driver has its own
 
 Verb = Callable[..., Any]
 Deliver = Callable[[list["Call"]], None]
@@ -72,7 +73,7 @@ class Committer:
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._prepared: Any = None  # the driver's connection that the dialect has made the committer's
         self.quiet = Quiet()
-        self.last_error: BrokerError | None = None  # of the last batch; None while commits succeed
+        self.last_error: BrokerError | None = None  # why the last commit failed; None again after one that wrote
         self.batches = self.calls = 0
 
     def start(self) -> None:
@@ -190,7 +191,7 @@ class Committer:
             if running or isinstance(error, IntegrityError):
                 return self._undo(batch, error)
             return self._refuse(batch[:done] or batch, error)
-        self.last_error = None
+        self._committed(tx)
         return done
 
     def _undo(self, batch: list[Call], error: Exception) -> int:
@@ -209,6 +210,8 @@ class Committer:
         """The transaction did not begin, or did not commit: nobody is told that anything happened."""
         for call in batch:
             self._fail(call, error)
+        if batch and not isinstance(batch[-1].error, Internal):
+            self.last_error = batch[-1].error
         self._reopen()
         return len(batch)
 
@@ -265,7 +268,7 @@ class Committer:
             self._prepare()
             with transaction(self._using, self._handover) as tx:
                 call.result = call.verb(tx, *call.args, **call.kwargs)
-            self.last_error = None
+            self._committed(tx)
         except Exception as error:
             if tx is not None:
                 tx.abandon()
@@ -273,9 +276,15 @@ class Committer:
             if call.error is not error:
                 self._reopen()
 
+    def _committed(self, tx: Transaction) -> None:
+        """A commit of nothing also succeeds where nothing can be written, and says nothing about the store."""
+        if self.last_error is not None and tx.wrote():
+            self.last_error = None
+
     def _fail(self, call: Call, error: Exception) -> None:
         call.result, call.error = None, self._meaning(error)
-        if call.error is not error and not isinstance(call.error, Internal):
+        of_the_store = call.error is not error and not isinstance(call.error, Internal)
+        if of_the_store and type(error).__name__ not in OF_THE_DATA:
             self.last_error = call.error
             disk.of(self._using).look()
 

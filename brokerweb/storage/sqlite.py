@@ -12,7 +12,7 @@ import pysqlite3.dbapi2 as pysqlite3
 
 from brokerweb.core import clock
 from brokerweb.core.errors import BrokerError, StoreFull, Unavailable
-from brokerweb.storage import disk
+from brokerweb.storage import damage, disk
 from brokerweb.storage.statements import Statement
 
 _ERRORS = (pysqlite3.Error, sqlite3.Error, django.db.Error)
@@ -90,9 +90,13 @@ class SQLite:
     def slot(self, raw: Any) -> int:
         return 0
 
+    def changed(self, raw: Any) -> int:
+        return raw.total_changes  # type: ignore[no-any-return]
+
     def translate(self, error: Exception) -> BrokerError | None:
         if not isinstance(error, _ERRORS):
             return None
         if any(mark in str(error) for mark in _FULL):
             return StoreFull()
+        damage.look_at(error)
         return Unavailable(f"The store did not take it: {error}")

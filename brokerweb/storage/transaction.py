@@ -15,6 +15,7 @@ from django.db import transaction as django_transaction
 
 from brokerweb.core import events
 from brokerweb.core.errors import Unavailable
+from brokerweb.storage import damage
 from brokerweb.storage.base import Dialect
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.handover import HandOver
@@ -39,7 +40,7 @@ class SingleWriterNeededError(Exception):
 class Transaction(Reads):
     """``now`` is the one instant of all that its verbs do; ``writes`` counts statements that may have changed a row."""
 
-    __slots__ = ("_gathered", "handover", "memo", "now", "outcome", "writes")
+    __slots__ = ("_changed", "_gathered", "handover", "memo", "now", "outcome", "writes")
 
     def __init__(self, raw: Any, dialect: Dialect, handover: HandOver | None = None) -> None:
         super().__init__(raw, dialect)
@@ -47,6 +48,7 @@ class Transaction(Reads):
         self.now = dialect.now(raw)
         self.outcome = events.Outcome()
         self.writes = 0
+        self._changed = dialect.changed(raw)
         self.memo: dict[Any, Any] = {}  # what verbs of this transaction have looked up
         self._gathered: dict[type, Any] = {}
 
@@ -79,6 +81,10 @@ class Transaction(Reads):
         if not self.dialect.single_writer:
             raise SingleWriterNeededError(f"{self.dialect.name} has several writers, and {why}")
 
+    def wrote(self) -> bool:
+        """Whether a row was changed, which a statement that found none has not done."""
+        return self.dialect.changed(self.raw) != self._changed
+
     def gathered(self, kind: type[G]) -> G:
         """The transaction's one ``kind()``, whose ``flush`` is called at its end."""
         found: G | None = self._gathered.get(kind)
@@ -107,7 +113,12 @@ def _atomic(connection: Any) -> AbstractContextManager[Any]:
 
 @contextmanager
 def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None) -> Iterator[Transaction]:
-    """One unit of work; commits at the end, or with the caller's ``atomic()``. Listeners hear of it after the commit."""
+    """One unit of work; commits at the end, or with the caller's ``atomic()``. Listeners hear of it after the commit.
+
+    Raises Unavailable where the store is damaged: what it would keep may be lost already.
+    """
+    if (wrong := damage.found()) is not None:
+        raise Unavailable(f"The store is damaged: {wrong}.")
     connection = connections[using]
     dialect = dialect_of(connection)
     with _atomic(connection):

@@ -14,7 +14,7 @@ from tests.crash.campaign import Campaign
 from tests.crash.dose import rounds
 from tests.eventually import eventually
 from tests.powerfail.shim import FSYNC_ERRNO, SPARE_LOG, WRITE_ERRNO, Disk
-from tests.server import Server
+from tests.server import TOKEN, Server
 
 BULK, BULK_BYTES = 40, 1_000_000  # more log than any setting lets grow without a checkpoint
 
@@ -47,6 +47,26 @@ def test_a_full_disk_refuses_publishes_and_recovers_by_itself(disk_campaign: Cam
             rest.declare("plain")
     disk_campaign.traffic()
     disk_campaign.close()
+
+
+def test_a_server_that_cannot_write_says_so_until_it_can(disk: Disk) -> None:
+    """Also between its own duties, most of which have nothing to write and so do not fail."""
+    with Server(disk.live, environment=disk.environment) as server, server.start().rest() as rest:
+        rest.declare("plain")
+        with failing(disk, WRITE_ERRNO, errno.ENOSPC):
+            assert _publish_fails(rest).status == 507
+            until = _metric(server, "batches_total") + 100
+            said = set()
+            while _metric(server, "batches_total") < until:
+                said.add((server.readiness(), _metric(server, "failing")))
+            assert said == {(503, 1)}
+        eventually(lambda: (server.readiness(), _metric(server, "failing")) == (200, 0), 20, why="healthy once it can write")
+
+
+def _metric(server: Server, name: str) -> float:
+    text = httpx.get(f"{server.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30).text
+    (line,) = [line for line in text.splitlines() if line.startswith(f"brokerweb_committer_{name} ")]
+    return float(line.rpartition(" ")[2])
 
 
 def test_checkpoints_that_fail_cost_nothing_that_was_confirmed(disk_campaign: Campaign, disk: Disk) -> None:

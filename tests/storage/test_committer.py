@@ -12,7 +12,7 @@ from django.db import OperationalError, connections
 
 from brokerweb.core import events
 from brokerweb.core.errors import Unavailable
-from brokerweb.queues import control, engine, leasing
+from brokerweb.queues import control, duties, engine, leasing
 from brokerweb.queues.messages import NewMessage, Settle
 from brokerweb.storage import committer as module
 from brokerweb.storage.django_sqlite.base import DatabaseWrapper
@@ -86,6 +86,8 @@ def test_a_constraint_that_fails_costs_only_its_own_call(desk: Desk):
     calls = desk.together((put, "a"), (put, "a"), (put, "b"))
     assert [call.error is None for call in calls] == [True, False, True]
     assert stored() == ["a", "b"]
+    assert desk.run(put, "a").error is not None
+    assert desk.committer.last_error is None
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, method: str, message: str = "disk I/O error") -> list[str]:
@@ -121,6 +123,19 @@ def test_a_failing_commit_is_an_error_for_everyone_and_stores_nothing(desk: Desk
     assert len(told) == 1, "the one that was held"
     assert isinstance(desk.committer.last_error, Unavailable)
     monkeypatch.undo()
+    assert desk.run(put, "a").result == "a"
+    assert desk.committer.last_error is None
+
+
+def test_a_commit_of_nothing_does_not_make_a_failing_store_look_healthy(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    failures = failing(monkeypatch, "_commit")
+    assert outcomes([desk.run(put, "a")]) == ["unavailable"]
+    failures.clear()
+    assert desk.run(lambda tx: None).error is None
+    assert desk.run(duties.forget_dedup).result == 0
+    with_neighbours = desk.together((refuse,), (lambda tx: None,), (break_down,), (lambda tx: None,))
+    assert [call.error is None for call in with_neighbours] == [False, True, False, True]
+    assert isinstance(desk.committer.last_error, Unavailable)
     assert desk.run(put, "a").result == "a"
     assert desk.committer.last_error is None
 
