@@ -83,7 +83,7 @@ def _other_engine() -> Warning:
 
 @register()
 def check_timers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """W003: messages wait for a moment that nobody watches, since no broker runs."""
+    """W005: messages wait for a moment that nobody watches, since no broker runs."""
     connection = connections["default"]
     try:
         files = files_of(connection)
@@ -102,7 +102,7 @@ def _unattended(what: str) -> Warning:
     return Warning(
         f"no broker runs on the default database: {what} until one does",
         hint="Run manage.py serve: delays, ended leases and retention are its work. Publishing needs none.",
-        id="brokerweb.W003",
+        id="brokerweb.W005",
     )
 
 

@@ -101,7 +101,7 @@ class Unattended:
         connection = SimpleNamespace(vendor="sqlite", Database=pysqlite3, settings_dict=named)
         monkeypatch.setattr(checks, "connections", {"default": connection})
         found = checks.check_timers(None)
-        assert {message.id for message in found} <= {"brokerweb.W003"}
+        assert {message.id for message in found} <= {"brokerweb.W005"}
         return [message.msg for message in found]
 
 

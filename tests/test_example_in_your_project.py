@@ -106,7 +106,7 @@ def test_check_says_that_delayed_messages_wait_while_no_broker_runs(tmp_path: Pa
     (tmp_path / "data").mkdir()
     shop = ShopServer(tmp_path / "data")
     assert shop.command("migrate").returncode == 0
-    assert "W003" not in shop.command("check").stderr
+    assert "W005" not in shop.command("check").stderr
     delayed = "from brokerweb.queues import control, publish; from brokerweb.storage.run import perform\n"
     delayed += "perform(control.declare, 'billing', {}); publish('billing', {}, delay=1)"
     done = shop.command("shell", "-c", delayed)
@@ -114,11 +114,11 @@ def test_check_says_that_delayed_messages_wait_while_no_broker_runs(tmp_path: Pa
 
     said = shop.command("check")
 
-    assert (said.returncode, "brokerweb.W003" in said.stderr) == (0, True), said.stderr
+    assert (said.returncode, "brokerweb.W005" in said.stderr) == (0, True), said.stderr
     assert "manage.py serve" in said.stderr
     with shop:
-        assert "W003" not in shop.start().log.read_text()
-        assert "W003" not in shop.command("check").stderr
+        assert "W005" not in shop.start().log.read_text()
+        assert "W005" not in shop.command("check").stderr
 
 
 def test_the_console_comes_with_the_settings_the_readme_names(tmp_path: Path):
