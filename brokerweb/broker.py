@@ -12,12 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 from brokerweb.cluster import nodes
+from brokerweb.cluster.tenure import Tenure
 from brokerweb.core import clock, closing
 from brokerweb.delivery import hub, open_sockets
 from brokerweb.node_duties import NodeDuties
 from brokerweb.queues import duties, retirement, stats
 from brokerweb.routing import stats as topic_stats
-from brokerweb.storage import disk, run
+from brokerweb.storage import damage, disk, run
 from brokerweb.storage.committer import Call, Committer
 from brokerweb.storage.run import aperform
 from brokerweb.storage.transaction import Transaction
@@ -36,7 +37,8 @@ class Broker:
     def __init__(self) -> None:
         self.hub = hub.Hub()
         self.committer = Committer(self._deliver, handover=self.hub.book)
-        self.duties = NodeDuties(self.hub)
+        self.tenure = Tenure()
+        self.duties = NodeDuties(self.hub, self.tenure)
         self._loop: asyncio.AbstractEventLoop
         self._unlisten: list[Callable[[], None]] = []
 
@@ -78,13 +80,16 @@ class Broker:
             unlisten()
         self.hub.stop()
         hub.current = None
+        await self.tenure.leave()
         await self._stop_committer()
+        await self.tenure.end()
 
     def ready(self) -> dict[str, Any]:
         """What ``/readyz`` says: ``ok``, ``degraded``, or ``unavailable`` when the store cannot be written."""
         error = self.committer.last_error
+        store = "not writable" if error is not None or self.duties.silent else "ok"
         checks = {
-            "store": "not writable" if error is not None or self.duties.silent else "ok",
+            "store": f"not writable: {wrong}" if (wrong := damage.found()) else store,
             "duties": ", ".join(f"{name} failing" for name in self.duties.failing) or "ok",
             "inbox": "crowded" if self.committer.crowded else "ok",
             "disk": "full" if disk.of().refusing else "ok",
@@ -101,7 +106,8 @@ class Broker:
         clock_now = clock.Clock()
         clock_now.not_before(max(seen or 0, newest))
         clock.install(clock_now)
-        await aperform(_take_up, seen)
+        await aperform(_take_up, seen, self.tenure)
+        await self.tenure.settle()
         while await aperform(duties.release_sockets) > 0:
             pass
         while await aperform(membership.forget_members) > 0:
@@ -121,14 +127,14 @@ def _instants(tx: Transaction) -> tuple[int | None, int]:
     return nodes.last_seen(tx), duties.newest_instant(tx)
 
 
-def _take_up(tx: Transaction, seen: int | None) -> None:
+def _take_up(tx: Transaction, seen: int | None, tenure: Tenure) -> None:
     """Account for the time the broker was down and note that it is up, in one commit: where a start ends half-way, the next
     must not count that time again.
     """
     if seen is not None:
         duties.shift_leases(tx, tx.now - seen, seen)
     retirement.wait_anew(tx)
-    nodes.begin(tx)
+    tenure.begin(tx)
 
 
 def _tell(batch: list[Call]) -> None:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from brokerweb.core.addresses import Network, network
 
+DATABASE = "brokerweb.sqlite3"  # in the data directory
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 MAX_UNAUTHENTICATED_BYTES = 65_536  # of a request or frame, before the caller is known
 READ_TIMEOUT = 10.0  # seconds a client has for a request's head, and for each further stretch of its body
@@ -32,9 +33,15 @@ class BadOption(ValueError):
     """An option's value cannot be used; the message names the option."""
 
 
-def unusable(path: Path, reason: Exception) -> BadOption:
+def unusable(path: Path, reason: Exception, *, named_by: str = "BROKERWEB_DATA") -> BadOption:
     """The data, or a part of them, cannot be read or written."""
-    return BadOption(f"BROKERWEB_DATA: cannot use {path.absolute()}: {getattr(reason, 'strerror', None) or reason}")
+    return BadOption(f"{named_by}: cannot use {path.absolute()}: {getattr(reason, 'strerror', None) or reason}")
+
+
+def other_database(vendor: str) -> str:
+    """What to say of a default database that is no SQLite."""
+    comes = "; PostgreSQL comes with scale-out, and is not built yet" if vendor == "postgresql" else ""
+    return f"brokerweb cannot use {vendor} as the default database: it stores in SQLite{comes}"
 
 
 def _text(value: Any) -> str:
@@ -142,14 +149,14 @@ class Conf:
         "BROKERWEB_ADMIN_PASSWORD",
         "",
         _secret,
-        "password of the first administrator, generated otherwise; first start only",
+        "password of the first administrator, generated otherwise; where there is no user yet",
         flag=False,
     )
     admin_token: str = option(
         "BROKERWEB_ADMIN_TOKEN",
         "",
         _secret,
-        "token of the first administrator, generated otherwise; first start only",
+        "a token that may everything, honoured at every start; generated at the first one otherwise",
         flag=False,
     )
 
@@ -163,7 +170,7 @@ class Conf:
 
     @property
     def database(self) -> Path:
-        return self.data / "brokerweb.sqlite3"
+        return self.data / DATABASE
 
     @cached_property
     def origins(self) -> tuple[str, ...]:
@@ -268,3 +275,8 @@ def adopt_flags(arguments: Sequence[str]) -> None:
             elif argument == flag and i + 1 < len(arguments):
                 os.environ[OPTIONS[name].metadata["variable"]] = arguments[i + 1]
     forget()
+
+
+def adopt_given(given: Mapping[str, Any]) -> None:
+    """The same for flags that a command has parsed: a project's own ``manage.py`` adopts none before its settings are read."""
+    adopt_flags([f"{flag}={given[name]}" for name, flag in flags().items() if given.get(name) is not None])

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from brokerweb.cluster import nodes
+from brokerweb.cluster.tenure import Tenure
 from brokerweb.core import clock, closing, events
 from brokerweb.core.duty import DutyLoop
 from brokerweb.delivery import connections
@@ -28,6 +28,7 @@ from brokerweb.streams import duties as stream_duties
 from brokerweb.streams import membership
 
 HEARTBEAT, HOUSEKEEPING, TOKENS, IDLE, FOREIGN, ORPHANS = 5.0, 5.0, 3.0, 2.0, 0.2, 60.0  # seconds between
+FILES = 1.0  # seconds between looks at the files of the database
 BEAT = 0.1  # seconds between checks for members whose heartbeat is due; a session may be as short as one second
 LOOK = 2.0  # seconds between looks for ready messages that no hint asked for
 STALE = 5.0  # seconds without an answer after which the store counts as not writable
@@ -36,8 +37,8 @@ STALE = 5.0  # seconds without an answer after which the store counts as not wri
 class NodeDuties:
     """``start`` when the committer runs and the hub listens; ``stop`` before they end."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(self, hub: Hub, tenure: Tenure) -> None:
+        self._hub, self._tenure = hub, tenure
         self._loop: asyncio.AbstractEventLoop
         self._in_use: set[int] = set()
         self._orphans_at = 0.0
@@ -48,6 +49,7 @@ class NodeDuties:
         self._loops = [
             self.timers,
             DutyLoop("heartbeat", self._heartbeat, longest=HEARTBEAT),
+            DutyLoop("files", self._files, longest=FILES),
             DutyLoop("housekeeping", self._housekeeping, longest=HOUSEKEEPING),
             DutyLoop("idle queues", self._idle, longest=IDLE),
             DutyLoop("tokens", self._tokens, longest=TOKENS),
@@ -107,9 +109,13 @@ class NodeDuties:
 
     async def _heartbeat(self, now: int) -> float:
         """A duty of its own, since housekeeping may take minutes, such as the removal of a long stream."""
-        await aperform(nodes.see)
+        await self._tenure.beat()
         self._alive_at = time.monotonic()
         return HEARTBEAT
+
+    async def _files(self, now: int) -> float:
+        await self._tenure.look()
+        return FILES
 
     async def _housekeeping(self, now: int) -> float:
         """A small step of each task, round after round while any has more to do: none waits for minutes until another is done."""

@@ -48,11 +48,16 @@ def link(username: str, base_url: str) -> str:
 
 def link_of(code: str, base_url: str) -> str:
     """The link that carries ``code``: to the console's page, or to the project's own. Opening it uses nothing up."""
-    try:
-        page = reverse("brokerweb_console:signin")
-    except NoReverseMatch:
-        page = resolve_url(settings.LOGIN_URL)
+    page = console_page() or resolve_url(settings.LOGIN_URL)
     return f"{base_url.rstrip('/')}{page}?code={code}"
+
+
+def console_page() -> str | None:
+    """The console's own page for such links; None where the project has no console."""
+    try:
+        return reverse("brokerweb_console:signin")
+    except NoReverseMatch:
+        return None
 
 
 def redeem(code: str, *, address: str | None = None, enter: Callable[[Any], None] | None = None) -> Any:

@@ -210,6 +210,8 @@ class Committer:
         """The transaction did not begin, or did not commit: nobody is told that anything happened."""
         for call in batch:
             self._fail(call, error)
+        if batch and not isinstance(batch[-1].error, Internal):
+            self.last_error = batch[-1].error
         self._reopen()
         return len(batch)
 

@@ -12,7 +12,7 @@ import pysqlite3.dbapi2 as pysqlite3
 
 from brokerweb.core import clock
 from brokerweb.core.errors import BrokerError, StoreFull, Unavailable
-from brokerweb.storage import disk
+from brokerweb.storage import damage, disk
 from brokerweb.storage.statements import Statement
 
 _ERRORS = (pysqlite3.Error, sqlite3.Error, django.db.Error)
@@ -98,4 +98,5 @@ class SQLite:
             return None
         if any(mark in str(error) for mark in _FULL):
             return StoreFull()
+        damage.look_at(error)
         return Unavailable(f"The store did not take it: {error}")

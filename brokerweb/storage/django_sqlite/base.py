@@ -11,15 +11,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import pysqlite3.dbapi2 as Database  # noqa: N812 (the name Django uses)
-from django.db import DatabaseError, OperationalError
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, OperationalError
 from django.db.backends.sqlite3 import base as stock
 from django.db.backends.sqlite3._functions import register as register_functions  # type: ignore[import-untyped]
 from django.db.backends.sqlite3.features import DatabaseFeatures as StockFeatures
 from django.db.backends.sqlite3.operations import DatabaseOperations as StockOperations
 from django.db.transaction import TransactionManagementError
+from django.db.utils import DatabaseErrorWrapper
 from django.utils.dateparse import parse_date, parse_datetime, parse_time
+from django.utils.functional import cached_property
 
-from brokerweb.storage import disk
+from brokerweb.storage import damage, disk
 from brokerweb.storage.write_lock import FairLock, lock_for
 
 # What a connection may wait for the lock, and for a writer in another process. Seconds.
@@ -164,6 +166,17 @@ class DatabaseFeatures(StockFeatures):
     supports_json_field = True
 
 
+class _Errors(DatabaseErrorWrapper):
+    """Django's own, which turns the driver's errors into its own; one that tells of a broken file is heard on the way."""
+
+    wrapper: DatabaseWrapper
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if error is not None and self.wrapper.alias == DEFAULT_DB_ALIAS:
+            damage.look_at(error)
+        super().__exit__(kind, error, traceback)
+
+
 class DatabaseWrapper(_Stock):
     """Django's SQLite wrapper on pysqlite3. Every ``atomic()`` is BEGIN IMMEDIATE: readers use none, or ``beginning_late``."""
 
@@ -176,6 +189,10 @@ class DatabaseWrapper(_Stock):
         self._write_lock: FairLock | None = None  # while it is held
         self._late = False  # the next transaction is to begin late
         self._to_begin = False  # it has entered ``atomic()``, and nothing has been written in it
+
+    @cached_property
+    def wrap_database_errors(self) -> _Errors:
+        return _Errors(self)
 
     def get_connection_params(self) -> dict[str, Any]:
         params: dict[str, Any] = super().get_connection_params()

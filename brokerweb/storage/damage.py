@@ -1,0 +1,42 @@
+"""What is wrong with the store's files, once a running broker knows: from then on nothing is confirmed into such a store."""
+
+from __future__ import annotations
+
+import logging
+
+log = logging.getLogger(__name__)
+_SAYS = ("database disk image is malformed", "malformed database schema", "file is not a database")  # SQLite, of a broken file
+_running = False
+_found: str | None = None
+
+
+def begin() -> None:
+    """A broker runs in this process, and nothing is known to be wrong."""
+    global _running, _found
+    _running, _found = True, None
+
+
+def end() -> None:
+    """No broker runs here any more."""
+    global _running, _found
+    _running, _found = False, None
+
+
+def note(reason: str) -> None:
+    """The store is damaged for the rest of this run. The first reason stays."""
+    global _found
+    if _running and _found is None:
+        _found = reason
+        log.critical("nothing is stored any more: %s", reason)
+
+
+def look_at(error: Exception) -> None:
+    """Note what a database's error says about its file."""
+    text = str(error)
+    if any(says in text for says in _SAYS):
+        note(text)
+
+
+def found() -> str | None:
+    """What is wrong, or None."""
+    return _found
