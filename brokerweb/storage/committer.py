@@ -23,6 +23,7 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections
 
 from brokerweb.core.errors import BrokerError, Internal, Unavailable
+from brokerweb.storage import damage
 from brokerweb.storage.quiet import Quiet
 from brokerweb.storage.transaction import DIALECTS, HandOver, Transaction, transaction
 
@@ -108,6 +109,7 @@ class Committer:
 
     def _prepare(self) -> None:
         """Give the connection its pragmas, also when it is a new one after an error."""
+        damage.refuse()  # before a connection is opened, which would change the files
         connection = connections[self._using]
         connection.ensure_connection()
         if connection.connection is self._prepared:
