@@ -46,6 +46,8 @@ class Tenure:
 
     async def beat(self) -> None:
         """This node is alive. Where another has begun in its place, nothing is stored any more."""
+        if damage.found():
+            return
         seen_at = await aperform(nodes.see, self._presence)
         if seen_at is None:
             damage.note("another broker has begun to serve this database")

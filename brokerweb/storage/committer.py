@@ -24,7 +24,7 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections
 
 from brokerweb.core.errors import BrokerError, Internal, StoreFull, Unavailable
-from brokerweb.storage import disk
+from brokerweb.storage import damage, disk
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.handover import HandOver
 from brokerweb.storage.quiet import Quiet
@@ -114,6 +114,7 @@ class Committer:
 
     def _prepare(self) -> None:
         """Make the connection the committer's, also when it is a new one after an error."""
+        damage.refuse()  # before a connection is opened, which would change the files
         connection = connections[self._using]
         connection.ensure_connection()
         if connection.connection is self._prepared:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from brokerweb.core.errors import Unavailable
+
 log = logging.getLogger(__name__)
 _SAYS = ("database disk image is malformed", "malformed database schema", "file is not a database")  # SQLite, of a broken file
 _running = False
@@ -35,6 +37,12 @@ def look_at(error: Exception) -> None:
     text = str(error)
     if any(says in text for says in _SAYS):
         note(text)
+
+
+def refuse() -> None:
+    """Raises Unavailable where the store is damaged: what it would keep may be lost already."""
+    if _found is not None:
+        raise Unavailable(f"The store is damaged: {_found}.")
 
 
 def found() -> str | None:

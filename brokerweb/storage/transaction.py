@@ -115,10 +115,9 @@ def _atomic(connection: Any) -> AbstractContextManager[Any]:
 def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None) -> Iterator[Transaction]:
     """One unit of work; commits at the end, or with the caller's ``atomic()``. Listeners hear of it after the commit.
 
-    Raises Unavailable where the store is damaged: what it would keep may be lost already.
+    Raises Unavailable where the store is damaged.
     """
-    if (wrong := damage.found()) is not None:
-        raise Unavailable(f"The store is damaged: {wrong}.")
+    damage.refuse()
     connection = connections[using]
     dialect = dialect_of(connection)
     with _atomic(connection):
