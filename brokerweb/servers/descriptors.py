@@ -17,6 +17,8 @@ from brokerweb.core.duty import DutyLoop
 
 log = logging.getLogger(__name__)
 LOOK, EVERY = 1.0, 60.0  # seconds between looks, and between lines
+NEAR = 16
+CANNOT_OPEN = "unable to open database file"  # SQLite's words for it, and for other reasons
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE)
 
 
@@ -69,10 +71,21 @@ class Descriptors(logging.Filter):
 
     def _tells(self, record: logging.LogRecord) -> bool:
         """Whether a record is of this: by its exception or one behind it, or by its words."""
-        if any(isinstance(error, OSError) and error.errno in _EXHAUSTED for error in _chain(record)):
+        errors = list(_chain(record))
+        if any(isinstance(error, OSError) and error.errno in _EXHAUSTED for error in errors):
             return True
-        text = record.getMessage()
-        return "Too many open files" in text or (self._exhausted and "unable to open database file" in text)
+        texts = [record.getMessage(), *map(str, errors)]
+        if any("Too many open files" in text for text in texts):
+            return True
+        return any(CANNOT_OPEN in text for text in texts) and (self._exhausted or _nearly_all_taken())
+
+
+def _nearly_all_taken() -> bool:
+    """The database's files take more than one, so that one may be free where they cannot be opened."""
+    try:
+        return len(os.listdir("/dev/fd")) > resource.getrlimit(resource.RLIMIT_NOFILE)[0] - NEAR
+    except OSError as error:
+        return error.errno in _EXHAUSTED
 
 
 def _chain(record: logging.LogRecord) -> Iterator[BaseException]:

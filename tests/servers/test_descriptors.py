@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import socket
@@ -11,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from brokerweb.servers.descriptors import Descriptors
 from tests.eventually import eventually
 from tests.server import TOKEN, Server
 
@@ -54,3 +56,16 @@ def test_exhausted_descriptors_are_said_once_and_the_server_goes_on_when_some_ar
             assert rest.publish("answers", {"body": 1})
         assert httpx.get(f"{server.url}/sign-in", timeout=30).status_code == 200
         assert server.terminate() == 0
+
+
+def record_of(error: Exception) -> logging.LogRecord:
+    return logging.LogRecord("brokerweb.core.duty", logging.ERROR, "", 0, "duty jobs failed", (), (type(error), error, None))
+
+
+def test_a_database_that_cannot_be_opened_tells_of_it_only_while_descriptors_are_short(monkeypatch: pytest.MonkeyPatch):
+    error = OSError("The store did not take it")
+    error.__cause__ = ValueError("unable to open database file")
+    assert Descriptors().filter(record_of(error))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (8, 8))
+    assert not Descriptors().filter(record_of(error))
+    assert Descriptors().filter(record_of(ValueError("another fault")))
