@@ -123,8 +123,16 @@ def _around(request: HttpRequest) -> dict[str, Any]:
         "next_theme": THEMES[(THEMES.index(theme) + 1) % len(THEMES)],
         "principal": principal,
         "section": _section(request.path),
-        "dead_total": dead_counts.total(principal) if principal else 0,
+        "dead_total": _dead_total(principal),
     }
+
+
+def _dead_total(principal: Principal | None) -> int:
+    """For the navigation; 0 where the database cannot be read, which the page itself is about then."""
+    try:
+        return dead_counts.total(principal) if principal else 0
+    except OperationalError:
+        return 0
 
 
 def _section(path: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 
 from brokerweb.cluster import nodes, presence
-from brokerweb.core.errors import BrokerError
+from brokerweb.core.errors import BrokerError, Unavailable
 from brokerweb.storage import damage
 from brokerweb.storage.files import files_of
 from brokerweb.storage.run import aperform
@@ -48,7 +48,12 @@ class Tenure:
         """This node is alive. Where another has begun in its place, nothing is stored any more."""
         if damage.found():
             return
-        seen_at = await aperform(nodes.see, self._presence)
+        try:
+            seen_at = await aperform(nodes.see, self._presence)
+        except Unavailable:
+            if damage.found():  # meanwhile
+                return
+            raise
         if seen_at is None:
             damage.note("another broker has begun to serve this database")
             return

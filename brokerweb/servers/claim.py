@@ -15,7 +15,7 @@ from brokerweb.cluster import nodes, presence
 from brokerweb.cluster.models import Node
 from brokerweb.core.errors import BrokerError
 from brokerweb.servers.lock import AlreadyRunning, only_server
-from brokerweb.storage import losses
+from brokerweb.storage import disk, losses
 from brokerweb.storage.files import Files, files_of
 from brokerweb.storage.losses import DataLost
 from brokerweb.storage.reading import read
@@ -70,6 +70,8 @@ def claimed(
         except DataLost as lost:
             _accept(lost, accept_loss)
         else:
+            if not found.index.exists():  # SQLite takes its blocks when it opens the files
+                disk.of().make_way(disk.OPENING)
             with usable_database():
                 _hold_against(evidence, found, accept_loss, tell)
         yield note_url

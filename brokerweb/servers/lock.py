@@ -14,6 +14,7 @@ from brokerweb.core import durable
 from brokerweb.storage import disk
 from brokerweb.storage.files import Files
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 PATIENCE = 0.3  # seconds: whoever only asks whether a server is there holds the lock for a moment
 
 
@@ -89,16 +90,18 @@ def _take(descriptor: int, files: Files) -> None:
                 holder = os.pread(descriptor, 100, 0).decode().partition("\n")[0] or "unknown"
                 raise AlreadyRunning(f"another server (process {holder}) uses {files.shown}") from error
             time.sleep(PATIENCE / 10)
-    disk.of().look()  # a full disk has no room for the note itself, until the reserve is given up
     _note(descriptor, str(os.getpid()))
 
 
 def _note(descriptor: int, *lines: str) -> None:
-    """Written over what is there, and never empty: on a full disk the file keeps the block it has. No start fails for it."""
-    text = "\n".join(lines).encode() or b"\n"
-    try:
-        os.pwrite(descriptor, text, 0)
-        os.truncate(descriptor, len(text))
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
+    """Written over what is there. No start fails because a full disk has no room for it."""
+    text = "\n".join(lines).encode()
+    for _ in range(2):
+        try:
+            os.pwrite(descriptor, text, 0)
+            os.truncate(descriptor, len(text))
+            return
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            disk.of().make_way(disk.STEP)

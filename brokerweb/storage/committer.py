@@ -230,22 +230,27 @@ class Committer:
     def _spare_room(self) -> None:
         """Where the disk is full, the log is taken into the file at once, and takes no more room than it has."""
         place = disk.of(self._using)
-        if place.strained or place.log_bloated:
+        if place.strained or place.log_bloated or place.log_heavy:
             self._checkpoint(truncate=place.log_bloated)
 
     def _save_room(self) -> None:
         """At the end: on a full disk what the log has becomes the reserve, with which the next start begins."""
         place = disk.of(self._using)
-        if place.tight and not place.reserved:
-            self._checkpoint(truncate=True)
+        if place.tight and not place.whole:
+            self._checkpoint(truncate=True, patience=READERS)
             place.keep_what_is_left()
 
     def _checkpoint(self, *, truncate: bool, patience: float = 0) -> None:
-        connection = connections[self._using]
+        connection, place = connections[self._using], disk.of(self._using)
         try:
             self._prepare()
-            dialect_of(connection).checkpoint(connection.connection, truncate=truncate, patience=patience)
-        except Exception:  # there is no room to do it in: what fails for want of that is told
+            dialect, raw = dialect_of(connection), connection.connection
+            if place.low:
+                place.make_way(place.grows_by(dialect.sizes(raw)))
+            place.growth = 0
+            dialect.checkpoint(raw, truncate=truncate, patience=patience)
+        except Exception as error:  # there is no room to do it in: what fails for want of that is told
+            damage.look_at(error)
             self._reopen()
 
     def _reopen(self) -> None:
@@ -287,7 +292,9 @@ class Committer:
         of_the_store = call.error is not error and not isinstance(call.error, Internal)
         if of_the_store and type(error).__name__ not in OF_THE_DATA:
             self.last_error = call.error
-            disk.of(self._using).look()
+            place = disk.of(self._using)
+            if place.look() and place.low:  # also where the index of the log found no room, which SQLite calls an I/O error
+                place.ran_out()
 
     def _meaning(self, error: Exception) -> BrokerError:
         if isinstance(error, BrokerError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from brokerweb.core.errors import Unavailable
 
@@ -10,6 +11,7 @@ log = logging.getLogger(__name__)
 _SAYS = ("database disk image is malformed", "malformed database schema", "file is not a database")  # SQLite, of a broken file
 _running = False
 _found: str | None = None
+_look: Callable[[], str | None] | None = None
 
 
 def begin() -> None:
@@ -20,8 +22,22 @@ def begin() -> None:
 
 def end() -> None:
     """No broker runs here any more."""
-    global _running, _found
-    _running, _found = False, None
+    global _running, _found, _look
+    _running, _found, _look = False, None, None
+
+
+def watch(look: Callable[[], str | None] | None) -> None:
+    """From now on ``look`` tells whether a file is not the one that was opened; None: nothing tells."""
+    global _look
+    _look = look
+
+
+def opening() -> str | None:
+    """Why no connection may be opened now: it would make a file that is gone anew, and empty. None where it may."""
+    wrong = _look() if _look is not None else None
+    if wrong is not None:
+        note(wrong)
+    return wrong
 
 
 def note(reason: str) -> None:
@@ -32,11 +48,13 @@ def note(reason: str) -> None:
         log.critical("nothing is stored any more: %s", reason)
 
 
-def look_at(error: Exception) -> None:
-    """Note what a database's error says about its file."""
+def look_at(error: BaseException) -> bool:
+    """Note what a database's error says about its file, and tell whether it says anything."""
     text = str(error)
-    if any(says in text for says in _SAYS):
+    tells = any(says in text for says in _SAYS)
+    if tells:
         note(text)
+    return tells
 
 
 def refuse() -> None:

@@ -2,10 +2,12 @@
 
 Messages are refused early, so that what takes them away can always be written. Where something else fills the disk all the
 same, the reserve, a file beside the database that holds nothing, is given up for it, and made again once there is room.
+Whoever fills the disk may take what is given up before the broker does: near the limit the log already holds the blocks that it
+needs, and of the reserve only as much is given up as is about to be written.
 
 - What is free on the disk and what the database's file can fill again count alike: a file keeps its size when messages go.
 - Far from the limit nothing is measured. Near it (``tight``) each transaction that stores messages measures once.
-- Every writer looks before it writes, in whatever process: whoever comes first gives the reserve up.
+- Every writer looks before it writes, in whatever process. Where a write runs out of room all the same, it gives up the rest.
 """
 
 from __future__ import annotations
@@ -22,17 +24,20 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from brokerweb import conf
 from brokerweb.core.errors import StoreFull
+from brokerweb.storage.files import hold, path_of
 
 log = logging.getLogger(__name__)
 KIB, MIB = 1024, 1024 * 1024
 
 LEAST_SHARE = 8  # of the limit: less room than this is none, so that a refusal does not depend on a message's size
 LIMIT, LIMIT_SHARE = 64 * MIB, 8  # kept free where nobody said how much: at most so much, and such a part of the disk
-NEAR, NEAR_SHARE = 512 * MIB, 2  # above the limit, up to which every transaction measures
+NEAR = 512 * MIB  # above the limit, up to which every transaction measures: what comes in between two looks
 # Room for a whole log that has yet to go into the file, and for a batch of the committer.
 RESERVE, RESERVE_SHARE = 24 * MIB, 10
 LOG_PAGES, FEWEST_LOG_PAGES, LOG_SHARE = 4000, 32, 16  # after how many pages the log is taken into the file
 PAGE = 4 * KIB
+OPENING = 64 * KIB  # what SQLite's files take when they are opened: the index of the log
+STEP = 64 * KIB  # taken at once, so that somebody who is faster takes only the last of it
 LOOK = 1.0  # seconds that a look at a disk with much room holds good
 CALM = 10.0  # seconds after an error of a full disk before the reserve is made again
 OVERHEAD = 512  # bytes that a message takes beside its body and headers, with its indexes
@@ -80,20 +85,25 @@ class Disk:
         self.low = False  # next to nothing is free
         self.strained = False  # there is no reserve: the log is taken into the file at once, while there is room for that
         self.refusing = False  # the last measurement left no room for messages
+        self.growth = 0  # bytes by which the log will make the file grow, as of the last measurement
         self._look_at = 0.0
         self._calm_at = 0.0
+        self._told = False  # that the reserve is needed
 
     def glance(self) -> None:
         """Look, unless there was much room a moment ago."""
         if self.file is not None and (self.tight or time.monotonic() >= self._look_at):
             self.look()
 
-    def look(self) -> None:
-        """See how much is free, and give the reserve up where that is next to nothing."""
-        if self.file is None or not self._read():
-            return
-        if self.low and self.give_up():
-            self._read()
+    def look(self) -> bool:
+        """See how much is free; whether that can be told."""
+        return self.file is not None and self._read()
+
+    def begun(self) -> None:
+        """A transaction has begun that may write: while it lasts nobody else writes to the log."""
+        if self.low:
+            self._hold_log()
+            self._hold_index()
 
     def _read(self) -> bool:
         try:
@@ -104,7 +114,7 @@ class Disk:
         self.total, self.free = found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
         asked = conf.get().min_free_bytes
         self.limit = min(LIMIT, self.total // LIMIT_SHARE) if asked is None else asked
-        self.tight = self.free < self.limit + min(NEAR, self.total // NEAR_SHARE)
+        self.tight = self.free < self.limit + NEAR
         self.low = self.free < self._wanted // 4
         self.strained = self.low or (self.tight and not self.reserved)
         return True
@@ -122,8 +132,13 @@ class Disk:
 
     @property
     def log_bloated(self) -> bool:
-        """Whether the log's file holds much more than it needs, where that is missed."""
-        return (self.strained or self.refusing) and self._size("-wal") > self.log_pages * PAGE * 3 // 2
+        """Whether the log's file holds much more than it needs, as after a first start's migrations, where that is missed."""
+        return self.tight and self._size("-wal") > self.log_pages * PAGE * 3 // 2
+
+    @property
+    def log_heavy(self) -> bool:
+        """Whether the file will grow by much of what the reserve has room for: better while there is room without it."""
+        return self.tight and self.growth > self._wanted // 4
 
     # Messages
 
@@ -145,6 +160,11 @@ class Disk:
         self.refusing = room <= 0
         return room
 
+    def grows_by(self, sizes: Sizes) -> int:
+        """By how many bytes the log will make the file grow."""
+        self.growth = max(0, sizes.whole - self._size(""))
+        return self.growth
+
     def _require(self, tx: _Storing, size: int) -> int:
         room: int | None = tx.memo.get(self)
         if room is None:
@@ -155,13 +175,17 @@ class Disk:
 
     def _room(self, tx: _Storing) -> int:
         """How many bytes of messages may be stored: they go into the log first and into the file later, and take room in both."""
-        if self.free is None or not self.limit:
+        if self.free is None:
             return ENDLESS
         sizes: Sizes = tx.dialect.sizes(tx.raw)
+        growth = self.grows_by(sizes)
+        if not self.limit:
+            return ENDLESS
         # The log's room counts as free, whatever it has at the moment, but for what it needs always.
-        free = self.free - max(0, sizes.whole - self._size("")) + self._size("-wal")
+        held, needed = self._size("-wal"), self.log_pages * PAGE
         # Half the limit must be the disk's own: the file's pages cannot be filled again without a log.
-        room = min(free - self.log_pages * PAGE + sizes.reusable - self.limit, free - self.limit // 2) // 2
+        own = self.free - growth + max(0, held - needed)
+        room = min(self.free - growth + held - needed + sizes.reusable - self.limit, own - self.limit // 2) // 2
         return room if room >= self.limit // LEAST_SHARE else 0
 
     def _refusal(self, room: int, size: int) -> str:
@@ -181,39 +205,73 @@ class Disk:
 
     @property
     def reserved(self) -> int:
-        """Bytes of the reserve; 0 while it is given up."""
+        """Bytes of the reserve; 0 once all of it is given up."""
         return self._size("-reserve")
 
     @property
     def _wanted(self) -> int:
         return min(RESERVE, self.total // RESERVE_SHARE)
 
+    @property
+    def whole(self) -> bool:
+        """Whether nothing of the reserve is given up."""
+        return self.reserved >= self._wanted
+
     def give_up(self) -> bool:
         """Remove the reserve; whether there was one."""
-        if self.file is None:
-            return False
+        return self.file is not None and self._shrink(self.reserved)
+
+    def make_way(self, size: int) -> None:
+        """Give up as much of the reserve as is missing for writing so many bytes, and no more."""
+        if self.look() and self.free is not None and self.free < size:
+            self._shrink(-(-(size - self.free) // STEP) * STEP)
+
+    def _shrink(self, by: int) -> bool:
+        left = self.reserved - by
         try:
-            self.reserve.unlink()
-        except OSError:
+            if left > 0:
+                os.truncate(self.reserve, left)
+            else:
+                self.reserve.unlink()
+        except OSError:  # there is none
             return False
-        self._hold_log()
-        log.error("the disk of %s is full: the reserve was given up, so that messages can be taken away; make room", self.file)
+        if not self._told:
+            self._told = True
+            log.error("the disk of %s is full: the reserve is given up, so that messages can be taken away; make room", self.file)
         return True
 
     def _hold_log(self) -> None:
-        """While there is no reserve the log keeps the room it needs, lest others take it. Nobody reads behind its last frame."""
+        """Take the blocks that the log needs, as many as there are. Nobody reads behind its last frame.
+
+        Only within a transaction that writes: some file systems have a block taken by writing zeros to it.
+        """
         held, wanted = self._size("-wal"), self.log_pages * PAGE
-        if held < wanted and self._read() and self.free:
+        if held < wanted:
+            self.make_way(wanted - held)
+        if held < wanted and self.look() and self.free:
             try:
                 descriptor = os.open(f"{self.file}-wal", os.O_RDWR | os.O_CLOEXEC)
             except OSError:  # there is none: it is SQLite's to make
                 return
             try:
                 _fill(descriptor, min(wanted, held + self.free), start=held)
-            except OSError:
-                pass  # somebody was faster
             finally:
                 os.close(descriptor)
+
+    def _hold_index(self) -> None:
+        """The log's index is mapped into memory: writing to a page of it that has no block, and gets none, kills the process.
+
+        SQLite writes one byte of each 4 KiB, which leaves holes where blocks are smaller.
+        """
+        path = Path(f"{self.file}-shm")
+        try:
+            found = path.stat()
+            missing = found.st_size - found.st_blocks * 512
+            if missing > 0 and hasattr(os, "posix_fallocate"):
+                self.make_way(missing)
+                os.posix_fallocate(hold(path), 0, found.st_size)
+        except OSError:  # there is none, or no room
+            pass
 
     def ran_out(self) -> None:
         """A write found the disk full, whatever the disk says of itself: a quota may be the cause."""
@@ -222,30 +280,43 @@ class Disk:
         self.look()
 
     def restore(self) -> None:
-        """Make the reserve, or make it whole, where that leaves enough free; else see to the log. For the server alone."""
-        missing = self._wanted - self.reserved
-        if self.file is None or self.free is None or missing <= 0 or time.monotonic() < self._calm_at:
+        """Near the limit hold the log's room; make the reserve, or make it whole, where that leaves enough. For the server alone,
+        within a transaction.
+        """
+        if self.file is None or self.free is None:
             return
-        if self.free - missing >= max(self.limit // 2, self._wanted):
-            self._allocate(self._wanted)
-        elif not self.reserved:
+        if self.tight:
             self._hold_log()
+            self._hold_index()
+        missing = self._wanted - self.reserved
+        if missing <= 0 or time.monotonic() < self._calm_at:
+            self._told = self._told and missing > 0
+            return
+        if (self.free or 0) - missing >= max(self.limit // 2, self._wanted):
+            self._allocate(self._wanted)
 
     def keep_what_is_left(self) -> None:
-        """Take what is free as the reserve, if there is none: for the next start, when this server writes no more."""
-        self.look()
-        if self.file is not None and self.free and not self.reserved:
-            self._allocate(min(self._wanted, self.free))
+        """Take what is free into the reserve: for the next start, when this server writes no more."""
+        if self.look() and self.free:
+            self._allocate(min(self._wanted, self.reserved + self.free), least=1)
 
-    def _allocate(self, size: int) -> None:
+    def _allocate(self, size: int, *, least: int | None = None) -> None:
+        """Make the reserve of that size; leave it as it is where others are faster, and not even ``least`` can be had."""
+        before = made = self.reserved
         try:
             descriptor = os.open(self.reserve, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                _fill(descriptor, size)
+                made = _fill(descriptor, size, start=before)
+                if made < (size if least is None else least):
+                    made = before
+                os.ftruncate(descriptor, made)
             finally:
                 os.close(descriptor)
         except OSError as error:
             log.warning("no reserve could be made beside %s: %s", self.file, error.strerror)
+        if made < size and least is None:
+            self._calm_at = time.monotonic() + CALM
+        if not made:
             self.reserve.unlink(missing_ok=True)
 
     def _size(self, suffix: str) -> int:
@@ -255,13 +326,22 @@ class Disk:
             return 0
 
 
-def _fill(descriptor: int, size: int, *, start: int = 0) -> None:
-    """Take blocks for the file up to that size, not only the size."""
+def _fill(descriptor: int, size: int, *, start: int = 0) -> int:
+    """Take blocks for the file from ``start`` on, not only the size; up to which size there were some."""
+    try:
+        for place in range(start, size, STEP):
+            _take_blocks(descriptor, place, min(STEP, size - place))
+            start = min(place + STEP, size)
+    except OSError:  # no more are free
+        pass
+    return start
+
+
+def _take_blocks(descriptor: int, place: int, size: int) -> None:
     if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(descriptor, start, size - start)
-        return
-    for place in range(start, size, MIB):
-        os.pwrite(descriptor, bytes(min(MIB, size - place)), place)
+        os.posix_fallocate(descriptor, place, size)
+    else:
+        os.pwrite(descriptor, bytes(size), place)
 
 
 def _shown(size: int) -> str:
@@ -278,7 +358,7 @@ def at(name: str | Path) -> Disk:
     if found is None:
         text = str(name)
         with _disks_mutex:
-            found = _disks.setdefault(text, Disk(Path(text).absolute() if _is_file(text) else None))
+            found = _disks.setdefault(text, Disk(path_of(text)))
             _disks[name] = found
     return found
 
@@ -287,10 +367,6 @@ def of(using: str = DEFAULT_DB_ALIAS) -> Disk:
     """The disk of one of Django's databases; one with room always where the database is not a file of this machine."""
     connection = connections[using]
     return at(connection.settings_dict["NAME"] if connection.vendor == "sqlite" else "")
-
-
-def _is_file(name: str) -> bool:
-    return bool(name) and name != ":memory:" and not name.startswith("file:")
 
 
 def tend(tx: _Storing) -> None:

@@ -56,26 +56,31 @@ class Files:
         return self.database.with_name(self.database.name + ending)
 
 
-def files_of(connection: Any) -> Files | None:
-    """Where a Django connection's database is; None for one that is no SQLite. Raises BadOption for one in memory."""
-    if connection.vendor != "sqlite":
-        return None
-    name = str(connection.settings_dict["NAME"])
+def path_of(name: str) -> Path | None:
+    """Where a SQLite database really is, by the NAME of its settings; None for one in memory."""
     path, memory = name, name in ("", ":memory:")
     if name.startswith("file:"):
         parts = urlsplit(name)
         path, memory = unquote(parts.path), parts.path in ("", ":memory:") or "mode=memory" in parts.query
-    if memory:
+    return None if memory else Path(os.path.realpath(path))
+
+
+def files_of(connection: Any) -> Files | None:
+    """Where a Django connection's database is; None for one that is no SQLite. Raises BadOption for one in memory."""
+    if connection.vendor != "sqlite":
+        return None
+    path = path_of(str(connection.settings_dict["NAME"]))
+    if path is None:
         raise conf.BadOption("DATABASES: the default database is in memory, where nothing outlives the process: name a file")
-    return Files(Path(os.path.realpath(path)))
+    return Files(path)
 
 
 def hold(path: Path) -> int:
-    """A descriptor to read one of SQLite's files by, open for as long as the process lives. Raises OSError.
+    """A descriptor of one of SQLite's files, open for as long as the process lives. Raises OSError.
 
     Closing any descriptor of a file takes back all POSIX locks that the process has on it, SQLite's too.
     """
     descriptor = _held.get(path)
     if descriptor is None or not os.path.samestat(os.fstat(descriptor), path.stat()):
-        descriptor = _held[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = _held[path] = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     return descriptor

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from brokerweb.core import process
-from brokerweb.storage import mark, wal
+from brokerweb.storage import damage, mark, wal
 from brokerweb.storage.files import Files, hold
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ class Watch:
             if path.exists():
                 self._known[path] = path.stat()
         self._largest = self._known[self.files.database].st_size
+        damage.watch(self.glance)
 
     def begin(self, seen_at: int) -> None:
         """Note that the run is under way. Raises OSError."""
@@ -57,17 +58,22 @@ class Watch:
 
     def look(self) -> str | None:
         """What is wrong with the files, or None."""
-        for path, opened in self._known.items():  # the database first: SQLite removes the log of one that is empty
+        wrong = self.glance()
+        if wrong is None and self._log_is_short():
+            return f"{self.files.log} was truncated while it was open"
+        return wrong
+
+    def glance(self) -> str | None:
+        """What is wrong as far as that can be told without SQLite, on any thread."""
+        if self._database_is_short():  # first: SQLite removes the log of one that is empty
+            return f"{self.files.database} was truncated while it was open"
+        for path, opened in self._known.items():
             try:
                 now = path.stat()
             except FileNotFoundError:
                 return f"{path} was deleted while it was open"
             if not os.path.samestat(now, opened):
                 return f"{path} was replaced while it was open"
-            if path == self.files.database and self._database_is_short():
-                return f"{path} was truncated while it was open"
-            if path == self.files.log and self._log_is_short():
-                return f"{path} was truncated while it was open"
         return None
 
     def taken_in(self) -> bool:
@@ -87,6 +93,7 @@ class Watch:
         if not whole:
             log.warning("the database is in use elsewhere: it needs its log %s", self.files.log)
         self._mark(running=not whole, seen_at=seen_at, sync=True)
+        damage.watch(None)  # the last connection removes the log
         self._connection.close()
 
     def _mark(self, *, running: bool, seen_at: int, sync: bool) -> None:

@@ -151,8 +151,12 @@ def test_the_reserve_is_given_up_once_nothing_is_left_and_made_again_once_there_
     free(30 * MIB)
     place.look()
     assert place.reserved == disk.RESERVE
-    free(200 * KIB)
+    free(0)
     place.glance()
+    assert place.reserved == disk.RESERVE, "nothing is written yet"
+    place.make_way(MIB)
+    assert place.reserved == disk.RESERVE - MIB
+    place.give_up()
     assert place.reserved == 0
     free(40 * MIB)
     place.look()
@@ -164,7 +168,31 @@ def test_the_reserve_is_given_up_once_nothing_is_left_and_made_again_once_there_
     assert place.reserved == disk.RESERVE
 
 
-def test_while_the_reserve_is_given_up_the_log_holds_room(place: Disk, free: Free, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "given"), [(0, 0), (MIB, 0), (MIB + 1, 64 * KIB), (3 * MIB, 2 * MIB), (1 << 40, disk.RESERVE)]
+)
+def test_of_the_reserve_as_much_is_given_up_as_is_missing(place: Disk, free: Free, wanted: int, given: int) -> None:
+    free(10 << 30)
+    place.look()
+    place.restore()
+    free(MIB)
+    place.make_way(wanted)
+    assert place.reserved == disk.RESERVE - given
+
+
+def test_that_the_reserve_is_needed_is_said_once_until_it_is_whole_again(place: Disk, free: Free, caplog: Any) -> None:
+    for _ in range(2):
+        free(10 << 30)
+        place.look()
+        place.restore()
+        place.restore()
+        free(0)
+        for _ in range(3):
+            place.make_way(MIB)
+    assert caplog.text.count("the reserve is given up") == 2
+
+
+def test_on_a_full_disk_the_log_holds_room(place: Disk, free: Free, tmp_path: Path) -> None:
     log = tmp_path / "db-wal"
     log.write_bytes(b"frames")
     free(10 << 30)
@@ -172,8 +200,76 @@ def test_while_the_reserve_is_given_up_the_log_holds_room(place: Disk, free: Fre
     place.restore()
     free(MIB)
     place.look()
+    place.begun()
     assert log.stat().st_size == 6 + MIB
     assert log.read_bytes()[:7] == b"frames\0"
+
+
+def test_near_the_limit_the_log_holds_its_room_beside_the_reserve(place: Disk, free: Free, tmp_path: Path) -> None:
+    log = tmp_path / "db-wal"
+    log.write_bytes(b"frames")
+    free(10 << 30)
+    place.look()
+    place.restore()
+    assert log.stat().st_size == 6
+    free(200 * MIB)
+    place.look()
+    place.restore()
+    assert log.stat().st_size == disk.LOG_PAGES * disk.PAGE
+    assert log.read_bytes()[:7] == b"frames\0"
+    assert place.reserved == disk.RESERVE
+
+
+@pytest.fixture
+def half_a_mebibyte(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk has fewer blocks than it said: somebody else was faster."""
+    left = 512 * KIB
+
+    def take(descriptor: int, place: int, size: int) -> None:
+        nonlocal left
+        if left < size:
+            raise OSError(28, "No space left on device")
+        left -= size
+        os.ftruncate(descriptor, place + size)
+
+    monkeypatch.setattr(os, "posix_fallocate", take)
+
+
+@pytest.mark.usefixtures("half_a_mebibyte")
+def test_the_log_holds_what_others_have_left(place: Disk, free: Free, tmp_path: Path) -> None:
+    log = tmp_path / "db-wal"
+    log.write_bytes(b"")
+    free(MIB)
+    place.look()
+    place.begun()
+    assert log.stat().st_size == 512 * KIB
+
+
+@pytest.mark.usefixtures("half_a_mebibyte")
+def test_at_the_end_what_others_have_left_is_kept_for_the_next_start(place: Disk, free: Free) -> None:
+    free(MIB)
+    place.keep_what_is_left()
+    assert place.reserved == 512 * KIB
+
+
+def test_a_log_that_will_make_the_file_grow_is_taken_in_while_the_reserve_is_there(place: Disk, free: Free) -> None:
+    free(10 << 30)
+    place.measure(Storing(whole=100 * MIB))
+    assert not place.log_heavy, "there is much room"
+    free(200 * MIB)
+    place.measure(Storing(whole=5 * MIB))
+    assert not place.log_heavy
+    place.measure(Storing(whole=7 * MIB))
+    assert place.log_heavy
+    place.growth = 0  # it was taken in
+    assert not place.log_heavy
+
+
+def test_it_is_the_disk_that_the_database_is_really_on(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real" / "db")
+    assert disk.at(tmp_path / "link").file == tmp_path / "real" / "db"
+    assert disk.at(f"file:{tmp_path}/link?cache=private").file == tmp_path / "real" / "db"
 
 
 def test_an_error_of_a_full_disk_gives_the_reserve_up_whatever_the_disk_says(place: Disk, free: Free) -> None:
@@ -277,3 +373,22 @@ def test_a_replay_that_is_refused_waits_as_long_as_the_disk_is_full() -> None:
     perform(chunks.note_failure, job.pk, StoreFull())
     job.refresh_from_db()
     assert (job.state, job.retries) == ("running", chunks.MAX_RETRIES)
+
+
+def test_a_small_disk_is_measured_always_since_it_can_be_filled_between_two_looks(place: Disk, free: Free) -> None:
+    free(6 * MIB, total=6 * MIB)
+    place.look()
+    assert place.tight
+    free(0, total=6 * MIB)
+    with pytest.raises(StoreFull):
+        place.take(Storing(), [message(1)])
+
+
+def test_a_log_that_holds_more_than_it_needs_is_cut_down_near_the_limit(place: Disk, free: Free, tmp_path: Path) -> None:
+    (tmp_path / "db-wal").write_bytes(bytes(2 * MIB))
+    free(6 * MIB, total=16 * MIB)
+    place.look()
+    assert place.log_bloated
+    free(10 << 30)
+    place.look()
+    assert not place.log_bloated

@@ -126,7 +126,9 @@ def _disk() -> Iterator[Metric]:
     if place.free is not None:
         yield GaugeMetricFamily("brokerweb_disk_free_bytes", "Free on the database's disk.", value=place.free)
         yield GaugeMetricFamily("brokerweb_disk_limit_bytes", "Below this new messages are refused.", value=place.limit)
-        yield GaugeMetricFamily("brokerweb_disk_reserve_bytes", "Kept for a full disk; 0 while given up.", value=place.reserved)
+        yield GaugeMetricFamily(
+            "brokerweb_disk_reserve_bytes", "Kept for a full disk; 0 once all is given up.", value=place.reserved
+        )
         yield GaugeMetricFamily("brokerweb_disk_refusing", "1 while new messages are refused.", value=int(place.refusing))
 
 

@@ -167,13 +167,16 @@ class DatabaseFeatures(StockFeatures):
 
 
 class _Errors(DatabaseErrorWrapper):
-    """Django's own, which turns the driver's errors into its own; one that tells of a broken file is heard on the way."""
+    """Django's own, which turns the driver's errors into its own. One that tells of a broken file is noted on the way, and is an
+    OperationalError: no fault of the code, whatever class the driver gives it.
+    """
 
     wrapper: DatabaseWrapper
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
-        if error is not None and self.wrapper.alias == DEFAULT_DB_ALIAS:
-            damage.look_at(error)
+        if error is not None and self.wrapper.alias == DEFAULT_DB_ALIAS and damage.look_at(error):
+            self.wrapper.errors_occurred = True
+            raise OperationalError(str(error)) from error
         super().__exit__(kind, error, traceback)
 
 
@@ -202,6 +205,8 @@ class DatabaseWrapper(_Stock):
         return params
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        if self.alias == DEFAULT_DB_ALIAS and (wrong := damage.opening()) is not None:
+            raise OperationalError(wrong)
         connection = Database.connect(**conn_params)
         register_functions(connection)
         for command in ("PRAGMA foreign_keys=ON", "PRAGMA legacy_alter_table=OFF", *init_commands(), *self.init_commands):
@@ -262,6 +267,7 @@ class DatabaseWrapper(_Stock):
         try:
             with self.wrap_database_errors:
                 self.connection.execute("BEGIN IMMEDIATE")
+            disk.at(self.settings_dict["NAME"]).begun()
         except BaseException:
             self.release_write_lock()
             raise
