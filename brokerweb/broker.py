@@ -12,12 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 from brokerweb.cluster import nodes, wall
+from brokerweb.cluster.tenure import Tenure
 from brokerweb.core import clock, closing
 from brokerweb.delivery import hub, open_sockets
 from brokerweb.node_duties import NodeDuties
 from brokerweb.queues import duties, retirement, stats
 from brokerweb.routing import stats as topic_stats
-from brokerweb.storage import run
+from brokerweb.storage import damage, disk, run
 from brokerweb.storage.committer import Call, Committer
 from brokerweb.storage.run import aperform
 from brokerweb.storage.transaction import Transaction
@@ -36,7 +37,8 @@ class Broker:
     def __init__(self) -> None:
         self.hub = hub.Hub()
         self.committer = Committer(self._deliver, handover=self.hub.book)
-        self.duties = NodeDuties(self.hub)
+        self.tenure = Tenure()
+        self.duties = NodeDuties(self.hub, self.tenure)
         self._loop: asyncio.AbstractEventLoop
         self._unlisten: list[Callable[[], None]] = []
 
@@ -54,6 +56,7 @@ class Broker:
             raise
         self.hub.listen()
         hub.current = self.hub
+        await aperform(disk.tend)
         self._unlisten = [stats.install(), stream_stats.install(), topic_stats.install()]
         self.duties.start()
         current = self
@@ -77,16 +80,20 @@ class Broker:
             unlisten()
         self.hub.stop()
         hub.current = None
+        await self.tenure.leave()
         await self._stop_committer()
+        await self.tenure.end()
 
     def ready(self) -> dict[str, Any]:
         """What ``/readyz`` says: ``ok``, ``degraded``, or ``unavailable`` when the store cannot be written."""
         error = self.committer.last_error
+        store = "not writable" if error is not None or self.duties.silent else "ok"
         checks = {
-            "store": "not writable" if error is not None or self.duties.silent else "ok",
+            "store": f"not writable: {wrong}" if (wrong := damage.found()) else store,
             "duties": ", ".join(f"{name} failing" for name in self.duties.failing) or "ok",
             "inbox": "crowded" if self.committer.crowded else "ok",
             "clock": wall.verdict(running) if (running := clock.running()) is not None else "ok",
+            "disk": "full" if disk.of().refusing else "ok",
         }
         healthy = all(state == "ok" for state in checks.values())
         status = "unavailable" if checks["store"] != "ok" else "ok" if healthy else "degraded"
@@ -104,9 +111,10 @@ class Broker:
             resumed = clock.Clock.resumed(last.at, steps, elapsed=last.elapsed)
         clock.install(resumed)
         new = resumed.steps[len(steps) :]
-        await aperform(_take_up, last, new)
+        await aperform(_take_up, last, new, self.tenure)
         self.duties.wall.begin(len(steps) + len(new))
         wall.report_start(resumed, new)
+        await self.tenure.settle()
         while await aperform(duties.release_sockets) > 0:
             pass
         while await aperform(membership.forget_members) > 0:
@@ -126,7 +134,7 @@ def _instants(tx: Transaction) -> tuple[nodes.Seen | None, list[clock.Step], int
     return nodes.last_seen(tx), wall.steps(tx), duties.newest_instant(tx)
 
 
-def _take_up(tx: Transaction, last: nodes.Seen | None, steps: list[clock.Step]) -> None:
+def _take_up(tx: Transaction, last: nodes.Seen | None, steps: list[clock.Step], tenure: Tenure) -> None:
     """Account for the time the broker was down and note that it is up, in one commit: where a start ends half-way, the next
     must not count that time again.
     """
@@ -134,7 +142,7 @@ def _take_up(tx: Transaction, last: nodes.Seen | None, steps: list[clock.Step]) 
         duties.shift_leases(tx, tx.now - last.at, last.at)
     retirement.wait_anew(tx)
     wall.note(tx, steps)
-    nodes.begin(tx)
+    tenure.begin(tx)
 
 
 def _tell(batch: list[Call]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 from django.apps import AppConfig
@@ -11,10 +13,17 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import connections
 
 from brokerweb import conf
+from brokerweb.servers.lock import is_held
+from brokerweb.storage import mark
 from brokerweb.storage.django_sqlite.base import DatabaseWrapper
+from brokerweb.storage.files import Files, files_of
 
 FIXED_BACKPORTS = ((3, 44, 6), (3, 50, 7))
 FIXED = (3, 51, 3)
+BESIDE = (
+    "Leave the project's database as it is, and brokerweb's apps out of it: run brokerweb beside the project, as a process with "
+    "settings and a data directory of its own, and publish over REST. docs/operations.md says how."
+)
 
 
 def sqlite_is_sound(version: tuple[int, ...]) -> bool:
@@ -50,13 +59,7 @@ def check_sqlite(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list
     """E003: a SQLite that can lose commits. E004: a database that the broker cannot use. W002: an engine that promises less."""
     connection = connections["default"]
     if connection.vendor != "sqlite":
-        return [
-            Error(
-                f"brokerweb stores in SQLite; {connection.vendor} comes with scale-out",
-                hint='Use the ENGINE "brokerweb.storage.django_sqlite" for the default database.',
-                id="brokerweb.E004",
-            )
-        ]
+        return [Error(conf.other_database(connection.vendor), hint=BESIDE, id="brokerweb.E004")]
     version = tuple(connection.Database.sqlite_version_info)  # type: ignore[attr-defined]  # of the SQLite backend
     if not sqlite_is_sound(version):
         return [
@@ -76,6 +79,44 @@ def _other_engine() -> Warning:
         hint='Use the ENGINE "brokerweb.storage.django_sqlite"; the file stays as it is.',
         id="brokerweb.W002",
     )
+
+
+@register()
+def check_timers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """W005: messages wait for a moment that nobody watches, since no broker runs."""
+    connection = connections["default"]
+    try:
+        files = files_of(connection)
+    except conf.BadOption:
+        return []
+    if sys.argv[1:2] == ["serve"] or files is None or is_held(files):
+        return []
+    last = mark.read(files.mark)
+    if last is not None and last.running:  # what it left is for the next start to look at, untouched
+        return [_unattended("the last one did not end cleanly, and whatever was delayed or leased then waits")]
+    waiting = _waiting(connection, files)
+    return [_unattended(f"{waiting} messages that are delayed or leased wait")] if waiting else []
+
+
+def _unattended(what: str) -> Warning:
+    return Warning(
+        f"no broker runs on the default database: {what} until one does",
+        hint="Run manage.py serve: delays, ended leases and retention are its work. Publishing needs none.",
+        id="brokerweb.W005",
+    )
+
+
+def _waiting(connection: Any, files: Files) -> int:
+    """How many messages something is to happen to as time passes; read without Django, whose checks leave databases alone."""
+    if not (files.database.exists() and files.database.stat().st_size):
+        return 0
+    driver = connection.Database
+    try:
+        with closing(driver.connect(f"{files.database.as_uri()}?mode=ro", uri=True)) as reading:
+            (waiting,) = reading.execute("SELECT sum(scheduled) + sum(leased) FROM brokerweb_queues_queuecount").fetchone()
+    except driver.Error:  # there are no tables yet, or somebody holds them
+        return 0
+    return waiting or 0
 
 
 @register(deploy=True)

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from brokerweb.core.addresses import Network, network
 
+DATABASE = "brokerweb.sqlite3"  # in the data directory
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 MAX_UNAUTHENTICATED_BYTES = 65_536  # of a request or frame, before the caller is known
 READ_TIMEOUT = 10.0  # seconds a client has for a request's head, and for each further stretch of its body
@@ -32,9 +33,15 @@ class BadOption(ValueError):
     """An option's value cannot be used; the message names the option."""
 
 
-def unusable(path: Path, reason: Exception) -> BadOption:
+def unusable(path: Path, reason: Exception, *, named_by: str = "BROKERWEB_DATA") -> BadOption:
     """The data, or a part of them, cannot be read or written."""
-    return BadOption(f"BROKERWEB_DATA: cannot use {path.absolute()}: {getattr(reason, 'strerror', None) or reason}")
+    return BadOption(f"{named_by}: cannot use {path.absolute()}: {getattr(reason, 'strerror', None) or reason}")
+
+
+def other_database(vendor: str) -> str:
+    """What to say of a default database that is no SQLite."""
+    comes = "; PostgreSQL comes with scale-out, and is not built yet" if vendor == "postgresql" else ""
+    return f"brokerweb cannot use {vendor} as the default database: it stores in SQLite{comes}"
 
 
 def _text(value: Any) -> str:
@@ -67,6 +74,13 @@ def _rate(value: Any) -> int:
     text = str(value).strip()
     if not (text.isdecimal() and (int(text) == 0 or MAX_UNAUTHENTICATED_BYTES <= int(text) <= 1 << 30)):
         raise ValueError(f"{text!r} is neither 0 nor a number of bytes from 65536 to 1073741824")
+    return int(text)
+
+
+def _free_bytes(value: Any) -> int:
+    text = str(value).strip()
+    if not (text.isdecimal() and int(text) <= 1 << 50):
+        raise ValueError(f"{text!r} is not a number of bytes from 0 to 1125899906842624")
     return int(text)
 
 
@@ -133,20 +147,26 @@ class Conf:
     sweep_bytes: int = option(
         "BROKERWEB_SWEEP_BYTES", 1_048_576, _rate, "bytes a second that are read to find damage in what is stored; 0 for none"
     )
+    min_free_bytes: int | None = option(
+        "BROKERWEB_MIN_FREE_BYTES",
+        None,
+        _free_bytes,
+        "bytes to keep free on the disk: new messages are refused below; 64 MiB otherwise, or an eighth of a small disk",
+    )
     database_url: str = option("DATABASE_URL", "", _text, "PostgreSQL; comes with scale-out, refused until then", flag=False)
     redis_url: str = option("REDIS_URL", "", _text, "Redis or Valkey; comes with scale-out, refused until then", flag=False)
     admin_password: str = option(
         "BROKERWEB_ADMIN_PASSWORD",
         "",
         _secret,
-        "password of the first administrator, generated otherwise; first start only",
+        "password of the first administrator, generated otherwise; where there is no user yet",
         flag=False,
     )
     admin_token: str = option(
         "BROKERWEB_ADMIN_TOKEN",
         "",
         _secret,
-        "token of the first administrator, generated otherwise; first start only",
+        "a token that may everything, honoured at every start; generated at the first one otherwise",
         flag=False,
     )
 
@@ -160,7 +180,7 @@ class Conf:
 
     @property
     def database(self) -> Path:
-        return self.data / "brokerweb.sqlite3"
+        return self.data / DATABASE
 
     @cached_property
     def origins(self) -> tuple[str, ...]:
@@ -265,3 +285,8 @@ def adopt_flags(arguments: Sequence[str]) -> None:
             elif argument == flag and i + 1 < len(arguments):
                 os.environ[OPTIONS[name].metadata["variable"]] = arguments[i + 1]
     forget()
+
+
+def adopt_given(given: Mapping[str, Any]) -> None:
+    """The same for flags that a command has parsed: a project's own ``manage.py`` adopts none before its settings are read."""
+    adopt_flags([f"{flag}={given[name]}" for name, flag in flags().items() if given.get(name) is not None])

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from functools import partial
 
 from brokerweb import sweep
-from brokerweb.cluster import nodes, wall
+from brokerweb.cluster import wall
+from brokerweb.cluster.tenure import Tenure
 from brokerweb.core import clock, closing, events, memory
 from brokerweb.core.duty import DutyLoop
 from brokerweb.delivery import connections
@@ -22,13 +23,14 @@ from brokerweb.jobs import duties as job_duties
 from brokerweb.jobs import runner
 from brokerweb.queues import duties, retirement
 from brokerweb.routing import duties as routing_duties
-from brokerweb.storage import changes
+from brokerweb.storage import changes, disk
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
 from brokerweb.streams import duties as stream_duties
 from brokerweb.streams import membership
 
 HEARTBEAT, HOUSEKEEPING, TOKENS, IDLE, FOREIGN, ORPHANS = 5.0, 5.0, 3.0, 2.0, 0.2, 60.0  # seconds between
+FILES = 1.0  # seconds between looks at the files of the database
 BEAT = 0.1  # seconds between checks for members whose heartbeat is due; a session may be as short as one second
 LOOK = 2.0  # seconds between looks for ready messages that no hint asked for
 STALE = 5.0  # seconds without an answer after which the store counts as not writable
@@ -37,8 +39,8 @@ STALE = 5.0  # seconds without an answer after which the store counts as not wri
 class NodeDuties:
     """``start`` when the committer runs and the hub listens; ``stop`` before they end."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(self, hub: Hub, tenure: Tenure) -> None:
+        self._hub, self._tenure = hub, tenure
         self._loop: asyncio.AbstractEventLoop
         self._in_use: set[int] = set()
         self._orphans_at = 0.0
@@ -46,11 +48,12 @@ class NodeDuties:
         self._alive_at = 0.0
         self._unlisten: list[Callable[[], None]] = []
         self.timers = DutyLoop("timers", self._timers)
-        self.wall = wall.Watch()
+        self.wall = wall.Watch(tenure.seen)
         self._loops = [
             self.timers,
             DutyLoop("heartbeat", self._heartbeat, longest=HEARTBEAT),
             DutyLoop("clock", self.wall.tick, longest=wall.EVERY),
+            DutyLoop("files", self._files, longest=FILES),
             DutyLoop("housekeeping", self._housekeeping, longest=HOUSEKEEPING),
             DutyLoop("idle queues", self._idle, longest=IDLE),
             DutyLoop("tokens", self._tokens, longest=TOKENS),
@@ -58,6 +61,7 @@ class NodeDuties:
             DutyLoop("members", self._members, longest=BEAT),
             DutyLoop("looks", self._looks, longest=LOOK),
             DutyLoop("identity", identity_duties.tick, longest=identity_duties.EVERY),
+            DutyLoop("disk", self._disk, longest=disk.LOOK),
             DutyLoop("jobs", runner.tick, longest=runner.EVERY),
             DutyLoop("memory", memory.GivingBack().tick, longest=memory.EVERY),
             DutyLoop("sweep", sweep.Sweep().tick, longest=sweep.LONGEST, retry=sweep.RETRY),
@@ -111,9 +115,13 @@ class NodeDuties:
 
     async def _heartbeat(self, now: int) -> float:
         """A duty of its own, since housekeeping may take minutes, such as the removal of a long stream."""
-        await aperform(nodes.see)
+        await self._tenure.beat()
         self._alive_at = time.monotonic()
         return HEARTBEAT
+
+    async def _files(self, now: int) -> float:
+        await self._tenure.look()
+        return FILES
 
     async def _housekeeping(self, now: int) -> float:
         """A small step of each task, round after round while any has more to do: none waits for minutes until another is done."""
@@ -183,6 +191,10 @@ class NodeDuties:
     async def _members(self, now: int) -> float:
         await self._hub.groups.beat()
         return BEAT
+
+    async def _disk(self, now: int) -> float:
+        await aperform(disk.tend)
+        return disk.LOOK
 
     async def _looks(self, now: int) -> float:
         self._hub.queues.look()

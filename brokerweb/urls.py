@@ -22,4 +22,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
 if apps.is_installed("brokerweb.console"):
     from brokerweb.console.page import missing
 
+    handler500 = "brokerweb.console.page.failed"
     urlpatterns += [path("", include("brokerweb.console.urls")), *own([re_path("", missing)])]

@@ -18,7 +18,7 @@ HINTS = {
     "queue_full": "Consume, purge, or raise max_length in the queue's settings.",
     "rate_limited": "Wait a minute, then try again.",
     "unavailable": "The broker cannot write at the moment. Try again shortly, and look at /readyz.",
-    "store_full": "Free space on the broker's disk.",
+    "store_full": "Make room on the broker's disk, or take messages away: consume or purge them. It goes on by itself.",
 }
 OTHERWISE = "Try again. If it happens again, look into the server's log."
 

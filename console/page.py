@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, cast
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from django.conf import settings
+from django.db import OperationalError
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
@@ -20,8 +22,10 @@ from brokerweb.console.hints import hint
 from brokerweb.console.rendering import render_to_string
 from brokerweb.core.errors import BrokerError, NotFound
 from brokerweb.faces.http.ownership import is_own
+from brokerweb.faces.rest import handlers
 from brokerweb.identity import users
 from brokerweb.identity.principal import Principal
+from brokerweb.storage.run import refusal
 
 P = ParamSpec("P")
 LISTS = ("queues", "streams", "topics", "jobs")
@@ -66,8 +70,8 @@ def _signed_in(view: View[P], methods: list[str]) -> Callable[Concatenate[HttpRe
         try:
             signed_in.principal = users.principal_of(request.user, session_key=request.session.session_key)
             response = view(signed_in, *args, **kwargs)
-        except BrokerError as error:
-            response = problem(signed_in, error)
+        except (BrokerError, OperationalError) as error:
+            response = problem(signed_in, told(error))
         response.headers.setdefault("Cache-Control", "no-store, private")
         return response
 
@@ -119,14 +123,41 @@ def _around(request: HttpRequest) -> dict[str, Any]:
         "next_theme": THEMES[(THEMES.index(theme) + 1) % len(THEMES)],
         "principal": principal,
         "section": _section(request.path),
-        "dead_total": dead_counts.total(principal) if principal else 0,
+        "dead_total": _dead_total(principal),
     }
+
+
+def _dead_total(principal: Principal | None) -> int:
+    """For the navigation; 0 where the database cannot be read, which the page itself is about then."""
+    try:
+        return dead_counts.total(principal) if principal else 0
+    except OperationalError:
+        return 0
 
 
 def _section(path: str) -> str:
     """The entry of the navigation that a page belongs to."""
     first, _, rest = path.strip("/").partition("/")
     return f"{rest}s" if first == "new" else first
+
+
+def told(error: BrokerError | OperationalError) -> BrokerError:
+    """The error in the broker's words. Raises one of the database's that is no refusal."""
+    known = refusal(error) if isinstance(error, OperationalError) else error
+    if known is None:
+        raise error
+    return known
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """What nobody caught, such as a session that could not be stored: where the database refused, a page that says why."""
+    error = sys.exc_info()[1]
+    known = refusal(error) if isinstance(error, OperationalError) else None
+    if known is None or request.path_info.startswith(handlers.PROGRAMS):
+        return handlers.failed(request)
+    if hasattr(request, "principal"):
+        return problem(request, known)
+    return render(request, "brokerweb_console/sign_in.html", known.http_status, error=known, hint=hint(known))
 
 
 def problem(request: HttpRequest, error: BrokerError) -> HttpResponse:

@@ -21,7 +21,10 @@ AROUND = (
 
 @cache
 def _engine() -> DjangoTemplates:
-    libraries = {"brokerweb_console": "brokerweb.console.templatetags.brokerweb_console"}
+    libraries = {
+        "brokerweb_console": "brokerweb.console.templatetags.brokerweb_console",
+        "django_htmx": "django_htmx.templatetags.django_htmx",
+    }
     return templates.engine("brokerweb_console", [Path(__file__).parent / "templates"], libraries, context=AROUND)
 
 

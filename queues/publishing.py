@@ -15,6 +15,7 @@ from brokerweb.queues.definitions import Definition, Q, find
 from brokerweb.queues.messages import Accepted, Leased, NewMessage
 from brokerweb.queues.rows import Ending, MessageRow, Waiting
 from brokerweb.queues.states import OVERFLOW, State
+from brokerweb.storage import disk
 from brokerweb.storage.handover import Taker
 from brokerweb.storage.transaction import Transaction
 
@@ -32,7 +33,7 @@ class Origin(NamedTuple):
 def publish(
     tx: Transaction, queue: str, messages: Sequence[NewMessage], *, publisher: str | None = None, route: str | None = None
 ) -> list[Accepted]:
-    """Store messages, all or none, in their order. Raises NotFound, TooLarge, QueueFull before anything is written."""
+    """Store messages, all or none, in their order. Raises NotFound, TooLarge, StoreFull, QueueFull before anything is written."""
     target, origin = find(tx, queue), Origin(publisher, route)
     _check_sizes(target, messages)
     if any(m.dedup_id is not None for m in messages):
@@ -61,12 +62,13 @@ def _by_itself(tx: Transaction, queue: str, group: Sequence[NewMessage], publish
 
 
 def check(tx: Transaction, queue: str, messages: Sequence[NewMessage]) -> None:
-    """Raise what ``publish`` would, NotFound, TooLarge or QueueFull, and write nothing: for callers with more to do.
+    """Raise what ``publish`` would, NotFound, TooLarge, StoreFull or QueueFull, and write nothing: for callers with more to do.
 
     Messages are taken for new, whatever their dedup_id.
     """
     target = find(tx, queue)
     _check_sizes(target, messages)
+    disk.of().check(tx, messages)
     if target.max_length is not None:
         _overflow(tx, target, len(messages))
 
@@ -135,6 +137,7 @@ class _Plan:
 
 def _store(tx: Transaction, target: Definition, messages: Sequence[NewMessage], origin: Origin) -> range:
     n = len(messages)
+    disk.of().take(tx, messages)
     overflow = 0 if target.max_length is None else _make_room(tx, target, n)
     if target.keyed:
         duties.promote_first(tx)

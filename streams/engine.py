@@ -10,6 +10,7 @@ from brokerweb.core import events
 from brokerweb.core.checksums import checksums
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import Conflict, TooLarge
+from brokerweb.storage import disk
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams.definitions import Definition, PartitionRow, Q, find, forget
 from brokerweb.streams.partitioner import partition_of
@@ -30,7 +31,7 @@ def append(
     publisher: str | None = None,
     route: str | None = None,
 ) -> list[Appended]:
-    """Append records. Raises NotFound, TooLarge, Invalid, Conflict before anything is written.
+    """Append records. Raises NotFound, TooLarge, Invalid, Conflict, StoreFull before anything is written.
 
     With ``expected_offset`` all must go to one partition, whose end is just that.
     """
@@ -41,6 +42,7 @@ def append(
     places = _places(target, fresh)
     if expected_offset is not None and fresh:
         _check_expected(target, places, expected_offset)
+    disk.of().take(tx, fresh)
     stored = _Store(tx, target, publisher, route).all(fresh, places) if fresh else []
     return _answers(tx, target, records, known, stored)
 

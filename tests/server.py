@@ -56,8 +56,8 @@ class Server:
         assert self.process is not None, "not started"
         return self.process.pid
 
-    def start(self, *, ready: bool = True) -> Self:
-        """Start the process, and wait until ``/readyz`` says 200 unless told otherwise."""
+    def start(self, *arguments: str, ready: bool = True) -> Self:
+        """Start the process, with more arguments of ``serve``, and wait until ``/readyz`` says 200 unless told otherwise."""
         variables = {
             "BROKERWEB_DATA": str(self.data),
             "BROKERWEB_BIND": f"127.0.0.1:{self.port}",
@@ -67,7 +67,7 @@ class Server:
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *self.program],
+                [sys.executable, *self.program, *arguments],
                 cwd=ROOT,
                 env={**inherited(), **variables, **self.environment},
                 stdout=log,

@@ -41,8 +41,8 @@ class ShopServer(Server):
     def __enter__(self) -> ShopServer:
         return self
 
-    def start(self, *, ready: bool = True) -> ShopServer:
-        command = [sys.executable, "manage.py", "serve", "--bind", f"127.0.0.1:{self.port}", "--server", self.kind]
+    def start(self, *arguments: str, ready: bool = True) -> ShopServer:
+        command = [sys.executable, "manage.py", "serve", "--bind", f"127.0.0.1:{self.port}", "--server", self.kind, *arguments]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, cwd=SHOP, env=self.shop_environment(), stdout=log, stderr=subprocess.STDOUT)
         self.wait_ready()

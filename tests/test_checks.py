@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import closing
+from pathlib import Path
 from types import SimpleNamespace
 
+import pysqlite3
 import pytest
 from django.conf import settings
 from django.core.checks import run_checks
 
 from brokerweb import checks, conf
+from brokerweb.servers.lock import only_server
+from brokerweb.storage import mark
+from brokerweb.storage.files import Files
 
 
 @pytest.mark.parametrize(
@@ -67,6 +74,72 @@ def test_w002_a_foreign_engine_with_a_sound_sqlite(monkeypatch: pytest.MonkeyPat
 def test_e004_another_database(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(checks, "connections", {"default": SimpleNamespace(vendor="mysql")})
     assert [message.id for message in checks.check_sqlite(None)] == ["brokerweb.E004"]
+
+
+@pytest.mark.parametrize(("vendor", "comes"), [("postgresql", True), ("mysql", False)])
+def test_e004_says_what_is_true_and_what_one_can_do_meanwhile(monkeypatch: pytest.MonkeyPatch, vendor: str, comes: bool):
+    monkeypatch.setattr(checks, "connections", {"default": SimpleNamespace(vendor=vendor)})
+    (message,) = checks.check_sqlite(None)
+    assert vendor in message.msg
+    assert ("not built yet" in message.msg) is comes
+    assert "beside the project" in (message.hint or "")
+    assert "publish over REST" in (message.hint or "")
+
+
+class Unattended:
+    """A database with a message that waits for a moment, and no broker."""
+
+    def __init__(self, directory: Path, **waiting: int) -> None:
+        self.files = Files(directory / "shop.sqlite3")
+        with closing(pysqlite3.connect(self.files.database)) as connection, connection:
+            connection.execute("CREATE TABLE brokerweb_queues_queuecount (queue_id, slot, scheduled, ready, leased)")
+            values = [waiting.get(state, 0) for state in ("scheduled", "ready", "leased")]
+            connection.execute("INSERT INTO brokerweb_queues_queuecount VALUES (1, 0, ?, ?, ?)", values)
+
+    def warnings(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        named = {"NAME": self.files.database}
+        connection = SimpleNamespace(vendor="sqlite", Database=pysqlite3, settings_dict=named)
+        monkeypatch.setattr(checks, "connections", {"default": connection})
+        found = checks.check_timers(None)
+        assert {message.id for message in found} <= {"brokerweb.W005"}
+        return [message.msg for message in found]
+
+
+@pytest.mark.parametrize("waiting", [{"scheduled": 2}, {"leased": 2}, {"scheduled": 1, "leased": 1}])
+def test_w003_messages_wait_for_a_moment_that_nobody_watches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waiting):
+    database = Unattended(tmp_path, ready=7, **waiting)
+    (message,) = database.warnings(monkeypatch)
+    assert "2 messages that are delayed or leased wait until one does" in message
+    with only_server(database.files):
+        assert database.warnings(monkeypatch) == []
+    assert len(database.warnings(monkeypatch)) == 1
+
+
+def test_w003_is_not_said_where_nothing_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert Unattended(tmp_path, ready=7).warnings(monkeypatch) == []
+
+
+def test_w003_is_not_said_to_whoever_is_about_to_serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "argv", ["manage.py", "serve"])
+    assert Unattended(tmp_path, scheduled=1).warnings(monkeypatch) == []
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no database" * 500])
+def test_w003_needs_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None):
+    database = Unattended(tmp_path)
+    database.files.database.unlink()
+    if content is not None:
+        database.files.database.write_bytes(content)
+    assert database.warnings(monkeypatch) == []
+
+
+def test_w003_leaves_what_a_killed_broker_left_untouched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    database = Unattended(tmp_path, scheduled=1)
+    mark.write(database.files.mark, mark.Mark(running=True, seen_at=1, boot="", logged=True), sync=False)
+    database.files.log.write_bytes(b"of the last run")
+    (message,) = database.warnings(monkeypatch)
+    assert "did not end cleanly" in message
+    assert database.files.log.read_bytes() == b"of the last run"
 
 
 def test_w001_people_come_without_https(monkeypatch: pytest.MonkeyPatch):

@@ -73,6 +73,54 @@ def test_the_project_passes_its_system_checks_and_has_no_missing_migrations(shop
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_second_server_on_the_shops_database_is_refused(shop: ShopServer):
+    done = shop.command("serve", "--bind", "127.0.0.1:0")
+
+    assert done.returncode == 1
+    assert f"another server (process {shop.process and shop.process.pid}) uses {shop.data / 'shop.sqlite3'};" in done.stderr
+
+
+@pytest.mark.parametrize("flag", [True, False], ids=["flag", "variable"])
+def test_a_data_directory_does_not_move_the_shops_database_and_is_refused(shop: ShopServer, tmp_path: Path, flag: bool):
+    given = ["--data", str(tmp_path)] if flag else []
+    shop.environment |= {} if flag else {"BROKERWEB_DATA": str(tmp_path)}
+    try:
+        done = shop.command("serve", "--bind", "127.0.0.1:0", *given)
+    finally:
+        shop.environment.pop("BROKERWEB_DATA", None)
+
+    assert done.returncode == 1
+    assert f"{tmp_path} does not move the database" in done.stderr
+    assert str(shop.data / "shop.sqlite3") in done.stderr
+
+
+def test_the_shop_is_told_where_its_database_is_and_of_no_page_it_does_not_have(shop: ShopServer):
+    log = shop.log.read_text()
+
+    assert f"database {shop.data / 'shop.sqlite3'})" in log
+    assert "code=" not in log
+    assert shop.command("signin", "nobody").returncode == 1
+
+
+def test_check_says_that_delayed_messages_wait_while_no_broker_runs(tmp_path: Path):
+    (tmp_path / "data").mkdir()
+    shop = ShopServer(tmp_path / "data")
+    assert shop.command("migrate").returncode == 0
+    assert "W005" not in shop.command("check").stderr
+    delayed = "from brokerweb.queues import control, publish; from brokerweb.storage.run import perform\n"
+    delayed += "perform(control.declare, 'billing', {}); publish('billing', {}, delay=1)"
+    done = shop.command("shell", "-c", delayed)
+    assert done.returncode == 0, done.stderr
+
+    said = shop.command("check")
+
+    assert (said.returncode, "brokerweb.W005" in said.stderr) == (0, True), said.stderr
+    assert "manage.py serve" in said.stderr
+    with shop:
+        assert "W005" not in shop.start().log.read_text()
+        assert "W005" not in shop.command("check").stderr
+
+
 def test_the_console_comes_with_the_settings_the_readme_names(tmp_path: Path):
     data = tmp_path / "data"
     data.mkdir()

@@ -81,6 +81,33 @@ def test_a_second_server_names_the_process_of_the_first(tmp_path: Path):
         assert f"another server (process {server.pid}) uses {server.data};" in done.stderr
 
 
+def test_it_says_where_the_database_really_is(tmp_path: Path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "data").symlink_to(tmp_path / "elsewhere")
+    with Server(tmp_path / "data") as server:
+        log = server.start().log.read_text()
+    assert f"database {tmp_path}/elsewhere/brokerweb.sqlite3, data in {tmp_path}/data)" in log
+
+
+def django(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """``manage.py`` of a project that has the wheel: settings are read before flags."""
+    command = [sys.executable, "-m", "django", *arguments, "--settings", "brokerweb.settings"]
+    variables = {**inherited(), "PYTHONPATH": str(ROOT), **environment}
+    return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("command", [["serve", "--bind", "127.0.0.1:0"], ["signin"]])
+def test_a_data_directory_that_does_not_move_the_database_is_refused(tmp_path: Path, command: list[str]):
+    real, asked = tmp_path / "real", tmp_path / "asked"
+    done = django({"BROKERWEB_DATA": str(real)}, *command, "--data", str(asked))
+    assert done.returncode == 1
+    assert f"{asked} does not move the database" in done.stderr
+    assert f"{real}/brokerweb.sqlite3" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not asked.exists()
+    assert not (real / "brokerweb.sqlite3").exists()
+
+
 def test_signin_for_nobody_says_so(tmp_path: Path):
     with Server(tmp_path / "data") as server:
         server.start()
@@ -116,6 +143,36 @@ def test_the_command_for_another_link_works_as_it_is_printed(tmp_path: Path):
         assert command is not None
         done = subprocess.run(command[1], shell=True, cwd=ROOT, env=inherited(), capture_output=True, text=True, timeout=60)
         assert done.stdout.startswith(f"{server.url}/sign-in?code="), done.stderr
+
+
+class Stock(Server):
+    """Uvicorn as it comes, told of the application."""
+
+    def start(self, *arguments: str, ready: bool = True) -> Self:
+        command = [sys.executable, "-m", "uvicorn", "brokerweb.asgi:application", "--port", str(self.port), *arguments]
+        environment = {**inherited(), "BROKERWEB_DATA": str(self.data)}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        if ready:
+            self.wait_ready()
+        return self
+
+
+def test_another_asgi_server_is_the_only_one_too(tmp_path: Path):
+    with Server(tmp_path / "data") as first:
+        first.start()
+        with Stock(first.data) as second:
+            second.start(ready=False)
+            assert second.exit_status() == 3
+            assert f"another server (process {first.pid}) uses {first.data}" in second.log_tail(100)
+        assert first.terminate() == 0
+        with Stock(first.data) as stock:
+            stock.start()
+            first.start(ready=False)
+            assert first.exit_status() == 1
+            assert stock.readiness() == 200
+            assert stock.terminate() in (0, -15)  # it ends itself by the signal that it was sent
+        assert first.start().readiness() == 200
 
 
 @pytest.mark.parametrize(

@@ -125,8 +125,8 @@ class Warehouse(Server):
         done = subprocess.run(command, cwd=self.directory, env=self.variables(), capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def start(self, *, ready: bool = True) -> Warehouse:
-        command = [self.python, "manage.py", "serve", "--bind", f"127.0.0.1:{self.port}"]
+    def start(self, *arguments: str, ready: bool = True) -> Warehouse:
+        command = [self.python, "manage.py", "serve", "--bind", f"127.0.0.1:{self.port}", *arguments]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=self.directory, env=self.variables(), stdout=log, stderr=subprocess.STDOUT

@@ -11,6 +11,7 @@ class Node(models.Model):
     """``seen_at`` is written every few seconds: at the next start it says how long nobody was there."""
 
     name = models.CharField(max_length=64, primary_key=True)
+    presence = models.CharField(max_length=400)  # which process it is, while it runs; empty after a clean end
     started_at = InstantField()
     seen_at = BrokerInstantField()
     boot = models.CharField(max_length=36, null=True)  # which start of the machine it runs in, where that is known

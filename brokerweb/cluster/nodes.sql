@@ -1,9 +1,16 @@
--- see (name, now, up): the node is alive
-UPDATE brokerweb_cluster_node SET seen_at = :now, up = :up WHERE name = :name;
+-- see (name, presence, now, up): the node is alive, and still the one that began last
+UPDATE brokerweb_cluster_node SET seen_at = :now, up = :up WHERE name = :name AND presence = :presence;
 
--- begin (name, now, wall, boot, up): the node starts
-INSERT INTO brokerweb_cluster_node (name, started_at, seen_at, boot, up) VALUES (:name, :wall, :now, :boot, :up)
-ON CONFLICT (name) DO UPDATE SET started_at = excluded.started_at, seen_at = excluded.seen_at, boot = excluded.boot, up = excluded.up;
+-- begin (name, presence, now, wall, boot, up): the node starts
+INSERT INTO brokerweb_cluster_node (name, presence, started_at, seen_at, boot, up) VALUES (:name, :presence, :wall, :now, :boot, :up)
+ON CONFLICT (name) DO UPDATE SET presence = excluded.presence, started_at = excluded.started_at, seen_at = excluded.seen_at,
+  boot = excluded.boot, up = excluded.up;
+
+-- end (name, presence, now, up): the node has ended of its own will
+UPDATE brokerweb_cluster_node SET presence = '', seen_at = :now, up = :up WHERE name = :name AND presence = :presence;
+
+-- nodes (): who has served, and when they were last alive
+SELECT presence, seen_at, boot, up FROM brokerweb_cluster_node;
 
 -- last_seen (): when any node was last alive
 SELECT seen_at AS at, boot, up FROM brokerweb_cluster_node ORDER BY seen_at DESC LIMIT 1;

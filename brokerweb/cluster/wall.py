@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from itertools import pairwise
 
 from django.core.exceptions import SynchronousOnlyOperation
 
-from brokerweb.cluster.nodes import Q, see
+from brokerweb.cluster.nodes import Q
 from brokerweb.core import alarms, clock
 from brokerweb.core.clock import Clock, Step
 from brokerweb.core.errors import BrokerError
-from brokerweb.storage.reading import read
+from brokerweb.storage.reading import Reads, read
 from brokerweb.storage.run import aperform
 from brokerweb.storage.transaction import Transaction
 
@@ -32,11 +32,15 @@ def steps(tx: Transaction) -> list[Step]:
 
 
 def note(tx: Transaction, new: Iterable[Step]) -> None:
-    """The wall was set; noted with the heartbeat, by which the next start tells a step from the time that nobody was there."""
+    """The wall was set. The heartbeat goes with it, by which the next start tells a step from the time that nobody was there."""
     for step in new:
         tx.change(Q.add_step, *step)
     tx.change(Q.trim_steps, KEPT)
-    see(tx)
+
+
+def difference(reads: Reads) -> int:
+    """By how much the wall is ahead of the broker's clock, as was noted last."""
+    return reads.value(Q.last_step) or 0
 
 
 def verdict(running: Clock) -> str:
@@ -46,13 +50,15 @@ def verdict(running: Clock) -> str:
 
 
 class Watch:
-    """A duty: notices that the wall was set, says so, and lets what ends by the wall look again. ``known`` steps are old."""
+    """A duty: notices that the wall was set, says so, and lets what ends by the wall look again. ``alive`` is the heartbeat."""
 
-    def __init__(self) -> None:
+    def __init__(self, alive: Callable[[Transaction], object]) -> None:
+        self._alive = alive
         self._known = 0
         self._unsaved: list[Step] = []
 
     def begin(self, known: int) -> None:
+        """So many steps are old."""
         self._known = known
 
     async def tick(self, now: int) -> float:
@@ -66,9 +72,13 @@ class Watch:
                 alarms.look_again()
                 report(running, new)
         if self._unsaved:
-            await aperform(note, list(self._unsaved))
+            await aperform(self._note, list(self._unsaved))
             self._unsaved.clear()
         return EVERY
+
+    def _note(self, tx: Transaction, new: list[Step]) -> None:
+        note(tx, new)
+        self._alive(tx)
 
 
 def report(running: Clock, new: Sequence[Step]) -> None:

@@ -15,7 +15,8 @@ Tick = Callable[[int], Awaitable[float]]
 class DutyLoop:
     """Runs one duty until stopped; starts and stops twice safely.
 
-    A tick that raises is logged and tried again after ``retry`` seconds: a duty must not die of one bad moment.
+    A tick that raises is tried again after ``retry`` seconds: a duty must not die of one bad moment. It is logged, and not again
+    while it goes on raising the same.
     """
 
     def __init__(self, name: str, tick: Tick, *, longest: float = 1.0, retry: float = 1.0) -> None:
@@ -24,6 +25,7 @@ class DutyLoop:
         self._early = asyncio.Event()
         self._next_at = 0
         self.failing = False  # the last tick raised
+        self._logged = ""
 
     def start(self) -> None:
         if self._task is None:
@@ -51,11 +53,12 @@ class DutyLoop:
     async def _tick_safely(self) -> float:
         try:
             delay = await self.tick(clock.now())
-            self.failing = False
+            self.failing, self._logged = False, ""
             return delay
-        except Exception:
-            self.failing = True
-            log.exception("duty %s failed; it will be tried again", self.name)
+        except Exception as error:
+            self.failing, before, self._logged = True, self._logged, repr(error)
+            if self._logged != before:
+                log.exception("duty %s failed; it will be tried again", self.name)
             return self.retry
 
     async def _sleep(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 from django.apps import apps
@@ -47,16 +48,22 @@ def link(username: str, base_url: str) -> str:
 
 def link_of(code: str, base_url: str) -> str:
     """The link that carries ``code``: to the console's page, or to the project's own. Opening it uses nothing up."""
-    try:
-        page = reverse("brokerweb_console:signin")
-    except NoReverseMatch:
-        page = resolve_url(settings.LOGIN_URL)
+    page = console_page() or resolve_url(settings.LOGIN_URL)
     return f"{base_url.rstrip('/')}{page}?code={code}"
 
 
-def redeem(code: str, *, address: str | None = None) -> Any:
+def console_page() -> str | None:
+    """The console's own page for such links; None where the project has no console."""
+    try:
+        return reverse("brokerweb_console:signin")
+    except NoReverseMatch:
+        return None
+
+
+def redeem(code: str, *, address: str | None = None, enter: Callable[[Any], None] | None = None) -> Any:
     """The user a code signs in; of two who use it at once only one gets in. Raises Unauthenticated.
 
+    ``enter`` makes their session in the same commit: where that cannot be stored the code is as it was.
     Only for a POST: mail scanners and previews follow links, and must not use the code up.
     """
     digest, now = digest_of(code[:200]), clock.wall()
@@ -70,6 +77,8 @@ def redeem(code: str, *, address: str | None = None) -> Any:
             raise _unusable()
         user = SignInCode.objects.select_related("user").get(sha256=digest).user
         audit.record(principal_of(user), "user.sign_in", f"user:{user.pk}", detail={"by": "link"}, address=address)
+        if enter is not None:
+            enter(user)
     return user
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from brokerweb.core import clock
 from brokerweb.core.backoff import Backoff
-from brokerweb.core.errors import BrokerError, Conflict, OffsetOutOfRange
+from brokerweb.core.errors import BrokerError, Conflict, OffsetOutOfRange, StoreFull
 from brokerweb.jobs import bulk, replaying
 from brokerweb.jobs.chunk import Chunk
 from brokerweb.jobs.models import OPEN, Job
@@ -101,8 +101,10 @@ def note_failure(tx: Transaction, job_id: int, error: BrokerError) -> None:
         "error": error.detail[:MAX_ERROR],
         "started_at": job.started_at or tx.wall,
     }
-    if (error.retryable or isinstance(error, OF_OTHERS)) and job.retries < MAX_RETRIES:
-        changes |= {"retries": job.retries + 1, "due_at": tx.now + RETRY.delay(job.retries + 1)}
+    more = job.retries < MAX_RETRIES or isinstance(error, StoreFull)  # a full disk is made room on when somebody comes
+    if (error.retryable or isinstance(error, OF_OTHERS)) and more:
+        retries = min(job.retries + 1, MAX_RETRIES)
+        changes |= {"retries": retries, "due_at": tx.now + RETRY.delay(retries)}
     else:
         changes |= {"state": "failed", "finished_at": tx.wall}
     _change(tx, job, changes)

@@ -7,25 +7,32 @@ requests under way get ``GRACE`` seconds; then duties and the committer stop, an
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from brokerweb import broker
 from brokerweb.faces.http.body import Receive, Scope, Send
+from brokerweb.servers.claim import claimed, files
+from brokerweb.servers.descriptors import Descriptors
 
 GRACE = 3.0  # seconds that requests under way get to finish
 KEEP_ALIVE = 75.0  # seconds a connection may idle between requests
 LINGER = 2.0  # seconds an answered client may go on sending what nobody will read, so that it gets to see the answer
 
+log = logging.getLogger(__name__)
 _state = {"draining": False}
+_descriptors = Descriptors()
 
 
 async def start() -> None:
     """Bring the broker up; it is ready when this returns."""
     _state["draining"] = False
     await broker.Broker().start()
+    _descriptors.start()
 
 
 async def drain() -> None:
@@ -37,6 +44,7 @@ async def drain() -> None:
 
 async def stop() -> None:
     """Stop the broker; everything accepted is stored when this returns."""
+    await _descriptors.stop()
     if broker.current is not None:
         await broker.current.stop()
 
@@ -66,11 +74,18 @@ def on_signals(loop: asyncio.AbstractEventLoop, begin: Callable[[], None]) -> No
 
 
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
-    """ASGI lifespan, for servers other than ours."""
+    """ASGI lifespan, for servers other than ours. A start that is refused is said to be: else some would serve without one."""
     await receive()
-    await start()
-    await send({"type": "lifespan.startup.complete"})
-    await receive()
-    await drain()
-    await stop()
+    with ExitStack() as held:
+        try:
+            await asyncio.to_thread(lambda: held.enter_context(claimed(files())))
+            await start()
+        except Exception as error:
+            log.exception("the broker cannot start")
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await drain()
+        await stop()
     await send({"type": "lifespan.shutdown.complete"})

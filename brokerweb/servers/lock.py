@@ -1,30 +1,38 @@
-"""One server a data directory: a lock that the kernel gives back however its holder ends."""
+"""One server a database: a lock that the kernel gives back however its holder ends."""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from brokerweb.conf import unusable
+from brokerweb.core import durable
+from brokerweb.storage import disk
+from brokerweb.storage.files import Files
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+PATIENCE = 0.3  # seconds: whoever only asks whether a server is there holds the lock for a moment
 
 
 class AlreadyRunning(Exception):
-    """Another server uses this data directory."""
+    """Another server uses this database."""
 
 
 @contextmanager
-def only_server(directory: Path) -> Iterator[Callable[[str], None]]:
-    """Hold the directory's lock, and yield what notes in it under which URL the server is reached.
+def only_server(files: Files) -> Iterator[Callable[[str], None]]:
+    """Hold the database's lock, and yield what notes in it under which URL the server is reached.
 
     Raises AlreadyRunning where another server holds it, BadOption where nobody can.
     """
     try:
-        descriptor = _locked(directory)
+        durable.make_directory(files.lock.parent, 0o700)
+        descriptor = _locked(files)
     except OSError as error:
-        raise unusable(directory, error) from error
+        raise unusable(files.shown, error, named_by=files.named_by) from error
     try:
         yield lambda url: _note(descriptor, str(os.getpid()), url)
     finally:
@@ -32,34 +40,68 @@ def only_server(directory: Path) -> Iterator[Callable[[str], None]]:
         os.close(descriptor)
 
 
-def url_of_server(directory: Path) -> str | None:
-    """Under which URL the directory's server is reached, as it noted itself."""
+def url_of_server(files: Files) -> str | None:
+    """Under which URL the database's server is reached, as it noted itself."""
     try:
-        return (directory / "lock").read_text().split("\n")[1]
+        return files.lock.read_text().split("\n")[1] or None
     except (OSError, IndexError):
         return None
 
 
-def _locked(directory: Path) -> int:
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def is_held(files: Files) -> bool:
+    """Whether a server holds the lock now."""
     try:
-        _take(descriptor, directory)
-    except BaseException:
+        descriptor = os.open(files.lock, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
         os.close(descriptor)
-        raise
-    return descriptor
+    return False
 
 
-def _take(descriptor: int, directory: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = os.pread(descriptor, 100, 0).decode().partition("\n")[0] or "unknown"
-        raise AlreadyRunning(f"another server (process {holder}) uses {directory}") from error
+def _locked(files: Files) -> int:
+    """The descriptor of the lock, which counts only while it is the one that the others would find."""
+    while True:
+        descriptor = os.open(files.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            _take(descriptor, files)
+            if os.path.samestat(os.fstat(descriptor), files.lock.stat()):
+                return descriptor
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # removed or replaced meanwhile
+
+
+def _take(descriptor: int, files: Files) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                holder = os.pread(descriptor, 100, 0).decode().partition("\n")[0] or "unknown"
+                raise AlreadyRunning(f"another server (process {holder}) uses {files.shown}") from error
+            time.sleep(PATIENCE / 10)
     _note(descriptor, str(os.getpid()))
 
 
 def _note(descriptor: int, *lines: str) -> None:
-    os.truncate(descriptor, 0)
-    os.pwrite(descriptor, "\n".join(lines).encode(), 0)
+    """Written over what is there. No start fails because a full disk has no room for it."""
+    text = "\n".join(lines).encode()
+    for _ in range(2):
+        try:
+            os.pwrite(descriptor, text, 0)
+            os.truncate(descriptor, len(text))
+            return
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            disk.of().make_way(disk.STEP)

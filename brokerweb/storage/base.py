@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from brokerweb.core.errors import BrokerError
+from brokerweb.storage.disk import Sizes
 from brokerweb.storage.statements import Statement
 
 
@@ -37,6 +38,15 @@ class Dialect(Protocol):
 
     def prepare(self, raw: Any) -> None:
         """Make a connection the committer's."""
+
+    def sizes(self, raw: Any) -> Sizes:
+        """Of the database's file, as this transaction leaves it; asked only where it is a file of this machine."""
+
+    def checkpoint(self, raw: Any, *, truncate: bool, patience: float = 0) -> None:
+        """Take the log into the file as far as readers allow, outside of a transaction; ``truncate`` gives its room back.
+
+        ``patience`` is how many seconds it waits for readers of an old state.
+        """
 
     def version(self, raw: Any) -> int | None:
         """A number that changes when another connection has committed; None where that cannot be told."""

@@ -7,6 +7,7 @@ result or error, after the commit returned. The committer knows no verb.
   is then run in a transaction of its own.
 - A transaction that cannot begin or commit answers every call with an error, none with a result; then the connection is
   opened anew, since what it believes to be on disk can no longer be trusted.
+- Where the disk was full, room is made and every call is run once more by itself: most write less than the one that failed.
 - Where callers come as a crowd (``quiet``), a batch waits a moment for the rest of it.
 - The inbox is bounded in calls and bytes: beyond it ``submit`` raises Unavailable, and ``crowded`` tells faces to stop reading.
 """
@@ -22,7 +23,8 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections
 
-from brokerweb.core.errors import BrokerError, Internal, Unavailable
+from brokerweb.core.errors import BrokerError, Internal, StoreFull, Unavailable
+from brokerweb.storage import damage, disk
 from brokerweb.storage.base import Dialect
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.handover import HandOver
@@ -35,6 +37,7 @@ MAX_CALLS, MAX_COST = 10_000, 64 * 1024 * 1024  # of the inbox; a call costs the
 CROWDED = 0.5  # of either, at which faces stop reading
 BATCH_CALLS, BATCH_COST, BATCH_SECONDS = 512, 8 * 1024 * 1024, 0.05
 CALL_COST = 256
+READERS = 1.0  # seconds that a full disk's log waits for those who read an old state of it, before it is filled anew
 PATIENCE = 0.002  # seconds that a batch waits for the rest of a crowd
 OF_THE_DATA = ("IntegrityError", "DataError")  # say nothing about the store; by name, since every driver has its own
 
@@ -106,11 +109,13 @@ class Committer:
         try:
             while (batch := self._gather()) is not None:
                 self._commit(batch)
+            self._save_room()
         finally:
             connection.close()
 
     def _prepare(self) -> None:
         """Make the connection the committer's, also when it is a new one after an error."""
+        damage.refuse()  # before a connection is opened, which would change the files
         connection = connections[self._using]
         connection.ensure_connection()
         if connection.connection is self._prepared:
@@ -163,8 +168,10 @@ class Committer:
             if done == 0:
                 for call in batch:
                     self._run_alone(call)
+                    self._spare_room()
                     self._settle_accounts([call])
                 return
+            self._spare_room()
             self._settle_accounts(batch[:done])
             batch = batch[done:]
 
@@ -185,6 +192,8 @@ class Committer:
         except Exception as error:
             if tx is not None:
                 tx.abandon()
+            if self._ran_out(error, committing=not running):
+                return self._again(batch)
             if running or isinstance(error, IntegrityError):
                 return self._undo(batch, error)
             return self._refuse(batch[:done] or batch, error)
@@ -197,6 +206,9 @@ class Committer:
         if len(batch) == 1 and not again:
             self._fail(batch[0], error)
             return 1
+        return self._again(batch)
+
+    def _again(self, batch: list[Call]) -> int:
         for call in batch:
             call.result = call.error = None
         return 0
@@ -205,8 +217,47 @@ class Committer:
         """The transaction did not begin, or did not commit: nobody is told that anything happened."""
         for call in batch:
             self._fail(call, error)
+        if batch and not isinstance(batch[-1].error, Internal):
+            self.last_error = batch[-1].error
         self._reopen()
         return len(batch)
+
+    def _ran_out(self, error: Exception, *, committing: bool) -> bool:
+        """Whether the disk was full, which leaves nothing of a transaction, not even where its commit said so. Room is made."""
+        if not isinstance(self._translated(error), StoreFull):
+            return False
+        if committing:
+            self._reopen()
+        place = disk.of(self._using)
+        place.ran_out()
+        self._checkpoint(truncate=place.log_bloated, patience=READERS)
+        return True
+
+    def _spare_room(self) -> None:
+        """Where the disk is full, the log is taken into the file at once, and takes no more room than it has."""
+        place = disk.of(self._using)
+        if place.strained or place.log_bloated or place.log_heavy:
+            self._checkpoint(truncate=place.log_bloated)
+
+    def _save_room(self) -> None:
+        """At the end: on a full disk what the log has becomes the reserve, with which the next start begins."""
+        place = disk.of(self._using)
+        if place.tight and not place.whole:
+            self._checkpoint(truncate=True, patience=READERS)
+            place.keep_what_is_left()
+
+    def _checkpoint(self, *, truncate: bool, patience: float = 0) -> None:
+        connection, place = connections[self._using], disk.of(self._using)
+        try:
+            self._prepare()
+            dialect, raw = dialect_of(connection), connection.connection
+            if place.low:
+                place.make_way(place.grows_by(dialect.sizes(raw)))
+            place.growth = 0
+            dialect.checkpoint(raw, truncate=truncate, patience=patience)
+        except Exception as error:  # there is no room to do it in: what fails for want of that is told
+            damage.look_at(error)
+            self._reopen()
 
     def _reopen(self) -> None:
         try:
@@ -250,13 +301,19 @@ class Committer:
         of_the_store = call.error is not error and not isinstance(call.error, Internal)
         if of_the_store and type(error).__name__ not in OF_THE_DATA:
             self.last_error = call.error
+            place = disk.of(self._using)
+            if place.look() and place.low:  # also where the index of the log found no room, which SQLite calls an I/O error
+                place.ran_out()
 
     def _meaning(self, error: Exception) -> BrokerError:
         if isinstance(error, BrokerError):
             return error
-        known = self._dialect.translate(error)
+        known = self._translated(error)
         if known is None:
             log.error("a verb failed", exc_info=error)
             return Internal()
         log.warning("the store refused a commit: %s", error)
         return known
+
+    def _translated(self, error: Exception) -> BrokerError | None:
+        return dialect_of(connections[self._using]).translate(error)

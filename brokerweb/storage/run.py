@@ -14,9 +14,10 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.transaction import TransactionManagementError
 
-from brokerweb.core.errors import BrokerError, Internal, Unavailable
+from brokerweb.core.errors import BrokerError, Internal, StoreFull, Unavailable
+from brokerweb.storage import disk
 from brokerweb.storage.committer import CALL_COST, Call, Committer
-from brokerweb.storage.dialects import dialect_of
+from brokerweb.storage.dialects import DIALECTS, dialect_of
 from brokerweb.storage.reading import despite_damage
 from brokerweb.storage.transaction import Transaction, transaction
 
@@ -109,10 +110,19 @@ def joining(using: str = DEFAULT_DB_ALIAS) -> Iterator[Transaction]:
     except (BrokerError, TransactionManagementError):
         raise
     except Exception as error:
-        known = dialect_of(connections[using]).translate(error)
+        known = refusal(error, using)
         if known is None:
             raise
         raise known from error
+
+
+def refusal(error: BaseException | None, using: str = DEFAULT_DB_ALIAS) -> BrokerError | None:
+    """What an error means if it is the database's, else None. Where the disk is full, room is made for the next try."""
+    dialect = DIALECTS.get(connections[using].vendor)
+    known = dialect.translate(error) if dialect is not None and isinstance(error, Exception) else None
+    if isinstance(known, StoreFull):
+        disk.of(using).ran_out()
+    return known
 
 
 def _directly(verb: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

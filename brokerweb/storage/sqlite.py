@@ -13,6 +13,7 @@ import pysqlite3.dbapi2 as pysqlite3
 
 from brokerweb.core import clock
 from brokerweb.core.errors import BrokerError, StoreFull, Unavailable
+from brokerweb.storage import damage, disk
 from brokerweb.storage.statements import Statement
 
 _ERRORS = (pysqlite3.Error, sqlite3.Error, django.db.Error)
@@ -70,8 +71,22 @@ class SQLite:
 
     def prepare(self, raw: Any) -> None:
         # The one connection that checkpoints. A larger log than SQLite's default means fewer, and longer, checkpoints.
-        raw.execute("PRAGMA wal_autocheckpoint=4000")
+        raw.execute(f"PRAGMA wal_autocheckpoint={disk.of().log_pages}")
         raw.execute("PRAGMA cache_size=-16000")
+
+    def sizes(self, raw: Any) -> disk.Sizes:
+        [page], [free], [pages] = (
+            raw.execute(f"PRAGMA {name}").fetchone() for name in ("page_size", "freelist_count", "page_count")
+        )
+        return disk.Sizes(free * page, pages * page)
+
+    def checkpoint(self, raw: Any, *, truncate: bool, patience: float = 0) -> None:
+        [usual] = raw.execute("PRAGMA busy_timeout").fetchone()
+        raw.execute(f"PRAGMA busy_timeout={int(patience * 1000)}")
+        try:
+            raw.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if truncate else 'RESTART'})").fetchall()
+        finally:
+            raw.execute(f"PRAGMA busy_timeout={usual}")
 
     def version(self, raw: Any) -> int | None:
         [version] = raw.execute("PRAGMA data_version").fetchone()
@@ -99,4 +114,5 @@ class SQLite:
             return None
         if any(mark in str(error) for mark in _FULL):
             return StoreFull()
+        damage.look_at(error)
         return Unavailable(f"The store did not take it: {error}")

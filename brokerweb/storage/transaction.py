@@ -15,6 +15,7 @@ from django.db import transaction as django_transaction
 
 from brokerweb.core import events
 from brokerweb.core.errors import Unavailable
+from brokerweb.storage import damage
 from brokerweb.storage.base import Dialect
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.handover import HandOver
@@ -119,7 +120,11 @@ def _atomic(connection: Any) -> AbstractContextManager[Any]:
 
 @contextmanager
 def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None) -> Iterator[Transaction]:
-    """One unit of work; commits at the end, or with the caller's ``atomic()``. Listeners hear of it after the commit."""
+    """One unit of work; commits at the end, or with the caller's ``atomic()``. Listeners hear of it after the commit.
+
+    Raises Unavailable where the store is damaged.
+    """
+    damage.refuse()
     connection = connections[using]
     dialect = dialect_of(connection)
     with _atomic(connection):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.contrib import auth
+from django.contrib.auth.models import AnonymousUser
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -14,7 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from brokerweb.console.hints import hint
-from brokerweb.console.page import render
+from brokerweb.console.page import render, told
 from brokerweb.core.errors import BrokerError, Unauthenticated
 from brokerweb.identity import signin
 
@@ -35,9 +38,10 @@ def password(request: HttpRequest) -> HttpResponseBase:
     username = request.POST.get("username", "").strip()
     try:
         user = signin.check_password(request, username, request.POST.get("password", ""), address=_address(request))
-    except BrokerError as error:
-        return _form(request, error, username=username[:150], next=request.POST.get("next", ""))
-    return _enter(request, user, request.POST.get("next", ""))
+        _enter(request, user)
+    except (BrokerError, OperationalError) as error:
+        return _form(request, told(error), username=username[:150], next=request.POST.get("next", ""))
+    return _go_on(request.POST.get("next", ""))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -47,10 +51,10 @@ def link(request: HttpRequest, code: str) -> HttpResponseBase:
     if request.method != "POST":
         return _form(request, code=code)
     try:
-        user = signin.redeem(code, address=_address(request))
-    except BrokerError as error:
-        return _form(request, error)
-    return _enter(request, user, "")
+        signin.redeem(code, address=_address(request), enter=partial(_enter, request))
+    except (BrokerError, OperationalError) as error:
+        return _form(request, told(error), code="" if isinstance(error, Unauthenticated) else code)
+    return _go_on("")
 
 
 @require_POST
@@ -63,14 +67,19 @@ def out(request: HttpRequest) -> HttpResponse:
 def _form(request: HttpRequest, error: BrokerError | None = None, **context: Any) -> HttpResponse:
     status = error.http_status if error else 200
     told = TRY if isinstance(error, Unauthenticated) else hint(error) if error else ""
+    if error is not None and request.session.modified:  # a sign-in that did not come about leaves nothing to store
+        request.session, request.user = type(request.session)(), AnonymousUser()
     page = render(request, "brokerweb_console/sign_in.html", status, error=error, hint=told, **context)
     if error is not None and error.retry_after is not None:
         page["Retry-After"] = str(error.retry_after)
     return page
 
 
-def _enter(request: HttpRequest, user: Any, place: str) -> HttpResponse:
+def _enter(request: HttpRequest, user: Any) -> None:
     auth.login(request, user, backend=getattr(user, "backend", None) or _backend())
+
+
+def _go_on(place: str) -> HttpResponse:
     safe = place.startswith("/") and url_has_allowed_host_and_scheme(place, allowed_hosts=None)
     return redirect(place if safe else "brokerweb_console:overview")
 

@@ -13,6 +13,7 @@ from brokerweb import broker as module
 from brokerweb import node_duties
 from brokerweb.broker import Broker
 from brokerweb.cluster import nodes
+from brokerweb.cluster.tenure import Tenure
 from brokerweb.core import clock, events, machine
 from brokerweb.core.errors import BrokerError, StoreFull, Unauthenticated
 from brokerweb.delivery.groups.member import BEATS
@@ -88,7 +89,7 @@ def test_a_start_that_ends_half_way_prolongs_no_lease_a_second_time(monkeypatch:
 
 
 def test_a_look_for_idle_queues_that_fails_forgets_no_use(monkeypatch: pytest.MonkeyPatch):
-    idle = node_duties.NodeDuties(Hub())
+    idle = node_duties.NodeDuties(Hub(), Tenure())
     outcome, noted = events.Outcome(), idle._in_use
     outcome.asked(5)
     idle._note_use(outcome)

@@ -65,6 +65,7 @@ REAL(int, fdatasync, int);
 REAL(int, ftruncate, int, off_t);
 REAL(int, unlink, const char *);
 REAL(int, rename, const char *, const char *);
+REAL(int, link, const char *, const char *);
 REAL(ssize_t, pread, int, void *, size_t, off_t);
 
 /* ---- start ---- */
@@ -85,7 +86,7 @@ static void init(void) {
     if (real_open) return;
 #define FIND(name) real_##name = dlsym(RTLD_NEXT, #name)
     FIND(openat), FIND(close), FIND(write), FIND(pwrite), FIND(writev), FIND(pwritev), FIND(fsync), FIND(fdatasync);
-    FIND(ftruncate), FIND(unlink), FIND(rename), FIND(pread);
+    FIND(ftruncate), FIND(unlink), FIND(rename), FIND(link), FIND(pread);
     int (*open_file)(const char *, int, ...) = dlsym(RTLD_NEXT, "open");
     const char *live = getenv("PF_ROOT"), *durable = getenv("PF_SHADOW");
     if (live && durable && realpath(live, root) && realpath(durable, shadow)) {
@@ -366,6 +367,22 @@ int rename(const char *from, const char *to) {
         dirty_path(rel_from, a, sizeof a);
         dirty_path(rel_to, b, sizeof b);
         real_rename(a, b);
+    }
+    return result;
+}
+
+/* Two names of one file: what is durable of it is so under both, and so is what is not. */
+int link(const char *from, const char *to) {
+    char rel_from[MAX_REL], rel_to[MAX_REL], a[PATH_MAX + MAX_REL], b[PATH_MAX + MAX_REL];
+    init();
+    int result = real_link(from, to);
+    if (!result && active && relative(from, rel_from) && relative(to, rel_to)) {
+        snprintf(a, sizeof a, "%s/%s", shadow, rel_from);
+        snprintf(b, sizeof b, "%s/%s", shadow, rel_to);
+        (void)!real_link(a, b);
+        dirty_path(rel_from, a, sizeof a);
+        dirty_path(rel_to, b, sizeof b);
+        (void)!real_link(a, b);
     }
     return result;
 }

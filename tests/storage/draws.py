@@ -14,6 +14,7 @@ TEXTS = ["d", "k", "ké", "orders", "events", "a", "shop", "news", None]
 VALUES: list[tuple[list[Any], str]] = [
     (TEXTS, "name kind start answer routed pattern dedup_id owner member next_owner holder headers content_type reply_to"),
     (TEXTS, "correlation_id redacted publisher route key error last_error reason consumer address boot"),
+    (["", "here"], "presence"),
     ([0, 1, 2, 3], "state retimed revived restored"),
     ([0, 1], "scheduled ready blocked leased dead kept"),
     ([0, 1, 2, 1 << 40, 2 << 40 | 3, 2**62], "first beyond id"),
@@ -30,7 +31,10 @@ OF_TIME = {"now", "until", "since", "due", "due_at", "expires", "published", "be
 INSTANTS = [-10_000_000, 0, 1, 31_000_000, 100_000_000, 10**12]  # from now
 # Where a name means something else than elsewhere, or a statement would have nothing to do; a text is another column below.
 SPECIAL: dict[str, dict[str, list[Any] | str]] = {
-    "see": {"name": ["node-1"]},
+    "begin": {"name": ["node-1", "node-2"]},
+    "see": {"name": ["node-1"], "presence": [""]},
+    "end": {"name": ["node-1"], "presence": ["", "here"]},
+    "find_queue": {"name": ["orders", "x"]},
     "find_stream": {"name": ["events"]},
     "transacted": {"owner": ["shop"], "dedup_id": ["d"]},
     "remembered": {"dedup_id": ["d"]},

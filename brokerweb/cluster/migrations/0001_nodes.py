@@ -16,6 +16,7 @@ class Migration(migrations.Migration):
             name='Node',
             fields=[
                 ('name', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('presence', models.CharField(max_length=400)),
                 ('started_at', brokerweb.storage.fields.InstantField()),
                 ('seen_at', brokerweb.storage.fields.BrokerInstantField()),
                 ('boot', models.CharField(max_length=36, null=True)),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 
 import msgspec
-from django.db import OperationalError, connection
+from django.db import OperationalError
 
 from brokerweb.core.errors import BrokerError, Internal, Unauthenticated
-from brokerweb.storage.dialects import dialect_of
+from brokerweb.storage.run import refusal
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -33,7 +33,7 @@ def of_exception(error: Exception) -> BrokerError:
     """A broker's error as it is; any other is logged, with its traceback, and told as ``internal`` without a word of it."""
     if isinstance(error, BrokerError):
         return error
-    if isinstance(error, OperationalError) and (known := dialect_of(connection).translate(error)) is not None:
+    if isinstance(error, OperationalError) and (known := refusal(error)) is not None:
         return known
     log.error("an HTTP request failed", exc_info=error)
     return Internal()

@@ -20,12 +20,16 @@ _CACHED = [("django.template.loaders.cached.Loader", ["django.template.loaders.f
 # Parts of templates are found by ``page#part``: by Django itself since 6.0.
 _LOADERS = _CACHED if django.VERSION >= (6, 0) else [("template_partials.loader.Loader", _CACHED)]
 
+# Named, as those of the callers are: Django looks for tags in the folders of all apps, where it finds none, without a word, while
+# no file descriptor is free. An engine lasts as long as the process.
+_LIBRARIES = {"static": "django.templatetags.static"}
+
 
 def engine(
     name: str, directories: Sequence[Path], libraries: Mapping[str, str], *, context: Sequence[str] = ()
 ) -> DjangoTemplates:
     """An engine that finds the templates in those directories; ``context`` names what it adds to each."""
-    options = {"loaders": _LOADERS, "libraries": dict(libraries), "context_processors": list(context)}
+    options = {"loaders": _LOADERS, "libraries": {**_LIBRARIES, **libraries}, "context_processors": list(context)}
     return DjangoTemplates({"NAME": name, "DIRS": list(directories), "APP_DIRS": False, "OPTIONS": options})
 
 

@@ -27,6 +27,7 @@ from brokerweb.identity.principal import Principal
 from brokerweb.queues import browse, stats
 from brokerweb.queues.models import Queue
 from brokerweb.routing.models import Topic
+from brokerweb.storage import disk
 from brokerweb.storage.run import running
 from brokerweb.streams.models import Stream
 
@@ -70,6 +71,7 @@ class _Figures(Collector):
         yield from _node()
         yield from _store()
         yield from _sweep()
+        yield from _disk()
 
 
 def _states(queues: list[Queue]) -> Iterator[Metric]:
@@ -133,6 +135,17 @@ def _sweep() -> Iterator[Metric]:
     for kind, n in figures.damaged.items():
         damaged.add_metric([kind], n)
     yield damaged
+
+
+def _disk() -> Iterator[Metric]:
+    place = disk.of()
+    if place.free is not None:
+        yield GaugeMetricFamily("brokerweb_disk_free_bytes", "Free on the database's disk.", value=place.free)
+        yield GaugeMetricFamily("brokerweb_disk_limit_bytes", "Below this new messages are refused.", value=place.limit)
+        yield GaugeMetricFamily(
+            "brokerweb_disk_reserve_bytes", "Kept for a full disk; 0 once all is given up.", value=place.reserved
+        )
+        yield GaugeMetricFamily("brokerweb_disk_refusing", "1 while new messages are refused.", value=int(place.refusing))
 
 
 def _size(path: str) -> int:

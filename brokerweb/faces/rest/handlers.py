@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import DisallowedHost
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.views import defaults
 
 from brokerweb.core.errors import BrokerError, Forbidden, Internal, Invalid, NotFound
 from brokerweb.faces.http import hosts
 from brokerweb.faces.http.responses import problem, translated
+from brokerweb.storage.run import refusal
 
 PROGRAMS = ("/api/", "/metrics")  # paths whose readers are programs
 
@@ -36,4 +39,12 @@ def _bad_request_page(request: HttpRequest, exception: Exception) -> HttpRespons
 bad_request = _for_programs(Invalid, _bad_request_page)
 forbidden = _for_programs(Forbidden, defaults.permission_denied)
 not_found = _for_programs(NotFound, defaults.page_not_found)
-failed = _for_programs(Internal, defaults.server_error)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """What nobody caught; of that the database's refusal of a write, such as a session's, is no fault of the code."""
+    error = sys.exc_info()[1]
+    known = refusal(error) if isinstance(error, OperationalError) else None
+    if request.path_info.startswith(PROGRAMS):
+        return problem(known or Internal())
+    return defaults.server_error(request)

@@ -7,26 +7,29 @@ import shlex
 import socket
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, connection
+from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from brokerweb import __version__, conf
+import brokerweb
+from brokerweb import conf
 from brokerweb.checks import sqlite_version
 from brokerweb.core import memory
 from brokerweb.identity import signin
 from brokerweb.identity.first_start import AdminTokenRefused, FirstStart, check_admin_token, first_start
-from brokerweb.servers.lock import AlreadyRunning, only_server
+from brokerweb.servers.claim import claimed, files, is_in_data_of, refuse_data_elsewhere, usable_database
+from brokerweb.servers.lock import AlreadyRunning
+from brokerweb.storage.losses import DataLost
 
 # An interpreter that switches threads every 5 ms lets a busy thread starve the committer from commit to commit.
 SWITCH_INTERVAL = 0.000_05
+OWN_MANAGE = Path(brokerweb.__file__).resolve().parent.parent / "manage.py"
 
 
 class Command(BaseCommand):
@@ -38,20 +41,24 @@ class Command(BaseCommand):
             parser.add_argument(flag, help=f"{spec['doc']} ({spec['variable']})")
         parser.add_argument("--workers", type=int, help="more processes than one; comes with scale-out")
         parser.add_argument("--no-migrate", action="store_true", help="leave the database's schema as it is")
+        parser.add_argument(
+            "--accept-loss", action="store_true", help="start although something is missing that was stored, as after a restore"
+        )
 
     def handle(self, *args: Any, **given: Any) -> None:
-        for name in conf.flags():
-            if given[name] is not None:
-                conf.adopt_flags([conf.flags()[name], str(given[name])])
+        conf.adopt_given(given)
         options = conf.get()
         refuse_what_is_not_built(options, given["workers"])
         refuse_admin_token(options)
         os.umask(0o007)  # messages, hashes and the log of the store are nobody else's
         try:
-            with only_server(options.data) as note_url:
+            refuse_data_elsewhere(options, files())
+            with claimed(files(), accept_loss=given["accept_loss"], tell=self.stdout.write) as note_url:
                 self.serve(options, note_url, migrate=not given["no_migrate"])
         except AlreadyRunning as error:
             raise CommandError(f"{error}; stop it first, or choose another --data") from error
+        except DataLost as error:
+            raise CommandError(f"{error}. Put it back, or serve with --accept-loss to go on with what is there") from error
         except conf.BadOption as error:
             raise CommandError(str(error)) from error
 
@@ -76,7 +83,7 @@ class Command(BaseCommand):
         with usable_database():
             first = first_start(options.admin_password, options.admin_token)
         self.stdout.write(
-            f"brokerweb {__version__} on {url} ({options.server}, SQLite {sqlite_version()}, data in {options.data.absolute()})"
+            f"brokerweb {brokerweb.__version__} on {url} ({options.server}, SQLite {sqlite_version()}, {where(options)})"
         )
         if first is not None:
             self.say_secrets(first, url, options)
@@ -86,12 +93,16 @@ class Command(BaseCommand):
 
     def say_secrets(self, first: FirstStart, url: str, options: conf.Conf) -> None:
         """What nobody can look up later."""
-        self.stdout.write(f"Sign in, once, within 15 minutes:  {signin.link_of(first.code, url)}")
+        if first.code is not None:
+            whom = "" if first.created else f" as {first.username}"
+            self.stdout.write(f"Sign in{whom}, once, within 15 minutes:  {signin.link_of(first.code, url)}")
         if first.password is not None:
-            self.stdout.write(f"Or as {first.username} with the password:  {first.password}")
+            begin = "Or as" if first.code else "A user was made, to sign in as"
+            self.stdout.write(f"{begin} {first.username} with the password:  {first.password}")
         if first.token is not None:
             self.stdout.write(f"A token for programs, shown this once:  {first.token}")
-        self.stdout.write(f"Another link, later:  {signin_command(options)}")
+        if first.code is not None:
+            self.stdout.write(f"Another link, later:  {signin_command(options, first)}")
 
 
 def refuse_what_is_not_built(options: conf.Conf, workers: int | None) -> None:
@@ -103,6 +114,13 @@ def refuse_what_is_not_built(options: conf.Conf, workers: int | None) -> None:
             raise CommandError(f"{conf.OPTIONS[name].metadata['variable']} is set, but running on it is not built yet; unset it")
 
 
+def where(options: conf.Conf) -> str:
+    """Where the data really are."""
+    found = files()
+    data = f", data in {options.data.absolute()}" if is_in_data_of(options, found) else ""
+    return f"database {found.database}{data}"
+
+
 def refuse_admin_token(options: conf.Conf) -> None:
     """Raises CommandError before anything is made."""
     try:
@@ -112,22 +130,19 @@ def refuse_admin_token(options: conf.Conf) -> None:
         raise CommandError(f"BROKERWEB_ADMIN_TOKEN: {error}") from error
 
 
-def signin_command(options: conf.Conf) -> str:
+def signin_command(options: conf.Conf, first: FirstStart) -> str:
     """What to type in this directory, whatever the environment then holds."""
     python = Path(sys.executable)
     if python.is_relative_to(Path.cwd()):
         python = python.relative_to(Path.cwd())
-    elsewhere = [] if options.data == conf.Conf.data else ["--data", str(options.data)]
-    return shlex.join([str(python), sys.argv[0], "signin", *elsewhere])
-
-
-@contextmanager
-def usable_database() -> Iterator[None]:
-    """Raises BadOption where the file is no database, cannot be written, or has no room: an operator's affair, not a fault."""
-    try:
-        yield
-    except DatabaseError as error:
-        raise conf.unusable(Path(connection.settings_dict["NAME"]), error) from error
+    words = [str(python), sys.argv[0], "signin"]
+    if not first.created:
+        words.append(str(first.username))
+    if options.data == conf.Conf.data or not is_in_data_of(options, files()):
+        return shlex.join(words)
+    if Path(sys.argv[0]).resolve() == OWN_MANAGE:
+        return shlex.join([*words, "--data", str(options.data)])
+    return f"BROKERWEB_DATA={shlex.quote(str(options.data))} {shlex.join(words)}"  # a project's own reads settings before flags
 
 
 def prepare_schema(*, migrate: bool) -> None:

@@ -11,6 +11,7 @@ from django.db import DatabaseError
 from brokerweb import conf
 from brokerweb.core.errors import NotFound
 from brokerweb.identity import signin
+from brokerweb.servers.claim import files, refuse_data_elsewhere
 from brokerweb.servers.lock import url_of_server
 
 
@@ -23,11 +24,15 @@ class Command(BaseCommand):
             parser.add_argument(conf.flags()[name], help="as for serve")
 
     def handle(self, *args: Any, **given: Any) -> None:
-        here = None if given["bind"] or given["public_url"] else url_of_server(conf.get().data)
+        conf.adopt_given(given)
+        try:
+            refuse_data_elsewhere(conf.get(), files())
+        except conf.BadOption as error:
+            raise CommandError(str(error)) from error
+        here = None if given["bind"] or given["public_url"] else url_of_server(files())
         try:
             self.stdout.write(signin.link(given["user"], here or conf.get().url))
         except DatabaseError as error:
-            where = conf.get().data.absolute()
-            raise CommandError(f"no link can be made in {where} ({error}); start serve first") from error
+            raise CommandError(f"no link can be made in {files().shown} ({error}); start serve first") from error
         except NotFound as error:
             raise CommandError(f"{error}; the first start of serve creates admin") from error

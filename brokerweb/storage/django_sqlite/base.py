@@ -11,14 +11,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import pysqlite3.dbapi2 as Database  # noqa: N812 (the name Django uses)
-from django.db import DatabaseError, OperationalError
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, OperationalError
 from django.db.backends.sqlite3 import base as stock
 from django.db.backends.sqlite3._functions import register as register_functions  # type: ignore[import-untyped]
 from django.db.backends.sqlite3.features import DatabaseFeatures as StockFeatures
 from django.db.backends.sqlite3.operations import DatabaseOperations as StockOperations
 from django.db.transaction import TransactionManagementError
+from django.db.utils import DatabaseErrorWrapper
 from django.utils.dateparse import parse_date, parse_datetime, parse_time
+from django.utils.functional import cached_property
 
+from brokerweb.storage import damage, disk
 from brokerweb.storage.write_lock import FairLock, lock_for
 
 # What a connection may wait for the lock, and for a writer in another process. Seconds.
@@ -163,6 +166,20 @@ class DatabaseFeatures(StockFeatures):
     supports_json_field = True
 
 
+class _Errors(DatabaseErrorWrapper):
+    """Django's own, which turns the driver's errors into its own. One that tells of a broken file is noted on the way, and is an
+    OperationalError: no fault of the code, whatever class the driver gives it.
+    """
+
+    wrapper: DatabaseWrapper
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if error is not None and self.wrapper.alias == DEFAULT_DB_ALIAS and damage.look_at(error):
+            self.wrapper.errors_occurred = True
+            raise OperationalError(str(error)) from error
+        super().__exit__(kind, error, traceback)
+
+
 class DatabaseWrapper(_Stock):
     """Django's SQLite wrapper on pysqlite3. Every ``atomic()`` is BEGIN IMMEDIATE: readers use none, or ``beginning_late``."""
 
@@ -176,6 +193,10 @@ class DatabaseWrapper(_Stock):
         self._late = False  # the next transaction is to begin late
         self._to_begin = False  # it has entered ``atomic()``, and nothing has been written in it
 
+    @cached_property
+    def wrap_database_errors(self) -> _Errors:
+        return _Errors(self)
+
     def get_connection_params(self) -> dict[str, Any]:
         params: dict[str, Any] = super().get_connection_params()
         params.setdefault("timeout", BUSY_TIMEOUT)
@@ -184,6 +205,8 @@ class DatabaseWrapper(_Stock):
         return params
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        if self.alias == DEFAULT_DB_ALIAS and (wrong := damage.opening()) is not None:
+            raise OperationalError(wrong)
         connection = Database.connect(**conn_params)
         register_functions(connection)
         for command in ("PRAGMA foreign_keys=ON", "PRAGMA legacy_alter_table=OFF", *init_commands(), *self.init_commands):
@@ -222,7 +245,9 @@ class DatabaseWrapper(_Stock):
         return self._write_lock is not None
 
     def acquire_write_lock(self) -> None:
-        lock = lock_for(str(self.settings_dict["NAME"]))
+        name = self.settings_dict["NAME"]
+        disk.at(name).glance()
+        lock = lock_for(str(name))
         if not lock.acquire(BUSY_TIMEOUT):
             raise OperationalError("database is locked: the write lock of this process was not free in time")
         self._write_lock = lock
@@ -242,6 +267,7 @@ class DatabaseWrapper(_Stock):
         try:
             with self.wrap_database_errors:
                 self.connection.execute("BEGIN IMMEDIATE")
+            disk.at(self.settings_dict["NAME"]).begun()
         except BaseException:
             self.release_write_lock()
             raise

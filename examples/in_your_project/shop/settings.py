@@ -46,7 +46,7 @@ DATABASES = {
         "NAME": BASE_DIR / "shop.sqlite3",
     }
 }
-BROKERWEB = {"data": BASE_DIR / "data"}  # the broker's options; docs/settings.md has them all
+BROKERWEB: dict[str, object] = {}  # the broker's options, such as "bind"; docs/settings.md has them all
 
 ROOT_URLCONF = "shop.urls"
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
