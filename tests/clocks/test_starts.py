@@ -146,6 +146,7 @@ def test_a_step_while_it_runs_is_said_and_remembered(pc: Machine, caplog: pytest
                 "store": "ok",
                 "duties": "ok",
                 "inbox": "ok",
+                "disk": "ok",
                 "clock": clock_says,
             },
         }

@@ -8,9 +8,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from brokerweb.cluster import nodes, wall
 from brokerweb.cluster import presence as module
 from brokerweb.cluster.presence import Presence, StillServed, here, parse, require_alone
 from brokerweb.core import clock, process
@@ -73,12 +75,18 @@ def test_what_is_written_is_what_is_read(ours: Presence):
 
 
 class Rows:
-    """The table of nodes, as each look in turn finds it."""
+    """The table of nodes, as each look in turn finds it, and how far the wall was ahead when they were last seen."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *looks: list[tuple[str, int]]) -> None:
-        self.looks, self.told = list(looks), list[str]()
-        monkeypatch.setattr(module, "read", lambda _: self.looks.pop(0) if len(self.looks) > 1 else self.looks[0])
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *looks: list[tuple[str, int]], ahead: int = 0) -> None:
+        self.looks, self.told, self.ahead = list(looks), list[str](), ahead
+        monkeypatch.setattr(module, "read", self.read)
         monkeypatch.setattr(module, "LOOK", 0.001)
+
+    def read(self, call: Any) -> Any:
+        if call is wall.difference:
+            return self.ahead
+        look = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+        return [(text, nodes.Seen(at, None, 0)) for text, at in look]
 
     def require_alone(self, ours: Presence) -> None:
         require_alone(ours, self.told.append)
@@ -97,6 +105,19 @@ def test_a_heartbeat_of_long_ago_is_waited_for_no_more(ours: Presence, seen: int
     rows = Rows(monkeypatch, [(far, clock.wall() + clock.seconds(seen)), ("", clock.wall())])
     rows.require_alone(ours)
     assert rows.told == []
+
+
+@pytest.mark.parametrize("ahead", [7200, -7200])
+def test_a_heartbeat_before_the_wall_was_set_is_as_old_as_it_is(ours: Presence, ahead: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "SILENT", 0.05)
+    far = str(replace(ours, process=replace(ours.process, boot="another")))
+    by_its_clock = clock.wall() - clock.seconds(ahead)
+    old = Rows(monkeypatch, [(far, by_its_clock - clock.seconds(60))], ahead=clock.seconds(ahead))
+    old.require_alone(ours)
+    assert old.told == []
+    fresh = Rows(monkeypatch, [(far, by_its_clock)], ahead=clock.seconds(ahead))
+    fresh.require_alone(ours)
+    assert len(fresh.told) == 1
 
 
 def test_a_fresh_heartbeat_of_elsewhere_is_watched(ours: Presence, monkeypatch: pytest.MonkeyPatch):
