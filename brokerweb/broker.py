@@ -35,7 +35,7 @@ class Broker:
 
     def __init__(self) -> None:
         self.hub = hub.Hub()
-        self.committer = Committer(self._deliver, handover=self.hub.book)
+        self.committer = Committer(self._deliver, handover=self.hub.book, closing=self.hub.refilling)
         self.duties = NodeDuties(self.hub)
         self._loop: asyncio.AbstractEventLoop
         self._unlisten: list[Callable[[], None]] = []

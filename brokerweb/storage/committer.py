@@ -61,8 +61,16 @@ class _RedoSeparatelyError(Exception):
 class Committer:
     """Start it, submit calls from any thread, stop it; what was submitted before the stop is still run."""
 
-    def __init__(self, deliver: Deliver, *, using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None) -> None:
-        self._deliver, self._using, self._handover = deliver, using, handover
+    def __init__(
+        self,
+        deliver: Deliver,
+        *,
+        using: str = DEFAULT_DB_ALIAS,
+        handover: HandOver | None = None,
+        closing: Callable[[Transaction], None] | None = None,
+    ) -> None:
+        """``closing`` is a batch's last verb: where it fails, the calls are kept and it is not."""
+        self._deliver, self._using, self._handover, self._closing = deliver, using, handover, closing
         self._inbox: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._calls = self._cost = 0
@@ -176,6 +184,8 @@ class Committer:
                     done += 1
                     if time.monotonic() > deadline:
                         break
+                else:
+                    self._close(tx)
                 running = False
         except Exception as error:
             if tx is not None:
@@ -216,6 +226,15 @@ class Committer:
             if tx.writes != writes or len(tx.outcome.handed) != handed:
                 raise _RedoSeparatelyError from error
             call.error = error
+
+    def _close(self, tx: Transaction) -> None:
+        if self._closing is None:
+            return
+        try:
+            self._closing(tx)
+        except Exception as error:
+            log.warning("the last verb of a batch failed; its calls are run without it", exc_info=error)
+            raise _RedoSeparatelyError from error
 
     def _run_alone(self, call: Call) -> None:
         tx: Transaction | None = None
