@@ -18,7 +18,8 @@ from brokerweb.node_duties import NodeDuties
 from brokerweb.queues import duties, retirement, stats
 from brokerweb.routing import stats as topic_stats
 from brokerweb.storage import run
-from brokerweb.storage.committer import Call, Committer
+from brokerweb.storage.calls import Call
+from brokerweb.storage.committer import Committer
 from brokerweb.storage.run import aperform
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import membership

@@ -8,7 +8,8 @@ from typing import Any
 
 from brokerweb.core.errors import Conflict
 from brokerweb.queues.models import Dedup
-from brokerweb.storage.committer import Call, Committer
+from brokerweb.storage.calls import Call
+from brokerweb.storage.committer import Committer
 from brokerweb.storage.statements import Statement
 from brokerweb.storage.transaction import Transaction
 

@@ -18,7 +18,7 @@ from brokerweb.queues import engine
 from brokerweb.queues.definitions import Definition
 from brokerweb.queues.engine import Terms
 from brokerweb.queues.messages import Handout
-from brokerweb.storage.committer import Call
+from brokerweb.storage.calls import Call
 
 
 class Desk:

@@ -15,7 +15,7 @@ from brokerweb.delivery.queues.subscription import Subscription
 from brokerweb.delivery.verbs import Verbs
 from brokerweb.handout import lease
 from brokerweb.queues.messages import Handout
-from brokerweb.storage.committer import Call
+from brokerweb.storage.calls import Call
 
 LOOK_RETRY = 0.25  # seconds after the store refused a look
 
