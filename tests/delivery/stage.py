@@ -181,7 +181,7 @@ async def opened() -> AsyncIterator[Stage]:
     def deliver(batch: list[Call]) -> None:
         loop.call_soon_threadsafe(lambda: [call.done(call) for call in batch])
 
-    committer = Committer(deliver, handover=hub.book)
+    committer = Committer(deliver, handover=hub.book, closing=hub.refilling)
     committer.start()
     run.install(committer)
     hub.listen()
