@@ -10,9 +10,10 @@ import pytest
 
 from brokerweb.core import events
 from brokerweb.delivery.queues import refilling
+from brokerweb.delivery.queues.room import Taker
 from brokerweb.handout import lease
 from brokerweb.queues import control, engine
-from brokerweb.queues.messages import NewMessage, Settle
+from brokerweb.queues.messages import Leased, NewMessage, Settle
 from brokerweb.storage import run
 from brokerweb.storage.run import aperform
 from tests.delivery.stage import Client, Stage, hold, play, soon
@@ -130,23 +131,34 @@ def test_credit_that_is_not_needed_comes_back_once():
     play(scene)
 
 
+class Newcomer(Taker):
+    """Somebody for whom no look is on its way yet."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.bodies: list[str] = []
+
+    def accept(self, messages: list[Leased]) -> None:
+        self.bodies += [message.body.decode() for message in messages]
+
+
 def test_nothing_that_waits_is_overtaken_by_a_publish_of_the_same_commit(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(refilling, "MOST", 1)  # so that some is left
 
     async def scene(stage: Stage) -> None:
-        await stage.queue()
+        queue_id = await stage.queue()
         await stage.publish("a", "b", "c")
         one = await stage.client(prefetch=1)
         await one.has(1)
-        definition = await aperform(engine.find, "orders")
         await stage.quiet()
         held, holding = await hold()
         hand_in(engine.settle, acks(one.got[0].receipt))
         hand_in(engine.publish, "orders", [NewMessage(b"d")])
-        other = Client(stage, definition, 5, engine.Terms("ws:node-1/c/2"))
+        other = Newcomer(queue_id, engine.Terms("newcomer"), 5)
+        stage.hub.book.add(other)
         held.go_on.set()
         await holding
-        await soon(lambda: len(one.got) + len(other.got) == 4)
+        await soon(lambda: len(one.got) + len(other.bodies) == 4)
         assert other.bodies == sorted(other.bodies), "d came after whatever waited"
         assert sorted(one.bodies + other.bodies) == ["a", "b", "c", "d"]
 
