@@ -92,7 +92,7 @@ def _judged(workload: str, kind: str, figures: dict[str, Any]) -> dict[str, Any]
     if "memory_waiting_mib" in figures:
         figures["memory_grown_mib"] = round(figures["memory_waiting_mib"] - figures["memory_idle_mib"], 1)
     missed = []
-    for name, more, *floors in FLOORS[workload]:
+    for name, more, *floors in FLOORS.get(workload, []):
         floor, figure = floors[kind == "daphne"], figures.get(name)
         if figure is None or (figure < floor if more else figure > floor):
             missed.append(f"{name} {figure}, {'at least' if more else 'at most'} {floor}")

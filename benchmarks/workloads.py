@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from benchmarks.process import Stopwatch, rss_mib, rss_total_mib
+from benchmarks.regimes import REGIMES
 from benchmarks.roles import BODY, Consumer, Producer
 from benchmarks.streams import STREAM_WORKLOADS
 from benchmarks.target import Figures, Target, steady
@@ -142,6 +143,7 @@ async def backlog(target: Target) -> Figures:
 
 
 WORKLOADS: dict[str, Callable[[Target], Awaitable[Figures]]] = {
+    **REGIMES,
     "batches": batches,
     "singles": singles,
     "rest": rest,

@@ -19,7 +19,8 @@ from brokerweb.node_duties import NodeDuties
 from brokerweb.queues import duties, retirement, stats
 from brokerweb.routing import stats as topic_stats
 from brokerweb.storage import damage, disk, run
-from brokerweb.storage.committer import Call, Committer
+from brokerweb.storage.calls import Call
+from brokerweb.storage.committer import Committer
 from brokerweb.storage.run import aperform
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import membership
@@ -36,7 +37,7 @@ class Broker:
 
     def __init__(self) -> None:
         self.hub = hub.Hub()
-        self.committer = Committer(self._deliver, handover=self.hub.book)
+        self.committer = Committer(self._deliver, handover=self.hub.book, closing=self.hub.refilling)
         self.tenure = Tenure()
         self.duties = NodeDuties(self.hub, self.tenure)
         self._loop: asyncio.AbstractEventLoop

@@ -6,9 +6,10 @@ To lease is in ``brokerweb.handout``, for every queue: a shared group's is fed f
 from brokerweb.queues.definitions import find, find_by_id
 from brokerweb.queues.leasing import Terms, lease_alone
 from brokerweb.queues.publishing import check, publish, publish_each
-from brokerweb.queues.settling import settle
+from brokerweb.queues.settling import Settlement, settle, settle_each
 
 __all__ = [
+    "Settlement",
     "Terms",
     "check",
     "find",
@@ -17,4 +18,5 @@ __all__ = [
     "publish",
     "publish_each",
     "settle",
+    "settle_each",
 ]

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from brokerweb.core import events
 from brokerweb.core.clock import seconds
+from brokerweb.core.errors import BrokerError
 from brokerweb.queues import counters, dead_letters, keys
 from brokerweb.queues.definitions import Definition, Q, find, find_by_id
 from brokerweb.queues.messages import Alike, Receipt, Settle, Settled, parse_alike, parse_receipt, receipt_text
@@ -36,6 +37,47 @@ def settle(tx: Transaction, settles: Sequence[Settle], *, queue: str | int | Non
         else:
             answers += [_settle_one(tx, item, only, may) for item in items]
     return answers
+
+
+class Settlement(NamedTuple):
+    """What one caller settles; ``queue`` and ``may`` are those of ``settle``."""
+
+    settles: Sequence[Settle]
+    queue: str | int | None = None
+    may: May = _MAY_ALL
+
+
+def settle_each(tx: Transaction, settlements: Sequence[Settlement]) -> list[list[Settled] | BrokerError]:
+    """Settle for several callers, in order; what each was answered, or the error that it met.
+
+    Acks of all of them go by one statement, if each may consume the queue and every receipt is that of a running lease.
+    """
+    if len(settlements) > 1 and (together := _ack_together(tx, settlements)) is not None:
+        return together
+    return [_by_itself(tx, settlement) for settlement in settlements]
+
+
+def _by_itself(tx: Transaction, asked: Settlement) -> list[Settled] | BrokerError:
+    try:
+        return settle(tx, asked.settles, queue=asked.queue, may=asked.may)
+    except BrokerError as error:  # raised before anything of it was written
+        return error
+
+
+def _ack_together(tx: Transaction, settlements: Sequence[Settlement]) -> list[list[Settled] | BrokerError] | None:
+    """None, and nothing is settled, unless all of it can be by one statement."""
+    if any(item.kind != "ack" for asked in settlements for item in asked.settles):
+        return None
+    receipts = [item.receipt for asked in settlements for item in asked.settles]
+    alike = parse_alike(receipts) if len(receipts) >= TOGETHER else None
+    queue = None if alike is None else find_by_id(tx, alike.queue_id)
+    if alike is None or queue is None or any(asked.queue not in (None, queue.id, queue.name) for asked in settlements):
+        return None
+    mays = {asked.may for asked in settlements}
+    if not _ack_alike(tx, alike, len(receipts), None, lambda kind, name: all(may(kind, name) for may in mays)):
+        return None
+    tx.outcome.ended += receipts
+    return [[Settled(item.receipt, "ok") for item in asked.settles] for asked in settlements]
 
 
 def _acks(tx: Transaction, receipts: list[str], only: int | None, may: May) -> list[Settled]:

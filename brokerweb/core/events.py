@@ -37,6 +37,7 @@ class Outcome:
         "moved",
         "ready",
         "reshaped",
+        "rounds",
         "stream_counts",
         "streams",
         "topic_counts",
@@ -49,6 +50,9 @@ class Outcome:
         self.ended: list[str] = []  # receipts whose lease ended before its deadline
         self.extended: list[tuple[str, int]] = []  # receipts with a new deadline
         self.handed: list[tuple[Any, list[Any]]] = []  # stored already leased: (taker, leased messages)
+        self.rounds: list[
+            tuple[int, int, Any]
+        ] = []  # queues that the commit looked at: (queue id, dispatcher's news, what is left)
         self.due_at: int | None = None  # the earliest instant at which a duty has work because of this
         self.changed: set[int] = set()  # queues whose definition changed: settings, paused, deleted
         self.stream_counts: dict[tuple[str, int], int] = {}  # (event, stream id) -> how many

@@ -13,6 +13,7 @@ from brokerweb.core import events
 from brokerweb.delivery.groups.registry import Groups
 from brokerweb.delivery.queues.desk import Desk
 from brokerweb.delivery.queues.holders import Holders
+from brokerweb.delivery.queues.refilling import Refilling
 from brokerweb.delivery.queues.room import Book
 from brokerweb.delivery.streams.tails import Tails
 from brokerweb.delivery.verbs import Verbs
@@ -26,6 +27,7 @@ class Hub:
     def __init__(self) -> None:
         self.verbs, self.book, self.holders, self.tails = Verbs(), Book(), Holders(), Tails()
         self.queues = Desk(self.book, self.holders, self.verbs)
+        self.refilling = Refilling(self.book, self.holders, self.queues)
         self.groups = Groups(self.tails, self.verbs)
         self.on_due: Callable[[int], None] = lambda _: None  # a duty will have work at that instant
         self._loop: asyncio.AbstractEventLoop
@@ -56,16 +58,20 @@ class Hub:
             self._loop.call_soon_threadsafe(self._apply, outcome)
 
     def _apply(self, outcome: events.Outcome) -> None:
+        self.holders.extend(outcome.extended)
+        # First, or whoever was given what fills its place would seem to hold both.
+        with_room = self.holders.end(outcome.ended) if outcome.ended else set()
         for taker, messages in outcome.handed:
             taker.accept(messages)
+        if outcome.ended and outcome.handed:  # and once more: a lease may begin and end in one commit, by a purge
+            with_room |= self.holders.end(outcome.ended)
         self.tails.append(outcome.appended)
         if outcome.reshaped:
             self.tails.changed(outcome.reshaped)
-        self.holders.extend(outcome.extended)
-        with_room = self.holders.end(outcome.ended) if outcome.ended else set()
+        filled = self.queues.filled(outcome.rounds) if outcome.rounds else set()
         if outcome.ready:
-            self.queues.look(outcome.ready)
-        for queue_id in with_room - outcome.ready:
+            self.queues.look(outcome.ready - filled)
+        for queue_id in with_room.union(filled) - (outcome.ready - filled):
             self.queues.pump(queue_id)
         self.groups.refresh(outcome.moved)
         self.queues.look_behind(outcome.streams)

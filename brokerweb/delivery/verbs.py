@@ -11,7 +11,7 @@ from brokerweb.core.errors import BrokerError
 from brokerweb.queues import engine
 from brokerweb.queues.messages import Settle
 from brokerweb.storage import run
-from brokerweb.storage.committer import Call
+from brokerweb.storage.calls import Call
 
 RECEIPTS_AT_ONCE = 500  # in one settlement
 VERB_RETRY = 0.5  # seconds after the store refused a verb

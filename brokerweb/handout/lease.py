@@ -11,9 +11,10 @@ from brokerweb.queues import leasing, readiness
 from brokerweb.queues.definitions import Definition, find, find_by_id
 from brokerweb.queues.leasing import ROUND_BYTES, Terms, Want, lease_alone, round_bytes
 from brokerweb.queues.messages import Handout, Leased
+from brokerweb.storage.handover import HandOver, Taker
 from brokerweb.storage.transaction import Transaction
 
-__all__ = ["lease", "lease_alone", "lease_round", "lease_to_takers", "source_of"]
+__all__ = ["lease", "lease_alone", "lease_round", "lease_to", "lease_to_takers", "source_of"]
 
 
 def lease(tx: Transaction, queue: str | int, limit: int, terms: Terms) -> Handout:
@@ -53,17 +54,22 @@ def lease_to_takers(tx: Transaction, queue_id: int) -> Handout:
     """
     if tx.handover is None:
         return Handout([])
-    reserved = list(tx.handover.reserve_all(queue_id))
+    return lease_to(tx, tx.handover, queue_id, [(taker, n, 0) for taker, n in tx.handover.reserve_all(queue_id)])
+
+
+def lease_to(tx: Transaction, handover: HandOver, queue_id: int, room: Sequence[tuple[Taker, int, int]]) -> Handout:
+    """``lease_to_takers`` for whom room was reserved: (taker, how much, how many of its leases end with this commit)."""
+    reserved = [(taker, n) for taker, n, _ in room]
     wants = [
-        Want(n, Terms(taker.holder, taker.lease, taker.acknowledge), taker.unsettled - n, taker.most_bytes or ROUND_BYTES)
-        for taker, n in reserved
+        Want(n, Terms(taker.holder, taker.lease, taker.acknowledge), taker.unsettled - n - ended, taker.most_bytes or ROUND_BYTES)
+        for taker, n, ended in room
     ]
     try:
         parts, rest = lease_round(tx, queue_id, wants) if wants else ([], Handout([], more=True))
     except BaseException:
-        tx.handover.cancel(reserved)
+        handover.cancel(reserved)
         raise
-    tx.handover.cancel([(taker, n - len(part)) for (taker, n), part in zip(reserved, parts, strict=True)])
+    handover.cancel([(taker, n - len(part)) for (taker, n), part in zip(reserved, parts, strict=True)])
     tx.outcome.handed += [(taker, part) for (taker, _), part in zip(reserved, parts, strict=True) if part]
     readiness.tell(tx, queue_id, idle=bool(wants) and not (rest.more or rest.alone or rest.paused))
     return rest

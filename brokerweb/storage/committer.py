@@ -8,6 +8,7 @@ result or error, after the commit returned. The committer knows no verb.
 - A transaction that cannot begin or commit answers every call with an error, none with a result; then the connection is
   opened anew, since what it believes to be on disk can no longer be trusted.
 - Where the disk was full, room is made and every call is run once more by itself: most write less than the one that failed.
+- Calls for the same may be run as one, whoever they come from (``storage.calls``), each with its own answer.
 - Where callers come as a crowd (``quiet``), a batch waits a moment for the rest of it.
 - The inbox is bounded in calls and bytes: beyond it ``submit`` raises Unavailable, and ``crowded`` tells faces to stop reading.
 """
@@ -19,6 +20,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections
@@ -26,6 +28,7 @@ from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections
 from brokerweb.core.errors import BrokerError, Internal, StoreFull, Unavailable
 from brokerweb.storage import damage, disk
 from brokerweb.storage.base import Dialect
+from brokerweb.storage.calls import Call, Unit, run, units
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.handover import HandOver
 from brokerweb.storage.quiet import Quiet
@@ -36,26 +39,11 @@ log = logging.getLogger(__name__)
 MAX_CALLS, MAX_COST = 10_000, 64 * 1024 * 1024  # of the inbox; a call costs the bytes it holds
 CROWDED = 0.5  # of either, at which faces stop reading
 BATCH_CALLS, BATCH_COST, BATCH_SECONDS = 512, 8 * 1024 * 1024, 0.05
-CALL_COST = 256
 READERS = 1.0  # seconds that a full disk's log waits for those who read an old state of it, before it is filled anew
 PATIENCE = 0.002  # seconds that a batch waits for the rest of a crowd
 OF_THE_DATA = ("IntegrityError", "DataError")  # say nothing about the store; by name, since every driver has its own
 
-Verb = Callable[..., Any]
-Deliver = Callable[[list["Call"]], None]
-
-
-class Call:
-    """One verb to run, and what came of it: ``result`` or ``error``, told to ``done`` where the committer was told to deliver."""
-
-    __slots__ = ("args", "cost", "direct", "done", "error", "kwargs", "result", "verb")
-
-    def __init__(self, verb: Verb, args: tuple[Any, ...], kwargs: dict[str, Any], done: Callable[[Call], None]) -> None:
-        self.verb, self.args, self.kwargs, self.done = verb, args, kwargs, done
-        self.cost = CALL_COST
-        self.direct = False  # ``done`` may be called on the committer's thread
-        self.result: Any = None
-        self.error: BrokerError | None = None
+Deliver = Callable[[list[Call]], None]
 
 
 class _RedoSeparatelyError(Exception):
@@ -65,8 +53,16 @@ class _RedoSeparatelyError(Exception):
 class Committer:
     """Start it, submit calls from any thread, stop it; what was submitted before the stop is still run."""
 
-    def __init__(self, deliver: Deliver, *, using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None) -> None:
-        self._deliver, self._using, self._handover = deliver, using, handover
+    def __init__(
+        self,
+        deliver: Deliver,
+        *,
+        using: str = DEFAULT_DB_ALIAS,
+        handover: HandOver | None = None,
+        closing: Callable[[Transaction], None] | None = None,
+    ) -> None:
+        """``closing`` is a batch's last verb: where it fails, the calls are kept and it is not."""
+        self._deliver, self._using, self._handover, self._closing = deliver, using, handover, closing
         self._inbox: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._calls = self._cost = 0
@@ -163,31 +159,34 @@ class Committer:
         """Run the batch in as few transactions as its time allows; calls are answered before the next one commits,
         so that what it hands over cannot overtake what these have leased.
         """
-        while batch:
-            done = self._try_together(batch)
+        left = units(batch)
+        while left:
+            done = self._try_together(left)
             if done == 0:
-                for call in batch:
+                for call in chain.from_iterable(left):
                     self._run_alone(call)
                     self._spare_room()
                     self._settle_accounts([call])
                 return
             self._spare_room()
-            self._settle_accounts(batch[:done])
-            batch = batch[done:]
+            self._settle_accounts(list(chain.from_iterable(left[:done])))
+            left = left[done:]
 
-    def _try_together(self, batch: list[Call]) -> int:
-        """One transaction with as many calls as fit its time; how many, or 0 when it failed and all must be run alone."""
+    def _try_together(self, batch: list[Unit]) -> int:
+        """One transaction with as many units as fit its time; how many, or 0 when it failed and all calls must be run alone."""
         tx: Transaction | None = None
         done, running = 0, False
         try:
             self._prepare()
             with transaction(self._using, self._handover) as tx:
                 running, deadline = True, time.monotonic() + BATCH_SECONDS
-                for call in batch:
-                    self._run_in(tx, call)
+                for unit in batch:
+                    self._run_in(tx, unit)
                     done += 1
                     if time.monotonic() > deadline:
                         break
+                else:
+                    self._close(tx)
                 running = False
         except Exception as error:
             if tx is not None:
@@ -200,25 +199,25 @@ class Committer:
         self._committed(tx)
         return done
 
-    def _undo(self, batch: list[Call], error: Exception) -> int:
-        """A verb spoiled the transaction: 0, so that each is run alone; a verb that was alone has failed."""
+    def _undo(self, batch: list[Unit], error: Exception) -> int:
+        """A verb spoiled the transaction: 0, so that each call is run alone; one that was alone has failed."""
         again = isinstance(error, _RedoSeparatelyError) or self._dialect.garbled(error)
-        if len(batch) == 1 and not again:
-            self._fail(batch[0], error)
+        if len(batch) == 1 and len(batch[0]) == 1 and not again:
+            self._fail(batch[0][0], error)
             return 1
         return self._again(batch)
 
-    def _again(self, batch: list[Call]) -> int:
-        for call in batch:
+    def _again(self, batch: list[Unit]) -> int:
+        for call in chain.from_iterable(batch):
             call.result = call.error = None
         return 0
 
-    def _refuse(self, batch: list[Call], error: Exception) -> int:
+    def _refuse(self, batch: list[Unit], error: Exception) -> int:
         """The transaction did not begin, or did not commit: nobody is told that anything happened."""
-        for call in batch:
+        for call in chain.from_iterable(batch):
             self._fail(call, error)
-        if batch and not isinstance(batch[-1].error, Internal):
-            self.last_error = batch[-1].error
+        if batch and not isinstance(batch[-1][-1].error, Internal):
+            self.last_error = batch[-1][-1].error
         self._reopen()
         return len(batch)
 
@@ -265,21 +264,31 @@ class Committer:
         except Exception:
             log.exception("closing the connection failed")
 
-    def _run_in(self, tx: Transaction, call: Call) -> None:
+    def _run_in(self, tx: Transaction, unit: Unit) -> None:
         writes, handed = tx.writes, len(tx.outcome.handed)
         try:
-            call.result = call.verb(tx, *call.args, **call.kwargs)
+            run(tx, unit)
         except BrokerError as error:
             if tx.writes != writes or len(tx.outcome.handed) != handed:
                 raise _RedoSeparatelyError from error
-            call.error = error
+            for call in unit:
+                call.error = error
+
+    def _close(self, tx: Transaction) -> None:
+        if self._closing is None:
+            return
+        try:
+            self._closing(tx)
+        except Exception as error:
+            log.warning("the last verb of a batch failed; its calls are run without it", exc_info=error)
+            raise _RedoSeparatelyError from error
 
     def _run_alone(self, call: Call, *, lenient: bool = False) -> None:
         tx: Transaction | None = None
         try:
             self._prepare()
             with transaction(self._using, self._handover) as tx:
-                call.result = call.verb(tx, *call.args, **call.kwargs)
+                run(tx, [call])
             self._committed(tx)
         except Exception as error:
             if tx is not None:

@@ -16,7 +16,8 @@ from django.db.transaction import TransactionManagementError
 
 from brokerweb.core.errors import BrokerError, Internal, StoreFull, Unavailable
 from brokerweb.storage import disk
-from brokerweb.storage.committer import CALL_COST, Call, Committer
+from brokerweb.storage.calls import CALL_COST, Call, Place
+from brokerweb.storage.committer import Committer
 from brokerweb.storage.dialects import DIALECTS, dialect_of
 from brokerweb.storage.reading import despite_damage
 from brokerweb.storage.transaction import Transaction, transaction
@@ -72,6 +73,7 @@ def start(
     done: Callable[[Call], None],
     cost: int = 0,
     crowd: bool = False,
+    place: Place | None = None,
 ) -> Call:
     """Hand a call to the running committer; ``done(call)`` is told on the loop. Raises Unavailable when it cannot be taken.
 
@@ -79,7 +81,7 @@ def start(
     """
     if _committer is None:
         raise Unavailable("No broker runs in this process.")
-    call = Call(verb, args, kwargs, done)
+    call = Call(verb, args, kwargs, done, place)
     call.cost = CALL_COST + cost
     _committer.submit(call)
     if crowd:

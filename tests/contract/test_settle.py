@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from brokerweb.core import clock
@@ -115,6 +117,26 @@ def test_who_may_not_consume_a_queue_may_not_settle_there(orders: Orders):
     answers = orders.store.do(engine.settle, [Settle("ack", held[0]), Settle("nack", held[1])], may=may)
     assert [a.status for a in answers] == ["lease_lost"] * 2
     assert set(asked) == {"queue:orders"}
+    assert orders.counts() == {"leased": 2}
+
+
+def test_acks_of_several_callers_are_settled_together_or_each_by_itself(orders: Orders):
+    orders.publish(*range(12))
+    held = [m.receipt or "" for m in orders.lease(12)]
+    asked = [engine.Settlement([Settle("ack", receipt) for receipt in held[n : n + 3]]) for n in (0, 3)]
+    assert [[a.status for a in answer] for answer in orders.store.do(engine.settle_each, asked)] == [["ok"] * 3] * 2
+
+    def forbidden(kind: str, name: str) -> bool:
+        return False
+
+    def of(*places: int, **how: Any) -> engine.Settlement:
+        return engine.Settlement([Settle("ack", held[n]) for n in places], **how)
+
+    answers = orders.store.do(engine.settle_each, [of(6, 7), of(8, 9, may=forbidden)])
+    assert [[a.status for a in answer] for answer in answers] == [["ok"] * 2, ["lease_lost"] * 2]
+    *answers, nowhere = orders.store.do(engine.settle_each, [of(10, queue="orders"), of(0, 11), of(11, queue="nowhere")])
+    assert [[a.status for a in answer] for answer in answers] == [["ok"], ["lease_lost", "ok"]]
+    assert isinstance(nowhere, NotFound)
     assert orders.counts() == {"leased": 2}
 
 

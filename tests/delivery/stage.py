@@ -20,7 +20,8 @@ from brokerweb.queues import control, counters, engine
 from brokerweb.queues.messages import Handout, Leased, NewMessage, Settle
 from brokerweb.queues.states import State
 from brokerweb.storage import run
-from brokerweb.storage.committer import Call, Committer
+from brokerweb.storage.calls import Call
+from brokerweb.storage.committer import Committer
 from brokerweb.storage.reading import THREADS, aread
 from brokerweb.storage.run import aperform
 from tests.contract.store import NO_JITTER
@@ -180,7 +181,7 @@ async def opened() -> AsyncIterator[Stage]:
     def deliver(batch: list[Call]) -> None:
         loop.call_soon_threadsafe(lambda: [call.done(call) for call in batch])
 
-    committer = Committer(deliver, handover=hub.book)
+    committer = Committer(deliver, handover=hub.book, closing=hub.refilling)
     committer.start()
     run.install(committer)
     hub.listen()

@@ -13,6 +13,7 @@ from brokerweb.faces.calls import merging
 from brokerweb.faces.calls.merging import amerged, publishing, settling
 from brokerweb.queues.messages import Accepted, NewMessage, Settle
 from brokerweb.storage import run
+from brokerweb.storage.calls import MOST_COST
 from tests.delivery.stage import Stage, play
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 async def publish(*bodies: str, size: int = 10, queue: str = "orders", **fields: Any) -> list[Accepted]:
     messages = [NewMessage(body.encode(), **fields) for body in bodies]
-    accepted: list[Accepted] = await amerged(("publish", queue), publishing(queue, publisher="ada"), messages, size)
+    accepted: list[Accepted] = await amerged(publishing(queue, publisher="ada"), messages, size)
     return accepted
 
 
@@ -47,8 +48,8 @@ def test_what_comes_in_one_turn_is_one_call_and_in_order():
         receipts = [str(m.receipt) for m in handout.messages]
         before = calls(stage)
         one, two = await all_of(
-            amerged("settle", settling(queue="orders"), [Settle("ack", receipts[0]), Settle("ack", receipts[0])], 0),
-            amerged("settle", settling(queue="orders"), [Settle("release", receipts[1])], 0),
+            amerged(settling(queue="orders"), [Settle("ack", receipts[0]), Settle("ack", receipts[0])], 0),
+            amerged(settling(queue="orders"), [Settle("release", receipts[1])], 0),
         )
         assert calls(stage) == before + 1
         assert [answer.status for answer in one] == ["ok", "lease_lost"]
@@ -84,7 +85,7 @@ def test_one_call_is_bounded_in_messages_and_bytes(monkeypatch: pytest.MonkeyPat
     async def scene(stage: Stage) -> None:
         await stage.queue()
         before = calls(stage)
-        await all_of(*(publish("x", size=merging.MOST_BYTES // 2) for _ in range(6)))
+        await all_of(*(publish("x", size=MOST_COST // 2) for _ in range(6)))
         assert calls(stage) == before + 3
         monkeypatch.setattr(merging, "MOST", 2)
         before = calls(stage)

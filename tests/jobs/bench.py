@@ -14,7 +14,8 @@ from brokerweb.jobs import control, replay_request, replaying, runner
 from brokerweb.jobs.models import Job
 from brokerweb.queues.models import Message
 from brokerweb.storage import run
-from brokerweb.storage.committer import Call, Committer
+from brokerweb.storage.calls import Call
+from brokerweb.storage.committer import Committer
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
 from brokerweb.streams import control as streams

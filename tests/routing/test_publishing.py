@@ -13,7 +13,8 @@ from brokerweb.queues.models import Message
 from brokerweb.routing import definitions, duties, publishing, stats, topics
 from brokerweb.routing.messages import TopicMessage
 from brokerweb.routing.models import Topic, TopicDedup
-from brokerweb.storage.committer import Call, Committer
+from brokerweb.storage.calls import Call
+from brokerweb.storage.committer import Committer
 from brokerweb.storage.run import perform
 from brokerweb.streams.models import Record
 from tests.queues.bench import Time
@@ -114,7 +115,7 @@ def test_a_publish_that_a_destination_refuses_is_not_counted(told: list[events.O
     send("events", message(1))
     calls = [Call(publishing.publish, ("events", [message(n)]), {}, lambda _: None) for n in (2, 3)]
     told.clear()
-    Committer(lambda _: None)._try_together(calls)
+    Committer(lambda _: None)._try_together([[call] for call in calls])
     assert [outcome.topic_counts for outcome in told] == [{}]
 
 
@@ -304,7 +305,7 @@ def test_a_refusal_keeps_the_committers_batch(transactional_db: None) -> None:
         Call(publishing.publish, ("events", [message(3)]), {}, lambda _: None),
     ]
     committer = Committer(lambda _: None)
-    done = committer._try_together(calls)
+    done = committer._try_together([[call] for call in calls])
     assert done == 2  # not 0, which would be a transaction for each
     assert [type(call.error) for call in calls] == [QueueFull, QueueFull]
     assert isinstance(calls[0].error, BrokerError)

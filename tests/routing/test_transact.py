@@ -24,7 +24,8 @@ from brokerweb.routing import duties, publishing
 from brokerweb.routing.messages import Commit, Publish, TransactRequest
 from brokerweb.routing.models import Transacted
 from brokerweb.routing.transacting import transact as verb
-from brokerweb.storage.committer import Call, Committer
+from brokerweb.storage.calls import Call
+from brokerweb.storage.committer import Committer
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
 from brokerweb.streams import groups, membership
@@ -330,7 +331,7 @@ def test_ended_leases_and_full_queues_keep_the_committers_batch(transactional_db
         TransactRequest({"orders": acks(leased)}, (), [out("queue:done", 3)]),
     ]
     calls = [Call(verb, (request,), {"owner": "o"}, lambda _: None) for request in requests]
-    assert Committer(lambda _: None)._try_together(calls) == 3
+    assert Committer(lambda _: None)._try_together([[call] for call in calls]) == 3
     assert [type(call.error) for call in calls] == [LeaseLost, QueueFull, type(None)]
     assert bodies("done") == ["3"]
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from brokerweb.core.errors import Conflict
 from brokerweb.queues.models import Dedup
-from brokerweb.storage.committer import Call, Committer
+from brokerweb.storage.calls import Call, Place
+from brokerweb.storage.committer import Committer
 from brokerweb.storage.statements import Statement
 from brokerweb.storage.transaction import Transaction
 
@@ -48,8 +49,8 @@ class Desk:
         self.committer.start()
         self._answered: dict[int, threading.Event] = {}
 
-    def hand_in(self, verb: Callable[..., Any], *args: Any, cost: int | None = None) -> Call:
-        call = Call(verb, args, {}, lambda _: None)
+    def hand_in(self, verb: Callable[..., Any], *args: Any, cost: int | None = None, place: Place | None = None) -> Call:
+        call = Call(verb, args, {}, lambda _: None, place)
         if cost is not None:
             call.cost = cost
         self._answered[id(call)] = threading.Event()

@@ -17,7 +17,8 @@ from brokerweb.delivery.verbs import VERB_RETRY, Verbs
 from brokerweb.queues import engine
 from brokerweb.queues.definitions import Definition
 from brokerweb.queues.engine import Terms
-from brokerweb.storage.committer import Call
+from brokerweb.queues.messages import Handout
+from brokerweb.storage.calls import Call
 
 
 class Desk:
@@ -68,6 +69,22 @@ class Desk:
             dispatcher = self._dispatchers.get(queue_id)
             if dispatcher is not None:
                 dispatcher.look()
+
+    def news(self, queue_id: int, *, ready: bool) -> int | None:
+        """How often the queue's dispatcher has been told to look; None where there are no takers, or nothing for them.
+
+        ``ready``: there is, as the caller knows. From any thread.
+        """
+        dispatcher = self._dispatchers.get(queue_id)
+        return dispatcher.news if dispatcher is not None and (ready or dispatcher.expectant) else None
+
+    def filled(self, rounds: Iterable[tuple[int, int, Handout]]) -> set[int]:
+        """These queues were looked at in a commit, at the dispatchers' ``news``, with that left; which they are."""
+        for queue_id, news, rest in rounds:
+            dispatcher = self._dispatchers.get(queue_id)
+            if dispatcher is not None:
+                dispatcher.filled(news, rest)
+        return {queue_id for queue_id, _, _ in rounds}
 
     def look_behind(self, stream_ids: Iterable[int]) -> None:
         """These streams may have records for the shared groups whose queues they feed."""

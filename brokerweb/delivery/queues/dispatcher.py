@@ -15,7 +15,7 @@ from brokerweb.delivery.queues.subscription import Subscription
 from brokerweb.delivery.verbs import Verbs
 from brokerweb.handout import lease
 from brokerweb.queues.messages import Handout
-from brokerweb.storage.committer import Call
+from brokerweb.storage.calls import Call
 
 LOOK_RETRY = 0.25  # seconds after the store refused a look
 
@@ -27,14 +27,22 @@ class Dispatcher:
 
     def __init__(self, queue_id: int, book: Book, verbs: Verbs, on_deleted: Callable[[int], None]) -> None:
         self.queue_id, self._book, self._verbs, self._on_deleted = queue_id, book, verbs, on_deleted
-        self._look = True  # something may be ready
+        self.expectant = True  # something may be ready
+        self.news = 0  # how often somebody said so
         self._alone = False  # a message that must go alone may be ready
         self._busy = False
 
     def look(self) -> None:
         """Something may be ready, or room is left again."""
-        self._look = True
+        self.expectant = True
+        self.news += 1
         self.pump()
+
+    def filled(self, news: int, rest: Handout) -> None:
+        """A commit that freed room has looked, too, and that is left; what was said since that ``news`` still holds."""
+        if news == self.news:
+            self.expectant = rest.more
+        self._alone = self._alone or rest.alone
 
     def pump(self) -> None:
         """Look, if that may lead to a lease, and no look is under way."""
@@ -42,8 +50,8 @@ class Dispatcher:
             return
         if self._alone and (room := self._room_alone()) is not None:
             self._start(lease.lease_alone, (self.queue_id, room[0].terms), room)
-        elif self._look and self._book.has_room(self.queue_id):
-            self._look = False
+        elif self.expectant and self._book.has_room(self.queue_id):
+            self.expectant = False
             self._start(lease.lease_to_takers, (self.queue_id,), None)
 
     # A look
@@ -66,14 +74,14 @@ class Dispatcher:
             if room is not None:
                 self._leased_alone(room, call.result)
             else:  # what was leased in the round came by the commit's outcome
-                self._look = self._look or call.result.more
+                self.expectant = self.expectant or call.result.more
                 self._alone = self._alone or call.result.alone
             self.pump()
 
     def _again_later(self, room: Room | None) -> None:
         self._cancel(room)
         self._busy = False
-        self._look = True
+        self.expectant = True
         asyncio.get_running_loop().call_later(LOOK_RETRY, self.pump)
 
     def _cancel(self, room: Room | None) -> None:
@@ -107,7 +115,7 @@ class Dispatcher:
         if handout.messages:
             return
         self._alone = False
-        self._look = True
+        self.expectant = True
         for other in self._book.of(self.queue_id):
             if isinstance(other, Subscription) and other.draining:
                 other.undrain()

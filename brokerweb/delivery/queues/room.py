@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from brokerweb.core.allotment import allot
 from brokerweb.queues.engine import Terms
@@ -41,8 +42,12 @@ class Taker:
 
     # What the book asks
 
+    @property
+    def may_take(self) -> bool:
+        return self.open and not self.withheld
+
     def room(self) -> int:
-        return min(self.credit, MOST_AT_ONCE) if self.open and not self.withheld else 0
+        return min(self.credit, MOST_AT_ONCE) if self.may_take else 0
 
     def take(self, n: int) -> None:
         self.credit -= n
@@ -115,6 +120,31 @@ class Book:
         with self._lock:
             reserved = self._roomy(queue_id)
             for taker, n in reserved:
+                taker.take(n)
+            return reserved
+
+    def reserve_freed(
+        self, queue_id: int, receipts: Iterable[str], by_receipt: Mapping[str, object], most: int
+    ) -> list[tuple[Taker, int, int]]:
+        """All the room, within ``most``, once the leases of ``receipts`` have ended: (taker, how much, how many of its leases).
+
+        Credit may be below zero until the loop hears that they have. A receipt that is no longer ``by_receipt`` has given its
+        credit back, or is about to; both happen with the lock held or before, so that none is counted twice.
+        """
+        with self._lock:
+            if self._closed:
+                return []
+            ended = Counter(map(by_receipt.get, receipts))
+            takers = [
+                (taker, room, ended[taker])
+                for taker in self._takers.get(queue_id, ())
+                if taker.may_take and (room := taker.credit + ended[taker]) > 0
+            ]
+            if not takers:
+                return []
+            shares = allot(most, [(taker.unsettled - back, room) for taker, room, back in takers])
+            reserved = [(taker, n, back) for (taker, _, back), n in zip(takers, shares, strict=True) if n]
+            for taker, n, _ in reserved:
                 taker.take(n)
             return reserved
 

@@ -16,7 +16,7 @@ from brokerweb.queues.messages import Settle, Settled
 from brokerweb.routing import pointers
 from brokerweb.routing.transacting import transact
 from brokerweb.storage import run
-from brokerweb.storage.committer import Call
+from brokerweb.storage.calls import Call
 
 
 class QueueCommands:
@@ -54,7 +54,7 @@ class QueueCommands:
 
         publisher = {"publisher": session.principal.name}
         if kind == "queue":
-            session.merge((kind, name), publishing(name, **publisher), list(items), size, done)
+            session.merge(publishing(name, **publisher), list(items), size, done)
         else:
             session.start(verb, (name, items), publisher, lambda call: done(call.result, call.error), size)
 
@@ -85,7 +85,7 @@ class QueueCommands:
             else:
                 self._settled_as(command, result)
 
-        self._session.merge("settle", self._settling, settles, size, done)
+        self._session.merge(self._settling, settles, size, done)
 
     def _settled_as(self, command: Any, fates: list[Settled]) -> None:
         if any(fate.status != "ok" for fate in fates):

@@ -25,7 +25,7 @@ from brokerweb.identity import authentication
 from brokerweb.identity.principal import Principal
 from brokerweb.queues.messages import Leased
 from brokerweb.storage import run
-from brokerweb.storage.committer import Call
+from brokerweb.storage.calls import Call, Place
 
 IN_FLIGHT, IN_FLIGHT_BYTES = 1000, 16 * 1024 * 1024
 CROWDED_PAUSE = 0.005  # seconds between looks at a crowded committer
@@ -49,7 +49,7 @@ class Session:
         self._bad_in_a_row = 0
         self._calls = self._bytes = 0
         self._settled = asyncio.Event()
-        self._merging = Merging()
+        self._merging = Merging(self)
         self._alarms: list[Alarm] = []
         self.handlers: Handlers = {
             frames.Auth: self._auth,
@@ -102,7 +102,7 @@ class Session:
 
     # Verbs
 
-    def merge(self, key: object, together: Merged, content: list[Any], size: int, done: Done) -> None:
+    def merge(self, together: Merged, content: list[Any], size: int, done: Done) -> None:
         """Let a command go with others of this turn of the loop."""
 
         def ended(result: Any, error: BrokerError | None) -> None:
@@ -111,7 +111,7 @@ class Session:
 
         self._calls += 1
         self._bytes += size
-        self._merging.add(key, together, Part(content, size, ended))
+        self._merging.add(together, Part(content, size, ended))
 
     def start(self, verb: Any, args: Any, kwargs: Any, done: Callable[[Call], None], size: int) -> None:
         """Hand a verb to the committer; ``done`` is told after the commit."""
@@ -121,7 +121,7 @@ class Session:
             done(call)
 
         self._merging.flush()
-        run.start(verb, args, kwargs, done=ended, cost=size)
+        run.start(verb, args, kwargs, done=ended, cost=size, place=Place(self))
         self._calls += 1
         self._bytes += size
 

@@ -17,7 +17,7 @@ from brokerweb.faces.brokerweb_v1.session import Handlers, Session
 from brokerweb.faces.codec import positions
 from brokerweb.handout.lease import source_of
 from brokerweb.queues import engine
-from brokerweb.storage.committer import Call
+from brokerweb.storage.calls import Call
 from brokerweb.storage.reading import Reads, aread
 from brokerweb.storage.run import aperform
 from brokerweb.streams import membership

@@ -36,7 +36,7 @@ async def settle(call: Call) -> bytes:
     """Acknowledge, fail, give back, bury or keep records, each receipt by itself."""
     asked = settles(decode(SettleRequest, call.body))
     queue = await _queue(call)
-    answers = await amerged(("settle", queue), settling(queue=queue), asked, len(call.body))
+    answers = await amerged(settling(queue=queue), asked, len(call.body))
     return b'{"results":%b}' % settled(answers)
 
 

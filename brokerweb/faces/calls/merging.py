@@ -14,9 +14,7 @@ from typing import Any, NamedTuple
 from brokerweb.core.errors import BrokerError
 from brokerweb.queues import engine
 from brokerweb.storage import run
-from brokerweb.storage.committer import Call
-
-MOST, MOST_BYTES = 1000, 2 * 1024 * 1024  # messages or receipts in one call, and what they may hold when another joins
+from brokerweb.storage.calls import FREE, MOST, MOST_COST, Call, Place
 
 Done = Callable[[Any, BrokerError | None], None]
 
@@ -30,56 +28,55 @@ class Part(NamedTuple):
 
 
 class Merged(NamedTuple):
-    """A verb for many parts: ``args`` of their contents, and what of the verb's result is whose."""
+    """A verb for many parts: ``group`` makes what it takes of a part's content; those with the same ``key`` go together."""
 
     verb: Callable[..., Any]
-    args: Callable[[list[list[Any]]], tuple[Any, ...]]
+    args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    split: Callable[[Any, list[Part]], list[Any]]
+    key: object
+    group: Callable[[list[Any]], Any]
 
 
 class Merging:
     """Gathers parts while they are for the same verb; ``flush`` hands them to the committer, in the order they came."""
 
-    def __init__(self, *, crowd: bool = False) -> None:
-        """``crowd``: as ``run.start`` has it."""
-        self._crowd = crowd
+    def __init__(self, lane: object) -> None:
+        """``lane``: as ``Place`` has it."""
+        self._lane = lane
         self._loop = asyncio.get_running_loop()
-        self._key: object = None
         self._count = self._size = 0
-        self._merged: Merged
+        self._merged: Merged | None = None
         self._parts: list[Part] = []
 
-    def add(self, key: object, merged: Merged, part: Part) -> None:
-        """Parts with the same ``key`` may go together."""
-        if key != self._key:
+    def add(self, merged: Merged, part: Part) -> None:
+        """Parts with the same key may go together."""
+        if self._merged is not None and merged.key != self._merged.key:
             self.flush()
         if not self._parts:
-            self._key, self._merged = key, merged
+            self._merged = merged
             self._loop.call_soon(self.flush)
         self._parts.append(part)
         self._count += len(part.content)
         self._size += part.size
-        if self._count >= MOST or self._size >= MOST_BYTES:
+        if self._count >= MOST or self._size >= MOST_COST:
             self.flush()
 
     def flush(self) -> None:
         """Nothing waits after this. Does nothing when nothing does."""
-        parts, self._parts, self._key, self._count, self._size = self._parts, [], None, 0, 0
-        if not parts:
+        parts, count, size, merged = self._parts, self._count, self._size, self._merged
+        self._parts, self._count, self._size, self._merged = [], 0, 0, None
+        if merged is None:
             return
-        merged = self._merged
 
         def done(call: Call) -> None:
-            results = [None] * len(parts) if call.error is not None else merged.split(call.result, parts)
+            results = [None] * len(parts) if call.error is not None else call.result
             for part, result in zip(parts, results, strict=True):
                 error = result if isinstance(result, BrokerError) else call.error
                 part.done(None if error is not None else result, error)
 
-        args = merged.args([part.content for part in parts])
+        place = Place(self._lane, merged.key, [merged.group(part.content) for part in parts], count)
         try:
-            cost = sum(part.size for part in parts)
-            run.start(merged.verb, args, merged.kwargs, done=done, cost=cost, crowd=self._crowd)
+            run.start(merged.verb, merged.args, merged.kwargs, done=done, cost=size, crowd=True, place=place)
         except BrokerError as error:
             for part in parts:
                 part.done(None, error)
@@ -88,25 +85,19 @@ class Merging:
 @lru_cache(maxsize=1024)
 def publishing(queue: str, *, publisher: str | None) -> Merged:
     """Publishes to a queue, each all or none by itself."""
-    return Merged(engine.publish_each, lambda groups: (queue, groups), {"publisher": publisher}, lambda results, _: results)
+    return Merged(engine.publish_each, (queue,), {"publisher": publisher}, ("publish", queue, publisher), lambda content: content)
 
 
 def settling(**how: Any) -> Merged:
     """Settlements; ``how`` is what ``engine.settle`` takes besides."""
-    return Merged(engine.settle, lambda groups: ([settle for group in groups for settle in group],), how, _slices)
-
-
-def _slices(results: list[Any], parts: list[Part]) -> list[Any]:
-    """Results in one row, as long for each part as its content."""
-    rest = iter(results)
-    return [[result for _, result in zip(part.content, rest, strict=False)] for part in parts]
+    return Merged(engine.settle_each, (), {}, "settle", lambda content: engine.Settlement(content, **how))
 
 
 _crowds: dict[object, Merging] = {}  # calls of this turn, of whatever connection; an entry goes with the turn
 
 
-async def amerged(key: object, merged: Merged, content: list[Any], size: int) -> Any:
-    """The verb's result for ``content``, run with the calls of other connections that have the same ``key``.
+async def amerged(merged: Merged, content: list[Any], size: int) -> Any:
+    """The verb's result for ``content``, run with the calls of other connections that have the same key.
 
     For callers with no order among them. Raises BrokerError. A caller that goes away cancels nothing.
     """
@@ -121,9 +112,9 @@ async def amerged(key: object, merged: Merged, content: list[Any], size: int) ->
         else:
             answer.set_result(result)
 
-    crowd = _crowds.get((loop, key))
+    crowd = _crowds.get((loop, merged.key))
     if crowd is None:
-        crowd = _crowds[loop, key] = Merging(crowd=True)
-        loop.call_soon(_crowds.pop, (loop, key))
-    crowd.add(key, merged, Part(content, size, done))
+        crowd = _crowds[loop, merged.key] = Merging(FREE)
+        loop.call_soon(_crowds.pop, (loop, merged.key))
+    crowd.add(merged, Part(content, size, done))
     return await answer

@@ -62,7 +62,7 @@ async def _deliver(queue: str | int, call: Call, asked: ReceiveRequest, gone: as
 async def settle(call: Call) -> bytes:
     """Acknowledge, fail, give back, bury or keep messages, each receipt by itself."""
     asked = settles(decode(SettleRequest, call.body))
-    answers = await amerged(("settle", call.name), settling(queue=call.name), asked, len(call.body))
+    answers = await amerged(settling(queue=call.name), asked, len(call.body))
     return b'{"results":%b}' % settled(answers)
 
 
@@ -74,5 +74,5 @@ async def release(queue: str | int, messages: list[Leased]) -> None:
 
 async def _publish(call: Call, messages: list[NewMessage]) -> bytes:
     queue, publisher = call.name, call.principal.name
-    accepted = await amerged(("publish", queue, publisher), publishing(queue, publisher=publisher), messages, len(call.body))
+    accepted = await amerged(publishing(queue, publisher=publisher), messages, len(call.body))
     return b'{"results":%b}' % results(accepted)
