@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Callable
 
 from benchmarks.wire import WebSocket
 
@@ -77,7 +78,7 @@ class Consumer:
         self.unconfirmed: dict[int, int] = {}
         self.trouble: bytes | None = None
         self.changed = asyncio.Event()
-        self.on_acked = lambda: None
+        self.on_acked: Callable[[], None] = lambda: None
         self.socket: WebSocket
 
     async def connect(self, url: str, token: str) -> None:
