@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.clients import Clients, Consuming, Publishing, clients_of, first_trouble
@@ -87,8 +87,18 @@ async def _steady(regime: Regime, target: Target, clients: Clients) -> Figures:
         consumer.on_acked = allow
         consumer.consume()
     allow()
+    if consuming:
+        await _backlog_stands(confirmed, everybody, target)
     figures = await steady(target, acked if consuming else confirmed, lambda: first_trouble(everybody))
     return {**figures, "waiting": max(0, confirmed() - acked())} if consuming else figures
+
+
+async def _backlog_stands(confirmed: Callable[[], int], everybody: Sequence[Publishing | Consuming], target: Target) -> None:
+    """Until as much was published as publishers may be ahead: a publisher that has only begun takes all of a slow broker."""
+    deadline = time.monotonic() + target.seconds
+    while confirmed() < AHEAD and time.monotonic() < deadline:
+        _check(everybody)
+        await asyncio.sleep(0.01)
 
 
 async def _drain(regime: Regime, target: Target, clients: Clients) -> Figures:
