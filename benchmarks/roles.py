@@ -12,6 +12,7 @@ from benchmarks.wire import WebSocket
 BODY = b'"' + b"x" * 1022 + b'"'  # 1 KiB of JSON
 RECEIPT = re.compile(rb'"receipt":"([^"]+)"')
 ID = re.compile(rb'"id":(\d+)')
+LOST = b"the connection was lost"
 
 
 def publish_frame(queue: str, number: int, messages: int, body: bytes = BODY) -> bytes:
@@ -39,6 +40,11 @@ class Producer:
 
     async def connect(self, url: str, token: str) -> None:
         self.socket = await WebSocket.connect(url, token, self.on_frame)
+        self.socket.lost.add_done_callback(self.on_lost)
+
+    def on_lost(self, lost: asyncio.Future[Exception | None]) -> None:
+        self.trouble = self.trouble or LOST
+        self.changed.set()
 
     def on_frame(self, payload: bytes) -> None:
         if payload.startswith(b'{"op":"ok"'):
@@ -83,6 +89,11 @@ class Consumer:
 
     async def connect(self, url: str, token: str) -> None:
         self.socket = await WebSocket.connect(url, token, self.on_frame)
+        self.socket.lost.add_done_callback(self.on_lost)
+
+    def on_lost(self, lost: asyncio.Future[Exception | None]) -> None:
+        self.trouble = self.trouble or LOST
+        self.changed.set()
 
     def consume(self) -> None:
         """Subscribe; deliveries follow."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 from benchmarks.peers.link import Window
+from benchmarks.roles import LOST
 from benchmarks.wire import WebSocket
 
 ACK = re.compile(rb"\nack:([^\n]+)\n")
@@ -29,9 +30,13 @@ class Client:
     async def connect(self, url: str, token: str) -> None:
         self.connected = asyncio.get_running_loop().create_future()
         self.socket = await WebSocket.connect(url, token, self._came, path="/ws", protocol="v12.stomp")
+        self.socket.lost.add_done_callback(self.on_lost)
         sign_in = {"accept_version": b"1.2", "host": b"/", "login": b"guest", "passcode": b"guest", "heart_beat": b"0,0"}
         self.socket.send(frame(b"CONNECT", **sign_in))
         await asyncio.wait_for(self.connected, 30)
+
+    def on_lost(self, lost: asyncio.Future[Exception | None]) -> None:
+        self.trouble = self.trouble or LOST
 
     def _came(self, payload: bytes) -> None:
         if payload.startswith(b"CONNECTED"):

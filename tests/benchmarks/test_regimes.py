@@ -12,6 +12,7 @@ import uvloop
 
 from benchmarks import clients
 from benchmarks.regimes import KINDS, REGIMES, drive
+from benchmarks.roles import Trouble
 from benchmarks.target import Target
 from benchmarks.workloads import TABLES, WORKLOADS
 from tests.benchmarks.exactly import settled
@@ -64,6 +65,19 @@ def test_an_error_of_the_broker_ends_a_run(target: Target, monkeypatch: pytest.M
     monkeypatch.setattr(clients, "QUEUE", "never-declared")
     with pytest.raises(Exception, match="not_found"):
         asyncio.run(drive(REGIMES["prefetch_32"], target))
+
+
+def test_a_broker_that_goes_away_ends_a_run(tmp_path: Path):
+    with Server(tmp_path / "data") as leaving:
+        leaving.start()
+        target = Target(leaving.url, TOKEN, leaving.pid, seconds=20, waiting=0)
+
+        async def run() -> None:
+            asyncio.get_running_loop().call_later(0.3, leaving.kill)
+            await drive(REGIMES["one_by_one"], target)
+
+        with pytest.raises(Trouble, match="connection was lost"):
+            asyncio.run(run())
 
 
 async def _nothing(self: clients.Brokerweb, target: Target) -> None:
