@@ -16,7 +16,7 @@ def table(title: str, about: Mapping[str, str], arms: Sequence[Arm], runs: Mappi
         unit = next((figure.unit for figure in figures.values() if figure), "")
         rows.append([workload, *(_cell(figures[arm.name], figures.get(arm.base)) for arm in arms), unit])
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-    lines = [" | ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]
+    lines = [" | ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:-1], widths[1:]), row[-1]]).rstrip() for row in rows]
     lines.insert(1, "-+-".join("-" * width for width in widths))
     notes = [f"{workload}: {text}" for workload, text in about.items() if text]
     notes += [f"{arm.name}: {arm.about}" for arm in arms if arm.about]

@@ -6,11 +6,14 @@ import asyncio
 import struct
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from benchmarks import __main__ as command
+from benchmarks.arms import ours
 from benchmarks.peers import amqp, nats, server, stomp, valkey
 from benchmarks.peers.all import PEERS
 from benchmarks.peers.link import Link, Window
@@ -36,6 +39,18 @@ def test_what_is_not_installed_has_no_program(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     assert server.beside_or_on_path("nats-server") is None
+
+
+def test_what_is_not_installed_is_said_in_a_line_and_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    there, missing = PEERS["nats-default"], PEERS["valkey-always"]
+    known = {"nats-default": replace(there, program=lambda: "/bin/true"), "valkey-always": replace(missing, program=lambda: None)}
+    monkeypatch.setattr(command, "PEERS", known)
+    arms = command._with_peers([ours("uvicorn", "uvicorn")], "")
+    assert arms is not None
+    assert [(arm.name, arm.base) for arm in arms] == [("uvicorn", ""), ("nats-default", "uvicorn")]
+    assert capsys.readouterr().err == f"left out, not installed: valkey-always ({missing.install})\n"
 
 
 class Sent:
