@@ -95,7 +95,7 @@ async def _steady(regime: Regime, target: Target, clients: Clients) -> Figures:
 
 async def _backlog_stands(confirmed: Callable[[], int], everybody: Sequence[Publishing | Consuming], target: Target) -> None:
     """Until as much was published as publishers may be ahead: a publisher that has only begun takes all of a slow broker."""
-    deadline = time.monotonic() + target.seconds
+    deadline = time.monotonic() + 3 * target.seconds
     while confirmed() < AHEAD and time.monotonic() < deadline:
         _check(everybody)
         await asyncio.sleep(0.01)
