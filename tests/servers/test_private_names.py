@@ -40,14 +40,24 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 import brokerweb.faces.http.django
 import brokerweb.faces.http.static_files
 import brokerweb.faces.rest.documents
-import brokerweb.servers.daphne
-import brokerweb.servers.uvicorn
+import brokerweb.servers.daphne.flow
+import brokerweb.servers.daphne.http
+import brokerweb.servers.daphne.server
+import brokerweb.servers.daphne.websocket
+import brokerweb.servers.uvicorn.http
+import brokerweb.servers.uvicorn.server
+import brokerweb.servers.uvicorn.websocket
 import brokerweb.storage.django_sqlite.base
 import brokerweb.storage.fields
 
 OURS: list[ModuleType] = [
-    brokerweb.servers.uvicorn,
-    brokerweb.servers.daphne,
+    brokerweb.servers.uvicorn.http,
+    brokerweb.servers.uvicorn.server,
+    brokerweb.servers.uvicorn.websocket,
+    brokerweb.servers.daphne.flow,
+    brokerweb.servers.daphne.http,
+    brokerweb.servers.daphne.server,
+    brokerweb.servers.daphne.websocket,
     brokerweb.storage.django_sqlite.base,
     brokerweb.storage.fields,
     brokerweb.faces.http.django,

@@ -76,17 +76,22 @@ class WebSocket(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         if self.conn.parser_exc is not None:
             return
-        super().data_received(data)
+        self.conn.receive_data(data)
+        self.handle_events()  # uvicorn's own method drops what came before something wrong
+        if self.conn.parser_exc is not None:
+            self.handle_parser_exception()
         if self._intake is not None:
             self._hand_over()
 
     def _holds(self) -> bool:
         """Take the whole texts that are next; whether what follows has to wait."""
         self._held, intake = False, self._intake
-        if intake is None or self.close_sent:
+        if self.close_sent or self.conn.state is not State.OPEN:
             return False
         if self.conn.events:  # of frames before, by the library's way
             self.handle_events()
+        if intake is None:
+            return False
         room = intake.room - len(self._came)
         if room > 0 and self.conn.current_size is None and not self.close_sent:
             taken = frames.whole_texts(self.conn.reader.buffer, intake.most, room)
@@ -114,19 +119,20 @@ class WebSocket(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
 
     def send_receive_event_to_app(self) -> None:
-        if self._intake is None or self.close_sent:
-            super().send_receive_event_to_app()
-            return
-        data = b"".join(self.frames)
-        self.frames = []
-        if self.curr_msg_data_type == "bytes":
-            self._came.append(data)
-            return
+        """uvicorn's own method fails where a close stands behind a text that is not UTF-8, and logs such texts."""
+        data, self.frames = b"".join(self.frames), []
         try:
-            self._came.append(data.decode())
+            frame: str | bytes = data if self.curr_msg_data_type == "bytes" else data.decode()
         except UnicodeDecodeError:
-            self.conn.send_close(1007)
-            self.handle_parser_exception()
+            if self.conn.state is State.OPEN:
+                self.conn.send_close(1007)
+                self.handle_parser_exception()
+            return
+        if self._intake is not None:
+            self._came += [] if self.close_sent else [frame]
+        else:
+            self.frames = [data]
+            super().send_receive_event_to_app()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """What came before counts."""
