@@ -64,6 +64,10 @@ class Intake:
             self._idle.clear()
             await self._idle.wait()
 
+    def _fail(self, error: Exception) -> None:
+        self._stopped = True
+        self._failed(error)
+
     def stop(self) -> None:
         """Handle nothing more."""
         self._stopped = True
@@ -79,7 +83,7 @@ class Intake:
             try:
                 waiting = self._handle(frames.popleft())
             except Exception as error:
-                self._failed(error)
+                self._fail(error)
                 break
             if waiting is not None or session.full or outbox.full:
                 self._task = self._loop.create_task(self._wait(waiting))
@@ -109,7 +113,7 @@ class Intake:
             await self._session.room()
             await self._outbox.room()
         except Exception as error:
-            self._failed(error)
+            self._fail(error)
         finally:
             self._task = None
             self._go_on()
