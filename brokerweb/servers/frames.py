@@ -2,30 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
-
 from websockets.frames import apply_mask  # type: ignore[attr-defined]  # of the module in C, where there is one
 
 FINAL_TEXT = 0x81  # and no reserved bit
 MASKED = 0x80
-
-
-class Intake(Protocol):
-    """Who takes the frames of one client, once it is known."""
-
-    most: int  # bytes that a frame may have
-
-    @property
-    def room(self) -> int:
-        """How many more it should be given now; it asks for those behind them by ``go_on``."""
-
-    @property
-    def busy(self) -> bool:
-        """Whether it will."""
-
-    def put(self, frames: Iterable[str | bytes]) -> None:
-        """Handle these, in order, now or later."""
 
 
 def whole_texts(buffer: bytearray, most: int, number: int) -> list[str]:

@@ -16,6 +16,7 @@ from websockets.streams import StreamReader
 
 from brokerweb.core.errors import BrokerError
 from brokerweb.servers import frames, heads, lifecycle, refusals
+from brokerweb.servers.intake import Intake
 
 # Its head was read before, within the limits of every other head.
 http11.MAX_LINE_LENGTH, http11.MAX_NUM_HEADERS = heads.MAX_BYTES, heads.MAX_FIELDS
@@ -47,7 +48,7 @@ class WebSocket(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._intake: frames.Intake | None = None
+        self._intake: Intake | None = None
         self._came: list[str | bytes] = []
         self._held = self._lost = False
         self.conn.reader = _Reader(self._holds)
@@ -56,7 +57,7 @@ class WebSocket(WebSocketsSansIOProtocol):
 
     # Frames in
 
-    def feed(self, intake: frames.Intake) -> None:
+    def feed(self, intake: Intake) -> None:
         """Give it every frame from now on, those that came before first. The end still comes by ``receive``."""
         queued = [self.queue.get_nowait() for _ in range(self.queue.qsize())]
         for event in queued:
