@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from brokerweb.core import closing
-from brokerweb.faces.websocket.intake import FRAMES_IN_A_ROW, Intake
+from brokerweb.faces.websocket.intake import FRAMES_IN_A_ROW, WAITING_BYTES, Intake
 from brokerweb.faces.websocket.language import Frame
 from brokerweb.faces.websocket.outbox import FULL_BYTES, Outbox
 from tests.faces.lines import Lines
@@ -129,6 +129,20 @@ def test_a_turn_of_the_loop_handles_a_bounded_number(given: str) -> None:
             await asyncio.sleep(0)
         await intake.done()
         assert session.handled == frames
+
+    play(scene)
+
+
+def test_little_is_taken_while_one_waits() -> None:
+    async def scene(session: Session, intake: Intake, failures: list[BaseException]) -> None:
+        assert intake.room == FRAMES_IN_A_ROW
+        intake.put(["wait", "a"])
+        assert intake.room == FRAMES_IN_A_ROW - 1
+        intake.put(["x" * WAITING_BYTES])
+        assert intake.room == 0
+        session.gate.set()
+        await intake.done()
+        assert intake.room == FRAMES_IN_A_ROW
 
     play(scene)
 

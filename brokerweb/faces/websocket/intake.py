@@ -13,6 +13,7 @@ from brokerweb.faces.websocket.language import Frame, Session
 from brokerweb.faces.websocket.outbox import Outbox
 
 FRAMES_IN_A_ROW = 32  # handled in one turn of the loop; then the committer's thread and other sockets get theirs
+WAITING_BYTES = 256 * 1024  # of frames behind one that waits; then nothing more is taken
 
 
 class Source(Protocol):
@@ -45,6 +46,8 @@ class Intake:
     @property
     def room(self) -> int:
         """How many more it should be given in this turn of the loop."""
+        if self.busy and sum(map(len, self._frames)) >= WAITING_BYTES:
+            return 0
         return FRAMES_IN_A_ROW - len(self._frames)
 
     @property
