@@ -8,25 +8,24 @@ FINAL_TEXT = 0x81  # and no reserved bit
 MASKED = 0x80
 
 
-def whole_texts(buffer: bytearray, most: int, number: int) -> list[str]:
-    """Take up to ``number`` whole masked text frames of at most ``most`` bytes from the beginning of what a client sent.
-
-    What comes behind them, and is not one of these, stays: another kind of frame, a part, text that is not UTF-8.
+def whole_texts(data: bytes | bytearray, most: int, number: int) -> tuple[list[str], int]:
+    """Up to ``number`` whole masked text frames of at most ``most`` bytes at the beginning of what a client sent; and how many
+    bytes these are. What comes behind them is none: another kind of frame, a part, text that is not UTF-8, a length that is
+    not the shortest.
     """
     texts: list[str] = []
-    at, end = 0, len(buffer)
-    while len(texts) < number and end - at >= 6 and buffer[at] == FINAL_TEXT:
-        size, start = buffer[at + 1] - MASKED, at + 6
+    at, end = 0, len(data)
+    while len(texts) < number and end - at >= 6 and data[at] == FINAL_TEXT:
+        size, start, least = data[at + 1] - MASKED, at + 6, 0
         if size >= 126:
-            start = at + (8 if size == 126 else 14)
-            size = int.from_bytes(buffer[at + 2 : start - 4], "big")
-        if not 0 <= size <= most or start + size > end:
+            start, least = (at + 8, 126) if size == 126 else (at + 14, 1 << 16)
+            size = int.from_bytes(data[at + 2 : start - 4], "big")
+        if not least <= size <= most or start + size > end:
             break
         try:
-            text = apply_mask(buffer[start : start + size], buffer[start - 4 : start]).decode()
+            text = apply_mask(data[start : start + size], data[start - 4 : start]).decode()
         except UnicodeDecodeError:
             break
         texts.append(text)
         at = start + size
-    del buffer[:at]
-    return texts
+    return texts, at

@@ -325,9 +325,9 @@ def test_a_large_frame_in_small_pieces_is_not_looked_at_again_and_again(monkeypa
     asked: list[int] = []
     real = frames.whole_texts
 
-    def counted(buffer: bytearray, most: int, number: int) -> list[str]:
-        asked.append(len(buffer))
-        return real(buffer, most, number)
+    def counted(data: bytearray, most: int, number: int) -> tuple[list[str], int]:
+        asked.append(len(data))
+        return real(data, most, number)
 
     monkeypatch.setattr(frames, "whole_texts", counted)
 

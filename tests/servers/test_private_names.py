@@ -152,6 +152,7 @@ METHODS: dict[Any, dict[str, str]] = {
         "onAutoPingTimeout": "self",
         "onClose": "self, wasClean, code, reason",
         "onMessage": "self, payload, isBinary",
+        "processData": "self",
         "sendData": "self, data, sync=False, chopsize=None",
         "serverClose": "self, code=None",
         "sendCloseFrame": "self, code=None, reasonUtf8=None, isReply=False",
@@ -221,6 +222,7 @@ ATTRIBUTES: dict[Any, str] = {
     WebSocketFactory: "protocol",
     WebSocketProtocol: (
         "STATE_OPEN send_queue state trafficStats transport application_queue last_ping muted server wasNotCleanReason"
+        " autoPingTimeoutCall current_frame data inside_message"
     ),
     daphne.server.Server: "connections http_factory ws_factory",
     type(reactor): "_asyncioEventloop",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from twisted.internet.protocol import connectionDone
 
 from brokerweb.core.errors import BrokerError, Internal
 from brokerweb.faces.http.body import Message, Receive
-from brokerweb.servers import heads, refusals
+from brokerweb.servers import frames, heads, refusals
 from brokerweb.servers.daphne.flow import Flow
 from brokerweb.servers.intake import Intake
 
@@ -27,8 +28,11 @@ class WebSocket(WebSocketProtocol):
     """A socket that the application may close with any code, and of which it can ask how far the client has read.
 
     It is read as fast as the application takes what comes: Daphne by itself would queue all of it. Once it has an intake,
-    frames go there, and what is sent passes autobahn by, which takes longer for a frame than all else.
+    whole texts go there at once, all else as autobahn reads it, in order; and what is sent passes autobahn by, which takes
+    longer for a frame than all else.
     """
+
+    data: bytes  # what is not parsed yet
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -85,13 +89,13 @@ class WebSocket(WebSocketProtocol):
     # Frames in
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        self._unread.append(len(payload) + FRAME)
-        self._unread_bytes += self._unread[-1]
         if self._intake is not None and not self.muted:
             self.last_ping = time.time()
-            self._came.append(payload if isBinary else payload.decode())
-        else:
-            super().onMessage(payload, isBinary)
+            self._note([payload if isBinary else payload.decode()])
+            return
+        super().onMessage(payload, isBinary)
+        self._unread.append(len(payload) + FRAME)
+        self._unread_bytes += self._unread[-1]
         self._read_on()
 
     def taking(self, receive: Receive) -> Receive:
@@ -134,6 +138,29 @@ class WebSocket(WebSocketProtocol):
         self._dataReceived(data)  # autobahn's own colours names for a debug line of every read
         if self._came:
             self.go_on()
+
+    def processData(self) -> bool:
+        """Take the whole texts that are next, but where the answer to a ping is waited for: any frame is one to autobahn."""
+        if self._intake is not None and self._between_messages():
+            texts, size = frames.whole_texts(self.data, self._intake.most, len(self.data))
+            if texts:
+                self.last_ping = time.time()
+                self.data = self.data[size:]
+                self._note(texts)
+                return len(self.data) > 0
+        more: bool = super().processData()
+        return more
+
+    def _between_messages(self) -> bool:
+        waits = self.state != self.STATE_OPEN or self.muted or self.autoPingTimeoutCall is not None
+        return not waits and not self.inside_message and self.current_frame is None
+
+    def _note(self, came: Sequence[str | bytes]) -> None:
+        for frame in came:
+            self._unread.append(len(frame) + FRAME)
+            self._unread_bytes += self._unread[-1]
+        self._came += came
+        self._read_on()
 
     def go_on(self) -> None:
         """Let the intake have what it takes."""

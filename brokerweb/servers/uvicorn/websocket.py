@@ -95,9 +95,10 @@ class WebSocket(WebSocketsSansIOProtocol):
             return False
         room = intake.room - len(self._came)
         if room > 0 and self.conn.current_size is None and not self.close_sent:
-            taken = frames.whole_texts(self.conn.reader.buffer, intake.most, room)
-            self._came += taken
-            room -= len(taken)
+            texts, size = frames.whole_texts(self.conn.reader.buffer, intake.most, room)
+            del self.conn.reader.buffer[:size]
+            self._came += texts
+            room -= len(texts)
         self._held = room <= 0 and not self.close_sent and not self._lost
         return self._held
 
