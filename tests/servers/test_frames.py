@@ -241,6 +241,35 @@ def test_whatever_comes_in_whatever_pieces_the_answers_are_the_same() -> None:
     asyncio.run(scene())
 
 
+SHORT = frame(b"x")
+TAKEN: dict[str, tuple[bytes, list[str], int]] = {
+    "nothing": (b"", [], 0),
+    "two": (A + B, ['{"a":1}', "\u00e9\U0001f600"], len(A + B)),
+    "up to three": (SHORT * 4, ["x"] * 3, 3 * len(SHORT)),
+    "one, and a part of the next": (SHORT + A[:-1], ["x"], len(SHORT)),
+    "one, and a part of a head": (SHORT + frame(b"x" * 200)[:5], ["x"], len(SHORT)),
+    "125, 126 and 1000 bytes": (
+        frame(b"a" * 125) + frame(b"b" * 126) + frame(b"c" * MOST),
+        ["a" * 125, "b" * 126, "c" * MOST],
+        1273,
+    ),
+    "a byte more than may be": (SHORT + frame(b"x" * (MOST + 1)), ["x"], len(SHORT)),
+    "a length that could be shorter": (SHORT + b"\x81\xfe\x00\x01" + bytes(4) + b"x", ["x"], len(SHORT)),
+    "no mask": (SHORT + frame(b"xxxxxxxx", masked=False), ["x"], len(SHORT)),
+    "a ping": (SHORT + frame(b"x", PING) + SHORT, ["x"], len(SHORT)),
+    "a first part": (SHORT + frame(b"x", first=0) + SHORT, ["x"], len(SHORT)),
+    "a reserved bit": (SHORT + frame(b"x", first=FIN | 0x40), ["x"], len(SHORT)),
+    "not UTF-8": (SHORT + frame(BAD_TEXT) + SHORT, ["x"], len(SHORT)),
+}
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+@pytest.mark.parametrize("name", TAKEN)
+def test_only_whole_texts_are_taken(name: str, kind: type[bytes] | type[bytearray]) -> None:
+    data, texts, size = TAKEN[name]
+    assert frames.whole_texts(kind(data), MOST, 3) == (texts, size)
+
+
 def test_invalid_text_closes_with_1007_and_nothing_behind_it_is_handled() -> None:
     async def scene() -> None:
         client = Client(Intake())
