@@ -260,3 +260,81 @@ def test_a_lease_that_begins_and_ends_in_one_commit_holds_no_credit():
         assert whole(client, other)
 
     play(scene)
+
+
+class Walk:
+    """Clients that come, go, settle in every way and lose their connection, while others publish."""
+
+    def __init__(self, stage: Stage, seed: int, *, keyed: bool) -> None:
+        self.stage, self.dice, self.keyed = stage, random.Random(seed), keyed
+        self.clients: list[Client] = []
+        self.published = 0
+        self.over: list[str] = []  # bodies that were acknowledged or given up
+
+    async def go(self, steps: int) -> None:
+        for _ in range(steps):
+            act = self.dice.choice((self.publish, self.settle, self.settle, self.settle, self.come, self.leave))
+            await act()
+            self.look()
+        while await self.stage.counts() and set(await self.stage.counts()) != {"dead"}:
+            if not self.clients:
+                await self.come()
+            await self.settle("ack", all_of_it=True)
+            await self.stage.quiet()
+            self.look()
+
+    def look(self) -> None:
+        for client in self.clients:
+            assert len(client.sub.held) <= client.sub.prefetch
+        held = [receipt for client in self.clients for receipt in client.sub.held]
+        assert len(held) == len(set(held)), "one lease, one holder"
+
+    async def publish(self) -> None:
+        for _ in range(self.dice.randrange(1, 9)):
+            key = {"key": self.dice.choice("abc")} if self.keyed else {}
+            await self.stage.publish(self.published, priority=self.dice.randrange(3), **key)
+            self.published += 1
+
+    async def settle(self, kind: Any = "", *, all_of_it: bool = False) -> None:
+        for client in self.clients:
+            for receipt in list(client.sub.held):
+                if all_of_it or self.dice.random() < 0.5:
+                    how: Any = kind or self.dice.choice(("ack", "ack", "ack", "release", "nack", "dead", "lose"))
+                    asked: Any = [Settle(how, receipt, delay=0 if how == "nack" else None)]
+                    run.start(engine.settle, (asked,), {}, done=self.settled(client, how, receipt))
+        if self.dice.random() < 0.5 or all_of_it:
+            await self.stage.quiet()
+
+    def settled(self, client: Client, how: str, receipt: str) -> Any:
+        body = next(message.body.decode() for message in client.got if str(message.receipt) == receipt)
+
+        def done(call: Any) -> None:
+            assert call.error is None
+            if call.result[0].status == "ok" and how in ("ack", "dead"):
+                self.over.append(body)
+
+        return done
+
+    async def come(self) -> None:
+        if len(self.clients) < 4:
+            self.clients.append(await self.stage.client(prefetch=self.dice.choice((1, 3, 8))))
+
+    async def leave(self) -> None:
+        if self.clients:
+            client = self.clients.pop(self.dice.randrange(len(self.clients)))
+            client.connection.end(clean=self.dice.random() < 0.5)
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_clients_do_each_message_ends_once_and_credit_is_whole(seed: int, keyed: bool):
+    async def scene(stage: Stage) -> None:
+        await stage.queue(keyed=keyed, max_failures=None)
+        walk = Walk(stage, seed, keyed=keyed)
+        await walk.go(120)
+        assert sorted(map(int, walk.over)) == list(range(walk.published))
+        await stage.quiet()
+        assert whole(*walk.clients)
+        assert stage.hub.holders.by_receipt == {}
+
+    play(scene)
