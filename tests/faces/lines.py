@@ -32,6 +32,8 @@ ADA = Principal("ada", "token:1", superuser=True)
 
 
 class Session:
+    full = False  # each command is awaited
+
     def __init__(self, principal: Principal, address: str, outbox: Outbox) -> None:
         if hub.current is None or hub.current.stopping:
             raise Unavailable()
@@ -79,7 +81,7 @@ class Session:
         raise Invalid("no such verb")
 
     async def room(self) -> None:
-        """As many as may be: each command is awaited."""
+        """There always is."""
 
     def crowded(self, crowded: bool) -> None:
         for stream in self.connection.streams.values():

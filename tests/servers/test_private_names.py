@@ -36,19 +36,30 @@ from twisted.web import http
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.streams import StreamReader
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 import brokerweb.faces.http.django
 import brokerweb.faces.http.static_files
 import brokerweb.faces.rest.documents
-import brokerweb.servers.daphne
-import brokerweb.servers.uvicorn
+import brokerweb.servers.daphne.flow
+import brokerweb.servers.daphne.http
+import brokerweb.servers.daphne.server
+import brokerweb.servers.daphne.websocket
+import brokerweb.servers.uvicorn.http
+import brokerweb.servers.uvicorn.server
+import brokerweb.servers.uvicorn.websocket
 import brokerweb.storage.django_sqlite.base
 import brokerweb.storage.fields
 
 OURS: list[ModuleType] = [
-    brokerweb.servers.uvicorn,
-    brokerweb.servers.daphne,
+    brokerweb.servers.uvicorn.http,
+    brokerweb.servers.uvicorn.server,
+    brokerweb.servers.uvicorn.websocket,
+    brokerweb.servers.daphne.flow,
+    brokerweb.servers.daphne.http,
+    brokerweb.servers.daphne.server,
+    brokerweb.servers.daphne.websocket,
     brokerweb.storage.django_sqlite.base,
     brokerweb.storage.fields,
     brokerweb.faces.http.django,
@@ -70,15 +81,30 @@ METHODS: dict[Any, dict[str, str]] = {
         "on_response_complete": "self",
         "send_400_response": "self, msg",
         "_get_upgrade": "self",
+        "_unset_keepalive_if_required": "self",
+        "handle_websocket_upgrade": "self",
         "_unsupported_upgrade_warning": "self",
     },
     WebSocketsSansIOProtocol: {
+        "connection_lost": "self, exc",
         "data_received": "self, data",
+        "handle_close": "self, event",
+        "handle_connect": "self, event",
+        "handle_events": "self",
         "handle_parser_exception": "self",
+        "keepalive_timeout": "self",
+        "on_task_complete": "self, task",
+        "send_receive_event_to_app": "self",
         "shutdown": "self",
         "stop_keepalive": "self",
     },
-    websockets.server.ServerProtocol: {"data_to_send": "self"},
+    websockets.server.ServerProtocol: {
+        "data_to_send": "self",
+        "parse": "self",
+        "receive_data": "self, data",
+        "send_close": "self, code=None, reason=''",
+    },
+    StreamReader: {"at_eof": "self"},
     uvicorn.Server: {
         "run": "self, sockets=None",
         "startup": "self, sockets=None",
@@ -88,6 +114,14 @@ METHODS: dict[Any, dict[str, str]] = {
     http.HTTPChannel: {
         "resetTimeout": "self",
         "setTimeout": "self, period",
+        "_finishRequestBody": "self, data",
+        "_send100Continue": "self",
+        "allHeadersReceived": "self",
+        "checkPersistence": "self, request, version",
+        "clearLineBuffer": "self",
+        "lineLengthExceeded": "self, line",
+        "lineReceived": "self, line",
+        "rawDataReceived": "self, data",
         "dataReceived": "self, data",
         "requestDone": "self, request",
         "loseConnection": "self",
@@ -112,7 +146,14 @@ METHODS: dict[Any, dict[str, str]] = {
     WebSocketProtocol: {
         "connectionMade": "self",
         "connectionLost": "self, reason=",
+        "_dataReceived": "self, data",
+        "dataReceived": "self, data",
+        "dropConnection": "self, abort=False",
+        "failHandshake": "self, reason, code=400, responseHeaders=None",
+        "onAutoPingTimeout": "self",
+        "onClose": "self, wasClean, code, reason",
         "onMessage": "self, payload, isBinary",
+        "processData": "self",
         "sendData": "self, data, sync=False, chopsize=None",
         "serverClose": "self, code=None",
         "sendCloseFrame": "self, code=None, reasonUtf8=None, isReply=False",
@@ -165,16 +206,26 @@ METHODS: dict[Any, dict[str, str]] = {
 
 # What else is read, set or replaced: of the class, or set by its methods.
 ATTRIBUTES: dict[Any, str] = {
-    HttpToolsProtocol: "loop transport scope parser url headers flow",
+    HttpToolsProtocol: "loop transport scope parser url headers flow cycle pipeline",
     FlowControl: "read_paused",
-    WebSocketsSansIOProtocol: "loop transport conn queue close_sent close_timer",
-    websockets.server.ServerProtocol: "parser_exc close_sent",
+    WebSocketsSansIOProtocol: (
+        "loop transport conn queue close_sent close_timer curr_msg_data_type disconnected frames handshake_complete read_paused"
+        " scope writable"
+    ),
+    websockets.server.ServerProtocol: "parser_exc close_sent close_rcvd current_size events parser reader state",
+    StreamReader: "buffer eof",
     uvicorn.Server: "servers should_exit",
-    http.HTTPChannel: "MAX_LENGTH abortTimeout totalHeadersSize persistent requestFactory transport",
+    http.HTTPChannel: (
+        "MAX_LENGTH abortTimeout totalHeadersSize persistent requestFactory transport _buffer _busyReceiving _handlingRequest"
+        " _path length line_mode maxHeaders requests"
+    ),
     WebRequest: "channel content finished producer requestHeaders request_start _parsePOSTFormSubmission",
     HTTPFactory: "protocol timeOut",
     WebSocketFactory: "protocol",
-    WebSocketProtocol: "STATE_OPEN send_queue state trafficStats transport",
+    WebSocketProtocol: (
+        "STATE_OPEN send_queue state trafficStats transport application_queue last_ping muted server wasNotCleanReason"
+        " autoPingTimeoutCall current_frame data inside_message"
+    ),
     daphne.server.Server: "connections http_factory ws_factory",
     type(reactor): "_asyncioEventloop",
     DatabaseFeatures: "max_query_params supports_json_field",

@@ -1,4 +1,4 @@
-"""The frames a client is sent, each as the text it goes out as. The shapes are in docs/protocol/websocket.md."""
+"""The frames a client is sent, each as the text it goes out as, or its parts. The shapes are in docs/protocol/websocket.md."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from brokerweb.faces.codec import records as records_json
 from brokerweb.faces.codec.json import quoted
 from brokerweb.faces.codec.messages import delivered_parts, split
 from brokerweb.faces.codec.settles import settled
+from brokerweb.faces.websocket.language import Text
 from brokerweb.queues.messages import Leased, Settled
 
 _encode = msgspec.json.Encoder().encode
@@ -62,10 +63,10 @@ def lost(id: Any, fates: Sequence[Settled]) -> str:
 # What is delivered
 
 
-def deliver(sub: str, messages: list[Leased]) -> Sequence[str]:
+def deliver(sub: str, messages: list[Leased]) -> Sequence[Text]:
     """Messages of one subscription, in as few frames as hold them."""
     head = b'{"op":"deliver","sub":%b,"messages":' % quoted(sub)
-    return [b"".join([head, *delivered_parts(part), b"}"]).decode() for run in batches(messages) for part in split(run)]
+    return [Text([head, *delivered_parts(part), b"}"]) for run in batches(messages) for part in split(run)]
 
 
 def batches(messages: list[Leased], most: int = 1000) -> Sequence[list[Leased]]:
@@ -75,16 +76,16 @@ def batches(messages: list[Leased], most: int = 1000) -> Sequence[list[Leased]]:
     return [messages[i : i + most] for i in range(0, len(messages), most)]
 
 
-def records(sub: str, run: Run) -> Sequence[str]:
+def records(sub: str, run: Run) -> Sequence[Text]:
     """The frame for a subscription of that name; encoded once for all who are sent the run."""
     key = SUBPROTOCOL, sub
-    frames: Sequence[str] | None = run.encoded.get(key)
+    frames: Sequence[Text] | None = run.encoded.get(key)
     if frames is None:
         parts: list[bytes] | None = run.encoded.get("json")
         if parts is None:
             parts = run.encoded["json"] = records_json.encoded_parts(run.records)
         head = b'{"op":"records","sub":%b,"partition":%d,"records":' % (quoted(sub), run.records[0].partition)
-        frames = run.encoded[key] = (b"".join([head, *parts, b"}"]).decode(),)
+        frames = run.encoded[key] = (Text([head, *parts, b"}"]),)
     return frames
 
 

@@ -13,7 +13,7 @@ from brokerweb.faces.brokerweb_v1.queue_commands import QueueCommands
 from brokerweb.faces.brokerweb_v1.session import Session
 from brokerweb.faces.brokerweb_v1.stream_commands import StreamCommands
 from brokerweb.faces.codec.json import decode
-from brokerweb.faces.websocket.language import Frame, Language, Outbox
+from brokerweb.faces.websocket.language import Frame, Language, Outbox, Text
 from brokerweb.identity import authentication
 from brokerweb.identity.principal import Principal
 from brokerweb.queues.messages import Leased
@@ -42,10 +42,10 @@ class BrokerwebV1(Language):
         session.handlers |= QueueCommands(session).handlers() | StreamCommands(session).handlers()
         return session
 
-    def deliver(self, to: Subscription, messages: list[Leased]) -> Sequence[str]:
+    def deliver(self, to: Subscription, messages: list[Leased]) -> Sequence[Text]:
         return answers.deliver(to.sub, messages)
 
-    def records(self, to: StreamSubscription, run: Run) -> Sequence[str]:
+    def records(self, to: StreamSubscription, run: Run) -> Sequence[Text]:
         return answers.records(to.sub, run)
 
     def error(self, error: BrokerError, about: Frame | None) -> str:

@@ -8,7 +8,7 @@ ones are being stored, within ``IN_FLIGHT`` commands and bytes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from brokerweb.cluster.nodes import EMBEDDED
@@ -64,11 +64,11 @@ class Session:
 
     # Frames in
 
-    async def handle(self, frame: Frame) -> None:
-        """Do what a frame says; whatever is wrong with it is answered."""
+    def handle(self, frame: Frame) -> Coroutine[Any, Any, None] | None:
+        """Do what a frame says; whatever is wrong with it is answered. What waits for the store is returned, to be awaited."""
         if isinstance(frame, bytes):
             self._bad(Invalid("frames are JSON text"))
-            return
+            return None
         id = None
         try:
             command: Any = decode(frames.FRAME, frame)
@@ -76,12 +76,25 @@ class Session:
             if not isinstance(command, frames.MERGED):
                 self._merging.flush()  # verbs of one connection run in the order they came
             waiting = self.handlers[type(command)](command, len(frame))
-            if waiting is not None:
-                await waiting
-            self._bad_in_a_row = 0
-        except Invalid as error:
-            self._bad(error, id if id is not None else frames.id_of(frame))
         except BrokerError as error:
+            self._wrong(error, id, frame)
+            return None
+        if waiting is not None:
+            return self._await(waiting, id, frame)
+        self._bad_in_a_row = 0
+        return None
+
+    async def _await(self, waiting: Awaitable[None], id: Any, frame: str) -> None:
+        try:
+            await waiting
+            self._bad_in_a_row = 0
+        except BrokerError as error:
+            self._wrong(error, id, frame)
+
+    def _wrong(self, error: BrokerError, id: Any, frame: str) -> None:
+        if isinstance(error, Invalid):
+            self._bad(error, id if id is not None else frames.id_of(frame))
+        else:
             self._bad_in_a_row = 0
             self.refuse(id, error)
 
@@ -92,12 +105,22 @@ class Session:
         if self._bad_in_a_row >= BAD_FRAMES:
             self.outbox.close(closing.TOO_MANY, "too many bad frames")
 
+    @property
+    def full(self) -> bool:
+        """The client's commands under way are bounded, and so is the committer's inbox."""
+        return self._calls >= IN_FLIGHT or self._bytes >= IN_FLIGHT_BYTES or self._crowding
+
+    @property
+    def _crowding(self) -> bool:
+        committer = run.running()
+        return committer is not None and committer.crowded and self._calls > 0
+
     async def room(self) -> None:
-        """Wait until another frame may be read: the client's commands under way are bounded, and so is the committer's inbox."""
+        """Wait until another frame may be handled."""
         while self._calls >= IN_FLIGHT or self._bytes >= IN_FLIGHT_BYTES:
             self._settled.clear()
             await self._settled.wait()
-        while (committer := run.running()) is not None and committer.crowded and self._calls:  # noqa: ASYNC110 (another thread's)
+        while self._crowding:  # noqa: ASYNC110 (another thread's)
             await asyncio.sleep(CROWDED_PAUSE)
 
     # Verbs

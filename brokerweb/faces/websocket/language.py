@@ -8,13 +8,29 @@ is the language's, which the client chooses by its subprotocol. A language is a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
 from brokerweb.core.errors import BrokerError
 from brokerweb.identity.principal import Principal
 
 Frame = str | bytes  # a text frame, or a binary one
+
+
+class Text:
+    """A text frame to be sent, in the parts of UTF-8 it was made of. Several sockets may be sent the same one."""
+
+    __slots__ = ("framed", "parts")
+
+    def __init__(self, parts: Sequence[bytes]) -> None:
+        self.parts = parts
+        self.framed: bytes | None = None  # the carrier's, once it is known
+
+    def __str__(self) -> str:
+        return b"".join(self.parts).decode()
+
+
+Outgoing = Frame | Text
 
 
 class Outbox(Protocol):
@@ -42,11 +58,15 @@ class Outbox(Protocol):
 class Session(Protocol):
     """One socket of a caller who is known."""
 
-    async def handle(self, frame: Frame) -> None:
-        """Do what a frame says; whatever is wrong with it is answered. The next one is read when this returns."""
+    def handle(self, frame: Frame) -> Awaitable[None] | None:
+        """Do what a frame says; whatever is wrong with it is answered. Later frames wait for what is returned."""
+
+    @property
+    def full(self) -> bool:
+        """Whether the next frame has to wait for ``room``."""
 
     async def room(self) -> None:
-        """Wait until another frame may be read."""
+        """Wait until another frame may be handled."""
 
     def crowded(self, crowded: bool) -> None:
         """The client reads slower than it is served, or no longer so: nothing more is to be leased for it meanwhile."""
@@ -73,12 +93,12 @@ class Language(Protocol):
     def session(self, principal: Principal, address: str, outbox: Outbox) -> Session:
         """Begin. Raises Unavailable while the broker stops."""
 
-    def deliver(self, to: Any, messages: list[Any]) -> Sequence[Frame]:
+    def deliver(self, to: Any, messages: list[Any]) -> Sequence[Outgoing]:
         """The frames for messages that waited together for one ``to``: both as the session gave them to the outbox. Called when
         it is their turn to be written, so that little is encoded for a client that reads slowly.
         """
 
-    def records(self, to: Any, run: Any) -> Sequence[Frame]:
+    def records(self, to: Any, run: Any) -> Sequence[Outgoing]:
         """The frames for one run of records, which others may be sent as well: what is encoded may be kept in it."""
 
     def error(self, error: BrokerError, about: Frame | None) -> Frame:

@@ -21,6 +21,7 @@ from brokerweb.core.errors import BrokerError, Unauthenticated, Unavailable
 from brokerweb.delivery import open_sockets
 from brokerweb.faces.http.proxies import address
 from brokerweb.faces.websocket import handshake
+from brokerweb.faces.websocket.intake import FRAMES_IN_A_ROW, Intake, too_large
 from brokerweb.faces.websocket.language import Frame, Language, Session
 from brokerweb.faces.websocket.outbox import Outbox
 from brokerweb.identity.principal import Principal
@@ -29,7 +30,6 @@ TO_AUTHENTICATE = 10.0  # seconds
 LOOK = 5.0  # seconds between looks at whether a client reads
 LINGER = 2.0  # seconds for the closing handshake
 LAST_WORDS = 30.0  # seconds for what a client sent before it went
-FRAMES_IN_A_ROW = 32  # read without giving way: a server with frames at hand never suspends in receive
 
 log = logging.getLogger(__name__)
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -68,8 +68,9 @@ class _Link:
 
     def __init__(self, language: Language, scope: dict[str, Any], receive: Receive, send: Any) -> None:
         self._language, self._scope, self._receive, self._send = language, scope, receive, send
-        link = scope.get("extensions", {}).get("brokerweb.link")
-        self._outbox = Outbox(language, send, self._crowded, getattr(link, "drained", None))
+        self._link = scope.get("extensions", {}).get("brokerweb.link")
+        write, drained = getattr(self._link, "write", None), getattr(self._link, "drained", None)
+        self._outbox = Outbox(language, send, self._crowded, write=write, drained=drained)
         self._session: Session | None = None
         self._first: Frame | None = None  # where that has to say who it is
 
@@ -123,45 +124,60 @@ class _Link:
                 self._session = self._language.session(principal, address(self._scope), self._outbox)
             except Unavailable as error:  # the node began to stop during the handshake
                 self._outbox.close(closing.GOING_AWAY, error.detail)
+                await self._until_gone()
             else:
                 await self._handle_frames(self._session)
-            await self._until_gone()
         except asyncio.CancelledError:
             raise
         except _Gone:
             raise
-        except BaseException:
-            log.exception("a WebSocket failed")
-            self._outbox.close(closing.FAILED, "the broker made an error")
+        except BaseException as error:
+            self._failed(error)
             raise
 
     async def _handle_frames(self, session: Session) -> None:
-        frames, most = 0, conf.get().max_request_bytes
-        while not self._outbox.closing:
-            frame = await self._frame(most)
-            if frame is not None:
-                await session.handle(frame)
-            await session.room()
-            await self._outbox.room()
+        most, binary = conf.get().max_request_bytes, self._language.binary
+        intake = Intake(session, self._outbox, most=most, binary=binary, failed=self._failed)
+        try:
+            if hasattr(self._link, "feed"):
+                intake.source = self._link
+                self._link.feed(intake)
+                gone = _gone(await self._receive())  # nothing else comes this way any more
+            else:
+                gone = await self._hand_on(intake)
+            await intake.done()
+            raise gone
+        finally:
+            intake.stop()
+
+    async def _hand_on(self, intake: Intake) -> _Gone:
+        """What a server queues that has no other way."""
+        frames = 0
+        while (event := await self._receive())["type"] != "websocket.disconnect":
+            intake.put([_frame(event)])
+            if intake.busy:
+                await intake.done()
             frames += 1
             if frames % FRAMES_IN_A_ROW == 0:
                 time.sleep(0)  # noqa: ASYNC251 (gives the interpreter lock away, and waits for nothing)
                 await asyncio.sleep(0)
+        return _gone(event)
 
-    async def _frame(self, most: int) -> Frame | None:
-        """The next frame; None for one that is too large."""
+    def _failed(self, error: BaseException) -> None:
+        log.error("a WebSocket failed", exc_info=error)
+        self._outbox.close(closing.FAILED, "the broker made an error")
+
+    async def _first_frame(self) -> Frame:
+        """What a client says before it is known; one that is too large ends the socket."""
         event = await self._receive()
         if event["type"] == "websocket.disconnect":
-            raise _Gone(event.get("code") or 1005, slow=event.get("brokerweb.slow", False))
-        text: str | None = event.get("text")
-        if text is not None:
-            large = len(text) > most or (len(text) * 4 > most and len(text.encode("utf-8", "surrogatepass")) > most)
-        else:
-            large = self._language.binary and len(event["bytes"]) > most
-        if large:
-            self._outbox.close(closing.TOO_LARGE, f"a frame has at most {most} bytes")
-            return None
-        return text if text is not None else bytes(event["bytes"])
+            raise _gone(event)
+        frame = _frame(event)
+        if not too_large(frame, conf.MAX_UNAUTHENTICATED_BYTES, binary=self._language.binary):
+            return frame
+        self._outbox.close(closing.TOO_LARGE, f"a frame has at most {conf.MAX_UNAUTHENTICATED_BYTES} bytes")
+        await self._until_gone()
+        raise _Gone(1005)
 
     async def _until_gone(self) -> None:
         while (await self._receive())["type"] != "websocket.disconnect":
@@ -189,12 +205,8 @@ class _Link:
 
     async def _said(self) -> Principal:
         """Who the first frame says it is. Raises BrokerError for anything but that."""
-        frame = await self._frame(conf.MAX_UNAUTHENTICATED_BYTES)
-        if frame is None:
-            await self._until_gone()
-            raise _Gone(1005)
-        self._first = frame
-        principal, answer = await self._language.first_frame(frame)
+        self._first = await self._first_frame()
+        principal, answer = await self._language.first_frame(self._first)
         if answer is not None:
             self._outbox.frame(answer)
         return principal
@@ -206,6 +218,15 @@ class _Link:
     def _crowded(self, crowded: bool) -> None:
         if self._session is not None:
             self._session.crowded(crowded)
+
+
+def _gone(event: dict[str, Any]) -> _Gone:
+    return _Gone(event.get("code") or 1005, slow=event.get("brokerweb.slow", False))
+
+
+def _frame(event: dict[str, Any]) -> Frame:
+    text: str | None = event.get("text")
+    return text if text is not None else bytes(event["bytes"])
 
 
 def _is_clean(reader: asyncio.Future[None]) -> bool:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import deque
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from autobahn.exception import Disconnected
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet.protocol import connectionDone
 
 from brokerweb.core.errors import BrokerError, Internal
 from brokerweb.faces.http.body import Message, Receive
-from brokerweb.servers import heads, refusals
+from brokerweb.servers import frames, heads, refusals
 from brokerweb.servers.daphne.flow import Flow
+from brokerweb.servers.intake import Intake
 
 BUFFERED = 4 * 1024 * 1024  # bytes that may wait at a socket before its writer waits for the client
 UNREAD = 1024 * 1024  # bytes of frames that the application may have yet to take before a socket is read no further
@@ -22,14 +27,20 @@ FRAME = 256  # what a small frame costs besides its bytes
 class WebSocket(WebSocketProtocol):
     """A socket that the application may close with any code, and of which it can ask how far the client has read.
 
-    It is read as fast as the application takes what comes: Daphne by itself would queue all of it.
+    It is read as fast as the application takes what comes: Daphne by itself would queue all of it. Once it has an intake,
+    whole texts go there at once, all else as autobahn reads it, in order; and what is sent passes autobahn by, which takes
+    longer for a frame than all else.
     """
+
+    data: bytes  # what is not parsed yet
 
     def connectionMade(self) -> None:
         super().connectionMade()
         self._unread: deque[int] = deque()
         self._unread_bytes = 0
         self._paused = False
+        self._intake: Intake | None = None
+        self._came: deque[str | bytes] = deque()  # and not given to it yet
         self._flow = Flow()
         self.transport.unregisterProducer()  # the request's that became this socket
         # Twisted says "go on" only when all of it is gone: with little room a fan-out runs at a quarter of its rate.
@@ -75,13 +86,17 @@ class WebSocket(WebSocketProtocol):
         """Wait until the client has taken most of what was sent."""
         await self._flow.open.wait()
 
+    # Frames in
+
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        if self._intake is not None and not self.muted:
+            self.last_ping = time.time()
+            self._note([payload if isBinary else payload.decode()])
+            return
         super().onMessage(payload, isBinary)
         self._unread.append(len(payload) + FRAME)
         self._unread_bytes += self._unread[-1]
-        if self._unread_bytes > UNREAD and not self._paused:
-            self._paused = True
-            self.transport.pauseProducing()
+        self._read_on()
 
     def taking(self, receive: Receive) -> Receive:
         """What the application receives by."""
@@ -90,11 +105,89 @@ class WebSocket(WebSocketProtocol):
     async def _take(self, receive: Receive) -> Message:
         event = await receive()
         if event["type"] == "websocket.receive":
-            self._unread_bytes -= self._unread.popleft()
-            if self._paused and self._unread_bytes < UNREAD // 2:
-                self._paused = False
-                self.transport.resumeProducing()
+            self._taken(1)
         return event
+
+    def _taken(self, number: int) -> None:
+        for _ in range(number):
+            self._unread_bytes -= self._unread.popleft()
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Read no further while too much waits."""
+        if self._paused and self._unread_bytes < UNREAD // 2:
+            self._paused = False
+            self.transport.resumeProducing()
+        elif not self._paused and self._unread_bytes > UNREAD:
+            self._paused = True
+            self.transport.pauseProducing()
+
+    def feed(self, intake: Intake) -> None:
+        """Give it every frame from now on, those that came before first. The end still comes by ``receive``."""
+        queue: asyncio.Queue[Message] = self.application_queue
+        for event in [queue.get_nowait() for _ in range(queue.qsize())]:
+            if event["type"] == "websocket.receive":
+                text = event.get("text")
+                self._came.append(text if text is not None else event["bytes"])
+            else:
+                queue.put_nowait(event)
+        self._intake = intake
+        self.go_on()
+
+    def dataReceived(self, data: bytes) -> None:
+        self._dataReceived(data)  # autobahn's own colours names for a debug line of every read
+        if self._came:
+            self.go_on()
+
+    def processData(self) -> bool:
+        """Take the whole texts that are next, but where the answer to a ping is waited for: any frame is one to autobahn."""
+        if self._intake is not None and self._between_messages():
+            texts, size = frames.whole_texts(self.data, self._intake.most, len(self.data))
+            if texts:
+                self.last_ping = time.time()
+                self.data = self.data[size:]
+                self._note(texts)
+                return len(self.data) > 0
+        more: bool = super().processData()
+        return more
+
+    def _between_messages(self) -> bool:
+        waits = self.state != self.STATE_OPEN or self.muted or self.autoPingTimeoutCall is not None
+        return not waits and not self.inside_message and self.current_frame is None
+
+    def _note(self, came: Sequence[str | bytes]) -> None:
+        for frame in came:
+            self._unread.append(len(frame) + FRAME)
+            self._unread_bytes += self._unread[-1]
+        self._came += came
+        self._read_on()
+
+    def go_on(self) -> None:
+        """Let the intake have what it takes."""
+        intake = self._intake
+        assert intake is not None  # noqa: S101 (nothing comes here without one)
+        self._give(intake, intake.room)
+        if self._came and not intake.busy:  # it handles no more
+            asyncio.get_running_loop().call_soon(self.go_on)
+
+    def _give(self, intake: Intake, most: int) -> None:
+        some = [self._came.popleft() for _ in range(min(most, len(self._came)))]
+        if some:
+            self._taken(len(some))
+            intake.put(some)
+
+    def onClose(self, wasClean: bool, code: int, reason: str) -> None:
+        if self._intake is not None:  # what came before counts
+            self._give(self._intake, len(self._came))
+        super().onClose(wasClean, code, reason)
+
+    # Frames out
+
+    def write(self, data: bytes) -> None:
+        """Send whole frames. Raises Disconnected where nobody is to get them."""
+        if self.state != self.STATE_OPEN:
+            raise Disconnected
+        self.sendData(data)
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         """autobahn's own method colours names for a debug line of every frame, whether or not anybody reads it."""
