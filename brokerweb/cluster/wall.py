@@ -72,8 +72,12 @@ class Watch:
                 alarms.look_again()
                 report(running, new)
         if self._unsaved:
-            await aperform(self._note, list(self._unsaved))
-            self._unsaved.clear()
+            unsaved, self._unsaved = self._unsaved, []  # each is noted once, whoever looks meanwhile
+            try:
+                await aperform(self._note, unsaved)
+            except BaseException:
+                self._unsaved = unsaved + self._unsaved
+                raise
         return EVERY
 
     def _note(self, tx: Transaction, new: list[Step]) -> None:
