@@ -88,6 +88,8 @@ PLANS = {
     "next_overdue": "message_leased",
     "remembered": "brokerweb_queues_dedup_1 (queue_id=? AND dedup_id=?)",
     "orphaned_keys": "message_key_holder (queue_id=? AND key=?)",
+    "forget_contents": "USING INTEGER PRIMARY KEY (rowid=?)",
+    "forget_contents_between": "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
     "forget_failures": "failure_of_message (message_id=?)",
 }
 
