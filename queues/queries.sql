@@ -97,7 +97,8 @@ FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state + 0
 UPDATE brokerweb_queues_message SET due_at = :until WHERE id = :id AND queue_id = :queue AND state + 0 = 3 AND attempts = :attempts AND due_at > :now;
 
 -- overdue (now, limit): leases past their deadline, oldest first, and what their bodies weigh
-SELECT id, queue_id, attempts, failures, "key", expires_at, holder, coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id), 0) AS weight
+SELECT id, queue_id, attempts, failures, "key", expires_at, holder,
+  coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id), 0) AS weight
 FROM brokerweb_queues_message m WHERE state = 3 AND due_at <= :now ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED;
 
 -- put_back (id, attempts, state, due, failures, alone, last_error): a leased message returns, keeping its place and its key
@@ -163,7 +164,9 @@ UPDATE brokerweb_queues_message SET due_at = :due, deliver_at = NULL,
 WHERE id = :id AND state + 0 = 0;
 
 -- due_scheduled (now, limit): what is due, oldest first, and what it weighs
-SELECT id, queue_id, "key", holds_key, coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id), 0) AS weight FROM brokerweb_queues_message m
+SELECT id, queue_id, "key", holds_key,
+  coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id), 0) AS weight
+FROM brokerweb_queues_message m
 WHERE state = 0 AND deliver_at IS NULL AND due_at <= :now ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED;
 
 -- promote (id): a scheduled message is due; it is ready since then
@@ -183,19 +186,25 @@ SELECT min(due_at) FROM brokerweb_queues_message WHERE state = 3;
 SELECT min(expires_at) FROM brokerweb_queues_message WHERE expires_at IS NOT NULL AND state <> 3 AND state <> 4;
 
 -- expired (now, limit): waiting messages past their ttl, and what they weigh
-SELECT id, queue_id, state, failures, attempts, "key", holds_key, coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id), 0) AS weight FROM brokerweb_queues_message m
+SELECT id, queue_id, state, failures, attempts, "key", holds_key,
+  coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id), 0) AS weight
+FROM brokerweb_queues_message m
 WHERE expires_at IS NOT NULL AND expires_at <= :now AND state <> 3 AND state <> 4 ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED;
 
 -- dead_retained (): queues whose dead letters end, and after how many seconds
 SELECT id, dead_retention FROM brokerweb_queues_queue WHERE dead_retention IS NOT NULL AND deleted_at IS NULL ORDER BY id;
 
 -- outlived (queue, before, limit): messages that are dead since then or longer, the longest first, and what they weigh
-SELECT id, queue_id, state, failures, attempts, "key", holds_key, coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id), 0) AS weight FROM brokerweb_queues_message m INDEXED BY message_dead
+SELECT id, queue_id, state, failures, attempts, "key", holds_key,
+  coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id), 0) AS weight
+FROM brokerweb_queues_message m INDEXED BY message_dead
 WHERE queue_id = :queue AND state = 4 AND due_at <= :before ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED;
 
 -- oldest_in_state (queue, state, limit): the oldest waiting messages of a queue, and what they weigh
 -- The index is named: with statistics SQLite's planner walks the whole table by rowid instead, past every other queue.
-SELECT id, queue_id, state, failures, attempts, "key", holds_key, coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id), 0) AS weight FROM brokerweb_queues_message m INDEXED BY message_browse
+SELECT id, queue_id, state, failures, attempts, "key", holds_key,
+  coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id), 0) AS weight
+FROM brokerweb_queues_message m INDEXED BY message_browse
 WHERE queue_id = :queue AND state = :state AND NOT (state = 3) ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED;
 
 -- remembered (queue, dedup_id, now): the message a dedup_id names
@@ -211,7 +220,9 @@ DELETE FROM brokerweb_queues_dedup WHERE (queue_id, dedup_id) IN
   (SELECT queue_id, dedup_id FROM brokerweb_queues_dedup WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit);
 
 -- held_by_sockets (limit): leases of subscriptions, which end with the process that served them
-SELECT id, queue_id, attempts, failures, "key", expires_at, holder, coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id), 0) AS weight FROM brokerweb_queues_message m
+SELECT id, queue_id, attempts, failures, "key", expires_at, holder,
+  coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id), 0) AS weight
+FROM brokerweb_queues_message m
 WHERE state = 3 AND holder LIKE 'ws:%' LIMIT :limit FOR UPDATE SKIP LOCKED;
 
 -- shift_leases (by, since): leases that ran at ``since`` end later, by the time the broker was not there
