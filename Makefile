@@ -25,7 +25,7 @@ lint: .venv/.tested ## format, lint, types, import contracts, missing migrations
 	ruff format --check . && ruff check . && mypy && lint-imports
 	BROKERWEB_DATA=$$(mktemp -d) $(BIN)/python manage.py makemigrations --check --dry-run
 
-bench: .venv/.tested ## the workloads of docs/performance.md, one JSON line each
+bench: .venv/.tested ## the tables of docs/performance.md, and a JSON line for each run
 	$(BIN)/python -m benchmarks
 
 crash: .venv/.tested ## 60 rounds each of kill and power cut, and the other faults in full numbers

@@ -11,92 +11,113 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.workloads import WORKLOADS
-from tests.server import ROOT, TOKEN, Server
+from benchmarks.arms import Arm, in_turns, load, of_peer, ours
+from benchmarks.peers.all import PEERS
+from benchmarks.peers.server import Running
+from benchmarks.regimes import KINDS, REGIMES
+from benchmarks.table import table
+from benchmarks.target import Figures
+from benchmarks.workloads import TABLES, WORKLOADS
 
-# What each figure must reach: (name of the figure, whether more is better, floor on Uvicorn, floor on Daphne).
-FLOORS: dict[str, list[tuple[str, bool, float, float]]] = {
-    "batches": [("rate", True, 40_000, 15_000)],
-    "singles": [("rate", True, 8_000, 4_000)],
-    "rest": [("rate", True, 6_000, 2_000)],
-    "latency": [("p50_ms", False, 2, 2), ("p99_ms", False, 8, 8)],
-    "backlog": [("ratio", True, 0.8, 0.8), ("memory_idle_mib", False, 120, 120), ("memory_grown_mib", False, 50, 50)],
-    "append": [("rate", True, 50_000, 25_000)],
-    "stored": [("rate", True, 150_000, 80_000)],
-    "fanout": [("rate", True, 370_000, 150_000)],
-    "topic": [("rate", True, 3_000, 3_000)],
-    "live": [("p50_ms", False, 2, 2), ("p99_ms", False, 8, 8)],
-    "shared": [("rate", True, 20_000, 20_000)],
-    "full": [("ratio", True, 0.8, 0.8)],
-}
+OF_ALL_BROKERS = {**REGIMES, **KINDS}  # what peers have clients for
 
 
 def main() -> int:
-    """Print one JSON line for each workload and server; the status says whether every floor was reached."""
+    """One JSON line for each run on standard output, a table at the end of each group on standard error."""
     options = _options()
+    arms = _arms(options)
+    if arms is None:
+        return 2
     print(json.dumps(machine(options.data)), flush=True)
-    reached = True
-    for kind in options.servers.split(","):
-        for workload in options.workloads or WORKLOADS:
-            figures = run(workload, kind, options)
-            reached &= not figures["missed"]
-            print(json.dumps({"workload": workload, "server": kind, **figures}), flush=True)
-    return 0 if reached or not options.strict else 1
+    failed = False
+    for title, workloads in TABLES.items():
+        names = [name for name in workloads if name in options.workloads]
+        if names:
+            failed |= _run_table(title, names, arms, options)
+    return 1 if failed else 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("workloads", nargs="*", choices=[[], *WORKLOADS], help="all, unless named")
-    parser.add_argument("--servers", default="uvicorn,daphne", help="comma-separated (default: %(default)s)")
+    parser.add_argument(
+        "workloads", nargs="*", choices=[[], *WORKLOADS], help="all, unless named; the regimes with --against or --peers"
+    )
+    parser.add_argument(
+        "--servers", default="daphne,uvicorn", help="comma-separated (default: %(default)s; uvicorn with --peers)"
+    )
+    parser.add_argument(
+        "--against", type=Path, metavar="PATH", help="another checkout with its own .venv, in turns with this one"
+    )
+    parser.add_argument(
+        "--peers", nargs="?", const="", metavar="NAMES", help="other brokers that are there, in turns with this one"
+    )
+    parser.add_argument("--rounds", type=int, help="runs of each, of which medians are shown (1; 3 with --against or --peers)")
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement (%(default)s)")
     parser.add_argument(
         "--waiting", type=int, default=1_000_000, help="messages of a large backlog, records of a replay (%(default)s)"
     )
     parser.add_argument("--data", type=Path, default=None, help="a folder on the disk to measure")
     parser.add_argument("--profile", type=Path, default=None, help="a folder for samples of the server, by py-spy")
-    parser.add_argument("--strict", action="store_true", help="status 1 when a floor is missed")
-    return parser.parse_args()
+    options = parser.parse_args()
+    compared = options.against is not None or options.peers is not None
+    options.rounds = options.rounds or (3 if compared else 1)
+    options.workloads = options.workloads or list(REGIMES if compared else WORKLOADS)
+    if options.peers is not None:
+        if options.servers == parser.get_default("servers"):
+            options.servers = "uvicorn"
+        if unknown := [name for name in options.workloads if name not in OF_ALL_BROKERS]:
+            parser.error(f"--peers have no clients for {', '.join(unknown)}")
+    if options.against is not None and not (options.against / ".venv" / "bin" / "python").exists():
+        parser.error(f"--against {options.against}: no .venv/bin/python there")
+    return options
 
 
-def run(workload: str, kind: str, options: argparse.Namespace) -> dict[str, Any]:
-    """One workload on one fresh broker."""
-    folder = Path(tempfile.mkdtemp(prefix="brokerweb-bench-", dir=options.data))
-    try:
-        with Server(folder / "data", kind=kind) as server:
-            server.start()
-            profiler = _profile(server.pid, options, f"{workload}-{kind}")
-            figures = _load(workload, server, options)
-            if profiler:
-                profiler.wait()
-            server.terminate()
-        return _judged(workload, kind, figures)
-    finally:
-        shutil.rmtree(folder)
+def _arms(options: argparse.Namespace) -> list[Arm] | None:
+    """The columns, in their order; None when a peer is named that does not exist."""
+    arms = []
+    for kind in options.servers.split(","):
+        arms.append(ours(kind, kind))
+        if options.against is not None:
+            tree = options.against.resolve()
+            arms.append(ours(f"{kind}, {tree.name}", kind, tree=tree, base=kind))
+    return arms if options.peers is None else _with_peers(arms, options.peers)
 
 
-def _load(workload: str, server: Server, options: argparse.Namespace) -> dict[str, Any]:
-    amounts = [str(options.seconds), str(options.waiting)]
-    command = [sys.executable, "-m", "benchmarks.load", workload, server.url, TOKEN, str(server.pid), *amounts]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        return {"failed": last[:300], "log": server.log_tail(5)}
-    return dict(json.loads(done.stdout))
+def _with_peers(arms: list[Arm], named: str) -> list[Arm] | None:
+    names = named.split(",") if named else list(PEERS)
+    if unknown := [name for name in names if name not in PEERS]:
+        print(f"unknown: {', '.join(unknown)}; there are {', '.join(PEERS)}", file=sys.stderr)
+        return None
+    there = [name for name in names if PEERS[name].program() is not None]
+    for name in names:
+        if name not in there:
+            print(f"left out, not installed: {name} ({PEERS[name].install})", file=sys.stderr)
+    return [*arms, *(of_peer(PEERS[name], base=arms[0].name) for name in there)]
 
 
-def _judged(workload: str, kind: str, figures: dict[str, Any]) -> dict[str, Any]:
-    """The figures, with the floors they missed."""
-    if "memory_waiting_mib" in figures:
-        figures["memory_grown_mib"] = round(figures["memory_waiting_mib"] - figures["memory_idle_mib"], 1)
-    missed = []
-    for name, more, *floors in FLOORS.get(workload, []):
-        floor, figure = floors[kind == "daphne"], figures.get(name)
-        if figure is None or (figure < floor if more else figure > floor):
-            missed.append(f"{name} {figure}, {'at least' if more else 'at most'} {floor}")
-    return {**figures, "missed": missed}
+def _run_table(title: str, names: list[str], arms: list[Arm], options: argparse.Namespace) -> bool:
+    """Measure and print one table; whether a run failed."""
+    runs: dict[tuple[str, str], list[Figures]] = defaultdict(list)
+    for workload in names:
+        for number, arm in in_turns(arms, options.rounds):
+            figures = arm.measure(workload, lambda name, running, arm=arm: _load(name, running, arm, options), options.data)  # type: ignore[misc]
+            runs[workload, arm.name].append(figures)
+            print(json.dumps({"workload": workload, "server": arm.name, "round": number, **figures}), flush=True)
+    about = {name: OF_ALL_BROKERS[name].about if name in OF_ALL_BROKERS else "" for name in names}
+    print(table(title, about, arms, runs), file=sys.stderr, flush=True)
+    return any("failed" in figures for some in runs.values() for figures in some)
+
+
+def _load(workload: str, running: Running, arm: Arm, options: argparse.Namespace) -> Figures:
+    profiler = _profile(running.pid, options, f"{workload}-{arm.name}")
+    figures = load(workload, running, [str(options.seconds), str(options.waiting)])
+    if profiler:
+        profiler.wait()
+    return figures
 
 
 def _profile(pid: int, options: argparse.Namespace, name: str) -> subprocess.Popen[bytes] | None:

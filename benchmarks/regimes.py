@@ -3,29 +3,83 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from benchmarks.roles import Consumer, Producer
+from benchmarks.clients import Clients, Consuming, Publishing, clients_of, first_trouble
+from benchmarks.process import Stopwatch
+from benchmarks.roles import Trouble
 from benchmarks.target import Figures, Target, steady
 
-BACKLOG = 20_000  # messages that publishers may be ahead of the consumers
+AHEAD = 20_000  # messages that publishers may be ahead of the consumers
+FILL_SECONDS = 120  # a deadline
 
 
-async def _regime(
-    target: Target, *, publishers: int = 1, consumers: int = 1, batch: int, window: int, prefetch: int, singly: bool = False
-) -> Figures:
-    """So many of each; a publisher has ``window`` frames of ``batch`` messages unconfirmed, and all acks are confirmed."""
-    target.declare("orders")
-    producing = [Producer("orders", batch=batch, window=window) for _ in range(publishers)]
-    consuming = [Consumer("orders", prefetch=prefetch, singly=singly) for _ in range(consumers)]
-    everybody: list[Producer | Consumer] = [*producing, *consuming]
+@dataclass(frozen=True)
+class Regime:
+    """So many of each. A publisher has ``window`` frames of ``batch`` messages unconfirmed; a consumer acknowledges what came
+    together with one ack, or ``singly``. What is ``stored`` is there before anybody consumes."""
+
+    about: str
+    publishers: int = 1
+    consumers: int = 1
+    batch: int = 100
+    window: int = 20
+    prefetch: int = 32
+    singly: bool = False
+    stored: int = 0
+
+
+# In the order of the first table: the defaults first.
+REGIMES = {
+    "prefetch_32": Regime("frames of 100, the default prefetch of 32, a backlog"),
+    "prefetch_100": Regime("frames of 100, prefetch 100, a backlog", prefetch=100),
+    "prefetch_500": Regime("frames of 100, prefetch 500, a backlog", prefetch=500),
+    "prefetch_10000": Regime("frames of 100, prefetch 10,000: most are handed over in their publish", prefetch=10_000),
+    "crowd": Regime("4 publishers, 8 consumers, single messages, prefetch 32", publishers=4, consumers=8, batch=1, window=16),
+    "one_by_one": Regime("1 publisher, 1 consumer, single messages and acks, prefetch 32", batch=1, window=32, singly=True),
+    "confirmed": Regime("16 publishers, each waits for every confirm", publishers=16, consumers=0, batch=1, window=1),
+    "drain": Regime("draining up to 100,000 that wait, prefetch 2,000", publishers=0, prefetch=2000, stored=100_000),
+}
+
+# The two usual kinds of clients, side by side: frames of 100 and acks of what came together, or one message at a time.
+KINDS = {
+    "publish_batches": Regime("publishing alone, frames of 100", consumers=0),
+    "publish_singles": Regime("publishing alone, single messages, 100 unconfirmed", consumers=0, batch=1, window=100),
+    "consume_batches": Regime(
+        "consuming a backlog, an ack for what came together, prefetch 100", 0, prefetch=100, stored=100_000
+    ),
+    "consume_singles": Regime(
+        "consuming a backlog, an ack a message, prefetch 100", 0, prefetch=100, singly=True, stored=100_000
+    ),
+}
+
+
+async def drive(regime: Regime, target: Target) -> Figures:
+    """Measure one regime, by the clients of whatever broker the target is."""
+    clients = clients_of(target.url)
+    await clients.declare(target)
+    figures = await (_drain if regime.stored else _steady)(regime, target, clients)
+    shape = {name: getattr(regime, name) for name in ("publishers", "consumers", "batch", "prefetch")}
+    return {**figures, **shape, "acks": clients.acks} if regime.consumers else {**figures, **shape}
+
+
+async def _steady(regime: Regime, target: Target, clients: Clients) -> Figures:
+    """Everybody at once, for a time; the rate of acks, or of confirms where nobody consumes."""
+    producing = [clients.publisher(batch=regime.batch, window=regime.window) for _ in range(regime.publishers)]
+    consuming = [clients.consumer(prefetch=regime.prefetch, singly=regime.singly) for _ in range(regime.consumers)]
+    everybody: list[Publishing | Consuming] = [*producing, *consuming]
     await asyncio.gather(*(each.connect(target.url, target.token) for each in everybody))
 
     def acked() -> int:
         return sum(consumer.acked for consumer in consuming)
 
+    def confirmed() -> int:
+        return sum(producer.confirmed for producer in producing)
+
     def allow() -> None:
-        share = (acked() + BACKLOG) // publishers
+        share = (acked() + AHEAD) // regime.publishers if consuming else 10**9
         for producer in producing:
             producer.allow(share)
 
@@ -33,53 +87,55 @@ async def _regime(
         consumer.on_acked = allow
         consumer.consume()
     allow()
-    figures = await steady(target, acked, lambda: next(filter(None, (each.trouble for each in everybody)), None))
-    waiting = sum(producer.confirmed for producer in producing) - acked()
-    return {**figures, "publishers": publishers, "consumers": consumers, "batch": batch, "prefetch": prefetch, "waiting": waiting}
+    if consuming:
+        await _backlog_stands(confirmed, everybody, target)
+    figures = await steady(target, acked if consuming else confirmed, lambda: first_trouble(everybody))
+    return {**figures, "waiting": max(0, confirmed() - acked())} if consuming else figures
 
 
-async def prefetch_32(target: Target) -> Figures:
-    """Frames of 100, the default prefetch, a backlog."""
-    return await _regime(target, batch=100, window=20, prefetch=32)
+async def _backlog_stands(confirmed: Callable[[], int], everybody: Sequence[Publishing | Consuming], target: Target) -> None:
+    """Until as much was published as publishers may be ahead: a publisher that has only begun takes all of a slow broker."""
+    deadline = time.monotonic() + 3 * target.seconds
+    while confirmed() < AHEAD and time.monotonic() < deadline:
+        _check(everybody)
+        await asyncio.sleep(0.01)
 
 
-async def prefetch_100(target: Target) -> Figures:
-    """Frames of 100, prefetch 100, a backlog."""
-    return await _regime(target, batch=100, window=20, prefetch=100)
+async def _drain(regime: Regime, target: Target, clients: Clients) -> Figures:
+    """Consume what waits: all of it, or as much as the time allows."""
+    number = min(regime.stored, target.waiting)
+    filled = await _fill(target, clients, number)
+    consuming = [clients.consumer(prefetch=regime.prefetch, singly=regime.singly) for _ in range(regime.consumers)]
+    await asyncio.gather(*(each.connect(target.url, target.token) for each in consuming))
+    watch = Stopwatch(target.pid)
+    for consumer in consuming:
+        consumer.consume()
+
+    def acked() -> int:
+        return sum(consumer.acked for consumer in consuming)
+
+    while acked() < number and watch.seconds < target.seconds:
+        _check(consuming)
+        await asyncio.sleep(0.002)
+    drained, shares = acked(), watch.shares()
+    rate = round(drained / shares["seconds"])
+    return {"rate": rate, "unit": "messages/s", "drained": drained, "stored": number, "fill_rate": round(filled), **shares}
 
 
-async def prefetch_500(target: Target) -> Figures:
-    """Frames of 100, prefetch 500, a backlog."""
-    return await _regime(target, batch=100, window=20, prefetch=500)
+async def _fill(target: Target, clients: Clients, number: int) -> float:
+    """Publish ``number`` messages, a multiple of 100; the rate."""
+    producer = clients.publisher(batch=100, window=40)
+    await producer.connect(target.url, target.token)
+    start = time.monotonic()
+    producer.allow(number)
+    while producer.confirmed < number:
+        _check([producer])
+        if time.monotonic() > start + FILL_SECONDS:
+            raise Trouble(f"{producer.confirmed} of {number} confirmed")
+        await asyncio.sleep(0.002)
+    return number / (time.monotonic() - start)
 
 
-async def prefetch_10000(target: Target) -> Figures:
-    """Frames of 100, and so much room that most messages are handed over in their publish."""
-    return await _regime(target, batch=100, window=20, prefetch=10_000)
-
-
-async def crowd(target: Target) -> Figures:
-    """4 publishers of single messages, 8 consumers with the default prefetch, a frame of acks for each delivery."""
-    return await _regime(target, publishers=4, consumers=8, batch=1, window=16, prefetch=32)
-
-
-async def one_by_one(target: Target) -> Figures:
-    """One publisher, one consumer, default prefetch: one message a frame, one receipt an ack."""
-    return await _regime(target, batch=1, window=32, prefetch=32, singly=True)
-
-
-async def confirmed(target: Target) -> Figures:
-    """Publishes of one message over 16 WebSockets, each confirmed before the next."""
-    target.declare("orders")
-    producers = [Producer("orders", batch=1, window=1) for _ in range(16)]
-    await asyncio.gather(*(producer.connect(target.url, target.token) for producer in producers))
-    for producer in producers:
-        producer.allow(10**9)
-    return await steady(
-        target, lambda: sum(p.confirmed for p in producers), lambda: next(filter(None, (p.trouble for p in producers)), None)
-    )
-
-
-REGIMES: dict[str, Callable[[Target], Awaitable[Figures]]] = {
-    each.__name__: each for each in (prefetch_32, prefetch_100, prefetch_500, prefetch_10000, crowd, one_by_one, confirmed)
-}
+def _check(everybody: Sequence[Publishing | Consuming]) -> None:
+    if trouble := first_trouble(list(everybody)):
+        raise Trouble(trouble)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Callable
 
 from benchmarks.wire import WebSocket
 
 BODY = b'"' + b"x" * 1022 + b'"'  # 1 KiB of JSON
 RECEIPT = re.compile(rb'"receipt":"([^"]+)"')
 ID = re.compile(rb'"id":(\d+)')
+LOST = b"the connection was lost"
 
 
 def publish_frame(queue: str, number: int, messages: int, body: bytes = BODY) -> bytes:
@@ -38,6 +40,11 @@ class Producer:
 
     async def connect(self, url: str, token: str) -> None:
         self.socket = await WebSocket.connect(url, token, self.on_frame)
+        self.socket.lost.add_done_callback(self.on_lost)
+
+    def on_lost(self, lost: asyncio.Future[Exception | None]) -> None:
+        self.trouble = self.trouble or LOST
+        self.changed.set()
 
     def on_frame(self, payload: bytes) -> None:
         if payload.startswith(b'{"op":"ok"'):
@@ -77,11 +84,16 @@ class Consumer:
         self.unconfirmed: dict[int, int] = {}
         self.trouble: bytes | None = None
         self.changed = asyncio.Event()
-        self.on_acked = lambda: None
+        self.on_acked: Callable[[], None] = lambda: None
         self.socket: WebSocket
 
     async def connect(self, url: str, token: str) -> None:
         self.socket = await WebSocket.connect(url, token, self.on_frame)
+        self.socket.lost.add_done_callback(self.on_lost)
+
+    def on_lost(self, lost: asyncio.Future[Exception | None]) -> None:
+        self.trouble = self.trouble or LOST
+        self.changed.set()
 
     def consume(self) -> None:
         """Subscribe; deliveries follow."""

@@ -41,4 +41,5 @@ async def steady(target: Target, count: Callable[[], int], broken: Callable[[], 
     if trouble := broken():
         raise Trouble(trouble)
     rate = done / shares["seconds"]
-    return {"rate": round(rate), "unit": unit, "rate_per_server_core": round(rate / shares["server_cores"]), **shares}
+    per_core = round(rate / max(0.01, shares["server_cores"]))
+    return {"rate": round(rate), "unit": unit, "rate_per_server_core": per_core, **shares}

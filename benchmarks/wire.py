@@ -42,14 +42,16 @@ class WebSocket(asyncio.Protocol):
         self.transport: asyncio.Transport
 
     @classmethod
-    async def connect(cls, url: str, token: str, on_frame: OnFrame) -> WebSocket:
-        """Connect and wait for the broker's ``hello``."""
+    async def connect(
+        cls, url: str, token: str, on_frame: OnFrame, *, path: str = "/ws", protocol: str = "brokerweb.v1"
+    ) -> WebSocket:
+        """Connect and wait for the broker's answer to the handshake."""
         loop, (host, port) = asyncio.get_running_loop(), _address(url)
         _, socket = await loop.create_connection(lambda: cls(on_frame), host, port)
         socket.transport.write(
-            f"GET /ws HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-            f"Sec-WebSocket-Protocol: brokerweb.v1\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+            f"Sec-WebSocket-Protocol: {protocol}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
         )
         await asyncio.wait_for(socket.opened, 10)
         return socket

@@ -6,9 +6,10 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from benchmarks.process import Stopwatch, rss_mib, rss_total_mib
-from benchmarks.regimes import REGIMES
+from benchmarks.regimes import KINDS, REGIMES, drive
 from benchmarks.roles import BODY, Consumer, Producer
 from benchmarks.streams import STREAM_WORKLOADS
 from benchmarks.target import Figures, Target, steady
@@ -136,18 +137,18 @@ async def backlog(target: Target) -> Figures:
         "publish_rate": round(filled),
         "memory_idle_mib": round(idle_total, 1),
         "memory_waiting_mib": round(full_total, 1),
+        "memory_grown_mib": round(full_total - idle_total, 1),
         "anonymous_idle_mib": round(idle, 1),
         "anonymous_waiting_mib": round(full, 1),
         **{name: large[name] for name in ("drained", "seconds", "server_cores", "generator_cores")},
     }
 
 
-WORKLOADS: dict[str, Callable[[Target], Awaitable[Figures]]] = {
-    **REGIMES,
-    "batches": batches,
-    "singles": singles,
-    "rest": rest,
-    "latency": latency,
-    "backlog": backlog,
-    **STREAM_WORKLOADS,
+# The tables of the bench, in their order: a title, and its rows.
+TABLES: dict[str, dict[str, Callable[[Target], Awaitable[Figures]]]] = {
+    "The regimes people run": {name: partial(drive, regime) for name, regime in REGIMES.items()},
+    "By the two usual kinds of clients": {name: partial(drive, regime) for name, regime in KINDS.items()},
+    "Queues": {"batches": batches, "singles": singles, "rest": rest, "latency": latency, "backlog": backlog},
+    "Streams and topics": dict(STREAM_WORKLOADS),
 }
+WORKLOADS = {name: workload for table in TABLES.values() for name, workload in table.items()}

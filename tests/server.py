@@ -37,12 +37,18 @@ def inherited() -> dict[str, str]:
 
 
 class Server:
-    """``manage.py serve`` on one data directory; keeps its port, so that clients find it again after a restart."""
+    """``manage.py serve`` on one data directory; keeps its port, so that clients find it again after a restart.
 
-    program: tuple[str, ...] = (str(ROOT / "manage.py"), "serve")
+    ``tree`` is another checkout, which is run by the Python of its own ``.venv``.
+    """
 
-    def __init__(self, data: Path, *, kind: str = "uvicorn", environment: Mapping[str, str] | None = None) -> None:
+    program: tuple[str, ...] = ("manage.py", "serve")  # as its Python runs it in the tree
+
+    def __init__(
+        self, data: Path, *, kind: str = "uvicorn", environment: Mapping[str, str] | None = None, tree: Path | None = None
+    ) -> None:
         self.data, self.kind, self.environment = data, kind, dict(environment or {})
+        self.tree, self.python = tree or ROOT, str(tree / ".venv" / "bin" / "python") if tree else sys.executable
         self.port = free_port()
         self.log = data.with_name(data.name + ".log")
         self.process: subprocess.Popen[bytes] | None = None
@@ -67,8 +73,8 @@ class Server:
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *self.program, *arguments],
-                cwd=ROOT,
+                [self.python, *self.program, *arguments],
+                cwd=self.tree,
                 env={**inherited(), **variables, **self.environment},
                 stdout=log,
                 stderr=subprocess.STDOUT,

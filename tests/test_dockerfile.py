@@ -109,5 +109,6 @@ def test_its_lines_make_a_broker_that_starts_and_stops(image: Image, tmp_path: P
         eventually(lambda: server.readiness() == 200 or not server.running, 60, why=server.log_tail())
         assert server.running, server.log_tail()
         assert str(tmp_path / "data") in server.log_tail()
+        assert "(uvicorn, " in server.log_tail()
         os.kill(server.pid, signal.SIGTERM)
         assert server.exit_status(10) == 0

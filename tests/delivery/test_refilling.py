@@ -16,6 +16,10 @@ from brokerweb.queues import control, engine
 from brokerweb.queues.messages import Leased, NewMessage, Settle
 from brokerweb.storage import run
 from brokerweb.storage.run import aperform
+from brokerweb.streams import control as streams
+from brokerweb.streams import engine as records
+from brokerweb.streams import groups
+from brokerweb.streams.records import NewRecord
 from tests.delivery.stage import Client, Stage, hold, play, soon
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -336,5 +340,25 @@ def test_whatever_clients_do_each_message_ends_once_and_credit_is_whole(seed: in
         await stage.quiet()
         assert whole(*walk.clients)
         assert stage.hub.holders.by_receipt == {}
+
+    play(scene)
+
+
+def test_a_shared_group_is_filled_from_its_stream_in_the_same_commit():
+    async def scene(stage: Stage) -> None:
+        await aperform(streams.declare, "events", {})
+        group, _ = await aperform(groups.declare_group, "events", "workers", {"kind": "shared", "start": "earliest"})
+        await aperform(records.append, "events", [NewRecord(str(n).encode()) for n in range(9)])
+        definition = await aperform(engine.find_by_id, group.queue_id)
+        client = Client(stage, definition, 3, engine.Terms("ws:node-1/c/1"))
+        await client.has(3)
+        await stage.quiet()
+        calls = stage.committer.calls
+        await client.settle("ack", *client.got)
+        await client.has(6)
+        assert stage.committer.calls == calls + 1, "nobody looked"
+        await client.ack_all()
+        assert client.bodies == [str(n) for n in range(9)]
+        assert whole(client)
 
     play(scene)

@@ -27,6 +27,7 @@ from django.db.backends.sqlite3.features import DatabaseFeatures
 from django.db.backends.sqlite3.operations import DatabaseOperations
 from django.db.models import BigIntegerField, BooleanField
 from django.db.models.lookups import Exact
+from django.db.utils import DatabaseErrorWrapper
 from drf_spectacular import views
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.renderers import TemplateHTMLRenderer
@@ -137,6 +138,7 @@ METHODS: dict[Any, dict[str, str]] = {
         "_rollback": "self",
         "_close": "self",
     },
+    DatabaseErrorWrapper: {"__init__": "self, wrapper", "__exit__": "self, exc_type, exc_value, traceback"},
     DatabaseOperations: {"_quote_params_for_last_executed_query": "self, params"},
     _functions: {"register": "connection"},
     BigIntegerField: {"get_prep_value": "self, value", "to_python": "self, value"},
@@ -177,9 +179,10 @@ ATTRIBUTES: dict[Any, str] = {
     type(reactor): "_asyncioEventloop",
     DatabaseFeatures: "max_query_params supports_json_field",
     DatabaseWrapper: (
-        "Database features_class ops_class autocommit closed_in_transaction connection in_atomic_block init_commands"
+        "Database features_class ops_class alias autocommit closed_in_transaction connection in_atomic_block init_commands"
         " ensure_connection needs_rollback run_on_commit settings_dict transaction_mode wrap_database_errors"
     ),
+    DatabaseErrorWrapper: "wrapper",
     BigIntegerField: "default_validators validators _validators",
     BooleanField: "class_lookups",
     Exact: "rhs",

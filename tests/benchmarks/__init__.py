@@ -1,0 +1,1 @@
+"""The bench: its clients against real brokers, its turns, its tables. No rate is asserted."""
