@@ -168,7 +168,7 @@ class Message(models.Model):
         """Whether what it holds is what was published. Reads the body."""
         return intact(self.pk, self, self.checksum)
 
-    @cached_property
+    @property
     def carries(self) -> Content:
         """The content, or where damage has taken that, one that no checksum fits."""
         try:
