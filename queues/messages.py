@@ -145,6 +145,10 @@ class Alike(NamedTuple):
     attempt: int
     ids: str
 
+    def numbers(self) -> list[int]:
+        """The ids themselves."""
+        return [int(id) for id in self.ids[1:-1].split(",")]
+
 
 def parse_alike(texts: Sequence[str]) -> Alike | None:
     """Receipts of one queue and attempt, each of another message, as most frames have them; None for all others.

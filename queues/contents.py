@@ -1,0 +1,33 @@
+"""What messages carry, in rows of their own: stored with the message and gone with it, in the same commit.
+
+A message is written once and moves often. Its row is small, since every lease and every return writes it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from brokerweb.queues.definitions import Q
+from brokerweb.queues.messages import json_ids
+from brokerweb.queues.rows import MessageRow
+from brokerweb.storage.transaction import Transaction
+
+_CARRIED = MessageRow._fields.index("published")  # from here on a row is content
+
+
+def insert(tx: Transaction, rows: Sequence[MessageRow]) -> None:
+    """Store messages, with what they carry."""
+    tx.change_many(Q.insert, [row[:_CARRIED] for row in rows])
+    tx.change_many(Q.insert_content, [(row.id, *row[_CARRIED:]) for row in rows])
+
+
+def forget(tx: Transaction, ids: Collection[int]) -> None:
+    """These messages are gone."""
+    each = set(ids)  # one that was named twice would pass for one between
+    if not each:
+        return
+    first, last = min(each), max(each)
+    if last - first + 1 == len(each):  # as most are that were published together: a third of the time of a list
+        tx.change(Q.forget_contents_between, first, last)
+    else:
+        tx.change(Q.forget_contents, json_ids(sorted(each)))
