@@ -5,7 +5,7 @@ A message is written once and moves often. Its row is small, since every lease a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 
 from brokerweb.queues.definitions import Q
 from brokerweb.queues.messages import json_ids
@@ -21,13 +21,23 @@ def insert(tx: Transaction, rows: Sequence[MessageRow]) -> None:
     tx.change_many(Q.insert_content, [(row.id, *row[_CARRIED:]) for row in rows])
 
 
-def forget(tx: Transaction, ids: Collection[int]) -> None:
-    """These messages are gone."""
-    each = set(ids)  # one that was named twice would pass for one between
-    if not each:
-        return
-    first, last = min(each), max(each)
-    if last - first + 1 == len(each):  # as most are that were published together: a third of the time of a list
-        tx.change(Q.forget_contents_between, first, last)
-    else:
-        tx.change(Q.forget_contents, json_ids(sorted(each)))
+class _Gone:
+    """Whose content goes with this transaction: by one statement at its end, however many verbs it has."""
+
+    def __init__(self) -> None:
+        self.ids: set[int] = set()
+
+    def flush(self, tx: Transaction) -> None:
+        ids, self.ids = self.ids, set()
+        if not ids:
+            return
+        first, last = min(ids), max(ids)
+        if last - first + 1 == len(ids):  # as most are that were published together: a third of the time of a list
+            tx.change(Q.forget_contents_between, first, last)
+        else:
+            tx.change(Q.forget_contents, json_ids(sorted(ids)))
+
+
+def forget(tx: Transaction, ids: Iterable[int]) -> None:
+    """These messages are gone, and so is what they carried, when the transaction ends."""
+    tx.gathered(_Gone).ids.update(ids)

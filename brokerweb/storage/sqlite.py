@@ -17,8 +17,9 @@ from brokerweb.storage import damage, disk
 from brokerweb.storage.statements import Statement
 
 _ERRORS = (pysqlite3.Error, sqlite3.Error, django.db.Error)
-AT_ONCE = (50, 8, 1)  # rows a statement: few sizes, so that SQLite finds its compiled statements again
-MANY = 8  # rows from which on it pays to look for what they have alike
+# Rows a statement: few sizes, so that the driver finds its compiled statements again, and any small number in one.
+AT_ONCE = (100, 32, 16, 8, 4, 2, 1)
+MANY = 32  # rows from which on it pays to look for what they have alike: each kind of likeness is a text of its own
 _COMPARED = (int, bool, str)  # where looking costs little
 _PLAIN: dict[type, type] = {bool: int, bytes: bytearray}
 _FULL = ("disk is full", "SQLITE_FULL")
