@@ -17,8 +17,9 @@ _CARRIED = MessageRow._fields.index("published")  # from here on a row is conten
 
 def insert(tx: Transaction, rows: Sequence[MessageRow]) -> None:
     """Store messages, with what they carry."""
-    tx.change_many(Q.insert, [row[:_CARRIED] for row in rows])
-    tx.change_many(Q.insert_content, [(row.id, *row[_CARRIED:]) for row in rows])
+    columns = list(zip(*rows, strict=True))
+    tx.insert(Q.insert, columns[:_CARRIED])
+    tx.insert(Q.insert_content, [columns[0], *columns[_CARRIED:]])
 
 
 class _Gone:

@@ -25,7 +25,7 @@ _PLAIN: dict[type, type] = {bool: int, bytes: bytearray}
 _FULL = ("disk is full", "SQLITE_FULL")
 
 
-def _same(columns: Sequence[tuple[Any, ...]]) -> tuple[int, ...]:
+def _same(columns: Sequence[Sequence[Any]]) -> tuple[int, ...]:
     """Which columns have one value in all rows; never the first, so that each row has something of its own."""
     alike = (
         i for i, values in enumerate(columns) if i and type(values[0]) in _COMPARED and values.count(values[0]) == len(values)
@@ -55,18 +55,18 @@ class SQLite:
 
     def run_many(self, raw: Any, statement: Statement, rows: Iterable[Sequence[Any]]) -> int:
         if isinstance(rows, list) and rows and statement.repeats:
-            return self._insert(raw, statement, rows)
+            return self.insert(raw, statement, list(zip(*rows, strict=True)))
         changed: int = raw.executemany(statement.text["sqlite"], rows).rowcount
         return max(0, changed)  # -1 when there was no row
 
-    def _insert(self, raw: Any, statement: Statement, rows: list[Sequence[Any]]) -> int:
+    def insert(self, raw: Any, statement: Statement, columns: Sequence[Sequence[Any]]) -> int:
         """Store rows with as few and as short statements as it takes.
 
         Many rows a statement: every step of one gives the interpreter lock away, and beside a busy loop it comes back late.
         The driver asks its adapters about every None, bool and bytes, a microsecond each: no parameter where all rows have
         None, and the others as types it takes as they are. What all rows have alike is one parameter for all of them.
         """
-        n, columns = len(rows), list(zip(*rows, strict=True))
+        n = len(columns[0]) if columns else 0
         empty = tuple(i for i, values in enumerate(columns) if values[0] is None and values.count(None) == n)
         same = _same(columns) if n >= MANY else ()
         shared = [_bound(columns[i][0]) for i in same]
