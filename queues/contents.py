@@ -17,6 +17,8 @@ _CARRIED = MessageRow._fields.index("published")  # from here on a row is conten
 
 def insert(tx: Transaction, rows: Sequence[MessageRow]) -> None:
     """Store messages, with what they carry."""
+    if not rows:  # all were handed over without acknowledgement
+        return
     columns = list(zip(*rows, strict=True))
     tx.insert(Q.insert, columns[:_CARRIED])
     tx.insert(Q.insert_content, [columns[0], *columns[_CARRIED:]])

@@ -66,7 +66,7 @@ class SQLite:
         The driver asks its adapters about every None, bool and bytes, a microsecond each: no parameter where all rows have
         None, and the others as types it takes as they are. What all rows have alike is one parameter for all of them.
         """
-        n = len(columns[0]) if columns else 0
+        n = len(columns[0])
         empty = tuple(i for i, values in enumerate(columns) if values[0] is None and values.count(None) == n)
         same = _same(columns) if n >= MANY else ()
         shared = [_bound(columns[i][0]) for i in same]

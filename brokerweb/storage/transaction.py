@@ -68,7 +68,7 @@ class Transaction(Reads):
         return self.dialect.run_many(self.raw, statement, rows)
 
     def insert(self, statement: Statement, columns: Sequence[Sequence[Any]]) -> int:
-        """Store rows that are given as columns, a sequence of the same length for each parameter."""
+        """Store rows, at least one, that are given as columns: a sequence of the same length for each parameter."""
         self.writes += 1
         return self.dialect.insert(self.raw, statement, columns)
 
