@@ -112,7 +112,7 @@ class Transaction(Reads):
             self.handover.cancel([(taker, len(messages)) for taker, messages in handed])
 
 
-def acting(tx: Transaction, by: str, verb: Callable[..., Any], *args: Any, **options: Any) -> Any:
+def acting(tx: Transaction, by: str, verb: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     """Run a verb on behalf of a token or user by that name, whom the history of what it does then names."""
     before, tx.by = tx.by, by
     try:
