@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+from brokerweb.identity import clients
+from brokerweb.identity.clients import Who
 from brokerweb.queues import history
 from brokerweb.queues.models import Queue
 
 May = Callable[[str, str, str], bool]  # (verb, kind, name): a principal's ``may``
-
-
-class Who(NamedTuple):
-    """Who holds a lease, in words for people."""
-
-    client: str | None = None
-    by: str | None = None
-    connection: str | None = None
 
 
 class _Told(Protocol):
@@ -25,10 +19,10 @@ class _Told(Protocol):
     queue: int | None
 
 
-def described(holders: Iterable[str | None]) -> Callable[[str | None], Who]:
-    """Who these holders are."""
-    nobody = Who()
-    return lambda holder: nobody
+def described(holders: Iterable[str | None]) -> Callable[[str | None], Who | None]:
+    """Who these holders are; None is nobody."""
+    known = clients.describe(holders)
+    return lambda holder: known.get(holder or "")
 
 
 def browsable(may: May | None, kind: str, name: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from brokerweb.answers import names
 from brokerweb.answers.names import May
+from brokerweb.identity.clients import Who
 from brokerweb.queues import history
 from brokerweb.queues.models import Failure, Message, MessageEvent, Queue, SettledMessage
 from brokerweb.queues.represent import rfc3339
@@ -21,6 +22,7 @@ from brokerweb.queues.states import REJECTED, State
 SHOWN = 200  # of the newest
 DURING = (history.LEASED, history.EXTENDED)  # a lease that fails does so after these
 BACK = (history.REQUEUED, history.REDRIVEN, history.MOVED, history.UNDONE)  # what a dead message is no longer dead after
+NOBODY = Who("")
 Found = Message | SettledMessage | None
 
 
@@ -36,14 +38,14 @@ class Entry:
     detail: dict[str, Any] = field(default_factory=dict)
     queue: int | None = None  # in which, where an event says so
 
-    def shown(self, who: Callable[[str | None], names.Who]) -> dict[str, Any]:
-        described = who(self.holder)
+    def shown(self, who: Callable[[str | None], Who | None]) -> dict[str, Any]:
+        described = who(self.holder) or NOBODY
         return {
             "at": rfc3339(self.at),
             "event": self.event,
             "attempt": self.attempt or None,
             "by": self.actor or described.by,
-            "client": described.client,
+            "client": described.client or None,
             "connection": described.connection,
             "detail": self.detail,
         }

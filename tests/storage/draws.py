@@ -13,7 +13,8 @@ from brokerweb.storage.statements import Statement
 TEXTS = ["d", "k", "ké", "orders", "events", "a", "shop", "news", None]
 VALUES: list[tuple[list[Any], str]] = [
     (TEXTS, "name kind start answer routed pattern dedup_id owner member next_owner holder headers content_type reply_to"),
-    (TEXTS, "correlation_id redacted publisher route key error last_error reason consumer address boot actor detail"),
+    (TEXTS, "correlation_id redacted publisher route key error last_error reason consumer address boot client connection"),
+    (TEXTS, "actor detail"),
     (["acked", "purged"], "outcome event"),
     (["", "here"], "presence"),
     ([0, 1, 2, 3], "state retimed revived restored"),
