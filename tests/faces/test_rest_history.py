@@ -87,7 +87,7 @@ def test_what_is_kept_is_browsed_page_by_page(rest: Rest, full: str) -> None:
     for order, expected in (("asc", ids), ("desc", ids[::-1])):
         seen, after = [], None
         while True:
-            more = {} if after is None else {"after": after}
+            more: dict[str, str] = {} if after is None else {"after": after}
             page = rest.call("GET", f"/queues/{full}/messages", None, state="settled", order=order, limit=5, **more)
             msgspec.convert(page, shapes.MessageList)
             seen += [m["id"] for m in page["items"]]
