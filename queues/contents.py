@@ -17,11 +17,15 @@ _CARRIED = MessageRow._fields.index("published")  # from here on a row is conten
 
 def insert(tx: Transaction, rows: Sequence[MessageRow]) -> None:
     """Store messages, with what they carry."""
-    if not rows:  # all were handed over without acknowledgement
-        return
-    columns = list(zip(*rows, strict=True))
-    tx.insert(Q.insert, columns[:_CARRIED])
-    tx.insert(Q.insert_content, [columns[0], *columns[_CARRIED:]])
+    if rows:  # else all were handed over without acknowledgement
+        columns = list(zip(*rows, strict=True))
+        tx.insert(Q.insert, columns[:_CARRIED])
+        tx.insert(Q.insert_content, [columns[0], *columns[_CARRIED:]])
+
+
+def insert_carried(tx: Transaction, rows: Sequence[MessageRow]) -> None:
+    """Store what messages carry, and no more of them."""
+    tx.change_many(Q.insert_content, [(row.id, *row[_CARRIED:]) for row in rows])
 
 
 class _Gone:
