@@ -169,7 +169,7 @@ def _warnings(made: Plan, look: _Look) -> list[Caution]:
     if made.request.action in ("redrive", "move"):
         found += _of_targets(made, look.target)
         if look.again:
-            found.append(_some(made, "again", look.again, "redriven before, and died again"))
+            found.append(_some(made, "again", look.again, "back again: redriven before, and dead once more"))
         if look.too_large and look.target is not None:
             rule = f"queue {look.target.name} takes {look.target.max_body_bytes} bytes from publishers, and these all the same"
             found.append(_some(made, "too_large", look.too_large, f"too large: {rule}"))
