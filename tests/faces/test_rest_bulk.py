@@ -31,7 +31,7 @@ def plan_of(rest: Rest, **asked: Any) -> dict[str, Any]:
     return dict(msgspec.to_builtins(msgspec.convert(answer.json(), bulk_shapes.Plan)))
 
 
-def causes_of(rest: Rest, path: str = "/dead/groups", **query: Any) -> list[dict[str, Any]]:
+def causes_of(rest: Rest, path: str = "/dead/groups", /, **query: Any) -> list[dict[str, Any]]:
     found = msgspec.convert(rest.call("GET", path, None, **query), bulk_shapes.CauseList)
     return list(msgspec.to_builtins(found.items))
 
@@ -101,12 +101,14 @@ def test_the_plan_says_what_speaks_against_it(rest: Rest, queue: str, name: str)
     plan = plan_of(rest, action="move", select=select, to=target)
     told = {warning["code"]: (warning["n"], warning["text"]) for warning in plan["warnings"]}
     assert (plan["matched"], len(held)) == (4, 1)
+    refused = "publishers are refused until it has room."
+    of, end = "3 of these messages are", "they join the end of their keys, behind what was published after them."
     assert told == {
-        "target_full": (2, f"queue:{target} holds 2 messages at most, and would have 2 more: publishers are refused until it has room."),
+        "target_full": (2, f"queue:{target} holds 2 messages at most, and would have 2 more: {refused}"),
         "target_paused": (1, f"Paused, and handing out nothing until resumed: queue:{target}."),
         "no_consumer": (1, f"Nobody consumes, so that what is put there waits: queue:{target}."),
-        "too_large": (3, f"3 of these messages are too large: queue {target} takes 5 bytes from publishers, and these all the same."),
-        "keyed": (3, "3 of these messages are in an order within keys: they join the end of their keys, behind what was published after them."),
+        "too_large": (3, f"{of} too large: queue {target} takes 5 bytes from publishers, and these all the same."),
+        "keyed": (3, f"{of} in an order within keys: {end}"),
         "in_flight": (1, "1 of these messages is with a consumer, who loses the lease and may have done the work."),
     }  # fmt: skip
     assert [error["count"] for error in plan["errors"]] == [2, 1]
