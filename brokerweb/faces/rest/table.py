@@ -152,8 +152,9 @@ CALLS = (
         description="Server-sent events: `event: record`, its `data` the record, its `id` the whole position behind it. `event: "
         "closed` says why it ends."),
     Row("POST", "streams/{s}/replay", jobs.replay_stream, "replayStream", on("stream", "manage"), "Copy a range of records",
-        {202: job_shapes.JobAnswer}, request=job_shapes.ReplayRequest, errors=("not_found", "offset_out_of_range"), tag="jobs",
-        description="To a queue, a stream or a topic, on which it needs `publish`; as a job."),
+        {202: job_shapes.JobAnswer, 200: job_shapes.ReplayPlan}, request=job_shapes.ReplayRequest,
+        errors=("not_found", "offset_out_of_range"), tag="jobs",
+        description="To a queue, a stream or a topic, on which it needs `publish`; as a job. " + DRY_RUN),
     # Consumer groups
     Row("GET", "streams/{s}/groups", groups.list_groups, "listGroups", on("stream", "browse"), "List a stream's consumer groups",
         {200: stream_shapes.GroupList}, parameters=(LIMIT, AFTER), errors=("not_found",), tag="groups"),
