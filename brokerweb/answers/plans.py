@@ -66,8 +66,15 @@ class Plan:
 
 
 def plan(principal: Principal, request: BulkRequest) -> Plan:
-    """The plan of a request. Raises Forbidden, NotFound, Invalid as the act itself does."""
-    return read(_plan, request, read(selecting.resolve, principal, request))
+    """The plan of a request. Raises Forbidden, NotFound, Invalid as the act itself does.
+
+    Who may manage what they name, and not browse it, is told how many messages that is, and nothing of what they hold.
+    """
+    destinations = read(selecting.resolve, principal, request)
+    made: Plan = read(_plan, request, destinations)
+    if not all(principal.may("browse", *each.permit) for each in destinations):
+        made.samples, made.errors = [], []
+    return made
 
 
 def _plan(reads: Reads, request: BulkRequest, destinations: Sequence[Destination]) -> Plan:

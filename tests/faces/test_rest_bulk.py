@@ -180,6 +180,15 @@ def test_an_act_needs_manage_on_all_of_it_and_shows_itself_to_who_may_browse_all
     rest.call("DELETE", f"/jobs/{job['id']}")
 
 
+def test_who_may_manage_and_not_browse_is_told_how_many(rest: Rest, server: Server, queue: str) -> None:
+    ids = kill(rest, queue, "x", "y")
+    asked = {"action": "redrive", "select": {"ids": {queue: ids}}, "dry_run": True}
+    with Rest(server.url, made(rest, (queue, ["manage"]))["token"]) as manager:
+        told = manager.call("POST", "/bulk", asked)
+        assert (told["matched"], told["samples"], told["errors"]) == (2, [], [])
+        assert refusal(manager, "POST", "/bulk", {"action": "redrive", "select": {"in": [f"queue:{queue}"]}}).code == "not_found"
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -23,5 +23,8 @@ def test_a_replay_says_what_it_would_copy_to_who_may_start_it(rest: Rest, server
     assert rest.queue(queue)["counts"]["ready"] == 0
     with Rest(server.url, made(rest, (name, ["manage"]))["token"]) as manager:
         assert refusal(manager, "POST", f"/streams/{name}/replay", asked).code == "forbidden"
+    with Rest(server.url, made(rest, (name, ["manage"]), (queue, ["publish"]))["token"]) as manager:
+        told = manager.call("POST", f"/streams/{name}/replay", asked)
+        assert (told["records"], told["samples"]) == (5, []), "nothing of what one may not browse"
     with Rest(server.url, made(rest, (name, ["browse"]))["token"]) as browser:
         assert refusal(browser, "POST", f"/streams/{name}/replay", asked).code == "forbidden"

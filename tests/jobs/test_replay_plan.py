@@ -18,7 +18,7 @@ from tests.queues.bench import Bench, Time
 
 def plan(**asked: Any) -> replay_plan.ReplayPlan:
     given = {"from" if name == "begin" else name: value for name, value in asked.items()}
-    return read(replay_plan.plan, "log", replay_request.parse({"to": "queue:orders", **given}))  # type: ignore[no-any-return]
+    return read(replay_plan.plan, "log", replay_request.parse({"to": "queue:orders", **given}))
 
 
 def counted(**asked: Any) -> Job:

@@ -72,7 +72,8 @@ def replay_stream(view: ApiView, s: str) -> HttpResponse:
     asked = replay_request.parse(given)
     view.principal.require("publish", *asked.destination())
     if asked.dry_run:
-        return answer(_planned(read(replay_plan.plan, s, asked)))
+        plan = read(replay_plan.plan, s, asked)
+        return answer(_planned(plan if view.principal.may("browse", "stream", s) else plan._replace(samples=[])))
     asked, total = read(replay_plan.counted, s, asked)
     options = {"by": view.principal.name, "total": total}
     made = view.audited("stream.replay", f"stream:{s}", replaying.create, s, asked, **options, detail={"to": asked.to})
