@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 
 from brokerweb.core import events
-from brokerweb.queues import contents, counters, history, kept, keys
+from brokerweb.queues import contents, counters, fingerprints, history, kept, keys
 from brokerweb.queues.definitions import Definition, Q
 from brokerweb.queues.history import What
 from brokerweb.queues.kept import End
 from brokerweb.queues.rows import Ending, Waiting
+from brokerweb.queues.selection import Q as OPERATORS
 from brokerweb.queues.states import DAMAGED, EXPIRED, REJECTED, State
 from brokerweb.storage.transaction import Transaction
 
@@ -18,7 +19,9 @@ log = logging.getLogger(__name__)
 
 def bury(tx: Transaction, queue: Definition, ending: Ending, reason: str, error: str | None = None) -> bool:
     """The message becomes dead with ``reason``, and the next of its key follows; False if it is no longer as it was read."""
-    if not tx.change(Q.bury, ending.id, ending.state, tx.now, ending.failures, reason, error):
+    told = tx.value(Q.last_error, ending.id) if error is None and ending.attempts else error
+    fingerprint = fingerprints.of(reason, told)
+    if not tx.change(Q.bury, ending.id, ending.state, tx.now, ending.failures, reason, error, fingerprint):
         return False
     counters.moved(tx, queue.id, ending.state, State.DEAD)
     tx.outcome.event(events.DEAD, queue.id)
@@ -68,3 +71,11 @@ def _removed(tx: Transaction, queue: Definition, ending: Ending, end: End) -> bo
     if queue.full:
         history.note(tx, queue, [ending.id], What(end.outcome, ending.attempts, detail=end.detail, ends=True))
     return True
+
+
+def name_causes(tx: Transaction, limit: int) -> int:
+    """Give dead letters of before there were fingerprints theirs; how many."""
+    found = tx.rows(OPERATORS.nameless, limit)
+    if found:
+        tx.change_many(OPERATORS.name_cause, [(id, fingerprints.of(reason, error)) for id, reason, error in found])
+    return len(found)

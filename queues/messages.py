@@ -63,6 +63,7 @@ class Leased(Struct):
     route: str | None = None  # the topic it came through
     checksum: int = 0
     redacted: str | None = None  # by whom and when, as JSON
+    redrives: int = 0  # how often it was put back as new
     lease_until: int = 0
     lease: float = 0
     receipt: str | None = None
@@ -76,7 +77,7 @@ class Leased(Struct):
          published, headers, content_type, binary, body, reply_to, correlation_id, _, checksum, redacted, *_) = row  # fmt: skip
         return cls(
             id, queue, attempts, 0, priority, key, headers, content_type, binary, body, published, expires, reply_to,
-            correlation_id, id, False, route, checksum, redacted, due, lease,
+            correlation_id, id, False, route, checksum, redacted, 0, due, lease,
             receipt_text(queue, id, attempts) if acknowledge else None, place,
         )  # fmt: skip
 

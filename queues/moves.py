@@ -26,6 +26,7 @@ class Seen(NamedTuple):
     key: str | None
     holds_key: bool
     attempts: int
+    fingerprint: str | None = None
 
 
 def find_message(tx: Transaction, queue: Definition, message_id: int) -> Seen:
@@ -33,8 +34,8 @@ def find_message(tx: Transaction, queue: Definition, message_id: int) -> Seen:
     row = tx.row(Q.find_message, message_id, queue.id) if 0 < message_id <= MAX_ID else None
     if row is None:
         raise NotFound(f"Queue {queue.name} has no message {message_id}.")
-    state, key, holds_key, attempts = row
-    return Seen(State(state), key, bool(holds_key), attempts)
+    state, key, holds_key, attempts, fingerprint = row
+    return Seen(State(state), key, bool(holds_key), attempts, fingerprint)
 
 
 def in_one_turn(tx: Transaction, found: Found) -> Found:
@@ -82,18 +83,14 @@ def _tell_out(tx: Transaction, queue: Definition, removed: list[tuple[int, int]]
 
 def revive(
     tx: Transaction, queue: Definition, target: Definition, message_id: int, state: State, *, event: str = history.REDRIVEN
-) -> None:
-    """The message joins the end of ``target`` with its failures forgotten; on a keyed queue the end of its key.
+) -> int:
+    """The message joins the end of ``target`` with its failures forgotten, on a keyed queue the end of its key; its position.
 
     There it is blocked first, and ready at once if nobody holds the key: that also covers a message that held it itself. Its
     history says ``event``, or that it moved.
     """
     moves = target.id != queue.id
-    detail = history.said(to=target.name) if moves else None
-    if moves:
-        kept.forget_of(tx, target, message_id)
-        if kept.keeps(queue):
-            kept.keep_moved(tx, queue, message_id, state, End(kept.MOVED, tx.by, detail))
+    detail = leaving(tx, queue, target, message_id, state) if moves else None
     key = find_message(tx, queue, message_id).key if target.keyed else None
     revived = State.READY if key is None else State.BLOCKED
     position = sequence.take(tx, 1, stored=False)
@@ -107,3 +104,15 @@ def revive(
         became_ready(tx, target.id)
     else:
         keys.leave(tx, target.id, [key])
+    return position
+
+
+def leaving(tx: Transaction, queue: Definition, target: Definition, message_id: int, state: int) -> str:
+    """A message is about to leave for another queue: its own keeps it where it keeps any, and that one has it no more as one
+    that left. What its history says of the way.
+    """
+    detail = history.said(to=target.name)
+    kept.forget_of(tx, target, message_id)
+    if kept.keeps(queue):
+        kept.keep_moved(tx, queue, message_id, state, End(kept.MOVED, tx.by, detail))
+    return detail

@@ -47,6 +47,7 @@ def _redact(tx: Transaction, number: int, message_id: int, left: Left, by: str) 
 def _redact_elsewhere(tx: Transaction, message_id: int, by: str) -> None:
     """Errors of its failures and events, and what queues have kept of it that it left."""
     tx.change(Q.redact_failures, message_id)
+    tx.change(Q.redact_transfers, message_id)
     tx.change(history.Q.redact_events, message_id)
     for number, *held in tx.rows(history.Q.kept_copies, message_id):
         _redact(tx, number, message_id, Left(*held), by)

@@ -16,6 +16,7 @@ VALUES: list[tuple[list[Any], str]] = [
     (TEXTS, "correlation_id redacted publisher route key error last_error reason consumer address boot client connection"),
     (TEXTS, "actor detail"),
     (["acked", "purged"], "outcome event"),
+    (TEXTS, "fingerprint destination item code stood"),
     (["", "here"], "presence"),
     ([0, 1, 2, 3], "state retimed revived restored"),
     ([0, 1], "scheduled ready blocked leased dead kept"),
@@ -56,6 +57,11 @@ SPECIAL: dict[str, dict[str, list[Any] | str]] = {
     "find_group": {"stream": ["events", "x"], "group": ["partitioned", "shared", "x"]},
     "groups_by_name": {"after": ["", "m"]},
     "matching": {"after": [0, 3], "until": [2**62]},
+    "name_cause": {"id": "nameless"},
+    "transfers": {"after": [0]},
+    "of_cause": {"after": [0], "until": [2**62], "fingerprint": "made_for"},
+    "of_cause_desc": {"after": [2**62], "until": [0], "fingerprint": "made_for"},
+    "cause_summary": {"fingerprint": "made_for"},
     "matching_desc": {"after": [2**62, 9], "until": [0]},
     "sweep": {"after": [0, 3]},
     "bind": {"to": TEXTS},
@@ -85,7 +91,7 @@ SPECIAL: dict[str, dict[str, list[Any] | str]] = {
 }
 ABOUT_MESSAGES = """
     SELECT id, id AS message, queue_id AS queue, state, attempts, "key", queue_id AS target, 1 AS n, '[' || id || ']' AS ids,
-      route AS made_of, '[[' || id || ',' || attempts || ']]' AS held,
+      route AS made_of, fingerprint AS made_for, '[[' || id || ',' || attempts || ']]' AS held,
       (SELECT max(id) FROM brokerweb_queues_messageevent) AS event,
       (SELECT max(id) FROM brokerweb_queues_messageevent WHERE forget_at IS NULL) AS unmarked,
       (SELECT min(queue_id) FROM brokerweb_queues_messageevent) AS told_queue,
@@ -98,6 +104,7 @@ ABOUT_MESSAGES = """
       (SELECT min(id) FROM brokerweb_queues_settledmessage WHERE last_error IS NOT NULL) AS kept_number,
       (SELECT '[' || min(id) || ']' FROM brokerweb_queues_settledmessage) AS kept_ids,
       (SELECT min(id) FROM brokerweb_queues_message WHERE state = 0) AS scheduled,
+      (SELECT min(id) FROM brokerweb_queues_message WHERE state = 4 AND fingerprint IS NULL) AS nameless,
       (SELECT id FROM brokerweb_queues_queue WHERE name = 'keyed') AS keyed
     FROM brokerweb_queues_message"""
 ABOUT_STREAMS = """

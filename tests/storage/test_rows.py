@@ -12,7 +12,7 @@ from brokerweb.cluster.nodes import Seen as SeenNode
 from brokerweb.core.clock import Step
 from brokerweb.handout.refill import Q as SHARING
 from brokerweb.jobs.chunks import Open
-from brokerweb.jobs.chunks import Q as JOBS
+from brokerweb.jobs.destinations import Q as JOBS
 from brokerweb.queues import checking as messages
 from brokerweb.queues import kept
 from brokerweb.queues.definitions import Definition as QueueDefinition
@@ -39,7 +39,7 @@ PARTITION = PartitionRow._fields
 # The fields, and the statements that have them as columns.
 READ: list[tuple[tuple[str, ...], list[Statement]]] = [
     (QueueDefinition._fields, [QUEUES.find_queue, QUEUES.find_queue_by_id]),
-    (Leased.__struct_fields__[:19], [QUEUES.next_ready, QUEUES.next_alone]),
+    (Leased.__struct_fields__[:20], [QUEUES.next_ready, QUEUES.next_alone]),
     (Held._fields[:-1], [QUEUES.held]),
     (Held._fields, [QUEUES.overdue, QUEUES.held_by_sockets]),
     (Due._fields, [QUEUES.due_scheduled]),
@@ -80,4 +80,4 @@ def test_a_message_is_stored_as_its_row_names_it():
 
 
 def test_what_follows_the_columns_is_what_a_lease_adds():
-    assert Leased.__struct_fields__[19:] == ("lease_until", "lease", "receipt", "place")
+    assert Leased.__struct_fields__[20:] == ("lease_until", "lease", "receipt", "place")

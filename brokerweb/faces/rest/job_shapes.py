@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from brokerweb.faces.codec.answers import Count, Id, Instant
+from brokerweb.faces.codec.answers import Count, Id, Instant, OffsetText, Record
 from brokerweb.faces.codec.json import Destination, Strict
 from brokerweb.faces.codec.records import Offset
 from brokerweb.jobs.replay_request import MAX_SPEED, MIN_SPEED
@@ -16,17 +16,22 @@ Scalar = str | int | float | bool | None
 
 
 class Job(Struct):
-    """Long work: what it does, how far it has come, and how it ended. `failed` counts items it could not do."""
+    """Long work: what it does, how far it has come, and how it ended. `failed` counts items it could not do.
+
+    `eta` is seconds until it is done, as far as that can be told; `gone` counts what an undo found handed out since.
+    """
 
     id: Id
-    kind: Literal["purge", "redrive", "replay"]
-    state: Literal["waiting", "running", "done", "failed", "cancelled"]
+    kind: Literal["purge", "redrive", "replay", "move", "reschedule", "undo"]
+    state: Literal["waiting", "running", "trying", "done", "failed", "cancelled"]
     done: Count
     total: Count | None
     failed: Count
     trimmed: Count
     rate: float | None
+    eta: float | None
     target: str
+    targets: list[str]
     to: str | None
     params: dict[str, Any]
     error: str | None
@@ -34,6 +39,9 @@ class Job(Struct):
     created_at: Instant
     started_at: Instant | None
     finished_at: Instant | None
+    undo_until_at: Instant | None
+    undone_by: Id | None
+    gone: Count
 
 
 class JobList(Struct):
@@ -66,3 +74,23 @@ class ReplayRequest(Strict, rename={"begin": "from"}):
     filter: RecordFilter | UnsetType | None = UNSET
     speed: Annotated[float, Meta(ge=MIN_SPEED, le=MAX_SPEED)] | UnsetType | None = UNSET
     routing_key: str | UnsetType | None = UNSET
+    dry_run: bool | UnsetType | None = UNSET
+
+
+class ReplayPart(Struct, rename={"begin": "from"}):
+    """A partition's range, `to` exclusive; `records` would be copied, or unless `exact` so many at most."""
+
+    partition: Count
+    begin: OffsetText
+    to: OffsetText
+    records: Count
+    exact: bool
+
+
+class ReplayPlan(Struct):
+    """What a replay would copy, in all and by partition, and the first of it."""
+
+    partitions: list[ReplayPart]
+    records: Count
+    exact: bool
+    samples: list[Record]
