@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from brokerweb.answers import verdicts
 from tests.answers.clients import publish, receive, rels, socket, why
 from tests.clients import Rest
 from tests.eventually import eventually
@@ -207,8 +206,29 @@ def test_a_list_has_verdicts_where_they_are_asked_for(rest: Rest, queue: str) ->
         assert rest.http.get(path, params={"verdict": "perhaps"}).json()["errors"][0]["pointer"] == "/verdict"
 
 
-def test_what_became_of_a_message_that_is_kept() -> None:
-    verdict = verdicts.settled("acked", at=1_800_000_000_000_000, by="till-1", seconds=61.2345)
-    assert (verdict.code, verdict.text) == ("settled", "It was acknowledged by till-1, 1 minute after it was published.")
-    assert verdict.facts["seconds"] == 61.234
-    assert verdict.as_json()["since_at"] == verdict.facts["at"] == "2027-01-15T08:00:00.000000Z"
+def test_what_became_of_a_message_that_is_kept(rest: Rest, name: str) -> None:
+    rest.declare(name, keep_settled=600)
+    [id] = publish(rest, name, 1)
+    [message] = receive(rest, name, "till-1")
+    rest.settle(name, ack=[message["receipt"]])
+    verdict = why(rest, name, id)
+    assert verdict["code"] == "settled"
+    assert verdict["text"].startswith("It was acknowledged by till-1, ")
+    facts = verdict["facts"]
+    assert (facts["outcome"], facts["by"]) == ("acked", "till-1")
+    assert facts["at"] == verdict["since_at"] == rest.call("GET", f"/queues/{name}/messages/{id}")["settled_at"]
+    assert facts["seconds"] >= 0
+
+
+def test_how_many_died_of_the_same_and_had_been_put_back(rest: Rest, name: str) -> None:
+    rest.declare(name, max_failures=1)
+    *_, id = publish(rest, name, 1, 2, 3)
+    for message in receive(rest, name, "till-1", max=3):
+        rest.settle(name, nack=[{"receipt": message["receipt"], "error": f"order {message['id']} is unknown"}])
+    rest.call("POST", f"/queues/{name}/messages/{id}/requeue")
+    [message] = receive(rest, name, "till-1")
+    rest.settle(name, nack=[{"receipt": message["receipt"], "error": "order 7 is unknown"}])
+    verdict = why(rest, name, id)
+    assert (verdict["facts"]["similar"], verdict["facts"]["redrives"]) == (3, 1)
+    assert verdict["facts"]["fingerprint"] == rest.call("GET", f"/queues/{name}/messages/{id}")["fingerprint"]
+    assert "It had been put back 1 time before. 2 others died of the same here." in verdict["text"]

@@ -12,10 +12,12 @@ from functools import partial
 from brokerweb.answers.verdicts import groups, links, of_group, of_message, of_queue, reading
 from brokerweb.answers.verdicts.standing import GroupStanding, MessageStanding, QueueStanding
 from brokerweb.answers.verdicts.verdict import See, Verdict
+from brokerweb.core import clock
 from brokerweb.delivery import connections
+from brokerweb.identity import clients
 from brokerweb.identity.principal import Principal
 from brokerweb.queues import browse
-from brokerweb.queues.models import Message, Queue
+from brokerweb.queues.models import Message, Queue, SettledMessage
 from brokerweb.queues.states import State
 from brokerweb.storage.reading import Reads, read
 from brokerweb.streams.groups import find_group
@@ -23,7 +25,6 @@ from brokerweb.streams.groups import find_group
 __all__ = ["MOST", "See", "Verdict", "group", "message", "messages", "queue", "queues", "settled"]
 
 MOST = 200  # items of a list that may have verdicts
-settled = of_message.settled  # of a message that is kept after its end
 
 
 def queue(principal: Principal, row: Queue) -> Verdict:
@@ -69,6 +70,14 @@ def messages(principal: Principal, row: Queue, found: Sequence[Message]) -> list
         verdict = of_message.verdict(queue, each)
         verdicts.append(verdict.leading_to(links.of_message(principal, queue, each, verdict, _live)))
     return verdicts
+
+
+def settled(found: SettledMessage) -> Verdict:
+    """What became of a message that is kept after its end."""
+    who = clients.describe([found.holder]).get(found.holder or "") if found.actor is None else None
+    at, published = clock.from_datetime(found.settled_at), clock.from_datetime(found.published_at)
+    by = found.actor if who is None else who.client or who.by
+    return of_message.settled(found.outcome, at=at, by=by, seconds=max(0, at - published) / clock.SECOND)
 
 
 def _of_messages(reads: Reads, row: Queue, found: Sequence[Message]) -> tuple[QueueStanding, list[MessageStanding]]:

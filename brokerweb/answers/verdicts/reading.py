@@ -6,6 +6,7 @@ Nothing here decides anything. What is read is bounded: messages are counted up 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from brokerweb.answers.verdicts.standing import AHEAD, SLOW, Consumer, Head, KeyHead, MessageStanding, Paused, QueueStanding
@@ -17,6 +18,7 @@ from brokerweb.queues import browse, stats
 from brokerweb.queues.activity import activity
 from brokerweb.queues.messages import json_ids
 from brokerweb.queues.models import Message, Queue
+from brokerweb.queues.selection import Q as CAUSES
 from brokerweb.queues.states import State
 from brokerweb.storage.reading import Reads
 from brokerweb.storage.statements import Statements
@@ -211,7 +213,17 @@ def messages(reads: Reads, queue: QueueStanding, found: Sequence[Message]) -> li
     """How messages of a queue stand; those of a key without its head's verdict."""
     before = _ahead(reads, queue, found)
     who = clients.describe(message.holder for message in found)
-    return [_message(message, before.get(message.pk), who.get(message.holder or "")) for message in found]
+    alike = _similar(reads, queue, found)
+    return [
+        replace(_message(message, before.get(message.pk), who.get(message.holder or "")), similar=alike.get(message.fingerprint))
+        for message in found
+    ]
+
+
+def _similar(reads: Reads, queue: QueueStanding, found: Sequence[Message]) -> dict[str | None, int]:
+    """How many of the queue died of the same, by fingerprint."""
+    causes = {message.fingerprint for message in found if message.state == State.DEAD and message.fingerprint is not None}
+    return {cause: reads.value(CAUSES.cause_summary, queue.id, cause, None) for cause in causes}
 
 
 def _ahead(reads: Reads, queue: QueueStanding, found: Sequence[Message]) -> dict[int, int]:
@@ -253,8 +265,8 @@ def _message(message: Message, ahead: int | None, who: clients.Who | None) -> Me
         client=None if who is None else who.client,
         by=None if who is None else who.by,
         connection=None if who is None else who.connection,
-        redrives=getattr(message, "redrives", 0) or 0,
-        fingerprint=getattr(message, "fingerprint", None),
+        redrives=message.redrives,
+        fingerprint=message.fingerprint,
         ahead=ahead,
     )
 

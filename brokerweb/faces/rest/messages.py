@@ -49,7 +49,7 @@ def show(view: ApiView, q: str, id: int) -> dict[str, Any]:
         if kept is None:
             raise absent(queue, id, may=may) from None
         message, failures = kept
-        shown = settled_object(message, failures)
+        shown = settled_object(message, failures) | {"verdict": verdicts.settled(message).as_json()}
     told, truncated = timeline(queue, id, message, failures, may=may)
     return shown | {"timeline": told, "timeline_truncated": truncated, "family": family(queue, id, message, may=may)}
 
