@@ -13,6 +13,7 @@ from brokerweb.console.filters import TIME_LABELS
 from brokerweb.console.page import SignedIn
 from brokerweb.core.errors import Conflict
 from brokerweb.queues.models import Failure, Message
+from brokerweb.queues.represent import content_type
 from brokerweb.queues.states import State
 
 
@@ -23,7 +24,8 @@ def shown(request: SignedIn, message: Any) -> dict[str, Any]:
     view = request.GET.get("view", "pretty")
     headers: dict[str, str] = json.loads(message.headers or "{}")
     body = bodies.show(bytes(message.body), view if view in bodies.VIEWS else "pretty")
-    return {"message": message, "shown": body, "views": bodies.VIEWS, "headers": list(headers.items())} | redacted(message)
+    kind = {"content_type": content_type(message), "headers": list(headers.items())}
+    return {"message": message, "shown": body, "views": bodies.VIEWS} | kind | redacted(message)
 
 
 def redacted(message: Any) -> dict[str, Any]:

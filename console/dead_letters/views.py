@@ -30,7 +30,8 @@ def dead_letters(request: SignedIn) -> HttpResponseBase:
         "chips": [{"name": queue.name, "count": n, "query": asked.in_queue(queue.name)} for queue, n in having],
         "total": sum(n for _, n in having),
         "may_redrive": any(request.principal.may("manage", "queue", q.name) for q, _ in having if asked.queue in ("", q.name)),
-        "groups": dead_counts.by_group(request.principal),
+        "groups": (groups := dead_counts.by_group(request.principal)),
+        "in_groups": sum(group.n for group in groups),
         "reasons": DEAD_REASONS,
     }
     return render(request, "brokerweb_console/dead_letters/list.html", **context)

@@ -6,11 +6,11 @@ from django.http import HttpResponseBase
 from django.urls import reverse
 
 from brokerweb.console.contents import attachment, facts
-from brokerweb.console.filters import MessagesOf
+from brokerweb.console.filters import LIMIT, MessagesOf
 from brokerweb.console.frames import queue_frame
 from brokerweb.console.messages.forms import RescheduleForm
 from brokerweb.console.page import SignedIn, page, render, render_form
-from brokerweb.queues import browse
+from brokerweb.queues import browse, selection
 from brokerweb.queues.states import State
 
 
@@ -19,8 +19,10 @@ def messages(request: SignedIn, name: str) -> HttpResponseBase:
     """By state and key."""
     context, asked = queue_frame(request, name), MessagesOf.of(request.GET.dict())
     queue = context["queue"]
-    found = browse.page(queue, asked.chosen, after=asked.after or None)
+    found = browse.page_of_beginnings(queue, asked.chosen, after=asked.after or None, limit=LIMIT)
     context |= {"filter": asked, "chips": asked.chips(browse.counts([queue.pk])[queue.pk]), "found": found.items}
+    stopped = asked.key and found.next and len(found.items) < LIMIT  # a key is compared message by message, so many a page
+    context |= {"looked_at": selection.BUDGET if stopped else None}
     more = asked.page_after(found.next) if found.next else None
     return render(request, "brokerweb_console/messages/list.html", **context, next=more)
 

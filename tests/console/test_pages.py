@@ -8,9 +8,19 @@ import pytest
 
 from brokerweb.console.overview import attention
 from brokerweb.delivery import connections
-from brokerweb.queues import control
+from brokerweb.queues import control, selection
 from brokerweb.storage.run import perform
-from tests.console.conftest import declare, kill, person, publish, text
+from tests.console.conftest import (
+    append,
+    declare,
+    declare_group,
+    declare_stream,
+    kill,
+    kill_records,
+    person,
+    publish,
+    text,
+)
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -142,6 +152,56 @@ def test_a_cursor_of_another_filter_is_refused(client):
     cursor = client.get("/queues/orders/messages").context["next"].rpartition("=")[2]
     refused = client.get(f"/queues/orders/messages?state=ready&after={cursor}")
     assert (refused.status_code, "All queues" in text(refused)) == (400, True)
+
+
+def test_one_large_body_makes_no_page_short(client):
+    declare("orders", max_body_bytes=5_000_000)
+    ids = [*publish("orders", *range(30)), *publish("orders", "x" * 700_000), *publish("orders", *range(40))]
+    first = client.get("/queues/orders/messages")
+    second = client.get(f"/queues/orders/messages?{first.context['next']}")
+    assert [m.pk for m in (*first.context["found"], *second.context["found"])] == ids[::-1]
+    assert (len(first.context["found"]), second.context["next"]) == (50, None)
+    assert "&quot;xxxx" in text(first)
+    assert len(first.content) < 200_000
+
+
+def test_a_page_that_stopped_early_says_so_and_goes_on(client, monkeypatch):
+    monkeypatch.setattr(selection, "BUDGET", 2_000)
+    monkeypatch.setitem(selection.find.__kwdefaults__, "budget", 2_000)
+    declare("orders")
+    [first] = publish("orders", 1, key="rare")
+    publish("orders", *range(2_050), key="other")
+    publish("orders", 2, key="rare")
+    page = client.get("/queues/orders/messages?key=rare")
+    assert "1 shown of 2,000 looked at: the next page goes on from there" in text(page)
+    rest = client.get(f"/queues/orders/messages?{page.context['next']}")
+    assert [m.pk for m in rest.context["found"]] == [first]
+    assert "goes on from there" not in text(rest)
+    page = client.get("/queues/orders/messages?key=none")
+    assert ("None so far" in text(page), "No message matches" in text(page)) == (True, False)
+
+
+@pytest.mark.parametrize(("body", "said"), [({"a": 1}, "application/json"), (b"\xff", "application/octet-stream")])
+def test_a_page_names_the_type_that_rest_names(client, body, said):
+    [message] = publish(declare(), body)
+    declare_stream()
+    append("events", body)
+    shown = client.get(f"/api/v1/queues/orders/messages/{message}").json()
+    assert shown["content_type"] == said
+    for place in (f"/queues/orders/messages/{message}", "/streams/events/records/0/0"):
+        assert f"· {said}</span>" in text(client.get(place))
+
+
+def test_there_is_one_total_of_dead_letters_on_a_page(client):
+    publish(declare(), 1, 2)
+    kill("orders", "x", "y")
+    declare_stream()
+    append("events", 1)
+    declare_group("workers", kind="shared")
+    kill_records("events", "workers", "z")
+    page = " ".join(text(client.get("/dead")).split())
+    assert "3 in all: 2 in 1 queue, 1 in 1 consumer group" in page
+    assert client.get("/dead").context["dead_total"] == 3
 
 
 def test_looking_changes_nothing(client):
