@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, register_converter
 
+from brokerweb.console import choosing
 from brokerweb.console.connections import actions as connection_actions
 from brokerweb.console.connections import views as connection_views
 from brokerweb.console.dead_letters import actions as dead_letter_actions
@@ -74,6 +75,7 @@ urlpatterns = [
     path("", overview_views.overview, name="overview"),
     path("theme", overview_actions.theme, name="theme"),
     path("first-steps/hide", overview_actions.hide_steps, name="hide-steps"),
+    path("destinations", choosing.destinations, name="destinations"),
     # queues
     path("queues", queue_views.queues, name="queues"),
     path("new/queue", queue_actions.new_queue, name="new-queue"),

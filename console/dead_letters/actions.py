@@ -10,14 +10,15 @@ from django.http import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from brokerweb.console.acting import audited, deed, refusing, telling
+from brokerweb.console.acting import audited, check_held, deed, refusing, telling
+from brokerweb.console.choosing import offers
 from brokerweb.console.dead_letters import confirm
+from brokerweb.console.dead_letters.cautions import cautions
 from brokerweb.console.dead_letters.forms import RedriveForm
 from brokerweb.console.dead_letters.plan import plan_of
 from brokerweb.console.dead_letters.reading import queue_of
 from brokerweb.console.notes import offer
 from brokerweb.console.page import SignedIn, action, back, form, render_form
-from brokerweb.console.rights import browsable_queues
 from brokerweb.console.undoing import before, remembered
 from brokerweb.core.errors import NotFound
 from brokerweb.jobs import bulk
@@ -25,31 +26,33 @@ from brokerweb.jobs.models import Job
 from brokerweb.queues import definitions, undoing
 from brokerweb.storage.transaction import Transaction
 
-TARGETS = 500  # queues to choose from
-
 
 @form
 def redrive(request: SignedIn) -> HttpResponseBase:
     """First what would be moved; then moving it. Fifty picks may be more than an address can have: both are posted."""
     given = request.POST if request.method == "POST" else request.GET
     plan = plan_of(request.principal, given)
-    asked = RedriveForm(_targets(request), None if request.method != "POST" or "preview" in given else given)
+    asked = RedriveForm(None if request.method != "POST" or "preview" in given else given)
+    known = cautions(request.principal, plan, "")
     if asked.is_valid():
         with refusing(asked):
             to = asked.cleaned_data["to"] or None
             if to:
-                request.principal.require("publish", "queue", to)
-            moved, jobs = plan.carry_out(request, to, asked.cleaned_data["rate"])
-            messages.success(request, _said(moved, jobs))
-            if len(jobs) == 1:
-                return redirect("brokerweb_console:job", jobs[0].pk)
-            return redirect("brokerweb_console:jobs" if jobs else "brokerweb_console:dead")
-    return render_form(request, "brokerweb_console/dead_letters/redrive.html", asked, plan=plan)
+                check_held(request, "publish", "queue", to, field="to")
+                known = cautions(request.principal, plan, to)
+            if not to or {caution.key for caution in known} <= set(given.getlist("known")):
+                moved, jobs = plan.carry_out(request, to, asked.cleaned_data["rate"])
+                messages.success(request, _said(moved, jobs))
+                return redirect(*_after(jobs))
+    context = {"plan": plan, "cautions": known, **offers(request.principal, "queue")}
+    return render_form(request, "brokerweb_console/dead_letters/redrive.html", asked, **context)
 
 
-def _targets(request: SignedIn) -> list[str]:
-    names = [queue.name for queue in browsable_queues(request.principal)]
-    return [name for name in names if request.principal.may("publish", "queue", name)][:TARGETS]
+def _after(jobs: list[Job]) -> list[Any]:
+    """Where the work is to be seen."""
+    if len(jobs) == 1:
+        return ["brokerweb_console:job", jobs[0].pk]
+    return ["brokerweb_console:jobs" if jobs else "brokerweb_console:dead"]
 
 
 def _said(moved: int, jobs: list[Job]) -> str:
