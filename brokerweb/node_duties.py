@@ -21,7 +21,7 @@ from brokerweb.identity import duties as identity_duties
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs import duties as job_duties
 from brokerweb.jobs import runner
-from brokerweb.queues import duties, retirement
+from brokerweb.queues import duties, history, kept, retirement
 from brokerweb.routing import duties as routing_duties
 from brokerweb.storage import changes, disk
 from brokerweb.storage.reading import aread
@@ -45,6 +45,7 @@ class NodeDuties:
         self._in_use: set[int] = set()
         self._orphans_at = self._seen_at = 0.0
         self._trimming = trimming.Trimming()
+        self._walk = history.Walk()
         self._alive_at = 0.0
         self._unlisten: list[Callable[[], None]] = []
         self.timers = DutyLoop("timers", self._timers)
@@ -126,9 +127,13 @@ class NodeDuties:
     async def _housekeeping(self, now: int) -> float:
         """A small step of each task, round after round while any has more to do: none waits for minutes until another is done."""
         await self._trim()
+        if found := await aread(self._walk.step):
+            await aperform(history.mend, found)
         left = [
             (duties.forget_dedup, duties.LIMIT),
             (duties.end_dead, duties.LIMIT),
+            (kept.end_kept, kept.LIMIT),
+            (history.forget, 1),
             (routing_duties.forget, routing_duties.LIMIT),
             (retirement.sweep_deleted, 1),
             *(

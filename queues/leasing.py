@@ -11,8 +11,10 @@ from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.core.checksums import intact, size
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import NotFound
-from brokerweb.queues import contents, counters, dead_letters, keys, readiness
+from brokerweb.queues import contents, counters, dead_letters, history, kept, keys, readiness
 from brokerweb.queues.definitions import Definition, Q, find, find_by_id
+from brokerweb.queues.history import What
+from brokerweb.queues.kept import End
 from brokerweb.queues.messages import Handout, Leased, json_ids, parse_place
 from brokerweb.queues.rows import Ending
 from brokerweb.queues.states import State
@@ -180,6 +182,8 @@ def _lease(tx: Transaction, source: Definition, found: list[Leased], terms: Term
     if source.stream is not None:
         for message in found:
             message.place = parse_place(message.route)
+    if source.full:
+        history.note_each(tx, source, [(m.id, m.attempts) for m in found], What(history.LEASED, holder=terms.holder))
     if terms.acknowledge:
         length = terms.lease or source.lease
         until = tx.now + seconds(length)
@@ -189,18 +193,27 @@ def _lease(tx: Transaction, source: Definition, found: list[Leased], terms: Term
         counters.count(tx, source.id, State.LEASED, len(found))
         tx.outcome.due(until)
     else:
-        _take(tx, source, found)
+        _take(tx, source, found, terms)
     # What the commit hands over is sent before the answers to its calls: a later publish in it must not overtake these.
     readiness.tell(tx, source.id, idle=False)
     counters.count(tx, source.id, State.READY, -len(found))
     tx.outcome.event(events.DELIVERED, source.id, len(found))
 
 
-def _take(tx: Transaction, source: Definition, found: list[Leased]) -> None:
+def _take(tx: Transaction, source: Definition, found: list[Leased], terms: Terms) -> None:
     """At most once: these are gone, and so are their failures; the next of their keys follow."""
-    tx.exactly(len(found), tx.change(Q.take, json_ids(message.id for message in found)))
-    contents.forget(tx, [message.id for message in found])
-    if retried := [message.id for message in found if message.attempts > 1]:
-        tx.change(Q.forget_failures_of_all, json_ids(retried))
+    ids = json_ids(message.id for message in found)
+    if kept.keeps(source):
+        tx.change(Q.lease, ids, tx.now, terms.holder)
+        kept.keep(tx, source, [m.id for m in found], State.LEASED, End(kept.ACKED, None, history.said(ack="none")))
+        tx.exactly(len(found), tx.change(history.Q.take_leased, ids))
+    else:
+        tx.exactly(len(found), tx.change(Q.take, ids))
+        contents.forget(tx, [message.id for message in found])
+        if retried := [message.id for message in found if message.attempts > 1]:
+            tx.change(Q.forget_failures_of_all, json_ids(retried))
+    if source.full:
+        what = What(history.ACKED, detail=history.said(ack="none"), ends=True)
+        history.note_each(tx, source, [(m.id, m.attempts) for m in found], what)
     if source.keyed:
         keys.leave(tx, source.id, [message.key for message in found])

@@ -4,12 +4,12 @@
 
 -- find_queue (name): a queue's settings by name
 SELECT id, name, lease, max_failures, backoff_initial, backoff_factor, backoff_max, backoff_jitter, keyed, ttl, on_expire,
-  max_length, overflow, dedup_window, max_body_bytes, paused_at, stream
+  max_length, overflow, dedup_window, max_body_bytes, paused_at, stream, history, keep_settled, keep_history
 FROM brokerweb_queues_queue WHERE name = :name AND deleted_at IS NULL;
 
 -- find_queue_by_id (id): the same by id, for receipts and duties
 SELECT id, name, lease, max_failures, backoff_initial, backoff_factor, backoff_max, backoff_jitter, keyed, ttl, on_expire,
-  max_length, overflow, dedup_window, max_body_bytes, paused_at, stream
+  max_length, overflow, dedup_window, max_body_bytes, paused_at, stream, history, keep_settled, keep_history
 FROM brokerweb_queues_queue WHERE id = :id AND deleted_at IS NULL;
 
 -- last_id@sqlite (): the highest message id ever given
@@ -32,10 +32,11 @@ INSERT INTO brokerweb_queues_message (id, queue_id, state, priority, position, a
 VALUES (:id, :queue, :state, :priority, :id, :attempts, 0, :holds_key, false, :due, :expires,
   :ttl, :key, :holder, :route, :deliver_at);
 
--- insert_content (message, published, headers, content_type, binary, body, reply_to, correlation_id, publisher, checksum, redacted): store what it carries
+-- insert_content (message, published, headers, content_type, binary, body, reply_to, correlation_id, publisher, checksum, redacted, dedup_id, family, streams): store what it carries
 INSERT INTO brokerweb_queues_content (message_id, published_at, headers, content_type, "binary", body, reply_to, correlation_id, publisher,
-  checksum, redacted)
-VALUES (:message, :published, :headers, :content_type, :binary, :body, :reply_to, :correlation_id, :publisher, :checksum, :redacted);
+  checksum, redacted, dedup_id, family, streams)
+VALUES (:message, :published, :headers, :content_type, :binary, :body, :reply_to, :correlation_id, :publisher, :checksum, :redacted, :dedup_id,
+  :family, :streams);
 
 -- any_ready (queue): is anything of the queue ready?
 SELECT 1 FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 LIMIT 1;
@@ -232,4 +233,6 @@ UPDATE brokerweb_queues_message SET due_at = due_at + :by WHERE state = 3 AND du
 SELECT max(at) FROM (
   SELECT coalesce(max(created_at), 0) AS at FROM brokerweb_queues_queue
   UNION ALL SELECT coalesce((SELECT published_at FROM brokerweb_queues_content ORDER BY message_id DESC LIMIT 1), 0)
-  UNION ALL SELECT coalesce((SELECT failed_at FROM brokerweb_queues_failure ORDER BY id DESC LIMIT 1), 0)) AS instants;
+  UNION ALL SELECT coalesce((SELECT failed_at FROM brokerweb_queues_failure ORDER BY id DESC LIMIT 1), 0)
+  UNION ALL SELECT coalesce((SELECT at FROM brokerweb_queues_messageevent ORDER BY id DESC LIMIT 1), 0)
+  UNION ALL SELECT coalesce((SELECT settled_at FROM brokerweb_queues_settledmessage ORDER BY id DESC LIMIT 1), 0)) AS instants;

@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from brokerweb.core import clock
 from brokerweb.identity import clients
-from brokerweb.queues.models import Failure, Message
+from brokerweb.queues.models import Failure, Message, SettledMessage
 from brokerweb.queues.states import State
 
 _NO_HEADERS = Raw(b"{}")
@@ -56,7 +56,36 @@ def message_object(message: Message, failures: Iterable[Failure] | None = None) 
     return shown if failures is None else {**shown, "failed": failure_objects(list(failures))}
 
 
-def _contents(message: Message) -> dict[str, Any]:
+def settled_object(message: SettledMessage, failures: Iterable[Failure] | None = None) -> dict[str, Any]:
+    """The same of a message that has ended and is kept: ``due_at`` is when it ended, and ``outcome`` how."""
+    settled_at = rfc3339(message.settled_at)
+    shown = {
+        "id": str(message.message_id),
+        "state": "settled",
+        **_contents(message),
+        "priority": message.priority,
+        "published_at": rfc3339(message.published_at),
+        "expires_at": None,
+        "attempts": message.attempts,
+        "failures": message.failures,
+        "lease_until_at": None,
+        "lease": None,
+        "due_at": settled_at,
+        "reason": message.reason,
+        "last_error": message.last_error,
+        "publisher": message.publisher,
+        "parent": None if message.parent is None else str(message.parent),
+        "outcome": message.outcome,
+        "settled_by": message.actor,
+        "settled_at": settled_at,
+        "kept_until_at": rfc3339(message.expires_at),
+    }
+    if message.redacted is not None:
+        shown["redacted"] = Raw(message.redacted.encode())
+    return shown if failures is None else {**shown, "failed": failure_objects(list(failures))}
+
+
+def _contents(message: Message | SettledMessage) -> dict[str, Any]:
     """What the message holds; of a damaged one nothing, since none of it can be trusted."""
     if not message.intact:
         nothing = dict.fromkeys(("key", "reply_to", "correlation_id"))

@@ -30,7 +30,8 @@ ORPHANS = (
     ),
     (
         "failures of no message",
-        "SELECT id FROM brokerweb_queues_failure WHERE message_id NOT IN (SELECT id FROM brokerweb_queues_message)",
+        "SELECT id FROM brokerweb_queues_failure WHERE message_id NOT IN (SELECT id FROM brokerweb_queues_message) "
+        "AND message_id NOT IN (SELECT id FROM brokerweb_queues_settledmessage)",
     ),
     (
         "messages without content",
@@ -38,7 +39,16 @@ ORPHANS = (
     ),
     (
         "contents of no message",
-        "SELECT message_id FROM brokerweb_queues_content WHERE message_id NOT IN (SELECT id FROM brokerweb_queues_message)",
+        "SELECT message_id FROM brokerweb_queues_content WHERE message_id NOT IN (SELECT id FROM brokerweb_queues_message) "
+        "AND message_id NOT IN (SELECT id FROM brokerweb_queues_settledmessage)",
+    ),
+    (
+        "kept messages without content",
+        "SELECT id FROM brokerweb_queues_settledmessage WHERE id NOT IN (SELECT message_id FROM brokerweb_queues_content)",
+    ),
+    (
+        "messages both kept and alive",
+        "SELECT id FROM brokerweb_queues_settledmessage WHERE id IN (SELECT id FROM brokerweb_queues_message)",
     ),
     (
         "keys that wait for nobody",

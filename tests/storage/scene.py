@@ -9,6 +9,7 @@ from brokerweb.identity import clients
 from brokerweb.identity.clients import Introduction
 from brokerweb.jobs import control as jobs
 from brokerweb.queues import control, engine, leasing
+from brokerweb.queues.filters import ALL
 from brokerweb.queues.messages import NewMessage, Settle
 from brokerweb.queues.models import Message
 from brokerweb.routing import publishing, topics, transacting
@@ -64,6 +65,13 @@ def _queues(store: Store) -> None:
     for key in ("k", None, "k"):
         dying.one(1, key=key)
         dying.nack(dying.take(), error="bad")
+    told = store.queue("told", history="full", keep_settled=60)
+    ids = told.publish(1, 2, 3, 4)
+    told.nack(told.take(), delay=0, error="bad")
+    told.ack(*told.lease(2))
+    told.settle("dead", *told.lease(), error="bad")
+    store.do(control.redrive, "told", ALL, to="orders")
+    store.do(control.delete_message, "told", ids[3])
     idle.one()
     store.do(control.pause, "idle", reason="", by="shop")
     store.queue("gone").publish(1, 2)

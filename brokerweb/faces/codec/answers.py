@@ -108,11 +108,34 @@ class Failure(Struct):
     failed_at: Instant
 
 
+class Event(Struct):
+    """Something that happened to a message, and who did it: `by` is a token or user, `client` what it calls itself."""
+
+    at: Instant
+    event: str
+    attempt: int | None
+    by: str | None
+    client: str | None
+    connection: str | None
+    detail: dict[str, Any]
+
+
+class Relative(Struct):
+    """A message it is related to: the `original` of an edited copy, the `copy` of an original, a `sibling` of one publish."""
+
+    rel: Literal["original", "copy", "sibling"]
+    to: Target
+    id: Id | UnsetType = UNSET
+    state: State | Literal["settled", "gone"] | UnsetType = UNSET
+    partition: Count | UnsetType = UNSET
+    offset: OffsetText | UnsetType = UNSET
+
+
 class Message(Struct):
-    """A message as browsing shows it."""
+    """A message as browsing shows it; `settled`: it has ended, and is kept."""
 
     id: Id
-    state: State
+    state: State | Literal["settled"]
     content_type: str
     key: str | None
     headers: dict[str, str]
@@ -134,7 +157,16 @@ class Message(Struct):
     body: Any | UnsetType = UNSET
     body_base64: Body64 | UnsetType = UNSET
     damaged: Literal[True] | UnsetType = UNSET  # its checksum does not match: nothing of what it held is shown
-    failed: list[Failure] | UnsetType = UNSET  # of one message alone
+    outcome: Literal["acked", "expired", "deleted", "purged", "moved", "edited"] | UnsetType = (
+        UNSET  # with what follows, of a settled one
+    )
+    settled_by: str | UnsetType | None = UNSET
+    settled_at: Instant | UnsetType = UNSET
+    kept_until_at: Instant | UnsetType = UNSET
+    failed: list[Failure] | UnsetType = UNSET  # with what follows, of one message alone
+    timeline: list[Event] | UnsetType = UNSET
+    timeline_truncated: bool | UnsetType = UNSET
+    family: list[Relative] | UnsetType = UNSET
 
 
 # Records

@@ -38,7 +38,11 @@ DELEGATE = Permission("`admin` on any pattern", _require_delegate)
 AFTER = Parameter("after", {"type": "string"}, "the cursor `next` of the page before, with the same filter")
 PREFIX = Parameter("prefix", {"type": "string"}, "only names that begin with this")
 TARGET = Parameter("target", {"type": "string"}, "only jobs on this `queue:NAME` or `stream:NAME`")
-STATE = Parameter("state", {"type": "string"}, "one state, or several with commas: ready, scheduled, blocked, leased, dead")
+STATE = Parameter(
+    "state",
+    {"type": "string"},
+    "one state, or several with commas: ready, scheduled, blocked, leased, dead; or settled, alone",
+)
 KEY = Parameter("key", {"type": "string"}, "only messages with this key")
 ORDER = Parameter("order", {"type": "string", "enum": ["asc", "desc"], "default": "asc"}, "by id: the oldest or the newest first")
 MESSAGES_LEFT = Parameter("if_empty", {"type": "boolean", "default": False}, "refuse (409) while there are messages")
@@ -71,7 +75,8 @@ CALLS = (
         description="Looking changes nothing: no counter, no lease, no order."),
     *hot.QUEUES,
     Row("GET", "queues/{q}/messages/{id}", messages.read_message, "readMessage", on("queue", "browse"), "Read a message",
-        {200: Message}, errors=("not_found",), tag="messages", description="With its failures."),
+        {200: Message}, errors=("not_found",), tag="messages", description="With its failures, what happened to it, and its "
+        "relatives; also where it has ended and is kept. Where it is not, the problem has what is left of the `timeline`."),
     Row("PATCH", "queues/{q}/messages/{id}", messages.reschedule_message, "rescheduleMessage", on("queue", "manage"),
         "Reschedule a message", {200: Message}, request=shapes.Reschedule, errors=("not_found", "conflict"),
         tag="messages", description="A ready or scheduled message is due at another time."),
@@ -83,8 +88,8 @@ CALLS = (
         description="Ready at the end of the queue, failures forgotten, same id (200). With `message` the edited copy replaces "
         "the original in one commit (201)."),
     Row("POST", "queues/{q}/messages/{id}/redact", messages.redact_message, "redactMessage", on("queue", "manage"),
-        "Take away what a message holds", {200: Message}, request=shapes.Nothing, request_required=False, errors=("not_found",),
-        tag="messages",
+        "Take away what a message holds", {200: Message, 204: None}, request=shapes.Nothing, request_required=False,
+        errors=("not_found",), tag="messages",
         description="Whatever its state: body, headers and error texts are gone, its id, key, times and receipts stay."),
     Row("POST", "queues/{q}/pause", queues.pause_queue, "pauseQueue", on("queue", "manage"), "Stop handing out",
         {200: shapes.Queue}, request=shapes.PauseRequest, request_required=False, errors=("not_found",),
