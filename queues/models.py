@@ -56,6 +56,9 @@ class Queue(models.Model):
     paused_by = models.CharField(max_length=200, default="")
     pause_reason = models.CharField(max_length=2000, default="")
     stream = models.CharField(max_length=200, null=True)  # of a shared consumer group's own queue: whose records it leases
+    last_consumer_at = BrokerInstantField(null=True)  # when anybody consumed last; this and the next by a duty, seconds late
+    last_consumer = models.CharField(max_length=255, null=True)  # what that client is called
+    last_settled_at = BrokerInstantField(null=True)  # when a consumer settled anything last
 
     objects = models.Manager()
     declared = DeclaredQueues()
@@ -162,6 +165,8 @@ class Message(Carrying, models.Model):
     last_error = models.CharField(max_length=2000, null=True)
     parent = models.BigIntegerField(null=True)  # the message this one is an edited copy of
     route = models.CharField(max_length=255, null=True)  # the topic it came through
+    leased_at = BrokerInstantField(null=True)  # when the lease that it is under began
+    extended = models.IntegerField(default=0)  # how often that was extended
 
     objects = Messages()
 

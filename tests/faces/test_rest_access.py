@@ -37,6 +37,7 @@ NEEDS = {
     "publishToTopic": "publish", "routeMessage": "browse",
     "transact": "anyone",  # what it needs is in its body
     "listJobs": "anyone", "readJob": "anyone", "cancelJob": "anyone", "replayStream": "manage",
+    "listStuck": "anyone",
 }  # fmt: skip
 CALLS = [(path, method, described) for path, method, described in calls()]
 KINDS = {"{q}": "queue", "{s}": "stream", "{t}": "topic"}  # what a path names

@@ -131,6 +131,25 @@ class Relative(Struct):
     offset: OffsetText | UnsetType = UNSET
 
 
+class See(Struct):
+    """Where a verdict leads: `GET` shows what causes it, other methods act. `rel` says what it is."""
+
+    rel: str
+    href: str
+    text: str
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
+
+
+class Verdict(Struct):
+    """Why: `text` is a sentence or two for people, `facts` are the same for programs. docs/answers.md has the codes."""
+
+    code: str
+    text: str
+    since_at: Instant | None
+    facts: dict[str, Any]
+    see: list[See]
+
+
 class Message(Struct):
     """A message as browsing shows it; `settled`: it has ended, and is kept."""
 
@@ -157,16 +176,17 @@ class Message(Struct):
     body: Any | UnsetType = UNSET
     body_base64: Body64 | UnsetType = UNSET
     damaged: Literal[True] | UnsetType = UNSET  # its checksum does not match: nothing of what it held is shown
-    outcome: Literal["acked", "expired", "deleted", "purged", "moved", "edited"] | UnsetType = (
-        UNSET  # with what follows, of a settled one
-    )
+    # These four of a settled message
+    outcome: Literal["acked", "expired", "deleted", "purged", "moved", "edited"] | UnsetType = UNSET
     settled_by: str | UnsetType | None = UNSET
     settled_at: Instant | UnsetType = UNSET
     kept_until_at: Instant | UnsetType = UNSET
-    failed: list[Failure] | UnsetType = UNSET  # with what follows, of one message alone
+    # And these of one message alone, but for the verdict, for which lists can be asked
+    failed: list[Failure] | UnsetType = UNSET
     timeline: list[Event] | UnsetType = UNSET
     timeline_truncated: bool | UnsetType = UNSET
     family: list[Relative] | UnsetType = UNSET
+    verdict: Verdict | UnsetType = UNSET
 
 
 # Records

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpResponse
 
+from brokerweb.answers import verdicts
 from brokerweb.answers.absent import absent
 from brokerweb.answers.family import family
 from brokerweb.answers.timeline import timeline
@@ -41,7 +42,8 @@ def show(view: ApiView, q: str, id: int) -> dict[str, Any]:
     try:
         message: Message | SettledMessage
         message, failures = browse.read(queue, id)
-        shown = message_object(message, failures)
+        verdict = verdicts.message(view.principal, queue, message)
+        shown = message_object(message, failures) | {"verdict": verdict.as_json()}
     except NotFound:
         kept = settled.read(queue, id)
         if kept is None:
@@ -55,14 +57,18 @@ def show(view: ApiView, q: str, id: int) -> dict[str, Any]:
 def browse_messages(view: ApiView, q: str) -> HttpResponse:
     query = view.query(*view.request.query_params)
     most, after = paging.limit(query), query.get("after")
-    given = {name: value for name, value in query.items() if name not in ("limit", "after")}
+    given = {name: value for name, value in query.items() if name not in ("limit", "after", "verdict")}
+    why, queue = paging.verdicts(query), browse.find(q)
     if given.get("state") == filters.SETTLED:
         del given["state"]
-        kept = settled.page(browse.find(q), filters.parse(given), after=after, limit=most)
+        kept = settled.page(queue, filters.parse(given), after=after, limit=most)
         return answer({"items": [settled_object(message) for message in kept.items], "next": kept.next})
-    chosen = filters.parse(given)
-    page = browse.page(browse.find(q), chosen, after=after, limit=most)
-    return answer({"items": [message_object(message) for message in page.items], "next": page.next})
+    page = browse.page(queue, filters.parse(given), after=after, limit=most)
+    items = [message_object(message) for message in page.items]
+    if why:
+        found = verdicts.messages(view.principal, queue, page.items)
+        items = [shown | {"verdict": verdict.as_json()} for shown, verdict in zip(items, found, strict=True)]
+    return answer({"items": items, "next": page.next})
 
 
 def read_message(view: ApiView, q: str, id: str) -> HttpResponse:
