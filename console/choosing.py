@@ -8,12 +8,8 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
-from django.http import HttpResponse, HttpResponseBase
-from django.utils.html import format_html_join
 
 from brokerweb.console.broker_form import PLAIN
-from brokerweb.console.page import SignedIn, page
-from brokerweb.core.names import KINDS
 from brokerweb.identity.principal import Principal
 from brokerweb.queues.models import Queue
 from brokerweb.routing.models import Topic
@@ -61,11 +57,3 @@ def _with(rows: QuerySet[Any], part: str) -> Iterator[str]:
 def offers(principal: Principal, *kinds: str) -> dict[str, Any]:
     """What the list beside a field offers at first."""
     return {"kinds": kinds, "offered": offered(principal, kinds)}
-
-
-@page
-def destinations(request: SignedIn) -> HttpResponseBase:
-    """The options of the list, for what is typed in the field ``to``."""
-    kinds = [kind for kind in request.GET.getlist("kind") if kind in KINDS]
-    names = offered(request.principal, kinds, request.GET.get("to", ""))
-    return HttpResponse(format_html_join("", '<option value="{}"></option>', ((name,) for name in names)))

@@ -17,7 +17,8 @@ from brokerweb.queues import filters, selection, settings, stats
 from brokerweb.queues.filters import MAX_ID, MessageFilter
 from brokerweb.queues.models import Content, Failure, Message, Queue, QueueCount
 from brokerweb.queues.represent import message_object, rfc3339
-from brokerweb.queues.selection import Q
+from brokerweb.queues.selection import Q, Span
+from brokerweb.queues.states import State
 from brokerweb.storage import listing
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.reading import lenient
@@ -26,6 +27,7 @@ from brokerweb.storage.statements import Statement
 MAX_FAILURES_SHOWN = 100
 SAMPLES = 5
 EXCERPT = 160  # bytes of a body that a list of beginnings has
+BEGINNING = {"beginning": Substr("body", 1, EXCERPT, output_field=BinaryField()), "size": Length("body")}  # of a content
 COUNTED = ("ready", "scheduled", "blocked", "leased", "dead")
 
 
@@ -135,6 +137,22 @@ def page_of_beginnings(queue: Queue, chosen: MessageFilter = filters.ALL, *, aft
     for message in found:
         message.damaged = message.pk in damaged or message.size is None
     return Page(found, _cursor(queue, chosen, last))
+
+
+def in_flight(queue: Queue, *, holder: str | None = None, after: int = 0, limit: int = 50) -> tuple[list[Message], int | None]:
+    """Messages that are held, by id, without their bodies, and after which id to go on. ``holder`` is how their holder begins."""
+    ids = [message_id for (message_id,) in _rows(Q.in_flight, queue.pk, after, limit + 1, holder)]
+    chosen = MessageFilter(states=frozenset({State.LEASED}))
+    found = _load(queue, ids[:limit], chosen, Message.objects.defer("content__body"))
+    return found, ids[limit - 1] if len(ids) > limit else None
+
+
+def neighbours(queue: Queue, message_id: int, chosen: MessageFilter = filters.ALL) -> tuple[int | None, int | None]:
+    """The ids of the next older and the next newer message that the filter selects; None where there is none nearby."""
+    upwards, downwards = filters.ascending(chosen), filters.descending(chosen)
+    older = selection.find(_rows, queue.pk, downwards, Span(message_id, 0), 1).messages
+    newer = selection.find(_rows, queue.pk, upwards, Span(message_id, MAX_ID), 1).messages
+    return older[0][0] if older else None, newer[0][0] if newer else None
 
 
 def _select(queue: Queue, chosen: MessageFilter, after: str | None, limit: int) -> tuple[list[int], int | None]:

@@ -10,13 +10,15 @@ from django.http import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from brokerweb.console import releasing
 from brokerweb.console.acting import audited, check_held, deed, refusing, telling
 from brokerweb.console.choosing import offers
 from brokerweb.console.dead_letters import confirm
 from brokerweb.console.dead_letters.cautions import cautions
 from brokerweb.console.dead_letters.forms import RedriveForm
 from brokerweb.console.dead_letters.plan import plan_of
-from brokerweb.console.dead_letters.reading import queue_of
+from brokerweb.console.dead_letters.reading import group_frame, queue_of
+from brokerweb.console.frames import group_crumbs
 from brokerweb.console.notes import offer
 from brokerweb.console.page import SignedIn, action, back, form, render_form
 from brokerweb.console.undoing import before, remembered
@@ -98,6 +100,17 @@ def undo_requeue(request: SignedIn, name: str, group: str, message_id: int) -> H
         was = before(request, "message.requeue", target)
         audited(deed(request, "message.undo_requeue", target), _in_queue, queue.pk, undoing.undo_requeue, was)
     return back(request, reverse("brokerweb_console:group-dead", args=[name, group]))
+
+
+@form
+def release(request: SignedIn, name: str, group: str, message_id: int) -> HttpResponseBase:
+    """End the lease of one record of a group."""
+    request.principal.require("manage", "stream", name)
+    place = reverse("brokerweb_console:group-message", args=[name, group, message_id])
+    if request.method != "POST":
+        queue = group_frame(request, name, group)["queue"]
+        return releasing.asked(request, queue, message_id, place, group_crumbs(name, group))
+    return releasing.done(request, queue_of(name, group).pk, message_id, f"stream:{name}/{group}/{message_id}", place)
 
 
 def _in_queue(tx: Transaction, queue_id: int, verb: Callable[..., Any], what: Any) -> Any:

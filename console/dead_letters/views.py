@@ -7,11 +7,11 @@ from typing import Any
 from django.http import HttpResponseBase
 from django.urls import reverse
 
-from brokerweb.console import dead_counts
+from brokerweb.console import dead_counts, holding
 from brokerweb.console.contents import attachment, facts
 from brokerweb.console.dead_letters import reading
 from brokerweb.console.dead_letters.reading import group_frame
-from brokerweb.console.filters import DeadLetters
+from brokerweb.console.filters import DeadLetters, InFlightOf
 from brokerweb.console.page import SignedIn, page, render
 from brokerweb.queues import browse
 from brokerweb.queues.states import DEAD_REASONS
@@ -47,6 +47,16 @@ def group_list(request: SignedIn, name: str, group: str) -> HttpResponseBase:
     context |= {"filter": asked, "items": [item.message for item in items], "reasons": DEAD_REASONS, "total": counts["dead"]}
     following = asked.page_before(last) if last else None
     return render(request, "brokerweb_console/dead_letters/group_list.html", **context, next=following)
+
+
+@page
+def group_in_flight(request: SignedIn, name: str, group: str) -> HttpResponseBase:
+    """Who holds which record, since when, and for how long yet."""
+    context, asked = group_frame(request, name, group), InFlightOf.of(request.GET.dict())
+    context |= holding.page(
+        context["queue"], asked, lambda m: reverse("brokerweb_console:group-message", args=[name, group, m.pk])
+    )
+    return render(request, "brokerweb_console/dead_letters/group_in_flight.html", **context)
 
 
 @page

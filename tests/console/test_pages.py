@@ -204,6 +204,18 @@ def test_there_is_one_total_of_dead_letters_on_a_page(client):
     assert client.get("/dead").context["dead_total"] == 3
 
 
+def test_a_message_leads_to_its_neighbours_in_the_list_it_was_opened_from(client):
+    declare("orders")
+    first, second, third, fourth = publish("orders", 1, 2, 3, 4)
+    kill("orders", "x")
+    context = client.get(f"/queues/orders/messages/{second}").context
+    assert (context["older"], context["newer"]) == (first, third)
+    page = client.get(f"/queues/orders/messages/{second}?state=ready")
+    assert (page.context["older"], page.context["newer"]) == (None, third)
+    assert f'href="/queues/orders/messages/{third}?state=ready"' in text(page)
+    assert f'href="/queues/orders/messages/{fourth}?state=ready"' in text(client.get("/queues/orders/messages?state=ready"))
+
+
 def test_looking_changes_nothing(client):
     declare("orders")
     [message] = publish("orders", {"a": 1})
@@ -268,6 +280,7 @@ def test_connections_say_what_they_hold(client, monkeypatch):
         "id": "c1",
         "owner": "token:1",
         "name": "worker",
+        "client": "worker",
         "address": "127.0.0.1:1",
         "protocol": "brokerweb.v1",
     }
@@ -275,7 +288,6 @@ def test_connections_say_what_they_hold(client, monkeypatch):
     live |= {"connected_at": "2026-11-24T04:00:00.000000Z", "subscriptions": subs}
     monkeypatch.setattr(connections, "snapshot", lambda: [live])
     assert "orders × 32" in text(client.get("/connections"))
-    assert "worker" in text(client.get("/queues/orders/consumers"))
     assert "<dt>Unsettled messages</dt><dd>5</dd>" in text(client.get("/connections/c1/close"))
 
 

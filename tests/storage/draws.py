@@ -57,6 +57,7 @@ SPECIAL: dict[str, dict[str, list[Any] | str]] = {
     "groups_by_name": {"after": ["", "m"]},
     "matching": {"after": [0, 3], "until": [2**62]},
     "matching_desc": {"after": [2**62, 9], "until": [0]},
+    "in_flight": {"after": [0, 1], "holder": [None, "d", "rest"]},
     "sweep": {"after": [0, 3]},
     "bind": {"to": TEXTS},
     "pause": {"by": ["shop"]},
