@@ -168,6 +168,9 @@ WHERE s.message_id = :message AND s.outcome = 'moved';
 -- forget_kept_error (id): a kept message's last error is gone
 UPDATE brokerweb_queues_settledmessage SET last_error = NULL WHERE id = :id AND last_error IS NOT NULL;
 
+-- relatives (family, limit): the copies in queues that one publish to a topic made of a message, alive or kept, by id
+SELECT message_id FROM brokerweb_queues_content WHERE family = :family AND family IS NOT NULL ORDER BY message_id LIMIT :limit;
+
 -- sweep_kept (after, limit): kept messages by the number of their content, with all that their checksums cover
 SELECT s.id, s.message_id, c.checksum, s."key", c.headers, c.content_type, c."binary", c.reply_to, c.correlation_id, c.body
 FROM brokerweb_queues_settledmessage s LEFT JOIN brokerweb_queues_content c ON c.message_id = s.id WHERE s.id > :after ORDER BY s.id LIMIT :limit;

@@ -13,9 +13,11 @@ from brokerweb.core.cursors import digest, seal, unseal_id
 from brokerweb.queues import filters
 from brokerweb.queues.browse import BEGINNING, MAX_FAILURES_SHOWN
 from brokerweb.queues.filters import MAX_ID, MessageFilter
+from brokerweb.queues.history import Q
 from brokerweb.queues.models import Content, Failure, Queue, SettledMessage
 from brokerweb.queues.selection import BUDGET
 from brokerweb.storage.reading import lenient
+from brokerweb.storage.reading import read as read_rows
 
 
 class Page(NamedTuple):
@@ -36,6 +38,11 @@ def read(queue: Queue, message_id: int) -> tuple[SettledMessage, list[Failure]] 
         attach([found])
     newest = Failure.objects.filter(message_id=message_id).order_by("-attempt", "-id")[:MAX_FAILURES_SHOWN]
     return found, list(newest)[::-1]
+
+
+def relatives(family: int, limit: int) -> list[int]:
+    """The numbers of the contents that one publish to a topic stored of a message in queues; the first of them."""
+    return read_rows(lambda reads: [number for (number,) in reads.rows(Q.relatives, family, limit)])
 
 
 def attach(messages: Iterable[SettledMessage]) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from brokerweb.answers.family import family
 from brokerweb.answers.names import May
 from brokerweb.answers.timeline import timeline
 from brokerweb.core.errors import NotFound
+from brokerweb.queues import history
 from brokerweb.queues.definitions import Q
-from brokerweb.queues.models import Queue
+from brokerweb.queues.models import OUTCOMES, Queue
 from brokerweb.storage.reading import Reads, read
 
 
@@ -15,10 +18,7 @@ def absent(queue: Queue, message_id: int, *, may: May | None = None) -> NotFound
     """The error for a message that is neither alive nor kept, in words that are true; with its history where there is one."""
     told, truncated = timeline(queue, message_id, None, [], may=may)
     if told:
-        last = told[-1]
-        by = f" by {last['by']}" if last["by"] else ""
-        gone = f"the message is gone, {last['event']}{by} at {last['at']}"
-        detail = f"The id {message_id} was given by queue {queue.name}: {gone}. {_kept(queue)}"
+        detail = f"The id {message_id} was given by queue {queue.name}: the message {_end(told[-1])}. {_kept(queue)}"
         more = {"timeline": told, "timeline_truncated": truncated, "family": family(queue, message_id, None, may=may)}
         return NotFound(detail, **more)
     newest = read(_newest)
@@ -28,6 +28,16 @@ def absent(queue: Queue, message_id: int, *, may: May | None = None) -> NotFound
         f"The id {message_id} was given by queue {queue.name} or by another, since ids are of one sequence. "
         f"If by {queue.name}, the message is gone. {_kept(queue)}"
     )
+
+
+def _end(last: dict[str, Any]) -> str:
+    """How it ended, as the last that is written of it says; which in a queue that keeps failures alone may have come before."""
+    by = f" by {last['by']}" if last["by"] else ""
+    if last["event"] == history.MOVED:
+        return f"has left it, moved{by} at {last['at']}"
+    if last["event"] in OUTCOMES:
+        return f"is gone, {last['event']}{by} at {last['at']}"
+    return f"is gone; the last that is written of it is that it was {last['event'].replace('_', ' ')}{by} at {last['at']}"
 
 
 def _newest(reads: Reads) -> int | None:

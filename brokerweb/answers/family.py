@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from brokerweb.answers.names import May, browsable
-from brokerweb.queues import history
-from brokerweb.queues.models import Content, Message, MessageEvent, Queue, SettledMessage
+from brokerweb.queues import history, settled
+from brokerweb.queues.models import Message, MessageEvent, Queue, SettledMessage
 from brokerweb.queues.states import State
 
 SHOWN = 50  # copies of one publish
@@ -56,8 +56,7 @@ def _siblings(found: Found) -> Iterator[dict[str, Any]]:
     if found is None or found.carries.family is None:
         return
     own = found.message_id if isinstance(found, SettledMessage) else found.pk
-    same = Content.objects.filter(family=found.carries.family).order_by("pk").values_list("pk", flat=True)
-    numbers = list(same[: SHOWN + 2])
+    numbers = settled.relatives(found.carries.family, SHOWN + 2)
     alive = Message.objects.filter(pk__in=numbers).exclude(pk=own).values_list("pk", "queue__name", "state")
     shown = [_shown(SIBLING, name, id, State(state).name.lower()) for id, name, state in alive]
     kept = SettledMessage.objects.filter(pk__in=numbers).exclude(message_id=own).exclude(outcome="moved")

@@ -15,6 +15,7 @@ from brokerweb.answers import names
 from brokerweb.answers.names import May
 from brokerweb.identity.clients import Who
 from brokerweb.queues import history
+from brokerweb.queues.messages import parse_place
 from brokerweb.queues.models import Failure, Message, MessageEvent, Queue, SettledMessage
 from brokerweb.queues.represent import rfc3339
 from brokerweb.queues.states import REJECTED, State
@@ -63,7 +64,7 @@ def timeline(
     entries = [*_merged(told, _untold(told, failures))]
     if found is not None:
         if not more and not any(entry.event == history.PUBLISHED for entry in told):
-            entries = _published(found) + entries
+            entries = _published(queue, found) + entries
         entries += _ended(found, entries)
     shown = _with_holders(entries)[-SHOWN:]
     names.hide(shown, queue, may)
@@ -116,12 +117,14 @@ def _before(failure: Entry, entry: Entry) -> bool:
     return entry.attempt > failure.attempt or (entry.attempt == failure.attempt and entry.event not in DURING)
 
 
-def _published(found: Message | SettledMessage) -> list[Entry]:
+def _published(queue: Queue, found: Message | SettledMessage) -> list[Entry]:
     carried = found.carries
     if not carried.body and carried.checksum < 0:  # damage has taken it
         return []
     parent = None if found.parent is None else str(found.parent)
-    said = {"route": found.route, "parent": parent, "dedup": carried.dedup_id}
+    said: dict[str, Any] = {"route": found.route, "parent": parent, "dedup": carried.dedup_id}
+    if queue.stream is not None and (place := parse_place(found.route)) is not None:  # a record, of which this is a group's copy
+        said = {"partition": place[0], "offset": str(place[1])}
     detail = {name: value for name, value in said.items() if value is not None}
     return [Entry(carried.published_at, history.PUBLISHED, 0, carried.publisher, None, detail)]
 

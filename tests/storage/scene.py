@@ -28,7 +28,8 @@ def furnished(time: Time) -> Store:
     store = Store(time)
     _queues(store)
     _streams(store)
-    store.do(topics.declare, "news", {"bindings": [{"pattern": "a.#", "to": "queue:orders", "headers": {"x": "y"}}]})
+    bindings = [{"pattern": "a.#", "to": "queue:orders", "headers": {"x": "y"}}, {"pattern": "a.b", "to": "queue:told"}]
+    store.do(topics.declare, "news", {"bindings": bindings})
     store.do(publishing.publish, "news", [TopicMessage(NewMessage(b"1", headers='{"x":"y"}', dedup_id="d"), "a.b")])
     store.do(transacting.transact, TransactRequest(dedup_id="d"), owner="shop")
     for n in range(3):
