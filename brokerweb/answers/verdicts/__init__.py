@@ -20,9 +20,10 @@ from brokerweb.queues.states import State
 from brokerweb.storage.reading import Reads, read
 from brokerweb.streams.groups import find_group
 
-__all__ = ["MOST", "See", "Verdict", "group", "message", "messages", "queue", "queues"]
+__all__ = ["MOST", "See", "Verdict", "group", "message", "messages", "queue", "queues", "settled"]
 
 MOST = 200  # items of a list that may have verdicts
+settled = of_message.settled  # of a message that is kept after its end
 
 
 def queue(principal: Principal, row: Queue) -> Verdict:
@@ -72,6 +73,8 @@ def messages(principal: Principal, row: Queue, found: Sequence[Message]) -> list
 
 def _of_messages(reads: Reads, row: Queue, found: Sequence[Message]) -> tuple[QueueStanding, list[MessageStanding]]:
     [queue] = named([reading.one_queue(reads, row)])
+    if row.stream is not None:
+        queue = as_group(queue, row.stream, groups.name_of(reads, row.pk))
     heads: dict[str, MessageStanding] = {}
     blocked = {message.key for message in found if message.state == State.BLOCKED and message.key is not None}
     for key in blocked:
