@@ -7,12 +7,15 @@ from typing import Any
 from django.http import HttpResponseBase
 from django.urls import reverse
 
+from brokerweb.answers import verdicts as why
 from brokerweb.console import dead_counts, holding
 from brokerweb.console.contents import attachment, facts
 from brokerweb.console.dead_letters import reading
 from brokerweb.console.dead_letters.reading import group_frame
 from brokerweb.console.filters import DeadLetters, InFlightOf
 from brokerweb.console.page import SignedIn, page, render
+from brokerweb.console.past import past
+from brokerweb.console.verdicts import shown
 from brokerweb.queues import browse
 from brokerweb.queues.states import DEAD_REASONS
 
@@ -67,6 +70,9 @@ def group_message(request: SignedIn, name: str, group: str, message_id: int) -> 
     download = reverse("brokerweb_console:group-message-body", args=[name, group, message_id])
     partition, _, offset = (found.route or "").partition("-")
     context |= facts(request, found, failures) | {"download": download, "partition": partition, "offset": offset}
+    verdict = why.message(request.principal, context["queue"], found)
+    context |= {"verdict": shown(verdict, "Why it waits", here=request.get_full_path(), but=frozenset({"stream"}))}
+    context |= past(request, context["queue"], message_id, found, failures)
     return render(request, "brokerweb_console/dead_letters/group_message.html", **context)
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from brokerweb.answers import verdicts
+from brokerweb.answers import ended, verdicts
 from brokerweb.answers.absent import absent
-from brokerweb.answers.verdicts import Verdict, of_message
-from brokerweb.core import clock
+from brokerweb.answers.verdicts import Verdict
 from brokerweb.core.errors import NotFound
-from brokerweb.identity import clients
 from brokerweb.identity.principal import Principal
 from brokerweb.queues import browse, settled
 from brokerweb.queues.filters import MessageFilter
@@ -31,11 +29,7 @@ def verdict(principal: Principal, queue: Queue, found: AnyMessage) -> Verdict:
     """Why it waits, or how it ended."""
     if isinstance(found, Message):
         return verdicts.message(principal, queue, found)
-    by = found.actor
-    if by is None and found.outcome == "acked" and found.holder is not None:
-        by = clients.describe([found.holder])[found.holder].client
-    at, published = clock.from_datetime(found.settled_at), clock.from_datetime(found.published_at)
-    return of_message.settled(found.outcome, at=at, now=clock.wall(), by=by, seconds=max(0, at - published) / clock.SECOND)
+    return ended.verdict(found)
 
 
 def neighbours(queue: Queue, message_id: int, chosen: MessageFilter, *, kept: bool) -> tuple[int | None, int | None]:

@@ -90,6 +90,13 @@ def open_queue(keys: Keys, name: str) -> None:
     keys.until(name)
 
 
+def turn(keys: Keys, *tabs: str) -> None:
+    """From tab to tab."""
+    for tab in tabs:
+        keys.press("]")
+        keys.tab(tab)
+
+
 def test_a_dead_message_says_why_and_is_put_back_in_few_keys(keys: Keys, rest: Rest):
     rest.declare("a.dies")
     rest.publish("a.dies", {"body": 1})
@@ -112,8 +119,7 @@ def test_who_holds_a_message_is_found_and_it_is_released_in_few_keys(keys: Keys,
     rest.publish("a.held", {"body": 1})
     with consuming(broker, "a.held", 1, "worker-7"):
         open_queue(keys, "a.held")
-        keys.press("]", "]")
-        keys.tab("In flight")
+        turn(keys, "Messages", "In flight")
         expect(keys.page.get_by_role("cell", name="worker-7")).to_be_visible()
         keys.press("j", "Tab", "Enter")
         keys.until(re.compile("Release message"))
@@ -130,8 +136,7 @@ def test_a_silent_consumer_is_found_and_closed_in_few_keys(keys: Keys, broker: S
     rest.publish("a.silent", *[{"body": n} for n in range(4)])
     with consuming(broker, "a.silent", 2, "worker-8") as socket:
         open_queue(keys, "a.silent")
-        keys.press("]", "]", "]")
-        keys.tab("Consumers")
+        turn(keys, "Messages", "In flight", "Consumers")
         expect(keys.page.get_by_text("2 of 2")).to_be_visible()
         keys.press("j", "Tab", "Enter")
         keys.until("Close a connection")

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpResponse
 
-from brokerweb.answers import verdicts
+from brokerweb.answers import ended, verdicts
 from brokerweb.answers.absent import absent
 from brokerweb.answers.family import family
 from brokerweb.answers.timeline import timeline
@@ -49,7 +49,7 @@ def show(view: ApiView, q: str, id: int) -> dict[str, Any]:
         if kept is None:
             raise absent(queue, id, may=may) from None
         message, failures = kept
-        shown = settled_object(message, failures)
+        shown = settled_object(message, failures) | {"verdict": ended.verdict(message).as_json()}
     told, truncated = timeline(queue, id, message, failures, may=may)
     return shown | {"timeline": told, "timeline_truncated": truncated, "family": family(queue, id, message, may=may)}
 
