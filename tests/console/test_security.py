@@ -201,6 +201,7 @@ ACTIONS = {
         "messages/{id}/requeue",
         "messages/{id}/delete",
         "messages/{id}/reschedule",
+        "messages/{id}/release",
     ),
     "publish": ("publish",),
 }
@@ -220,7 +221,7 @@ def test_an_action_needs_its_verb(verb, place):
     assert Message.objects.get().state == 4
 
 
-@pytest.mark.parametrize("place", ["", "/messages", "/messages/1", "/messages/1/body", "/consumers", "/settings"])
+@pytest.mark.parametrize("place", ["", "/messages", "/messages/1", "/messages/1/body", "/in-flight", "/consumers", "/settings"])
 @pytest.mark.parametrize("name", ["orders", "nothing-there"])
 def test_without_browse_a_queue_is_403_whether_it_exists_or_not(name, place):
     declare("orders")
