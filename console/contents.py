@@ -12,7 +12,10 @@ from brokerweb.console import bodies
 from brokerweb.console.filters import TIME_LABELS
 from brokerweb.console.page import SignedIn
 from brokerweb.core.errors import Conflict
-from brokerweb.queues.models import Failure, Message
+from brokerweb.identity import clients
+from brokerweb.queues.filters import SETTLED
+from brokerweb.queues.models import Failure, Message, SettledMessage
+from brokerweb.queues.represent import content_type
 from brokerweb.queues.states import State
 
 
@@ -23,7 +26,8 @@ def shown(request: SignedIn, message: Any) -> dict[str, Any]:
     view = request.GET.get("view", "pretty")
     headers: dict[str, str] = json.loads(message.headers or "{}")
     body = bodies.show(bytes(message.body), view if view in bodies.VIEWS else "pretty")
-    return {"message": message, "shown": body, "views": bodies.VIEWS, "headers": list(headers.items())} | redacted(message)
+    kind = {"content_type": content_type(message), "headers": list(headers.items())}
+    return {"message": message, "shown": body, "views": bodies.VIEWS} | kind | redacted(message)
 
 
 def redacted(message: Any) -> dict[str, Any]:
@@ -32,10 +36,20 @@ def redacted(message: Any) -> dict[str, Any]:
     return {"redacted": said and said | {"at": parse_datetime(said["at"])}}
 
 
-def facts(request: SignedIn, found: Message, failures: list[Failure]) -> dict[str, Any]:
-    """What a message's page shows of it."""
-    state = State(found.state).name.lower()
-    return shown(request, found) | {"failures": failures, "state": state, "due_label": TIME_LABELS[state]}
+def facts(request: SignedIn, found: Message | SettledMessage, failures: list[Failure]) -> dict[str, Any]:
+    """What a message's page shows of it, alive or kept: who held it has a name there."""
+    who = clients.describe([found.holder, *(failure.consumer for failure in failures)])
+    if isinstance(found, Message):
+        state, times = State(found.state).name.lower(), {"due": found.due, "expires": found.expires}
+    else:
+        state, times = SETTLED, {"due": found.settled_at, "kept_until": found.expires_at}
+    return shown(request, found) | {
+        "failures": [(failure, who.get(failure.consumer or "")) for failure in failures],
+        "holder": who.get(found.holder or ""),
+        "state": state,
+        "due_label": TIME_LABELS[state],
+        **times,
+    }
 
 
 def check_intact(message: Any) -> None:

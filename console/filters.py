@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
 from brokerweb.core.names import KINDS, NAME
-from brokerweb.queues.filters import MessageFilter, parse
+from brokerweb.queues.filters import SETTLED, MessageFilter, parse
 from brokerweb.queues.limits import MAX_TEXT_BYTES
 from brokerweb.queues.states import DEAD_REASONS, STATE_NAMES
 
 LIMIT = 50
+_CONNECTION = re.compile("[0-9a-f]{1,64}")
 TIME_LABELS = {
     "scheduled": "Due",
     "ready": "Ready since",
     "blocked": "Blocked since",
     "leased": "Lease ends",
     "dead": "Dead since",
+    "settled": "Ended",
 }
 
 
@@ -141,8 +144,12 @@ class RecordsOf:
         return urlencode({"partition": self.partition} | ({} if before is None else {"before": before}))
 
 
-def _digits(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 14 else None
+def _digits(text: str, most: int = 13) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= most else None
+
+
+def _id(text: str) -> int | None:
+    return _digits(text, 18)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +165,17 @@ class MessagesOf:
     def of(cls, query: Mapping[str, str]) -> MessagesOf:
         state, order = query.get("state", ""), query.get("order", "desc")
         key = query.get("key", "").replace("\0", "").encode("utf-8", "replace")[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
-        return cls(state if state in STATE_NAMES else "", key, order if order == "asc" else "desc", query.get("after", ""))
+        known = state in STATE_NAMES or state == SETTLED
+        return cls(state if known else "", key, order if order == "asc" else "desc", query.get("after", ""))
 
     @property
     def active(self) -> bool:
         return bool(self.state or self.key)
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is those that have ended and are kept, which are in no count."""
+        return self.state == SETTLED
 
     @property
     def time_label(self) -> str:
@@ -171,7 +184,12 @@ class MessagesOf:
 
     @property
     def chosen(self) -> MessageFilter:
-        return parse({"state": self.state or None, "key": self.key or None, "order": self.order})
+        return parse({"state": None if self.settled else self.state or None, "key": self.key or None, "order": self.order})
+
+    @property
+    def narrowed(self) -> str:
+        """What a page of one of them is asked for, too: its neighbours are then those of the list."""
+        return _query(state=self.state, key=self.key)
 
     @property
     def first_page(self) -> str:
@@ -180,18 +198,38 @@ class MessagesOf:
     def page_after(self, cursor: str) -> str:
         return _query(state=self.state, key=self.key, order=self.order, after=cursor)
 
-    def chips(self, counts: Mapping[str, int]) -> list[dict[str, Any]]:
-        """The states to choose from, with how many messages each has."""
-        names = ["", *counts]
+    def chips(self, counts: Mapping[str, int], *, kept: bool) -> list[dict[str, Any]]:
+        """The states to choose from, with how many messages each has; where some are ``kept`` after their end, those, too."""
+        names = ["", *counts, *([SETTLED] if kept or self.settled else [])]
         return [
             {
                 "label": {"": "All", "leased": "In flight"}.get(name, name.capitalize()),
-                "count": counts[name] if name else sum(counts.values()),
+                "count": counts.get(name) if name else sum(counts.values()),
                 "query": replace(self, state=name, after="").first_page,
                 "chosen": name == self.state,
             }
             for name in names
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class InFlightOf:
+    """Messages that are held: all of them, or those of one connection; ``after`` is the last id of the page before."""
+
+    connection: str = ""
+    after: int = 0
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> InFlightOf:
+        connection = query.get("connection", "")
+        return cls(connection if _CONNECTION.fullmatch(connection) else "", _id(query.get("after", "")) or 0)
+
+    @property
+    def first_page(self) -> str:
+        return _query(connection=self.connection)
+
+    def page_after(self, message_id: int) -> str:
+        return _query(connection=self.connection, after=message_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,11 +242,8 @@ class DeadLetters:
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> DeadLetters:
-        queue, reason, before = query.get("queue", ""), query.get("reason", ""), query.get("before", "")
-        known = before.isascii() and before.isdigit() and len(before) < 19
-        return cls(
-            queue if NAME.fullmatch(queue) else "", reason if reason in DEAD_REASONS else "", int(before) if known else None
-        )
+        queue, reason, before = query.get("queue", ""), query.get("reason", ""), _id(query.get("before", ""))
+        return cls(queue if NAME.fullmatch(queue) else "", reason if reason in DEAD_REASONS else "", before)
 
     @property
     def active(self) -> bool:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 
+from brokerweb.answers import verdicts as why
+from brokerweb.answers.verdicts import Verdict
 from brokerweb.console.page import SignedIn
 from brokerweb.console.rights import Rights
+from brokerweb.console.verdicts import shown
 from brokerweb.queues import browse
 from brokerweb.routing import topics
 from brokerweb.streams import control as streams
@@ -16,7 +21,14 @@ from brokerweb.streams import control as streams
 def queue_frame(request: SignedIn, name: str) -> dict[str, Any]:
     """For every tab of a queue. Raises Forbidden before NotFound."""
     request.principal.require("browse", "queue", name)
-    return {"queue": browse.find(name), "rights": Rights(request.principal, name)}
+    queue = browse.find(name)
+    stands = standing(request, lambda: why.queue(request.principal, queue), "messages")
+    return {"queue": queue, "rights": Rights(request.principal, name), "standing": stands}
+
+
+def standing(request: SignedIn, verdict: Callable[[], Verdict], *but: str) -> Any:
+    """How a queue or group stands, read when something shows it, without the ways to pages that are a tab away."""
+    return SimpleLazyObject(lambda: shown(verdict(), "How it stands", here=request.get_full_path(), but=frozenset(but)))
 
 
 def stream_frame(request: SignedIn, name: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from brokerweb.core.errors import BrokerError
 HINTS = {
     "invalid": "Correct what is named and send it again.",
     "unauthenticated": "Sign in again.",
-    "forbidden": "Ask an administrator for a grant on that name.",
+    "forbidden": "It takes a grant on that name. Whoever runs the broker can give you one, outside of the console.",
     "not_found": "It may have been acknowledged, expired or deleted since the page was drawn.",
     "conflict": "Its state has changed since the page was drawn. Reload the page and look again.",
     "precondition_failed": "Read it again, and see whether the change still fits.",

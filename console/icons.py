@@ -20,6 +20,8 @@ PATHS = {
     "signout": "M9.5 2.5h-6v11h6M6.5 8h7M11 5.5L13.5 8 11 10.5",
     "keyboard": "M1.8 4h12.4v8H1.8zM4.2 6.6h.1M6.7 6.6h.1M9.2 6.6h.1M11.7 6.6h.1M5 9.6h6",
     "more": "M4 6.5l4 4 4-4",
+    "back": "M9.5 4L5.5 8l4 4",
+    "forward": "M6.5 4l4 4-4 4",
     "plus": "M8 3v10M3 8h10",
     "pause": "M5.5 3.5v9M10.5 3.5v9",
     "play": "M5 3l7.5 5L5 13z",

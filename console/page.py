@@ -197,8 +197,13 @@ def _missing(request: SignedIn) -> HttpResponse:
     raise NoSuchPage("Check the address, or look for it from the overview.")
 
 
-def back(request: HttpRequest, otherwise: str) -> HttpResponse:
-    """To the page the form stood on, with its filters; never to another site."""
-    place = request.POST.get("back", "")
+def place_back(request: HttpRequest, otherwise: str) -> str:
+    """The page that the form or link ``back`` names stood on, with its filters; never another site's."""
+    place = request.POST.get("back", "") or request.GET.get("back", "")
     safe = place.startswith("/") and url_has_allowed_host_and_scheme(place, allowed_hosts=None)
-    return redirect(place if safe else otherwise)
+    return place if safe else otherwise
+
+
+def back(request: HttpRequest, otherwise: str) -> HttpResponse:
+    """To the page the form stood on."""
+    return redirect(place_back(request, otherwise))

@@ -23,6 +23,7 @@ from brokerweb.console.records import views as record_views
 from brokerweb.console.signin import actions as signin
 from brokerweb.console.streams import actions as stream_actions
 from brokerweb.console.streams import views as stream_views
+from brokerweb.console.suggestions import views as suggestion_views
 from brokerweb.console.tokens import actions as token_actions
 from brokerweb.console.tokens import views as token_views
 from brokerweb.console.topics import actions as topic_actions
@@ -74,11 +75,13 @@ urlpatterns = [
     path("", overview_views.overview, name="overview"),
     path("theme", overview_actions.theme, name="theme"),
     path("first-steps/hide", overview_actions.hide_steps, name="hide-steps"),
+    path("destinations", suggestion_views.destinations, name="destinations"),
     # queues
     path("queues", queue_views.queues, name="queues"),
     path("new/queue", queue_actions.new_queue, name="new-queue"),
     path(QUEUE, queue_views.queue, name="queue"),
     path(f"{QUEUE}/consumers", queue_views.consumers, name="consumers"),
+    path(f"{QUEUE}/in-flight", queue_views.in_flight, name="in-flight"),
     path(f"{QUEUE}/settings", queue_actions.settings, name="settings"),
     path(f"{QUEUE}/pause", queue_actions.pause, name="pause"),
     path(f"{QUEUE}/resume", queue_actions.resume, name="resume"),
@@ -94,15 +97,18 @@ urlpatterns = [
     path(f"{MESSAGE}/requeue", message_actions.requeue, name="requeue"),
     path(f"{MESSAGE}/requeue/undo", message_actions.undo_requeue, name="undo-requeue"),
     path(f"{MESSAGE}/reschedule", message_actions.reschedule, name="reschedule"),
+    path(f"{MESSAGE}/release", message_actions.release, name="release"),
     path(f"{MESSAGE}/redact", message_actions.redact, name="redact-message"),
     path(f"{MESSAGE}/delete", message_actions.delete, name="delete-message"),
     # dead letters
     path("dead", dead_letter_views.dead_letters, name="dead"),
     path("dead/redrive", dead_letter_actions.redrive, name="redrive"),
+    path(f"{GROUP}/in-flight", dead_letter_views.group_in_flight, name="group-in-flight"),
     path(f"{GROUP}/dead", dead_letter_views.group_list, name="group-dead"),
     path(f"{GROUP}/redrive", dead_letter_actions.redrive_group, name="group-redrive"),
     path(DEAD_IN_GROUP, dead_letter_views.group_message, name="group-message"),
     path(f"{DEAD_IN_GROUP}/body", dead_letter_views.group_message_body, name="group-message-body"),
+    path(f"{DEAD_IN_GROUP}/release", dead_letter_actions.release, name="group-release"),
     path(f"{DEAD_IN_GROUP}/requeue", dead_letter_actions.requeue, name="group-requeue"),
     path(f"{DEAD_IN_GROUP}/requeue/undo", dead_letter_actions.undo_requeue, name="group-undo-requeue"),
     # streams

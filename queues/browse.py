@@ -6,18 +6,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import Sum
-from django.db.models.functions import Length
+from django.db.models import BinaryField, QuerySet, Sum
+from django.db.models.functions import Length, Substr
 
 from brokerweb.core import clock
-from brokerweb.core.batches import ANSWER_BYTES
+from brokerweb.core.batches import ANSWER_BYTES, fitting
 from brokerweb.core.cursors import digest, seal, unseal_id
 from brokerweb.core.errors import NotFound
 from brokerweb.queues import filters, selection, settings, stats
 from brokerweb.queues.filters import MAX_ID, MessageFilter
 from brokerweb.queues.models import Content, Failure, Message, Queue, QueueCount
 from brokerweb.queues.represent import message_object, rfc3339
-from brokerweb.queues.selection import Q
+from brokerweb.queues.selection import Q, Span
+from brokerweb.queues.states import State
 from brokerweb.storage import listing
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.reading import lenient
@@ -25,6 +26,8 @@ from brokerweb.storage.statements import Statement
 
 MAX_FAILURES_SHOWN = 100
 SAMPLES = 5
+EXCERPT = 160  # bytes of a body that a list of beginnings has
+BEGINNING = {"beginning": Substr("body", 1, EXCERPT, output_field=BinaryField()), "size": Length("body")}  # of a content
 COUNTED = ("ready", "scheduled", "blocked", "leased", "dead")
 
 
@@ -113,18 +116,62 @@ def _paused(queue: Queue) -> dict[str, Any] | None:
 
 def page(queue: Queue, chosen: MessageFilter = filters.ALL, *, after: str | None = None, limit: int = 50) -> Page:
     """The next messages that the filter selects, by id. May be short, or empty, and still have a next page."""
-    listed = digest("messages", queue.pk, *chosen.parts())
+    ids, last = _select(queue, chosen, after, limit)
+    whole = whole_in_one_answer(ids)
+    if len(whole) < len(ids):
+        last = whole[-1]
+    return Page(_load(queue, whole, chosen), _cursor(queue, chosen, last))
+
+
+def page_of_beginnings(queue: Queue, chosen: MessageFilter = filters.ALL, *, after: str | None = None, limit: int = 50) -> Page:
+    """As ``page``, but no body makes it short: of each it has the ``beginning``, and its ``size``, and whether the message is
+    ``damaged``. That is seen of as many as fit an answer; of the others where they are read whole.
+    """
+    ids, last = _select(queue, chosen, after, limit)
+    beginning = Substr("content__body", 1, EXCERPT, output_field=BinaryField())
+    some = Message.objects.defer("content__body").annotate(beginning=beginning, size=Length("content__body"))
+    found: list[Any] = _load(queue, ids, chosen, some)
+    seen = [m.pk for m in found[: fitting((m.size or 0 for m in found), ANSWER_BYTES)]]
+    with lenient():
+        damaged = {pk for pk, whole in Message.objects.in_bulk(seen).items() if not whole.intact}
+    for message in found:
+        message.damaged = message.pk in damaged or message.size is None
+    return Page(found, _cursor(queue, chosen, last))
+
+
+def in_flight(queue: Queue, *, holder: str | None = None, after: int = 0, limit: int = 50) -> tuple[list[Message], int | None]:
+    """Messages that are held, by id, without their bodies, and after which id to go on. ``holder`` is how their holder begins."""
+    ids = [message_id for (message_id,) in _rows(Q.in_flight, queue.pk, after, limit + 1, holder)]
+    chosen = MessageFilter(states=frozenset({State.LEASED}))
+    found = _load(queue, ids[:limit], chosen, Message.objects.defer("content__body"))
+    return found, ids[limit - 1] if len(ids) > limit else None
+
+
+def neighbours(queue: Queue, message_id: int, chosen: MessageFilter = filters.ALL) -> tuple[int | None, int | None]:
+    """The ids of the next older and the next newer message that the filter selects; None where there is none nearby."""
+    upwards, downwards = filters.ascending(chosen), filters.descending(chosen)
+    older = selection.find(_rows, queue.pk, downwards, Span(message_id, 0), 1).messages
+    newer = selection.find(_rows, queue.pk, upwards, Span(message_id, MAX_ID), 1).messages
+    return older[0][0] if older else None, newer[0][0] if newer else None
+
+
+def _select(queue: Queue, chosen: MessageFilter, after: str | None, limit: int) -> tuple[list[int], int | None]:
     span = selection.whole(chosen)
     if after is not None:
-        span = span._replace(after=unseal_id(after, listed))
+        span = span._replace(after=unseal_id(after, _listed(queue, chosen)))
     found = selection.find(_rows, queue.pk, chosen, span, limit)
-    ids = [message_id for message_id, _ in found.messages]
-    fit = fitting(ids)
-    last = found.after if len(fit) == len(ids) else fit[-1]
-    return Page(_load(queue, fit, chosen), None if last is None else seal(listed, str(last)))
+    return [message_id for message_id, _ in found.messages], found.after
 
 
-def fitting(ids: list[int]) -> list[int]:
+def _listed(queue: Queue, chosen: MessageFilter) -> bytes:
+    return digest("messages", queue.pk, *chosen.parts())
+
+
+def _cursor(queue: Queue, chosen: MessageFilter, last: int | None) -> str | None:
+    return None if last is None else seal(_listed(queue, chosen), str(last))
+
+
+def whole_in_one_answer(ids: list[int]) -> list[int]:
     """The first of these messages that fit one answer with their bodies; a larger one goes by itself."""
     sizes = dict(Content.objects.filter(pk__in=ids).values_list("pk", Length("body")))
     total = 0
@@ -135,10 +182,10 @@ def fitting(ids: list[int]) -> list[int]:
     return ids
 
 
-def _load(queue: Queue, ids: list[int], chosen: MessageFilter) -> list[Message]:
+def _load(queue: Queue, ids: list[int], chosen: MessageFilter, some: QuerySet[Message] | None = None) -> list[Message]:
     """The messages as they are now; those that have left the selection since it was made are left out."""
     with lenient():
-        loaded = Message.objects.in_bulk(ids)
+        loaded = (Message.objects.all() if some is None else some).in_bulk(ids)
     found = (loaded[message_id] for message_id in ids if message_id in loaded)
     return [m for m in found if m.queue_id == queue.pk and (not chosen.states or m.state in chosen.states)]
 

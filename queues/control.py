@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from brokerweb.core import clock, events
-from brokerweb.core.errors import Conflict, NotFound
+from brokerweb.core.errors import Conflict, LeaseLost, NotFound
 from brokerweb.core.names import check_name
 from brokerweb.queues import counters, engine, history, kept, keys, limits, sequence
 from brokerweb.queues.bulk import purge, purge_all, redrive, redrive_all
-from brokerweb.queues.definitions import Definition, find, forget
+from brokerweb.queues.definitions import Definition, find, find_by_id, forget
 from brokerweb.queues.history import What
 from brokerweb.queues.kept import End
-from brokerweb.queues.messages import NewMessage
+from brokerweb.queues.messages import NewMessage, Receipt, Settle
 from brokerweb.queues.models import Queue
 from brokerweb.queues.moves import Seen, find_message, revive, take_out
 from brokerweb.queues.readiness import became_ready
@@ -34,6 +34,7 @@ __all__ = [
     "purge_all",
     "redrive",
     "redrive_all",
+    "release",
     "replace",
     "requeue",
     "reschedule",
@@ -184,6 +185,17 @@ def _fall_due(tx: Transaction, queue: Definition, message_id: int, seen: Seen) -
     else:
         _retime(tx, queue, message_id, seen, (State.READY, tx.now, None))
         became_ready(tx, queue.id)
+
+
+def release(tx: Transaction, queue: str | int, message_id: int, attempt: int) -> None:
+    """The message that is held by that attempt goes back to its place, without a failure. Raises NotFound, LeaseLost."""
+    found = find(tx, queue) if isinstance(queue, str) else find_by_id(tx, queue)
+    if found is None:
+        raise NotFound("The queue was deleted.")
+    receipt = str(Receipt(found.id, message_id, attempt))
+    [settled] = engine.settle(tx, [Settle("release", receipt)], queue=found.id)
+    if settled.status != "ok":
+        raise LeaseLost("That lease has ended: the message was settled, or is somebody else's by now.")
 
 
 def delete_message(tx: Transaction, name: str, message_id: int) -> None:

@@ -35,6 +35,12 @@ FROM (
     WHERE :dead = 1 AND queue_id = :queue AND state = 4 AND NOT (state = 3) AND id < :after AND id >= :until ORDER BY id DESC LIMIT :n) AS e
 ) AS p ORDER BY p.id DESC LIMIT :n;
 
+-- in_flight (queue, after, n, holder): a queue's leased messages by id; with a holder, those of whom it is the beginning
+SELECT id FROM brokerweb_queues_message INDEXED BY message_leased
+WHERE queue_id = :queue AND state = 3 AND +id > :after
+  AND (CAST(:holder AS text) IS NULL OR substr(holder, 1, length(CAST(:holder AS text))) = :holder)
+ORDER BY +id LIMIT :n;
+
 -- matching_summary (queue, key, scheduled, ready, blocked, leased, dead): how many match, and the first and the last of them
 -- Without a key the indexes answer alone: the row is read only where the key is compared.
 SELECT CAST(sum(n) AS bigint), min(first), max(last) FROM (

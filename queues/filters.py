@@ -47,6 +47,11 @@ def ascending(chosen: MessageFilter) -> MessageFilter:
     return replace(chosen, descending=False)
 
 
+def descending(chosen: MessageFilter) -> MessageFilter:
+    """The same selection, newest first."""
+    return replace(chosen, descending=True)
+
+
 def for_purge(chosen: MessageFilter) -> MessageFilter:
     """What purge takes: leased and dead messages only when their states are named, dead ones by their fingerprint, too."""
     if chosen.states:

@@ -17,6 +17,12 @@ from brokerweb.queues.states import State
 _NO_HEADERS = Raw(b"{}")
 
 
+def content_type(message: Any) -> str:
+    """The type of a message's or record's body: the one it came with, or what a body of its kind is."""
+    stated: str | None = message.content_type
+    return stated or ("application/octet-stream" if message.binary else "application/json")
+
+
 def rfc3339(value: datetime | None) -> str | None:
     """A model's instant as text."""
     return None if value is None else clock.rfc3339(clock.from_datetime(value))
@@ -89,7 +95,7 @@ def _contents(message: Message | SettledMessage) -> dict[str, Any]:
     body = bytes(message.body)
     return {
         **({"body_base64": base64.b64encode(body).decode()} if message.binary else {"body": Raw(body)}),
-        "content_type": message.content_type or ("application/octet-stream" if message.binary else "application/json"),
+        "content_type": content_type(message),
         "key": message.key,
         "headers": _NO_HEADERS if message.headers is None else Raw(message.headers.encode()),
         "reply_to": message.reply_to,

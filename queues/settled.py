@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 from django.db.models.functions import Length
 
 from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.core.cursors import digest, seal, unseal_id
-from brokerweb.queues.browse import MAX_FAILURES_SHOWN
+from brokerweb.queues import filters
+from brokerweb.queues.browse import BEGINNING, MAX_FAILURES_SHOWN
 from brokerweb.queues.filters import MAX_ID, MessageFilter
 from brokerweb.queues.history import Q
 from brokerweb.queues.models import Content, Failure, Queue, SettledMessage
@@ -66,6 +67,40 @@ def page(queue: Queue, chosen: MessageFilter, *, after: str | None = None, limit
     if len(items) < len(ids):
         last = items[-1].message_id if items else last
     return Page(items, None if last is None else seal(listed, str(last)))
+
+
+def page_of_beginnings(queue: Queue, chosen: MessageFilter, *, after: str | None = None, limit: int = 50) -> Page:
+    """As ``page``, but no body makes it short: as ``browse.page_of_beginnings``."""
+    listed = digest("settled", queue.pk, *chosen.parts())
+    start = unseal_id(after, listed) if after is not None else (MAX_ID if chosen.descending else 0)
+    ids, last = _scan(_ordered(queue, chosen, start), chosen, limit)
+    with lenient():
+        kept = SettledMessage.objects.filter(queue_id=queue.pk).in_bulk(ids)
+        contents = Content.objects.filter(pk__in=ids).defer("body").annotate(**BEGINNING).in_bulk()
+        whole = Content.objects.in_bulk(_fitting(ids))
+    found = [kept[id] for id in ids if id in kept]
+    for message in found:
+        _begin(message, contents.get(message.pk), whole.get(message.pk))
+    return Page(found, None if last is None else seal(listed, str(last)))
+
+
+def _begin(message: Any, content: Any, whole: Content | None) -> None:
+    """``whole`` is its content where that was read, to see whether it is damaged."""
+    message.attach(whole or content)
+    message.damaged = content is None or (whole is not None and not message.intact)
+    message.beginning, message.size = (b"", 0) if content is None else (content.beginning, content.size)
+    if whole is not None:
+        message.attach(content)
+
+
+def neighbours(queue: Queue, message_id: int, chosen: MessageFilter) -> tuple[int | None, int | None]:
+    """As ``browse.neighbours``, among those that are kept."""
+    around = []
+    for side in (filters.descending(chosen), filters.ascending(chosen)):
+        found, _ = _scan(_ordered(queue, side, message_id), side, 1)
+        near = SettledMessage.objects.filter(pk__in=found).values_list("message_id", flat=True).first()
+        around.append(near)
+    return around[0], around[1]
 
 
 def _ordered(queue: Queue, chosen: MessageFilter, start: int) -> QuerySet[SettledMessage]:

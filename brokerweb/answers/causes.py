@@ -116,7 +116,7 @@ def counted(reads: Reads, there: Iterable[Destination], since: int = -1) -> list
 
 def _shown(causes: Sequence[Cause]) -> list[dict[str, Any]]:
     """As answers show them, as many as have room with their samples."""
-    ids = browse.fitting([cause.newest for cause in causes])
+    ids = browse.whole_in_one_answer([cause.newest for cause in causes])
     with lenient():
         samples = Message.objects.in_bulk(ids)
     return [_object(cause, samples.get(cause.newest)) for cause in causes[: len(ids)]]

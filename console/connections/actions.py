@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from django.http import HttpResponseBase
-from django.shortcuts import redirect
+from django.urls import reverse
 
 from brokerweb.console.acting import deed, telling
 from brokerweb.console.connections import confirm
-from brokerweb.console.page import SignedIn, form
+from brokerweb.console.page import SignedIn, back, form
 from brokerweb.core.errors import NotFound
 from brokerweb.delivery import connections
 
@@ -22,4 +22,4 @@ def close(request: SignedIn, connection_id: str) -> HttpResponseBase:
         raise NotFound("There is no such connection.")
     with telling(request, "The connection is being closed."):
         deed(request, "connection.close", f"connection:{connection_id}").record()
-    return redirect("brokerweb_console:connections")
+    return back(request, reverse("brokerweb_console:connections"))

@@ -6,8 +6,8 @@ from django.http import HttpResponse
 from django.urls import reverse
 
 from brokerweb.console.acting import confirmation
-from brokerweb.console.page import SignedIn
-from brokerweb.console.templatetags.brokerweb_console import number
+from brokerweb.console.page import SignedIn, place_back
+from brokerweb.console.templatetags.brokerweb_console import number, visible
 from brokerweb.core.errors import NotFound
 from brokerweb.delivery import connections
 
@@ -18,14 +18,17 @@ def close(request: SignedIn, connection_id: str) -> HttpResponse:
     if found is None:
         raise NotFound("There is no such connection.")
     held = sum(sub.get("unsettled", 0) for sub in found["subscriptions"])
-    facts = [("Client", found["name"]), ("Address", found["address"]), ("Subscriptions", number(len(found["subscriptions"])))]
-    place = reverse("brokerweb_console:connections")
+    who = found["client"] if found["client"] == found["name"] else f"{found['client']} ({found['name']})"
+    facts = [("Client", visible(who)), ("Address", found["address"]), ("Subscriptions", number(len(found["subscriptions"])))]
+    listing = reverse("brokerweb_console:connections")
+    place = place_back(request, listing)
     return confirmation(
         request,
         "Close a connection",
         "The socket is closed with 4009. What it holds goes back to its place in the queue, without counting as a failure.",
         facts=[*facts, ("Unsettled messages", number(held))],
         button="Close the connection",
-        crumbs=[("Connections", place)],
+        hidden=[("back", place)],
+        crumbs=[("Connections", listing)],
         cancel=place,
     )

@@ -10,14 +10,17 @@ from django.http import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from brokerweb.console.acting import audited, deed, refusing, telling
+from brokerweb.console import releasing
+from brokerweb.console.acting import audited, check_held, deed, refusing, telling
+from brokerweb.console.choosing import offers
 from brokerweb.console.dead_letters import confirm
+from brokerweb.console.dead_letters.cautions import cautions
 from brokerweb.console.dead_letters.forms import RedriveForm
 from brokerweb.console.dead_letters.plan import plan_of
-from brokerweb.console.dead_letters.reading import queue_of
+from brokerweb.console.dead_letters.reading import group_frame, queue_of
+from brokerweb.console.frames import group_crumbs
 from brokerweb.console.notes import offer
 from brokerweb.console.page import SignedIn, action, back, form, render_form
-from brokerweb.console.rights import browsable_queues
 from brokerweb.console.undoing import before, remembered
 from brokerweb.core.errors import NotFound
 from brokerweb.jobs import bulk
@@ -25,31 +28,33 @@ from brokerweb.jobs.models import Job
 from brokerweb.queues import definitions, undoing
 from brokerweb.storage.transaction import Transaction
 
-TARGETS = 500  # queues to choose from
-
 
 @form
 def redrive(request: SignedIn) -> HttpResponseBase:
     """First what would be moved; then moving it. Fifty picks may be more than an address can have: both are posted."""
     given = request.POST if request.method == "POST" else request.GET
     plan = plan_of(request.principal, given)
-    asked = RedriveForm(_targets(request), None if request.method != "POST" or "preview" in given else given)
+    asked = RedriveForm(None if request.method != "POST" or "preview" in given else given)
+    known = cautions(request.principal, plan, "")
     if asked.is_valid():
         with refusing(asked):
             to = asked.cleaned_data["to"] or None
             if to:
-                request.principal.require("publish", "queue", to)
-            moved, jobs = plan.carry_out(request, to, asked.cleaned_data["rate"])
-            messages.success(request, _said(moved, jobs))
-            if len(jobs) == 1:
-                return redirect("brokerweb_console:job", jobs[0].pk)
-            return redirect("brokerweb_console:jobs" if jobs else "brokerweb_console:dead")
-    return render_form(request, "brokerweb_console/dead_letters/redrive.html", asked, plan=plan)
+                check_held(request, "publish", "queue", to, field="to")
+                known = cautions(request.principal, plan, to)
+            if not to or {caution.key for caution in known} <= set(given.getlist("known")):
+                moved, jobs = plan.carry_out(request, to, asked.cleaned_data["rate"])
+                messages.success(request, _said(moved, jobs))
+                return redirect(*_after(jobs))
+    context = {"plan": plan, "cautions": known, **offers(request.principal, "queue")}
+    return render_form(request, "brokerweb_console/dead_letters/redrive.html", asked, **context)
 
 
-def _targets(request: SignedIn) -> list[str]:
-    names = [queue.name for queue in browsable_queues(request.principal)]
-    return [name for name in names if request.principal.may("publish", "queue", name)][:TARGETS]
+def _after(jobs: list[Job]) -> list[Any]:
+    """Where the work is to be seen."""
+    if len(jobs) == 1:
+        return ["brokerweb_console:job", jobs[0].pk]
+    return ["brokerweb_console:jobs" if jobs else "brokerweb_console:dead"]
 
 
 def _said(moved: int, jobs: list[Job]) -> str:
@@ -95,6 +100,17 @@ def undo_requeue(request: SignedIn, name: str, group: str, message_id: int) -> H
         was = before(request, "message.requeue", target)
         audited(deed(request, "message.undo_requeue", target), _in_queue, queue.pk, undoing.undo_requeue, was)
     return back(request, reverse("brokerweb_console:group-dead", args=[name, group]))
+
+
+@form
+def release(request: SignedIn, name: str, group: str, message_id: int) -> HttpResponseBase:
+    """End the lease of one record of a group."""
+    request.principal.require("manage", "stream", name)
+    place = reverse("brokerweb_console:group-message", args=[name, group, message_id])
+    if request.method != "POST":
+        queue = group_frame(request, name, group)["queue"]
+        return releasing.asked(request, queue, message_id, place, group_crumbs(name, group))
+    return releasing.done(request, queue_of(name, group).pk, message_id, f"stream:{name}/{group}/{message_id}", place)
 
 
 def _in_queue(tx: Transaction, queue_id: int, verb: Callable[..., Any], what: Any) -> Any:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from django import forms
 
 from brokerweb.console.broker_form import BrokerForm
+from brokerweb.console.choosing import destination_field
 from brokerweb.jobs.control import MAX_RATE, MIN_RATE
 
 
 class RedriveForm(BrokerForm):
     """Where dead letters are to go, and how fast."""
 
-    to = forms.CharField(required=False, label="Send to", widget=forms.Select)
+    to = destination_field(
+        "Send to",
+        required=False,
+        placeholder="the queue each came from",
+        help_text="Or any queue you may publish to: type a part of its name.",
+    )
     rate = forms.FloatField(
         required=False,
         label="At most so many a second",
@@ -25,7 +28,6 @@ class RedriveForm(BrokerForm):
     )
     FIELD_OF = {"not_found": "to"}
 
-    def __init__(self, targets: Sequence[str], *args: Any) -> None:
-        super().__init__(*args)
-        choices = [("", "the queue each came from"), *((name, name) for name in targets)]
-        self.fields["to"].widget = forms.Select(choices=choices)
+    def clean_to(self) -> str:
+        """The queue's name alone, as REST takes it."""
+        return str(self.cleaned_data["to"]).strip().removeprefix("queue:")

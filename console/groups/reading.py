@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from brokerweb.answers import verdicts as why
+from brokerweb.console import holding
 from brokerweb.console.filters import LIMIT
+from brokerweb.console.frames import standing
+from brokerweb.console.holding import Consumer
 from brokerweb.console.page import SignedIn
 from brokerweb.console.rights import Rights, visible
 from brokerweb.console.rows import GroupCount
 from brokerweb.delivery import connections
+from brokerweb.handout import shared_groups
 from brokerweb.identity.principal import Principal
 from brokerweb.queues import stats as queue_stats
 from brokerweb.storage.reading import read
@@ -24,7 +29,8 @@ MOST_GROUPS = 100  # of the overview's findings: the ones that are furthest behi
 def group_frame(request: SignedIn, stream: str, group: str) -> dict[str, Any]:
     """What every page of a group needs. Raises Forbidden before NotFound."""
     request.principal.require("browse", "stream", stream)
-    return {"stream_name": stream, "group": one(stream, group), "rights": Rights(request.principal, stream, "stream")}
+    found, stands = one(stream, group), standing(request, lambda: why.group(request.principal, stream, group), "stream")
+    return {"stream_name": stream, "group": found, "rights": Rights(request.principal, stream, "stream"), "standing": stands}
 
 
 def listed(stream: str, after: str | None) -> GroupPage:
@@ -35,7 +41,7 @@ def listed(stream: str, after: str | None) -> GroupPage:
 def one(stream: str, name: str) -> dict[str, Any]:
     """One group, its partitions with their owners' names. Raises NotFound."""
     found: dict[str, Any] = read(group_objects.describe, stream, name)
-    members = {member["id"]: member["name"] for member in found["members"]}
+    members = {member["id"]: member.get("client") or member["name"] for member in found["members"]}
     for part in found["partitions"]:
         part |= {name: int(part[name]) for name in ("committed", "low", "end")}
         part["owner_name"], part["heir_name"] = members.get(part["owner"]), members.get(part["heir"])
@@ -56,22 +62,9 @@ class Way(NamedTuple):
         return cls(min(1.0, max(0.0, (committed - low) / there)) if there else 1.0, part["lag"])
 
 
-def takers(stream: str, name: str) -> list[dict[str, Any]]:
-    """The subscriptions of this process to a group."""
-    return [
-        {**connection, **sub}
-        for connection in connections.snapshot()
-        for sub in connection["subscriptions"]
-        if sub.get("stream") == stream and sub.get("group") == name
-    ]
-
-
-def unread(found: Mapping[str, Any], subscriptions: Sequence[object]) -> bool:
-    """Whether there is something left for a group to read, and nobody reads for it."""
-    if not found["lag"] or found["members"] or subscriptions:
-        return False
-    [queue_id] = ConsumerGroup.objects.filter(stream__name=found["stream"], name=found["name"]).values_list("queue_id", flat=True)
-    return not _delivers(queue_id)
+def takers(stream: str, name: str) -> list[Consumer]:
+    """The subscriptions of this process to a shared group."""
+    return holding.consumers(read(shared_groups.queue_of, stream, name))
 
 
 def _delivers(queue_id: int | None) -> bool:

@@ -8,6 +8,7 @@ from brokerweb.console.frames import stream_frame
 from brokerweb.console.groups import reading
 from brokerweb.console.groups.reading import group_frame
 from brokerweb.console.page import SignedIn, page, render
+from brokerweb.streams.group_settings import SHARED
 
 
 @page
@@ -21,6 +22,6 @@ def groups(request: SignedIn, name: str) -> HttpResponseBase:
 @page
 def group(request: SignedIn, name: str, group: str) -> HttpResponseBase:
     """Lag, members and what they hold, positions."""
-    context, takers = group_frame(request, name, group), reading.takers(name, group)
-    unread = reading.unread(context["group"], takers)
-    return render(request, "brokerweb_console/groups/group.html", **context, takers=takers, unread=unread)
+    context = group_frame(request, name, group)
+    takers = reading.takers(name, group) if context["group"]["kind"] == SHARED else []
+    return render(request, "brokerweb_console/groups/group.html", **context, takers=takers)

@@ -7,9 +7,10 @@ from django.http import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from brokerweb.console import releasing
 from brokerweb.console.acting import audited, deed, refusing, telling
 from brokerweb.console.contents import check_intact
-from brokerweb.console.frames import queue_frame
+from brokerweb.console.frames import crumbs, queue_frame
 from brokerweb.console.messages import confirm
 from brokerweb.console.messages.forms import CopyForm, MessageForm, RescheduleForm
 from brokerweb.console.messages.views import with_form
@@ -92,6 +93,16 @@ def undo_requeue(request: SignedIn, name: str, message_id: int) -> HttpResponseB
         was = before(request, "message.requeue", target)
         audited(deed(request, "message.undo_requeue", target), undoing.undo_requeue, name, was)
     return back(request, reverse("brokerweb_console:message", args=[name, message_id]))
+
+
+@form
+def release(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
+    """End the lease of one message."""
+    request.principal.require("manage", "queue", name)
+    place = reverse("brokerweb_console:message", args=[name, message_id])
+    if request.method != "POST":
+        return releasing.asked(request, queue_frame(request, name)["queue"], message_id, place, crumbs("queue", name))
+    return releasing.done(request, name, message_id, f"queue:{name}/{message_id}", place)
 
 
 @form

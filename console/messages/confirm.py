@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from brokerweb.console.acting import confirmation
 from brokerweb.console.frames import crumbs
+from brokerweb.console.messages import reading
 from brokerweb.console.page import SignedIn
 from brokerweb.console.templatetags.brokerweb_console import moment, number
 from brokerweb.queues import browse
@@ -31,7 +32,7 @@ def delete(request: SignedIn, name: str, message_id: int) -> HttpResponse:
 def redact(request: SignedIn, name: str, message_id: int) -> HttpResponse:
     """Which message loses what it holds. Raises Forbidden before NotFound."""
     request.principal.require("browse", "queue", name)
-    message, _ = browse.read(browse.find(name), message_id)
+    message, _ = reading.read(request.principal, browse.find(name), message_id)
     return confirmation(
         request,
         f"Redact message {message_id}",

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from django.http import HttpResponseBase
+from django.urls import reverse
 
-from brokerweb.console import snippets
-from brokerweb.console.filters import QueueFilter
+from brokerweb.console import holding, snippets
+from brokerweb.console.filters import InFlightOf, QueueFilter
 from brokerweb.console.frames import queue_frame
 from brokerweb.console.page import SignedIn, page, render
 from brokerweb.console.queues import reading
 from brokerweb.console.rights import may_create
-from brokerweb.console.templatetags.brokerweb_console import instant
-from brokerweb.delivery import connections
 from brokerweb.queues import browse
 
 
@@ -42,13 +41,16 @@ def queue(request: SignedIn, name: str) -> HttpResponseBase:
 
 @page
 def consumers(request: SignedIn, name: str) -> HttpResponseBase:
-    """Who subscribes, and what each holds."""
+    """Who subscribes, what each holds, and whether it gets on."""
     context = queue_frame(request, name)
-    subscribed = [
-        {**connection, **sub, "connected_at": instant(connection["connected_at"])}
-        for connection in connections.snapshot()
-        for sub in connection["subscriptions"]
-        if sub.get("queue") == name
-    ]
-    counts = browse.counts([context["queue"].pk])[context["queue"].pk]
-    return render(request, "brokerweb_console/queues/consumers.html", **context, consumers=subscribed, counts=counts)
+    queue = context["queue"]
+    counts, found = browse.counts([queue.pk])[queue.pk], holding.consumers(queue)
+    return render(request, "brokerweb_console/queues/consumers.html", **context, consumers=found, counts=counts)
+
+
+@page
+def in_flight(request: SignedIn, name: str) -> HttpResponseBase:
+    """Who holds which message, since when, and for how long yet."""
+    context, asked = queue_frame(request, name), InFlightOf.of(request.GET.dict())
+    context |= holding.page(context["queue"], asked, lambda m: reverse("brokerweb_console:message", args=[name, m.pk]))
+    return render(request, "brokerweb_console/queues/in_flight.html", **context)

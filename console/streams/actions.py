@@ -7,6 +7,7 @@ from django.http import HttpResponseBase
 from django.shortcuts import redirect
 
 from brokerweb.console.acting import after, audited, check_held, deed, made_new, refusing, telling
+from brokerweb.console.choosing import offers
 from brokerweb.console.frames import stream_frame
 from brokerweb.console.page import SignedIn, form, render_form
 from brokerweb.console.rights import require_create
@@ -64,7 +65,8 @@ def replay(request: SignedIn, name: str) -> HttpResponseBase:
             job = audited(done, replaying.create, name, wanted, by=request.principal.name)
             messages.success(request, f"Job {job.pk} copies the records.")
             return redirect("brokerweb_console:job", job.pk)
-    return render_form(request, "brokerweb_console/streams/replay.html", asked, **stream_frame(request, name))
+    context = stream_frame(request, name) | offers(request.principal, "queue", "stream", "topic")
+    return render_form(request, "brokerweb_console/streams/replay.html", asked, **context)
 
 
 @form

@@ -8,6 +8,7 @@ import msgspec
 from django import forms
 
 from brokerweb.console.broker_form import PLAIN, BrokerForm
+from brokerweb.console.choosing import destination_field
 from brokerweb.console.lines import headers_of, lines_of
 from brokerweb.console.places import PLACES, place_of, time_field
 from brokerweb.core.errors import Invalid
@@ -42,7 +43,7 @@ class ReplayForm(BrokerForm):
         help_text='One a line, path = value; all of them: customer.country = "DE", items.0.n = 3.',
         widget=forms.Textarea(attrs=_LINES),
     )
-    to = forms.CharField(label="To", help_text="queue:NAME, stream:NAME or topic:NAME", widget=forms.TextInput(attrs=PLAIN))
+    to = destination_field("To", help_text="queue:NAME, stream:NAME or topic:NAME")
     routing_key = forms.CharField(required=False, help_text="For a topic.", widget=forms.TextInput(attrs=PLAIN))
     speed = forms.FloatField(required=False, help_text="2 is twice their own pace. Empty: as fast as it goes.")
 

@@ -16,8 +16,10 @@ from django.utils.safestring import SafeString
 from brokerweb.console.bodies import visible as show_controls
 from brokerweb.console.destinations import url_of
 from brokerweb.console.icons import icon as draw
+from brokerweb.console.life import Phase
 from brokerweb.console.notes import offered
 from brokerweb.console.rows import QueueRow
+from brokerweb.console.verdicts import Shown
 from brokerweb.core import clock
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs.models import Job
@@ -111,6 +113,15 @@ def when(instant: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def lasting(instant: datetime | None) -> SafeString | str:
+    """How long since, or until, an instant, with the instant itself as a tooltip."""
+    if instant is None:
+        return "–"
+    exact, said = clock.rfc3339(clock.from_datetime(instant)), f"{instant:%Y-%m-%d %H:%M:%S} UTC"
+    return format_html('<time datetime="{}" title="{}">{}</time>', exact, said, age(instant))
+
+
+@register.filter
 def moment(instant: datetime | None) -> SafeString | str:
     """An instant where no heading says that it is UTC."""
     return "–" if instant is None else format_html("{} UTC", when(instant))
@@ -150,6 +161,15 @@ def state(name: str) -> SafeString:
     """A state as shape and word, colour being only the third sign."""
     known = name if name in STATES or name == "paused" else ""
     return format_html('<span class="badge {}">{}</span>', known, STATE_WORDS.get(name, name))
+
+
+@register.filter
+def standing(verdict: Shown | None) -> SafeString | str:
+    """How a queue or group stands in a word or two; green is what is well, and nothing else is."""
+    if not verdict:
+        return ""
+    kind = {"bad": "dead", "warn": "blocked", "well": "ok"}.get(verdict.tone, "plain")
+    return format_html('<span class="badge {}">{}</span>', "paused" if verdict.code == "paused" else kind, verdict.word)
 
 
 @register.filter
@@ -219,6 +239,30 @@ def share(part: float | None) -> SafeString | str:
         '<rect class="fill-leased" x="0" y="0" width="{}" height="4"/></svg>',
         said,
         f"{100 * part:.2f}",
+    )
+
+
+PHASE_WORDS = {
+    "leased": "in flight",
+    "backoff": "in backoff",
+    "unseen": "waiting, then in flight",
+}
+
+
+@register.filter
+def phase_word(kind: str) -> str:
+    return PHASE_WORDS.get(kind, kind)
+
+
+@register.filter
+def lane(phase: Phase) -> SafeString:
+    """Where a phase of a message's life lies within the whole of it. What it says stands beside it as text."""
+    return format_html(
+        '<svg class="lane" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true" focusable="false">'
+        '<rect class="fill-{}" x="{}" y="0" width="{}" height="8"/></svg>',
+        phase.kind,
+        f"{phase.x:.2f}",
+        f"{phase.width:.2f}",
     )
 
 

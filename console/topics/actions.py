@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from brokerweb.console.acting import after, audited, check_held, deed, made_new, refusing, telling
+from brokerweb.console.choosing import offers
 from brokerweb.console.frames import topic_frame
 from brokerweb.console.notes import offer
 from brokerweb.console.page import SignedIn, action, form, render_form
@@ -56,8 +57,8 @@ def bind(request: SignedIn, name: str) -> HttpResponseBase:
             audited(done, bindings.add, name, binding, lambda kind, to: check_held(request, "publish", kind, to, field="to"))
             messages.success(request, "Bound.")
             return redirect("brokerweb_console:bindings", name)
-    targets = bindings.suggestions(request.principal)
-    return render_form(request, "brokerweb_console/topics/bindings.html", asked, **context, targets=targets)
+    context |= offers(request.principal, "queue", "stream")
+    return render_form(request, "brokerweb_console/topics/bindings.html", asked, **context)
 
 
 @action

@@ -6,13 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from brokerweb.core.errors import Conflict
-from brokerweb.identity.principal import Principal
-from brokerweb.queues.models import Queue
 from brokerweb.routing import bindings, topics
 from brokerweb.storage.transaction import Transaction
-from brokerweb.streams.models import Stream
-
-SUGGESTED = 500  # destinations of a kind
 
 
 def add(tx: Transaction, topic: str, binding: Mapping[str, Any], may: topics.May, *, place: int | None = None) -> None:
@@ -39,11 +34,3 @@ def remove(tx: Transaction, topic: str, binding: Mapping[str, Any]) -> dict[str,
 def _of(topic: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = topics.describe([topics.find(topic)])[0]["bindings"]
     return found
-
-
-def suggestions(principal: Principal) -> list[str]:
-    """Destinations the person may bind to."""
-    queues = Queue.declared.order_by("name").values_list("name", flat=True)[:SUGGESTED]
-    streams = Stream.objects.filter(deleted_at=None).order_by("name").values_list("name", flat=True)[:SUGGESTED]
-    named = [("queue", name) for name in queues] + [("stream", name) for name in streams]
-    return [f"{kind}:{name}" for kind, name in named if principal.may("publish", kind, name)]

@@ -8,6 +8,7 @@ from django import forms
 
 from brokerweb.console.body_form import BodyForm, QueueFields
 from brokerweb.console.broker_form import PLAIN, BrokerForm, ChangeForm, name_field
+from brokerweb.console.choosing import destination_field
 from brokerweb.console.lines import headers_of
 from brokerweb.core.settings import plain
 from brokerweb.faces.codec import destinations
@@ -54,9 +55,7 @@ class BindingForm(BrokerForm):
         help_text="orders.*.created: * is one word, # any number of them.",
         widget=forms.TextInput(attrs=PLAIN),
     )
-    to = forms.CharField(
-        label="Copy to", help_text="queue:NAME or stream:NAME", widget=forms.TextInput(attrs={**PLAIN, "list": "targets"})
-    )
+    to = destination_field("Copy to", help_text="queue:NAME or stream:NAME")
     headers = forms.CharField(
         required=False,
         label="Only with these headers",

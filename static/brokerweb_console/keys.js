@@ -20,7 +20,10 @@ const typing = (target) => target.closest?.("input:not([type=checkbox], [type=ra
 
 function move(step) {
   const rows = [...document.querySelectorAll("[data-row] a.name, [data-row] a.row-link")];
-  if (!rows.length) return;
+  if (!rows.length) {
+    document.querySelector(`a[rel=${step > 0 ? "next" : "prev"}]`)?.click(); // of a page of one thing its neighbour
+    return;
+  }
   const at = rows.findIndex((row) => row.closest("[data-row]").contains(document.activeElement));
   rows[at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + step))].focus();
 }
@@ -29,11 +32,24 @@ function choose() {
   document.activeElement?.closest?.("[data-row]")?.querySelector("input[type=checkbox]")?.click();
 }
 
+function act() {
+  const places = [".why .actions", ".selection", "form.confirm > footer", "main .actions"].map((place) => `${place} :is(a, button):not([hidden], :disabled)`);
+  places.map((place) => document.querySelector(place)).find(Boolean)?.focus();
+}
+
+function turn(step) {
+  const here = document.querySelector(".tabs > [aria-current]");
+  (step > 0 ? here?.nextElementSibling : here?.previousElementSibling)?.click();
+}
+
 const KEYS = {
   "/": () => document.getElementById("search")?.focus(),
   j: () => move(1),
   k: () => move(-1),
   x: choose,
+  a: act,
+  "[": () => turn(-1),
+  "]": () => turn(1),
   r: refresh,
   p: toggle,
   t: () => document.querySelector("[data-next-theme]")?.click(),

@@ -304,17 +304,16 @@ def test_a_replay_shows_its_progress_until_it_is_done(visit: Visit, broker: Serv
 def filled(broker: Server) -> list[str]:
     """Addresses of every kind of page, with something on each."""
     with broker.rest() as rest:
-        rest.declare("seen", max_failures=1)
-        rest.publish("seen", *[{"body": {"n": n}, "key": "k", "headers": {"a": "b"}} for n in range(3)])
-        dead, _ = rest.receive("seen", max=2)
-        rest.settle("seen", dead=[{"receipt": dead["receipt"], "reason": "bad"}])
+        rest.declare("seen", max_failures=1, history="full", keep_settled=3600)
+        rest.publish("seen", *[{"body": {"n": n}, "key": "k", "headers": {"a": "b"}} for n in range(4)])
+        dead, held, acked = rest.receive("seen", max=3, lease=600)
+        rest.settle("seen", dead=[{"receipt": dead["receipt"], "reason": "bad"}], ack=[acked["receipt"]])
         rest.declare("idle")
         rest.call("POST", "/queues/idle/pause", {"reason": "maintenance"})
         streams = filled_streams(rest)
     message = f"/queues/seen/messages/{dead['id']}"
-    queue = [
-        f"/queues/seen{tab}" for tab in ("", "/messages", "/consumers", "/publish", "/settings", "/pause", "/purge", "/delete")
-    ]
+    tabs = ("", "/messages", "/messages?state=settled", "/in-flight", "/consumers", "/publish", "/settings", "/pause", "/purge")
+    queue = [f"/queues/seen{tab}" for tab in (*tabs, "/delete")]
     lists = [
         "/",
         "/queues",
@@ -334,6 +333,10 @@ def filled(broker: Server) -> list[str]:
         f"{message}?view=hex",
         f"{message}/edit",
         f"{message}/delete",
+        f"/queues/seen/messages/{held['id']}",
+        f"/queues/seen/messages/{held['id']}/release",
+        f"/queues/seen/messages/{acked['id']}?life=all",
+        "/queues/seen/messages/999999",
         "/new/token",
         "/queues/none",
     ]
@@ -357,6 +360,8 @@ def filled_streams(rest: Rest) -> list[str]:
         "/groups",
         "/groups/billing",
         "/groups/billing/seek?where=latest",
+        "/groups/mailing",
+        "/groups/mailing/in-flight",
         "/groups/mailing/dead",
         "/replay",
     ]

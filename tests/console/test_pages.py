@@ -8,9 +8,19 @@ import pytest
 
 from brokerweb.console.overview import attention
 from brokerweb.delivery import connections
-from brokerweb.queues import control
+from brokerweb.queues import control, selection
 from brokerweb.storage.run import perform
-from tests.console.conftest import declare, kill, person, publish, text
+from tests.console.conftest import (
+    append,
+    declare,
+    declare_group,
+    declare_stream,
+    kill,
+    kill_records,
+    person,
+    publish,
+    text,
+)
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -144,6 +154,68 @@ def test_a_cursor_of_another_filter_is_refused(client):
     assert (refused.status_code, "All queues" in text(refused)) == (400, True)
 
 
+def test_one_large_body_makes_no_page_short(client):
+    declare("orders", max_body_bytes=5_000_000)
+    ids = [*publish("orders", *range(30)), *publish("orders", "x" * 700_000), *publish("orders", *range(40))]
+    first = client.get("/queues/orders/messages")
+    second = client.get(f"/queues/orders/messages?{first.context['next']}")
+    assert [m.pk for m in (*first.context["found"], *second.context["found"])] == ids[::-1]
+    assert (len(first.context["found"]), second.context["next"]) == (50, None)
+    assert "&quot;xxxx" in text(first)
+    assert len(first.content) < 200_000
+
+
+def test_a_page_that_stopped_early_says_so_and_goes_on(client, monkeypatch):
+    monkeypatch.setattr(selection, "BUDGET", 2_000)
+    monkeypatch.setitem(selection.find.__kwdefaults__, "budget", 2_000)
+    declare("orders")
+    [first] = publish("orders", 1, key="rare")
+    publish("orders", *range(2_050), key="other")
+    publish("orders", 2, key="rare")
+    page = client.get("/queues/orders/messages?key=rare")
+    assert "1 shown of 2,000 looked at: the next page goes on from there" in text(page)
+    rest = client.get(f"/queues/orders/messages?{page.context['next']}")
+    assert [m.pk for m in rest.context["found"]] == [first]
+    assert "goes on from there" not in text(rest)
+    page = client.get("/queues/orders/messages?key=none")
+    assert ("None so far" in text(page), "No message matches" in text(page)) == (True, False)
+
+
+@pytest.mark.parametrize(("body", "said"), [({"a": 1}, "application/json"), (b"\xff", "application/octet-stream")])
+def test_a_page_names_the_type_that_rest_names(client, body, said):
+    [message] = publish(declare(), body)
+    declare_stream()
+    append("events", body)
+    shown = client.get(f"/api/v1/queues/orders/messages/{message}").json()
+    assert shown["content_type"] == said
+    for place in (f"/queues/orders/messages/{message}", "/streams/events/records/0/0"):
+        assert f"· {said}</span>" in text(client.get(place))
+
+
+def test_there_is_one_total_of_dead_letters_on_a_page(client):
+    publish(declare(), 1, 2)
+    kill("orders", "x", "y")
+    declare_stream()
+    append("events", 1)
+    declare_group("workers", kind="shared")
+    kill_records("events", "workers", "z")
+    page = " ".join(text(client.get("/dead")).split())
+    assert "3 in all: 2 in 1 queue, 1 in 1 consumer group" in page
+    assert client.get("/dead").context["dead_total"] == 3
+
+
+def test_a_message_leads_to_its_neighbours_in_the_list_it_was_opened_from(client):
+    declare("orders")
+    first, second, third, fourth = publish("orders", 1, 2, 3, 4)
+    kill("orders", "x")
+    context = client.get(f"/queues/orders/messages/{second}").context
+    assert (context["older"], context["newer"]) == (first, third)
+    page = client.get(f"/queues/orders/messages/{second}?state=ready")
+    assert (page.context["older"], page.context["newer"]) == (None, third)
+    assert f'href="/queues/orders/messages/{third}?state=ready"' in text(page)
+    assert f'href="/queues/orders/messages/{fourth}?state=ready"' in text(client.get("/queues/orders/messages?state=ready"))
+
+
 def test_looking_changes_nothing(client):
     declare("orders")
     [message] = publish("orders", {"a": 1})
@@ -208,6 +280,7 @@ def test_connections_say_what_they_hold(client, monkeypatch):
         "id": "c1",
         "owner": "token:1",
         "name": "worker",
+        "client": "worker",
         "address": "127.0.0.1:1",
         "protocol": "brokerweb.v1",
     }
@@ -215,7 +288,6 @@ def test_connections_say_what_they_hold(client, monkeypatch):
     live |= {"connected_at": "2026-11-24T04:00:00.000000Z", "subscriptions": subs}
     monkeypatch.setattr(connections, "snapshot", lambda: [live])
     assert "orders × 32" in text(client.get("/connections"))
-    assert "worker" in text(client.get("/queues/orders/consumers"))
     assert "<dt>Unsettled messages</dt><dd>5</dd>" in text(client.get("/connections/c1/close"))
 
 

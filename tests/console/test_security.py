@@ -201,6 +201,7 @@ ACTIONS = {
         "messages/{id}/requeue",
         "messages/{id}/delete",
         "messages/{id}/reschedule",
+        "messages/{id}/release",
     ),
     "publish": ("publish",),
 }
@@ -220,7 +221,7 @@ def test_an_action_needs_its_verb(verb, place):
     assert Message.objects.get().state == 4
 
 
-@pytest.mark.parametrize("place", ["", "/messages", "/messages/1", "/messages/1/body", "/consumers", "/settings"])
+@pytest.mark.parametrize("place", ["", "/messages", "/messages/1", "/messages/1/body", "/in-flight", "/consumers", "/settings"])
 @pytest.mark.parametrize("name", ["orders", "nothing-there"])
 def test_without_browse_a_queue_is_403_whether_it_exists_or_not(name, place):
     declare("orders")
@@ -249,7 +250,7 @@ def test_redriving_elsewhere_needs_publish_there():
     publish("a", 1)
     [dead] = kill("a", "x")
     viewer = person(("a", ["browse", "manage"]), ("b", ["browse"]))
-    assert viewer.post("/dead/redrive", {"pick": f"a/{dead}", "to": "b"}).status_code == 403
+    assert viewer.post("/dead/redrive", {"pick": f"a/{dead}", "to": "b"}).status_code == 400
     assert viewer.post("/dead/redrive", {"pick": f"b/{dead}"}).status_code == 403
     assert Message.objects.get().state == 4
 
@@ -301,7 +302,9 @@ def test_who_deletes_learns_no_topic_that_they_may_not_browse(place):
 
 def test_a_person_without_grants_is_told_who_can_help():
     declare("orders")
-    assert "An administrator can grant you verbs" in text(person().get("/queues"))
+    page = text(person().get("/queues"))
+    assert "no verb on any name is granted to you" in page
+    assert "Whoever runs the broker" in page
 
 
 # Hostile text

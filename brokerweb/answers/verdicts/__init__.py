@@ -17,6 +17,7 @@ from brokerweb.delivery import connections
 from brokerweb.identity import clients
 from brokerweb.identity.principal import Principal
 from brokerweb.queues import browse
+from brokerweb.queues.history import ACKED
 from brokerweb.queues.models import Message, Queue, SettledMessage
 from brokerweb.queues.states import State
 from brokerweb.storage.reading import Reads, read
@@ -74,14 +75,17 @@ def messages(principal: Principal, row: Queue, found: Sequence[Message]) -> list
 
 def settled(found: SettledMessage) -> Verdict:
     """What became of a message that is kept after its end."""
-    who = clients.describe([found.holder]).get(found.holder or "") if found.actor is None else None
+    by = found.actor
+    if by is None and found.outcome == ACKED and found.holder is not None:
+        by = clients.describe([found.holder])[found.holder].client
     at, published = clock.from_datetime(found.settled_at), clock.from_datetime(found.published_at)
-    by = found.actor if who is None else who.client or who.by
     return of_message.settled(found.outcome, at=at, by=by, seconds=max(0, at - published) / clock.SECOND)
 
 
 def _of_messages(reads: Reads, row: Queue, found: Sequence[Message]) -> tuple[QueueStanding, list[MessageStanding]]:
     [queue] = named([reading.one_queue(reads, row)])
+    if row.stream is not None:
+        queue = as_group(queue, row.stream, groups.name_of(reads, row.pk))
     heads: dict[str, MessageStanding] = {}
     blocked = {message.key for message in found if message.state == State.BLOCKED and message.key is not None}
     for key in blocked:
