@@ -24,8 +24,8 @@ from brokerweb.storage.reading import read
 THREADS = 2
 AT_ONCE = 4  # searches and exports
 BUSY = 100  # calls to the committer a second, from which on the broker is busy
-SHARE = 0.08  # of the time that a search may work while it is
-LONGEST_PAUSE = 0.5
+SHARE = 0.04  # of the time that a search may work while it is
+LONGEST_PAUSE = 1.0
 _threads = ThreadPoolExecutor(THREADS, thread_name_prefix="search")
 _slots = threading.BoundedSemaphore(AT_ONCE)
 
