@@ -20,7 +20,7 @@ from brokerweb.identity.principal import Principal
 from brokerweb.queues.models import Message
 from brokerweb.storage.reading import Reads, read
 
-SAMPLE = 200  # of the newest messages or records
+SAMPLE = 200  # of the newest messages, and as many records
 TURNS = 20
 MAX_SUGGESTIONS = 50
 DEEPEST, LEAVES, LONGEST = 6, 200, 60  # of one body; characters of an example
@@ -38,13 +38,13 @@ class Suggestion(NamedTuple):
 
 def suggest(principal: Principal, in_: Sequence[str] = (), prefix: str = "") -> list[Suggestion]:
     """What begins with ``prefix``, whatever its case, the most seen first and fields last. Raises Invalid."""
-    search = Search(principal, "", in_)
-    return read(_suggest, search, fold(prefix))
+    searches = [Search(principal, only, in_) for only in ("attempts>=0", "offset>=0")]  # of messages, and of records
+    return read(_suggest, searches, fold(prefix))
 
 
-def _suggest(reads: Reads, search: Search, prefix: str) -> list[Suggestion]:
+def _suggest(reads: Reads, searches: Sequence[Search], prefix: str) -> list[Suggestion]:
     seen, examples = Counter[tuple[str, str]](), dict[tuple[str, str], str]()
-    for hit in _sample(reads, search):
+    for hit in (hit for search in searches for hit in _sample(reads, search)):
         for kind, text, example in _parts(hit):
             if fold(text).startswith(prefix):
                 seen[kind, text] += 1
