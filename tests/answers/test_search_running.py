@@ -78,7 +78,7 @@ def test_a_budget_has_bounds():
 def test_a_search_rests_while_the_broker_is_busy(monkeypatch: pytest.MonkeyPatch):
     now, committer = [0.0], SimpleNamespace(calls=0)
     monkeypatch.setattr(run, "_committer", committer)
-    monkeypatch.setattr(running.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(running, "time", SimpleNamespace(monotonic=lambda: now[0]))
     giving = running._Giving()
 
     def after(seconds: float, calls: int) -> float:
