@@ -16,18 +16,19 @@ from brokerweb.delivery import connections
 from brokerweb.delivery.hub import Hub
 from brokerweb.delivery.polls import waits
 from brokerweb.handout import trimming
+from brokerweb.identity import clients, tokens
 from brokerweb.identity import duties as identity_duties
-from brokerweb.identity import tokens
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs import duties as job_duties
 from brokerweb.jobs import runner
-from brokerweb.queues import duties, retirement
+from brokerweb.queues import activity, duties, history, kept, retirement, stats
 from brokerweb.routing import duties as routing_duties
 from brokerweb.storage import changes, disk
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
 from brokerweb.streams import duties as stream_duties
-from brokerweb.streams import membership
+from brokerweb.streams import membership, progress
+from brokerweb.streams import stats as stream_stats
 
 HEARTBEAT, HOUSEKEEPING, TOKENS, IDLE, FOREIGN, ORPHANS = 5.0, 5.0, 3.0, 2.0, 0.2, 60.0  # seconds between
 FILES = 1.0  # seconds between looks at the files of the database
@@ -43,8 +44,9 @@ class NodeDuties:
         self._hub, self._tenure = hub, tenure
         self._loop: asyncio.AbstractEventLoop
         self._in_use: set[int] = set()
-        self._orphans_at = 0.0
+        self._orphans_at = self._seen_at = 0.0
         self._trimming = trimming.Trimming()
+        self._walk = history.Walk()
         self._alive_at = 0.0
         self._unlisten: list[Callable[[], None]] = []
         self.timers = DutyLoop("timers", self._timers)
@@ -60,6 +62,7 @@ class NodeDuties:
             DutyLoop("foreign commits", self._foreign, longest=FOREIGN),
             DutyLoop("members", self._members, longest=BEAT),
             DutyLoop("looks", self._looks, longest=LOOK),
+            DutyLoop("activity", self._activity, longest=activity.EVERY),
             DutyLoop("identity", identity_duties.tick, longest=identity_duties.EVERY),
             DutyLoop("disk", self._disk, longest=disk.LOOK),
             DutyLoop("jobs", runner.tick, longest=runner.EVERY),
@@ -126,9 +129,13 @@ class NodeDuties:
     async def _housekeeping(self, now: int) -> float:
         """A small step of each task, round after round while any has more to do: none waits for minutes until another is done."""
         await self._trim()
+        if found := await aread(self._walk.step):
+            await aperform(history.mend, found)
         left = [
             (duties.forget_dedup, duties.LIMIT),
             (duties.end_dead, duties.LIMIT),
+            (kept.end_kept, kept.LIMIT),
+            (history.forget, 1),
             (routing_duties.forget, routing_duties.LIMIT),
             (retirement.sweep_deleted, 1),
             *(
@@ -145,8 +152,17 @@ class NodeDuties:
             await _ready_orphans()
             while await aperform(job_duties.forget) >= job_duties.LIMIT:
                 pass
+            await self._clients()
         await self._reconcile()
         return 0 if left else HOUSEKEEPING
+
+    async def _clients(self) -> None:
+        """Those who are connected stay known by name; those whom nobody has seen for long do not."""
+        if time.monotonic() >= self._seen_at:
+            self._seen_at = time.monotonic() + clients.SEEN
+            await aperform(clients.see, connections.introduced())
+        while await aperform(clients.forget) >= clients.LIMIT:
+            pass
 
     async def _trim(self) -> None:
         for overtaken in await aread(self._trimming.overtaken):
@@ -191,6 +207,21 @@ class NodeDuties:
     async def _members(self, now: int) -> float:
         await self._hub.groups.beat()
         return BEAT
+
+    async def _activity(self, now: int) -> float:
+        """Since when more comes than goes; and what is known of who consumed, where that changed."""
+        rates, appended = stats.by_id(), stream_stats.by_id()
+        activity.activity.note_behind(activity.behind(rates), now)
+        progress.progress.note_behind(appended, activity.SWELL, now)
+        await self.note_activity()
+        return activity.EVERY
+
+    async def note_activity(self) -> None:
+        """Write what has changed of who consumed and settled, and when."""
+        changed = activity.activity.changed()
+        if changed:
+            await aperform(activity.store, changed)
+            activity.activity.stored(changed)
 
     async def _disk(self, now: int) -> float:
         await aperform(disk.tend)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from brokerweb import conf
 from brokerweb.core.checksums import Seen
 from brokerweb.queues import checking as messages
+from brokerweb.queues import kept
 from brokerweb.storage.reading import Reads, aread
 from brokerweb.storage.run import aperform
 from brokerweb.streams import checking as records
@@ -22,7 +23,7 @@ LONGEST = 120.0  # seconds that a turn may have to be paid for: the largest body
 RETRY = 60.0  # seconds after a turn that could not be read
 
 log = logging.getLogger(__name__)
-KINDS: dict[str, Callable[[Reads, int, int], Seen]] = {"messages": messages.look, "records": records.look}
+KINDS: dict[str, Callable[[Reads, int, int], Seen]] = {"messages": messages.look, "records": records.look, "settled": kept.look}
 
 
 @dataclass(slots=True)

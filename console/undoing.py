@@ -12,7 +12,7 @@ from brokerweb.identity.audit import Entry
 from brokerweb.identity.models import AuditEntry
 from brokerweb.queues.filters import parse_id
 from brokerweb.storage.run import perform
-from brokerweb.storage.transaction import Transaction
+from brokerweb.storage.transaction import Transaction, acting
 
 WITHIN = 15 * 60  # seconds
 
@@ -27,7 +27,7 @@ def remembered(entry: Entry, verb: Callable[..., Any], *args: Any) -> int | None
 
 
 def _remembered(tx: Transaction, entry: Entry, verb: Callable[..., Any], *args: Any) -> int | None:
-    before = verb(tx, *args)
+    before = acting(tx, entry.actor.name, verb, *args)
     tx.writes += 1
     if before is None:
         entry.record()

@@ -6,18 +6,20 @@ They act on the ids that existed when they began, so that they end whatever is p
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from brokerweb.core import events
 from brokerweb.core.errors import NotFound
-from brokerweb.queues import filters, selection
+from brokerweb.queues import filters, kept, selection
 from brokerweb.queues.definitions import Definition, find, find_by_id
 from brokerweb.queues.filters import MAX_ID, MessageFilter
+from brokerweb.queues.kept import End
 from brokerweb.queues.moves import in_one_turn, revive, take_out
 from brokerweb.queues.selection import Q, Span
 from brokerweb.queues.states import State
 from brokerweb.storage.run import perform
-from brokerweb.storage.transaction import Transaction
+from brokerweb.storage.transaction import Transaction, acting
 
 CHUNK = 500  # messages a commit, fewer large ones
 LOOKED_AT = 4_000  # messages a commit looks at, at about 5 µs each: others wait for it
@@ -39,25 +41,39 @@ class Bounds(NamedTuple):
     started: int
 
 
-def purge_all(name: str, chosen: MessageFilter = filters.ALL, *, first: Perform | None = None) -> int:
-    """Delete what the filter selects, in chunks of one commit each; how many that were. ``first`` performs the first of them."""
-    return _in_chunks(purge_chunk, name, filters.for_purge(chosen), first)
+def purge_all(name: str, chosen: MessageFilter = filters.ALL, *, first: Perform | None = None, by: str | None = None) -> int:
+    """Delete what the filter selects, in chunks of one commit each; how many that were. ``first`` performs the first of them;
+    the others are done on behalf of ``by``.
+    """
+    return _in_chunks(purge_chunk, name, filters.for_purge(chosen), (first, _others(by)))
 
 
 def redrive_all(
-    name: str | int, chosen: MessageFilter = filters.ALL, *, to: str | None = None, first: Perform | None = None
+    name: str | int,
+    chosen: MessageFilter = filters.ALL,
+    *,
+    to: str | None = None,
+    first: Perform | None = None,
+    by: str | None = None,
 ) -> int:
     """Put dead messages back at the end of their queue, or of another; how many that were. A hidden queue goes by its id."""
-    return _in_chunks(redrive_chunk, name, filters.for_redrive(chosen), first, to=to)
+    return _in_chunks(redrive_chunk, name, filters.for_redrive(chosen), (first, _others(by)), to=to)
 
 
-def _in_chunks(verb: Callable[..., Chunk], name: str | int, chosen: MessageFilter, first: Perform | None, **options: Any) -> int:
+def _others(by: str | None) -> Perform:
+    return perform if by is None else partial(perform, acting, by)
+
+
+def _in_chunks(
+    verb: Callable[..., Chunk], name: str | int, chosen: MessageFilter, how: tuple[Perform | None, Perform], **options: Any
+) -> int:
     chosen = filters.ascending(chosen)
     bounds = perform(begin, name)
-    chunk: Chunk = (first or perform)(verb, name, chosen, bounds, **options)
+    first, others = how
+    chunk: Chunk = (first or others)(verb, name, chosen, bounds, **options)
     affected = chunk.affected
     while chunk.after is not None:
-        chunk = perform(verb, name, chosen, bounds._replace(after=chunk.after), **options)
+        chunk = others(verb, name, chosen, bounds._replace(after=chunk.after), **options)
         affected += chunk.affected
     return affected
 
@@ -94,7 +110,8 @@ def purge_chunk(tx: Transaction, name: str, chosen: MessageFilter, bounds: Bound
     found = in_one_turn(tx, selection.find(tx.rows, queue.id, chosen, Span(bounds.after, bounds.last), limit, budget=LOOKED_AT))
     # Where blocked messages stay, one that follows its purged head must stay too: it became ready after the start.
     heads_only = queue.keyed and State.BLOCKED not in chosen.states
-    affected = take_out(tx, queue, found.messages, bounds.started if heads_only else MAX_ID)
+    end = End(kept.PURGED, tx.by)
+    affected = take_out(tx, queue, found.messages, end, bounds.started if heads_only else MAX_ID)
     tx.outcome.event(events.PURGED, queue.id, affected)
     return Chunk(affected, found.after)
 

@@ -18,6 +18,11 @@ _CARRIED = MessageRow._fields.index("published")  # from here on a row is conten
 def insert(tx: Transaction, rows: Sequence[MessageRow]) -> None:
     """Store messages, with what they carry."""
     tx.change_many(Q.insert, [row[:_CARRIED] for row in rows])
+    insert_carried(tx, rows)
+
+
+def insert_carried(tx: Transaction, rows: Sequence[MessageRow]) -> None:
+    """Store what messages carry, and no more of them."""
     tx.change_many(Q.insert_content, [(row.id, *row[_CARRIED:]) for row in rows])
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from brokerweb.core import events
+from brokerweb.core import clock, events
 from brokerweb.core.errors import Conflict, NotFound
 from brokerweb.core.names import check_name
-from brokerweb.queues import counters, engine, fields, keys, limits, sequence
+from brokerweb.queues import counters, engine, fields, history, kept, keys, limits, sequence
 from brokerweb.queues.bulk import purge, purge_all, redrive, redrive_all
 from brokerweb.queues.definitions import Definition, find, forget
+from brokerweb.queues.history import What
+from brokerweb.queues.kept import End
 from brokerweb.queues.messages import NewMessage
 from brokerweb.queues.models import Queue
 from brokerweb.queues.moves import Seen, find_message, revive, take_out
@@ -119,7 +121,7 @@ def requeue(tx: Transaction, name: str, message_id: int) -> None:
     """A dead or scheduled message is ready at the end of its queue, or of its key, with its failures forgotten."""
     queue = find(tx, name)
     seen = _restorable(tx, queue, message_id)
-    revive(tx, queue, queue, message_id, seen.state)
+    revive(tx, queue, queue, message_id, seen.state, event=history.REQUEUED)
     tx.outcome.event(events.REDRIVEN, queue.id)
 
 
@@ -127,11 +129,15 @@ def replace(tx: Transaction, name: str, message_id: int, message: NewMessage, *,
     """An edited copy takes a dead or scheduled message's place in one commit; its id. Its ``parent`` is the original."""
     queue = find(tx, name)
     seen = _restorable(tx, queue, message_id)
-    _remove(tx, queue, message_id, seen.state)
-    accepted = engine.publish(tx, name, [message], publisher=publisher)[0]
+    _remove(tx, queue, message_id, seen.state, End(kept.EDITED, tx.by))
+    accepted = engine.publish(tx, name, [message], publisher=publisher, parent=message_id)[0]
     if accepted.duplicate:
         raise Conflict(f"The dedup_id was used before, for message {accepted.id}: nothing would take the original's place.")
     tx.change(Q.name_parent, accepted.id, queue.id, message_id)
+    detail = history.said(copy=str(accepted.id))
+    history.note(tx, queue, [message_id], What(history.EDITED, seen.attempts, tx.by, detail=detail, ends=True))
+    if kept.keeps(queue):
+        tx.change(history.Q.say_kept, queue.id, message_id, detail)
     return accepted.id
 
 
@@ -156,6 +162,10 @@ def reschedule(tx: Transaction, name: str, message_id: int, *, due_at: int | Non
         tx.outcome.due(due)
     elif seen.state is State.SCHEDULED:
         _fall_due(tx, queue, message_id, seen)
+    else:
+        return
+    shown = clock.rfc3339(deliver_at if deliver_at is not None else max(due, tx.now) + tx.difference)
+    history.note(tx, queue, [message_id], What(history.RESCHEDULED, seen.attempts, tx.by, detail=history.said(due_at=shown)))
 
 
 def _retime(tx: Transaction, queue: Definition, message_id: int, seen: Seen, to: tuple[State, int, int | None]) -> None:
@@ -179,10 +189,10 @@ def _fall_due(tx: Transaction, queue: Definition, message_id: int, seen: Seen) -
 def delete_message(tx: Transaction, name: str, message_id: int) -> None:
     """The message is gone, whatever its state; a lease on it is lost."""
     queue = find(tx, name)
-    _remove(tx, queue, message_id, find_message(tx, queue, message_id).state)
+    _remove(tx, queue, message_id, find_message(tx, queue, message_id).state, End(kept.DELETED, tx.by))
     tx.outcome.event(events.PURGED, queue.id)
 
 
-def _remove(tx: Transaction, queue: Definition, message_id: int, state: State) -> None:
-    if not take_out(tx, queue, [(message_id, state)]):
+def _remove(tx: Transaction, queue: Definition, message_id: int, state: State, end: End) -> None:
+    if not take_out(tx, queue, [(message_id, state)], end):
         raise Conflict("The message changed meanwhile.")

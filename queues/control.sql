@@ -58,7 +58,7 @@ FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS p;
 SELECT coalesce(max(id), 0) FROM brokerweb_queues_message;
 
 -- find_message (id, queue): what a verb must know of one message before it acts
-SELECT state, "key", holds_key FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue;
+SELECT state, "key", holds_key, attempts FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue;
 
 -- weights@sqlite (ids): what the bodies of messages weigh; the ids are a JSON array
 SELECT c.message_id, length(c.body) FROM json_each(:ids) j CROSS JOIN brokerweb_queues_content c ON c.message_id = j.value;
@@ -76,7 +76,7 @@ RETURNING "key", holds_key, attempts;
 UPDATE brokerweb_queues_message SET queue_id = :target, state = :revived, position = :position, failures = 0, holds_key = false, alone = false,
   due_at = :now, deliver_at = NULL, holder = NULL, reason = NULL, last_error = NULL,
   expires_at = :now + CAST(round(coalesce(ttl, CAST(:ttl AS double precision)) * 1000000) AS bigint)
-WHERE id = :id AND queue_id = :queue AND state + 0 = :state;
+WHERE id = :id AND queue_id = :queue AND state + 0 = :state RETURNING attempts;
 
 -- as_it_is (id, queue): what revive changes of a message, and what tells whether somebody acted on it since
 SELECT "key", attempts, state, position, failures, holds_key, alone, due_at, deliver_at, expires_at, holder, reason, last_error
@@ -145,7 +145,7 @@ SELECT id, queue_id, state, failures, attempts, holds_key, checksum, "key", head
 FROM brokerweb_queues_message m LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id WHERE id > :after ORDER BY id LIMIT :limit;
 
 -- contents (id, queue): what stays of a message that is redacted
-SELECT "key", reply_to, correlation_id FROM brokerweb_queues_message m LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id
+SELECT "key", reply_to, correlation_id, attempts FROM brokerweb_queues_message m LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id
 WHERE id = :id AND queue_id = :queue FOR UPDATE OF m;
 
 -- redact (message, published, body, reply_to, correlation_id, checksum, redacted): what a message held is gone

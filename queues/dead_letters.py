@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 
 from brokerweb.core import events
-from brokerweb.queues import contents, counters, fields, keys
-from brokerweb.queues.definitions import Definition, Q, find_by_id
-from brokerweb.queues.rows import Ending
-from brokerweb.queues.states import DAMAGED, EXPIRED, State
+from brokerweb.queues import contents, counters, fields, history, kept, keys
+from brokerweb.queues.definitions import Definition, Q
+from brokerweb.queues.history import What
+from brokerweb.queues.kept import End
+from brokerweb.queues.rows import Ending, Waiting
+from brokerweb.queues.states import DAMAGED, EXPIRED, REJECTED, State
 from brokerweb.storage.transaction import Transaction
 
 log = logging.getLogger(__name__)
@@ -20,6 +22,10 @@ def bury(tx: Transaction, queue: Definition, ending: Ending, reason: str, error:
         return False
     counters.moved(tx, queue.id, ending.state, State.DEAD)
     tx.outcome.event(events.DEAD, queue.id)
+    if queue.full or (reason == REJECTED and tx.by is not None):
+        actor, holder = (tx.by, ending.holder) if reason == REJECTED else (None, None)
+        what = What(history.DEAD, ending.attempts, actor, holder, error, history.said(reason=reason))
+        history.note(tx, queue, [ending.id], what)
     keys.leave(tx, queue.id, [ending.held_key])
     return True
 
@@ -36,24 +42,31 @@ def expire(tx: Transaction, queue: Definition, ending: Ending, error: str | None
     """The message is past its ttl: dropped, or dead where the queue says so."""
     if queue.on_expire == "dead":
         tx.outcome.event(events.EXPIRED, queue.id, int(bury(tx, queue, ending, EXPIRED, error)))
-    elif tx.change(Q.remove, ending.id, ending.state):
-        contents.forget(tx, [ending.id])
-        if queue.search is not None:
-            fields.forget(tx, [ending.id])
+    elif _removed(tx, queue, ending, End(kept.EXPIRED)):
         tx.outcome.event(events.EXPIRED, queue.id)
-        counters.count(tx, queue.id, ending.state, -1)
-        if ending.attempts > 0:
-            tx.change(Q.forget_failures, ending.id)
         keys.leave(tx, queue.id, [ending.held_key])
 
 
-def discard(tx: Transaction, queue_id: int, message_id: int) -> None:
+def discard(tx: Transaction, queue: Definition, message: Waiting) -> None:
     """A dead letter has been kept for as long as its queue says: it is gone, and counted as discarded."""
-    if tx.change(Q.remove, message_id, State.DEAD):
-        contents.forget(tx, [message_id])
-        queue = find_by_id(tx, queue_id)
-        if queue is not None and queue.search is not None:
-            fields.forget(tx, [message_id])
-        counters.count(tx, queue_id, State.DEAD, -1)
-        tx.change(Q.forget_failures, message_id)
-        tx.outcome.event(events.DISCARDED, queue_id)
+    if _removed(tx, queue, message.ending(), End(kept.DELETED, None, history.said(rule="dead_retention"))):
+        tx.outcome.event(events.DISCARDED, queue.id)
+
+
+def _removed(tx: Transaction, queue: Definition, ending: Ending, end: End) -> bool:
+    """The message goes by a rule of its queue; False if it is no longer as it was read."""
+    keeping = kept.keeps(queue)
+    if keeping:
+        kept.keep(tx, queue, [ending.id], ending.state, end)
+    if not tx.change(Q.remove, ending.id, ending.state):
+        return False
+    counters.count(tx, queue.id, ending.state, -1)
+    if queue.search is not None:
+        fields.forget(tx, [ending.id])
+    if not keeping:
+        contents.forget(tx, [ending.id])
+        if ending.attempts > 0:
+            tx.change(Q.forget_failures, ending.id)
+    if queue.full:
+        history.note(tx, queue, [ending.id], What(end.outcome, ending.attempts, detail=end.detail, ends=True))
+    return True

@@ -32,7 +32,15 @@ class Definition(NamedTuple):
     max_body_bytes: int
     paused_at: int | None
     stream: str | None = None  # whose records it leases, for the queue of a shared consumer group
+    history: str = "failures"
+    keep_settled: float = 0
+    keep_history: float = 0
     search: str | None = None  # the declared fields; None for none
+
+    @property
+    def full(self) -> bool:
+        """Whether everything that happens to its messages is written down."""
+        return self.history == "full"
 
     @property
     def backoff(self) -> Backoff:

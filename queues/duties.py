@@ -105,7 +105,9 @@ def end_dead(tx: Transaction, limit: int = LIMIT) -> int:
             found += [Waiting(*row) for row in tx.rows(Q.outlived, queue_id, before, limit - len(found))]
     turn = _turn(found)
     for message in turn:
-        dead_letters.discard(tx, message.queue_id, message.id)
+        queue = find_by_id(tx, message.queue_id)
+        if queue is not None:
+            dead_letters.discard(tx, queue, message)
     return len(turn) if len(turn) == len(found) else limit
 
 

@@ -5,10 +5,12 @@ To lease is in ``brokerweb.handout``, for every queue: a shared group's is fed f
 
 from brokerweb.queues.definitions import find, find_by_id
 from brokerweb.queues.leasing import Terms, lease_alone
-from brokerweb.queues.publishing import check, publish, publish_each
+from brokerweb.queues.publishing import Family, Origin, check, publish, publish_each, publish_from
 from brokerweb.queues.settling import Settlement, settle, settle_each
 
 __all__ = [
+    "Family",
+    "Origin",
     "Settlement",
     "Terms",
     "check",
@@ -17,6 +19,7 @@ __all__ = [
     "lease_alone",
     "publish",
     "publish_each",
+    "publish_from",
     "settle",
     "settle_each",
 ]

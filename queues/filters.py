@@ -17,6 +17,7 @@ from brokerweb.queues.states import STATE_NAMES, State
 MAX_IDS = 1_000
 MAX_ID = 2**63 - 1
 # Named already, so that asking for them says when they come instead of calling them unknown.
+SETTLED = "settled"  # no state: what is kept of messages that have ended
 PLANNED = frozenset({"search", "published_after", "published_before", "header", "body"})
 
 
@@ -98,6 +99,8 @@ def _items(value: Any) -> Sequence[Any]:
 
 def _states(value: Any) -> frozenset[State]:
     names = _items(value)
+    if SETTLED in names:
+        raise ValueError(f"{SETTLED} stands alone, and is for browsing: what has ended cannot be acted upon")
     if not names or not all(isinstance(name, str) and name in STATE_NAMES for name in names):
         raise ValueError(f"must be of {', '.join(STATE_NAMES)}")
     return frozenset(STATE_NAMES[name] for name in names)

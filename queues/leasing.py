@@ -11,8 +11,10 @@ from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.core.checksums import intact, size
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import NotFound
-from brokerweb.queues import contents, counters, dead_letters, fields, keys, readiness
+from brokerweb.queues import contents, counters, dead_letters, fields, history, kept, keys, readiness
 from brokerweb.queues.definitions import Definition, Q, find, find_by_id
+from brokerweb.queues.history import What
+from brokerweb.queues.kept import End
 from brokerweb.queues.messages import Handout, Leased, json_ids, parse_place
 from brokerweb.queues.rows import Ending
 from brokerweb.queues.states import State
@@ -47,6 +49,7 @@ def lease(tx: Transaction, queue: str, limit: int, terms: Terms) -> Handout:
     A message whose last consumer was lost goes out alone, so that one poison message cannot take others with it.
     """
     source = find(tx, queue)
+    tx.outcome.polled[source.id] = terms.holder
     if source.paused_at is not None:
         tx.outcome.asked(source.id)
         return Handout([], paused=True)
@@ -180,29 +183,41 @@ def _lease(tx: Transaction, source: Definition, found: list[Leased], terms: Term
     if source.stream is not None:
         for message in found:
             message.place = parse_place(message.route)
+    if source.full:
+        history.note_each(tx, source, [(m.id, m.attempts) for m in found], What(history.LEASED, holder=terms.holder))
     if terms.acknowledge:
         length = terms.lease or source.lease
         until = tx.now + seconds(length)
         for message in found:
             message.hold(length, until)
-        tx.exactly(len(found), tx.change(Q.lease, json_ids(message.id for message in found), until, terms.holder))
+        tx.exactly(len(found), tx.change(Q.lease, json_ids(message.id for message in found), until, terms.holder, tx.now))
         counters.count(tx, source.id, State.LEASED, len(found))
         tx.outcome.due(until)
     else:
-        _take(tx, source, found)
+        _take(tx, source, found, terms)
     # What the commit hands over is sent before the answers to its calls: a later publish in it must not overtake these.
     readiness.tell(tx, source.id, idle=False)
     counters.count(tx, source.id, State.READY, -len(found))
     tx.outcome.event(events.DELIVERED, source.id, len(found))
 
 
-def _take(tx: Transaction, source: Definition, found: list[Leased]) -> None:
+def _take(tx: Transaction, source: Definition, found: list[Leased], terms: Terms) -> None:
     """At most once: these are gone, and so are their failures; the next of their keys follow."""
-    tx.exactly(len(found), tx.change(Q.take, json_ids(message.id for message in found)))
-    contents.forget(tx, [message.id for message in found])
+    tx.outcome.settled.add(source.id)
+    ids = json_ids(message.id for message in found)
+    if kept.keeps(source):
+        tx.change(Q.lease, ids, tx.now, terms.holder, tx.now)
+        kept.keep(tx, source, [m.id for m in found], State.LEASED, End(kept.ACKED, None, history.said(ack="none")))
+        tx.exactly(len(found), tx.change(history.Q.take_leased, ids))
+    else:
+        tx.exactly(len(found), tx.change(Q.take, ids))
+        contents.forget(tx, [message.id for message in found])
+        if retried := [message.id for message in found if message.attempts > 1]:
+            tx.change(Q.forget_failures_of_all, json_ids(retried))
+    if source.full:
+        what = What(history.ACKED, detail=history.said(ack="none"), ends=True)
+        history.note_each(tx, source, [(m.id, m.attempts) for m in found], what)
     if source.search is not None:
         fields.forget(tx, [message.id for message in found])
-    if retried := [message.id for message in found if message.attempts > 1]:
-        tx.change(Q.forget_failures_of_all, json_ids(retried))
     if source.keyed:
         keys.leave(tx, source.id, [message.key for message in found])

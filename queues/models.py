@@ -48,6 +48,7 @@ class Queue(models.Model):
     max_body_bytes = models.IntegerField(default=SETTINGS["max_body_bytes"].default)
     history = models.CharField(max_length=10, default=SETTINGS["history"].default)
     keep_settled = models.FloatField(default=SETTINGS["keep_settled"].default)
+    keep_history = models.FloatField(default=SETTINGS["keep_history"].default)
     expires = models.FloatField(null=True)
     idle_since_at = BrokerInstantField(null=True)  # without consumer and message since; only kept when ``expires`` is set
     dead_retention = models.FloatField(null=True)
@@ -56,6 +57,9 @@ class Queue(models.Model):
     pause_reason = models.CharField(max_length=2000, default="")
     search = TextsField(null=True, default=list)  # declared fields, whose values are indexed: SearchField
     stream = models.CharField(max_length=200, null=True)  # of a shared consumer group's own queue: whose records it leases
+    last_consumer_at = BrokerInstantField(null=True)  # when anybody consumed last; this and the next by a duty, seconds late
+    last_consumer = models.CharField(max_length=255, null=True)  # what that client is called
+    last_settled_at = BrokerInstantField(null=True)  # when a consumer settled anything last
 
     objects = models.Manager()
     declared = DeclaredQueues()
@@ -71,6 +75,7 @@ class Queue(models.Model):
             ),
             models.CheckConstraint(name="queue_on_expire_known", condition=Q(on_expire__in=list(SETTINGS["on_expire"].words))),
             models.CheckConstraint(name="queue_overflow_known", condition=Q(overflow__in=list(SETTINGS["overflow"].words))),
+            models.CheckConstraint(name="queue_history_known", condition=Q(history__in=list(SETTINGS["history"].words))),
         ]
 
     def __str__(self) -> str:
@@ -84,7 +89,55 @@ class Messages(models.Manager["Message"]):
         return super().get_queryset().select_related("content")
 
 
-class Message(models.Model):
+class Carrying:
+    """What a message carries is a row of its own, ``carries``, and reads as if it were the message's."""
+
+    @property
+    def carries(self) -> Content:
+        raise NotImplementedError
+
+    @property
+    def published_at(self) -> datetime:
+        return self.carries.published_at  # type: ignore[no-any-return]  # of an InstantField
+
+    @property
+    def publisher(self) -> str | None:
+        return self.carries.publisher
+
+    @property
+    def headers(self) -> str | None:
+        return self.carries.headers
+
+    @property
+    def content_type(self) -> str | None:
+        return self.carries.content_type
+
+    @property
+    def binary(self) -> bool:
+        return self.carries.binary
+
+    @property
+    def reply_to(self) -> str | None:
+        return self.carries.reply_to
+
+    @property
+    def correlation_id(self) -> str | None:
+        return self.carries.correlation_id
+
+    @property
+    def redacted(self) -> str | None:
+        return self.carries.redacted
+
+    @property
+    def checksum(self) -> int:
+        return self.carries.checksum
+
+    @property
+    def body(self) -> bytes | memoryview:
+        return self.carries.body
+
+
+class Message(Carrying, models.Model):
     """One stored message: how it stands. ``id`` is never used again; ``position`` orders within a priority.
 
     What it carries is its ``content``, a row of its own, which no hand-out rewrites. It reads as if it were the message's.
@@ -113,6 +166,8 @@ class Message(models.Model):
     last_error = models.CharField(max_length=2000, null=True)
     parent = models.BigIntegerField(null=True)  # the message this one is an edited copy of
     route = models.CharField(max_length=255, null=True)  # the topic it came through
+    leased_at = BrokerInstantField(null=True)  # when the lease that it is under began
+    extended = models.IntegerField(default=0)  # how often that was extended
 
     objects = Messages()
 
@@ -175,48 +230,7 @@ class Message(models.Model):
         try:
             return self.content
         except Content.DoesNotExist:
-            long_ago = clock.to_datetime(0)
-            return Content(message_id=self.pk, published_at=long_ago, checksum=NEVER, body=b"")  # type: ignore[misc]
-
-    @property
-    def published_at(self) -> datetime:
-        return self.carries.published_at  # type: ignore[no-any-return]  # of an InstantField
-
-    @property
-    def publisher(self) -> str | None:
-        return self.carries.publisher
-
-    @property
-    def headers(self) -> str | None:
-        return self.carries.headers
-
-    @property
-    def content_type(self) -> str | None:
-        return self.carries.content_type
-
-    @property
-    def binary(self) -> bool:
-        return self.carries.binary
-
-    @property
-    def reply_to(self) -> str | None:
-        return self.carries.reply_to
-
-    @property
-    def correlation_id(self) -> str | None:
-        return self.carries.correlation_id
-
-    @property
-    def redacted(self) -> str | None:
-        return self.carries.redacted
-
-    @property
-    def checksum(self) -> int:
-        return self.carries.checksum
-
-    @property
-    def body(self) -> bytes | memoryview:
-        return self.carries.body
+            return _nothing(self.pk)
 
 
 class Content(models.Model):
@@ -231,8 +245,104 @@ class Content(models.Model):
     reply_to = models.CharField(max_length=255, null=True)
     correlation_id = models.CharField(max_length=255, null=True)
     redacted = models.TextField(null=True)  # who redacted it, and when: the JSON that consumers get
+    dedup_id = models.CharField(max_length=255, null=True)  # as it was published with; how long it counts is Dedup's
+    family = models.BigIntegerField(
+        null=True
+    )  # what the copies have alike that one publish to a topic made, where it made several
+    streams = models.TextField(null=True)  # where those copies are that went to streams, as JSON
     checksum = models.BigIntegerField()  # of the body and what goes with it: core/checksums.py
     body = models.BinaryField()  # last: SQLite reads a row from the front
+
+    class Meta:
+        indexes = [
+            # relatives
+            models.Index("family", name="content_family", condition=Q(family__isnull=False)),
+        ]
+
+
+def _nothing(number: int) -> Content:
+    """Instead of a content that damage has taken: no checksum fits it."""
+    long_ago = clock.to_datetime(0)
+    return Content(message_id=number, published_at=long_ago, checksum=NEVER, body=b"")  # type: ignore[misc]
+
+
+OUTCOMES = ("acked", "expired", "deleted", "purged", "moved", "edited")
+
+
+class SettledMessage(Carrying, models.Model):
+    """A message that has ended in its queue and is kept to be looked at (``keep_settled``). It is in no count and no order.
+
+    ``id`` is the number of its content: the message's own, but of one that was moved, which goes on elsewhere with that; here it
+    has a copy. Failures stay as long as this row.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    queue = models.ForeignKey(Queue, on_delete=models.DO_NOTHING, db_index=False, db_constraint=False)
+    message_id = models.BigIntegerField()
+    outcome = models.CharField(max_length=10, choices=[(outcome, outcome) for outcome in OUTCOMES])
+    actor = models.CharField(max_length=255, null=True)  # the token's or user's name, where somebody did it
+    holder = models.CharField(max_length=255, null=True)  # who held or last held the lease
+    settled_at = InstantField()
+    expires_at = BrokerInstantField()  # until when it is kept
+    state = models.SmallIntegerField()  # in which it ended
+    priority = models.SmallIntegerField(default=4)
+    attempts = models.IntegerField(default=0)
+    failures = models.IntegerField(default=0)
+    key = models.CharField(max_length=255, null=True)
+    route = models.CharField(max_length=255, null=True)
+    parent = models.BigIntegerField(null=True)
+    reason = models.CharField(max_length=20, null=True)  # why it was dead, if it was
+    last_error = models.CharField(max_length=2000, null=True)
+    detail = models.TextField(null=True)  # JSON: where it went, which copy took its place
+
+    class Meta:
+        constraints = [
+            # look, browse: a queue's by id; one a message
+            models.UniqueConstraint(name="settled_of_queue", fields=["queue", "message_id"]),
+        ]
+        indexes = [
+            models.Index("expires_at", name="settled_until"),  # outdated
+            models.Index("message_id", name="settled_moved", condition=Q(outcome="moved")),  # unmarked, kept_copies
+        ]
+
+    def __str__(self) -> str:
+        return str(self.message_id)
+
+    @cached_property
+    def carries(self) -> Content:
+        """The content, read when it is first asked for; ``attach`` gives many theirs at once."""
+        return Content.objects.filter(pk=self.pk).first() or _nothing(self.pk)
+
+    def attach(self, content: Content | None) -> None:
+        """This is its content, as far as there is one."""
+        self.__dict__["carries"] = content or _nothing(self.pk)
+
+    @cached_property
+    def intact(self) -> bool:
+        """Whether what it holds is what was published. Reads the body."""
+        return intact(self.message_id, self, self.checksum)
+
+
+class MessageEvent(models.Model):
+    """Something that happened to a message, in the order of ``id``. It may outlive the message."""
+
+    id = models.BigAutoField(primary_key=True)
+    queue_id = models.IntegerField()
+    message_id = models.BigIntegerField()
+    at = InstantField()
+    event = models.CharField(max_length=20)
+    attempt = models.IntegerField(default=0)  # the lease that ran, or the last one
+    actor = models.CharField(max_length=255, null=True)  # the token's or user's name, where somebody did it
+    holder = models.CharField(max_length=255, null=True)  # who holds, or held, the lease
+    error = models.CharField(max_length=2000, null=True)
+    detail = models.TextField(null=True)  # JSON, small
+    forget_at = BrokerInstantField(null=True)  # of a message's last one: when all of them go
+
+    class Meta:
+        indexes = [
+            models.Index("message_id", "id", name="event_of_message"),  # happened, unmarked, forget_events
+            models.Index("forget_at", name="event_forget", condition=Q(forget_at__isnull=False)),  # forget_history
+        ]
 
 
 class QueueCount(models.Model):

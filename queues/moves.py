@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 from brokerweb.core.batches import fitting
 from brokerweb.core.errors import Conflict, NotFound
-from brokerweb.queues import contents, counters, fields, keys, sequence
+from brokerweb.queues import contents, counters, fields, history, kept, keys, sequence
 from brokerweb.queues.definitions import Definition
 from brokerweb.queues.definitions import Q as HOT
 from brokerweb.queues.filters import MAX_ID
+from brokerweb.queues.history import What
+from brokerweb.queues.kept import End
 from brokerweb.queues.messages import json_ids, receipt_text
 from brokerweb.queues.readiness import became_ready
 from brokerweb.queues.selection import Found, Q
@@ -23,6 +25,7 @@ class Seen(NamedTuple):
     state: State
     key: str | None
     holds_key: bool
+    attempts: int
 
 
 def find_message(tx: Transaction, queue: Definition, message_id: int) -> Seen:
@@ -30,8 +33,8 @@ def find_message(tx: Transaction, queue: Definition, message_id: int) -> Seen:
     row = tx.row(Q.find_message, message_id, queue.id) if 0 < message_id <= MAX_ID else None
     if row is None:
         raise NotFound(f"Queue {queue.name} has no message {message_id}.")
-    state, key, holds_key = row
-    return Seen(State(state), key, bool(holds_key))
+    state, key, holds_key, attempts = row
+    return Seen(State(state), key, bool(holds_key), attempts)
 
 
 def in_one_turn(tx: Transaction, found: Found) -> Found:
@@ -41,40 +44,70 @@ def in_one_turn(tx: Transaction, found: Found) -> Found:
     return found if n >= len(found.messages) else Found(found.messages[:n], found.messages[n - 1][0])
 
 
-def take_out(tx: Transaction, queue: Definition, messages: list[tuple[int, State]], ready_until: int = MAX_ID) -> int:
+def take_out(tx: Transaction, queue: Definition, messages: list[tuple[int, State]], end: End, ready_until: int = MAX_ID) -> int:
     """Delete messages that are still in the states they were found in, with their failures; how many they were.
 
-    The next of a key is ready in the same commit. A ready message stays if it became so after ``ready_until``.
+    The next of a key is ready in the same commit. A ready message stays if it became so after ``ready_until``. Where the queue
+    keeps what has ended, their content and failures stay.
     """
     left: set[str] = set()
-    removed: list[int] = []
+    removed: list[tuple[int, int]] = []
+    keeping = kept.keeps(queue)
+    if keeping:
+        kept.keep_found(tx, queue, messages, end, ready_until)
     for message_id, state in messages:
         for key, holds_key, attempts in tx.returning(Q.remove, message_id, queue.id, state, ready_until):
-            removed.append(message_id)
+            removed.append((message_id, attempts))
             counters.count(tx, queue.id, state, -1)
             if holds_key:
                 left.add(key)
-            if attempts:
+            if attempts and not keeping:
                 tx.change(HOT.forget_failures, message_id)
             if state is State.LEASED:
                 tx.outcome.ended.append(receipt_text(queue.id, message_id, attempts))
-    contents.forget(tx, removed)
-    if queue.search is not None:
-        fields.forget(tx, removed)
+    _forget(tx, queue, [id for id, _ in removed])
+    _tell_out(tx, queue, removed, end)
     keys.leave(tx, queue.id, left)
     return len(removed)
 
 
-def revive(tx: Transaction, queue: Definition, target: Definition, message_id: int, state: State) -> None:
+def _forget(tx: Transaction, queue: Definition, removed: list[int]) -> None:
+    """What belonged to them, but for what is kept."""
+    if not kept.keeps(queue):
+        contents.forget(tx, removed)
+    if queue.search is not None:
+        fields.forget(tx, removed)
+
+
+def _tell_out(tx: Transaction, queue: Definition, removed: list[tuple[int, int]], end: End) -> None:
+    """Of a purge something is written where everything is: a kept message says it by itself, and others may be millions. What
+    edits says it when the copy has a number.
+    """
+    if end.outcome != kept.EDITED and (queue.full or end.outcome != kept.PURGED):
+        history.note_each(tx, queue, removed, What(end.outcome, actor=end.actor, detail=end.detail, ends=True))
+
+
+def revive(
+    tx: Transaction, queue: Definition, target: Definition, message_id: int, state: State, *, event: str = history.REDRIVEN
+) -> None:
     """The message joins the end of ``target`` with its failures forgotten; on a keyed queue the end of its key.
 
-    There it is blocked first, and ready at once if nobody holds the key: that also covers a message that held it itself.
+    There it is blocked first, and ready at once if nobody holds the key: that also covers a message that held it itself. Its
+    history says ``event``, or that it moved.
     """
+    moves = target.id != queue.id
+    detail = history.said(to=target.name) if moves else None
+    if moves:
+        kept.forget_of(tx, target, message_id)
+        if kept.keeps(queue):
+            kept.keep_moved(tx, queue, message_id, state, End(kept.MOVED, tx.by, detail))
     key = find_message(tx, queue, message_id).key if target.keyed else None
     revived = State.READY if key is None else State.BLOCKED
     position = sequence.take(tx, 1, stored=False)
-    if not tx.change(Q.revive, message_id, queue.id, state, target.id, revived, position, tx.now, target.ttl):
+    found = tx.returning(Q.revive, message_id, queue.id, state, target.id, revived, position, tx.now, target.ttl)
+    if not found:
         raise Conflict("The message changed meanwhile.")
+    history.note(tx, queue, [message_id], What(history.MOVED if moves else event, found[0][0], tx.by, detail=detail))
     counters.count(tx, queue.id, state, -1)
     counters.count(tx, target.id, revived, 1)
     if target.id != queue.id and (queue.search or target.search) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby, repeat
 from typing import Any, NamedTuple
 
 from brokerweb.core import events
@@ -10,8 +11,9 @@ from brokerweb.core.batches import fitting
 from brokerweb.core.checksums import checksums
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import BrokerError, QueueFull, TooLarge
-from brokerweb.queues import contents, counters, dead_letters, duties, fields, keys, readiness, sequence
+from brokerweb.queues import contents, counters, dead_letters, duties, fields, history, kept, keys, readiness, sequence
 from brokerweb.queues.definitions import Definition, Q, find
+from brokerweb.queues.history import What
 from brokerweb.queues.messages import Accepted, Leased, NewMessage
 from brokerweb.queues.rows import Ending, MessageRow, Waiting
 from brokerweb.queues.states import OVERFLOW, State
@@ -23,18 +25,35 @@ SHRINK = 1000  # messages that one publish buries beyond its own number, where m
 SCHEDULED, READY, BLOCKED, LEASED = (int(s) for s in (State.SCHEDULED, State.READY, State.BLOCKED, State.LEASED))
 
 
+class Family(NamedTuple):
+    """What the copies have alike that one publish to a topic made of a message: a number, and which went to streams (JSON)."""
+
+    number: int
+    streams: str | None = None
+
+
 class Origin(NamedTuple):
-    """Where messages come from: the token's or user's name, and the topic they came through."""
+    """Where messages come from: the token's or user's name, the topic they came through, the message they are edited copies of.
+
+    ``families`` are those of the messages in their order, where they are copies of several.
+    """
 
     publisher: str | None
-    route: str | None
+    route: str | None = None
+    parent: int | None = None
+    families: Sequence[Family | None] | None = None
 
 
 def publish(
-    tx: Transaction, queue: str, messages: Sequence[NewMessage], *, publisher: str | None = None, route: str | None = None
+    tx: Transaction, queue: str, messages: Sequence[NewMessage], *, publisher: str | None = None, parent: int | None = None
 ) -> list[Accepted]:
     """Store messages, all or none, in their order. Raises NotFound, TooLarge, StoreFull, QueueFull before anything is written."""
-    target, origin = find(tx, queue), Origin(publisher, route)
+    return publish_from(tx, queue, messages, Origin(publisher, parent=parent))
+
+
+def publish_from(tx: Transaction, queue: str, messages: Sequence[NewMessage], origin: Origin) -> list[Accepted]:
+    """``publish`` with all that is known of where they come from. With ``families`` no message has a dedup_id."""
+    target = find(tx, queue)
     _check_sizes(target, messages)
     if any(m.dedup_id is not None for m in messages):
         return _publish_once(tx, target, messages, origin)
@@ -144,6 +163,8 @@ def _store(tx: Transaction, target: Definition, messages: Sequence[NewMessage], 
     plan = _plan(tx, target, messages)
     plan.overflow = overflow
     plan.ids = range(start := sequence.take(tx, n), start + n)
+    if target.full:
+        _tell(tx, target, plan.ids, messages, origin)
     # Takers come after every statement that may fail: from then on the transaction knows what to cancel.
     takers = _assign(tx, target, plan, messages)
     rows = _rows(tx, target, plan, messages, origin)
@@ -160,6 +181,17 @@ def _store(tx: Transaction, target: Definition, messages: Sequence[NewMessage], 
         places = ((plan.ids[i], plan.state[i], 0, messages[i].key if plan.held[i] else None) for i in range(overflow))
         _bury_all(tx, target, [Ending(*place) for place in places])
     return plan.ids
+
+
+def _tell(tx: Transaction, target: Definition, ids: range, messages: Sequence[NewMessage], origin: Origin) -> None:
+    """For the history of a queue that has all of it."""
+    parent = None if origin.parent is None else str(origin.parent)
+    start = ids.start
+    for dedup, group in groupby(messages, lambda message: message.dedup_id):
+        n = len([*group])
+        detail = history.said(route=origin.route, parent=parent, dedup=dedup)
+        history.note(tx, target, range(start, start + n), What(history.PUBLISHED, actor=origin.publisher, detail=detail))
+        start += n
 
 
 def _plan(tx: Transaction, target: Definition, messages: Sequence[NewMessage]) -> _Plan:
@@ -209,23 +241,25 @@ def _assign(tx: Transaction, target: Definition, plan: _Plan, messages: Sequence
 
 def _rows(tx: Transaction, target: Definition, plan: _Plan, messages: Sequence[NewMessage], origin: Origin) -> list[MessageRow]:
     now, wall, queue_id, default_ttl, made = tx.now, tx.wall, target.id, target.ttl, MessageRow._make
-    publisher, route = origin
+    publisher, route, _, families = origin
     rows = []
     sums = checksums(plan.ids, messages)
-    planned = zip(plan.ids, plan.state, plan.due, plan.held, plan.taker, messages, sums, strict=True)
-    for id, state, due, held, taker, m, checksum in planned:
+    planned = zip(plan.ids, plan.state, plan.due, plan.held, plan.taker, messages, sums, families or repeat(None), strict=False)
+    for id, state, due, held, taker, m, checksum, family in planned:
+        number, streams = family or (None, None)
         ttl = m.ttl if m.ttl is not None else default_ttl
         expires = None
         deliver_at = m.deliver_at if state == SCHEDULED else None
         if ttl is not None and deliver_at is None:  # else it is first due when the wall says so
             expires = due + seconds(ttl)
             tx.outcome.due(expires)
-        attempts, holder = 0, None
+        attempts, holder, leased_at = 0, None, None
         if taker is not None:
-            attempts, holder, due = 1, taker.holder, now + seconds(taker.lease or target.lease)
+            attempts, holder, leased_at, due = 1, taker.holder, now, now + seconds(taker.lease or target.lease)
         rows.append(made((
-            id, queue_id, state, m.priority, attempts, held, due, expires, ttl, m.key, holder, route, deliver_at,
+            id, queue_id, state, m.priority, attempts, held, due, expires, ttl, m.key, holder, route, deliver_at, leased_at,
             wall, m.headers, m.content_type, m.binary, m.body, m.reply_to, m.correlation_id, publisher, checksum, None,
+            m.dedup_id, number, streams,
         )))  # fmt: skip
     return rows
 
@@ -237,15 +271,15 @@ def _hand_over(
     and the keys of those that are not stored.
     """
     handed: dict[int, list[Leased]] = {id(taker): [] for taker in takers}
-    kept: list[MessageRow] = []
+    stored: list[MessageRow] = []
     freed: list[str | None] = []
     for row, taker in zip(rows, plan.taker, strict=True):
         if taker is None:
-            kept.append(row)
+            stored.append(row)
             continue
         handed[id(taker)].append(Leased.of(row, taker.lease or target.lease, acknowledge=taker.acknowledge))
         if taker.acknowledge:
-            kept.append(row)
+            stored.append(row)
         else:
             freed.append(row.key)
     for taker in takers:
@@ -255,9 +289,26 @@ def _hand_over(
         if theirs and taker.acknowledge:
             tx.outcome.due(theirs[0].lease_until)
     tx.outcome.event(events.DELIVERED, target.id, sum(map(len, handed.values())))
-    if len(kept) < len(rows):
+    if len(stored) < len(rows):
+        tx.outcome.settled.add(target.id)
         sequence.take(tx, 0, stored=False)
-    return kept, freed
+    if target.full or target.keep_settled:
+        _tell_handed(tx, target, plan, rows)
+    return stored, freed
+
+
+def _tell_handed(tx: Transaction, target: Definition, plan: _Plan, rows: list[MessageRow]) -> None:
+    """For the history of what was handed over; what nobody settles has ended with that, and is kept where the queue keeps it."""
+    handed = [(taker, row) for row, taker in zip(rows, plan.taker, strict=True) if taker is not None]
+    for (holder, acknowledge), group in groupby(handed, lambda pair: (pair[0].holder, pair[0].acknowledge)):
+        given = [row for _, row in group]
+        ids = [row.id for row in given]
+        if not acknowledge and kept.keeps(target):
+            kept.keep_taken(tx, target, given)
+        if target.full:
+            history.note(tx, target, ids, What(history.LEASED, 1, holder=holder))
+        if target.full and not acknowledge:
+            history.note(tx, target, ids, What(history.ACKED, 1, detail=history.said(ack="none"), ends=True))
 
 
 def _count(tx: Transaction, target: Definition, plan: _Plan) -> None:

@@ -4,12 +4,12 @@
 
 -- find_queue (name): a queue's settings by name
 SELECT id, name, lease, max_failures, backoff_initial, backoff_factor, backoff_max, backoff_jitter, keyed, ttl, on_expire,
-  max_length, overflow, dedup_window, max_body_bytes, paused_at, stream, search
+  max_length, overflow, dedup_window, max_body_bytes, paused_at, stream, history, keep_settled, keep_history, search
 FROM brokerweb_queues_queue WHERE name = :name AND deleted_at IS NULL;
 
 -- find_queue_by_id (id): the same by id, for receipts and duties
 SELECT id, name, lease, max_failures, backoff_initial, backoff_factor, backoff_max, backoff_jitter, keyed, ttl, on_expire,
-  max_length, overflow, dedup_window, max_body_bytes, paused_at, stream, search
+  max_length, overflow, dedup_window, max_body_bytes, paused_at, stream, history, keep_settled, keep_history, search
 FROM brokerweb_queues_queue WHERE id = :id AND deleted_at IS NULL;
 
 -- last_id@sqlite (): the highest message id ever given
@@ -26,16 +26,17 @@ UPDATE sqlite_sequence SET seq = max(seq, :seq) WHERE name = 'brokerweb_queues_m
 INSERT INTO sqlite_sequence (name, seq) SELECT 'brokerweb_queues_message', 0
 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'brokerweb_queues_message');
 
--- insert (id, queue, state, priority, attempts, holds_key, due, expires, ttl, key, holder, route, deliver_at): store how a message stands; its position is its id
+-- insert (id, queue, state, priority, attempts, holds_key, due, expires, ttl, key, holder, route, deliver_at, leased_at): store how a message stands; its position is its id
 INSERT INTO brokerweb_queues_message (id, queue_id, state, priority, position, attempts, failures, holds_key, alone, due_at, expires_at,
-  ttl, "key", holder, route, deliver_at)
+  ttl, "key", holder, route, deliver_at, leased_at, extended)
 VALUES (:id, :queue, :state, :priority, :id, :attempts, 0, :holds_key, false, :due, :expires,
-  :ttl, :key, :holder, :route, :deliver_at);
+  :ttl, :key, :holder, :route, :deliver_at, :leased_at, 0);
 
--- insert_content (message, published, headers, content_type, binary, body, reply_to, correlation_id, publisher, checksum, redacted): store what it carries
+-- insert_content (message, published, headers, content_type, binary, body, reply_to, correlation_id, publisher, checksum, redacted, dedup_id, family, streams): store what it carries
 INSERT INTO brokerweb_queues_content (message_id, published_at, headers, content_type, "binary", body, reply_to, correlation_id, publisher,
-  checksum, redacted)
-VALUES (:message, :published, :headers, :content_type, :binary, :body, :reply_to, :correlation_id, :publisher, :checksum, :redacted);
+  checksum, redacted, dedup_id, family, streams)
+VALUES (:message, :published, :headers, :content_type, :binary, :body, :reply_to, :correlation_id, :publisher, :checksum, :redacted, :dedup_id,
+  :family, :streams);
 
 -- any_ready (queue): is anything of the queue ready?
 SELECT 1 FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 LIMIT 1;
@@ -54,13 +55,13 @@ FROM brokerweb_queues_message m LEFT JOIN brokerweb_queues_content c ON c.messag
 WHERE queue_id = :queue AND state = 1 AND alone AND (expires_at IS NULL OR expires_at > :now)
 ORDER BY priority DESC, position LIMIT 1;
 
--- lease@sqlite (ids, until, holder): lease ready messages
-UPDATE brokerweb_queues_message SET state = 3, attempts = attempts + 1, due_at = :until, holder = :holder
+-- lease@sqlite (ids, until, holder, now): lease ready messages
+UPDATE brokerweb_queues_message SET state = 3, attempts = attempts + 1, due_at = :until, holder = :holder, leased_at = :now, extended = 0
 WHERE id IN (SELECT value FROM json_each(:ids)) AND state + 0 = 1;
 
--- lease@postgres (ids, until, holder): the same, for a single writer
+-- lease@postgres (ids, until, holder, now): the same, for a single writer
 -- For several it must find, lock and lease in one statement: id = ANY (ARRAY(SELECT ... LIMIT n FOR UPDATE SKIP LOCKED)).
-UPDATE brokerweb_queues_message SET state = 3, attempts = attempts + 1, due_at = :until, holder = :holder
+UPDATE brokerweb_queues_message SET state = 3, attempts = attempts + 1, due_at = :until, holder = :holder, leased_at = :now, extended = 0
 WHERE id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND state + 0 = 1;
 
 -- remove (id, state): delete a message that is still in the state it was read in
@@ -94,7 +95,8 @@ SELECT id, queue_id, attempts, failures, "key", expires_at, holder
 FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state + 0 = 3 AND attempts = :attempts AND due_at > :now FOR UPDATE;
 
 -- extend (id, queue, attempts, now, until): a new deadline, if the lease is still this one
-UPDATE brokerweb_queues_message SET due_at = :until WHERE id = :id AND queue_id = :queue AND state + 0 = 3 AND attempts = :attempts AND due_at > :now;
+UPDATE brokerweb_queues_message SET due_at = :until, extended = extended + 1
+WHERE id = :id AND queue_id = :queue AND state + 0 = 3 AND attempts = :attempts AND due_at > :now;
 
 -- overdue (now, limit): leases past their deadline, oldest first, and what their bodies weigh
 SELECT id, queue_id, attempts, failures, "key", expires_at, holder,
@@ -103,12 +105,12 @@ FROM brokerweb_queues_message m WHERE state = 3 AND due_at <= :now ORDER BY due_
 
 -- put_back (id, attempts, state, due, failures, alone, last_error): a leased message returns, keeping its place and its key
 UPDATE brokerweb_queues_message SET state = :state, due_at = :due, failures = :failures, alone = coalesce(:alone, alone),
-  last_error = coalesce(:last_error, last_error) WHERE id = :id AND state + 0 = 3 AND attempts = :attempts;
+  last_error = coalesce(:last_error, last_error), leased_at = NULL, extended = 0 WHERE id = :id AND state + 0 = 3 AND attempts = :attempts;
 
 -- bury (id, state, now, failures, reason, last_error): a message of that state becomes dead
 -- It expires no more, and must not lie in the index in which the duty looks for those that do.
 UPDATE brokerweb_queues_message SET state = 4, due_at = :now, deliver_at = NULL, failures = :failures, reason = :reason, holds_key = false,
-  alone = false, expires_at = NULL, last_error = coalesce(:last_error, last_error) WHERE id = :id AND state + 0 = :state;
+  alone = false, expires_at = NULL, last_error = coalesce(:last_error, last_error), leased_at = NULL, extended = 0 WHERE id = :id AND state + 0 = :state;
 
 -- add_failure (queue, message, attempt, kind, consumer, error, wall): remember how a lease failed
 INSERT INTO brokerweb_queues_failure (queue_id, message_id, attempt, kind, consumer, error, failed_at)
@@ -228,8 +230,17 @@ WHERE state = 3 AND holder LIKE 'ws:%' LIMIT :limit FOR UPDATE SKIP LOCKED;
 -- shift_leases (by, since): leases that ran at ``since`` end later, by the time the broker was not there
 UPDATE brokerweb_queues_message SET due_at = due_at + :by WHERE state = 3 AND due_at > :since;
 
+-- note_activity (id, consumed_at, client, settled_at): when a queue was last consumed, and by whom, and when anything of it was last settled
+UPDATE brokerweb_queues_queue SET last_consumer_at = :consumed_at, last_consumer = :client, last_settled_at = :settled_at WHERE id = :id;
+
+-- activity (): the same, of the queues of which any of it is known
+SELECT id, last_consumer_at, last_consumer, last_settled_at FROM brokerweb_queues_queue
+WHERE last_consumer_at IS NOT NULL OR last_settled_at IS NOT NULL;
+
 -- newest_instant (): the newest instant that was written as the present
 SELECT max(at) FROM (
   SELECT coalesce(max(created_at), 0) AS at FROM brokerweb_queues_queue
   UNION ALL SELECT coalesce((SELECT published_at FROM brokerweb_queues_content ORDER BY message_id DESC LIMIT 1), 0)
-  UNION ALL SELECT coalesce((SELECT failed_at FROM brokerweb_queues_failure ORDER BY id DESC LIMIT 1), 0)) AS instants;
+  UNION ALL SELECT coalesce((SELECT failed_at FROM brokerweb_queues_failure ORDER BY id DESC LIMIT 1), 0)
+  UNION ALL SELECT coalesce((SELECT at FROM brokerweb_queues_messageevent ORDER BY id DESC LIMIT 1), 0)
+  UNION ALL SELECT coalesce((SELECT settled_at FROM brokerweb_queues_settledmessage ORDER BY id DESC LIMIT 1), 0)) AS instants;

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from brokerweb.core.errors import NotFound
 from brokerweb.core.redactions import Left, said
-from brokerweb.queues import fields
-from brokerweb.queues.definitions import find
+from brokerweb.queues import fields, history
+from brokerweb.queues.definitions import find, find_by_id
 from brokerweb.queues.filters import MAX_ID
+from brokerweb.queues.history import What
 from brokerweb.queues.selection import Q
 from brokerweb.storage.transaction import Transaction
 
 
 def redact(tx: Transaction, name: str, message_id: int, *, by: str) -> None:
-    """Body, headers and errors of a message are gone, whatever its state. Raises NotFound."""
+    """Body, headers and errors of a message are gone, whatever its state; also of one that is kept after its end, and the errors
+    where its history alone is left. Raises NotFound.
+    """
     queue = find(tx, name)
-    if not (0 < message_id <= MAX_ID and redact_one(tx, queue.id, message_id, by=by)):
+    if not (
+        0 < message_id <= MAX_ID and (redact_one(tx, queue.id, message_id, by=by) or _redact_kept(tx, queue.id, message_id, by))
+    ):
         raise NotFound(f"Queue {name} has no message {message_id}.")
 
 
@@ -24,11 +29,39 @@ def redact_one(tx: Transaction, queue_id: int, message_id: int, *, by: str) -> b
     row = tx.row(Q.contents, message_id, queue_id)
     if row is None:
         return False
-    left = Left(*row)
-    tx.change(
-        Q.redact, message_id, tx.wall, left.body, left.reply_to, left.correlation_id, left.checksum(message_id), said(by, tx.wall)
-    )
+    *held, attempts = row
+    _redact(tx, message_id, message_id, Left(*held), by)
     tx.change(Q.forget_error, message_id, queue_id)
-    tx.change(Q.redact_failures, message_id)
     fields.redact(tx, message_id)
+    _redact_elsewhere(tx, message_id, by)
+    if (queue := find_by_id(tx, queue_id)) is not None:
+        history.note(tx, queue, [message_id], What(history.REDACTED, attempts, by))
+    return True
+
+
+def _redact(tx: Transaction, number: int, message_id: int, left: Left, by: str) -> None:
+    """What is stored by that number of what the message carries."""
+    checksum = left.checksum(message_id)
+    tx.change(Q.redact, number, tx.wall, left.body, left.reply_to, left.correlation_id, checksum, said(by, tx.wall))
+
+
+def _redact_elsewhere(tx: Transaction, message_id: int, by: str) -> None:
+    """Errors of its failures and events, and what queues have kept of it that it left."""
+    tx.change(Q.redact_failures, message_id)
+    tx.change(history.Q.redact_events, message_id)
+    for number, *held in tx.rows(history.Q.kept_copies, message_id):
+        _redact(tx, number, message_id, Left(*held), by)
+        tx.change(history.Q.forget_kept_error, number)
+
+
+def _redact_kept(tx: Transaction, queue_id: int, message_id: int, by: str) -> bool:
+    """The same of a message that has ended in that queue; False where nothing is known of it."""
+    row = tx.row(history.Q.kept_contents, queue_id, message_id)
+    if row is None and tx.row(history.Q.known, message_id, queue_id) is None:
+        return False
+    if row is not None:
+        number, *held = row
+        _redact(tx, number, message_id, Left(*held), by)
+        tx.change(history.Q.forget_kept_error, number)
+    _redact_elsewhere(tx, message_id, by)
     return True

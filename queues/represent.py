@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from msgspec import Raw
 
 from brokerweb.core import clock
-from brokerweb.queues.models import Failure, Message
+from brokerweb.identity import clients
+from brokerweb.queues.models import Failure, Message, SettledMessage
 from brokerweb.queues.states import State
 
 _NO_HEADERS = Raw(b"{}")
@@ -46,10 +47,39 @@ def message_object(message: Message, failures: Iterable[Failure] | None = None) 
     }
     if message.redacted is not None:
         shown["redacted"] = Raw(message.redacted.encode())
-    return shown if failures is None else {**shown, "failed": [failure_object(failure) for failure in failures]}
+    return shown if failures is None else {**shown, "failed": failure_objects(list(failures))}
 
 
-def _contents(message: Message) -> dict[str, Any]:
+def settled_object(message: SettledMessage, failures: Iterable[Failure] | None = None) -> dict[str, Any]:
+    """The same of a message that has ended and is kept: ``due_at`` is when it ended, and ``outcome`` how."""
+    settled_at = rfc3339(message.settled_at)
+    shown = {
+        "id": str(message.message_id),
+        "state": "settled",
+        **_contents(message),
+        "priority": message.priority,
+        "published_at": rfc3339(message.published_at),
+        "expires_at": None,
+        "attempts": message.attempts,
+        "failures": message.failures,
+        "lease_until_at": None,
+        "lease": None,
+        "due_at": settled_at,
+        "reason": message.reason,
+        "last_error": message.last_error,
+        "publisher": message.publisher,
+        "parent": None if message.parent is None else str(message.parent),
+        "outcome": message.outcome,
+        "settled_by": message.actor,
+        "settled_at": settled_at,
+        "kept_until_at": rfc3339(message.expires_at),
+    }
+    if message.redacted is not None:
+        shown["redacted"] = Raw(message.redacted.encode())
+    return shown if failures is None else {**shown, "failed": failure_objects(list(failures))}
+
+
+def _contents(message: Message | SettledMessage) -> dict[str, Any]:
     """What the message holds; of a damaged one nothing, since none of it can be trusted."""
     if not message.intact:
         nothing = dict.fromkeys(("key", "reply_to", "correlation_id"))
@@ -65,12 +95,21 @@ def _contents(message: Message) -> dict[str, Any]:
     }
 
 
-def failure_object(failure: Failure) -> dict[str, Any]:
-    """One failed lease."""
+def failure_objects(failures: Sequence[Failure]) -> list[dict[str, Any]]:
+    """Failed leases, and who held them."""
+    known = clients.describe(failure.consumer for failure in failures)
+    return [failure_object(failure, known.get(failure.consumer or "")) for failure in failures]
+
+
+def failure_object(failure: Failure, who: clients.Who | None) -> dict[str, Any]:
+    """One failed lease, and who held it."""
     return {
         "attempt": failure.attempt,
         "kind": failure.kind,
         "consumer": failure.consumer,
+        "client": None if who is None else who.client,
+        "by": None if who is None else who.by,
+        "connection": None if who is None else who.connection,
         "error": failure.error,
         "failed_at": rfc3339(failure.failed_at),
     }

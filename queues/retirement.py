@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from brokerweb.core import clock, events
-from brokerweb.queues import contents, counters
+from brokerweb.queues import contents, counters, history, kept
 from brokerweb.queues.control import STAYS_EMPTY, delete
 from brokerweb.queues.definitions import Q as HOT
 from brokerweb.queues.filters import ALL, MAX_ID
-from brokerweb.queues.messages import receipt_text
+from brokerweb.queues.messages import json_ids, receipt_text
 from brokerweb.queues.moves import in_one_turn
 from brokerweb.queues.selection import Found, Q, flags
 from brokerweb.queues.states import State
@@ -71,7 +71,12 @@ def sweep_deleted(tx: Transaction, limit: int = 500) -> int:
     queue_id = tx.value(Q.deleted_queue)
     if queue_id is None:
         return 0
-    return _sweep_messages(tx, queue_id, limit) or tx.change(Q.forget_dedup, queue_id, limit) or _sweep_queue(tx, queue_id)
+    return (
+        _sweep_messages(tx, queue_id, limit)
+        or kept.end_of_queue(tx, queue_id, limit)
+        or tx.change(Q.forget_dedup, queue_id, limit)
+        or _sweep_queue(tx, queue_id)
+    )
 
 
 def _sweep_messages(tx: Transaction, queue_id: int, limit: int) -> int:
@@ -85,6 +90,8 @@ def _sweep_messages(tx: Transaction, queue_id: int, limit: int) -> int:
             if state == State.LEASED:
                 tx.outcome.ended.append(receipt_text(queue_id, message_id, attempts))
     contents.forget(tx, removed)
+    if removed:
+        tx.change(history.Q.forget_events, json_ids(removed))
     return len(removed)
 
 

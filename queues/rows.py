@@ -24,6 +24,7 @@ class MessageRow(NamedTuple):
     holder: str | None
     route: str | None
     deliver_at: int | None
+    leased_at: int | None
     published: int
     headers: str | None
     content_type: str | None
@@ -34,6 +35,9 @@ class MessageRow(NamedTuple):
     publisher: str | None
     checksum: int
     redacted: str | None = None
+    dedup_id: str | None = None
+    family: int | None = None
+    streams: str | None = None
 
 
 class Ending(NamedTuple):
@@ -44,6 +48,7 @@ class Ending(NamedTuple):
     failures: int
     held_key: str | None = None
     attempts: int = 0
+    holder: str | None = None
 
 
 class Held(NamedTuple):
@@ -59,7 +64,7 @@ class Held(NamedTuple):
     weight: int = 0
 
     def ending(self, queue: Definition, failures: int) -> Ending:
-        return Ending(self.id, State.LEASED, failures, self.key if queue.keyed else None, self.attempts)
+        return Ending(self.id, State.LEASED, failures, self.key if queue.keyed else None, self.attempts, self.holder)
 
 
 class Due(NamedTuple):

@@ -13,14 +13,25 @@ def take(tx: Transaction, n: int, *, stored: bool = True) -> int:
 
     A rolled back transaction gives its numbers to the next one, which nobody can have seen.
     """
-    last = tx.memo.get(_LAST)
+    last = _last(tx)
+    tx.memo[_LAST] = last + n
+    if not stored:
+        tx.change(Q.burn_ids, last + n)
+    return last + 1
+
+
+def upcoming(tx: Transaction) -> int:
+    """The number that is given next, if not by this transaction then by none."""
+    return _last(tx) + 1
+
+
+def _last(tx: Transaction) -> int:
+    last: int | None = tx.memo.get(_LAST)
     if last is None:
         tx.require_single_writer("the numbers after the last one that was read must be nobody else's")
         last = tx.value(Q.last_id)
         if last is None:
             tx.change(Q.begin_ids)
             last = 0
-    tx.memo[_LAST] = last + n
-    if not stored:
-        tx.change(Q.burn_ids, last + n)
-    return last + 1
+        tx.memo[_LAST] = last
+    return last

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from brokerweb.core import declared_fields
-from brokerweb.core.settings import Errors, boolean, check, integer, number, one_of, only, plain, refuse, seconds, table, texts
+from brokerweb.core.settings import Errors, boolean, check, integer, number, one_of, plain, refuse, seconds, table, texts
 
 DAY = 86_400
 LONGEST = 3_660 * DAY
+YEAR = 365 * DAY
 
 SETTINGS = table(
     seconds("lease", 1, 43_200, default=30.0),
@@ -25,8 +26,9 @@ SETTINGS = table(
     one_of("overflow", "refuse", "dead_letter_oldest"),
     seconds("dedup_window", 0, 30 * DAY, default=300.0),
     integer("max_body_bytes", 1, 5 * 1_048_576, default=1_048_576),
-    only("history", "failures", 'is "failures"; "full" is planned'),
-    only("keep_settled", 0.0, "is 0; keeping settled messages is planned"),
+    one_of("history", "failures", "full"),
+    seconds("keep_settled", 0, YEAR, default=0.0),
+    seconds("keep_history", 0, YEAR, default=604_800.0),
     seconds("expires", 1, LONGEST, default=None),
     seconds("dead_retention", 1, LONGEST, default=None),
     texts("search", declared_fields.check, declared_fields.RULE),

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from brokerweb.core import events
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import BrokerError
-from brokerweb.queues import contents, counters, dead_letters, fields, keys
+from brokerweb.queues import contents, counters, dead_letters, fields, history, kept, keys
 from brokerweb.queues.definitions import Definition, Q, find, find_by_id
+from brokerweb.queues.history import What
 from brokerweb.queues.messages import Alike, Receipt, Settle, Settled, parse_alike, parse_receipt, receipt_text
 from brokerweb.queues.readiness import became_ready
 from brokerweb.queues.rows import Held
@@ -101,13 +102,20 @@ def _ack_alike(tx: Transaction, alike: Alike, n: int, only: int | None, may: May
     queue = _consumable(tx, alike.queue_id, may)
     if queue is None or queue.keyed or (only is not None and queue.id != only):
         return False
+    keeping = kept.keeps(queue)
+    if keeping and not kept.keep_all(tx, queue, alike.ids, n, alike.attempt):
+        return False
     if not tx.change(Q.ack_all, alike.ids, n, queue.id, alike.attempt, tx.now):
         return False
-    contents.forget(tx, alike.numbers())
+    ids = alike.numbers()
+    if not keeping:
+        contents.forget(tx, ids)
+        if alike.attempt > 1:  # a first lease cannot have failed before
+            tx.change(Q.forget_failures_of_all, alike.ids)
     if queue.search is not None:
-        fields.forget(tx, alike.numbers())
-    if alike.attempt > 1:  # a first lease cannot have failed before
-        tx.change(Q.forget_failures_of_all, alike.ids)
+        fields.forget(tx, ids)
+    if queue.full:
+        history.note(tx, queue, ids, What(history.ACKED, alike.attempt, ends=True))
     _acked(tx, queue, n)
     return True
 
@@ -117,24 +125,31 @@ def _ack_run(tx: Transaction, run: Sequence[Receipt], may: May) -> list[int]:
     queue = _consumable(tx, run[0].queue_id, may)
     if queue is None:
         return [0] * len(run)
+    keeping = kept.keeps(queue)
+    if keeping:
+        kept.keep_held(tx, queue, run)
     fences = [(r.message_id, r.queue_id, r.attempt, tx.now) for r in run]
     removed = _ack_keyed(tx, queue, fences) if queue.keyed else tx.change_each(Q.ack, fences)
-    for receipt, gone in zip(run, removed, strict=True):
-        if gone:
-            tx.outcome.ended.append(str(receipt))
-            if receipt.attempt > 1:
-                tx.change(Q.forget_failures, receipt.message_id)
-    ended = [receipt.message_id for receipt, gone in zip(run, removed, strict=True) if gone]
-    contents.forget(tx, ended)
+    done = [receipt for receipt, gone in zip(run, removed, strict=True) if gone]
+    for receipt in done:
+        tx.outcome.ended.append(str(receipt))
+        if receipt.attempt > 1 and not keeping:
+            tx.change(Q.forget_failures, receipt.message_id)
+    if not keeping:
+        contents.forget(tx, [receipt.message_id for receipt in done])
     if queue.search is not None:
-        fields.forget(tx, ended)
-    _acked(tx, queue, sum(removed))
+        fields.forget(tx, [receipt.message_id for receipt in done])
+    if queue.full:
+        history.note_each(tx, queue, [(r.message_id, r.attempt) for r in done], What(history.ACKED, ends=True))
+    _acked(tx, queue, len(done))
     return removed
 
 
 def _acked(tx: Transaction, queue: Definition, n: int) -> None:
     counters.count(tx, queue.id, State.LEASED, -n)
     tx.outcome.event(events.ACKED, queue.id, n)
+    if n:
+        tx.outcome.settled.add(queue.id)
 
 
 def _ack_keyed(tx: Transaction, queue: Definition, fences: Sequence[tuple[int, int, int, int]]) -> list[int]:
@@ -184,6 +199,9 @@ def _extend(tx: Transaction, item: Settle, queue: Definition, fence: tuple[int, 
         return Settled(item.receipt, LOST)
     tx.outcome.due(until)  # it may be sooner than the deadline it had
     tx.outcome.extended.append((item.receipt, until))
+    if history.told(tx, queue):
+        lease = item.lease if item.lease is not None else queue.lease
+        history.note(tx, queue, [fence[0]], What(history.EXTENDED, fence[2], tx.by, detail=history.said(lease=lease)))
     return Settled(item.receipt, "ok", until)
 
 
@@ -199,7 +217,11 @@ def fail(tx: Transaction, queue: Definition, held: Held, failing: Failing) -> No
     """One failure more: back to the queue, or dead when that was the last it may have."""
     failures = held.failures + 1
     _record(tx, held, failing.kind, failing.error)
+    if history.told(tx, queue):
+        history.note(tx, queue, [held.id], What(failing.kind, held.attempts, tx.by, held.holder, failing.error))
     tx.outcome.event(events.FAILED, queue.id)
+    if failing.kind == NACKED:  # by a consumer, who is there
+        tx.outcome.settled.add(queue.id)
     error = failing.error or failing.kind.replace("_", " ")
     if queue.max_failures is not None and failures >= queue.max_failures:
         _ended(tx, held)
@@ -211,6 +233,7 @@ def fail(tx: Transaction, queue: Definition, held: Held, failing: Failing) -> No
 
 def reject(tx: Transaction, queue: Definition, held: Held, error: str | None) -> None:
     """The consumer says that no try will help."""
+    tx.outcome.settled.add(queue.id)
     _record(tx, held, REJECTED, error)
     _ended(tx, held)
     dead_letters.bury(tx, queue, held.ending(queue, held.failures), REJECTED, error)
@@ -219,6 +242,9 @@ def reject(tx: Transaction, queue: Definition, held: Held, error: str | None) ->
 def release(tx: Transaction, queue: Definition, held: Held) -> None:
     """Given back unharmed: ready at once, at its old place, without a failure."""
     tx.outcome.event(events.RELEASED, queue.id)
+    if history.told(tx, queue):
+        history.note(tx, queue, [held.id], What(history.RELEASED, held.attempts, tx.by, held.holder))
+    tx.outcome.settled.add(queue.id)
     _put_back(tx, queue, held, _Return(held.failures, 0))
 
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from brokerweb.core.errors import Conflict, NotFound
-from brokerweb.queues import control, counters, keys
+from brokerweb.queues import control, counters, history, keys
 from brokerweb.queues.definitions import Definition, find, forget
+from brokerweb.queues.history import What
 from brokerweb.queues.moves import find_message
 from brokerweb.queues.selection import Q
 from brokerweb.queues.states import State
@@ -60,6 +61,7 @@ def undo_requeue(tx: Transaction, name: str, before: Mapping[str, Any]) -> None:
     restored = was[_Row._fields.index("state") :]
     if not tx.change(Q.as_it_was, message_id, queue.id, row.state, *restored):
         raise Conflict("The message changed meanwhile.")
+    history.note(tx, queue, [message_id], What(history.UNDONE, was.attempts, tx.by, detail=history.said(event=history.REQUEUED)))
     counters.moved(tx, queue.id, State(row.state), State(was.state))
     if row.holds_key and not was.holds_key:
         keys.leave(tx, queue.id, [row.key])

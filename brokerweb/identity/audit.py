@@ -9,7 +9,7 @@ from brokerweb.core import clock
 from brokerweb.identity.models import AuditEntry
 from brokerweb.identity.principal import Principal
 from brokerweb.storage.run import perform
-from brokerweb.storage.transaction import Transaction
+from brokerweb.storage.transaction import Transaction, acting
 
 
 def record(
@@ -52,7 +52,7 @@ def audited(entry: Entry, verb: Callable[..., Any], *args: Any, **options: Any) 
 
 
 def _with_entry(tx: Transaction, entry: Entry, verb: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    result = verb(tx, *args, **options)
+    result = acting(tx, entry.actor.name, verb, *args, **options)
     tx.writes += 1
     entry.record()
     return result

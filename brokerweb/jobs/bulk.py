@@ -34,7 +34,7 @@ def start_purge(
     chosen, first = filters.for_purge(chosen), _recording(entry)
     queue = browse.find(name)
     if not _is_much(queue, chosen, rate):
-        return bulk.purge_all(name, chosen, first=first)
+        return bulk.purge_all(name, chosen, first=first, by=by)
     job: Job = first(create_purge, name, chosen, rate=rate, by=by, total=_count(queue, chosen))
     return job
 
@@ -52,7 +52,7 @@ def start_redrive(
     chosen, first = filters.for_redrive(chosen), _recording(entry)
     queue = browse.find(name)
     if not _is_much(queue, chosen, rate):
-        return bulk.redrive_all(name, chosen, to=to, first=first)
+        return bulk.redrive_all(name, chosen, to=to, first=first, by=by)
     job: Job = first(create_redrive, name, chosen, to=to, rate=rate, by=by, total=_count(queue, chosen))
     return job
 
@@ -70,7 +70,7 @@ def start_group_redrive(
     chosen, first = filters.for_redrive(chosen), _recording(entry)
     queue = read(shared_groups.queue_of, stream, group)
     if not _is_much(queue, chosen, rate):
-        return bulk.redrive_all(queue.pk, chosen, first=first)
+        return bulk.redrive_all(queue.pk, chosen, first=first, by=by)
     job: Job = first(create_group_redrive, stream, group, queue.pk, chosen, rate=rate, by=by, total=_count(queue, chosen))
     return job
 

@@ -17,7 +17,7 @@ from brokerweb.jobs.chunk import Chunk
 from brokerweb.jobs.models import OPEN, Job
 from brokerweb.storage.reading import Reads
 from brokerweb.storage.statements import Statements
-from brokerweb.storage.transaction import Transaction
+from brokerweb.storage.transaction import Transaction, acting
 
 Q = Statements("brokerweb.jobs")
 ITEMS = 500  # a commit, at most
@@ -54,7 +54,7 @@ def run(tx: Transaction, job_id: int) -> None:
     job = Job.objects.filter(pk=job_id, state__in=OPEN).first()
     if job is None or clock.from_wall(clock.from_datetime(job.due_at)) > tx.now:
         return
-    chunk = VERBS[job.kind](tx, job, _size(job))
+    chunk = acting(tx, job.created_by, VERBS[job.kind], job, _size(job))
     _advance(tx, job, chunk)
 
 

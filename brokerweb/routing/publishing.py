@@ -11,6 +11,7 @@ from brokerweb.core import events
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import BrokerError, Invalid, TooLarge, Unroutable
 from brokerweb.queues import engine as queues
+from brokerweb.queues import sequence
 from brokerweb.queues.messages import NewMessage
 from brokerweb.routing import pointers, stats
 from brokerweb.routing.definitions import Definition, Q, find
@@ -19,6 +20,7 @@ from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import engine as streams
 
 MAX_ERRORS = 20  # of those named in one answer
+MAX_NAMED = 50  # streams that a message names, to which other copies of it went
 MAX_COPIES, MAX_COPIED_BYTES = 20_000, 128 * 1024 * 1024  # of one request: what it makes the store write is bounded, too
 _headers = msgspec.json.Decoder(dict[str, str]).decode
 _encode = msgspec.json.Encoder().encode
@@ -118,8 +120,29 @@ class _Copying:
             self._check_fields(to, groups[to])
         # The memory of the topic holds the dedup ids: in the destinations they would meet those of direct publishers.
         self.bare = {place: _bare(self.messages[place]) for place in routes}
-        stored = {to: dict(zip(groups[to], self._to(to, groups[to]), strict=True)) for to in self._checked(groups)}
+        self.families = self._families(routes)
+        stored: dict[str, dict[int, Copy]] = {}
+        for to in self._checked(groups):
+            stored[to] = dict(zip(groups[to], self._to(to, groups[to]), strict=True))
+            if to.startswith("stream:"):
+                self._note_streams(stored[to])
         return {place: [stored[to][place] for to in destinations] for place, destinations in routes.items()}
+
+    def _families(self, routes: Routes) -> dict[int, queues.Family]:
+        """A number for each message of which there are several copies, one of them in a queue: of those that this publish is
+        about to give its messages, so that no other publish has it.
+        """
+        several = [place for place, to in routes.items() if len(to) > 1 and any(name.startswith("queue:") for name in to)]
+        first = sequence.upcoming(self.tx) if several else 0
+        return {place: queues.Family(first + i) for i, place in enumerate(several)}
+
+    def _note_streams(self, copies: Mapping[int, Copy]) -> None:
+        """What went to streams goes there first, and is named in the queues' copies: records have no column to be found by."""
+        for place, copy in copies.items():
+            family = self.families.get(place)
+            known = _copies(family.streams) if family is not None and family.streams else []
+            if family is not None and len(known) < MAX_NAMED:
+                self.families[place] = family._replace(streams=_encode([*known, copy]).decode())
 
     def _check_fields(self, to: str, places: list[int]) -> None:
         """Raise Invalid for what a copy would lose: a record has no delay, no ttl and no priority, a queue no partition."""
@@ -153,9 +176,9 @@ class _Copying:
         chosen = [self.bare[place] for place in places]
         try:
             if kind == "queue":
-                accepted = queues.publish(
-                    self.tx, name, [m.message for m in chosen], publisher=self.publisher, route=self.target.name
-                )
+                families = [self.families.get(place) for place in places] if self.families else None
+                origin = queues.Origin(self.publisher, self.target.name, families=families)
+                accepted = queues.publish_from(self.tx, name, [m.message for m in chosen], origin)
                 return [Copy(to, id=str(a.id)) for a in accepted]
             appended = streams.append(
                 self.tx, name, [m.for_stream() for m in chosen], publisher=self.publisher, route=self.target.name

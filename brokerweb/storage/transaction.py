@@ -6,7 +6,7 @@ transaction, so that a message commits with the caller's own rows or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -39,10 +39,10 @@ class SingleWriterNeededError(Exception):
 
 class Transaction(Reads):
     """``now`` is the one instant of all that its verbs do, ``wall`` what the wall calls it; ``writes`` counts statements that
-    may have changed a row.
+    may have changed a row. ``by`` is the token or user on whose behalf an operator's verb runs (``acting``).
     """
 
-    __slots__ = ("_changed", "_gathered", "handover", "memo", "now", "outcome", "wall", "writes")
+    __slots__ = ("_changed", "_gathered", "by", "handover", "memo", "now", "outcome", "wall", "writes")
 
     def __init__(self, raw: Any, dialect: Dialect, handover: HandOver | None = None) -> None:
         super().__init__(raw, dialect)
@@ -53,6 +53,7 @@ class Transaction(Reads):
         self._changed = dialect.changed(raw)
         self.memo: dict[Any, Any] = {}  # what verbs of this transaction have looked up
         self._gathered: dict[type, Any] = {}
+        self.by: str | None = None
 
     @property
     def difference(self) -> int:
@@ -109,6 +110,15 @@ class Transaction(Reads):
         handed, self.outcome.handed = self.outcome.handed, []
         if self.handover is not None and handed:
             self.handover.cancel([(taker, len(messages)) for taker, messages in handed])
+
+
+def acting(tx: Transaction, by: str, verb: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
+    """Run a verb on behalf of a token or user by that name, whom the history of what it does then names."""
+    before, tx.by = tx.by, by
+    try:
+        return verb(tx, *args, **options)
+    finally:
+        tx.by = before
 
 
 def _atomic(connection: Any) -> AbstractContextManager[Any]:

@@ -27,6 +27,11 @@ class SettingsForm(DeliveryFields, ChangeForm):
     dead_retention = forms.FloatField(
         required=False, label="Keep dead letters for (s)", help_text="Empty: until they are handled."
     )
+    history = forms.ChoiceField(
+        required=False, label="History", choices=[("failures", "Failures, and what operators did"), ("full", "Everything")]
+    )
+    keep_settled = forms.FloatField(required=False, label="Keep settled messages for (s)", help_text="0: not at all.")
+    keep_history = forms.FloatField(required=False, label="Keep the history of what is gone for (s)")
     expires = forms.FloatField(required=False, label="Remove when unused for (s)", help_text="Empty: never.")
 
     @classmethod

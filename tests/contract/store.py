@@ -9,9 +9,9 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS
 
 from brokerweb.core import events
-from brokerweb.queues import control, duties, engine, leasing
+from brokerweb.queues import control, duties, engine, kept, leasing
 from brokerweb.queues.messages import Accepted, Leased, NewMessage, Settle
-from brokerweb.queues.models import Content, Failure, Message, Queue, QueueCount
+from brokerweb.queues.models import Content, Failure, Message, Queue, QueueCount, SettledMessage
 from brokerweb.queues.states import State
 from brokerweb.storage.handover import HandOver
 from brokerweb.storage.transaction import transaction
@@ -49,7 +49,7 @@ class Store:
         self.run_duties()
 
     def run_duties(self, limit: int = duties.LIMIT) -> None:
-        for duty in (duties.promote, duties.expire_leases, duties.expire_messages):
+        for duty in (duties.promote, duties.expire_leases, duties.expire_messages, kept.end_kept):
             while self.do(duty, limit):
                 pass
 
@@ -75,10 +75,14 @@ class Store:
         stored = Counter((m.queue_id, NAMES[m.state]) for m in messages if m.queue_id not in deleted)
         assert {k: n for k, n in counted.items() if n and k[0] not in deleted} == stored
         self._check_keys(messages)
+        kept = set(SettledMessage.objects.using(self.alias).values_list("pk", flat=True))
+        there = {m.pk for m in messages} | kept
         failures = set(Failure.objects.using(self.alias).values_list("message_id", flat=True))
-        assert failures <= {m.pk for m in messages}
+        assert failures <= there
         assert all(m.reason for m in messages if m.state == State.DEAD)
-        assert set(Content.objects.using(self.alias).values_list("pk", flat=True)) <= {m.pk for m in messages}
+        contents = set(Content.objects.using(self.alias).values_list("pk", flat=True))
+        assert contents <= there
+        assert not kept & {m.pk for m in messages}, "a message has ended or not"
 
     def _check_keys(self, messages: list[Message]) -> None:
         keyed = set(Queue.objects.using(self.alias).filter(keyed=True).values_list("pk", flat=True))

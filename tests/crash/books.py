@@ -18,6 +18,9 @@ from brokerweb.queues.states import State
 
 COLUMNS = {state.value: state.name.lower() for state in State}
 
+# Messages of queues that have their whole history, and how many events of one there are
+FULL = "SELECT m.id FROM brokerweb_queues_{} m JOIN brokerweb_queues_queue q ON q.id = m.queue_id WHERE q.history = 'full' AND"
+_TOLD = "(SELECT count(*) FROM brokerweb_queues_messageevent e WHERE e.message_id = m.id"
 # Each finds rows that should not be: (what it means, statement).
 ORPHANS = (
     (
@@ -30,7 +33,8 @@ ORPHANS = (
     ),
     (
         "failures of no message",
-        "SELECT id FROM brokerweb_queues_failure WHERE message_id NOT IN (SELECT id FROM brokerweb_queues_message)",
+        "SELECT id FROM brokerweb_queues_failure WHERE message_id NOT IN (SELECT id FROM brokerweb_queues_message) "
+        "AND message_id NOT IN (SELECT id FROM brokerweb_queues_settledmessage)",
     ),
     (
         "messages without content",
@@ -38,7 +42,34 @@ ORPHANS = (
     ),
     (
         "contents of no message",
-        "SELECT message_id FROM brokerweb_queues_content WHERE message_id NOT IN (SELECT id FROM brokerweb_queues_message)",
+        "SELECT message_id FROM brokerweb_queues_content WHERE message_id NOT IN (SELECT id FROM brokerweb_queues_message) "
+        "AND message_id NOT IN (SELECT id FROM brokerweb_queues_settledmessage)",
+    ),
+    (
+        "kept messages without content",
+        "SELECT id FROM brokerweb_queues_settledmessage WHERE id NOT IN (SELECT message_id FROM brokerweb_queues_content)",
+    ),
+    (
+        "leases of a live message that its history does not have",
+        f"{FULL.format('message')} m.attempts <> {_TOLD} AND e.event = 'leased')",
+    ),
+    (
+        "leases of a kept message that its history does not have",
+        f"{FULL.format('settledmessage')} m.attempts <> {_TOLD} AND e.event = 'leased')",
+    ),
+    (
+        "more or fewer ends than leases in the history of live messages",
+        f"{FULL.format('message')} m.attempts - (m.state = {State.LEASED.value}) <> {_TOLD} AND (e.detail LIKE '%rejected%' "
+        "OR e.event IN ('nacked', 'released', 'lease_expired', 'consumer_lost', 'acked')))",
+    ),
+    (
+        "kept messages without one beginning and one end in their history",
+        f"{FULL.format('settledmessage')} (1 <> {_TOLD} AND e.event = 'published') "
+        f"OR 1 <> {_TOLD} AND e.event = m.outcome AND e.forget_at > 0))",
+    ),
+    (
+        "messages both kept and alive",
+        "SELECT id FROM brokerweb_queues_settledmessage WHERE id IN (SELECT id FROM brokerweb_queues_message)",
     ),
     (
         "keys that wait for nobody",

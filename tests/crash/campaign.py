@@ -24,6 +24,13 @@ QUEUES: dict[str, dict[str, object]] = {
     "keyed": {"lease": 2, "max_failures": 100, "keyed": True, "backoff": {"initial": 0.05, "max": 0.5}},
     "poison": {"lease": 2, "max_failures": 3, "backoff": {"initial": 0.05, "max": 0.5}},
     "once": {"lease": 2},
+    "kept": {
+        "lease": 2,
+        "max_failures": 100,
+        "backoff": {"initial": 0.05, "max": 0.5},
+        "history": "full",
+        "keep_settled": 86_400,
+    },
 }
 
 
@@ -53,7 +60,7 @@ class Campaign(Run):
             for name, settings in QUEUES.items():
                 limit = rest.declare(name, **settings)["max_failures"]
                 self.history.max_failures[name] = limit
-        self.history.keyed, self.history.at_most_once = {"keyed"}, {"once"}
+        self.history.keyed, self.history.at_most_once, self.history.keeping = {"keyed"}, {"once"}, {"kept"}
 
     def employ(self) -> None:
         """Two producers, two consumers a face, and one that asks for no acknowledgement."""
@@ -68,6 +75,8 @@ class Campaign(Run):
             SocketConsumer(self.server, self.history, f"{name}.wk", queue="keyed"),
             SocketConsumer(self.server, self.history, f"{name}.wp", queue="poison"),
             SocketConsumer(self.server, self.history, f"{name}.wo", queue="once"),
+            SocketConsumer(self.server, self.history, f"{name}.wt", queue="kept"),
+            RestConsumer(self.server, self.history, f"{name}.rt", queue="kept"),
         ]
         for actor in self.actors:
             actor.start()
@@ -92,6 +101,7 @@ class Campaign(Run):
         self.dismiss(self.actors)
         self.drain()
         self.history.dead = [*self.dead_letters()]
+        self.history.kept = [*self.settled()]
         self.stop()
         self.judge()
 
@@ -117,6 +127,11 @@ class Campaign(Run):
     @staticmethod
     def _left(counts: dict[str, int]) -> int:
         return sum(number for state, number in counts.items() if state != "dead")
+
+    def settled(self) -> Iterator[str]:
+        with self.server.rest() as rest:
+            for name in self.history.keeping:
+                yield from (item["id"] for item in rest.browse(name, state="settled") if item["outcome"] == "acked")
 
     def dead_letters(self) -> Iterator[Dead]:
         with self.server.rest() as rest:

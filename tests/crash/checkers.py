@@ -6,7 +6,7 @@ C8, the books, needs the file and is in books.py.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
@@ -198,6 +198,21 @@ def poison_ends_dead(history: History) -> Complaints:
             yield f"C7 poison not dead: {publish.uid}"
 
 
+def what_was_acknowledged_is_kept(history: History) -> Complaints:
+    """C11: where settled messages are kept, each that was acknowledged is there, once, and no other."""
+    settles = history.settles_by_receipt()
+    acked, perhaps = set(), set()
+    for delivery in history.deliveries:
+        if delivery.queue in history.keeping:
+            acks = [s.status for s in settles.get(delivery.receipt or "", []) if s.kind == "ack"]
+            acked |= {delivery.id} if OK in acks else set()
+            perhaps |= {delivery.id} if UNKNOWN in acks else set()
+    counted = Counter(history.kept)
+    yield from (f"C11 acknowledged, and not kept: {id}" for id in sorted(acked - counted.keys()))
+    yield from (f"C11 kept, and never acknowledged: {id}" for id in sorted(counted.keys() - acked - perhaps))
+    yield from (f"C11 kept {n} times: {id}" for id, n in counted.items() if n > 1)
+
+
 def answers_come(history: History) -> Complaints:
     """C9: no answer took 30 seconds, and no client got an answer that nobody should get."""
     yield from (f"C9 {text}" for text in history.slow)
@@ -231,6 +246,7 @@ CHECKERS: tuple[Callable[[History], Complaints], ...] = (
     instants_rise_with_ids,
     the_dead_have_a_cause,
     poison_ends_dead,
+    what_was_acknowledged_is_kept,
     answers_come,
     redeliveries_are_marked,
 )

@@ -101,6 +101,8 @@ class History:
         self.max_failures: dict[str, int] = {}
         self.keyed: set[str] = set()
         self.at_most_once: set[str] = set()
+        self.keeping: set[str] = set()  # queues that keep what was settled, and their whole history
+        self.kept: list[str] = []  # ids of acknowledged messages that they have at the end
         self.unexpected: list[str] = []  # answers that no client should ever get
         self.slow: list[str] = []
         self.outages: list[float] = []

@@ -10,15 +10,22 @@ import pytest
 from tests.crash.books import wrongs
 
 TABLES = """
-    CREATE TABLE brokerweb_queues_queue (id INTEGER PRIMARY KEY, keyed BOOL);
-    CREATE TABLE brokerweb_queues_message (id INTEGER PRIMARY KEY, queue_id INT, state INT, key TEXT, holds_key BOOL);
+    CREATE TABLE brokerweb_queues_queue (id INTEGER PRIMARY KEY, keyed BOOL, history TEXT);
+    CREATE TABLE brokerweb_queues_message (id INTEGER PRIMARY KEY, queue_id INT, state INT, key TEXT, holds_key BOOL,
+      attempts INT);
+    CREATE TABLE brokerweb_queues_settledmessage (id INTEGER PRIMARY KEY, queue_id INT, outcome TEXT, attempts INT);
+    CREATE TABLE brokerweb_queues_messageevent (message_id INT, event TEXT, forget_at INT, detail TEXT);
     CREATE TABLE brokerweb_queues_queuecount (queue_id INT, slot INT, scheduled INT, ready INT, blocked INT, leased INT,
       dead INT);
     CREATE TABLE brokerweb_queues_content (message_id INTEGER PRIMARY KEY);
     CREATE TABLE brokerweb_queues_failure (id INTEGER PRIMARY KEY, message_id INT);
-    INSERT INTO brokerweb_queues_queue VALUES (1, 0), (2, 1);
-    INSERT INTO brokerweb_queues_message VALUES (1, 1, 1, NULL, 0), (2, 2, 3, 'k', 1), (3, 2, 2, 'k', 0), (4, 1, 4, NULL, 0);
-    INSERT INTO brokerweb_queues_content VALUES (1), (2), (3), (4);
+    INSERT INTO brokerweb_queues_queue VALUES (1, 0, 'failures'), (2, 1, 'full');
+    INSERT INTO brokerweb_queues_message VALUES
+      (1, 1, 1, NULL, 0, 7), (2, 2, 3, 'k', 1, 2), (3, 2, 2, 'k', 0, 0), (4, 1, 4, NULL, 0, 1);
+    INSERT INTO brokerweb_queues_settledmessage VALUES (5, 2, 'acked', 1);
+    INSERT INTO brokerweb_queues_messageevent (message_id, event, forget_at) VALUES (2, 'published', NULL), (2, 'leased', NULL),
+      (2, 'nacked', NULL), (2, 'leased', NULL), (5, 'published', NULL), (5, 'leased', NULL), (5, 'acked', 9);
+    INSERT INTO brokerweb_queues_content VALUES (1), (2), (3), (4), (5);
     INSERT INTO brokerweb_queues_queuecount VALUES (1, 0, 0, 2, 0, 0, 1), (1, 7, 0, -1, 0, 0, 0), (2, 7, 0, 0, 1, 1, 0);
     INSERT INTO brokerweb_queues_failure VALUES (1, 4);
 """
@@ -50,6 +57,16 @@ def test_sound_books_pass(data: Path) -> None:
         ("counters of no queue", "UPDATE brokerweb_queues_queuecount SET queue_id = 9 WHERE slot = 0"),
         ("messages without content", "DELETE FROM brokerweb_queues_content WHERE message_id = 1"),
         ("contents of no message", "INSERT INTO brokerweb_queues_content VALUES (9)"),
+        ("leases of a live message", "UPDATE brokerweb_queues_message SET attempts = 3 WHERE id = 2"),
+        ("leases of a kept message", "DELETE FROM brokerweb_queues_messageevent WHERE message_id = 5 AND event = 'leased'"),
+        ("more or fewer ends than leases", "INSERT INTO brokerweb_queues_messageevent VALUES (2, 'nacked', NULL, NULL)"),
+        (
+            "kept messages without one beginning and one end",
+            "INSERT INTO brokerweb_queues_messageevent VALUES (5, 'acked', 9, NULL)",
+        ),
+        ("kept messages without one beginning and one end", "UPDATE brokerweb_queues_messageevent SET forget_at = NULL"),
+        ("kept messages without content", "DELETE FROM brokerweb_queues_content WHERE message_id = 5"),
+        ("messages both kept and alive", "UPDATE brokerweb_queues_settledmessage SET id = 1"),
         ("failures of no message", "UPDATE brokerweb_queues_failure SET message_id = 9"),
         ("keys that wait for nobody", "UPDATE brokerweb_queues_message SET holds_key = 0 WHERE id = 2"),
         ("messages handed out past their key's holder", "UPDATE brokerweb_queues_message SET holds_key = 0 WHERE id = 2"),

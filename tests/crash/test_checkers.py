@@ -134,6 +134,18 @@ def _clock_went_back(history: History) -> None:
     history.deliveries[0] = _delivery(1, published_at=50 * SECOND)
 
 
+def _acked_and_not_kept(history: History) -> None:
+    history.keeping, history.kept = {"plain"}, ["1"]
+
+
+def _kept_and_never_acked(history: History) -> None:
+    history.keeping, history.kept = {"plain"}, ["1", "2", "3"]
+
+
+def _kept_twice(history: History) -> None:
+    history.keeping, history.kept = {"plain"}, ["1", "2", "2"]
+
+
 def _dead_twice(history: History) -> None:
     history.dead *= 2
 
@@ -193,6 +205,9 @@ BREAKS: list[tuple[str, Callable[[History], None]]] = [
     ("C9 500 internal", _unexpected_answer),
     ("C10 3: failures 0 then 0, nacked True", _nack_not_counted),
     ("C10 1: 1 failures at attempt 1", _more_failures_than_attempts),
+    ("C11 acknowledged, and not kept: 2", _acked_and_not_kept),
+    ("C11 kept, and never acknowledged: 3", _kept_and_never_acked),
+    ("C11 kept 2 times: 2", _kept_twice),
 ]
 
 

@@ -61,7 +61,7 @@ def test_a_running_broker_finds_what_nobody_takes():
             await broker.stop()
 
     asyncio.run(scene())
-    assert sweep.figures.damaged == {"messages": 1, "records": 1}
+    assert sweep.figures.damaged == {"messages": 1, "records": 1, "settled": 0}
     assert Message.objects.get(pk=ids[0]).reason == "damaged"
 
 
@@ -81,9 +81,9 @@ def test_a_round_is_in_turns_that_are_paid_for_at_the_rate(monkeypatch: pytest.M
             await broker.stop()
 
     waits = asyncio.run(scene())
-    assert len(waits) == 5  # three turns of two, an end of the messages and one of the records
+    assert len(waits) == 6  # three turns of two, an end of the messages, one of the records, one of what is kept
     assert all(0.15 < wait < 0.17 for wait in waits[:3])
-    assert waits[3:] == [0, sweep.PAUSE]
+    assert waits[3:] == [0, 0, sweep.PAUSE]
 
 
 def test_without_a_rate_there_is_no_sweep(monkeypatch: pytest.MonkeyPatch):
@@ -103,7 +103,8 @@ def test_a_message_that_is_mended_is_no_longer_counted(figures: sweep.Figures):
         broker = Broker()
         await broker.start()
         try:
-            await soon(lambda: sweep.figures.damaged["messages"])
+            await soon(lambda: sweep.figures.rounds)
+            assert sweep.figures.damaged["messages"] == 1
             await aperform(_forget, id)
             await round_of(sweep.Sweep())
             assert sweep.figures.damaged["messages"] == 0

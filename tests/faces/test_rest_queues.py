@@ -13,7 +13,7 @@ from tests.clients import Refused, Rest
 DEFAULTS = {
     "lease": 30, "max_failures": 10, "backoff": {"initial": 1, "factor": 2, "max": 3600, "jitter": 0.15}, "keyed": False,
     "ttl": None, "on_expire": "drop", "max_length": None, "overflow": "refuse", "dedup_window": 300, "max_body_bytes": 1_048_576,
-    "history": "failures", "keep_settled": 0, "expires": None, "dead_retention": None,
+    "history": "failures", "keep_settled": 0, "keep_history": 604_800, "expires": None, "dead_retention": None,
 }  # fmt: skip
 
 
@@ -63,8 +63,9 @@ def test_put_without_a_body_declares_with_defaults(rest: Rest, name: str) -> Non
         ({"backoff": {"factor": 0.5}}, "/backoff/factor"),
         ({"backoff": {"surprise": 1}}, "/backoff/surprise"),
         ({"overflow": "burst"}, "/overflow"),
-        ({"history": "full"}, "/history"),
-        ({"keep_settled": 5}, "/keep_settled"),
+        ({"history": "some"}, "/history"),
+        ({"keep_settled": -1}, "/keep_settled"),
+        ({"keep_history": 31_536_001}, "/keep_history"),
         ({"max_body_bytes": 5_242_881}, "/max_body_bytes"),
     ],
 )

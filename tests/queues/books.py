@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 S = 1_000_000
 SCHEDULED, READY, BLOCKED, LEASED, DEAD = range(5)
@@ -65,6 +66,8 @@ class Settings:
     ttl: int | None = None
     lease: int = 30
     dedup_window: int = 300
+    history: str = "failures"
+    keep_settled: int = 0
     backoff: dict[str, float] = field(default_factory=lambda: {"initial": 1, "factor": 2, "max": 3600, "jitter": 0})
 
 
@@ -72,11 +75,22 @@ class Refused(Exception):
     """The verb raises this code, and nothing happens."""
 
 
+class Told(NamedTuple):
+    """Something that happened to a message. ``written``: an event says so; else its rows, as far as they know."""
+
+    event: str
+    attempt: int
+    written: bool
+    ends: bool = False
+    rejected: bool = False
+
+
 class Shared:
     """What all queues of a store have in common: the time, and one rising sequence of ids and positions."""
 
     def __init__(self, now: int) -> None:
         self.now, self.last = now, 0
+        self.told: dict[int, list[Told]] = defaultdict(list)
         self.walls = [(0, 0)]  # since when the wall was so far ahead, oldest first
         self.queues: list[Books] = []
 
@@ -123,12 +137,32 @@ class Books:
         self.shared, self.settings = shared, settings
         shared.queues.append(self)
         self.items: dict[int, Item] = {}
+        self.kept: dict[int, tuple[str, int]] = {}  # what has ended: how, and until when it is kept
         self.idle: bool | None = None  # what this commit knows: may a publish hand over, or would it overtake?
         self.handed: list[tuple[str, list[int]]] = []  # to whom this commit hands what, without being asked
 
     @property
     def now(self) -> int:
         return self.shared.now
+
+    def tell(self, item: Item, event: str, *, operator: bool = False, rejected: bool = False) -> None:
+        """This has happened to a message."""
+        written = operator or self.settings.history == "full"
+        self.shared.told[item.id].append(Told(event, item.attempts, written, False, rejected))
+
+    def end(self, item: Item, event: str, *, operator: bool = False) -> None:
+        """A message has ended with that: it is kept, where the queue does so."""
+        written = operator or self.settings.history == "full"
+        self.shared.told[item.id].append(Told(event, item.attempts, written, True))
+        self.keep(item, event)
+
+    def keep(self, item: Item, outcome: str) -> bool:
+        if self.settings.keep_settled:
+            self.kept[item.id] = (outcome, self.now + self.settings.keep_settled * S)
+        return bool(self.settings.keep_settled)
+
+    def forget_kept(self) -> None:
+        self.kept = {id: (outcome, until) for id, (outcome, until) in self.kept.items() if until > self.now}
 
     def of(self, *states: int) -> list[Item]:
         return sorted((i for i in self.items.values() if i.state in states), key=lambda i: i.id)
@@ -171,6 +205,7 @@ class Books:
         self.leave(*[i.key for i in items if i.holds])
 
     def bury(self, item: Item, reason: str) -> None:
+        self.tell(item, "dead", rejected=reason == "rejected")
         held, item.state, item.due, item.reason = item.holds, DEAD, self.now, reason
         item.holds, item.alone, item.expires, item.deliver_at = False, False, None, None
         if held:
@@ -180,6 +215,7 @@ class Books:
         if self.settings.on_expire == "dead":
             self.bury(item, "expired")
         else:
+            self.end(item, "expired")
             self.remove(item)
 
     def heads_last(self, items: list[Item], end: Callable[..., Any], *args: Any) -> None:

@@ -33,6 +33,8 @@ SETTINGS = st.builds(
     max_length=st.sampled_from([None, 6]),
     overflow=st.sampled_from(["dead_letter_oldest", "dead_letter_oldest", "refuse"]),
     ttl=st.sampled_from([None, None, None, 5]),
+    history=st.sampled_from(["failures", "full"]),
+    keep_settled=st.sampled_from([0, 0, 25]),
 )
 CHANGES: list[dict[str, Any]] = [
     {"lease": 5},
@@ -47,6 +49,10 @@ CHANGES: list[dict[str, Any]] = [
     {"backoff": {"initial": 3, "factor": 5, "max": 10}},
     {"keyed": True},
     {"keyed": False},
+    {"history": "full"},
+    {"history": "failures"},
+    {"keep_settled": 25},
+    {"keep_settled": 0},
 ]
 KINDS = ["ack", "ack", "nack", "nack", "release", "dead", "extend", "lose", "lose"]
 TOGETHER = ["publish", "publish", "lease", "settle", "settle", "serve", "lease_round"]  # what the committer puts into one commit

@@ -63,6 +63,7 @@ class Model(Books):
         ttl = self.settings.ttl if new.ttl is None else new.ttl
         expires = None if ttl is None else due + ttl * S
         item = self.items[id] = Item(id, SCHEDULED, new.priority, id, new.key, due, ttl, expires)
+        self.tell(item, "published")
         if not wait:
             self.enter(item)
         elif new.stated is not None:
@@ -154,7 +155,9 @@ class Model(Books):
         for item in items:
             item.state, item.due, item.attempts = LEASED, self.now + (taker.lease or self.settings.lease) * S, item.attempts + 1
             item.holder, taker.room, taker.unsettled = taker.holder, taker.room - 1, taker.unsettled + 1
+            self.tell(item, "leased")
             if not taker.acknowledge:
+                self.end(item, "acked")
                 del self.items[item.id]
         return [] if taker.acknowledge else items
 
@@ -165,25 +168,34 @@ class Model(Books):
         if item is None or item.state != LEASED or item.attempts != attempts or item.due <= self.now:
             return "lease_lost"
         if kind == "ack":
+            self.end(item, "acked")
             self.remove(item)
         elif kind == "dead":
             item.recorded += 1
             self.bury(item, "rejected")
         elif kind == "extend":
             item.due = self.now + (options["lease"] or self.settings.lease) * S
+            self.tell(item, "extended")
         elif kind == "release":
-            self.put_back(item, 0)
+            self.release(item)
+        elif kind == "lose":
+            self.fail(item, 0, "consumer_lost")
         else:
-            self.fail(item, 0 if kind == "lose" else options["delay"], alone=kind == "lose")
+            self.fail(item, options["delay"], "nacked")
         return "ok"
 
-    def fail(self, item: Item, delay: float | None, *, alone: bool = False) -> None:
+    def release(self, item: Item) -> None:
+        self.tell(item, "released")
+        self.put_back(item, 0)
+
+    def fail(self, item: Item, delay: float | None, kind: str) -> None:
+        self.tell(item, kind)
         most, backoff = self.settings.max_failures, self.settings.backoff
         item.failures, item.recorded = item.failures + 1, item.recorded + 1
         if most is not None and item.failures >= most:
             self.bury(item, "max_failures")
             return
-        item.alone = alone
+        item.alone = kind == "consumer_lost"
         wait = min(backoff["initial"] * backoff["factor"] ** (item.failures - 1), backoff["max"])
         self.put_back(item, wait if delay is None else delay)
 
@@ -197,13 +209,13 @@ class Model(Books):
 
     def expire_leases(self) -> None:
         for item in [i for i in self.of(LEASED) if i.due <= self.now]:
-            self.fail(item, None)
+            self.fail(item, None, "lease_expired")
 
     def restart(self, lost: int, seen: int) -> None:
         for item in self.of(LEASED):
             item.due += lost * S if item.due > seen else 0
             if (item.holder or "").startswith("ws:"):
-                self.put_back(item, 0)
+                self.release(item)
 
     # What operators do
 
@@ -225,19 +237,32 @@ class Model(Books):
 
     def purge(self, *chosen: Any) -> int:
         items = self.select(*chosen)
+        for item in items:
+            self.end(item, "purged")
         self.remove(*items)
         return len(items)
+
+    def delete(self, id: int) -> None:
+        item = self.find(id, SCHEDULED, READY, BLOCKED, LEASED, DEAD)
+        self.end(item, "deleted", operator=True)
+        self.remove(item)
 
     def redrive(self, to: Model, *chosen: Any) -> int:
         items = self.select((DEAD,), *chosen)
         for item in items:
-            self.revive(item, to)
+            self.revive(item, to, "redriven")
         return len(items)
 
     def requeue(self, id: int) -> None:
-        self.revive(self.find(id, DEAD, SCHEDULED), self)
+        self.revive(self.find(id, DEAD, SCHEDULED), self, "requeued")
 
-    def revive(self, item: Item, to: Model) -> None:
+    def revive(self, item: Item, to: Model, event: str) -> None:
+        if to is not self:
+            event = "moved"
+            to.kept.pop(item.id, None)
+            if self.keep(item, event):
+                self.shared.number()
+        self.tell(item, event, operator=True)
         del self.items[item.id]
         to.items[item.id] = item
         item.position, item.failures, item.due, item.alone = self.shared.number(), 0, self.now, False
@@ -259,7 +284,9 @@ class Model(Books):
             self.ready(item)
 
     def replace(self, id: int, new: New, takers: list[Taker]) -> int:
-        self.remove(self.find(id, DEAD, SCHEDULED))
+        original = self.find(id, DEAD, SCHEDULED)
+        self.end(original, "edited", operator=True)
+        self.remove(original)
         [(copy, duplicate)] = self.publish([new], takers)
         if duplicate:
             raise Refused("conflict")
@@ -271,6 +298,7 @@ class Model(Books):
         item = self.find(id, SCHEDULED, READY)
         if due <= self.now and item.state == READY:
             return
+        self.tell(item, "rescheduled", operator=True)
         item.state, item.due, item.deliver_at = SCHEDULED, max(due, self.now), None
         if not item.attempts:
             self.start_ttl(item, item.due)

@@ -113,13 +113,35 @@ class Rig(Store):
             cursor.execute(f"SELECT {sums} FROM brokerweb_queues_queuecount WHERE queue_id = %s", [queue_id])
             return list(cursor.fetchone())
 
+    def events(self) -> dict[int, list[tuple[Any, ...]]]:
+        """What is written of each message, in order: the event, its attempt, and whether it ends the message."""
+        found: dict[int, list[tuple[Any, ...]]] = {}
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT message_id, event, attempt, forget_at IS NOT NULL FROM brokerweb_queues_messageevent ORDER BY id"
+            )
+            for id, *rest in cursor.fetchall():
+                found.setdefault(id, []).append(tuple(rest))
+        return found
+
+    def kept(self, queue_id: int) -> dict[int, tuple[str, int]]:
+        """What a queue keeps: how each message ended, and until when it is kept."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT message_id, outcome, expires_at FROM brokerweb_queues_settledmessage WHERE queue_id = %s", [queue_id]
+            )
+            return {id: (outcome, until) for id, outcome, until in cursor.fetchall()}
+
     def check_leftovers(self) -> None:
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT count(*) FROM brokerweb_queues_failure WHERE message_id NOT IN (SELECT id FROM brokerweb_queues_message)"
+                " AND message_id NOT IN (SELECT id FROM brokerweb_queues_settledmessage)"
             )
             assert cursor.fetchone() == (0,)
-            cursor.execute("SELECT id FROM brokerweb_queues_message ORDER BY id")
+            cursor.execute(
+                "SELECT id FROM brokerweb_queues_message UNION ALL SELECT id FROM brokerweb_queues_settledmessage ORDER BY id"
+            )
             messages = cursor.fetchall()
             cursor.execute("SELECT message_id FROM brokerweb_queues_content ORDER BY message_id")
             assert cursor.fetchall() == messages

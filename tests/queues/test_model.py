@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
+from collections import defaultdict
 from dataclasses import replace
 from typing import Any
 
@@ -14,11 +15,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from brokerweb.answers.timeline import timeline
 from brokerweb.core import clock
 from brokerweb.handout.lease import lease_to_takers
-from brokerweb.queues import control, duties, engine, leasing, settling
+from brokerweb.queues import browse, control, duties, engine, leasing, settled, settling
 from brokerweb.queues.filters import parse
 from brokerweb.queues.messages import NewMessage, Settle
+from brokerweb.queues.models import Queue
 from brokerweb.queues.states import State
 from brokerweb.storage.transaction import Transaction
 from tests.queues.books import BLOCKED, DEAD, LEASED, READY, SCHEDULED, WAITING, New, Refused, S, Settings, Shared, Taker
@@ -38,6 +41,7 @@ class Machine(RuleBasedStateMachine):
         self.store = Rig()
         clock.install(self.store.time)
         self.receipts: list[tuple[str, int, int]] = []
+        self.looked_at: dict[int, int] = {}  # how much had happened to each message
 
     def teardown(self) -> None:
         transaction.set_rollback(True)
@@ -148,6 +152,7 @@ class Machine(RuleBasedStateMachine):
             for model in self.models.values():
                 model.expire_leases()
                 model.expire_waiting()
+                model.forget_kept()
 
     def set_wall(self, draw: Any) -> None:
         ahead = draw(st.sampled_from([0, 3600, -7200, 15, -15]))
@@ -209,7 +214,7 @@ class Machine(RuleBasedStateMachine):
 
     def delete(self, draw: Any) -> list[Step]:
         name, id = self.name, self.any_id(draw, BLOCKED, LEASED)
-        expected = self.refusable(lambda: self.model.remove(self.model.find(id, *State)))
+        expected = self.refusable(lambda: self.model.delete(id))
         return [(lambda tx: control.delete_message(tx, name, id), expected)]
 
     def any_id(self, draw: Any, *states: int) -> int:
@@ -241,14 +246,21 @@ class Machine(RuleBasedStateMachine):
             return str(refused)
 
     def save(self) -> Any:
-        return self.shared.last, [
-            (m, {i: copy.copy(item) for i, item in m.items.items()}, m.known.copy()) for m in self.models.values()
-        ]
+        told = {id: [*entries] for id, entries in self.shared.told.items()}
+        return (
+            self.shared.last,
+            told,
+            [
+                (m, {i: copy.copy(item) for i, item in m.items.items()}, m.known.copy(), m.kept.copy())
+                for m in self.models.values()
+            ],
+        )
 
     def bring_back(self, saved: Any) -> None:
-        self.shared.last, models = saved
-        for model, items, known in models:
-            model.items, model.known = items, known
+        self.shared.last, told, models = saved
+        self.shared.told = defaultdict(list, told)
+        for model, items, known, kept in models:
+            model.items, model.known, model.kept = items, known, kept
 
     def remember(self, *parts: list[tuple[int, int]]) -> None:
         self.receipts += [(self.name, id, attempts) for part in parts for id, attempts in part]
@@ -280,12 +292,48 @@ class Machine(RuleBasedStateMachine):
         if (sooner := self.next_due()) < due:
             assert min(outcome.due_at for outcome in told if outcome.due_at is not None) <= sooner
 
+    def check_timelines(self) -> None:
+        """What happened last to a message stands in its timeline where it belongs, with all that is kept of what was before."""
+        for name, model in self.models.items():
+            queue = Queue(pk=self.ids[name], name=name)
+            for id, item in model.items.items():
+                if self.is_news(id):
+                    self.check_timeline(queue, id, browse.read(queue, id), dead=item.state == DEAD)
+            for id, (outcome, _) in model.kept.items():
+                if self.is_news(id) and outcome != "moved":  # where it is now is what goes on with what happened
+                    self.check_timeline(queue, id, settled.read(queue, id), dead=False)
+        self.looked_at = {id: len(told) for id, told in self.shared.told.items()}
+
+    def is_news(self, id: int) -> bool:
+        told = self.shared.told[id]
+        return len(told) > self.looked_at.get(id, 0) and told[-1].event not in ("published", "leased", "extended")
+
+    def check_timeline(self, queue: Queue, id: int, found: Any, *, dead: bool) -> None:
+        entries, truncated = timeline(queue, id, *found)
+        assert [(entry["event"], entry["attempt"] or 0) for entry in entries] == self.known(id, dead=dead)
+        assert not truncated
+
+    def known(self, id: int, *, dead: bool) -> list[tuple[str, int]]:
+        """What is written, and what rows know: how it was published, how it failed, that it is dead, how it ended."""
+        told = self.shared.told[id]
+        last = max((i for i, entry in enumerate(told) if entry.event == "dead"), default=-1) if dead else -1
+        of_rows = ("published", "nacked", "lease_expired", "consumer_lost")
+        return [
+            (entry.event, entry.attempt)
+            for i, entry in enumerate(told)
+            if entry.written or entry.ends or entry.event in of_rows or entry.rejected or i == last
+        ]
+
     @invariant()
     def same(self) -> None:
         for name, model in self.models.items():
             assert self.store.rows(self.ids[name]) == [row(i) for i in model.of(*State)]
             assert self.store.counts(self.ids[name]) == [len(model.of(state)) for state in State]
+            assert self.store.kept(self.ids[name]) == model.kept
+        written = {id: [(e.event, e.attempt, e.ends) for e in entries if e.written] for id, entries in self.shared.told.items()}
+        assert self.store.events() == {id: entries for id, entries in written.items() if entries}
         self.store.check_leftovers()
+        self.check_timelines()
 
 
 def _new(tx: Transaction, n: New) -> NewMessage:

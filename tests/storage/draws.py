@@ -13,7 +13,9 @@ from brokerweb.storage.statements import Statement
 TEXTS = ["d", "k", "ké", "orders", "events", "a", "shop", "news", None]
 VALUES: list[tuple[list[Any], str]] = [
     (TEXTS, "name kind start answer routed pattern dedup_id owner member next_owner holder headers content_type reply_to"),
-    (TEXTS, "correlation_id redacted publisher route key error last_error reason consumer address boot"),
+    (TEXTS, "correlation_id redacted publisher route key error last_error reason consumer address boot client connection"),
+    (TEXTS, "actor detail"),
+    (["acked", "purged"], "outcome event"),
     (["", "here"], "presence"),
     ([0, 1, 2, 3], "state retimed revived restored"),
     ([0, 1], "scheduled ready blocked leased dead kept"),
@@ -31,6 +33,7 @@ VALUES: list[tuple[list[Any], str]] = [
 NUMBERS = [0, 1, 2, 3, 4]  # what the others are
 BY_NAME = {name: values for values, names in VALUES for name in names.split()}
 OF_TIME = {"now", "until", "since", "due", "due_at", "expires", "published", "before", "at", "ready_until", "wall", "instant"}
+OF_TIME |= {"leased_at", "consumed_at", "settled_at", "forget"}
 INSTANTS = [-10_000_000, 0, 1, 31_000_000, 100_000_000, 10**12]  # from now
 # Where a name means something else than elsewhere, or a statement would have nothing to do; a text is another column below.
 SPECIAL: dict[str, dict[str, list[Any] | str]] = {
@@ -63,7 +66,7 @@ SPECIAL: dict[str, dict[str, list[Any] | str]] = {
     "walk_contents": {"headers": ["%é%", None], "body": ["%B%", "%4%", None]},
     "listed_contents": {"headers": ["%é%", None], "body": ["%B%", "%4%", None]},
     "records of search": {"headers": ["%X%", None], "body": ["%1%", None]},
-    "walk": {"error": ["%B%", None]},
+    "walk of search": {"error": ["%B%", None]},
     "listed": {"error": ["%B%", None]},
     "messages": {"ids": ["[9,3,2]"]},
     "appended": {"ids": "records"},
@@ -72,10 +75,43 @@ SPECIAL: dict[str, dict[str, list[Any] | str]] = {
     "remove_field": {"id": [*NUMBERS, 5, 6]},
     "indexed": {"name": ["$.a"]},
     "drop_field": {"name": ["$.a"], "queue": "searched"},
+    "keep": {"id": [99, 100], "message": [99, 100]},
+    "keep_all": {"n": [1], "attempts": "attempts"},
+    "keep_held": {"held": "held"},
+    "keep_moved": {"copy": [99, 100]},
+    "copy_content": {"copy": [99, 100]},
+    "walk": {"after": [0, 3]},
+    "sweep_kept": {"after": [0, 3]},
+    "gone": {"last": "event"},
+    "mark": {"last": "unmarked"},
+    "trim_events": {"kept": [0, 1], "most": [1, 100], "message": "told"},
+    "forget_history": {"most": [1, 100]},
+    "redact_events": {"message": "told"},
+    "known": {"message": "told", "queue": "told_queue"},
+    "relatives": {"family": "family"},
+    "unkeep": {"queue": "kept_queue", "message": "kept_message"},
+    "say_kept": {"queue": "kept_queue", "message": "kept_message"},
+    "kept_contents": {"queue": "kept_queue", "message": "kept_message"},
+    "kept_of": {"queue": "kept_queue"},
+    "kept_copies": {"message": "moved"},
+    "forget_kept_error": {"id": "kept_number"},
+    "drop_kept": {"ids": "kept_ids"},
+    "forget_events": {"ids": "told_ids"},
 }
 ABOUT_MESSAGES = """
     SELECT id, id AS message, queue_id AS queue, state, attempts, "key", queue_id AS target, 1 AS n, '[' || id || ']' AS ids,
-      route AS made_of,
+      route AS made_of, '[[' || id || ',' || attempts || ']]' AS held,
+      (SELECT max(id) FROM brokerweb_queues_messageevent) AS event,
+      (SELECT max(id) FROM brokerweb_queues_messageevent WHERE forget_at IS NULL) AS unmarked,
+      (SELECT min(queue_id) FROM brokerweb_queues_messageevent) AS told_queue,
+      (SELECT min(message_id) FROM brokerweb_queues_messageevent WHERE error IS NOT NULL) AS told,
+      (SELECT '[' || min(message_id) || ']' FROM brokerweb_queues_messageevent) AS told_ids,
+      (SELECT message_id FROM brokerweb_queues_settledmessage WHERE outcome = 'moved') AS moved,
+      (SELECT max(family) FROM brokerweb_queues_content) AS family,
+      (SELECT min(queue_id) FROM brokerweb_queues_settledmessage) AS kept_queue,
+      (SELECT min(message_id) FROM brokerweb_queues_settledmessage WHERE last_error IS NOT NULL) AS kept_message,
+      (SELECT min(id) FROM brokerweb_queues_settledmessage WHERE last_error IS NOT NULL) AS kept_number,
+      (SELECT '[' || min(id) || ']' FROM brokerweb_queues_settledmessage) AS kept_ids,
       (SELECT min(id) FROM brokerweb_queues_message WHERE state = 0) AS scheduled,
       (SELECT id FROM brokerweb_queues_queue WHERE name = 'keyed') AS keyed,
       (SELECT id FROM brokerweb_queues_queue WHERE name = 'searched') AS searched,

@@ -5,10 +5,13 @@ from __future__ import annotations
 from brokerweb.cluster import nodes, wall
 from brokerweb.core.clock import Step
 from brokerweb.handout import lease
+from brokerweb.identity import clients
+from brokerweb.identity.clients import Introduction
 from brokerweb.jobs import control as jobs
-from brokerweb.queues import control, engine, leasing
+from brokerweb.queues import activity, control, engine, leasing
+from brokerweb.queues.filters import ALL
 from brokerweb.queues.messages import NewMessage, Settle
-from brokerweb.queues.models import Message
+from brokerweb.queues.models import Message, Queue
 from brokerweb.routing import publishing, topics, transacting
 from brokerweb.routing.messages import TopicMessage, TransactRequest
 from brokerweb.streams import compaction, groups, membership, positions
@@ -25,7 +28,8 @@ def furnished(time: Time) -> Store:
     store = Store(time)
     _queues(store)
     _streams(store)
-    store.do(topics.declare, "news", {"bindings": [{"pattern": "a.#", "to": "queue:orders", "headers": {"x": "y"}}]})
+    bindings = [{"pattern": "a.#", "to": "queue:orders", "headers": {"x": "y"}}, {"pattern": "a.b", "to": "queue:told"}]
+    store.do(topics.declare, "news", {"bindings": bindings})
     store.do(publishing.publish, "news", [TopicMessage(NewMessage(b"1", headers='{"x":"y"}', dedup_id="d"), "a.b")])
     store.do(transacting.transact, TransactRequest(dedup_id="d"), owner="shop")
     for n in range(3):
@@ -34,6 +38,10 @@ def furnished(time: Time) -> Store:
             time.advance(1)
             store.do(jobs.cancel, job.pk)
     store.do(nodes.begin)
+    orders_id = Queue.objects.get(name="orders").pk
+    store.do(activity.store, {orders_id: activity.Seen(consumed_at=1, client="shop", settled_at=2)})
+    for holder in ("d", "rest:token:1", "ws:node-1/c"):
+        store.do(clients.note, Introduction(holder, "shop", "shop", "token:1", None, None))
     store.do(wall.note, [Step(0, 0), Step(time.now(), 7_200_000_000), Step(time.now() + 1, 0, slept=True)])
     # What no verb leaves behind, and only a duty's net would find: a key without a head, a group without one of its places.
     Message.objects.filter(key="other", holds_key=True).delete()
@@ -60,6 +68,13 @@ def _queues(store: Store) -> None:
     for key in ("k", None, "k"):
         dying.one(1, key=key)
         dying.nack(dying.take(), error="bad")
+    told = store.queue("told", history="full", keep_settled=60)
+    ids = told.publish(1, 2, 3, 4)
+    told.nack(told.take(), delay=0, error="bad")
+    told.ack(*told.lease(2))
+    told.settle("dead", *told.lease(), error="bad")
+    store.do(control.redrive, "told", ALL, to="orders")
+    store.do(control.delete_message, "told", ids[3])
     idle.one()
     store.do(control.pause, "idle", reason="", by="shop")
     searched = store.queue("searched", search=["$.a", "header.x", "$.c"])

@@ -15,6 +15,8 @@ from brokerweb.queues.models import Message
 from brokerweb.queues.states import State
 
 CONDITIONS = {
+    "content_family": '"family" IS NOT NULL',
+    "event_forget": '"forget_at" IS NOT NULL',
     "group_partition_until": '"until_at" IS NOT NULL',
     "job_finished": '"finished_at" IS NOT NULL',
     "job_open": "\"state\" IN ('waiting', 'running')",
@@ -28,6 +30,7 @@ CONDITIONS = {
     "message_scheduled": '("deliver_at" IS NULL AND "state" = 0)',
     "message_stated": '("deliver_at" IS NOT NULL AND "state" = 0)',
     "message_ttl": '"expires_at" IS NOT NULL',
+    "settled_moved": "\"outcome\" = 'moved'",
 }
 
 

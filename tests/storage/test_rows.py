@@ -14,8 +14,11 @@ from brokerweb.handout.refill import Q as SHARING
 from brokerweb.jobs.chunks import Open
 from brokerweb.jobs.chunks import Q as JOBS
 from brokerweb.queues import checking as messages
+from brokerweb.queues import kept
 from brokerweb.queues.definitions import Definition as QueueDefinition
 from brokerweb.queues.definitions import Q as QUEUES
+from brokerweb.queues.history import Q as HISTORY
+from brokerweb.queues.history import Seen as SeenOfWalk
 from brokerweb.queues.messages import Leased
 from brokerweb.queues.moves import Seen
 from brokerweb.queues.rows import Due, Held, MessageRow, Waiting
@@ -46,6 +49,9 @@ READ: list[tuple[tuple[str, ...], list[Statement]]] = [
     (PARTITION, [STREAMS.partitions, STREAMS.partition, C.ahead]),
     (Oldest._fields, [C.oldest]),
     (messages.Swept._fields, [OPERATORS.sweep]),
+    (kept.Swept._fields, [HISTORY.sweep_kept]),
+    (kept.Kept._fields, [HISTORY.outdated, HISTORY.kept_of]),
+    (SeenOfWalk._fields, [HISTORY.walk]),
     (records.Swept._fields, [C.sweep]),
     (Group._fields, [GROUPS.find_group, GROUPS.lock_group, GROUPS.group]),
     (PARTITION + Place._fields[1:], [GROUPS.places, GROUPS.place]),

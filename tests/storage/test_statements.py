@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 
 from brokerweb.queues.definitions import Q
+from brokerweb.queues.history import Q as HISTORY
 from brokerweb.storage.statements import Statement, Statements
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,6 +102,24 @@ PLANS = {
     "forget_failures": "failure_of_message (message_id=?)",
 }
 
+OF_HISTORY = {
+    "keep_all": "USING INTEGER PRIMARY KEY (rowid=?)",
+    "keep_held": "USING INTEGER PRIMARY KEY (rowid=?)",
+    "keep_ended": "USING INTEGER PRIMARY KEY (rowid=?)",
+    "take_leased": "USING INTEGER PRIMARY KEY (rowid=?)",
+    "forget_history": "event_of_message (message_id=?)",
+    "forget_events": "event_of_message (message_id=?)",
+    "walk": "event_of_message (message_id>?)",
+    "trim_events": "event_of_message (message_id=?",
+    "known": "event_of_message (message_id=?)",
+    "outdated": "USING INDEX settled_until (expires_at<?)",
+    "kept_of": "(queue_id=?)",
+    "kept_contents": "(queue_id=? AND message_id=?)",
+    "kept_copies": "settled_moved (message_id=?)",
+    "drop_kept": "USING INTEGER PRIMARY KEY (rowid=?)",
+    "relatives": "content_family (family=?)",
+}
+
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("statistics", ["never analysed", "analysed while empty", "analysed with a backlog"])
@@ -116,11 +135,12 @@ def test_hot_statements_use_their_index_whatever_the_statistics_say(statistics: 
         rows = [("brokerweb_queues_message", name, stat) for name, stat in BACKLOG.items()]
         raw.executemany("INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?, ?, ?)", rows)
         raw.execute("ANALYZE sqlite_schema")
-    for name, wanted in PLANS.items():
-        statement = getattr(Q, name)
+    plans = [(getattr(Q, name), wanted) for name, wanted in PLANS.items()]
+    plans += [(getattr(HISTORY, name), wanted) for name, wanted in OF_HISTORY.items()]
+    for statement, wanted in plans:
         plan = [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement.text['sqlite']}", (None,) * len(statement.params))]
-        assert any(wanted in step for step in plan), f"{name}: {plan}"
-        assert not [step for step in plan if "TEMP B-TREE" in step], f"{name}: {plan}"
+        assert any(wanted in step for step in plan), f"{statement.name}: {plan}"
+        assert not [step for step in plan if "TEMP B-TREE" in step], f"{statement.name}: {plan}"
 
 
 BACKLOG = {

@@ -100,16 +100,61 @@ class Failure(Struct):
 
     attempt: int
     kind: str
-    consumer: str | None
+    consumer: str | None  # as the broker tells holders apart; for people there is `client`
+    client: str | None
+    by: str | None
+    connection: str | None
     error: str | None
     failed_at: Instant
 
 
+class Event(Struct):
+    """Something that happened to a message, and who did it: `by` is a token or user, `client` what it calls itself."""
+
+    at: Instant
+    event: str
+    attempt: int | None
+    by: str | None
+    client: str | None
+    connection: str | None
+    detail: dict[str, Any]
+
+
+class Relative(Struct):
+    """A message it is related to: the `original` of an edited copy, the `copy` of an original, a `sibling` of one publish."""
+
+    rel: Literal["original", "copy", "sibling"]
+    to: Target
+    id: Id | UnsetType = UNSET
+    state: State | Literal["settled", "gone"] | UnsetType = UNSET
+    partition: Count | UnsetType = UNSET
+    offset: OffsetText | UnsetType = UNSET
+
+
+class See(Struct):
+    """Where a verdict leads: `GET` shows what causes it, other methods act. `rel` says what it is."""
+
+    rel: str
+    href: str
+    text: str
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
+
+
+class Verdict(Struct):
+    """Why: `text` is a sentence or two for people, `facts` are the same for programs. docs/answers.md has the codes."""
+
+    code: str
+    text: str
+    since_at: Instant | None
+    facts: dict[str, Any]
+    see: list[See]
+
+
 class Message(Struct):
-    """A message as browsing shows it."""
+    """A message as browsing shows it; `settled`: it has ended, and is kept."""
 
     id: Id
-    state: State
+    state: State | Literal["settled"]
     content_type: str
     key: str | None
     headers: dict[str, str]
@@ -131,7 +176,17 @@ class Message(Struct):
     body: Any | UnsetType = UNSET
     body_base64: Body64 | UnsetType = UNSET
     damaged: Literal[True] | UnsetType = UNSET  # its checksum does not match: nothing of what it held is shown
-    failed: list[Failure] | UnsetType = UNSET  # of one message alone
+    # These four of a settled message
+    outcome: Literal["acked", "expired", "deleted", "purged", "moved", "edited"] | UnsetType = UNSET
+    settled_by: str | UnsetType | None = UNSET
+    settled_at: Instant | UnsetType = UNSET
+    kept_until_at: Instant | UnsetType = UNSET
+    # And these of one message alone, but for the verdict, for which lists can be asked
+    failed: list[Failure] | UnsetType = UNSET
+    timeline: list[Event] | UnsetType = UNSET
+    timeline_truncated: bool | UnsetType = UNSET
+    family: list[Relative] | UnsetType = UNSET
+    verdict: Verdict | UnsetType = UNSET
 
 
 # Records

@@ -7,6 +7,10 @@ from typing import Any
 
 from django.http import HttpResponse
 
+from brokerweb.answers import verdicts
+from brokerweb.answers.absent import absent
+from brokerweb.answers.family import family
+from brokerweb.answers.timeline import timeline
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid, NotFound
 from brokerweb.core.names import check_name
@@ -18,9 +22,10 @@ from brokerweb.faces.rest.base import ApiView
 from brokerweb.jobs import bulk
 from brokerweb.jobs.control import as_json
 from brokerweb.jobs.models import Job
-from brokerweb.queues import browse, control, filters, redaction
+from brokerweb.queues import browse, control, filters, redaction, settled
 from brokerweb.queues.filters import MessageFilter
-from brokerweb.queues.represent import message_object
+from brokerweb.queues.models import Message, SettledMessage
+from brokerweb.queues.represent import message_object, settled_object
 
 
 def message_id(text: str) -> int:
@@ -31,23 +36,44 @@ def message_id(text: str) -> int:
         raise NotFound(f"There is no message {text[:20]}.") from None
 
 
-def show(q: str, id: int) -> dict[str, Any]:
-    """One message with its failures."""
-    message, failures = browse.read(browse.find(q), id)
-    return message_object(message, failures)
+def show(view: ApiView, q: str, id: int) -> dict[str, Any]:
+    """One message, alive or kept, with its failures, what happened to it and its relatives. Raises NotFound."""
+    queue, may = browse.find(q), view.principal.may
+    try:
+        message: Message | SettledMessage
+        message, failures = browse.read(queue, id)
+        verdict = verdicts.message(view.principal, queue, message)
+        shown = message_object(message, failures) | {"verdict": verdict.as_json()}
+    except NotFound:
+        kept = settled.read(queue, id)
+        if kept is None:
+            raise absent(queue, id, may=may) from None
+        message, failures = kept
+        shown = settled_object(message, failures)
+    told, truncated = timeline(queue, id, message, failures, may=may)
+    return shown | {"timeline": told, "timeline_truncated": truncated, "family": family(queue, id, message, may=may)}
 
 
 def browse_messages(view: ApiView, q: str) -> HttpResponse:
     query = view.query(*view.request.query_params)
     most, after = paging.limit(query), query.get("after")
-    chosen = filters.parse({name: value for name, value in query.items() if name not in ("limit", "after")})
-    page = browse.page(browse.find(q), chosen, after=after, limit=most)
-    return answer({"items": [message_object(message) for message in page.items], "next": page.next})
+    given = {name: value for name, value in query.items() if name not in ("limit", "after", "verdict")}
+    why, queue = paging.verdicts(query), browse.find(q)
+    if given.get("state") == filters.SETTLED:
+        del given["state"]
+        kept = settled.page(queue, filters.parse(given), after=after, limit=most)
+        return answer({"items": [settled_object(message) for message in kept.items], "next": kept.next})
+    page = browse.page(queue, filters.parse(given), after=after, limit=most)
+    items = [message_object(message) for message in page.items]
+    if why:
+        found = verdicts.messages(view.principal, queue, page.items)
+        items = [shown | {"verdict": verdict.as_json()} for shown, verdict in zip(items, found, strict=True)]
+    return answer({"items": items, "next": page.next})
 
 
 def read_message(view: ApiView, q: str, id: str) -> HttpResponse:
     view.query()
-    return answer(show(q, message_id(id)))
+    return answer(show(view, q, message_id(id)))
 
 
 def reschedule_message(view: ApiView, q: str, id: str) -> HttpResponse:
@@ -55,7 +81,7 @@ def reschedule_message(view: ApiView, q: str, id: str) -> HttpResponse:
     number, target = message_id(id), f"queue:{q}/{id}"
     detail = {"due_at": clock.rfc3339(due["deliver_at"] if "deliver_at" in due else clock.to_wall(due["due_at"]))}
     view.audited("message.reschedule", target, control.reschedule, q, number, detail=detail, **due)
-    return answer(show(q, number))
+    return answer(show(view, q, number))
 
 
 def delete_message(view: ApiView, q: str, id: str) -> HttpResponse:
@@ -81,7 +107,7 @@ def requeue_message(view: ApiView, q: str, id: str) -> HttpResponse:
     number, target = message_id(id), f"queue:{q}/{id}"
     if asked.message is None:
         view.audited("message.requeue", target, control.requeue, q, number)
-        return answer(show(q, number))
+        return answer(show(view, q, number))
     copy = to_one(asked.message)
     new = view.audited("message.replace", target, control.replace, q, number, copy, publisher=view.principal.name)
     return answer({"id": str(new)}, 201)
@@ -91,7 +117,10 @@ def redact_message(view: ApiView, q: str, id: str) -> HttpResponse:
     view.body(shapes.Nothing, empty=b"{}")
     number = message_id(id)
     view.audited("message.redact", f"queue:{q}/{id}", redaction.redact, q, number, by=view.principal.name)
-    return answer(show(q, number))
+    try:
+        return answer(show(view, q, number))
+    except NotFound:  # the message is gone, and its history was redacted
+        return no_content()
 
 
 # Many at once
