@@ -22,7 +22,7 @@ from brokerweb.queues import bulk, control, filters, redaction
 from brokerweb.queues import engine as queues
 from brokerweb.queues.fields import Q as FIELDS
 from brokerweb.queues.messages import NewMessage
-from brokerweb.queues.models import Message
+from brokerweb.queues.models import Message, SettledMessage
 from brokerweb.queues.states import State
 from brokerweb.storage.run import perform
 from brokerweb.streams import control as streams_control
@@ -452,3 +452,58 @@ def test_statements_use_the_index_they_are_for(analysed: bool):
 
 def test_nothing_is_asked_of_a_body_where_rows_are_enough():
     assert "content" not in plan_of(Q.walk) + plan_of(Q.listed)
+
+
+# Messages that have ended, and are kept
+
+
+def test_kept_messages_are_found_as_settled():
+    bench, other = Bench(keep_settled=3600), Bench("other")
+    ids = bench.publish('"late 1"', '"late 2"', '"late 3"', key="k", dedup_id=None)
+    bench.settle("ack", bench.lease(1))
+    bench.settle("dead", bench.lease(1), error="late 429")
+    bench.do(bulk.redrive, filters.ALL, to=other.name)
+
+    def found(q: str, *where: str) -> list[str]:
+        return [f"{hit.name} {shown_as(hit.found)}" for hit in all_of(q, where, 1)]
+
+    kept, moved, live = f"orders {ids[0]} settled", f"orders {ids[1]} settled", f"other {ids[1]} ready"
+    assert found("late") == [moved, f"orders {ids[2]} ready", live, kept]
+    assert found("state:settled") == [moved, kept]
+    assert found("-state:settled late") == [f"orders {ids[2]} ready", live]
+    assert found("state:settled,ready late key:k", "queue:orders") == [moved, f"orders {ids[2]} ready", kept]
+    assert found(f"id:{ids[1]}") == [moved, live]
+    assert found("error~429") == [moved]
+    assert found("reason:rejected") == [moved]
+    bench.do(redaction.redact, ids[0], by="ada")
+    assert found("late state:settled") == [moved]
+
+
+def shown_as(found: Any) -> str:
+    return f"{found.message_id} settled" if isinstance(found, SettledMessage) else f"{found.pk} {State(found.state).name.lower()}"
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(MESSAGES, min_size=1, max_size=12), FATES, queries(ABOUT_BOTH), st.integers(1, 5), st.integers(0, 2))
+def test_what_ends_meanwhile_and_is_kept_is_found_once(
+    messages: list[dict[str, Any]], fates: list[str], query: list[tuple[Asked, bool]], limit: int, settled: int
+):
+    bench = Bench(f"q{next(numbers)}", keep_settled=3600)
+    perform(queues.publish, bench.name, [NewMessage(**fields) for fields in messages])
+    happen(bench, fates)
+    wanted = {message.pk for message in Message.objects.filter(queue_id=bench.row.pk) if expected(query, message)}
+
+    def between() -> None:
+        bench.settle("ack", bench.lease(settled) if settled else [])
+
+    hits = all_of(asked_for(query), [f"queue:{bench.name}"], limit, between=between)
+    found = [getattr(hit.found, "message_id", hit.found.pk) for hit in hits]  # type: ignore[union-attr]
+    assert len(found) == len(set(found))
+    assert set(found) == wanted
+
+
+def test_a_declared_field_does_not_hide_what_is_kept():
+    bench = Bench(search=["$.a"], keep_settled=3600)
+    ids = bench.publish('{"a":1}', '{"a":1}', '{"a":2}')
+    bench.settle("ack", bench.lease(1))
+    assert [shown_as(hit.found) for hit in all_of("$.a=1", limit=1)] == [f"{ids[1]} ready", f"{ids[0]} settled"]

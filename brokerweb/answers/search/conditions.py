@@ -23,6 +23,7 @@ from brokerweb.queues.states import State
 
 QUEUES, STREAMS = "queue", "stream"
 BOTH, MESSAGES, RECORDS = frozenset({QUEUES, STREAMS}), frozenset({QUEUES}), frozenset({STREAMS})
+SETTLED, KEPT = "settled", -1  # the state of a message that has ended and is kept, as it is called and as statements have it
 Operator = str  # = != ~ < <= > >=
 _headers = msgspec.json.Decoder(dict[str, str]).decode
 _ESCAPES = re.compile(r'(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))+')
@@ -38,6 +39,7 @@ class Instant(NamedTuple):
 class Row(NamedTuple):
     """A message or record as the statements of the scan give it. Records have nothing that only messages have."""
 
+    number: int  # in the order of the scan
     id: int
     place: int  # the id of its queue or partition
     key: str | None
@@ -241,7 +243,8 @@ def _type(subject: Subject) -> Any:
 
 
 def _state(subject: Subject) -> Any:
-    return MISSING if subject.row.state is None else State(subject.row.state).name.lower()
+    state = subject.row.state
+    return MISSING if state is None else SETTLED if state == KEPT else State(state).name.lower()
 
 
 # ``redrives`` and ``fingerprint`` are a row each here, a column of Row and of the statements, and a kind in the grammar.

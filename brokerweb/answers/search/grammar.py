@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from brokerweb.answers.search import tokens
-from brokerweb.answers.search.conditions import BOTH, Condition, Instant, fold
+from brokerweb.answers.search.conditions import BOTH, SETTLED, Condition, Instant, fold
 from brokerweb.answers.search.tokens import Piece, Text, fault
 from brokerweb.core import clock, json_paths, json_values
 from brokerweb.queues.filters import MAX_ID
@@ -214,7 +214,7 @@ def _order(asked: _Asked) -> tuple[str, tuple[Any, ...]]:
 _FREE, _HEADER = _Kind(ANY, _free), _Kind(ANY, _of_header)
 KINDS: Mapping[str, _Kind] = {
     "id": _Kind(ORDERED, _ids),
-    "state": _Kind(EQUAL, _one_of(tuple(STATE_NAMES))),  # and "settled", with the table that keeps such messages
+    "state": _Kind(EQUAL, _one_of((*STATE_NAMES, SETTLED))),
     "key": _Kind(TEXTS, _text),
     "dedup": _Kind(EQUAL, _text),
     "correlation": _Kind(TEXTS, _text),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from brokerweb.answers.search import hints
-from brokerweb.answers.search.conditions import QUEUES, STREAMS, Condition, Subject
+from brokerweb.answers.search.conditions import QUEUES, SETTLED, STREAMS, Condition, Subject
 from brokerweb.answers.search.grammar import Query
 from brokerweb.answers.search.hints import Hints
 from brokerweb.answers.search.scope import Q, QueuePlace, Scope
@@ -26,6 +26,7 @@ from brokerweb.streams.models import OFFSET_BITS
 
 WALKED = 0.3  # share of all messages from which on the whole table is walked
 MANY_UNINDEXED = 200_000  # messages of a keyed queue that wait for a time or are dead, from which on its keys are no index
+MANY_KEPT = 1_000_000
 EVERY_STATE = frozenset(State)
 
 
@@ -44,8 +45,9 @@ class Plan:
     scope: Scope
     hints: Hints
     states: frozenset[State]  # of messages, those that may match
+    keeps: bool  # whether settled messages that are kept may match
     deduplicated: dict[str, dict[str, frozenset[int]]] = field(default_factory=dict)  # dedup_id -> kind -> ids
-    ids: frozenset[int] | None = None  # of messages, all that may match where conditions name them
+    ids: frozenset[int] | None = None  # numbers of messages, all that may match where conditions name them
     record_ids: frozenset[int] | None = None
     declared: Declared = field(default_factory=Declared)
     declared_by_streams: Declared = field(default_factory=Declared)
@@ -53,13 +55,18 @@ class Plan:
     scanned: list[int] = field(default_factory=list)  # the other queues
     walks: bool = False
 
-    def of(self) -> int:
-        """How many messages and records there are to look at, besides those that an index names."""
+    def of(self, reads: Reads) -> int:
+        """How many messages and records there are to look at, besides those that an index names; of those that are kept no
+        more are counted than ``MANY_KEPT``.
+        """
         records = 0
         if self.record_ids is None:
             indexed = self.declared_by_streams.fields
             records = sum(place.records for place in self.scope.partitions if place.stream_id not in indexed)
-        return records + sum(self.scope.queues[id].count(self.states) for id in self.scanned)
+        kept = 0
+        if self.keeps and self.ids is None and self.scope.queues:
+            kept = reads.value(Q.count_kept, json_ids(self.scope.queues), MANY_KEPT)
+        return records + kept + sum(self.scope.queues[id].count(self.states) for id in self.scanned)
 
     def holds(self, subject: Subject, kind: str) -> bool:
         """Whether every condition holds."""
@@ -74,9 +81,16 @@ class Plan:
 
 def plan(reads: Reads, query: Query, scope: Scope) -> Plan:
     """The way to go."""
-    made = Plan(query, scope, hints.of(query.conditions), _states(query))
+    names = _states(query)
+    states = frozenset(STATE_NAMES[name] for name in names if name != SETTLED)
+    if any(condition.field == "reason" and not condition.negated for condition in query.conditions):
+        states &= {State.DEAD}
+    made = Plan(query, scope, hints.of(query.conditions), states, SETTLED in names)
     _look_up_dedups(reads, made)
     made.ids, made.record_ids = _known(made, QUEUES), _known(made, STREAMS)
+    if made.ids is not None:
+        named = reads.rows(Q.kept_called, json_ids(sorted(made.ids)), json_ids(scope.queues))
+        made.ids |= {number for (number,) in named}
     if made.ids is None and scope.queues:
         made.declared = _declared(query, scope.queues, lambda name: queue_fields.indexed(reads, name))
         _choose_ways(reads, made)
@@ -86,14 +100,13 @@ def plan(reads: Reads, query: Query, scope: Scope) -> Plan:
     return made
 
 
-def _states(query: Query) -> frozenset[State]:
-    states = EVERY_STATE
+def _states(query: Query) -> frozenset[str]:
+    """Of the states, the settled among them, those that may match."""
+    every = states = frozenset((*STATE_NAMES, SETTLED))
     for condition in query.conditions:
         if condition.field == "state":
-            named = frozenset(STATE_NAMES[name] for name in condition.values)
-            states &= named if (condition.operator == "=") != condition.negated else EVERY_STATE - named
-        elif condition.field == "reason" and not condition.negated:
-            states &= {State.DEAD}
+            named = frozenset(condition.values)
+            states &= named if (condition.operator == "=") != condition.negated else every - named
     return states
 
 

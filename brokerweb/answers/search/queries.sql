@@ -120,24 +120,71 @@ SELECT count(*), string_agg(CAST(r.id AS text), ',' ORDER BY r.id) FILTER (WHERE
       OR encode(r.body, 'escape') ~ '\\\\u00[2-7]'))
 FROM brokerweb_streams_record r WHERE r.id >= :first AND r.id < :beyond;
 
+-- kept@sqlite (first, beyond, queues, key, error, since, until, headers, body): the same of settled messages that are kept; their id is the number of what they carry
+SELECT count(*), group_concat(m.id) FILTER (WHERE (:key IS NULL OR m."key" = :key) AND (:error IS NULL OR m.last_error LIKE :error)
+    AND (:since IS NULL OR coalesce(c.published_at, 0) >= :since) AND (:until IS NULL OR coalesce(c.published_at, 0) <= :until)
+    AND (:headers IS NULL OR c.headers LIKE :headers)
+    AND (:body IS NULL OR c.body LIKE :body OR m.last_error LIKE :body OR c."binary"
+      OR (instr(c.body, X'5C753030') > 0 AND c.body GLOB '*\u00[2-7]*')))
+FROM brokerweb_queues_settledmessage m LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id
+WHERE m.id >= :first AND m.id < :beyond AND m.queue_id IN (SELECT value FROM json_each(:queues));
+
+-- kept@postgres (first, beyond, queues, key, error, since, until, headers, body): the same; LIKE knows no bytes
+SELECT count(*), string_agg(CAST(m.id AS text), ',' ORDER BY m.id) FILTER (WHERE (CAST(:key AS text) IS NULL OR m."key" = :key) AND (CAST(:error AS text) IS NULL OR m.last_error ILIKE :error)
+    AND (CAST(:since AS bigint) IS NULL OR coalesce(c.published_at, 0) >= :since) AND (CAST(:until AS bigint) IS NULL OR coalesce(c.published_at, 0) <= :until)
+    AND (CAST(:headers AS text) IS NULL OR c.headers ILIKE :headers)
+    AND (CAST(:body AS text) IS NULL OR encode(c.body, 'escape') ILIKE :body OR m.last_error ILIKE :body OR c."binary"
+      OR encode(c.body, 'escape') ~ '\\\\u00[2-7]'))
+FROM brokerweb_queues_settledmessage m LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id
+WHERE m.id >= :first AND m.id < :beyond AND m.queue_id = ANY (translate(:queues, '[]', '{}')::bigint[]);
+
 -- messages@sqlite (ids): messages with all that conditions ask of, in the order of the ids
 -- One whose content damage has taken is among them, as one that no checksum fits.
-SELECT m.id, m.queue_id, m."key", c.headers, c.content_type, c."binary", c.reply_to, c.correlation_id, c.publisher, m.route, c.redacted,
+SELECT m.id, m.id, m.queue_id, m."key", c.headers, c.content_type, c."binary", c.reply_to, c.correlation_id, c.publisher, m.route, c.redacted,
   coalesce(c.published_at, 0), c.checksum, c.body, m.state, m.attempts, m.failures, m.priority, m.reason, m.last_error
 FROM json_each(:ids) j CROSS JOIN brokerweb_queues_message m ON m.id = j.value LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id;
 
 -- messages@postgres (ids): the same of an array, newest first, as the ids are
-SELECT m.id, m.queue_id, m."key", c.headers, c.content_type, c."binary", c.reply_to, c.correlation_id, c.publisher, m.route, c.redacted,
+SELECT m.id, m.id, m.queue_id, m."key", c.headers, c.content_type, c."binary", c.reply_to, c.correlation_id, c.publisher, m.route, c.redacted,
   coalesce(c.published_at, 0), c.checksum, c.body, m.state, m.attempts, m.failures, m.priority, m.reason, m.last_error
 FROM brokerweb_queues_message m LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id WHERE m.id = ANY (translate(:ids, '[]', '{}')::bigint[]) ORDER BY m.id DESC;
 
+-- kept_messages@sqlite (ids): kept messages, by their own ids, with all that conditions ask of
+SELECT m.id, m.message_id, m.queue_id, m."key", c.headers, c.content_type, c."binary", c.reply_to, c.correlation_id, c.publisher, m.route, c.redacted,
+  coalesce(c.published_at, 0), c.checksum, c.body, -1, m.attempts, m.failures, m.priority, m.reason, m.last_error
+FROM json_each(:ids) j CROSS JOIN brokerweb_queues_settledmessage m ON m.id = j.value LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id;
+
+-- kept_messages@postgres (ids): the same of an array, newest first, as the ids are
+SELECT m.id, m.message_id, m.queue_id, m."key", c.headers, c.content_type, c."binary", c.reply_to, c.correlation_id, c.publisher, m.route, c.redacted,
+  coalesce(c.published_at, 0), c.checksum, c.body, -1, m.attempts, m.failures, m.priority, m.reason, m.last_error
+FROM brokerweb_queues_settledmessage m LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id WHERE m.id = ANY (translate(:ids, '[]', '{}')::bigint[]) ORDER BY m.id DESC;
+
+-- newest_kept_below (beyond): the highest id of a kept message below another
+SELECT max(id) FROM brokerweb_queues_settledmessage WHERE id < :beyond;
+
+-- kept_called@sqlite (ids, queues): kept messages by the ids that they had
+SELECT id FROM brokerweb_queues_settledmessage
+WHERE queue_id IN (SELECT value FROM json_each(:queues)) AND message_id IN (SELECT value FROM json_each(:ids));
+
+-- kept_called@postgres (ids, queues): the same, of arrays
+SELECT id FROM brokerweb_queues_settledmessage
+WHERE queue_id = ANY (translate(:queues, '[]', '{}')::bigint[]) AND message_id = ANY (translate(:ids, '[]', '{}')::bigint[]);
+
+-- count_kept@sqlite (queues, most): how many messages queues keep, counted no further than that
+SELECT count(*) FROM (SELECT 1 FROM brokerweb_queues_settledmessage
+  WHERE queue_id IN (SELECT value FROM json_each(:queues)) LIMIT :most) AS k;
+
+-- count_kept@postgres (queues, most): the same, of an array
+SELECT count(*) FROM (SELECT 1 FROM brokerweb_queues_settledmessage
+  WHERE queue_id = ANY (translate(:queues, '[]', '{}')::bigint[]) LIMIT :most) AS k;
+
 -- appended@sqlite (ids): records with all that conditions ask of, in the order of the ids
-SELECT r.id, r.id >> 40, r."key", r.headers, r.content_type, r."binary", r.reply_to, r.correlation_id, r.publisher, r.route, r.redacted,
+SELECT r.id, r.id, r.id >> 40, r."key", r.headers, r.content_type, r."binary", r.reply_to, r.correlation_id, r.publisher, r.route, r.redacted,
   r.appended_at, r.checksum, r.body
 FROM json_each(:ids) j CROSS JOIN brokerweb_streams_record r ON r.id = j.value;
 
 -- appended@postgres (ids): the same of an array, newest first, as the ids are
-SELECT r.id, r.id >> 40, r."key", r.headers, r.content_type, r."binary", r.reply_to, r.correlation_id, r.publisher, r.route, r.redacted,
+SELECT r.id, r.id, r.id >> 40, r."key", r.headers, r.content_type, r."binary", r.reply_to, r.correlation_id, r.publisher, r.route, r.redacted,
   r.appended_at, r.checksum, r.body
 FROM brokerweb_streams_record r WHERE r.id = ANY (translate(:ids, '[]', '{}')::bigint[]) ORDER BY r.id DESC;
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from heapq import merge
 from typing import Any, NamedTuple
 
 from brokerweb.answers.search.conditions import QUEUES, STREAMS, Row, Subject
@@ -18,6 +19,7 @@ from brokerweb.queues.filters import MAX_ID
 from brokerweb.queues.messages import json_ids
 from brokerweb.queues.states import State
 from brokerweb.storage.reading import Reads, snapshot
+from brokerweb.storage.statements import Statement
 from brokerweb.streams import fields as stream_fields
 from brokerweb.streams.models import MAX_OFFSET, OFFSET_BITS
 
@@ -71,7 +73,7 @@ class Scan:
     def put_back(self, subject: Subject) -> None:
         """The last that came is left to the next call."""
         if self._range is not None:
-            self._compared = self._range.ids.index(subject.row.id)
+            self._compared = self._range.ids.index(subject.row.number)
 
     def settle(self, reads: Reads) -> None:
         """Give up the rest of a range that was begun: the position is behind what was compared, and the count is of that."""
@@ -92,16 +94,28 @@ class Scan:
 
     # Which rows match
 
+    def _rows(self, reads: Reads, chosen: Sequence[int], kind: str) -> Iterator[Row]:
+        """The rows of these, in order. One that ends meanwhile may be seen as it was and as it is kept: the first counts."""
+        if kind == STREAMS:
+            yield from (Row(*values) for values in reads.scan(Q.appended, json_ids(chosen)))
+            return
+        live = map(Row._make, reads.scan(Q.messages, json_ids(chosen)))
+        kept = map(Row._make, reads.scan(Q.kept_messages, json_ids(chosen))) if self.plan.keeps else iter(())
+        last = None
+        for row in merge(live, kept, key=lambda row: -row.number):
+            if row.number != last:
+                yield row
+            last = row.number
+
     def _matching(self, reads: Reads, among: _Range) -> Iterator[Subject]:
         kind = QUEUES if self.position.partition < 0 else STREAMS
-        statement = Q.messages if kind == QUEUES else Q.appended
         chosen = among.ids[self._compared : self._compared + COMPARED]
         if not chosen:
             return
         until, places = time.monotonic() + COMPARING, {id: n for n, id in enumerate(chosen, self._compared + 1)}
-        for values in reads.scan(statement, json_ids(chosen)):
-            self._compared = places[values[0]]
-            subject = self._subject(Row(*values), kind)
+        for row in self._rows(reads, chosen, kind):
+            self._compared = places[row.number]
+            subject = self._subject(row, kind)
             if subject is not None and self.plan.holds(subject, kind):
                 yield subject
             if time.monotonic() > until:
@@ -120,7 +134,7 @@ class Scan:
         if found is None:
             return None
         lowest, beyond = found
-        low = lowest if self._is_named() else max(lowest, beyond - self._width)
+        low = lowest if self._is_named(reads) else max(lowest, beyond - self._width)
         began = time.monotonic()
         seen = self._look(reads, low, beyond)
         took = time.monotonic() - began
@@ -133,8 +147,8 @@ class Scan:
     def _lowest_and_beyond(self, reads: Reads) -> tuple[int, int] | None:
         """The lowest id there may be, and beyond the highest there is, of what is to be looked at next; None at the end."""
         if self.position.partition < 0:
-            top = reads.value(Q.newest_below, self.position.beyond) if self.plan.scope.queues else None
-            if top is not None:
+            tops = [reads.value(statement, self.position.beyond) for statement in self._ways()]
+            if top := max((top for top in tops if top is not None), default=None):
                 return 0, top + 1
             self.position = Position(0, 0)
         for place in self.plan.scope.partitions:
@@ -150,11 +164,20 @@ class Scan:
         self.over = True
         return None
 
-    def _is_named(self) -> bool:
+    def _ways(self) -> list[Statement]:
+        """What says how high the numbers of messages go that may match."""
+        if not self.plan.scope.queues:
+            return []
+        return [Q.newest_below, Q.newest_kept_below] if self.plan.keeps else [Q.newest_below]
+
+    def _is_named(self, reads: Reads) -> bool:
         """Whether an index names all that may match here, so that no range is too wide."""
         plan = self.plan
         if self.position.partition < 0:
-            return plan.ids is not None or not plan.scanned
+            if plan.ids is not None:
+                return True
+            kept = plan.keeps and reads.value(Q.newest_kept_below, self.position.beyond) is not None
+            return not (plan.scanned or kept)
         return plan.record_ids is not None or self._partition.stream_id in plan.declared_by_streams.fields
 
     def _look(self, reads: Reads, low: int, beyond: int) -> _Range:
@@ -174,6 +197,9 @@ class Scan:
         rows = len(found)
         if plan.scanned and plan.states:
             n, ids = self._scanned(reads, low, beyond)
+            rows, found = rows + n, found | set(ids)
+        if plan.keeps:
+            n, ids = _counted(reads.row(Q.kept, low, beyond, json_ids(plan.scope.queues), *plan.hints))
             rows, found = rows + n, found | set(ids)
         return _Range(low, beyond, rows, sorted(found, reverse=True))
 

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from brokerweb.answers.search import grammar, planner, scope
-from brokerweb.answers.search.conditions import QUEUES, STREAMS, Subject
+from brokerweb.answers.search.conditions import KEPT, QUEUES, STREAMS, Row, Subject
 from brokerweb.answers.search.planner import Plan
 from brokerweb.answers.search.scan import Position, Scan
 from brokerweb.core import clock, cursors
 from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.core.errors import Invalid
 from brokerweb.identity.principal import Principal
-from brokerweb.queues.models import Message
+from brokerweb.queues import settled
+from brokerweb.queues.models import Message, SettledMessage
 from brokerweb.storage.reading import Reads, lenient
 from brokerweb.streams.records import StoredRecord
 
@@ -27,7 +28,7 @@ class Hit(NamedTuple):
 
     kind: str
     name: str
-    found: Message | StoredRecord
+    found: Message | SettledMessage | StoredRecord
 
     @property
     def destination(self) -> str:
@@ -106,21 +107,30 @@ class Search:
         if scan.over:
             return Found(items, scan.scanned, scan.scanned, True, None, None)
         position = f"{self._now}/{scan.scanned}/{scan.position.partition}/{scan.position.beyond}"
-        of = max(scan.scanned, self._plan.of())
+        of = max(scan.scanned, self._plan.of(reads))
         return Found(items, scan.scanned, of, False, stopped, cursors.seal(self._digest, position))
 
     def _hits(self, subjects: Sequence[Subject]) -> list[Hit]:
         """As they are now, without messages that have gone since they were compared, or left for a queue not asked for."""
-        ids = [subject.row.id for subject in subjects if subject.partition is None]
-        with lenient():
-            messages: dict[int, Any] = Message.objects.in_bulk(ids) if ids else {}
+        messages = _messages([subject.row for subject in subjects if subject.partition is None])
         hits = []
         for subject in subjects:
             if subject.partition is not None:
                 hits.append(Hit(STREAMS, self._streams[subject.row.place], _record(subject)))
-            elif (message := messages.get(subject.row.id)) and (queue := self._plan.scope.queues.get(message.queue_id)):
+            elif (message := messages.get(subject.row.number)) and (queue := self._plan.scope.queues.get(message.queue_id)):
                 hits.append(Hit(QUEUES, queue.name, message))
         return hits
+
+
+def _messages(rows: Sequence[Row]) -> dict[int, Message | SettledMessage]:
+    """Messages by their numbers, those that are kept among them: also some that have ended since their rows were read."""
+    if not rows:
+        return {}
+    with lenient():
+        found: dict[int, Any] = Message.objects.in_bulk([row.number for row in rows if row.state != KEPT])
+        kept = SettledMessage.objects.in_bulk([row.number for row in rows if row.number not in found])
+        settled.attach(kept.values())
+    return found | kept
 
 
 def _record(subject: Subject) -> StoredRecord:

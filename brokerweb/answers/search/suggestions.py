@@ -17,8 +17,8 @@ from brokerweb.core.declared_fields import HEADER, decoded
 from brokerweb.core.json_paths import Path
 from brokerweb.core.json_values import MISSING
 from brokerweb.identity.principal import Principal
-from brokerweb.queues.models import Message
 from brokerweb.storage.reading import Reads, read
+from brokerweb.streams.records import StoredRecord
 
 SAMPLE = 200  # of the newest messages, and as many records
 TURNS = 20
@@ -66,7 +66,7 @@ def _sample(reads: Reads, search: Search) -> Iterator[Hit]:
 
 def _parts(hit: Hit) -> Iterator[tuple[str, str, str]]:
     found = hit.found
-    if not (found.intact if isinstance(found, Message) else not found.damaged) or found.redacted is not None:
+    if (found.damaged if isinstance(found, StoredRecord) else not found.intact) or found.redacted is not None:
         return
     if found.key is not None:
         yield "key", f"key:{_value(found.key)}", found.key

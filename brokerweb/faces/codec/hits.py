@@ -8,8 +8,8 @@ import msgspec
 
 from brokerweb.answers.search.search import Found, Hit
 from brokerweb.faces.codec import records
-from brokerweb.queues.models import Message
-from brokerweb.queues.represent import message_object
+from brokerweb.queues.models import Message, SettledMessage
+from brokerweb.queues.represent import message_object, settled_object
 
 _encode = msgspec.json.Encoder().encode
 
@@ -18,6 +18,8 @@ def encode_one(hit: Hit) -> bytes:
     """One item."""
     if isinstance(hit.found, Message):
         return _encode({"destination": hit.destination, **message_object(hit.found)})
+    if isinstance(hit.found, SettledMessage):
+        return _encode({"destination": hit.destination, **settled_object(hit.found)})
     return b'{"destination":%b,%b' % (_encode(hit.destination), records.encode_one(hit.found)[1:])
 
 
