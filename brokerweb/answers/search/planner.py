@@ -28,6 +28,7 @@ WALKED = 0.3  # share of all messages from which on the whole table is walked
 MANY_UNINDEXED = 200_000  # messages of a keyed queue that wait for a time or are dead, from which on its keys are no index
 MANY_KEPT = 1_000_000
 EVERY_STATE = frozenset(State)
+OF_DEAD = ("reason", "fingerprint")
 
 
 class Declared(NamedTuple):
@@ -83,7 +84,7 @@ def plan(reads: Reads, query: Query, scope: Scope) -> Plan:
     """The way to go."""
     names = _states(query)
     states = frozenset(STATE_NAMES[name] for name in names if name != SETTLED)
-    if any(condition.field == "reason" and not condition.negated for condition in query.conditions):
+    if any(condition.field in OF_DEAD and not condition.negated for condition in query.conditions):
         states &= {State.DEAD}
     made = Plan(query, scope, hints.of(query.conditions), states, SETTLED in names)
     _look_up_dedups(reads, made)

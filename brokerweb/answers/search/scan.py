@@ -99,8 +99,8 @@ class Scan:
         if kind == STREAMS:
             yield from (Row(*values) for values in reads.scan(Q.appended, json_ids(chosen)))
             return
-        live = map(Row._make, reads.scan(Q.messages, json_ids(chosen)))
-        kept = map(Row._make, reads.scan(Q.kept_messages, json_ids(chosen))) if self.plan.keeps else iter(())
+        live = (Row(*values) for values in reads.scan(Q.messages, json_ids(chosen)))
+        kept = (Row(*values) for values in reads.scan(Q.kept_messages, json_ids(chosen) if self.plan.keeps else "[]"))
         last = None
         for row in merge(live, kept, key=lambda row: -row.number):
             if row.number != last:
