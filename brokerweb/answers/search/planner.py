@@ -80,16 +80,16 @@ class Plan:
         return (known == (condition.operator == "=")) != condition.negated
 
 
-def plan(reads: Reads, query: Query, scope: Scope) -> Plan:
-    """The way to go."""
+def plan(reads: Reads, query: Query, scope: Scope, *, kept: bool = False) -> Plan:
+    """The way to go; ``kept``: also through settled messages that are kept."""
     names = _states(query)
     states = frozenset(STATE_NAMES[name] for name in names if name != SETTLED)
     if any(condition.field in OF_DEAD and not condition.negated for condition in query.conditions):
         states &= {State.DEAD}
-    made = Plan(query, scope, hints.of(query.conditions), states, SETTLED in names)
+    made = Plan(query, scope, hints.of(query.conditions), states, kept and SETTLED in names)
     _look_up_dedups(reads, made)
     made.ids, made.record_ids = _known(made, QUEUES), _known(made, STREAMS)
-    if made.ids is not None:
+    if made.ids is not None and made.keeps:
         named = reads.rows(Q.kept_called, json_ids(sorted(made.ids)), json_ids(scope.queues))
         made.ids |= {number for (number,) in named}
     if made.ids is None and scope.queues:

@@ -95,7 +95,7 @@ class Search:
     def _scanning(self, reads: Reads) -> Scan:
         if self._scan is None:
             seen = scope.visible(reads, self._principal, self._patterns, self.query.kinds)
-            self._plan = planner.plan(reads, self.query, seen)
+            self._plan = planner.plan(reads, self.query, seen, kept=True)
             self._streams = {place.id: place.stream for place in seen.partitions}
             self._scan = Scan(self._plan, self._position, self._scanned)
         return self._scan
