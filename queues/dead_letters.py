@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from brokerweb.core import events
-from brokerweb.queues import contents, counters, fingerprints, history, kept, keys
+from brokerweb.queues import contents, counters, fields, fingerprints, history, kept, keys
 from brokerweb.queues.definitions import Definition, Q
 from brokerweb.queues.history import What
 from brokerweb.queues.kept import End
@@ -64,6 +64,8 @@ def _removed(tx: Transaction, queue: Definition, ending: Ending, end: End) -> bo
     if not tx.change(Q.remove, ending.id, ending.state):
         return False
     counters.count(tx, queue.id, ending.state, -1)
+    if queue.search is not None:
+        fields.forget(tx, [ending.id])
     if not keeping:
         contents.forget(tx, [ending.id])
         if ending.attempts > 0:

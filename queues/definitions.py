@@ -35,6 +35,7 @@ class Definition(NamedTuple):
     history: str = "failures"
     keep_settled: float = 0
     keep_history: float = 0
+    search: str | None = None  # the declared fields; None for none
 
     @property
     def full(self) -> bool:

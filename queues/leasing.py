@@ -11,7 +11,7 @@ from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.core.checksums import intact, size
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import NotFound
-from brokerweb.queues import contents, counters, dead_letters, history, kept, keys, readiness
+from brokerweb.queues import contents, counters, dead_letters, fields, history, kept, keys, readiness
 from brokerweb.queues.definitions import Definition, Q, find, find_by_id
 from brokerweb.queues.history import What
 from brokerweb.queues.kept import End
@@ -217,5 +217,7 @@ def _take(tx: Transaction, source: Definition, found: list[Leased], terms: Terms
     if source.full:
         what = What(history.ACKED, detail=history.said(ack="none"), ends=True)
         history.note_each(tx, source, [(m.id, m.attempts) for m in found], what)
+    if source.search is not None:
+        fields.forget(tx, [message.id for message in found])
     if source.keyed:
         keys.leave(tx, source.id, [message.key for message in found])

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from brokerweb.core.batches import fitting
 from brokerweb.core.errors import Conflict, NotFound
-from brokerweb.queues import contents, counters, history, kept, keys, sequence
+from brokerweb.queues import contents, counters, fields, history, kept, keys, sequence
 from brokerweb.queues.definitions import Definition
 from brokerweb.queues.definitions import Q as HOT
 from brokerweb.queues.filters import MAX_ID
@@ -66,11 +66,18 @@ def take_out(tx: Transaction, queue: Definition, messages: list[tuple[int, State
                 tx.change(HOT.forget_failures, message_id)
             if state is State.LEASED:
                 tx.outcome.ended.append(receipt_text(queue.id, message_id, attempts))
-    if not keeping:
-        contents.forget(tx, [id for id, _ in removed])
+    _forget(tx, queue, [id for id, _ in removed])
     _tell_out(tx, queue, removed, end)
     keys.leave(tx, queue.id, left)
     return len(removed)
+
+
+def _forget(tx: Transaction, queue: Definition, removed: list[int]) -> None:
+    """What belonged to them, but for what is kept."""
+    if not kept.keeps(queue):
+        contents.forget(tx, removed)
+    if queue.search is not None:
+        fields.forget(tx, removed)
 
 
 def _tell_out(tx: Transaction, queue: Definition, removed: list[tuple[int, int]], end: End) -> None:
@@ -100,6 +107,8 @@ def revive(
     history.note(tx, queue, [message_id], What(history.MOVED if moves else event, found[0][0], tx.by, detail=detail))
     counters.count(tx, queue.id, state, -1)
     counters.count(tx, target.id, revived, 1)
+    if target.id != queue.id and (queue.search or target.search) is not None:
+        fields.move(tx, message_id, target.id)
     if key is None:
         became_ready(tx, target.id)
     else:

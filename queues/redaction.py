@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from brokerweb.core.errors import NotFound
 from brokerweb.core.redactions import Left, said
-from brokerweb.queues import history
+from brokerweb.queues import fields, history
 from brokerweb.queues.definitions import find, find_by_id
 from brokerweb.queues.filters import MAX_ID
 from brokerweb.queues.history import What
@@ -32,6 +32,7 @@ def redact_one(tx: Transaction, queue_id: int, message_id: int, *, by: str) -> b
     *held, attempts = row
     _redact(tx, message_id, message_id, Left(*held), by)
     tx.change(Q.forget_error, message_id, queue_id)
+    fields.redact(tx, message_id)
     _redact_elsewhere(tx, message_id, by)
     if (queue := find_by_id(tx, queue_id)) is not None:
         history.note(tx, queue, [message_id], What(history.REDACTED, attempts, by))

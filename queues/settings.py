@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from brokerweb.core.settings import Errors, boolean, check, integer, number, one_of, plain, refuse, seconds, table
+from brokerweb.core import declared_fields
+from brokerweb.core.settings import Errors, boolean, check, integer, number, one_of, plain, refuse, seconds, table, texts
 
 DAY = 86_400
 LONGEST = 3_660 * DAY
@@ -30,6 +31,7 @@ SETTINGS = table(
     seconds("keep_history", 0, YEAR, default=604_800.0),
     seconds("expires", 1, LONGEST, default=None),
     seconds("dead_retention", 1, LONGEST, default=None),
+    texts("search", declared_fields.check, declared_fields.RULE),
 )
 
 BACKOFF = {

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from brokerweb.core import events
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import BrokerError
-from brokerweb.queues import contents, counters, dead_letters, history, kept, keys
+from brokerweb.queues import contents, counters, dead_letters, fields, history, kept, keys
 from brokerweb.queues.definitions import Definition, Q, find, find_by_id
 from brokerweb.queues.history import What
 from brokerweb.queues.messages import Alike, Receipt, Settle, Settled, parse_alike, parse_receipt, receipt_text
@@ -112,6 +112,8 @@ def _ack_alike(tx: Transaction, alike: Alike, n: int, only: int | None, may: May
         contents.forget(tx, ids)
         if alike.attempt > 1:  # a first lease cannot have failed before
             tx.change(Q.forget_failures_of_all, alike.ids)
+    if queue.search is not None:
+        fields.forget(tx, ids)
     if queue.full:
         history.note(tx, queue, ids, What(history.ACKED, alike.attempt, ends=True))
     _acked(tx, queue, n)
@@ -135,6 +137,8 @@ def _ack_run(tx: Transaction, run: Sequence[Receipt], may: May) -> list[int]:
             tx.change(Q.forget_failures, receipt.message_id)
     if not keeping:
         contents.forget(tx, [receipt.message_id for receipt in done])
+    if queue.search is not None:
+        fields.forget(tx, [receipt.message_id for receipt in done])
     if queue.full:
         history.note_each(tx, queue, [(r.message_id, r.attempt) for r in done], What(history.ACKED, ends=True))
     _acked(tx, queue, len(done))

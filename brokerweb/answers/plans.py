@@ -136,7 +136,7 @@ class _Look:
             after = found.after
 
     def samples(self) -> list[dict[str, Any]]:
-        ids = browse.fitting([id for id, _ in self.first]) if self.first else []
+        ids = browse.whole_in_one_answer([id for id, _ in self.first]) if self.first else []
         with lenient():
             found = Message.objects.in_bulk(ids)
         return [causes.sample(found[id], destination) for id, destination in self.first if id in found]

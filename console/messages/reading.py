@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brokerweb.answers import ended, verdicts
+from brokerweb.answers import verdicts
 from brokerweb.answers.absent import absent
 from brokerweb.answers.verdicts import Verdict
 from brokerweb.core.errors import NotFound
@@ -29,7 +29,7 @@ def verdict(principal: Principal, queue: Queue, found: AnyMessage) -> Verdict:
     """Why it waits, or how it ended."""
     if isinstance(found, Message):
         return verdicts.message(principal, queue, found)
-    return ended.verdict(found)
+    return verdicts.settled(found)
 
 
 def neighbours(queue: Queue, message_id: int, chosen: MessageFilter, *, kept: bool) -> tuple[int | None, int | None]:

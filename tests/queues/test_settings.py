@@ -44,6 +44,7 @@ def test_a_new_queue_has_the_contracts_defaults() -> None:
         "keep_history": 604_800,
         "expires": None,
         "dead_retention": None,
+        "search": [],
     }
 
 
