@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from brokerweb.core import clock
 from brokerweb.core.backoff import Backoff
 from brokerweb.core.errors import BrokerError, Conflict, OffsetOutOfRange, StoreFull
-from brokerweb.jobs import bulk, failures, operations, replaying, undoing
+from brokerweb.jobs import bulk, failures, indexing, operations, replaying, undoing
 from brokerweb.jobs.chunk import Chunk
 from brokerweb.jobs.destinations import Q
 from brokerweb.jobs.models import OPEN, Job
@@ -33,6 +33,7 @@ VERBS: Mapping[str, Callable[[Transaction, Job, int], Chunk]] = {
     "redrive": bulk.redrive_chunk,
     "replay": replaying.replay_chunk,
     "undo": undoing.chunk,
+    "index": indexing.index_chunk,
 }
 
 

@@ -13,7 +13,7 @@ STATES = (*OPEN, "done", "failed", "cancelled")
 
 
 class Job(models.Model):
-    """Long work. ``done`` and ``failed`` count items; ``total`` is what was matched at the start, if known.
+    """Long work of one kind. ``done`` and ``failed`` count items; ``total`` is what was matched at the start, if known.
 
     ``chunks`` fences: a chunk commits only if it is still the next one. ``retries`` counts tries in a row that came to nothing.
     """
