@@ -68,12 +68,19 @@ WHERE queue_id = :queue AND state = 4 AND fingerprint = :fingerprint AND id < :a
 SELECT count(*), min(id), max(id) FROM brokerweb_queues_message INDEXED BY message_cause
 WHERE queue_id = :queue AND state = 4 AND fingerprint = :fingerprint AND (CAST(:key AS text) IS NULL OR "key" = :key);
 
--- causes (queue, since, now): what died in a queue since then, by fingerprint and by how many hours ago, 24 for longer
--- How many, how many of them had been redriven, the first, the last, the highest id: all from the index.
-SELECT fingerprint, CASE WHEN due_at > :now - 86400000000 THEN (:now - due_at) / 3600000000 ELSE 24 END AS ago, count(*),
-  CAST(sum(CASE WHEN redrives > 0 THEN 1 ELSE 0 END) AS bigint), min(due_at), max(due_at), max(id)
-FROM brokerweb_queues_message INDEXED BY message_cause
-WHERE queue_id = :queue AND state = 4 AND due_at >= :since GROUP BY fingerprint, ago;
+-- causes (queue, since): what died in a queue since then, by fingerprint: how many, redriven before, the first, the last, the highest id
+-- In the order of the index, and from it alone.
+SELECT fingerprint, count(*), CAST(sum(CASE WHEN redrives > 0 THEN 1 ELSE 0 END) AS bigint), min(due_at), max(due_at), max(id)
+FROM brokerweb_queues_message INDEXED BY message_cause WHERE queue_id = :queue AND state = 4 AND due_at >= :since GROUP BY fingerprint;
+
+-- cause_hours@sqlite (queues, since, now): what died in queues since then, by fingerprint and by how many hours ago
+SELECT m.fingerprint, (:now - m.due_at) / 3600000000 AS ago, count(*)
+FROM json_each(:queues) j CROSS JOIN brokerweb_queues_message m INDEXED BY message_cause ON m.queue_id = j.value
+WHERE m.state = 4 AND m.due_at >= :since GROUP BY m.fingerprint, ago;
+
+-- cause_hours@postgres (queues, since, now): the same, of an array
+SELECT fingerprint, (:now - due_at) / 3600000000 AS ago, count(*) FROM brokerweb_queues_message
+WHERE queue_id = ANY (translate(:queues, '[]', '{}')::bigint[]) AND state = 4 AND due_at >= :since GROUP BY fingerprint, ago;
 
 -- facts@sqlite (queue, ids): what warnings look at of messages: their state, whether they have a key, how often redriven, cause, weight
 SELECT m.id, m.state, m."key" IS NOT NULL, m.redrives, m.fingerprint,

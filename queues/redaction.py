@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from brokerweb.core.errors import NotFound
 from brokerweb.core.redactions import Left, said
+from brokerweb.identity.audit import forget_error
 from brokerweb.queues import fields, history
 from brokerweb.queues.definitions import find, find_by_id
 from brokerweb.queues.filters import MAX_ID
@@ -36,6 +37,8 @@ def redact_one(tx: Transaction, queue_id: int, message_id: int, *, by: str) -> b
     _redact_elsewhere(tx, message_id, by)
     if (queue := find_by_id(tx, queue_id)) is not None:
         history.note(tx, queue, [message_id], What(history.REDACTED, attempts, by))
+        kind, name = ("queue", queue.name) if queue.stream is None else ("stream", queue.stream)
+        tx.writes += forget_error(kind, name, message_id)
     return True
 
 

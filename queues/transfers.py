@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from brokerweb.core import events
-from brokerweb.queues import counters, history, kept, keys, sequence, standing
+from brokerweb.queues import counters, fields, history, kept, keys, sequence, standing
 from brokerweb.queues.definitions import Definition, find_by_id
 from brokerweb.queues.definitions import Q as HOT
 from brokerweb.queues.history import What
@@ -64,6 +64,8 @@ def _transfer(tx: Transaction, queue: Definition, target: Definition, message_id
     counters.count(tx, queue.id, was.state, -1)
     counters.count(tx, target.id, moved, 1)
     history.note(tx, queue, [message_id], What(history.MOVED, was.attempts, tx.by, detail=detail))
+    if (queue.search or target.search) is not None:
+        fields.move(tx, message_id, target.id)
     if was.state == State.LEASED:
         tx.outcome.ended.append(receipt_text(queue.id, message_id, was.attempts))
     if was.holds_key:
@@ -122,6 +124,8 @@ def take_back(tx: Transaction, transfer: Transfer) -> bool:
     moved = queue.id != target.id
     if moved:
         kept.forget_of(tx, queue, transfer.message_id)
+        if (queue.search or target.search) is not None:
+            fields.move(tx, transfer.message_id, queue.id)
     event = history.MOVED if moved else history.REDRIVEN
     history.note(tx, queue, [transfer.message_id], What(history.UNDONE, was.attempts, tx.by, detail=history.said(event=event)))
     if row.holds_key and not (queue.id == target.id and restored.holds_key):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -14,14 +14,15 @@ from brokerweb.identity.principal import Principal
 from brokerweb.jobs.destinations import EVERYWHERE, Destination, Within, browsable, every
 from brokerweb.queues import browse
 from brokerweb.queues.fingerprints import telling_line
-from brokerweb.queues.messages import parse_place
+from brokerweb.queues.messages import json_ids, parse_place
 from brokerweb.queues.models import Message
 from brokerweb.queues.represent import message_object
 from brokerweb.queues.selection import Q
 from brokerweb.queues.states import State
-from brokerweb.storage.reading import Reads, lenient, read
+from brokerweb.storage.reading import Reads, lenient, read, snapshot
 
 HOURS = 24
+DAY = HOURS * 3600 * clock.SECOND
 FAR = 2**63 - 1
 NAMED = 100  # queues of one cause that are named
 PAGE = 50
@@ -41,15 +42,13 @@ class Cause:
     within: Counter[Destination] = field(default_factory=Counter)
 
     def add(self, destination: Destination, row: tuple[int, ...]) -> None:
-        """Add what a row of ``causes`` counts of it in one queue and hour."""
-        ago, n, again, first_at, last_at, newest = row
+        """Add what a row of ``causes`` counts of it in one queue."""
+        n, again, first_at, last_at, newest = row
         self.count += n
         self.again += again
         self.first_at, self.last_at = min(self.first_at, first_at), max(self.last_at, last_at)
         self.newest = max(self.newest, newest)
-        self.within[destination] += n
-        if ago < HOURS:
-            self.hours[HOURS - 1 - max(0, ago)] += n
+        self.within[destination] = n
 
     @property
     def queues(self) -> list[Destination]:
@@ -101,16 +100,20 @@ def _place(found: Sequence[Cause], position: str) -> int:
     return sum(each.order <= (-int(count), fingerprint) for each in found)
 
 
-def counted(reads: Reads, there: Iterable[Destination], since: int = -1) -> list[Cause]:
+def counted(reads: Reads, there: Sequence[Destination], since: int = -1) -> list[Cause]:
     """The causes of what died in these since an instant of the broker's clock, the most frequent first."""
     found: dict[str | None, Cause] = {}
-    now = clock.now()
-    for destination in there:
-        for fingerprint, *row in reads.rows(Q.causes, destination.queue_id, since, now):
-            cause = found.get(fingerprint)
-            if cause is None:
-                cause = found[fingerprint] = Cause(fingerprint)
-            cause.add(destination, tuple(row))
+    with snapshot(reads):
+        for destination in there:
+            for fingerprint, *row in reads.rows(Q.causes, destination.queue_id, since):
+                cause = found.get(fingerprint)
+                if cause is None:
+                    cause = found[fingerprint] = Cause(fingerprint)
+                cause.add(destination, tuple(row))
+        now = clock.now()
+        queues = json_ids(destination.queue_id for destination in there)
+        for fingerprint, ago, n in reads.rows(Q.cause_hours, queues, max(since, now - DAY + 1), now):
+            found[fingerprint].hours[HOURS - 1 - max(0, ago)] += n
     return sorted(found.values(), key=lambda cause: cause.order)
 
 

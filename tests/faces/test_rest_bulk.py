@@ -189,6 +189,18 @@ def test_who_may_manage_and_not_browse_is_told_how_many(rest: Rest, server: Serv
         assert refusal(manager, "POST", "/bulk", {"action": "redrive", "select": {"in": [f"queue:{queue}"]}}).code == "not_found"
 
 
+def test_a_query_selects_and_its_plan_says_what(rest: Rest, queue: str) -> None:
+    ids = kill(rest, queue, "x", "x", "y")
+    select = {"q": "$.n>=1", "in": [f"queue:{queue}"]}
+    plan = plan_of(rest, action="redrive", select=select)
+    assert (plan["matched"], plan["complete"], [m["id"] for m in plan["samples"]]) == (2, True, ids[1:])
+    assert sorted(error["count"] for error in plan["errors"]) == [1, 1]
+    job = finished(rest, job_of(rest.call("POST", "/bulk", {"action": "redrive", "select": select})))
+    assert (job["done"], job["total"], job["params"]["q"]) == (2, 2, "$.n>=1 state:dead")
+    wrong = refusal(rest, "POST", "/bulk", {"action": "redrive", "select": {"q": "state:odd"}})
+    assert (wrong.code, wrong.answer["errors"][0]["pointer"]) == ("invalid", "/select/q")
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -22,7 +22,7 @@ class Job(Struct):
     """
 
     id: Id
-    kind: Literal["purge", "redrive", "replay", "move", "reschedule", "undo"]
+    kind: Literal["purge", "redrive", "replay", "move", "reschedule", "undo", "index"]
     state: Literal["waiting", "running", "trying", "done", "failed", "cancelled"]
     done: Count
     total: Count | None
