@@ -20,6 +20,7 @@ from brokerweb.console.queues import actions as queue_actions
 from brokerweb.console.queues import views as queue_views
 from brokerweb.console.records import actions as record_actions
 from brokerweb.console.records import views as record_views
+from brokerweb.console.search import views as search_views
 from brokerweb.console.signin import actions as signin
 from brokerweb.console.streams import actions as stream_actions
 from brokerweb.console.streams import views as stream_views
@@ -74,6 +75,8 @@ urlpatterns = [
     path("", overview_views.overview, name="overview"),
     path("theme", overview_actions.theme, name="theme"),
     path("first-steps/hide", overview_actions.hide_steps, name="hide-steps"),
+    # search
+    path("search", search_views.search, name="search"),
     # queues
     path("queues", queue_views.queues, name="queues"),
     path("new/queue", queue_actions.new_queue, name="new-queue"),

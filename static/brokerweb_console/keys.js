@@ -5,6 +5,7 @@ const help = document.getElementById("keys");
 const off = document.getElementById("keys-off");
 const PLACES = {
   o: "overview",
+  f: "search",
   q: "queues",
   s: "streams",
   r: "topics",
@@ -25,12 +26,18 @@ function move(step) {
   rows[at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + step))].focus();
 }
 
+function find() {
+  const field = document.getElementById("search");
+  if (field) field.focus();
+  else go("search");
+}
+
 function choose() {
   document.activeElement?.closest?.("[data-row]")?.querySelector("input[type=checkbox]")?.click();
 }
 
 const KEYS = {
-  "/": () => document.getElementById("search")?.focus(),
+  "/": find,
   j: () => move(1),
   k: () => move(-1),
   x: choose,
