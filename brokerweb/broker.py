@@ -15,6 +15,7 @@ from brokerweb.cluster import nodes, wall
 from brokerweb.cluster.tenure import Tenure
 from brokerweb.core import clock, closing
 from brokerweb.delivery import hub, open_sockets
+from brokerweb.identity import clients
 from brokerweb.node_duties import NodeDuties
 from brokerweb.queues import duties, retirement, stats
 from brokerweb.routing import stats as topic_stats
@@ -48,6 +49,7 @@ class Broker:
         global current
         self._loop = asyncio.get_running_loop()
         clock.install(clock.Clock())
+        clients.begin_anew()
         self.committer.start()
         run.install(self.committer)
         try:

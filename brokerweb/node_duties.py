@@ -16,8 +16,8 @@ from brokerweb.delivery import connections
 from brokerweb.delivery.hub import Hub
 from brokerweb.delivery.polls import waits
 from brokerweb.handout import trimming
+from brokerweb.identity import clients, tokens
 from brokerweb.identity import duties as identity_duties
-from brokerweb.identity import tokens
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs import duties as job_duties
 from brokerweb.jobs import runner
@@ -43,7 +43,7 @@ class NodeDuties:
         self._hub, self._tenure = hub, tenure
         self._loop: asyncio.AbstractEventLoop
         self._in_use: set[int] = set()
-        self._orphans_at = 0.0
+        self._orphans_at = self._seen_at = 0.0
         self._trimming = trimming.Trimming()
         self._alive_at = 0.0
         self._unlisten: list[Callable[[], None]] = []
@@ -145,8 +145,17 @@ class NodeDuties:
             await _ready_orphans()
             while await aperform(job_duties.forget) >= job_duties.LIMIT:
                 pass
+            await self._clients()
         await self._reconcile()
         return 0 if left else HOUSEKEEPING
+
+    async def _clients(self) -> None:
+        """Those who are connected stay known by name; those whom nobody has seen for long do not."""
+        if time.monotonic() >= self._seen_at:
+            self._seen_at = time.monotonic() + clients.SEEN
+            await aperform(clients.see, connections.introduced())
+        while await aperform(clients.forget) >= clients.LIMIT:
+            pass
 
     async def _trim(self) -> None:
         for overtaken in await aread(self._trimming.overtaken):

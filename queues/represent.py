@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from msgspec import Raw
 
 from brokerweb.core import clock
+from brokerweb.identity import clients
 from brokerweb.queues.models import Failure, Message
 from brokerweb.queues.states import State
 
@@ -46,7 +47,7 @@ def message_object(message: Message, failures: Iterable[Failure] | None = None) 
     }
     if message.redacted is not None:
         shown["redacted"] = Raw(message.redacted.encode())
-    return shown if failures is None else {**shown, "failed": [failure_object(failure) for failure in failures]}
+    return shown if failures is None else {**shown, "failed": failure_objects(list(failures))}
 
 
 def _contents(message: Message) -> dict[str, Any]:
@@ -65,12 +66,21 @@ def _contents(message: Message) -> dict[str, Any]:
     }
 
 
-def failure_object(failure: Failure) -> dict[str, Any]:
-    """One failed lease."""
+def failure_objects(failures: Sequence[Failure]) -> list[dict[str, Any]]:
+    """Failed leases, and who held them."""
+    known = clients.describe(failure.consumer for failure in failures)
+    return [failure_object(failure, known.get(failure.consumer or "")) for failure in failures]
+
+
+def failure_object(failure: Failure, who: clients.Who | None) -> dict[str, Any]:
+    """One failed lease, and who held it."""
     return {
         "attempt": failure.attempt,
         "kind": failure.kind,
         "consumer": failure.consumer,
+        "client": None if who is None else who.client,
+        "by": None if who is None else who.by,
+        "connection": None if who is None else who.connection,
         "error": failure.error,
         "failed_at": rfc3339(failure.failed_at),
     }

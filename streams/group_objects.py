@@ -64,11 +64,12 @@ def _members(reads: Reads, group: Group, now: Sequence[Place]) -> list[dict[str,
         {
             "id": member,
             "name": name,
+            "client": client,
             "address": address,
             "joined_at": clock.rfc3339(clock.to_wall(joined_at)),
             "partitions": [place.number for place in now if place.member == member],
         }
-        for member, name, address, joined_at in reads.rows(Q.members, group.id)
+        for member, name, address, joined_at, client in reads.rows(Q.members, group.id)
     ]
 
 

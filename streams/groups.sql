@@ -85,15 +85,16 @@ UPDATE brokerweb_streams_grouppartition SET previous = NULL WHERE group_id = :gr
 SELECT count(*) FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond;
 
 -- members (group): a group's members, the oldest first
-SELECT member, name, address, joined_at FROM brokerweb_streams_member WHERE group_id = :group ORDER BY joined_at, member;
+SELECT member, name, address, joined_at, client FROM brokerweb_streams_member WHERE group_id = :group ORDER BY joined_at, member;
 
 -- any_member (group): has the group a member?
 SELECT 1 FROM brokerweb_streams_member WHERE group_id = :group LIMIT 1;
 
--- admit (group, member, name, address, now): a member is there
-INSERT INTO brokerweb_streams_member (group_id, member, name, address, joined_at, seen_at)
-VALUES (:group, :member, :name, :address, :now, :now)
-ON CONFLICT (group_id, member) DO UPDATE SET name = excluded.name, address = excluded.address, seen_at = excluded.seen_at;
+-- admit (group, member, name, address, client, now): a member is there
+INSERT INTO brokerweb_streams_member (group_id, member, name, address, client, joined_at, seen_at)
+VALUES (:group, :member, :name, :address, :client, :now, :now)
+ON CONFLICT (group_id, member) DO UPDATE SET name = excluded.name, address = excluded.address, client = excluded.client,
+  seen_at = excluded.seen_at;
 
 -- see_member (group, member, now): it is still there
 UPDATE brokerweb_streams_member SET seen_at = :now WHERE group_id = :group AND member = :member;

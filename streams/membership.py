@@ -64,7 +64,9 @@ class Joined(NamedTuple):
 # Coming and going
 
 
-def join(tx: Transaction, stream: str, group: str, member: str, *, name: str, address: str = "") -> Joined:
+def join(
+    tx: Transaction, stream: str, group: str, member: str, *, name: str, client: str | None = None, address: str = ""
+) -> Joined:
     """``member`` takes part from now on; a group that is not there is made. Raises NotFound for the stream, and Conflict
     for a shared group, which has no members, or one group too many."""
     row = tx.row(Q.find_group, stream, group)
@@ -72,7 +74,7 @@ def join(tx: Transaction, stream: str, group: str, member: str, *, name: str, ad
     if found.kind != PARTITIONED:
         raise Conflict(f"Group {group} is shared: its records are leased one by one, and it has no members.")
     lock(tx, found.id)  # from here on nobody deletes it
-    tx.change(Q.admit, found.id, member, name, address, tx.now)
+    tx.change(Q.admit, found.id, member, name, address, client or name, tx.now)
     changes = _rebalance(tx, found.id)
     now = holdings(tx, found.id)
     generation, holds = (now.generation, now.members[member]) if now else (0, {})

@@ -162,3 +162,4 @@ class Member(models.Model):
     address = models.CharField(max_length=255, default="")
     joined_at = BrokerInstantField()  # by which members have their seniority
     seen_at = BrokerInstantField()
+    client = models.CharField(max_length=255, default="")  # what it calls itself, else its token's or user's name

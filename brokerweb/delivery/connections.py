@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from brokerweb.cluster.nodes import EMBEDDED
 from brokerweb.core import clock, closing
 from brokerweb.core.errors import Conflict, Forbidden, Invalid
 from brokerweb.delivery.groups.member import GroupSubscription
@@ -14,6 +15,8 @@ from brokerweb.delivery.queues.desk import Desk
 from brokerweb.delivery.queues.subscription import Subscription
 from brokerweb.delivery.streams.subscription import StreamSubscription
 from brokerweb.delivery.verbs import Verbs
+from brokerweb.identity import clients
+from brokerweb.identity.clients import Introduction
 from brokerweb.identity.principal import Principal
 from brokerweb.queues import limits
 
@@ -26,19 +29,43 @@ _connections: dict[str, Connection] = {}
 class Connection:
     """One socket of a known principal. ``close(code, reason)`` ends it; it is told so by its face."""
 
-    def __init__(self, desk: Desk, verbs: Verbs, principal: Principal, address: str, protocol: str) -> None:
+    def __init__(
+        self, desk: Desk, verbs: Verbs, principal: Principal, address: str, protocol: str, *, named: str | None = None
+    ) -> None:
         self.id = secrets.token_hex(8)
         self._desk, self._verbs = desk, verbs
         self.principal, self.address, self.protocol = principal, address, protocol
+        self.named = named  # as its client calls itself
+        self.holders: set[str] = set()  # that were introduced
         self.connected_at = clock.wall()
         self.subscriptions: dict[str, Subscription] = {}
         self.streams: dict[str, StreamSubscription] = {}
         self.cancelled: list[Subscription] = []  # take no more, but their messages may still be settled
         self.close: Callable[[int, str], None] = lambda code, reason: None
 
-    def become(self, principal: Principal) -> None:
+    @property
+    def client(self) -> str:
+        """What the client calls itself, else its token or user is called."""
+        return self.named or self.principal.name
+
+    def introduce(self, sub: str, named: str | None = None) -> str:
+        """Note who the client of a subscription is that is about to begin; its holder, as messages name it."""
+        holder = clients.socket_holder(EMBEDDED, self.id, sub)
+        self._introduce(clients.connection_of(holder), self.client)
+        if named is not None and named != self.client:
+            self._introduce(holder, named)
+        return holder
+
+    def _introduce(self, holder: str, client: str) -> None:
+        self.holders.add(holder)
+        principal = self.principal
+        clients.introduce(Introduction(holder, client, principal.name, principal.owner, self.id, self.address))
+
+    def become(self, principal: Principal, named: str | None = None) -> None:
         """Go on as another principal. Subscriptions stay, but for those to what it may not consume."""
-        self.principal = principal
+        self.principal, self.named = principal, named or self.named
+        if self.holders:
+            self._introduce(clients.connection_of(clients.socket_holder(EMBEDDED, self.id, "")), self.client)
         for queue in list(self.subscriptions.values()):
             kind, name = ("queue", queue.queue) if queue.group is None else ("stream", queue.group[0])
             if not principal.may("consume", kind, name):
@@ -111,6 +138,11 @@ def live() -> list[Connection]:
     return list(_connections.values())
 
 
+def introduced() -> list[str]:
+    """The holders of live connections whose clients are known by name."""
+    return [holder for connection in live() for holder in list(connection.holders)]
+
+
 def snapshot() -> list[dict[str, Any]]:
     """Every connection as REST and the console show it, oldest first."""
     return [_describe(connection) for connection in live()]
@@ -135,12 +167,13 @@ def _describe(connection: Connection) -> dict[str, Any]:
         "id": connection.id,
         "owner": connection.principal.owner,
         "name": connection.principal.name,
+        "client": connection.client,
         "address": connection.address,
         "protocol": connection.protocol,
         "connected_at": clock.rfc3339(connection.connected_at),
         "subscriptions": [
-            *map(_queue, list(connection.subscriptions.values())),
-            *map(_stream, list(connection.streams.values())),
+            *(_queue(s) | {"client": s.named or connection.client} for s in list(connection.subscriptions.values())),
+            *(_stream(s) | {"client": s.named or connection.client} for s in list(connection.streams.values())),
         ],
     }
 

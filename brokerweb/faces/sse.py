@@ -83,6 +83,7 @@ async def _begin(scope: Scope, send: Send) -> Live:
     name = scope["path"].split("/")[4]
     headers = dict(scope["headers"])
     hosts.check(scope, headers)
+    client = caller.client_name(headers.get(b"client-name"))
     principal = await caller.of_reader(headers)
     principal.require("browse", "stream", name)
     check_name(name, "/stream")
@@ -90,7 +91,7 @@ async def _begin(scope: Scope, send: Send) -> Live:
     found, places = await aread(_find, name, *begin)
     if hub.current is None or hub.current.stopping:
         raise Unavailable("The broker is stopping.")
-    live = Live(scope, send, principal, hub.current)
+    live = Live(scope, send, principal, hub.current, client)
     live.follow(found, places, tell=begin.where == "latest")
     return live
 
@@ -131,11 +132,11 @@ def _find(reads: Reads, stream: str, begin: str | Mapping[int, int], pointer: st
 class Live:
     """One answer: what waits to be written, and the one writer that writes it."""
 
-    def __init__(self, scope: Scope, send: Send, principal: Principal, current: hub.Hub) -> None:
+    def __init__(self, scope: Scope, send: Send, principal: Principal, current: hub.Hub, client: str | None = None) -> None:
         self._link: Link | None = scope.get("extensions", {}).get("brokerweb.link")
         self._send, self._tails = send, current.tails
         self._loop = asyncio.get_running_loop()
-        self._connection = connections.Connection(current.queues, current.verbs, principal, address(scope), "sse")
+        self._connection = connections.Connection(current.queues, current.verbs, principal, address(scope), "sse", named=client)
         self._connection.close = self._close_from_anywhere
         self._leave = open_sockets.enter(self._close)
         self._waiting: deque[tuple[int, Run]] = deque()

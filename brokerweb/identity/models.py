@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from brokerweb.core.names import KINDS
-from brokerweb.storage.fields import InstantField
+from brokerweb.storage.fields import BrokerInstantField, InstantField
 
 
 class Token(models.Model):
@@ -89,3 +89,23 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.target}"
+
+
+class Client(models.Model):
+    """Who a holder of leases is: a connection that subscribes, a subscription with another name, or a caller of REST."""
+
+    # As messages have it; of a connection what its subscriptions share.
+    holder = models.CharField(max_length=255, primary_key=True)
+    client = models.CharField(max_length=255)  # what it calls itself, else its token's or user's name
+    name = models.CharField(max_length=200)  # the token's or user's
+    owner = models.CharField(max_length=255)
+    connection = models.CharField(max_length=64, null=True)  # its id; None of a caller of REST
+    address = models.CharField(max_length=255, null=True)
+    first_seen_at = BrokerInstantField()
+    last_seen_at = BrokerInstantField()
+
+    class Meta:
+        indexes = [models.Index("last_seen_at", name="client_last_seen")]  # forget_clients, nth_client
+
+    def __str__(self) -> str:
+        return self.client

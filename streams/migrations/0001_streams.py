@@ -32,6 +32,7 @@ class Migration(migrations.Migration):
                 ('address', models.CharField(default='', max_length=255)),
                 ('joined_at', brokerweb.storage.fields.BrokerInstantField()),
                 ('seen_at', brokerweb.storage.fields.BrokerInstantField()),
+                ('client', models.CharField(default='', max_length=255)),
             ],
         ),
         migrations.CreateModel(

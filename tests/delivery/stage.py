@@ -130,7 +130,7 @@ class Stage:
         return [a.id for a in accepted]
 
     def poll(self, **options: Any) -> asyncio.Task[Handout]:
-        return asyncio.ensure_future(receive("orders", ADA, **{"limit": 10, "wait": WITHIN, **options}))
+        return asyncio.ensure_future(receive("orders", f"rest:{ADA.owner}", **{"limit": 10, "wait": WITHIN, **options}))
 
     async def settle(self, kind: Any, *messages: Leased, **fields: Any) -> list[str]:
         return await self.settle_receipts(kind, [str(m.receipt) for m in messages], **fields)

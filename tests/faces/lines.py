@@ -20,7 +20,7 @@ from brokerweb.delivery.queues.subscription import Subscription
 from brokerweb.delivery.streams.subscription import StreamSubscription
 from brokerweb.delivery.streams.tail import Run
 from brokerweb.delivery.streams.whole_stream import WholeStream
-from brokerweb.faces.websocket.language import Frame, Language, Outbox
+from brokerweb.faces.websocket.language import Frame, Introduced, Language, Outbox
 from brokerweb.identity.principal import Principal
 from brokerweb.queues import engine
 from brokerweb.queues.messages import Leased, Settle
@@ -100,12 +100,12 @@ class Lines(Language):
     def hello(self) -> None:
         return None
 
-    async def first_frame(self, frame: Frame) -> tuple[Principal, str]:
+    async def first_frame(self, frame: Frame) -> Introduced:
         if frame != "iam sesame":
             raise Unauthenticated()
-        return ADA, f"welcome {ADA.name}"
+        return Introduced(ADA, f"welcome {ADA.name}")
 
-    def session(self, principal: Principal, address: str, outbox: Outbox) -> Session:
+    def session(self, principal: Principal, address: str, outbox: Outbox, client: str | None = None) -> Session:
         return Session(principal, address, outbox)
 
     def deliver(self, to: Subscription, messages: list[Leased]) -> Sequence[Frame]:

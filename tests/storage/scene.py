@@ -5,6 +5,8 @@ from __future__ import annotations
 from brokerweb.cluster import nodes, wall
 from brokerweb.core.clock import Step
 from brokerweb.handout import lease
+from brokerweb.identity import clients
+from brokerweb.identity.clients import Introduction
 from brokerweb.jobs import control as jobs
 from brokerweb.queues import control, engine, leasing
 from brokerweb.queues.messages import NewMessage, Settle
@@ -34,6 +36,8 @@ def furnished(time: Time) -> Store:
             time.advance(1)
             store.do(jobs.cancel, job.pk)
     store.do(nodes.begin)
+    for holder in ("d", "rest:token:1", "ws:node-1/c"):
+        store.do(clients.note, Introduction(holder, "shop", "shop", "token:1", None, None))
     store.do(wall.note, [Step(0, 0), Step(time.now(), 7_200_000_000), Step(time.now() + 1, 0, slept=True)])
     # What no verb leaves behind, and only a duty's net would find: a key without a head, a group without one of its places.
     Message.objects.filter(key="other", holds_key=True).delete()

@@ -12,7 +12,6 @@ from brokerweb.delivery.queues.desk import Desk
 from brokerweb.delivery.queues.room import Taker
 from brokerweb.delivery.verbs import Verbs
 from brokerweb.handout import lease as leasing
-from brokerweb.identity.principal import Principal
 from brokerweb.queues import engine
 from brokerweb.queues.messages import Handout, Leased
 from brokerweb.storage.run import aperform
@@ -70,7 +69,7 @@ class Receiver(Taker):
 
 async def receive(
     queue: str | int,
-    principal: Principal,
+    holder: str,
     *,
     limit: int,
     wait: float = 0,
@@ -78,11 +77,11 @@ async def receive(
     acknowledge: bool = True,
     gone: asyncio.Event | None = None,
 ) -> Handout:
-    """Lease up to ``limit`` messages of a queue, or of a shared group by its queue's id. Raises NotFound.
+    """Lease up to ``limit`` messages of a queue, or of a shared group by its queue's id, to that holder. Raises NotFound.
 
     It waits up to ``wait`` seconds for the first, or until ``gone``.
     """
-    terms = engine.Terms(f"rest:{principal.owner}", lease, acknowledge)
+    terms = engine.Terms(holder, lease, acknowledge)
     handout = await _lease(queue, limit, terms)
     if handout.messages or not wait:
         return handout

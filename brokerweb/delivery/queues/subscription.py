@@ -43,6 +43,7 @@ class Subscription(Taker):
         super().__init__(queue.id, terms, prefetch)
         self.sub, self.queue, self.prefetch = sub, queue.name, prefetch
         self._book, self._holders, self._verbs, self._pump = book, holders, verbs, pump
+        self.named: str | None = None  # as its client calls itself in it, where that differs from the connection's
         self.group: tuple[str, str] | None = None  # stream and name, of a shared consumer group
         self.held: dict[str, int] = {}  # receipt -> bytes
         self.held_bytes = 0

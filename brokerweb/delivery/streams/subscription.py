@@ -37,6 +37,7 @@ class StreamSubscription:
     def __init__(self, tails: Tails, sub: str, stream: str, credit: int) -> None:
         self._tails, self.sub, self.stream, self.credit = tails, sub, stream, credit
         self.prefetch = credit
+        self.named: str | None = None  # as its client calls itself in it
         self.places: dict[int, Place] = {}  # by partition id
         self.congested = False
         self.open = True

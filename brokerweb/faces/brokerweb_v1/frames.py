@@ -36,6 +36,7 @@ class Consume(Command, tag="consume"):
     prefetch: Annotated[int, Meta(ge=1, le=MAX_PREFETCH)] = 32
     lease: Lease | None = None
     ack: Literal["explicit", "none"] = "explicit"
+    client: str | None = None
 
 
 class Ack(Command, tag="ack"):
@@ -92,6 +93,7 @@ class Subscribe(Command, tag="subscribe"):
     start: str | Offsets | None = field(name="from", default=None)
     group: str | None = None
     prefetch: Annotated[int, Meta(ge=1, le=MAX_PREFETCH)] = 300
+    client: str | None = None
 
 
 class Commit(OfSubscription, tag="commit"):
@@ -116,6 +118,7 @@ class Transact(Command, tag="transact"):
 
 class Auth(Command, tag="auth"):
     token: str
+    client: str | None = None
     id: Id | None = None
 
 

@@ -13,9 +13,10 @@ from brokerweb.faces.brokerweb_v1.queue_commands import QueueCommands
 from brokerweb.faces.brokerweb_v1.session import Session
 from brokerweb.faces.brokerweb_v1.stream_commands import StreamCommands
 from brokerweb.faces.codec.json import decode
-from brokerweb.faces.websocket.language import Frame, Language, Outbox, Text
+from brokerweb.faces.websocket.language import Frame, Introduced, Language, Outbox, Text
 from brokerweb.identity import authentication
 from brokerweb.identity.principal import Principal
+from brokerweb.queues import limits
 from brokerweb.queues.messages import Leased
 
 
@@ -27,18 +28,19 @@ class BrokerwebV1(Language):
     def hello(self) -> str:
         return answers.hello()
 
-    async def first_frame(self, frame: Frame) -> tuple[Principal, str | None]:
+    async def first_frame(self, frame: Frame) -> Introduced:
         if isinstance(frame, bytes):
             raise Unauthenticated()
         try:
             auth = decode(frames.Auth, frame)
         except Invalid:
             raise Unauthenticated("The first frame must be auth.") from None
+        client = limits.check_text(auth.client, "/client")
         principal = await authentication.aauthenticate(auth.token)
-        return principal, None if auth.id is None else answers.ok(auth.id)
+        return Introduced(principal, None if auth.id is None else answers.ok(auth.id), client)
 
-    def session(self, principal: Principal, address: str, outbox: Outbox) -> Session:
-        session = Session(principal, address, outbox)
+    def session(self, principal: Principal, address: str, outbox: Outbox, client: str | None = None) -> Session:
+        session = Session(principal, address, outbox, client)
         session.handlers |= QueueCommands(session).handlers() | StreamCommands(session).handlers()
         return session
 

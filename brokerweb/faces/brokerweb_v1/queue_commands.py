@@ -11,7 +11,7 @@ from brokerweb.faces.brokerweb_v1.session import Handlers, Session
 from brokerweb.faces.calls.merging import publishing, settling
 from brokerweb.faces.codec import settles, transactions
 from brokerweb.faces.codec.destinations import publishing_to
-from brokerweb.queues import engine
+from brokerweb.queues import engine, limits
 from brokerweb.queues.messages import Settle, Settled
 from brokerweb.routing import pointers
 from brokerweb.routing.transacting import transact
@@ -99,12 +99,15 @@ class QueueCommands:
     async def _consume(self, command: frames.Consume, size: int) -> None:
         session = self._session
         check_name(command.queue, "/queue")
+        client = limits.check_text(command.client, "/client") or None
         session.principal.require("consume", "queue", command.queue)
         sub = str(command.id)
         session.connection.check_free(sub)
+        holder = session.connection.introduce(sub, client)
         definition = await run.aperform(engine.find, command.queue)
-        terms = engine.Terms(session.holder(sub), command.lease, command.ack == "explicit")
+        terms = engine.Terms(holder, command.lease, command.ack == "explicit")
         subscription = session.hub.queues.subscription(sub, definition, terms, command.prefetch)
+        subscription.named = client
         session.begin(command.id, subscription)
 
     def _credit(self, command: frames.Credit, size: int) -> None:

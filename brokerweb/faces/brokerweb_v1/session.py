@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from brokerweb.cluster.nodes import EMBEDDED
 from brokerweb.core import clock, closing
 from brokerweb.core.alarms import Alarm
 from brokerweb.core.errors import BrokerError, Forbidden, Invalid, Unavailable
@@ -23,6 +22,7 @@ from brokerweb.faces.codec.json import decode
 from brokerweb.faces.websocket.language import Frame, Outbox
 from brokerweb.identity import authentication
 from brokerweb.identity.principal import Principal
+from brokerweb.queues import limits
 from brokerweb.queues.messages import Leased
 from brokerweb.storage import run
 from brokerweb.storage.calls import Call, Place
@@ -38,12 +38,15 @@ Handlers = dict[Any, Callable[[Any, int], Any]]  # kind of frame -> what does it
 class Session:
     """One authenticated socket. ``end`` must be called once, when it is over."""
 
-    def __init__(self, principal: Principal, address: str, outbox: Outbox) -> None:
+    def __init__(self, principal: Principal, address: str, outbox: Outbox, client: str | None = None) -> None:
         if hub.current is None or hub.current.stopping:
             raise Unavailable("The broker is stopping.")
         self.hub, self.outbox = hub.current, outbox
         self._loop = asyncio.get_running_loop()
-        self.connection = connections.Connection(self.hub.queues, self.hub.verbs, principal, address, frames.SUBPROTOCOL)
+        named = client or None
+        self.connection = connections.Connection(
+            self.hub.queues, self.hub.verbs, principal, address, frames.SUBPROTOCOL, named=named
+        )
         self.connection.close = self._close_from_anywhere
         connections.register(self.connection)
         self._bad_in_a_row = 0
@@ -155,10 +158,6 @@ class Session:
 
     # Subscriptions
 
-    def holder(self, sub: str) -> str:
-        """Who holds what a subscription is handed, as messages name it."""
-        return f"ws:{EMBEDDED}/{self.connection.id}/{sub[:200]}"
-
     def begin(self, id: Any, subscription: Subscription) -> None:
         """The client knows of the subscription before anything comes of it."""
         subscription.deliver, subscription.ended = self._deliver, self._over
@@ -187,12 +186,13 @@ class Session:
     # Identity
 
     async def _auth(self, command: frames.Auth, size: int) -> None:
+        client = limits.check_text(command.client, "/client")
         principal = await authentication.aauthenticate(command.token)
         if principal.account != self.principal.account:
             raise Forbidden("A live socket keeps its owner.")
         self._watch_expiry(principal.expires_at)
         self.ok(command.id)
-        self.connection.become(principal)
+        self.connection.become(principal, client)
 
     def _watch_expiry(self, expires_at: int | None) -> None:
         for alarm in self._alarms:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from brokerweb.cluster.nodes import EMBEDDED
 from brokerweb.core import clock
@@ -16,7 +17,7 @@ from brokerweb.faces.brokerweb_v1 import answers, frames
 from brokerweb.faces.brokerweb_v1.session import Handlers, Session
 from brokerweb.faces.codec import positions
 from brokerweb.handout.lease import source_of
-from brokerweb.queues import engine
+from brokerweb.queues import engine, limits
 from brokerweb.storage.calls import Call
 from brokerweb.storage.reading import Reads, aread
 from brokerweb.storage.run import aperform
@@ -46,6 +47,7 @@ class StreamCommands:
     async def _subscribe(self, command: frames.Subscribe, size: int) -> None:
         session = self._session
         check_name(command.stream, "/stream")
+        command.client = limits.check_text(command.client, "/client") or None
         session.principal.require("consume", "stream", command.stream)
         session.connection.check_free(str(command.id))
         if command.group is None:
@@ -61,6 +63,7 @@ class StreamCommands:
         """The subscription is there from now on, and the client knows it before any record comes."""
         subscription.deliver, subscription.ended = self._deliver, self._ended
         subscription.congested = self._session.outbox.crowded
+        subscription.named = command.client
         self._session.connection.streams[subscription.sub] = subscription
         self._session.outbox.frame(answers.subscribed(command.id, subscription.sub))
 
@@ -77,17 +80,21 @@ class StreamCommands:
     async def _share(self, command: frames.Subscribe, group: str, queue_id: int) -> None:
         """Records of a shared group come as messages of a queue do, with receipts."""
         session = self._session
+        holder = session.connection.introduce(str(command.id), command.client)
         definition, stream_id = await aperform(source_of, queue_id)
-        terms = engine.Terms(session.holder(str(command.id)))
+        terms = engine.Terms(holder)
         subscription = session.hub.queues.subscription(str(command.id), definition, terms, command.prefetch)
         subscription.group, subscription.stream_id = (command.stream, group), stream_id
+        subscription.named = command.client
         session.begin(command.id, subscription)
 
     async def _join(self, command: frames.Subscribe, group: str) -> None:
         session, sub = self._session, str(command.id)
         member = f"{EMBEDDED}/{session.connection.id}/{sub[:200]}"
-        name, address = session.principal.name, session.connection.address
-        joined = await aperform(membership.join, command.stream, group, member, name=name, address=address)
+        connection = session.connection
+        client = command.client or connection.client
+        who: dict[str, Any] = {"name": connection.principal.name, "client": client, "address": connection.address}
+        joined = await aperform(membership.join, command.stream, group, member, **who)
         subscription = session.hub.groups.member(sub, command.stream, command.prefetch)
         subscription.group, subscription.group_id, subscription.member = group, joined.group_id, member
         subscription.session_timeout = joined.session_timeout

@@ -12,6 +12,7 @@ from typing import Any
 
 from brokerweb.delivery.polls import waits
 from brokerweb.faces.codec.query import Parameter
+from brokerweb.identity import clients
 from brokerweb.identity.principal import Principal
 
 Names = tuple[str, ...]  # those in a request's path, in its order
@@ -89,11 +90,20 @@ class Call:
     query: str = ""
     headers: Headers = field(default_factory=dict)  # only where they describe the call
     watch: Watch = unwatched  # gives an event that is set when nobody waits for the answer any more
+    client: str | None = None  # what the caller calls itself
+    address: Callable[[], str | None] = lambda: None
 
     @property
     def name(self) -> str:
         """Of the queue, stream or topic."""
         return self.names[0]
+
+    def holder(self) -> str:
+        """Who has what this call receives, as messages name it; noted, so that people read a name."""
+        holder = clients.caller_holder(self.principal.owner, self.client)
+        if not clients.known(holder):
+            clients.introduce_caller(self.principal, holder, self.client, self.address())
+        return holder
 
 
 @asynccontextmanager

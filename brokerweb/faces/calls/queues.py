@@ -47,7 +47,7 @@ async def receive_from(queue: str | int, call: Call) -> bytes:
 async def _deliver(queue: str | int, call: Call, asked: ReceiveRequest, gone: asyncio.Event | None) -> Handout:
     handout = await deliver(
         queue,
-        call.principal,
+        call.holder(),
         limit=asked.max,
         wait=asked.wait,
         lease=asked.lease,

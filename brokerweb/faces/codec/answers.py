@@ -100,7 +100,10 @@ class Failure(Struct):
 
     attempt: int
     kind: str
-    consumer: str | None
+    consumer: str | None  # as the broker tells holders apart; for people there is `client`
+    client: str | None
+    by: str | None
+    connection: str | None
     error: str | None
     failed_at: Instant
 

@@ -16,12 +16,15 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.authentication import CSRFCheck
 
 from brokerweb import conf
-from brokerweb.core.errors import BrokerError, Forbidden, TooLarge, Unauthenticated
+from brokerweb.core.errors import BrokerError, Forbidden, Invalid, TooLarge, Unauthenticated
 from brokerweb.identity import authentication
 from brokerweb.identity.principal import Principal
 from brokerweb.identity.users import asession_principal, request_principal, session_key_in
+from brokerweb.queues import limits
 
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
+
+CLIENT_NAME = "Client-Name"
 
 # By carrier
 
@@ -81,6 +84,17 @@ async def is_known(headers: Iterable[tuple[bytes, bytes]]) -> bool:
         return await _by_cookie(named) is not None
     except Unauthenticated:
         return False
+
+
+def client_name(value: str | bytes | None) -> str | None:
+    """What the client calls itself, by the header's value; None where it says nothing. Raises Invalid."""
+    if value is None:
+        return None
+    try:
+        text = (value if isinstance(value, bytes) else value.encode("latin-1")).strip(b" \t").decode()
+    except UnicodeError:
+        raise Invalid.at(f"/{CLIENT_NAME}", "is not UTF-8") from None
+    return limits.check_text(text, f"/{CLIENT_NAME}") or None
 
 
 # The steps

@@ -13,6 +13,7 @@ from brokerweb.faces import calls
 from brokerweb.faces.codec import problems
 from brokerweb.faces.http import caller, hosts
 from brokerweb.faces.http.body import COMMON, Gone, Receive, Scope, Send, named
+from brokerweb.faces.http.proxies import address
 
 _JSON = [(b"content-type", b"application/json"), *COMMON]
 _PROBLEM = [(b"content-type", problems.MEDIA_TYPE.encode()), *COMMON]
@@ -50,7 +51,10 @@ async def _answer(scope: Scope, receive: Receive) -> tuple[int, bytes]:
     principal = await caller.of_hot_call(headers[b"authorization"], length)
     row.needs.check(principal, names)
     content = await _read(receive, length)
-    call = calls.Call(principal, names, content, scope["query_string"].decode("latin-1"), watch=lambda: Watch(receive))
+    query, named_so = scope["query_string"].decode("latin-1"), caller.client_name(headers.get(b"client-name"))
+    call = calls.Call(
+        principal, names, content, query, watch=lambda: Watch(receive), client=named_so, address=lambda: address(scope)
+    )
     if row.raw:
         call.headers = named(scope["headers"])
     return row.status, await calls.answer(row, call)

@@ -53,6 +53,7 @@ class ApiView(APIView):
     renderer_classes = [JSONRenderer]  # these, and the next: whatever a project's REST_FRAMEWORK says
     versioning_class = None
     content_negotiation_class = _Json
+    client: str  # what the caller calls itself, else its token's or user's name
     schema = None  # ``openapi`` describes the calls; spectacular's own generator, which a check runs, cannot
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Any:
@@ -70,6 +71,10 @@ class ApiView(APIView):
     def principal(self) -> Principal:
         principal: Any = self.request.user
         return principal  # type: ignore[no-any-return]
+
+    def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        self.client = caller.client_name(request.META.get("HTTP_CLIENT_NAME")) or self.principal.name
 
     @property
     def address(self) -> str | None:

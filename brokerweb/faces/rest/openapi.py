@@ -20,6 +20,7 @@ from brokerweb.faces.rest import shapes
 from brokerweb.faces.rest.examples import EXAMPLES
 from brokerweb.faces.rest.table import CALLS
 from brokerweb.faces.rest.versions import TAGS
+from brokerweb.queues.limits import MAX_TEXT_BYTES
 
 ALWAYS = ("invalid", "unauthenticated", "forbidden", "too_large", "internal", "unavailable")
 _REF = "#/components/schemas/{name}"
@@ -36,6 +37,7 @@ _HEADERS: dict[int, dict[str, Any]] = {
     507: {"Retry-After": {"schema": {"type": "string"}, "required": True}},
 }
 
+CLIENT = Parameter("Client-Name", {"type": "string", "maxLength": MAX_TEXT_BYTES}, "what the caller calls itself", where="header")
 _ETAG = {"ETag": {"schema": {"type": "string"}, "required": True, "description": "of what is declared; for If-Match"}}
 
 
@@ -91,7 +93,7 @@ def _schemas() -> tuple[dict[Any, Any], dict[str, Any]]:
 def _operation(row: Row, schemas: dict[Any, Any]) -> dict[str, Any]:
     names = re.findall(r"\{(\w+)\}", row.path)
     parameters = [{"name": name, "in": "path", "required": True, "schema": _IN_PATH[name]} for name in names]
-    for p in (*row.parameters, *_conditions(row)):
+    for p in (*row.parameters, *_conditions(row), CLIENT):
         described = {"schema": dict(p.schema), "description": p.description}
         parameters.append({"name": p.name, "in": p.where, "required": False, **described})
     parts: dict[str, Any] = {

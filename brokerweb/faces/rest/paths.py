@@ -15,7 +15,7 @@ from brokerweb.core.names import check_name
 from brokerweb.faces import calls
 from brokerweb.faces.calls.call import POINTERS, Row
 from brokerweb.faces.http.body import named
-from brokerweb.faces.http.caller import aof_request
+from brokerweb.faces.http.caller import aof_request, client_name
 from brokerweb.faces.http.responses import answer, problem, translated
 from brokerweb.faces.rest.base import ApiView
 
@@ -84,7 +84,11 @@ def _hot_view(hot: Mapping[str, Row], others: Callable[..., Awaitable[HttpRespon
             principal, names = await aof_request(request), tuple(named.values())
             row.needs.check(principal, names)
             headers = _headers(request) if row.raw else {}
-            call = calls.Call(principal, names, request.body, request.META.get("QUERY_STRING", ""), headers)
+            client, meta = client_name(request.META.get("HTTP_CLIENT_NAME")), request.META
+            call = calls.Call(
+                principal, names, request.body, meta.get("QUERY_STRING", ""), headers, client=client,
+                address=lambda: meta.get("REMOTE_ADDR"),
+            )  # fmt: skip
             return answer(await calls.answer(row, call), row.status)
         except Exception as error:  # told as a problem, whatever it is
             return problem(translated(error))

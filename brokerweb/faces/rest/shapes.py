@@ -244,6 +244,7 @@ class Subscription(Struct):
     group: str | UnsetType = UNSET
     credit: int | UnsetType = UNSET
     positions: dict[str, str] | UnsetType = UNSET
+    client: str | UnsetType = UNSET
 
 
 class Connection(Struct):
@@ -252,6 +253,7 @@ class Connection(Struct):
     id: str
     owner: str
     name: str
+    client: str
     address: str | None
     protocol: str | None
     connected_at: Instant

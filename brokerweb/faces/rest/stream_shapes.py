@@ -79,6 +79,7 @@ class Member(Struct):
 
     id: str
     name: str
+    client: str
     address: str
     joined_at: Instant
     partitions: list[Count]

@@ -37,9 +37,15 @@ async def principal(scope: Scope) -> Principal | None:
     return await caller.of_handshake(scope)
 
 
-def check_host(scope: Scope) -> None:
-    """Raises Invalid where the handshake is for another host."""
+def check(scope: Scope) -> None:
+    """Raises Invalid where the handshake is for another host, or by a client whose name is none."""
     hosts.check(scope, dict(scope["headers"]))
+    client(scope)
+
+
+def client(scope: Scope) -> str | None:
+    """What the client calls itself. Raises Invalid."""
+    return caller.client_name(dict(scope["headers"]).get(b"client-name"))
 
 
 async def refuse(scope: Scope, send: Send, error: BrokerError) -> None:

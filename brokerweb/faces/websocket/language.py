@@ -9,7 +9,7 @@ is the language's, which the client chooses by its subprotocol. A language is a 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from brokerweb.core.errors import BrokerError
 from brokerweb.identity.principal import Principal
@@ -31,6 +31,14 @@ class Text:
 
 
 Outgoing = Frame | Text
+
+
+class Introduced(NamedTuple):
+    """Who a first frame says it is, the answer to that, if it wants one, and what the client calls itself, if anything."""
+
+    principal: Principal
+    answer: Frame | None = None
+    client: str | None = None
 
 
 class Outbox(Protocol):
@@ -84,14 +92,14 @@ class Language(Protocol):
     def hello(self) -> Frame | None:
         """What every client is sent first; None where the client begins."""
 
-    async def first_frame(self, frame: Frame) -> tuple[Principal, Frame | None]:
-        """Who the first frame says it is, and the answer to that, if it wants one. Only asked where the request did not say it.
+    async def first_frame(self, frame: Frame) -> Introduced:
+        """Who the first frame says it is. Only asked where the request did not say it.
 
         Raises BrokerError for anything else: the client is told that by ``error``, and closed.
         """
 
-    def session(self, principal: Principal, address: str, outbox: Outbox) -> Session:
-        """Begin. Raises Unavailable while the broker stops."""
+    def session(self, principal: Principal, address: str, outbox: Outbox, client: str | None = None) -> Session:
+        """Begin; ``client`` is what it calls itself. Raises Unavailable while the broker stops."""
 
     def deliver(self, to: Any, messages: list[Any]) -> Sequence[Outgoing]:
         """The frames for messages that waited together for one ``to``: both as the session gave them to the outbox. Called when

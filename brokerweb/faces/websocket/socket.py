@@ -44,7 +44,7 @@ class Socket(AsyncConsumer):
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
         await receive()  # websocket.connect
         try:
-            handshake.check_host(scope)
+            handshake.check(scope)
             language, chosen = handshake.choose(scope, self._languages)
         except BrokerError as error:
             await handshake.refuse(scope, send, error)
@@ -73,6 +73,7 @@ class _Link:
         self._outbox = Outbox(language, send, self._crowded, write=write, drained=drained)
         self._session: Session | None = None
         self._first: Frame | None = None  # where that has to say who it is
+        self._client = handshake.client(scope)  # what it calls itself
 
     async def run(self) -> None:
         reader, writer = asyncio.ensure_future(self._read()), asyncio.ensure_future(self._outbox.run())
@@ -121,7 +122,7 @@ class _Link:
             if principal is None:
                 return
             try:
-                self._session = self._language.session(principal, address(self._scope), self._outbox)
+                self._session = self._language.session(principal, address(self._scope), self._outbox, self._client)
             except Unavailable as error:  # the node began to stop during the handshake
                 self._outbox.close(closing.GOING_AWAY, error.detail)
                 await self._until_gone()
@@ -206,10 +207,11 @@ class _Link:
     async def _said(self) -> Principal:
         """Who the first frame says it is. Raises BrokerError for anything but that."""
         self._first = await self._first_frame()
-        principal, answer = await self._language.first_frame(self._first)
-        if answer is not None:
-            self._outbox.frame(answer)
-        return principal
+        introduced = await self._language.first_frame(self._first)
+        self._client = introduced.client or self._client
+        if introduced.answer is not None:
+            self._outbox.frame(introduced.answer)
+        return introduced.principal
 
     def _refuse(self, error: BrokerError) -> None:
         self._outbox.frame(self._language.error(error, self._first))

@@ -103,4 +103,20 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="Client",
+            fields=[
+                ("holder", models.CharField(max_length=255, primary_key=True, serialize=False)),
+                ("client", models.CharField(max_length=255)),
+                ("name", models.CharField(max_length=200)),
+                ("owner", models.CharField(max_length=255)),
+                ("connection", models.CharField(max_length=64, null=True)),
+                ("address", models.CharField(max_length=255, null=True)),
+                ("first_seen_at", brokerweb.storage.fields.BrokerInstantField()),
+                ("last_seen_at", brokerweb.storage.fields.BrokerInstantField()),
+            ],
+            options={
+                "indexes": [models.Index(models.F("last_seen_at"), name="client_last_seen")],
+            },
+        ),
     ]
