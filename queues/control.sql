@@ -74,17 +74,19 @@ RETURNING "key", holds_key, attempts;
 -- revive (id, queue, state, target, revived, position, now, ttl): a message joins the end of a queue as if it had never failed
 -- Attempts go on counting, or an old receipt would fit again. A message whose time had run out gets its time again.
 UPDATE brokerweb_queues_message SET queue_id = :target, state = :revived, position = :position, failures = 0, holds_key = false, alone = false,
-  due_at = :now, deliver_at = NULL, holder = NULL, reason = NULL, last_error = NULL,
+  due_at = :now, deliver_at = NULL, holder = NULL, reason = NULL, last_error = NULL, fingerprint = NULL, redrives = redrives + 1,
   expires_at = :now + CAST(round(coalesce(ttl, CAST(:ttl AS double precision)) * 1000000) AS bigint)
 WHERE id = :id AND queue_id = :queue AND state + 0 = :state;
 
 -- as_it_is (id, queue): what revive changes of a message, and what tells whether somebody acted on it since
-SELECT "key", attempts, state, position, failures, holds_key, alone, due_at, deliver_at, expires_at, holder, reason, last_error
+SELECT "key", attempts, state, position, failures, holds_key, alone, due_at, deliver_at, expires_at, holder, reason, last_error,
+  fingerprint, redrives
 FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue;
 
--- as_it_was (id, queue, state, restored, position, failures, holds_key, alone, due_at, deliver_at, expires_at, holder, reason, last_error): a revive is taken back
+-- as_it_was (id, queue, state, restored, position, failures, holds_key, alone, due_at, deliver_at, expires_at, holder, reason, last_error, fingerprint, redrives): a revive is taken back
 UPDATE brokerweb_queues_message SET state = :restored, position = :position, failures = :failures, holds_key = :holds_key, alone = :alone,
-  due_at = :due_at, deliver_at = :deliver_at, expires_at = :expires_at, holder = :holder, reason = :reason, last_error = :last_error
+  due_at = :due_at, deliver_at = :deliver_at, expires_at = :expires_at, holder = :holder, reason = :reason, last_error = :last_error,
+  fingerprint = :fingerprint, redrives = :redrives
 WHERE id = :id AND queue_id = :queue AND state + 0 = :state;
 
 -- retime (id, queue, state, retimed, due_at, deliver_at, ttl): a message that waits for a time, or for its turn, gets another time

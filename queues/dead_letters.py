@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from brokerweb.core import events
-from brokerweb.queues import contents, counters, keys
+from brokerweb.queues import contents, counters, fingerprints, keys
 from brokerweb.queues.definitions import Definition, Q
 from brokerweb.queues.rows import Ending
 from brokerweb.queues.states import DAMAGED, EXPIRED, State
@@ -16,7 +16,9 @@ log = logging.getLogger(__name__)
 
 def bury(tx: Transaction, queue: Definition, ending: Ending, reason: str, error: str | None = None) -> bool:
     """The message becomes dead with ``reason``, and the next of its key follows; False if it is no longer as it was read."""
-    if not tx.change(Q.bury, ending.id, ending.state, tx.now, ending.failures, reason, error):
+    told = tx.value(Q.last_error, ending.id) if error is None and ending.attempts else error
+    fingerprint = fingerprints.of(reason, told)
+    if not tx.change(Q.bury, ending.id, ending.state, tx.now, ending.failures, reason, error, fingerprint):
         return False
     counters.moved(tx, queue.id, ending.state, State.DEAD)
     tx.outcome.event(events.DEAD, queue.id)

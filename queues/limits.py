@@ -17,6 +17,8 @@ MAX_HEADERS, MAX_HEADER_BYTES = 64, 16 * 1024
 MAX_TEXT_BYTES = 255
 MAX_DELAY = 366 * 86_400
 MAX_ERROR_CHARACTERS = 2_000
+TRACEBACK = "Traceback (most recent call last)"  # the last line of one says what went wrong
+MAX_LAST_LINE = 500
 NUL = "a NUL character cannot be stored"  # by PostgreSQL, in no text
 MIN_TTL, MAX_TTL = 0.001, 100 * MAX_DELAY  # far beyond use; keeps instants within 63 bits
 
@@ -45,12 +47,19 @@ def _encoded(text: str, pointer: str) -> bytes:
 
 
 def cut(error: str | None) -> str | None:
-    """An error's text, cut to what is kept; what cannot be stored, NUL and halves of surrogate pairs (Python has them for
+    """An error's text, cut to what is kept, a traceback in its middle; what cannot be stored, NUL and halves of surrogate pairs (Python has them for
     the bytes of a file's name that are no text), is replaced rather than refused."""
     if not error:
         return None
-    kept = error[:MAX_ERROR_CHARACTERS].replace("\0", "\ufffd")
+    kept = _shortened(error).replace("\0", "\ufffd")
     return kept if kept.isascii() else kept.encode(errors="replace").decode()
+
+
+def _shortened(error: str) -> str:
+    if len(error) <= MAX_ERROR_CHARACTERS or TRACEBACK not in error[:MAX_ERROR_CHARACTERS]:
+        return error[:MAX_ERROR_CHARACTERS]
+    end = "\n…\n" + error.rstrip().rpartition("\n")[2][:MAX_LAST_LINE]
+    return error[: MAX_ERROR_CHARACTERS - len(end)] + end
 
 
 def check_content_type(value: str | None, pointer: str) -> str | None:

@@ -63,6 +63,7 @@ class Leased(Struct):
     route: str | None = None  # the topic it came through
     checksum: int = 0
     redacted: str | None = None  # by whom and when, as JSON
+    redrives: int = 0  # how often it was put back as new
     lease_until: int = 0
     lease: float = 0
     receipt: str | None = None
@@ -75,7 +76,7 @@ class Leased(Struct):
         return cls(
             row.id, row.queue, row.attempts, 0, row.priority, row.key, row.headers, row.content_type, row.binary, row.body,
             row.published, row.expires, row.reply_to, row.correlation_id, row.id, False, row.route, row.checksum, row.redacted,
-            row.due, lease, receipt, place,
+            0, row.due, lease, receipt, place,
         )  # fmt: skip
 
     @classmethod

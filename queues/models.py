@@ -112,6 +112,8 @@ class Message(models.Model):
     last_error = models.CharField(max_length=2000, null=True)
     parent = models.BigIntegerField(null=True)  # the message this one is an edited copy of
     route = models.CharField(max_length=255, null=True)  # the topic it came through
+    redrives = models.IntegerField(default=0)  # how often it was requeued or redriven
+    fingerprint = models.CharField(max_length=16, null=True)  # dead: of what killed it, as fingerprints.py tells causes apart
 
     objects = Messages()
 

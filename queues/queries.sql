@@ -28,9 +28,9 @@ WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'brokerweb_queues_m
 
 -- insert (id, queue, state, priority, attempts, holds_key, due, expires, ttl, key, holder, route, deliver_at): store how a message stands; its position is its id
 INSERT INTO brokerweb_queues_message (id, queue_id, state, priority, position, attempts, failures, holds_key, alone, due_at, expires_at,
-  ttl, "key", holder, route, deliver_at)
+  ttl, "key", holder, route, deliver_at, redrives)
 VALUES (:id, :queue, :state, :priority, :id, :attempts, 0, :holds_key, false, :due, :expires,
-  :ttl, :key, :holder, :route, :deliver_at);
+  :ttl, :key, :holder, :route, :deliver_at, 0);
 
 -- insert_content (message, published, headers, content_type, binary, body, reply_to, correlation_id, publisher, checksum, redacted): store what it carries
 INSERT INTO brokerweb_queues_content (message_id, published_at, headers, content_type, "binary", body, reply_to, correlation_id, publisher,
@@ -43,13 +43,13 @@ SELECT 1 FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 LIM
 -- next_ready (queue): the next messages in order, with all that is delivered; the reader stops where it has enough
 -- A message whose content damage has taken is among them, as one that no checksum fits.
 SELECT id, queue_id, attempts, failures, priority, "key", headers, content_type, "binary", body, published_at, expires_at,
-  reply_to, correlation_id, position, alone, route, checksum, redacted
+  reply_to, correlation_id, position, alone, route, checksum, redacted, redrives
 FROM brokerweb_queues_message m LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id
 WHERE queue_id = :queue AND state = 1 ORDER BY priority DESC, position;
 
 -- next_alone (queue, now): the next message that must go alone, however many others are ready before it
 SELECT id, queue_id, attempts, failures, priority, "key", headers, content_type, "binary", body, published_at, expires_at,
-  reply_to, correlation_id, position, alone, route, checksum, redacted
+  reply_to, correlation_id, position, alone, route, checksum, redacted, redrives
 FROM brokerweb_queues_message m LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id
 WHERE queue_id = :queue AND state = 1 AND alone AND (expires_at IS NULL OR expires_at > :now)
 ORDER BY priority DESC, position LIMIT 1;
@@ -105,10 +105,14 @@ FROM brokerweb_queues_message m WHERE state = 3 AND due_at <= :now ORDER BY due_
 UPDATE brokerweb_queues_message SET state = :state, due_at = :due, failures = :failures, alone = coalesce(:alone, alone),
   last_error = coalesce(:last_error, last_error) WHERE id = :id AND state + 0 = 3 AND attempts = :attempts;
 
--- bury (id, state, now, failures, reason, last_error): a message of that state becomes dead
+-- last_error (id): why a message failed last, since a redrive
+SELECT last_error FROM brokerweb_queues_message WHERE id = :id;
+
+-- bury (id, state, now, failures, reason, last_error, fingerprint): a message of that state becomes dead
 -- It expires no more, and must not lie in the index in which the duty looks for those that do.
 UPDATE brokerweb_queues_message SET state = 4, due_at = :now, deliver_at = NULL, failures = :failures, reason = :reason, holds_key = false,
-  alone = false, expires_at = NULL, last_error = coalesce(:last_error, last_error) WHERE id = :id AND state + 0 = :state;
+  alone = false, expires_at = NULL, last_error = coalesce(:last_error, last_error), fingerprint = :fingerprint
+WHERE id = :id AND state + 0 = :state;
 
 -- add_failure (queue, message, attempt, kind, consumer, error, wall): remember how a lease failed
 INSERT INTO brokerweb_queues_failure (queue_id, message_id, attempt, kind, consumer, error, failed_at)

@@ -37,11 +37,13 @@ def message_object(message: Message, failures: Iterable[Failure] | None = None) 
         "expires_at": rfc3339(message.expires),
         "attempts": message.attempts,
         "failures": message.failures,
+        "redrives": message.redrives,
         "lease_until_at": rfc3339(message.due_at) if leased else None,
         "lease": max(0.0, (clock.from_datetime(message.due_at) - clock.to_wall(clock.now())) / clock.SECOND) if leased else None,
         "due_at": rfc3339(message.due),
         "reason": message.reason,
         "last_error": message.last_error,
+        "fingerprint": message.fingerprint,
         "publisher": message.publisher,
         "parent": None if message.parent is None else str(message.parent),
     }

@@ -33,6 +33,8 @@ class _Row(NamedTuple):
     holder: str | None
     reason: str | None
     last_error: str | None
+    fingerprint: str | None
+    redrives: int
 
 
 def _row(tx: Transaction, queue: Definition, message_id: int) -> _Row:

@@ -321,7 +321,7 @@ def test_delivered_messages_have_the_fields_of_the_contract() -> None:
     assert out == {
         "id": "7", "receipt": "3-7-1", "body": 1, "content_type": "application/json", "key": 'é"', "headers": {"a": "b"},
         "priority": 4, "published_at": "2026-09-21T14:13:20.000000Z", "expires_at": "2026-09-21T14:13:20.000001Z",
-        "reply_to": "queue:x", "correlation_id": None, "attempts": 1, "failures": 0,
+        "reply_to": "queue:x", "correlation_id": None, "attempts": 1, "failures": 0, "redrives": 0,
         "lease_until_at": "2026-09-21T14:13:50.500000Z", "lease": 30.0,
     }  # fmt: skip
 
@@ -332,9 +332,10 @@ def test_without_acknowledgement_there_is_no_receipt_and_no_lease() -> None:
 
 
 def test_messages_of_one_batch_keep_what_is_their_own() -> None:
-    batch = [leased(b"%d" % n, id=n, priority=n % 3, key=str(n), binary=n % 4 == 0) for n in range(1, 20)]
+    batch = [leased(b"%d" % n, id=n, priority=n % 3, key=str(n), binary=n % 4 == 0, redrives=n % 2) for n in range(1, 20)]
     out = json.loads(delivered(batch))
-    assert [(m["id"], m["priority"], m["key"]) for m in out] == [(str(m.id), m.priority, m.key) for m in batch]
+    told = [(m["id"], m["priority"], m["key"], m["redrives"]) for m in out]
+    assert told == [(str(m.id), m.priority, m.key, m.redrives) for m in batch]
     assert json.loads(delivered([])) == []
 
 

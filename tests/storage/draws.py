@@ -13,7 +13,7 @@ from brokerweb.storage.statements import Statement
 TEXTS = ["d", "k", "ké", "orders", "events", "a", "shop", "news", None]
 VALUES: list[tuple[list[Any], str]] = [
     (TEXTS, "name kind start answer routed pattern dedup_id owner member next_owner holder headers content_type reply_to"),
-    (TEXTS, "correlation_id redacted publisher route key error last_error reason consumer address boot client connection"),
+    (TEXTS, "correlation_id redacted publisher route key error last_error reason consumer address boot client connection fingerprint"),
     (["", "here"], "presence"),
     ([0, 1, 2, 3], "state retimed revived restored"),
     ([0, 1], "scheduled ready blocked leased dead kept"),

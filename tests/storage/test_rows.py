@@ -36,7 +36,7 @@ PARTITION = PartitionRow._fields
 # The fields, and the statements that have them as columns.
 READ: list[tuple[tuple[str, ...], list[Statement]]] = [
     (QueueDefinition._fields, [QUEUES.find_queue, QUEUES.find_queue_by_id]),
-    (Leased.__struct_fields__[:19], [QUEUES.next_ready, QUEUES.next_alone]),
+    (Leased.__struct_fields__[:20], [QUEUES.next_ready, QUEUES.next_alone]),
     (Held._fields[:-1], [QUEUES.held]),
     (Held._fields, [QUEUES.overdue, QUEUES.held_by_sockets]),
     (Due._fields, [QUEUES.due_scheduled]),
@@ -74,4 +74,4 @@ def test_a_message_is_stored_as_its_row_names_it():
 
 
 def test_what_follows_the_columns_is_what_a_lease_adds():
-    assert Leased.__struct_fields__[19:] == ("lease_until", "lease", "receipt", "place")
+    assert Leased.__struct_fields__[20:] == ("lease_until", "lease", "receipt", "place")

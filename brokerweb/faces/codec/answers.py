@@ -10,6 +10,7 @@ Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, descrip
 Id = Annotated[str, Meta(pattern="^[0-9]{1,19}$")]
 State = Literal["scheduled", "ready", "blocked", "leased", "dead"]
 Count = Annotated[int, Meta(ge=0)]
+Fingerprint = Annotated[str, Meta(pattern="^[0-9a-f]{16}$", description="of what killed it: messages of one cause have the same")]
 OffsetText = Annotated[str, Meta(pattern="^[0-9]{1,13}$")]
 ByPartition = dict[str, OffsetText]  # a partition's number -> an offset
 Target = Annotated[str, Meta(pattern="^(queue|stream):[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$", examples=["queue:billing"])]
@@ -41,6 +42,7 @@ class Delivered(Struct):
     correlation_id: str | None
     attempts: Count
     failures: Count
+    redrives: Count
     lease_until_at: Instant | None
     lease: float | None
     redacted: Redacted | UnsetType = UNSET
@@ -123,11 +125,13 @@ class Message(Struct):
     correlation_id: str | None
     attempts: Count
     failures: Count
+    redrives: Count
     lease_until_at: Instant | None
     lease: float | None
     due_at: Instant
     reason: Literal["max_failures", "rejected", "expired", "overflow", "damaged"] | None
     last_error: str | None
+    fingerprint: Fingerprint | None
     publisher: str | None
     parent: Id | None
     redacted: Redacted | UnsetType = UNSET

@@ -171,6 +171,7 @@ def delivered_parts(messages: Sequence[Leased]) -> list[bytes]:
         same = (
             m.binary, m.lease_until, m.published_at, m.attempts, m.failures, m.priority,
             m.expires_at, m.content_type, m.headers, m.reply_to, m.correlation_id, m.redacted,
+            m.redrives,
         )  # fmt: skip
         if same != known:
             known, tail = same, _tail(m)
@@ -200,6 +201,6 @@ def _tail(m: Leased) -> bytes:
         f',"content_type":{kind},"headers":{headers},"priority":{m.priority},'
         f'"published_at":{instant_or_null(m.published_at)},"expires_at":{lasting_or_null(m.expires_at)},'
         f'"reply_to":{text_or_null(m.reply_to)},"correlation_id":{text_or_null(m.correlation_id)},'
-        f'"attempts":{m.attempts},"failures":{m.failures},'
+        f'"attempts":{m.attempts},"failures":{m.failures},"redrives":{m.redrives},'
         f'"lease_until_at":{lasting_or_null(m.lease_until if held else None)},"lease":{lease}{redacted}}}'
     ).encode()

@@ -15,7 +15,7 @@ from tests.server import Server
 Json = dict[str, Any]
 FIELDS = {
     "id", "receipt", "content_type", "key", "headers", "priority", "published_at", "expires_at", "reply_to", "correlation_id",
-    "attempts", "failures", "lease_until_at", "lease",
+    "attempts", "failures", "redrives", "lease_until_at", "lease",
 }  # fmt: skip
 BARRIERS = 3  # a look, a look for one that goes alone, and the look after it: each begins before the answer of a barrier
 
