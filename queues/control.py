@@ -11,7 +11,7 @@ from typing import Any
 from brokerweb.core import events
 from brokerweb.core.errors import Conflict, NotFound
 from brokerweb.core.names import check_name
-from brokerweb.queues import counters, engine, keys, limits, sequence
+from brokerweb.queues import counters, engine, fields, keys, limits, sequence
 from brokerweb.queues.bulk import purge, purge_all, redrive, redrive_all
 from brokerweb.queues.definitions import Definition, find, forget
 from brokerweb.queues.messages import NewMessage
@@ -66,6 +66,7 @@ def _check_keyed(tx: Transaction, queue: Queue, changes: Mapping[str, Any]) -> N
 
 
 def _store(tx: Transaction, queue: Queue, changes: Mapping[str, Any]) -> None:
+    before = queue.search
     for column, value in changes.items():
         setattr(queue, column, value)
     # Declaring a queue shows that someone wants it: its idle time starts anew.
@@ -73,6 +74,9 @@ def _store(tx: Transaction, queue: Queue, changes: Mapping[str, Any]) -> None:
     tx.writes += 1
     # Without what others have written since: a pause, above all.
     queue.save(update_fields=None if queue.pk is None else [*changes, "idle_since_at"])
+    if queue.search != before:
+        tx.require_single_writer(STAYS_EMPTY)
+        fields.declare(tx, queue.pk, before, queue.search, empty=not any(counters.counted(tx, queue.pk)))
     forget(tx, queue.pk, queue.name)
 
 
@@ -89,6 +93,8 @@ def delete(tx: Transaction, name: str, *, if_empty: bool = False) -> None:
 def delete_found(tx: Transaction, queue: Definition) -> None:
     """A queue that was looked up is gone."""
     tx.change(Q.mark_deleted, queue.id, f".deleted-{queue.id}", tx.wall)
+    if queue.search is not None:
+        fields.drop_all(tx, queue.id)
     forget(tx, queue.id, queue.name)
 
 

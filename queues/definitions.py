@@ -32,6 +32,7 @@ class Definition(NamedTuple):
     max_body_bytes: int
     paused_at: int | None
     stream: str | None = None  # whose records it leases, for the queue of a shared consumer group
+    search: str | None = None  # the declared fields; None for none
 
     @property
     def backoff(self) -> Backoff:

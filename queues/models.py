@@ -16,7 +16,7 @@ from brokerweb.core import clock
 from brokerweb.core.checksums import NEVER, intact
 from brokerweb.queues.settings import BACKOFF, SETTINGS
 from brokerweb.queues.states import State
-from brokerweb.storage.fields import BrokerInstantField, FlagField, InstantField, RowOfField
+from brokerweb.storage.fields import BrokerInstantField, FlagField, InstantField, RowOfField, TextsField
 
 
 class DeclaredQueues(models.Manager["Queue"]):
@@ -54,6 +54,7 @@ class Queue(models.Model):
     paused_at = InstantField(null=True)
     paused_by = models.CharField(max_length=200, default="")
     pause_reason = models.CharField(max_length=2000, default="")
+    search = TextsField(null=True, default=list)  # declared fields, whose values are indexed: SearchField
     stream = models.CharField(max_length=200, null=True)  # of a shared consumer group's own queue: whose records it leases
 
     objects = models.Manager()
@@ -276,3 +277,33 @@ class Dedup(models.Model):
 
     class Meta:
         indexes = [models.Index("expires_at", name="dedup_expires")]  # forget
+
+
+class SearchField(models.Model):
+    """One declaration of a field that a queue is searched by. Declared again after it was dropped it is another."""
+
+    id: int
+    queue_id = models.IntegerField()
+    name = models.CharField(max_length=200)
+    indexed = models.BooleanField(default=False)  # messages older than the declaration have their values, too
+    taken = models.BooleanField(default=False)  # a job does that
+    dropped = models.BooleanField(default=False)  # declared no more; its values go by and by
+
+    class Meta:
+        # fields; indexed
+        indexes = [models.Index("queue_id", name="search_field_queue"), models.Index("name", name="search_field_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SearchValue(models.Model):
+    """What a declared field is in a message: the value's normal form (core/json_values.py)."""
+
+    pk = models.CompositePrimaryKey("message_id", "field_id")
+    message_id = models.BigIntegerField()
+    field_id = models.IntegerField()
+    value = models.CharField(max_length=70)
+
+    class Meta:
+        indexes = [models.Index("field_id", "value", "message_id", name="search_value")]  # find

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from brokerweb.core.batches import fitting
 from brokerweb.core.errors import Conflict, NotFound
-from brokerweb.queues import contents, counters, keys, sequence
+from brokerweb.queues import contents, counters, fields, keys, sequence
 from brokerweb.queues.definitions import Definition
 from brokerweb.queues.definitions import Q as HOT
 from brokerweb.queues.filters import MAX_ID
@@ -59,6 +59,8 @@ def take_out(tx: Transaction, queue: Definition, messages: list[tuple[int, State
             if state is State.LEASED:
                 tx.outcome.ended.append(receipt_text(queue.id, message_id, attempts))
     contents.forget(tx, removed)
+    if queue.search is not None:
+        fields.forget(tx, removed)
     keys.leave(tx, queue.id, left)
     return len(removed)
 
@@ -75,6 +77,8 @@ def revive(tx: Transaction, queue: Definition, target: Definition, message_id: i
         raise Conflict("The message changed meanwhile.")
     counters.count(tx, queue.id, state, -1)
     counters.count(tx, target.id, revived, 1)
+    if target.id != queue.id and (queue.search or target.search) is not None:
+        fields.move(tx, message_id, target.id)
     if key is None:
         became_ready(tx, target.id)
     else:

@@ -10,7 +10,7 @@ from brokerweb.core.batches import fitting
 from brokerweb.core.checksums import checksums
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import BrokerError, QueueFull, TooLarge
-from brokerweb.queues import contents, counters, dead_letters, duties, keys, readiness, sequence
+from brokerweb.queues import contents, counters, dead_letters, duties, fields, keys, readiness, sequence
 from brokerweb.queues.definitions import Definition, Q, find
 from brokerweb.queues.messages import Accepted, Leased, NewMessage
 from brokerweb.queues.rows import Ending, MessageRow, Waiting
@@ -151,6 +151,8 @@ def _store(tx: Transaction, target: Definition, messages: Sequence[NewMessage], 
     if takers:
         rows, freed = _hand_over(tx, target, plan, rows, takers)
     contents.insert(tx, rows)
+    if target.search is not None:
+        fields.index(tx, target.id, rows)
     _count(tx, target, plan)
     if target.keyed:
         keys.leave(tx, target.id, freed)

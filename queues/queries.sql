@@ -4,12 +4,12 @@
 
 -- find_queue (name): a queue's settings by name
 SELECT id, name, lease, max_failures, backoff_initial, backoff_factor, backoff_max, backoff_jitter, keyed, ttl, on_expire,
-  max_length, overflow, dedup_window, max_body_bytes, paused_at, stream
+  max_length, overflow, dedup_window, max_body_bytes, paused_at, stream, search
 FROM brokerweb_queues_queue WHERE name = :name AND deleted_at IS NULL;
 
 -- find_queue_by_id (id): the same by id, for receipts and duties
 SELECT id, name, lease, max_failures, backoff_initial, backoff_factor, backoff_max, backoff_jitter, keyed, ttl, on_expire,
-  max_length, overflow, dedup_window, max_body_bytes, paused_at, stream
+  max_length, overflow, dedup_window, max_body_bytes, paused_at, stream, search
 FROM brokerweb_queues_queue WHERE id = :id AND deleted_at IS NULL;
 
 -- last_id@sqlite (): the highest message id ever given

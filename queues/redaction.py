@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from brokerweb.core.errors import NotFound
 from brokerweb.core.redactions import Left, said
+from brokerweb.queues import fields
 from brokerweb.queues.definitions import find
 from brokerweb.queues.filters import MAX_ID
 from brokerweb.queues.selection import Q
@@ -29,4 +30,5 @@ def redact_one(tx: Transaction, queue_id: int, message_id: int, *, by: str) -> b
     )
     tx.change(Q.forget_error, message_id, queue_id)
     tx.change(Q.redact_failures, message_id)
+    fields.redact(tx, message_id)
     return True

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from brokerweb.core.settings import Errors, boolean, check, integer, number, one_of, only, plain, refuse, seconds, table
+from brokerweb.core import declared_fields
+from brokerweb.core.settings import Errors, boolean, check, integer, number, one_of, only, plain, refuse, seconds, table, texts
 
 DAY = 86_400
 LONGEST = 3_660 * DAY
@@ -28,6 +29,7 @@ SETTINGS = table(
     only("keep_settled", 0.0, "is 0; keeping settled messages is planned"),
     seconds("expires", 1, LONGEST, default=None),
     seconds("dead_retention", 1, LONGEST, default=None),
+    texts("search", declared_fields.check, declared_fields.RULE),
 )
 
 BACKOFF = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from brokerweb.core import batches, events
 from brokerweb.storage.transaction import Transaction
+from brokerweb.streams import fields
 from brokerweb.streams.control import C
 from brokerweb.streams.models import OFFSET_BITS
 from brokerweb.streams.records import Oldest
@@ -44,6 +45,7 @@ def _compact(tx: Transaction, partition_id: int, stream_id: int, span: tuple[int
             weight = tx.value(C.weigh, base | latest)
             if weight is not None and tx.change(C.remove, base | latest):
                 removed, size = removed + 1, size + weight
+                fields.forget_between(tx, stream_id, base | latest, (base | latest) + 1)
         tx.change(C.set_latest, partition_id, record.key, record.offset)
     tx.change(C.compacted, partition_id, reached, removed, size)
     tx.outcome.stream_event(events.COMPACTED, stream_id, removed)

@@ -11,7 +11,7 @@ from brokerweb.core.names import check_name
 from brokerweb.storage import listing
 from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
-from brokerweb.streams import stats
+from brokerweb.streams import fields, stats
 from brokerweb.streams.definitions import find, forget
 from brokerweb.streams.groups import close_groups_of
 from brokerweb.streams.membership import partitions_added
@@ -51,12 +51,17 @@ def declare(tx: Transaction, name: str, settings: Mapping[str, Any], *, create: 
 
 
 def _store(tx: Transaction, stream: Stream, changes: Mapping[str, Any]) -> None:
+    before = stream.search
     for column, value in changes.items():
         setattr(stream, column, value)
     if stream.pk and changes.get("compact"):
         tx.change(C.compact_anew, stream.pk)
     tx.writes += 1
     stream.save(update_fields=None if stream.pk is None else list(changes))
+    if stream.search != before:
+        tx.require_single_writer("a record is indexed with its append, or is there to be indexed later")
+        held = Partition.objects.filter(stream_id=stream.pk, records__gt=0)
+        fields.declare(tx, stream.pk, before, stream.search, empty=not held.exists())
 
 
 def delete(tx: Transaction, name: str, *, if_empty: bool = False) -> None:
@@ -68,6 +73,8 @@ def delete(tx: Transaction, name: str, *, if_empty: bool = False) -> None:
             raise Conflict(f"Stream {name} is not empty.")
     tx.change(C.mark_deleted, stream.id, f".deleted-{stream.id}", tx.wall)
     tx.change(C.close_partitions, stream.id)
+    if stream.search is not None:
+        fields.drop_all(tx, stream.id)
     close_groups_of(tx, stream.id)
     forget(tx, name)
     tx.outcome.streams.add(stream.id)

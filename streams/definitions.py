@@ -39,6 +39,7 @@ class Definition(NamedTuple):
     compact: bool
     dedup_window: float
     max_body_bytes: int
+    search: str | None  # the declared fields; None for none
     partitions: tuple[PartitionRow, ...]
 
     def partition(self, number: int, pointer: str = "/partition") -> PartitionRow:

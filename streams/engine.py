@@ -12,7 +12,9 @@ from brokerweb.core.clock import seconds
 from brokerweb.core.errors import Conflict, TooLarge
 from brokerweb.storage import disk
 from brokerweb.storage.transaction import Transaction
+from brokerweb.streams import fields
 from brokerweb.streams.definitions import Definition, PartitionRow, Q, find, forget
+from brokerweb.streams.fields import Carried
 from brokerweb.streams.partitioner import partition_of
 from brokerweb.streams.records import Appended, NewRecord, StoredRecord
 
@@ -142,6 +144,9 @@ class _Store:
         first = partition.record_id(base)
         sums = enumerate(checksums(range(first, first + len(records)), records))
         tx.change_many(Q.insert, [self._row(first + i, at, records[i], checksum) for i, checksum in sums])
+        if self.target.search is not None:
+            carried = (Carried(first + i, r.headers, r.binary, r.body) for i, r in enumerate(records))
+            fields.index(tx, self.target.id, carried)
         stored = [_stored(partition.number, base + i, at, record) for i, record in enumerate(records)]
         tx.outcome.appended.append((partition.id, base, stored))
         return base

@@ -10,7 +10,7 @@ from functools import cached_property
 from django.db import models
 
 from brokerweb.core.checksums import intact
-from brokerweb.storage.fields import BrokerInstantField, InstantField
+from brokerweb.storage.fields import BrokerInstantField, InstantField, TextsField
 from brokerweb.streams.settings import SETTINGS
 
 OFFSET_BITS = 40
@@ -30,6 +30,7 @@ class Stream(models.Model):
     compact = models.BooleanField(default=SETTINGS["compact"].default)
     dedup_window = models.FloatField(default=SETTINGS["dedup_window"].default)
     max_body_bytes = models.IntegerField(default=SETTINGS["max_body_bytes"].default)
+    search = TextsField(null=True, default=list)  # declared fields, whose values are indexed: StreamSearchField
 
     def __str__(self) -> str:
         return self.name
@@ -163,3 +164,33 @@ class Member(models.Model):
     joined_at = BrokerInstantField()  # by which members have their seniority
     seen_at = BrokerInstantField()
     client = models.CharField(max_length=255, default="")  # what it calls itself, else its token's or user's name
+
+
+class StreamSearchField(models.Model):
+    """One declaration of a field that a stream is searched by. Declared again after it was dropped it is another."""
+
+    id: int
+    stream_id = models.IntegerField()
+    name = models.CharField(max_length=200)
+    indexed = models.BooleanField(default=False)  # records older than the declaration have their values, too
+    taken = models.BooleanField(default=False)  # a job does that
+    dropped = models.BooleanField(default=False)  # declared no more; its values go by and by
+
+    class Meta:
+        # fields; indexed
+        indexes = [models.Index("stream_id", name="stream_search_field"), models.Index("name", name="stream_search_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StreamSearchValue(models.Model):
+    """What a declared field is in a record: the value's normal form (core/json_values.py)."""
+
+    pk = models.CompositePrimaryKey("record_id", "field_id")
+    record_id = models.BigIntegerField()
+    field_id = models.IntegerField()
+    value = models.CharField(max_length=70)
+
+    class Meta:
+        indexes = [models.Index("field_id", "value", "record_id", name="stream_search_value")]  # find

@@ -1,11 +1,11 @@
 -- The statements of the stream verbs. A record's id is its partition's id << 40 | its offset.
 
 -- find_stream (name): a stream's settings by name
-SELECT id, name, retention_age, retention_bytes, retention_records, compact, dedup_window, max_body_bytes
+SELECT id, name, retention_age, retention_bytes, retention_records, compact, dedup_window, max_body_bytes, search
 FROM brokerweb_streams_stream WHERE name = :name AND deleted_at IS NULL;
 
 -- find_stream_by_id (id): the same by id
-SELECT id, name, retention_age, retention_bytes, retention_records, compact, dedup_window, max_body_bytes
+SELECT id, name, retention_age, retention_bytes, retention_records, compact, dedup_window, max_body_bytes, search
 FROM brokerweb_streams_stream WHERE id = :id AND deleted_at IS NULL;
 
 -- partitions (stream): a stream's partitions by number

@@ -5,6 +5,7 @@ from __future__ import annotations
 from brokerweb.core.errors import NotFound
 from brokerweb.core.redactions import Left, said
 from brokerweb.storage.transaction import Transaction
+from brokerweb.streams import fields
 from brokerweb.streams.control import C
 from brokerweb.streams.definitions import Definition, forget
 from brokerweb.streams.models import MAX_OFFSET
@@ -23,6 +24,7 @@ def redact(tx: Transaction, found: Definition, number: int, offset: int, *, by: 
         raise NotFound(f"There is no record {number}-{offset} in stream {found.name}.")
     *kept, weight = row
     left = Left(*kept)
+    fields.redact(tx, id)
     tx.change(C.redact, id, left.body, left.checksum(id), said(by, tx.wall))
     tx.change(C.lighten, partition.id, weight - len(left.body) - len((left.key or "").encode()))
     forget(tx, found.name)

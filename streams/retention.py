@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from brokerweb.core import batches, clock, events
 from brokerweb.storage.transaction import Transaction
+from brokerweb.streams import fields
 from brokerweb.streams.control import C
 from brokerweb.streams.definitions import PartitionRow, Q
 from brokerweb.streams.records import Oldest
@@ -70,6 +71,7 @@ def trim_by_rules(tx: Transaction, partition_id: int, stream_id: int, rules: Rul
     if n:
         tx.change(C.remove_range, partition.record_id(partition.low), partition.record_id(low))
         tx.change_many(C.forget_latest, gone)
+        fields.forget_between(tx, stream_id, partition.record_id(partition.low), partition.record_id(low))
         tx.change(C.trim, partition_id, low, n, size)
         tx.outcome.stream_event(events.TRIMMED, stream_id, n)
         tx.outcome.trimmed.add(partition_id)

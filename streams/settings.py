@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from brokerweb.core.settings import Errors, boolean, check, integer, plain, refuse, seconds, table
+from brokerweb.core import declared_fields
+from brokerweb.core.settings import Errors, boolean, check, integer, plain, refuse, seconds, table, texts
 
 DAY = 86_400
 LONGEST = 3_660 * DAY
@@ -19,6 +20,7 @@ SETTINGS = table(
     boolean("compact"),
     seconds("dedup_window", 0, 30 * DAY, default=300.0),
     integer("max_body_bytes", 1, 5 * 1_048_576, default=1_048_576),
+    texts("search", declared_fields.check, declared_fields.RULE),
 )
 
 

@@ -20,7 +20,7 @@ class Setting:
     """One setting: what it may be, and what it is by default. Checks, columns and documents are made from this."""
 
     column: str
-    type: type[Any]  # float, int, bool or str
+    type: Any  # float, int, bool, str, or list[str]
     default: Any
     rule: str = ""  # what it may be, in words
     low: float = 0
@@ -81,6 +81,11 @@ def one_of(column: str, *words: str) -> Setting:
 def only(column: str, value: Any, planned: str) -> Setting:
     """A setting that has one value until the rest of it is built."""
     return Setting(column=column, type=type(value), default=value, planned=planned)
+
+
+def texts(column: str, parse: Callable[[Any], Any], rule: str) -> Setting:
+    """A list of texts that ``parse`` checks; empty by default."""
+    return Setting(column=column, type=list[str], default=[], parse=parse, rule=rule)
 
 
 def table(*settings: Setting) -> dict[str, Setting]:

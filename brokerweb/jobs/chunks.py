@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from brokerweb.core import clock
 from brokerweb.core.backoff import Backoff
 from brokerweb.core.errors import BrokerError, Conflict, OffsetOutOfRange, StoreFull
-from brokerweb.jobs import bulk, replaying
+from brokerweb.jobs import bulk, indexing, replaying
 from brokerweb.jobs.chunk import Chunk
 from brokerweb.jobs.models import OPEN, Job
 from brokerweb.storage.reading import Reads
@@ -33,6 +33,7 @@ VERBS: Mapping[str, Callable[[Transaction, Job, int], Chunk]] = {
     "purge": bulk.purge_chunk,
     "redrive": bulk.redrive_chunk,
     "replay": replaying.replay_chunk,
+    "index": indexing.index_chunk,
 }
 
 

@@ -13,13 +13,13 @@ STATES = (*OPEN, "done", "failed", "cancelled")
 
 
 class Job(models.Model):
-    """A purge, redrive or replay. ``done`` and ``failed`` count items; ``total`` is what was matched at the start, if known.
+    """Long work of one kind. ``done`` and ``failed`` count items; ``total`` is what was matched at the start, if known.
 
     ``chunks`` fences: a chunk commits only if it is still the next one. ``retries`` counts tries in a row that came to nothing.
     """
 
     id: int
-    kind = models.CharField(max_length=20)  # purge, redrive, replay
+    kind = models.CharField(max_length=20)  # purge, redrive, replay, index
     state = models.CharField(max_length=10, default="waiting")
     target = models.CharField(max_length=210)  # queue:NAME or stream:NAME
     to = models.CharField(max_length=210, null=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from brokerweb.core import clock
 from brokerweb.core.errors import BrokerError
-from brokerweb.jobs import chunks
+from brokerweb.jobs import chunks, indexing
 from brokerweb.storage import run
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
@@ -14,16 +14,19 @@ CROWDED = 0.1  # seconds that jobs wait while there is too much to write without
 
 
 async def tick(now: int) -> float:
-    """One round; seconds until the next. With nothing to do it is one small read."""
+    """One round; seconds until the next. With nothing to do it is two small reads."""
     committer = run.running()
     if committer is not None and committer.crowded:
         return CROWDED
+    tended = await aread(indexing.waiting)
+    if tended:
+        await aperform(indexing.tend)
     jobs = await aread(chunks.open_jobs)
     due = [job for job in jobs if job.due_at <= clock.now()]
     for job in due:
         await _turn(job.id)
-    if due or not jobs:
-        return 0 if due else EVERY
+    if due or tended or not jobs:
+        return 0 if due or tended else EVERY
     return (jobs[0].due_at - clock.now()) / clock.SECOND
 
 

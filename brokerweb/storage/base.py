@@ -63,5 +63,8 @@ class Dialect(Protocol):
     def lenient(self, raw: Any) -> AbstractContextManager[None]:
         """Texts that are none are read all the same, with U+FFFD, so that the checksum of what they belong to does not match."""
 
+    def snapshot(self, raw: Any) -> AbstractContextManager[None]:
+        """Statements within it, which read, see one state; within a transaction that of the transaction."""
+
     def translate(self, error: Exception) -> BrokerError | None:
         """What a driver's or Django's error means to a caller; None when it is not the database's."""

@@ -55,6 +55,13 @@ class Reader(Reads):
     __slots__ = ()
 
 
+@contextmanager
+def snapshot(reads: Reads) -> Iterator[None]:
+    """Statements within it see one state of the store. For few and short ones: what they see is kept meanwhile."""
+    with reads.dialect.snapshot(reads.raw):
+        yield
+
+
 def despite_damage(dialect: Dialect, raw: Any, call: Callable[[], T]) -> T:
     """``call()``, and once more where it met a text that is none: what that belongs to is then seen to be damaged."""
     try:

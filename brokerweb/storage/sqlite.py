@@ -127,6 +127,17 @@ class SQLite:
         finally:
             raw.text_factory = before
 
+    @contextmanager
+    def snapshot(self, raw: Any) -> Iterator[None]:
+        if raw.in_transaction:
+            yield
+            return
+        raw.execute("BEGIN")
+        try:
+            yield
+        finally:
+            raw.execute("ROLLBACK")
+
     def translate(self, error: Exception) -> BrokerError | None:
         if not isinstance(error, _ERRORS):
             return None

@@ -44,6 +44,32 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='SearchField',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('queue_id', models.IntegerField()),
+                ('name', models.CharField(max_length=200)),
+                ('indexed', models.BooleanField(default=False)),
+                ('taken', models.BooleanField(default=False)),
+                ('dropped', models.BooleanField(default=False)),
+            ],
+            options={
+                'indexes': [models.Index(models.F('queue_id'), name='search_field_queue'), models.Index(models.F('name'), name='search_field_name')],
+            },
+        ),
+        migrations.CreateModel(
+            name='SearchValue',
+            fields=[
+                ('pk', models.CompositePrimaryKey('message_id', 'field_id', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('message_id', models.BigIntegerField()),
+                ('field_id', models.IntegerField()),
+                ('value', models.CharField(max_length=70)),
+            ],
+            options={
+                'indexes': [models.Index(models.F('field_id'), models.F('value'), models.F('message_id'), name='search_value')],
+            },
+        ),
+        migrations.CreateModel(
             name='Queue',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -71,6 +97,7 @@ class Migration(migrations.Migration):
                 ('paused_at', brokerweb.storage.fields.InstantField(null=True)),
                 ('paused_by', models.CharField(default='', max_length=200)),
                 ('pause_reason', models.CharField(default='', max_length=2000)),
+                ('search', brokerweb.storage.fields.TextsField(default=list, null=True)),
                 ('stream', models.CharField(max_length=200, null=True)),
             ],
             options={

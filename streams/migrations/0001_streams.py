@@ -54,6 +54,32 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='StreamSearchField',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('stream_id', models.IntegerField()),
+                ('name', models.CharField(max_length=200)),
+                ('indexed', models.BooleanField(default=False)),
+                ('taken', models.BooleanField(default=False)),
+                ('dropped', models.BooleanField(default=False)),
+            ],
+            options={
+                'indexes': [models.Index(models.F('stream_id'), name='stream_search_field'), models.Index(models.F('name'), name='stream_search_name')],
+            },
+        ),
+        migrations.CreateModel(
+            name='StreamSearchValue',
+            fields=[
+                ('pk', models.CompositePrimaryKey('record_id', 'field_id', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('record_id', models.BigIntegerField()),
+                ('field_id', models.IntegerField()),
+                ('value', models.CharField(max_length=70)),
+            ],
+            options={
+                'indexes': [models.Index(models.F('field_id'), models.F('value'), models.F('record_id'), name='stream_search_value')],
+            },
+        ),
+        migrations.CreateModel(
             name='Stream',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -66,6 +92,7 @@ class Migration(migrations.Migration):
                 ('compact', models.BooleanField(default=False)),
                 ('dedup_window', models.FloatField(default=300)),
                 ('max_body_bytes', models.IntegerField(default=1048576)),
+                ('search', brokerweb.storage.fields.TextsField(default=list, null=True)),
             ],
         ),
         migrations.CreateModel(

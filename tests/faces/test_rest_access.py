@@ -35,6 +35,7 @@ NEEDS = {
     "addBindings": "manage", "removeBindings": "manage",
     "listTopics": "anyone", "declareTopic": "manage", "changeTopic": "manage", "readTopic": "browse", "deleteTopic": "manage",
     "publishToTopic": "publish", "routeMessage": "browse",
+    "search": "anyone", "exportFound": "anyone", "suggestConditions": "anyone",  # what is found is what one may browse
     "transact": "anyone",  # what it needs is in its body
     "listJobs": "anyone", "readJob": "anyone", "cancelJob": "anyone", "replayStream": "manage",
 }  # fmt: skip

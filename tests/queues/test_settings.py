@@ -43,6 +43,7 @@ def test_a_new_queue_has_the_contracts_defaults() -> None:
         "keep_settled": 0,
         "expires": None,
         "dead_retention": None,
+        "search": [],
     }
 
 

@@ -19,11 +19,14 @@ VALUES: list[tuple[list[Any], str]] = [
     ([0, 1], "scheduled ready blocked leased dead kept"),
     ([0, 1, 2, 1 << 40, 2 << 40 | 3, 2**62], "first beyond id"),
     ([0.5, 1.2345678, 30.0], "ttl session_timeout"),
-    ([True, False], "alone holds_key binary slept"),
+    ([True, False], "alone holds_key binary slept indexed"),
     ([1000], "limit after"),
     ([None, 10**15], "deliver_at"),
     ([0, 9], "priority"),
     ([b"\x00\xff", b"1"], "body"),
+    (["[1,2,3,4,5,6,7]"], "queues streams fields"),
+    (["[0,1,2,4]", "[4]"], "states"),
+    (["n1e0", "sx"], "value"),
 ]
 NUMBERS = [0, 1, 2, 3, 4]  # what the others are
 BY_NAME = {name: values for values, names in VALUES for name in names.split()}
@@ -57,12 +60,26 @@ SPECIAL: dict[str, dict[str, list[Any] | str]] = {
     "sweep": {"after": [0, 3]},
     "bind": {"to": TEXTS},
     "pause": {"by": ["shop"]},
+    "walk_contents": {"headers": ["%é%", None], "body": ["%B%", "%4%", None]},
+    "listed_contents": {"headers": ["%é%", None], "body": ["%B%", "%4%", None]},
+    "records of search": {"headers": ["%X%", None], "body": ["%1%", None]},
+    "walk": {"error": ["%B%", None]},
+    "listed": {"error": ["%B%", None]},
+    "messages": {"ids": ["[9,3,2]"]},
+    "appended": {"ids": "records"},
+    "set_taken": {"id": NUMBERS},
+    "set_indexed": {"id": NUMBERS},
+    "remove_field": {"id": [*NUMBERS, 5, 6]},
+    "indexed": {"name": ["$.a"]},
+    "drop_field": {"name": ["$.a"], "queue": "searched"},
 }
 ABOUT_MESSAGES = """
     SELECT id, id AS message, queue_id AS queue, state, attempts, "key", queue_id AS target, 1 AS n, '[' || id || ']' AS ids,
       route AS made_of,
       (SELECT min(id) FROM brokerweb_queues_message WHERE state = 0) AS scheduled,
-      (SELECT id FROM brokerweb_queues_queue WHERE name = 'keyed') AS keyed
+      (SELECT id FROM brokerweb_queues_queue WHERE name = 'keyed') AS keyed,
+      (SELECT id FROM brokerweb_queues_queue WHERE name = 'searched') AS searched,
+      (SELECT '[' || max(id) || ',' || min(id) || ']' FROM brokerweb_streams_record) AS records
     FROM brokerweb_queues_message"""
 ABOUT_STREAMS = """
     SELECT x.group_id AS "group", p.id AS partition, p.stream_id AS stream, p.number, x.committed AS origin, x.member, p.id,

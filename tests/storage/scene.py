@@ -66,6 +66,10 @@ def _queues(store: Store) -> None:
         dying.nack(dying.take(), error="bad")
     idle.one()
     store.do(control.pause, "idle", reason="", by="shop")
+    searched = store.queue("searched", search=["$.a", "header.x", "$.c"])
+    searched.publish('{"a":1}', '{"a":"x"}', headers='{"x":"é"}')
+    for fields in (["$.a", "$.b"], ["$.a", "$.b", "$.d"]):
+        store.do(control.declare, "searched", {"search": fields})
     store.queue("gone").publish(1, 2)
     store.do(control.delete, "gone")
 
@@ -86,6 +90,9 @@ def _streams(store: Store) -> None:
     queue = store.do(groups.find_group, "events", "shared").queue_id
     leased = store.do(lease.lease, queue, 5, leasing.Terms("w")).messages
     store.do(engine.settle, [Settle("dead", m.receipt) for m in leased[:1]])
+    store.do(streams.declare, "searched", {"search": ["$.a", "$.c"]})
+    store.do(records.append, "searched", [NewRecord(b'{"a":1}'), NewRecord(b'{"a":"x"}')])
+    store.do(streams.declare, "searched", {"search": ["$.a", "$.b"]})
     store.do(streams.declare, "gone", {})
     store.do(records.append, "gone", [NewRecord(b"1", key="k", dedup_id="d")])
     store.do(streams.delete, "gone")

@@ -9,7 +9,7 @@ import re
 
 from brokerweb.core.errors import NotFound
 from brokerweb.core.names import check_name
-from brokerweb.faces.calls import groups, queues, raw, streams, topics
+from brokerweb.faces.calls import groups, queues, raw, search, streams, topics
 from brokerweb.faces.calls.call import Call, Names, Permission, Row, on
 from brokerweb.faces.codec import answers
 from brokerweb.faces.codec.messages import PublishRequest, ReceiveRequest
@@ -22,6 +22,8 @@ IN_BODY = Permission(
     "`consume` on every queue settled and every stream committed, and `publish` on every destination",
     lambda principal, names: None,  # what it needs is known once its body is parsed
 )
+
+FOUND = Permission("a token or session; what is found is what you hold `browse` on", lambda principal, names: None)
 
 # The order is the document's.
 QUEUES = (
@@ -83,7 +85,13 @@ TRANSACT = Row(
     description="In one commit. The error of the first part that fails has `pointer`, which names it; nothing happened then.",
 )  # fmt: skip
 
-CALLS = (*QUEUES, *STREAMS, COMMIT, *SHARED_GROUPS, *TOPICS, TRANSACT)
+SEARCH = Row(
+    "GET", "search", search.search, "search", FOUND, "Search messages and records", {200: answers.SearchAnswer},
+    parameters=search.PARAMETERS, errors=("rate_limited",), tag="search",
+    description="Nothing that matches within what was `scanned` is left out; `next` goes on where it `stopped`. Few run at once.",
+)  # fmt: skip
+
+CALLS = (*QUEUES, *STREAMS, COMMIT, *SHARED_GROUPS, *TOPICS, TRANSACT, SEARCH)
 _BY_STEPS = {f"{row.method} {re.sub(r'/?{[a-z]+}', '', row.path)}": row for row in CALLS}  # the path without the names in it
 
 

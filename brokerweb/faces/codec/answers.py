@@ -190,6 +190,32 @@ class CommitAnswer(Struct):
     committed: ByPartition
 
 
+# Search
+
+
+class FoundMessage(Message, kw_only=True):
+    """A message that was found, and where."""
+
+    destination: Target
+
+
+class FoundRecord(Record, kw_only=True):
+    """A record that was found, and where."""
+
+    destination: Target
+
+
+class SearchAnswer(Struct):
+    """What was found: nothing that matches within `scanned` of `of` is left out; `next` goes on where it stopped."""
+
+    items: list[Any]
+    scanned: Count
+    of: Count
+    complete: bool
+    stopped: Literal["limit", "time", "bytes"] | None
+    next: str | None
+
+
 # Copies and transactions
 
 

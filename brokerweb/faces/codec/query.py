@@ -41,8 +41,10 @@ def check_value(name: str, value: str) -> str:
 class Query:
     """Each once, and none but those ``allowed``. Raises Invalid, with the parameter's name as the pointer."""
 
-    def __init__(self, query: str, allowed: Sequence[str]) -> None:
+    def __init__(self, query: str, allowed: Sequence[str], lists: Sequence[str] = ()) -> None:
+        """``lists`` may be given more than once."""
         self._given: dict[str, str] = {}
+        self._lists: dict[str, list[str]] = {name: [] for name in lists}
         try:
             pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=100)
         except ValueError:
@@ -50,12 +52,19 @@ class Query:
         for name, value in pairs:
             if name not in allowed:
                 raise Invalid.at(f"/{escape_pointer(name)}", "unknown parameter")
+            if name in self._lists:
+                self._lists[name].append(check_value(name, value))
+                continue
             if name in self._given:
                 raise Invalid.at(f"/{name}", "given more than once")
             self._given[name] = check_value(name, value)
 
     def text(self, name: str) -> str | None:
         return self._given.get(name)
+
+    def texts(self, name: str) -> list[str]:
+        """All of a parameter that may be given more than once."""
+        return self._lists[name]
 
     def integer(self, name: str, default: int | None, low: int, high: int) -> int | None:
         text = self._given.get(name)

@@ -189,6 +189,24 @@ class Affected(Struct):
     affected: Count
 
 
+# Search
+
+
+class Suggestion(Struct):
+    """What a condition may begin with; `seen` in so many of the newest messages and records, for example with that value."""
+
+    text: str
+    kind: Literal["field", "header", "path", "key"]
+    seen: Count
+    example: str | None
+
+
+class SuggestionList(Struct):
+    """The most seen first."""
+
+    items: list[Suggestion]
+
+
 # Administration
 
 

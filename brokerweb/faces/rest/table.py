@@ -5,6 +5,8 @@ Django's urls, who may, and the OpenAPI document are made from it. The hot calls
 
 from __future__ import annotations
 
+from brokerweb.faces import export
+from brokerweb.faces.calls import search
 from brokerweb.faces.calls import table as hot
 from brokerweb.faces.calls.call import Permission, Row, on
 from brokerweb.faces.codec.answers import Message
@@ -16,6 +18,7 @@ from brokerweb.faces.rest import (
     jobs,
     messages,
     queues,
+    searching,
     shapes,
     stream_shapes,
     streams,
@@ -36,6 +39,7 @@ ADMIN = Permission("`admin` on `*`", lambda principal, names: principal.require_
 DELEGATE = Permission("`admin` on any pattern", _require_delegate)
 
 AFTER = Parameter("after", {"type": "string"}, "the cursor `next` of the page before, with the same filter")
+STARTS = Parameter("prefix", {"type": "string"}, "what a condition begins with, whatever its case")
 PREFIX = Parameter("prefix", {"type": "string"}, "only names that begin with this")
 TARGET = Parameter("target", {"type": "string"}, "only jobs on this `queue:NAME` or `stream:NAME`")
 STATE = Parameter("state", {"type": "string"}, "one state, or several with commas: ready, scheduled, blocked, leased, dead")
@@ -185,6 +189,15 @@ CALLS = (
         {200: topic_shapes.RouteAnswer}, request=topic_shapes.RouteRequest, errors=("not_found",), tag="topics",
         description="A dry run: nothing is published."),
     hot.TRANSACT,
+    # Search
+    hot.SEARCH,
+    Row("GET", "search/export", searching.export_found, "exportFound", hot.FOUND, "Export what a search finds", {200: str},
+        media_type="application/x-ndjson", parameters=(search.Q, search.IN, export.FORMAT, export.LIMIT),
+        errors=("rate_limited",), tag="search",
+        description="As lines of JSON, or as CSV with `format=csv`. The last line says with `complete` whether that is all."),
+    Row("GET", "search/suggest", searching.suggest_conditions, "suggestConditions", hot.FOUND, "What a query may go on with",
+        {200: shapes.SuggestionList}, parameters=(search.IN, STARTS), tag="search",
+        description="Fields, and headers, paths and keys of what was stored lately."),
     # Administration
     Row("GET", "jobs", jobs.list_jobs, "listJobs", ANYONE, "List jobs", {200: job_shapes.JobList},
         parameters=(TARGET, LIMIT, AFTER), tag="jobs",

@@ -1,0 +1,164 @@
+"""How a query is answered: which queues and streams, what an index knows of them, and what is to be looked through.
+
+A plan is made anew for every call, since names, grants and indexes change. How far a search has come does not depend on it: every
+range of ids is looked at whole, each id by the way that its queue or stream has then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from brokerweb.answers.search import hints
+from brokerweb.answers.search.conditions import QUEUES, STREAMS, Condition, Subject
+from brokerweb.answers.search.grammar import Query
+from brokerweb.answers.search.hints import Hints
+from brokerweb.answers.search.scope import Q, QueuePlace, Scope
+from brokerweb.core import json_values
+from brokerweb.core.declared_fields import Field
+from brokerweb.queues import fields as queue_fields
+from brokerweb.queues.messages import json_ids
+from brokerweb.queues.states import STATE_NAMES, State
+from brokerweb.storage.reading import Reads
+from brokerweb.streams import fields as stream_fields
+from brokerweb.streams.models import OFFSET_BITS
+
+WALKED = 0.3  # share of all messages from which on the whole table is walked
+MANY_UNINDEXED = 200_000  # messages of a keyed queue that wait for a time or are dead, from which on its keys are no index
+EVERY_STATE = frozenset(State)
+
+
+class Declared(NamedTuple):
+    """The value that is asked of a declared field, and the field's id by the queue or stream that has it indexed."""
+
+    value: str = ""
+    fields: Mapping[int, int] = {}
+
+
+@dataclass
+class Plan:
+    """What one call does."""
+
+    query: Query
+    scope: Scope
+    hints: Hints
+    states: frozenset[State]  # of messages, those that may match
+    deduplicated: dict[str, dict[str, frozenset[int]]] = field(default_factory=dict)  # dedup_id -> kind -> ids
+    ids: frozenset[int] | None = None  # of messages, all that may match where conditions name them
+    record_ids: frozenset[int] | None = None
+    declared: Declared = field(default_factory=Declared)
+    declared_by_streams: Declared = field(default_factory=Declared)
+    keyed: list[int] = field(default_factory=list)  # queues whose keys are an index
+    scanned: list[int] = field(default_factory=list)  # the other queues
+    walks: bool = False
+
+    def of(self) -> int:
+        """How many messages and records there are to look at, besides those that an index names."""
+        records = 0
+        if self.record_ids is None:
+            indexed = self.declared_by_streams.fields
+            records = sum(place.records for place in self.scope.partitions if place.stream_id not in indexed)
+        return records + sum(self.scope.queues[id].count(self.states) for id in self.scanned)
+
+    def holds(self, subject: Subject, kind: str) -> bool:
+        """Whether every condition holds."""
+        return all(self._holds(condition, subject, kind) for condition in self.query.conditions)
+
+    def _holds(self, condition: Condition, subject: Subject, kind: str) -> bool:
+        if condition.field != "dedup":
+            return condition.holds(subject)
+        known = subject.row.id in self.deduplicated[condition.values[0]][kind]
+        return (known == (condition.operator == "=")) != condition.negated
+
+
+def plan(reads: Reads, query: Query, scope: Scope) -> Plan:
+    """The way to go."""
+    made = Plan(query, scope, hints.of(query.conditions), _states(query))
+    _look_up_dedups(reads, made)
+    made.ids, made.record_ids = _known(made, QUEUES), _known(made, STREAMS)
+    if made.ids is None and scope.queues:
+        made.declared = _declared(query, scope.queues, lambda name: queue_fields.indexed(reads, name))
+        _choose_ways(reads, made)
+    if made.record_ids is None and scope.partitions:
+        streams = {place.stream_id for place in scope.partitions}
+        made.declared_by_streams = _declared(query, streams, lambda name: stream_fields.indexed(reads, name))
+    return made
+
+
+def _states(query: Query) -> frozenset[State]:
+    states = EVERY_STATE
+    for condition in query.conditions:
+        if condition.field == "state":
+            named = frozenset(STATE_NAMES[name] for name in condition.values)
+            states &= named if (condition.operator == "=") != condition.negated else EVERY_STATE - named
+        elif condition.field == "reason" and not condition.negated:
+            states &= {State.DEAD}
+    return states
+
+
+# What ids and dedup ids name
+
+
+def _look_up_dedups(reads: Reads, made: Plan) -> None:
+    streams = {place.stream_id for place in made.scope.partitions}
+    for condition in made.query.conditions:
+        if condition.field == "dedup":
+            text = condition.values[0]
+            messages = reads.rows(Q.deduplicated, text, json_ids(made.scope.queues))
+            records = reads.rows(Q.deduplicated_records, text, json_ids(streams))
+            places = {(place.stream_id, place.number): place.id << OFFSET_BITS for place in made.scope.partitions}
+            made.deduplicated[text] = {
+                QUEUES: frozenset(id for _, id in messages),
+                STREAMS: frozenset(places[s, p] | offset for s, p, offset in records if (s, p) in places),
+            }
+
+
+def _known(made: Plan, kind: str) -> frozenset[int] | None:
+    """All ids that may match, where a condition names them."""
+    found: frozenset[int] | None = None
+    for condition in made.query.conditions:
+        if condition.negated or condition.operator != "=" or condition.field not in ("id", "dedup"):
+            continue
+        named = condition.values if condition.field == "id" else made.deduplicated[condition.values[0]][kind]
+        found = frozenset(named) if found is None else found & frozenset(named)
+    return found
+
+
+# Which way through which queue
+
+
+def _choose_ways(reads: Reads, made: Plan) -> None:
+    queues = made.scope.queues
+    for queue in queues.values():
+        if queue.id not in made.declared.fields:
+            (made.keyed if _keys_tell(queue, made.hints) else made.scanned).append(queue.id)
+    if made.states == EVERY_STATE and made.scanned:
+        held = sum(queues[id].count(EVERY_STATE) for id in made.scanned)
+        made.walks = held >= WALKED * (reads.value(Q.held) or 0)
+
+
+def _keys_tell(queue: QueuePlace, hinted: Hints) -> bool:
+    return hinted.key is not None and queue.keyed and queue.count((State.SCHEDULED, State.DEAD)) < MANY_UNINDEXED
+
+
+def _declared(query: Query, owners: Iterable[int], find: Any) -> Declared:
+    """The declared field that answers for the most of the queues or streams."""
+    best, wanted = Declared(), frozenset(owners)
+    for condition in query.conditions:
+        asked = _asked(condition)
+        if asked is not None:
+            name, value = asked
+            found = {owner: id for owner, id in find(name).items() if owner in wanted}
+            best = Declared(value, found) if len(found) > len(best.fields) else best
+    return best
+
+
+def _asked(condition: Condition) -> tuple[str, str] | None:
+    """The field and the value's normal form that a condition asks an index for."""
+    if condition.negated or condition.operator != "=" or condition.field not in ("header", "$"):
+        return None
+    name: Any = condition.name
+    value = json_values.normal(condition.values[0])
+    asked = Field(name) if condition.field == "header" else Field(None, name)
+    return None if value is None else (str(asked), value)
