@@ -18,6 +18,7 @@ _BARE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # anything else is quoted
 _FIELDS = ("id", "key", "dedup", "correlation", "publisher", "state", "reason", "fingerprint", "type")
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _HEADER = "header."
+EXPORT = "/api/v1/search/export"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,11 @@ class Asked:
     @property
     def url(self) -> str:
         return f"{reverse('brokerweb_console:search')}?{self.query}"
+
+    @property
+    def export(self) -> str:
+        """Where all that matches is to be had as a file, without its format."""
+        return f"{EXPORT}?{self.query}"
 
     def only(self, term: str) -> Asked:
         """The same with one condition more; as it is when that stands there already."""

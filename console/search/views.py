@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpResponseBase
 
 from brokerweb.console.conditions import Asked
 from brokerweb.console.page import SignedIn, page, render
+from brokerweb.console.search import reading
 from brokerweb.console.search.grammar import EXAMPLES
+from brokerweb.console.search.reading import Fault
+from brokerweb.core.errors import Invalid
 
 
 @page
 def search(request: SignedIn) -> HttpResponseBase:
-    """What was asked for, and what that may be."""
-    return render(request, "brokerweb_console/search/search.html", asked=Asked.of(request), examples=EXAMPLES)
+    """What was asked for, what was found and how much of it was looked at."""
+    asked, who = Asked.of(request), request.principal
+    context: dict[str, Any] = {"asked": asked, "examples": EXAMPLES, "export": asked.export}
+    try:
+        if asked.q:
+            context["found"] = reading.results(who, asked, request.GET.get("after", "")[:1_000])
+        if not (asked.q and context["found"].hits):
+            context["suggestions"] = reading.suggested(who, asked)
+    except Invalid as error:
+        context["fault"] = Fault.of(error)
+    return render(request, "brokerweb_console/search/search.html", 400 if "fault" in context else 200, **context)
