@@ -17,14 +17,15 @@ from brokerweb.core import clock, closing
 from brokerweb.delivery import hub, open_sockets
 from brokerweb.identity import clients
 from brokerweb.node_duties import NodeDuties
-from brokerweb.queues import duties, retirement, stats
+from brokerweb.queues import activity, duties, retirement, stats
 from brokerweb.routing import stats as topic_stats
 from brokerweb.storage import damage, disk, run
 from brokerweb.storage.calls import Call
 from brokerweb.storage.committer import Committer
+from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
 from brokerweb.storage.transaction import Transaction
-from brokerweb.streams import membership
+from brokerweb.streams import membership, progress
 from brokerweb.streams import stats as stream_stats
 
 GOODBYE = 5.0  # seconds sockets have to end at a drain
@@ -60,7 +61,7 @@ class Broker:
         self.hub.listen()
         hub.current = self.hub
         await aperform(disk.tend)
-        self._unlisten = [stats.install(), stream_stats.install(), topic_stats.install()]
+        self._unlisten = [stats.install(), stream_stats.install(), topic_stats.install(), activity.install(), progress.install()]
         self.duties.start()
         current = self
 
@@ -79,6 +80,7 @@ class Broker:
             return
         current = None
         await self.duties.stop()
+        await self.duties.note_activity()
         for unlisten in self._unlisten:
             unlisten()
         self.hub.stop()
@@ -118,6 +120,7 @@ class Broker:
         self.duties.wall.begin(len(steps) + len(new))
         wall.report_start(resumed, new)
         await self.tenure.settle()
+        activity.activity.begin(await aread(activity.load))
         while await aperform(duties.release_sockets) > 0:
             pass
         while await aperform(membership.forget_members) > 0:

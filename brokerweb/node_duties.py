@@ -21,13 +21,14 @@ from brokerweb.identity import duties as identity_duties
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs import duties as job_duties
 from brokerweb.jobs import runner
-from brokerweb.queues import duties, retirement
+from brokerweb.queues import activity, duties, retirement, stats
 from brokerweb.routing import duties as routing_duties
 from brokerweb.storage import changes, disk
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
 from brokerweb.streams import duties as stream_duties
-from brokerweb.streams import membership
+from brokerweb.streams import membership, progress
+from brokerweb.streams import stats as stream_stats
 
 HEARTBEAT, HOUSEKEEPING, TOKENS, IDLE, FOREIGN, ORPHANS = 5.0, 5.0, 3.0, 2.0, 0.2, 60.0  # seconds between
 FILES = 1.0  # seconds between looks at the files of the database
@@ -60,6 +61,7 @@ class NodeDuties:
             DutyLoop("foreign commits", self._foreign, longest=FOREIGN),
             DutyLoop("members", self._members, longest=BEAT),
             DutyLoop("looks", self._looks, longest=LOOK),
+            DutyLoop("activity", self._activity, longest=activity.EVERY),
             DutyLoop("identity", identity_duties.tick, longest=identity_duties.EVERY),
             DutyLoop("disk", self._disk, longest=disk.LOOK),
             DutyLoop("jobs", runner.tick, longest=runner.EVERY),
@@ -200,6 +202,21 @@ class NodeDuties:
     async def _members(self, now: int) -> float:
         await self._hub.groups.beat()
         return BEAT
+
+    async def _activity(self, now: int) -> float:
+        """Since when more comes than goes; and what is known of who consumed, where that changed."""
+        rates, appended = stats.by_id(), stream_stats.by_id()
+        activity.activity.note_behind(activity.behind(rates), now)
+        progress.progress.note_behind(appended, activity.SWELL, now)
+        await self.note_activity()
+        return activity.EVERY
+
+    async def note_activity(self) -> None:
+        """Write what has changed of who consumed and settled, and when."""
+        changed = activity.activity.changed()
+        if changed:
+            await aperform(activity.store, changed)
+            activity.activity.stored(changed)
 
     async def _disk(self, now: int) -> float:
         await aperform(disk.tend)

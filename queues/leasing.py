@@ -47,6 +47,7 @@ def lease(tx: Transaction, queue: str, limit: int, terms: Terms) -> Handout:
     A message whose last consumer was lost goes out alone, so that one poison message cannot take others with it.
     """
     source = find(tx, queue)
+    tx.outcome.polled[source.id] = terms.holder
     if source.paused_at is not None:
         tx.outcome.asked(source.id)
         return Handout([], paused=True)
@@ -185,7 +186,7 @@ def _lease(tx: Transaction, source: Definition, found: list[Leased], terms: Term
         until = tx.now + seconds(length)
         for message in found:
             message.hold(length, until)
-        tx.exactly(len(found), tx.change(Q.lease, json_ids(message.id for message in found), until, terms.holder))
+        tx.exactly(len(found), tx.change(Q.lease, json_ids(message.id for message in found), until, terms.holder, tx.now))
         counters.count(tx, source.id, State.LEASED, len(found))
         tx.outcome.due(until)
     else:
@@ -198,6 +199,7 @@ def _lease(tx: Transaction, source: Definition, found: list[Leased], terms: Term
 
 def _take(tx: Transaction, source: Definition, found: list[Leased]) -> None:
     """At most once: these are gone, and so are their failures; the next of their keys follow."""
+    tx.outcome.settled.add(source.id)
     tx.exactly(len(found), tx.change(Q.take, json_ids(message.id for message in found)))
     contents.forget(tx, [message.id for message in found])
     if source.search is not None:

@@ -56,6 +56,9 @@ class Queue(models.Model):
     pause_reason = models.CharField(max_length=2000, default="")
     search = TextsField(null=True, default=list)  # declared fields, whose values are indexed: SearchField
     stream = models.CharField(max_length=200, null=True)  # of a shared consumer group's own queue: whose records it leases
+    last_consumer_at = BrokerInstantField(null=True)  # when anybody consumed last; this and the next by a duty, seconds late
+    last_consumer = models.CharField(max_length=255, null=True)  # what that client is called
+    last_settled_at = BrokerInstantField(null=True)  # when a consumer settled anything last
 
     objects = models.Manager()
     declared = DeclaredQueues()
@@ -115,6 +118,8 @@ class Message(models.Model):
     route = models.CharField(max_length=255, null=True)  # the topic it came through
     redrives = models.IntegerField(default=0)  # how often it was requeued or redriven
     fingerprint = models.CharField(max_length=16, null=True)  # dead: of what killed it, as fingerprints.py tells causes apart
+    leased_at = BrokerInstantField(null=True)  # when the lease that it is under began
+    extended = models.IntegerField(default=0)  # how often that was extended
 
     objects = Messages()
 

@@ -220,11 +220,11 @@ def _rows(tx: Transaction, target: Definition, plan: _Plan, messages: Sequence[N
         if ttl is not None and deliver_at is None:  # else it is first due when the wall says so
             expires = due + seconds(ttl)
             tx.outcome.due(expires)
-        attempts, holder = 0, None
+        attempts, holder, leased_at = 0, None, None
         if taker is not None:
-            attempts, holder, due = 1, taker.holder, now + seconds(taker.lease or target.lease)
+            attempts, holder, leased_at, due = 1, taker.holder, now, now + seconds(taker.lease or target.lease)
         rows.append(made((
-            id, queue_id, state, m.priority, attempts, held, due, expires, ttl, m.key, holder, route, deliver_at,
+            id, queue_id, state, m.priority, attempts, held, due, expires, ttl, m.key, holder, route, deliver_at, leased_at,
             wall, m.headers, m.content_type, m.binary, m.body, m.reply_to, m.correlation_id, publisher, checksum, None,
         )))  # fmt: skip
     return rows
@@ -256,6 +256,7 @@ def _hand_over(
             tx.outcome.due(theirs[0].lease_until)
     tx.outcome.event(events.DELIVERED, target.id, sum(map(len, handed.values())))
     if len(kept) < len(rows):
+        tx.outcome.settled.add(target.id)
         sequence.take(tx, 0, stored=False)
     return kept, freed
 

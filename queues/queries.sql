@@ -26,11 +26,11 @@ UPDATE sqlite_sequence SET seq = max(seq, :seq) WHERE name = 'brokerweb_queues_m
 INSERT INTO sqlite_sequence (name, seq) SELECT 'brokerweb_queues_message', 0
 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'brokerweb_queues_message');
 
--- insert (id, queue, state, priority, attempts, holds_key, due, expires, ttl, key, holder, route, deliver_at): store how a message stands; its position is its id
+-- insert (id, queue, state, priority, attempts, holds_key, due, expires, ttl, key, holder, route, deliver_at, leased_at): store how a message stands; its position is its id
 INSERT INTO brokerweb_queues_message (id, queue_id, state, priority, position, attempts, failures, holds_key, alone, due_at, expires_at,
-  ttl, "key", holder, route, deliver_at, redrives)
+  ttl, "key", holder, route, deliver_at, leased_at, extended, redrives)
 VALUES (:id, :queue, :state, :priority, :id, :attempts, 0, :holds_key, false, :due, :expires,
-  :ttl, :key, :holder, :route, :deliver_at, 0);
+  :ttl, :key, :holder, :route, :deliver_at, :leased_at, 0, 0);
 
 -- insert_content (message, published, headers, content_type, binary, body, reply_to, correlation_id, publisher, checksum, redacted): store what it carries
 INSERT INTO brokerweb_queues_content (message_id, published_at, headers, content_type, "binary", body, reply_to, correlation_id, publisher,
@@ -54,13 +54,13 @@ FROM brokerweb_queues_message m LEFT JOIN brokerweb_queues_content c ON c.messag
 WHERE queue_id = :queue AND state = 1 AND alone AND (expires_at IS NULL OR expires_at > :now)
 ORDER BY priority DESC, position LIMIT 1;
 
--- lease@sqlite (ids, until, holder): lease ready messages
-UPDATE brokerweb_queues_message SET state = 3, attempts = attempts + 1, due_at = :until, holder = :holder
+-- lease@sqlite (ids, until, holder, now): lease ready messages
+UPDATE brokerweb_queues_message SET state = 3, attempts = attempts + 1, due_at = :until, holder = :holder, leased_at = :now, extended = 0
 WHERE id IN (SELECT value FROM json_each(:ids)) AND state + 0 = 1;
 
--- lease@postgres (ids, until, holder): the same, for a single writer
+-- lease@postgres (ids, until, holder, now): the same, for a single writer
 -- For several it must find, lock and lease in one statement: id = ANY (ARRAY(SELECT ... LIMIT n FOR UPDATE SKIP LOCKED)).
-UPDATE brokerweb_queues_message SET state = 3, attempts = attempts + 1, due_at = :until, holder = :holder
+UPDATE brokerweb_queues_message SET state = 3, attempts = attempts + 1, due_at = :until, holder = :holder, leased_at = :now, extended = 0
 WHERE id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND state + 0 = 1;
 
 -- remove (id, state): delete a message that is still in the state it was read in
@@ -94,7 +94,8 @@ SELECT id, queue_id, attempts, failures, "key", expires_at, holder
 FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state + 0 = 3 AND attempts = :attempts AND due_at > :now FOR UPDATE;
 
 -- extend (id, queue, attempts, now, until): a new deadline, if the lease is still this one
-UPDATE brokerweb_queues_message SET due_at = :until WHERE id = :id AND queue_id = :queue AND state + 0 = 3 AND attempts = :attempts AND due_at > :now;
+UPDATE brokerweb_queues_message SET due_at = :until, extended = extended + 1
+WHERE id = :id AND queue_id = :queue AND state + 0 = 3 AND attempts = :attempts AND due_at > :now;
 
 -- overdue (now, limit): leases past their deadline, oldest first, and what their bodies weigh
 SELECT id, queue_id, attempts, failures, "key", expires_at, holder,
@@ -103,7 +104,7 @@ FROM brokerweb_queues_message m WHERE state = 3 AND due_at <= :now ORDER BY due_
 
 -- put_back (id, attempts, state, due, failures, alone, last_error): a leased message returns, keeping its place and its key
 UPDATE brokerweb_queues_message SET state = :state, due_at = :due, failures = :failures, alone = coalesce(:alone, alone),
-  last_error = coalesce(:last_error, last_error) WHERE id = :id AND state + 0 = 3 AND attempts = :attempts;
+  last_error = coalesce(:last_error, last_error), leased_at = NULL, extended = 0 WHERE id = :id AND state + 0 = 3 AND attempts = :attempts;
 
 -- last_error (id): why a message failed last, since a redrive
 SELECT last_error FROM brokerweb_queues_message WHERE id = :id;
@@ -111,7 +112,8 @@ SELECT last_error FROM brokerweb_queues_message WHERE id = :id;
 -- bury (id, state, now, failures, reason, last_error, fingerprint): a message of that state becomes dead
 -- It expires no more, and must not lie in the index in which the duty looks for those that do.
 UPDATE brokerweb_queues_message SET state = 4, due_at = :now, deliver_at = NULL, failures = :failures, reason = :reason, holds_key = false,
-  alone = false, expires_at = NULL, last_error = coalesce(:last_error, last_error), fingerprint = :fingerprint
+  alone = false, expires_at = NULL, last_error = coalesce(:last_error, last_error), fingerprint = :fingerprint,
+  leased_at = NULL, extended = 0
 WHERE id = :id AND state + 0 = :state;
 
 -- add_failure (queue, message, attempt, kind, consumer, error, wall): remember how a lease failed
@@ -231,6 +233,13 @@ WHERE state = 3 AND holder LIKE 'ws:%' LIMIT :limit FOR UPDATE SKIP LOCKED;
 
 -- shift_leases (by, since): leases that ran at ``since`` end later, by the time the broker was not there
 UPDATE brokerweb_queues_message SET due_at = due_at + :by WHERE state = 3 AND due_at > :since;
+
+-- note_activity (id, consumed_at, client, settled_at): when a queue was last consumed, and by whom, and when anything of it was last settled
+UPDATE brokerweb_queues_queue SET last_consumer_at = :consumed_at, last_consumer = :client, last_settled_at = :settled_at WHERE id = :id;
+
+-- activity (): the same, of the queues of which any of it is known
+SELECT id, last_consumer_at, last_consumer, last_settled_at FROM brokerweb_queues_queue
+WHERE last_consumer_at IS NOT NULL OR last_settled_at IS NOT NULL;
 
 -- newest_instant (): the newest instant that was written as the present
 SELECT max(at) FROM (

@@ -24,6 +24,7 @@ class MessageRow(NamedTuple):
     holder: str | None
     route: str | None
     deliver_at: int | None
+    leased_at: int | None
     published: int
     headers: str | None
     content_type: str | None

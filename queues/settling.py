@@ -135,6 +135,8 @@ def _ack_run(tx: Transaction, run: Sequence[Receipt], may: May) -> list[int]:
 def _acked(tx: Transaction, queue: Definition, n: int) -> None:
     counters.count(tx, queue.id, State.LEASED, -n)
     tx.outcome.event(events.ACKED, queue.id, n)
+    if n:
+        tx.outcome.settled.add(queue.id)
 
 
 def _ack_keyed(tx: Transaction, queue: Definition, fences: Sequence[tuple[int, int, int, int]]) -> list[int]:
@@ -200,6 +202,8 @@ def fail(tx: Transaction, queue: Definition, held: Held, failing: Failing) -> No
     failures = held.failures + 1
     _record(tx, held, failing.kind, failing.error)
     tx.outcome.event(events.FAILED, queue.id)
+    if failing.kind == NACKED:  # by a consumer, who is there
+        tx.outcome.settled.add(queue.id)
     error = failing.error or failing.kind.replace("_", " ")
     if queue.max_failures is not None and failures >= queue.max_failures:
         _ended(tx, held)
@@ -211,6 +215,7 @@ def fail(tx: Transaction, queue: Definition, held: Held, failing: Failing) -> No
 
 def reject(tx: Transaction, queue: Definition, held: Held, error: str | None) -> None:
     """The consumer says that no try will help."""
+    tx.outcome.settled.add(queue.id)
     _record(tx, held, REJECTED, error)
     _ended(tx, held)
     dead_letters.bury(tx, queue, held.ending(queue, held.failures), REJECTED, error)
@@ -219,6 +224,7 @@ def reject(tx: Transaction, queue: Definition, held: Held, error: str | None) ->
 def release(tx: Transaction, queue: Definition, held: Held) -> None:
     """Given back unharmed: ready at once, at its old place, without a failure."""
     tx.outcome.event(events.RELEASED, queue.id)
+    tx.outcome.settled.add(queue.id)
     _put_back(tx, queue, held, _Return(held.failures, 0))
 
 

@@ -24,7 +24,7 @@ class Stats(Rates):
 
 
 stats = Stats()
-rates, totals, sums = stats.rates, stats.totals, stats.sums
+rates, by_id, totals, sums = stats.rates, stats.by_id, stats.totals, stats.sums
 
 
 def install() -> Callable[[], None]:

@@ -68,8 +68,8 @@ WHERE p.stream_id = :stream AND p.number = :number;
 UPDATE brokerweb_streams_grouppartition SET member = :member, next_owner = :next_owner, until_at = :until, generation = :generation
 WHERE group_id = :group AND partition_id = :partition;
 
--- commit (group, partition, offset, member, generation): go forward, as the member who holds it or, without one, as anybody who knows the generation
-UPDATE brokerweb_streams_grouppartition SET committed = :offset
+-- commit (group, partition, offset, member, generation, now): go forward, as the member who holds it or, without one, as anybody who knows the generation
+UPDATE brokerweb_streams_grouppartition SET committed = :offset, committed_at = :now
 WHERE group_id = :group AND partition_id = :partition AND committed <= :offset AND generation <= :generation
   AND (CAST(:member AS text) IS NULL OR member = :member);
 

@@ -145,6 +145,7 @@ class GroupPartition(models.Model):
     next_owner = models.CharField(max_length=255, null=True)  # who is next, once the member has let go
     until_at = BrokerInstantField(null=True)  # when the member must have let go
     generation = models.BigIntegerField(default=0)  # the group's when the holder or, by a seek, the position last changed
+    committed_at = BrokerInstantField(null=True)  # when anybody committed last
 
     class Meta:
         indexes = [

@@ -89,8 +89,9 @@ def commit(
     fence = Fence(member, found.generation if generation is None else generation)
     going = [(_checked(tx, found, fence, number, offset), offset) for number, offset in offsets.items()]
     for place, offset in going:
-        if not tx.change(Q.commit, found.id, place.partition.id, offset, *fence):
+        if not tx.change(Q.commit, found.id, place.partition.id, offset, *fence, tx.now):
             raise Conflict(f"Partition {place.number} changed meanwhile.")
+    tx.outcome.advanced.append((found.id, found.stream_id, sum(offset - place.committed for place, offset in going)))
 
 
 def _check_generation(tx: Transaction, group: Group, generation: int | None) -> None:

@@ -22,7 +22,7 @@ class StreamStats(Rates):
 
 
 stats = StreamStats()
-rates, totals, sums = stats.rates, stats.totals, stats.sums
+rates, by_id, totals, sums = stats.rates, stats.by_id, stats.totals, stats.sums
 
 
 def install() -> Callable[[], None]:

@@ -27,6 +27,7 @@ class Outcome:
     """What one transaction did, for those who act on it after the commit."""
 
     __slots__ = (
+        "advanced",
         "appended",
         "changed",
         "counts",
@@ -35,9 +36,11 @@ class Outcome:
         "extended",
         "handed",
         "moved",
+        "polled",
         "ready",
         "reshaped",
         "rounds",
+        "settled",
         "stream_counts",
         "streams",
         "topic_counts",
@@ -62,6 +65,9 @@ class Outcome:
         self.appended: list[tuple[int, int, list[Any]]] = []  # (partition id, first offset, records)
         self.trimmed: set[int] = set()  # partition ids whose low offset rose
         self.moved: set[int] = set()  # consumer groups whose members, assignment or positions changed
+        self.polled: dict[int, str] = {}  # queues that a caller asked for messages, and the last such holder
+        self.settled: set[int] = set()  # queues of which consumers settled something
+        self.advanced: list[tuple[int, int, int]] = []  # (group id, stream id, offsets committed)
 
     def event(self, name: str, queue_id: int, n: int = 1) -> None:
         if n:

@@ -48,6 +48,17 @@ class Rates:
             sums = {name: sum(share * bucket.get((name, of), 0) for share, bucket in shares) for name in self.rated}
         return {name: round(n / WINDOW, 2) for name, n in sums.items()}
 
+    def by_id(self) -> dict[int, dict[str, float]]:
+        """The same of all of which anything happened, by one look."""
+        now, sums = self._monotonic(), dict[int, dict[str, float]]()
+        with self._mutex:
+            for share, bucket in [(share, bucket) for second, bucket in self._ring if (share := _share(second, now)) > 0]:
+                for (name, of), n in bucket.items():
+                    if name in self.rated:
+                        found = sums.setdefault(of, dict.fromkeys(self.rated, 0.0))
+                        found[name] += share * n
+        return {of: {name: round(n / WINDOW, 2) for name, n in found.items()} for of, found in sums.items()}
+
     def totals(self) -> Counts:
         """(event, id) -> how many since the process started, of what still has a row."""
         with self._mutex:

@@ -148,6 +148,11 @@ def snapshot() -> list[dict[str, Any]]:
     return [_describe(connection) for connection in live()]
 
 
+def find(connection_id: str) -> Connection | None:
+    """The live connection of that id."""
+    return _connections.get(connection_id)
+
+
 def close(connection_id: str) -> bool:
     """Close one on an operator's word; False when there is none of that id. From any thread."""
     connection = _connections.get(connection_id)

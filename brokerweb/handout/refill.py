@@ -81,7 +81,7 @@ def _adopt(tx: Transaction, source: Definition, terms: Terms, records: list[tupl
         return []
     length = terms.lease or source.lease
     until = tx.now + seconds(length)
-    rows = [_row(source, id, record, terms, until) for id, record in records]
+    rows = [_row(source, id, record, terms, until)._replace(leased_at=tx.now) for id, record in records]
     leased = [
         Leased.of(row, length, acknowledge=terms.acknowledge, place=(record.partition, record.offset))
         for row, (_, record) in zip(rows, records, strict=True)
@@ -90,6 +90,8 @@ def _adopt(tx: Transaction, source: Definition, terms: Terms, records: list[tupl
         contents.insert(tx, rows)
         counters.count(tx, source.id, State.LEASED, len(leased))
         tx.outcome.due(until)
+    else:
+        tx.outcome.settled.add(source.id)
     tx.outcome.event(events.DELIVERED, source.id, len(leased))
     return leased
 
@@ -111,7 +113,7 @@ def _bury(tx: Transaction, source: Definition, records: list[StoredRecord]) -> N
 def _row(source: Definition, id: int, r: StoredRecord, terms: Terms, until: int) -> MessageRow:
     return MessageRow(
         id, source.id, State.LEASED, PRIORITY, 1, False, until, None, None, r.key, terms.holder,
-        route_of(r.partition, r.offset), None, r.appended_at, r.headers, r.content_type, r.binary, r.body, r.reply_to,
+        route_of(r.partition, r.offset), None, None, r.appended_at, r.headers, r.content_type, r.binary, r.body, r.reply_to,
         r.correlation_id, None, checksum(id, r), r.redacted,
     )  # fmt: skip
 

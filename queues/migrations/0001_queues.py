@@ -99,6 +99,9 @@ class Migration(migrations.Migration):
                 ('pause_reason', models.CharField(default='', max_length=2000)),
                 ('search', brokerweb.storage.fields.TextsField(default=list, null=True)),
                 ('stream', models.CharField(max_length=200, null=True)),
+                ('last_consumer_at', brokerweb.storage.fields.BrokerInstantField(null=True)),
+                ('last_consumer', models.CharField(max_length=255, null=True)),
+                ('last_settled_at', brokerweb.storage.fields.BrokerInstantField(null=True)),
             ],
             options={
                 'constraints': [models.CheckConstraint(condition=models.Q(('lease__gte', 1), ('lease__lte', 43200)), name='queue_lease_range'), models.CheckConstraint(condition=models.Q(('max_failures', None), ('max_failures__gte', 1), _connector='OR'), name='queue_max_failures_positive'), models.CheckConstraint(condition=models.Q(('on_expire__in', ['drop', 'dead'])), name='queue_on_expire_known'), models.CheckConstraint(condition=models.Q(('overflow__in', ['refuse', 'dead_letter_oldest'])), name='queue_overflow_known')],
@@ -140,6 +143,8 @@ class Migration(migrations.Migration):
                 ('route', models.CharField(max_length=255, null=True)),
                 ('redrives', models.IntegerField(default=0)),
                 ('fingerprint', models.CharField(max_length=16, null=True)),
+                ('leased_at', brokerweb.storage.fields.BrokerInstantField(null=True)),
+                ('extended', models.IntegerField(default=0)),
                 ('queue', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, to='brokerweb_queues.queue')),
             ],
             options={

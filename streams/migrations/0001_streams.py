@@ -107,6 +107,7 @@ class Migration(migrations.Migration):
                 ('next_owner', models.CharField(max_length=255, null=True)),
                 ('until_at', brokerweb.storage.fields.BrokerInstantField(null=True)),
                 ('generation', models.BigIntegerField(default=0)),
+                ('committed_at', brokerweb.storage.fields.BrokerInstantField(null=True)),
             ],
             options={
                 'indexes': [models.Index(models.F('until_at'), condition=models.Q(('until_at__isnull', False)), name='group_partition_until')],

@@ -38,6 +38,7 @@ NEEDS = {
     "search": "anyone", "exportFound": "anyone", "suggestConditions": "anyone",  # what is found is what one may browse
     "transact": "anyone",  # what it needs is in its body
     "listJobs": "anyone", "readJob": "anyone", "cancelJob": "anyone", "replayStream": "manage",
+    "listStuck": "anyone",
 }  # fmt: skip
 CALLS = [(path, method, described) for path, method, described in calls()]
 KINDS = {"{q}": "queue", "{s}": "stream", "{t}": "topic"}  # what a path names

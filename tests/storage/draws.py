@@ -31,6 +31,7 @@ VALUES: list[tuple[list[Any], str]] = [
 NUMBERS = [0, 1, 2, 3, 4]  # what the others are
 BY_NAME = {name: values for values, names in VALUES for name in names.split()}
 OF_TIME = {"now", "until", "since", "due", "due_at", "expires", "published", "before", "at", "ready_until", "wall", "instant"}
+OF_TIME |= {"leased_at", "consumed_at", "settled_at"}
 INSTANTS = [-10_000_000, 0, 1, 31_000_000, 100_000_000, 10**12]  # from now
 # Where a name means something else than elsewhere, or a statement would have nothing to do; a text is another column below.
 SPECIAL: dict[str, dict[str, list[Any] | str]] = {

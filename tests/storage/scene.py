@@ -8,9 +8,9 @@ from brokerweb.handout import lease
 from brokerweb.identity import clients
 from brokerweb.identity.clients import Introduction
 from brokerweb.jobs import control as jobs
-from brokerweb.queues import control, engine, leasing
+from brokerweb.queues import activity, control, engine, leasing
 from brokerweb.queues.messages import NewMessage, Settle
-from brokerweb.queues.models import Message
+from brokerweb.queues.models import Message, Queue
 from brokerweb.routing import publishing, topics, transacting
 from brokerweb.routing.messages import TopicMessage, TransactRequest
 from brokerweb.streams import compaction, groups, membership, positions
@@ -36,6 +36,8 @@ def furnished(time: Time) -> Store:
             time.advance(1)
             store.do(jobs.cancel, job.pk)
     store.do(nodes.begin)
+    orders_id = Queue.objects.get(name="orders").pk
+    store.do(activity.store, {orders_id: activity.Seen(consumed_at=1, client="shop", settled_at=2)})
     for holder in ("d", "rest:token:1", "ws:node-1/c"):
         store.do(clients.note, Introduction(holder, "shop", "shop", "token:1", None, None))
     store.do(wall.note, [Step(0, 0), Step(time.now(), 7_200_000_000), Step(time.now() + 1, 0, slept=True)])

@@ -15,6 +15,7 @@ from brokerweb.delivery.queues.room import Book, Taker
 from brokerweb.delivery.queues.subscription import Subscription
 from brokerweb.delivery.verbs import VERB_RETRY, Verbs
 from brokerweb.queues import engine
+from brokerweb.queues.activity import activity
 from brokerweb.queues.definitions import Definition
 from brokerweb.queues.engine import Terms
 from brokerweb.queues.messages import Handout
@@ -37,6 +38,8 @@ class Desk:
     def join(self, taker: Taker) -> None:
         """A taker may have messages from now on."""
         self._book.add(taker)
+        taker.counted = True
+        activity.joined(taker.queue_id, taker.holder)
         if taker.stream_id is not None:
             self._fed.setdefault(taker.stream_id, set()).add(taker.queue_id)
         dispatcher = self._dispatchers.get(taker.queue_id)
@@ -48,6 +51,9 @@ class Desk:
     def leave(self, taker: Taker) -> None:
         """A taker may have no more messages."""
         self._book.remove(taker)
+        if taker.counted:  # one that was cancelled leaves once more with its connection
+            taker.counted = False
+            activity.left(taker.queue_id, taker.holder)
         if self._book.of(taker.queue_id):
             self.pump(taker.queue_id)
             return

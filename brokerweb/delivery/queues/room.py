@@ -23,6 +23,7 @@ class Taker:
         self.unsettled = 0
         self.stream_id: int | None = None  # whose new records are news for it, in a shared consumer group
         self.open = True
+        self.counted = False  # among those who consume its queue
         self.withheld = False  # may have nothing now: slow to read, draining, or busy with a message that goes alone
         self.most_bytes: int | None = None  # of bodies handed to it at once; one larger message goes by itself
 

@@ -53,6 +53,8 @@ class Subscription(Taker):
         self._deadlines = Deadlines(self.held)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0  # when it goes off
+        self.settled_at: int | None = None  # when something it held was settled last
+        self.busy_since: int | None = None  # since when it holds something without a settle
         self.deliver: Deliver
         self.ended: Ended
 
@@ -69,6 +71,8 @@ class Subscription(Taker):
     def _hold(self, messages: list[Leased]) -> None:
         held, holders, receipts = self.held, self._holders.by_receipt, []
         size = 0
+        if not held and (self.busy_since is None or (self.settled_at or 0) >= self.busy_since):
+            self.busy_since = clock.now()
         for message in messages:
             receipt = str(message.receipt)
             held[receipt] = length = len(message.body)
@@ -87,6 +91,9 @@ class Subscription(Taker):
 
     def end(self, receipts: list[str]) -> None:
         """These leases are over: settled by whomever, or past their deadline."""
+        now, first = clock.now(), self._deadlines.first
+        if first is None or now < first:  # else it is their time that has ended them
+            self.settled_at = now
         for receipt in receipts:
             self.held_bytes -= self.held.pop(receipt)
         self._deadlines.forget(receipts)
@@ -95,10 +102,15 @@ class Subscription(Taker):
         self._book.settle(self, len(receipts))
         self.review()
 
+    @property
+    def full(self) -> bool:
+        """Whether its client must settle, or read, before more may come."""
+        return self.credit <= 0 or self.held_bytes > MAX_HELD_BYTES or self.congested or self.alone is not None
+
     def review(self) -> None:
         """Decide anew whether more may come."""
-        full = self.held_bytes > MAX_HELD_BYTES
-        withheld = full or self.draining or self.congested or self.alone is not None
+        heavy = self.held_bytes > MAX_HELD_BYTES
+        withheld = heavy or self.draining or self.congested or self.alone is not None
         if withheld != self.withheld:
             self._book.withhold(self, withheld)
 

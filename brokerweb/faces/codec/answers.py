@@ -110,6 +110,25 @@ class Failure(Struct):
     failed_at: Instant
 
 
+class See(Struct):
+    """Where a verdict leads: `GET` shows what causes it, other methods act. `rel` says what it is."""
+
+    rel: str
+    href: str
+    text: str
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
+
+
+class Verdict(Struct):
+    """Why: `text` is a sentence or two for people, `facts` are the same for programs. docs/answers.md has the codes."""
+
+    code: str
+    text: str
+    since_at: Instant | None
+    facts: dict[str, Any]
+    see: list[See]
+
+
 class Message(Struct):
     """A message as browsing shows it."""
 
@@ -139,6 +158,7 @@ class Message(Struct):
     body_base64: Body64 | UnsetType = UNSET
     damaged: Literal[True] | UnsetType = UNSET  # its checksum does not match: nothing of what it held is shown
     failed: list[Failure] | UnsetType = UNSET  # of one message alone
+    verdict: Verdict | UnsetType = UNSET  # of one message, and of lists that are asked for it
 
 
 # Records

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import HttpResponse
 
+from brokerweb.answers import verdicts
 from brokerweb.faces.http.responses import answer, no_content
 from brokerweb.faces.rest import paging, shapes, stream_shapes
 from brokerweb.faces.rest.base import ApiView
@@ -27,7 +28,10 @@ from brokerweb.streams.positions import Move
 def list_groups(view: ApiView, s: str) -> HttpResponse:
     query = view.query()
     page = read(partial(group_objects.list_groups, after=query.get("after"), limit=paging.limit(query)), s)
-    return answer({"items": page.items, "next": page.next})
+    items = page.items
+    if paging.verdicts(query):
+        items = [shown | {"verdict": verdicts.group(view.principal, s, shown["name"]).as_json()} for shown in items]
+    return answer({"items": items, "next": page.next})
 
 
 def declare_group(view: ApiView, s: str, g: str) -> HttpResponse:
@@ -43,7 +47,8 @@ def _seen(s: str, g: str) -> Callable[[Reads], dict[str, Any]]:
 
 def read_group(view: ApiView, s: str, g: str) -> HttpResponse:
     view.query()
-    return tagged("group", read(group_objects.describe, s, g))
+    shown = read(group_objects.describe, s, g)
+    return tagged("group", shown | {"verdict": verdicts.group(view.principal, s, g).as_json()})
 
 
 def delete_group(view: ApiView, s: str, g: str) -> HttpResponse:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpResponse
 
+from brokerweb.answers import verdicts
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid, NotFound
 from brokerweb.core.names import check_name
@@ -40,14 +41,23 @@ def show(q: str, id: int) -> dict[str, Any]:
 def browse_messages(view: ApiView, q: str) -> HttpResponse:
     query = view.query(*view.request.query_params)
     most, after = paging.limit(query), query.get("after")
-    chosen = filters.parse({name: value for name, value in query.items() if name not in ("limit", "after")})
-    page = browse.page(browse.find(q), chosen, after=after, limit=most)
-    return answer({"items": [message_object(message) for message in page.items], "next": page.next})
+    why = paging.verdicts(query)
+    chosen = filters.parse({name: value for name, value in query.items() if name not in ("limit", "after", "verdict")})
+    queue = browse.find(q)
+    page = browse.page(queue, chosen, after=after, limit=most)
+    items = [message_object(message) for message in page.items]
+    if why:
+        found = verdicts.messages(view.principal, queue, page.items)
+        items = [shown | {"verdict": verdict.as_json()} for shown, verdict in zip(items, found, strict=True)]
+    return answer({"items": items, "next": page.next})
 
 
 def read_message(view: ApiView, q: str, id: str) -> HttpResponse:
     view.query()
-    return answer(show(q, message_id(id)))
+    queue = browse.find(q)
+    message, failures = browse.read(queue, message_id(id))
+    verdict = verdicts.message(view.principal, queue, message)
+    return answer(message_object(message, failures) | {"verdict": verdict.as_json()})
 
 
 def reschedule_message(view: ApiView, q: str, id: str) -> HttpResponse:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpResponse
 
+from brokerweb.answers import verdicts
 from brokerweb.delivery import connections
 from brokerweb.faces.http.responses import answer, no_content
 from brokerweb.faces.rest import paging, shapes
@@ -30,7 +31,13 @@ def list_queues(view: ApiView) -> HttpResponse:
         limit=paging.limit(query),
         visible=lambda name: view.principal.may("browse", "queue", name),
     )
-    return answer({"items": browse.describe_all(page.items, connections.consumers()), "next": page.next})
+    items = browse.describe_all(page.items, connections.consumers())
+    if paging.verdicts(query):
+        items = [
+            shown | {"verdict": why.as_json()}
+            for shown, why in zip(items, verdicts.queues(view.principal, page.items), strict=True)
+        ]
+    return answer({"items": items, "next": page.next})
 
 
 def declare_queue(view: ApiView, q: str) -> HttpResponse:
@@ -54,7 +61,8 @@ def _seen(q: str) -> Callable[[Transaction], dict[str, Any]]:
 
 def read_queue(view: ApiView, q: str) -> HttpResponse:
     view.query()
-    return tagged("queue", describe(browse.find(q)))
+    queue = browse.find(q)
+    return tagged("queue", describe(queue) | {"verdict": verdicts.queue(view.principal, queue).as_json()})
 
 
 def delete_queue(view: ApiView, q: str) -> HttpResponse:

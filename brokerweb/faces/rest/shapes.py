@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from brokerweb.faces.codec.answers import Count, Id, Instant, Message, State
+from brokerweb.faces.codec.answers import Count, Id, Instant, Message, State, Verdict
 from brokerweb.faces.codec.json import FreeText, Strict
 from brokerweb.faces.codec.messages import WireMessage
 from brokerweb.faces.rest.setting_shapes import asked, parts, shown
@@ -87,6 +87,7 @@ class Queue(_Queue):
     rates: Rates
     consumers: Count
     paused: Paused | None
+    verdict: Verdict | UnsetType = UNSET
 
 
 class QueueList(Struct):
@@ -205,6 +206,25 @@ class SuggestionList(Struct):
     """The most seen first."""
 
     items: list[Suggestion]
+
+
+# Answers
+
+
+class Stuck(Struct):
+    """A queue, or a `group` of a stream, that stands still: `held` messages, the oldest of which waits since `oldest_at`."""
+
+    destination: str
+    group: str | None
+    verdict: Verdict
+    held: Count
+    oldest_at: Instant
+
+
+class StuckList(Struct):
+    """What stands still, the worst first."""
+
+    items: list[Stuck]
 
 
 # Administration

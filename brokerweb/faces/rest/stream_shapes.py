@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from brokerweb.faces.codec.answers import ByPartition, Count, Instant, Message, OffsetText
+from brokerweb.faces.codec.answers import ByPartition, Count, Instant, Message, OffsetText, Verdict
 from brokerweb.faces.codec.json import Strict
 from brokerweb.faces.rest.setting_shapes import asked, shown
 from brokerweb.faces.rest.shapes import Backoff, BackoffSettings, Counts, Name, Named, Rate
@@ -120,6 +120,7 @@ class Group(Struct):
     max_failures: int | UnsetType | None = UNSET
     backoff: Backoff | UnsetType = UNSET
     counts: Counts | UnsetType = UNSET
+    verdict: Verdict | UnsetType = UNSET
 
 
 class DeadRecord(Message, kw_only=True):

@@ -22,6 +22,7 @@ from brokerweb.faces.rest import (
     shapes,
     stream_shapes,
     streams,
+    stuck,
     tokens,
     topic_shapes,
     topics,
@@ -45,6 +46,9 @@ TARGET = Parameter("target", {"type": "string"}, "only jobs on this `queue:NAME`
 STATE = Parameter("state", {"type": "string"}, "one state, or several with commas: ready, scheduled, blocked, leased, dead")
 KEY = Parameter("key", {"type": "string"}, "only messages with this key")
 ORDER = Parameter("order", {"type": "string", "enum": ["asc", "desc"], "default": "asc"}, "by id: the oldest or the newest first")
+VERDICT = Parameter(
+    "verdict", {"type": "boolean", "default": False}, "with the verdict of each; a page has 200 items at most then"
+)
 MESSAGES_LEFT = Parameter("if_empty", {"type": "boolean", "default": False}, "refuse (409) while there are messages")
 RECORDS_LEFT = Parameter("if_empty", {"type": "boolean", "default": False}, "refuse (409) while there are records")
 FROM = Parameter(
@@ -59,7 +63,7 @@ MANY = DRY_RUN + " Over 1,000, or with `rate`, it is a job (202)."
 CALLS = (
     # Queues and messages
     Row("GET", "queues", queues.list_queues, "listQueues", ANYONE, "List queues", {200: shapes.QueueList},
-        parameters=(PREFIX, LIMIT, AFTER), description="By name; those on which you hold `browse`."),
+        parameters=(PREFIX, VERDICT, LIMIT, AFTER), description="By name; those on which you hold `browse`."),
     Row("GET", "queues/{q}", queues.read_queue, "readQueue", on("queue", "browse"), "Read a queue", {200: shapes.Queue},
         errors=("not_found",), versioned=True),
     Row("PUT", "queues/{q}", queues.declare_queue, "declareQueue", on("queue", "manage"), "Declare a queue",
@@ -71,11 +75,11 @@ CALLS = (
     Row("DELETE", "queues/{q}", queues.delete_queue, "deleteQueue", on("queue", "manage"), "Delete a queue and its messages",
         {204: None}, parameters=(MESSAGES_LEFT,), errors=("not_found", "conflict"), versioned=True),
     Row("GET", "queues/{q}/messages", messages.browse_messages, "browseMessages", on("queue", "browse"), "Browse messages",
-        {200: shapes.MessageList}, parameters=(STATE, KEY, ORDER, LIMIT, AFTER), errors=("not_found",), tag="messages",
+        {200: shapes.MessageList}, parameters=(STATE, KEY, ORDER, VERDICT, LIMIT, AFTER), errors=("not_found",), tag="messages",
         description="Looking changes nothing: no counter, no lease, no order."),
     *hot.QUEUES,
     Row("GET", "queues/{q}/messages/{id}", messages.read_message, "readMessage", on("queue", "browse"), "Read a message",
-        {200: Message}, errors=("not_found",), tag="messages", description="With its failures."),
+        {200: Message}, errors=("not_found",), tag="messages", description="With its failures, and why it is where it is."),
     Row("PATCH", "queues/{q}/messages/{id}", messages.reschedule_message, "rescheduleMessage", on("queue", "manage"),
         "Reschedule a message", {200: Message}, request=shapes.Reschedule, errors=("not_found", "conflict"),
         tag="messages", description="A ready or scheduled message is due at another time."),
@@ -134,7 +138,7 @@ CALLS = (
         description="To a queue, a stream or a topic, on which it needs `publish`; as a job."),
     # Consumer groups
     Row("GET", "streams/{s}/groups", groups.list_groups, "listGroups", on("stream", "browse"), "List a stream's consumer groups",
-        {200: stream_shapes.GroupList}, parameters=(LIMIT, AFTER), errors=("not_found",), tag="groups"),
+        {200: stream_shapes.GroupList}, parameters=(VERDICT, LIMIT, AFTER), errors=("not_found",), tag="groups"),
     Row("GET", "streams/{s}/groups/{g}", groups.read_group, "readGroup", on("stream", "browse"), "Read a consumer group",
         {200: stream_shapes.Group}, errors=("not_found",), tag="groups",
         description="Its members, who has which partition, its generation, how far it has come, and its lag.", versioned=True),
@@ -198,6 +202,10 @@ CALLS = (
     Row("GET", "search/suggest", searching.suggest_conditions, "suggestConditions", hot.FOUND, "What a query may go on with",
         {200: shapes.SuggestionList}, parameters=(search.IN, STARTS), tag="search",
         description="Fields, and headers, paths and keys of what was stored lately."),
+    # Answers
+    Row("GET", "stuck", stuck.list_stuck, "listStuck", ANYONE, "What stands still", {200: shapes.StuckList}, parameters=(LIMIT,),
+        tag="answers",
+        description="Queues and groups on which you hold `browse`, worst first: messages held times the age of the oldest."),
     # Administration
     Row("GET", "jobs", jobs.list_jobs, "listJobs", ANYONE, "List jobs", {200: job_shapes.JobList},
         parameters=(TARGET, LIMIT, AFTER), tag="jobs",

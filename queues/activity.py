@@ -1,0 +1,156 @@
+"""When a queue was last consumed, and by whom, and when anything of it was last settled.
+
+Kept in memory, told by commits and by takers that come and go, and written by a duty for the queues where it changed. A process
+that ends without a word loses the last seconds of it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from brokerweb.core import clock, events
+from brokerweb.identity import clients
+from brokerweb.queues.definitions import Q
+from brokerweb.storage.reading import Reads
+from brokerweb.storage.transaction import Transaction
+
+EVERY = 5.0  # seconds between writes
+SWELL = 1.05  # what comes is more than what goes from here on
+PRESENT = 60.0  # seconds after which those who are still there are written once more
+
+
+class Seen(NamedTuple):
+    """What is known of one queue; instants are of the broker's clock. ``client`` is as it was stored, before this process."""
+
+    consumed_at: int | None = None
+    holder: str | None = None
+    client: str | None = None
+    asked_at: int | None = None  # by a caller of receive, who is a consumer for a while
+    settled_at: int | None = None
+
+
+NOTHING = Seen()
+
+
+class Activity:
+    """Of all queues of this process. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._seen: dict[int, Seen] = {}
+        self._stored: dict[int, Seen] = {}  # as the store has it, where that may be older
+        self._present: Counter[int] = Counter()  # takers that are there
+        self.behind: dict[int, int] = {}  # queues that more comes to than goes from, and since when
+
+    # What happens
+
+    def __call__(self, outcome: events.Outcome) -> None:
+        """Listen to one commit."""
+        if outcome.polled or outcome.settled:
+            now = clock.now()
+            with self._mutex:
+                for queue_id, holder in outcome.polled.items():
+                    seen = self._seen.get(queue_id, NOTHING)
+                    self._seen[queue_id] = seen._replace(consumed_at=now, holder=holder, asked_at=now)
+                for queue_id in outcome.settled:
+                    self._seen[queue_id] = self._seen.get(queue_id, NOTHING)._replace(settled_at=now)
+        if any(event == events.REMOVED for event, _ in outcome.counts):
+            self._forget(queue_id for event, queue_id in outcome.counts if event == events.REMOVED)
+
+    def joined(self, queue_id: int, holder: str) -> None:
+        """A taker is there from now on."""
+        self._consumed(queue_id, holder, 1)
+
+    def left(self, queue_id: int, holder: str) -> None:
+        """A taker has gone."""
+        self._consumed(queue_id, holder, -1)
+
+    def _consumed(self, queue_id: int, holder: str, come: int) -> None:
+        with self._mutex:
+            self._present[queue_id] += come
+            if self._present[queue_id] <= 0:
+                del self._present[queue_id]
+            self._seen[queue_id] = self._seen.get(queue_id, NOTHING)._replace(consumed_at=clock.now(), holder=holder)
+
+    def _forget(self, queue_ids: Iterable[int]) -> None:
+        with self._mutex:
+            for queue_id in queue_ids:
+                for kept in (self._seen, self._stored, self.behind):
+                    kept.pop(queue_id, None)
+
+    def note_behind(self, queue_ids: Iterable[int], now: int) -> None:
+        """To these more comes than goes from them, as their rates say."""
+        self.behind = {queue_id: self.behind.get(queue_id, now) for queue_id in queue_ids}
+
+    # What is known
+
+    def of(self, queue_id: int) -> Seen:
+        """What is known of a queue. While a taker is there it is being consumed."""
+        seen = self._seen.get(queue_id, NOTHING)
+        return seen._replace(consumed_at=clock.now()) if self._present.get(queue_id) else seen
+
+    def changed(self) -> dict[int, Seen]:
+        """What is to be written."""
+        now = clock.now()
+        with self._mutex:
+            for queue_id in self._present:
+                seen = self._seen[queue_id]
+                if now - (seen.consumed_at or 0) >= clock.seconds(PRESENT):
+                    self._seen[queue_id] = seen._replace(consumed_at=now)
+            return {queue_id: seen for queue_id, seen in self._seen.items() if self._stored.get(queue_id) != seen}
+
+    def stored(self, written: Mapping[int, Seen]) -> None:
+        """That was written."""
+        with self._mutex:
+            self._stored.update({queue_id: seen for queue_id, seen in written.items() if queue_id in self._seen})
+
+    def begin(self, known: Mapping[int, Seen]) -> None:
+        """A broker starts: nothing but what is stored is known."""
+        with self._mutex:
+            self._seen, self._stored = dict(known), dict(known)
+            self._present.clear()
+            self.behind = {}
+
+
+activity = Activity()
+
+
+def out(rates: Mapping[str, float]) -> float:
+    """Messages that go for good, a second: acknowledged, or handed out to somebody who acknowledges nothing."""
+    acked, delivered = rates.get(events.ACKED, 0.0), rates.get(events.DELIVERED, 0.0)
+    return max(acked, delivered - rates.get(events.FAILED, 0.0))
+
+
+def behind(rates: Mapping[int, Mapping[str, float]]) -> list[int]:
+    """The queues to which more comes than goes from them."""
+    return [id for id, of in rates.items() if of.get(events.PUBLISHED, 0.0) > out(of) * SWELL]
+
+
+def install() -> Callable[[], None]:
+    """Listen to this process's commits; returns how to stop that."""
+    return events.listen(activity)
+
+
+# Verbs
+
+
+def store(tx: Transaction, changed: Mapping[int, Seen]) -> int:
+    """Write what has changed; of how many queues that was."""
+    names = clients.describe(seen.holder for seen in changed.values())
+    rows = []
+    for queue_id, seen in sorted(changed.items()):
+        client = names[seen.holder].client if seen.holder else seen.client
+        rows.append((queue_id, seen.consumed_at, client, seen.settled_at))
+    tx.change_many(Q.note_activity, rows)
+    return len(rows)
+
+
+def load(reads: Reads) -> dict[int, Seen]:
+    """What an earlier run has stored."""
+    return {
+        queue_id: Seen(consumed_at, None, client, None, settled_at)
+        for queue_id, consumed_at, client, settled_at in reads.rows(Q.activity)
+    }

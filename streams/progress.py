@@ -1,0 +1,48 @@
+"""How fast consumer groups read: offsets committed a second, told by commits, and since when a group falls behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from brokerweb.core import events
+from brokerweb.core.rates import Counts, Rates
+
+READ = "read"
+
+
+class Progress(Rates):
+    """Of groups by id, since the process started."""
+
+    rated, known = (READ,), (READ,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._streams: dict[int, int] = {}  # group id -> its stream's
+        self.behind: dict[int, int] = {}  # groups that read more slowly than their streams grow, and since when
+
+    def __call__(self, outcome: events.Outcome) -> None:
+        """Listen to one commit."""
+        if outcome.advanced:
+            counts: Counts = {}
+            for group_id, stream_id, n in outcome.advanced:
+                self._streams[group_id] = stream_id
+                counts[READ, group_id] = counts.get((READ, group_id), 0) + n
+            self.add(counts)
+
+    def note_behind(self, appended: Mapping[int, Mapping[str, float]], swell: float, now: int) -> None:
+        """Compare what is read with what is appended, by stream; only of groups that have read something lately."""
+        read = self.by_id()
+        self._streams = {group_id: stream_id for group_id, stream_id in self._streams.items() if group_id in read}
+        self.behind = {
+            group_id: self.behind.get(group_id, now)
+            for group_id, stream_id in self._streams.items()
+            if appended.get(stream_id, {}).get(events.APPENDED, 0.0) > read[group_id][READ] * swell
+        }
+
+
+progress = Progress()
+
+
+def install() -> Callable[[], None]:
+    """Listen to this process's commits; returns how to stop that."""
+    return events.listen(progress)
