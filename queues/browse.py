@@ -119,12 +119,13 @@ def page(queue: Queue, chosen: MessageFilter = filters.ALL, *, after: str | None
         span = span._replace(after=unseal_id(after, listed))
     found = selection.find(_rows, queue.pk, chosen, span, limit)
     ids = [message_id for message_id, _ in found.messages]
-    fitting = _fitting(ids)
-    last = found.after if len(fitting) == len(ids) else fitting[-1]
-    return Page(_load(queue, fitting, chosen), None if last is None else seal(listed, str(last)))
+    fit = fitting(ids)
+    last = found.after if len(fit) == len(ids) else fit[-1]
+    return Page(_load(queue, fit, chosen), None if last is None else seal(listed, str(last)))
 
 
-def _fitting(ids: list[int]) -> list[int]:
+def fitting(ids: list[int]) -> list[int]:
+    """The first of these messages that fit one answer with their bodies; a larger one goes by itself."""
     sizes = dict(Content.objects.filter(pk__in=ids).values_list("pk", Length("body")))
     total = 0
     for i, message_id in enumerate(ids):
@@ -158,12 +159,13 @@ def preview(queue: Queue, chosen: MessageFilter, verb: str) -> dict[str, Any]:
     matched, first, last = selection.summary(_rows, queue.pk, chosen)
     return {
         "matched": matched,
-        "oldest_at": _published_at(first),
-        "newest_at": _published_at(last),
+        "oldest_at": published_at(first),
+        "newest_at": published_at(last),
         "samples": [message_object(m) for m in page(queue, chosen, limit=SAMPLES).items],
     }
 
 
-def _published_at(message_id: int | None) -> str | None:
+def published_at(message_id: int | None) -> str | None:
+    """When a message was published that is still there."""
     content = None if message_id is None else Content.objects.filter(pk=message_id).only("published_at").first()
     return None if content is None else rfc3339(content.published_at)

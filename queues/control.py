@@ -146,7 +146,13 @@ def reschedule(tx: Transaction, name: str, message_id: int, *, due_at: int | Non
     """A scheduled or ready message is due at another time, by the broker's clock or, ``deliver_at``, by the wall; the past
     means now. It keeps its place, and its key if it holds it.
     """
-    queue = find(tx, name)
+    reschedule_found(tx, find(tx, name), message_id, due_at=due_at, deliver_at=deliver_at)
+
+
+def reschedule_found(
+    tx: Transaction, queue: Definition, message_id: int, *, due_at: int | None = None, deliver_at: int | None = None
+) -> None:
+    """The same in a queue that was looked up."""
     seen = find_message(tx, queue, message_id)
     if seen.state not in (State.SCHEDULED, State.READY):
         raise Conflict(f"Only scheduled and ready messages can be rescheduled; this one is {seen.state.name.lower()}.")

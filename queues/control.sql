@@ -50,6 +50,42 @@ SELECT CAST(sum(n) AS bigint), min(first), max(last) FROM (
     WHERE :dead = 1 AND queue_id = :queue AND state = 4 AND NOT (state = 3) AND (CAST(:key AS text) IS NULL OR "key" = :key)
 ) AS s;
 
+-- of_cause (queue, fingerprint, after, until, n, key): dead messages of one cause by id, their state, and whether each has the key
+SELECT id, 4, CASE WHEN CAST(:key AS text) IS NULL THEN true ELSE coalesce("key" = :key, false) END FROM brokerweb_queues_message INDEXED BY message_cause
+WHERE queue_id = :queue AND state = 4 AND fingerprint = :fingerprint AND id > :after AND id <= :until ORDER BY id LIMIT :n;
+
+-- of_cause_desc (queue, fingerprint, after, until, n, key): the same from the newest down; after is the upper end
+SELECT id, 4, CASE WHEN CAST(:key AS text) IS NULL THEN true ELSE coalesce("key" = :key, false) END FROM brokerweb_queues_message INDEXED BY message_cause
+WHERE queue_id = :queue AND state = 4 AND fingerprint = :fingerprint AND id < :after AND id >= :until ORDER BY id DESC LIMIT :n;
+
+-- cause_summary (queue, fingerprint, key): how many dead messages of a cause there are, and the first and the last of them
+SELECT count(*), min(id), max(id) FROM brokerweb_queues_message INDEXED BY message_cause
+WHERE queue_id = :queue AND state = 4 AND fingerprint = :fingerprint AND (CAST(:key AS text) IS NULL OR "key" = :key);
+
+-- causes (queue, since, now): what died in a queue since then, by fingerprint and by how many hours ago, 24 for longer
+-- How many, how many of them had been redriven, the first, the last, the highest id: all from the index.
+SELECT fingerprint, CASE WHEN due_at > :now - 86400000000 THEN (:now - due_at) / 3600000000 ELSE 24 END AS ago, count(*),
+  CAST(sum(CASE WHEN redrives > 0 THEN 1 ELSE 0 END) AS bigint), min(due_at), max(due_at), max(id)
+FROM brokerweb_queues_message INDEXED BY message_cause
+WHERE queue_id = :queue AND state = 4 AND due_at >= :since GROUP BY fingerprint, ago;
+
+-- facts@sqlite (queue, ids): what warnings look at of messages: their state, whether they have a key, how often redriven, cause, weight
+SELECT m.id, m.state, m."key" IS NOT NULL, m.redrives, m.fingerprint,
+  coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id), 0)
+FROM json_each(:ids) j CROSS JOIN brokerweb_queues_message m ON m.id = j.value WHERE m.queue_id = :queue;
+
+-- facts@postgres (queue, ids): the same, of an array
+SELECT m.id, m.state, m."key" IS NOT NULL, m.redrives, m.fingerprint,
+  coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id), 0)
+FROM brokerweb_queues_message m WHERE m.id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND m.queue_id = :queue;
+
+-- nameless (limit): dead messages of before there were fingerprints
+SELECT id, reason, last_error FROM brokerweb_queues_message INDEXED BY message_nameless
+WHERE state = 4 AND fingerprint IS NULL ORDER BY id LIMIT :limit;
+
+-- name_cause (id, fingerprint): what it died of has a fingerprint
+UPDATE brokerweb_queues_message SET fingerprint = :fingerprint WHERE id = :id AND state + 0 = 4 AND fingerprint IS NULL;
+
 -- oldest_ready (queue): since when the first message of each priority is ready; the least of these
 SELECT min((SELECT due_at FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 AND priority = p.column1 ORDER BY position LIMIT 1))
 FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS p;
@@ -58,7 +94,7 @@ FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS p;
 SELECT coalesce(max(id), 0) FROM brokerweb_queues_message;
 
 -- find_message (id, queue): what a verb must know of one message before it acts
-SELECT state, "key", holds_key FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue;
+SELECT state, "key", holds_key, fingerprint FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue;
 
 -- weights@sqlite (ids): what the bodies of messages weigh; the ids are a JSON array
 SELECT c.message_id, length(c.body) FROM json_each(:ids) j CROSS JOIN brokerweb_queues_content c ON c.message_id = j.value;
@@ -78,15 +114,41 @@ UPDATE brokerweb_queues_message SET queue_id = :target, state = :revived, positi
   expires_at = :now + CAST(round(coalesce(ttl, CAST(:ttl AS double precision)) * 1000000) AS bigint)
 WHERE id = :id AND queue_id = :queue AND state + 0 = :state;
 
--- as_it_is (id, queue): what revive changes of a message, and what tells whether somebody acted on it since
+-- transfer (id, queue, state, target, moved, position, due_at, ttl): a message that is not dead joins the end of another queue as it stands
+UPDATE brokerweb_queues_message SET queue_id = :target, state = :moved, position = :position, holds_key = false, due_at = :due_at, holder = NULL,
+  expires_at = coalesce(expires_at,
+    CASE WHEN deliver_at IS NULL THEN :due_at + CAST(round(coalesce(ttl, CAST(:ttl AS double precision)) * 1000000) AS bigint) END)
+WHERE id = :id AND queue_id = :queue AND state + 0 = :state;
+
+-- forget_place (id, queue): a copy of a record has left its group's queue: its route was its place in the stream
+UPDATE brokerweb_queues_message SET route = NULL WHERE id = :id AND queue_id = :queue;
+
+-- note_transfer (job, message, queue, target, place, stood, last_error): how a message stood before a job put it elsewhere
+INSERT INTO brokerweb_queues_transfer (job, message_id, queue_id, target_id, place, before, last_error)
+VALUES (:job, :message, :queue, :target, :place, :stood, :last_error);
+
+-- transfers (job, after, limit): what a job has put elsewhere
+SELECT id, message_id, queue_id, target_id, place, before, last_error FROM brokerweb_queues_transfer
+WHERE job = :job AND id > :after ORDER BY id LIMIT :limit;
+
+-- transfers_of (job): how many messages a job has put elsewhere
+SELECT count(*) FROM brokerweb_queues_transfer WHERE job = :job;
+
+-- forget_transfers (job, limit): some of what a job has put elsewhere cannot be taken back any more
+DELETE FROM brokerweb_queues_transfer WHERE id IN (SELECT id FROM brokerweb_queues_transfer WHERE job = :job ORDER BY id LIMIT :limit);
+
+-- redact_transfers (message): the error that it had died of is gone
+UPDATE brokerweb_queues_transfer SET last_error = NULL WHERE message_id = :message AND last_error IS NOT NULL;
+
+-- as_it_is (id, queue): what revive and transfer change of a message, and what tells whether somebody acted on it since
 SELECT "key", attempts, state, position, failures, holds_key, alone, due_at, deliver_at, expires_at, holder, reason, last_error,
-  fingerprint, redrives
+  fingerprint, redrives, route
 FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue;
 
--- as_it_was (id, queue, state, restored, position, failures, holds_key, alone, due_at, deliver_at, expires_at, holder, reason, last_error, fingerprint, redrives): a revive is taken back
-UPDATE brokerweb_queues_message SET state = :restored, position = :position, failures = :failures, holds_key = :holds_key, alone = :alone,
+-- as_it_was (id, queue, state, origin, restored, position, failures, holds_key, alone, due_at, deliver_at, expires_at, holder, reason, last_error, fingerprint, redrives, route): a revive or a transfer is taken back
+UPDATE brokerweb_queues_message SET queue_id = :origin, state = :restored, position = :position, failures = :failures, holds_key = :holds_key, alone = :alone,
   due_at = :due_at, deliver_at = :deliver_at, expires_at = :expires_at, holder = :holder, reason = :reason, last_error = :last_error,
-  fingerprint = :fingerprint, redrives = :redrives
+  fingerprint = :fingerprint, redrives = :redrives, route = :route
 WHERE id = :id AND queue_id = :queue AND state + 0 = :state;
 
 -- retime (id, queue, state, retimed, due_at, deliver_at, ttl): a message that waits for a time, or for its turn, gets another time

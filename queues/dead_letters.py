@@ -8,6 +8,7 @@ from brokerweb.core import events
 from brokerweb.queues import contents, counters, fields, fingerprints, keys
 from brokerweb.queues.definitions import Definition, Q, find_by_id
 from brokerweb.queues.rows import Ending
+from brokerweb.queues.selection import Q as OPERATORS
 from brokerweb.queues.states import DAMAGED, EXPIRED, State
 from brokerweb.storage.transaction import Transaction
 
@@ -59,3 +60,11 @@ def discard(tx: Transaction, queue_id: int, message_id: int) -> None:
         counters.count(tx, queue_id, State.DEAD, -1)
         tx.change(Q.forget_failures, message_id)
         tx.outcome.event(events.DISCARDED, queue_id)
+
+
+def name_causes(tx: Transaction, limit: int) -> int:
+    """Give dead letters of before there were fingerprints theirs; how many."""
+    found = tx.rows(OPERATORS.nameless, limit)
+    if found:
+        tx.change_many(OPERATORS.name_cause, [(id, fingerprints.of(reason, error)) for id, reason, error in found])
+    return len(found)

@@ -109,6 +109,11 @@ def end_dead(tx: Transaction, limit: int = LIMIT) -> int:
     return len(turn) if len(turn) == len(found) else limit
 
 
+def name_causes(tx: Transaction, limit: int = LIMIT) -> int:
+    """Dead letters of before there were fingerprints have theirs; how many."""
+    return dead_letters.name_causes(tx, limit)
+
+
 def forget_dedup(tx: Transaction, limit: int = LIMIT) -> int:
     """Drop dedup ids past their window."""
     return tx.change(Q.forget, tx.now, limit)

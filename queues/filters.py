@@ -5,6 +5,7 @@ It is parsed from a query string and from a JSON body alike, so that what a list
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +17,7 @@ from brokerweb.queues.states import STATE_NAMES, State
 
 MAX_IDS = 1_000
 MAX_ID = 2**63 - 1
+_FINGERPRINT = re.compile("[0-9a-f]{16}")
 # Named already, so that asking for them says when they come instead of calling them unknown.
 PLANNED = frozenset({"search", "published_after", "published_before", "header", "body"})
 
@@ -28,10 +30,11 @@ class MessageFilter:
     key: str | None = None
     ids: tuple[int, ...] | None = None
     descending: bool = False
+    fingerprint: str | None = None  # of dead ones
 
     def parts(self) -> tuple[object, ...]:
         """All there is of it, in one order, for the digest of a cursor."""
-        return sorted(self.states), self.key, self.ids, self.descending
+        return sorted(self.states), self.key, self.ids, self.descending, self.fingerprint
 
 
 ALL = MessageFilter()
@@ -44,8 +47,10 @@ def ascending(chosen: MessageFilter) -> MessageFilter:
 
 
 def for_purge(chosen: MessageFilter) -> MessageFilter:
-    """What purge takes: leased and dead messages only when their states are named."""
-    return chosen if chosen.states else replace(chosen, states=PURGED_BY_DEFAULT)
+    """What purge takes: leased and dead messages only when their states are named, dead ones by their fingerprint, too."""
+    if chosen.states:
+        return chosen
+    return replace(chosen, states=PURGED_BY_DEFAULT if chosen.fingerprint is None else frozenset({State.DEAD}))
 
 
 def for_redrive(chosen: MessageFilter) -> MessageFilter:
@@ -78,6 +83,8 @@ def _take(name: str, value: Any, found: dict[str, Any]) -> None:
         found["states"] = found.get("states", frozenset()) | _states(value)
     elif name == "key":
         found["key"] = _key(value)
+    elif name == "fingerprint":
+        found["fingerprint"] = _fingerprint(value)
     elif name == "ids":
         found["ids"] = _ids(value)
     elif name == "order":
@@ -110,6 +117,12 @@ def _key(value: Any) -> str:
         limits.check_text(value, "")
     except Invalid as error:  # no message can have it
         raise ValueError(error.detail) from None
+    return value
+
+
+def _fingerprint(value: Any) -> str:
+    if not isinstance(value, str) or not _FINGERPRINT.fullmatch(value):
+        raise ValueError("must be 16 hexadecimals")
     return value
 
 

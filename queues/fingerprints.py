@@ -11,7 +11,8 @@ from brokerweb.queues.limits import TRACEBACK
 BYTES = 8
 _QUOTED = r"""\"(?:[^\"\\]|\\.)*\"|(?<!\w)'(?:[^'\\]|\\.)*'(?!\w)|`[^`]*`|“[^”]*”|«[^»]*»"""
 _UUID = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
-_PATH = r"""(?<![/\\])(?:\b[a-z]:|\.{1,2}|~)?[/\\][^\s/\\:;,()\[\]{}<>'\"`][^\s:;,()\[\]{}<>'\"`]*"""  # of a URL what follows its host
+# Of a URL it is what follows the host.
+_PATH = r"""(?<![/\\])(?:\b[a-z]:|\.{1,2}|~)?[/\\][^\s/\\:;,()\[\]{}<>'\"`][^\s:;,()\[\]{}<>'\"`]*"""
 # Four letters and more are a number only with a digit among them, or "dead" and "face" were none.
 _HEXADECIMAL = r"0x[0-9a-f]+|(?<![a-z0-9])(?:(?=[a-f]*[0-9])[0-9a-f]{4,}|[0-9a-f]{8,})(?![a-z0-9])"
 _NUMBER = r"(?:(?<!\w)[-+])?\d+(?:[.,:]\d+)*"

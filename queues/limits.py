@@ -47,8 +47,8 @@ def _encoded(text: str, pointer: str) -> bytes:
 
 
 def cut(error: str | None) -> str | None:
-    """An error's text, cut to what is kept, a traceback in its middle; what cannot be stored, NUL and halves of surrogate pairs (Python has them for
-    the bytes of a file's name that are no text), is replaced rather than refused."""
+    """An error's text, cut to what is kept, a traceback in its middle; what cannot be stored, NUL and halves of surrogate pairs
+    (Python has them for the bytes of a file's name that are no text), is replaced rather than refused."""
     if not error:
         return None
     kept = _shortened(error).replace("\0", "\ufffd")

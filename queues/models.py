@@ -150,6 +150,10 @@ class Message(models.Model):
             models.Index("queue", "state", "id", name="message_browse", condition=~Q(state=State.LEASED)),
             # outlived: dead letters by how long they are dead
             models.Index("queue", "due_at", name="message_dead", condition=Q(state=State.DEAD)),
+            # causes: of these columns alone; of_cause, cause_summary: by id within a cause
+            models.Index("queue", "fingerprint", "id", "due_at", "redrives", name="message_cause", condition=Q(state=State.DEAD)),
+            # nameless: what died before there were fingerprints, until the duty has given them theirs
+            models.Index("id", name="message_nameless", condition=Q(state=State.DEAD, fingerprint__isnull=True)),
             # expired, next_expiry
             models.Index("expires_at", name="message_ttl", condition=Q(expires_at__isnull=False)),
         ]
@@ -269,6 +273,25 @@ class Failure(models.Model):
 
     class Meta:
         indexes = [models.Index("message_id", "attempt", name="failure_of_message")]  # forget_failures, trim_failures
+
+
+class Transfer(models.Model):
+    """How a message stood before a job put it back or elsewhere: kept for as long as that can be undone."""
+
+    id = models.BigAutoField(primary_key=True)
+    job = models.BigIntegerField()
+    message_id = models.BigIntegerField()
+    queue_id = models.IntegerField()
+    target_id = models.IntegerField()
+    place = models.BigIntegerField()  # its position since: while it has that, nobody has moved it again
+    before = models.TextField()  # the columns of ``as_it_is`` but the error, as a JSON array
+    last_error = models.CharField(max_length=2000, null=True)
+
+    class Meta:
+        indexes = [
+            models.Index("job", "id", name="transfer_of_job"),  # transfers, forget_transfers
+            models.Index("message_id", name="transfer_of_message"),  # redact_transfers
+        ]
 
 
 class Dedup(models.Model):

@@ -23,6 +23,7 @@ class Seen(NamedTuple):
     state: State
     key: str | None
     holds_key: bool
+    fingerprint: str | None = None
 
 
 def find_message(tx: Transaction, queue: Definition, message_id: int) -> Seen:
@@ -30,8 +31,8 @@ def find_message(tx: Transaction, queue: Definition, message_id: int) -> Seen:
     row = tx.row(Q.find_message, message_id, queue.id) if 0 < message_id <= MAX_ID else None
     if row is None:
         raise NotFound(f"Queue {queue.name} has no message {message_id}.")
-    state, key, holds_key = row
-    return Seen(State(state), key, bool(holds_key))
+    state, key, holds_key, fingerprint = row
+    return Seen(State(state), key, bool(holds_key), fingerprint)
 
 
 def in_one_turn(tx: Transaction, found: Found) -> Found:
@@ -65,8 +66,8 @@ def take_out(tx: Transaction, queue: Definition, messages: list[tuple[int, State
     return len(removed)
 
 
-def revive(tx: Transaction, queue: Definition, target: Definition, message_id: int, state: State) -> None:
-    """The message joins the end of ``target`` with its failures forgotten; on a keyed queue the end of its key.
+def revive(tx: Transaction, queue: Definition, target: Definition, message_id: int, state: State) -> int:
+    """The message joins the end of ``target`` with its failures forgotten, on a keyed queue the end of its key; its position.
 
     There it is blocked first, and ready at once if nobody holds the key: that also covers a message that held it itself.
     """
@@ -83,3 +84,4 @@ def revive(tx: Transaction, queue: Definition, target: Definition, message_id: i
         became_ready(tx, target.id)
     else:
         keys.leave(tx, target.id, [key])
+    return position

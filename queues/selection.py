@@ -61,6 +61,8 @@ def find(read: Read, queue_id: int, chosen: MessageFilter, span: Span, wanted: i
 def _window(read: Read, queue_id: int, chosen: MessageFilter, span: Span, n: int) -> list[tuple[Any, ...]]:
     if chosen.ids is not None:
         return _named(read, queue_id, chosen, span)
+    if chosen.fingerprint is not None:
+        return _of_cause(read, queue_id, chosen, span, n)
     statement = Q.matching_desc if chosen.descending else Q.matching
     return read(statement, queue_id, span.after, span.until, n, chosen.key, *flags(chosen))
 
@@ -70,10 +72,18 @@ def _named(read: Read, queue_id: int, chosen: MessageFilter, span: Span) -> list
     rows = []
     for message_id in sorted(chosen.ids or (), reverse=chosen.descending):
         inside = low <= message_id <= high and message_id != span.after
-        for state, key, *_ in read(Q.find_message, message_id, queue_id) if inside else ():
+        for state, key, _, fingerprint in read(Q.find_message, message_id, queue_id) if inside else ():
             wanted = (not chosen.states or state in chosen.states) and chosen.key in (None, key)
+            wanted = wanted and chosen.fingerprint in (None, fingerprint)
             rows.append((message_id, state, wanted))
     return rows
+
+
+def _of_cause(read: Read, queue_id: int, chosen: MessageFilter, span: Span, n: int) -> list[tuple[Any, ...]]:
+    if chosen.states and State.DEAD not in chosen.states:
+        return []
+    statement = Q.of_cause_desc if chosen.descending else Q.of_cause
+    return read(statement, queue_id, chosen.fingerprint, span.after, span.until, n, chosen.key)
 
 
 def flags(chosen: MessageFilter) -> list[int]:
@@ -83,6 +93,10 @@ def flags(chosen: MessageFilter) -> list[int]:
 
 def summary(read: Read, queue_id: int, chosen: MessageFilter) -> tuple[int, int | None, int | None]:
     """How many messages match, exactly, and the lowest and the highest of their ids."""
+    if chosen.ids is None and chosen.fingerprint is not None:
+        dead = not chosen.states or State.DEAD in chosen.states
+        count, first, last = read(Q.cause_summary, queue_id, chosen.fingerprint, chosen.key)[0] if dead else (0, None, None)
+        return count, first, last
     if chosen.ids is None:
         count, first, last = read(Q.matching_summary, queue_id, chosen.key, *flags(chosen))[0]
         return count, first, last

@@ -6,61 +6,40 @@ Only what nobody has acted upon since is restored: a message that was handed out
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from brokerweb.core.errors import Conflict, NotFound
-from brokerweb.queues import control, counters, keys
+from brokerweb.queues import control, counters, keys, standing
 from brokerweb.queues.definitions import Definition, find, forget
-from brokerweb.queues.moves import find_message
 from brokerweb.queues.selection import Q
+from brokerweb.queues.standing import Standing
 from brokerweb.queues.states import State
 from brokerweb.storage.transaction import Transaction
 
 
-class _Row(NamedTuple):
-    """What requeueing changes of a message, and what tells whether somebody acted on it since."""
-
-    key: str | None
-    attempts: int
-    state: int
-    position: int
-    failures: int
-    holds_key: bool
-    alone: bool
-    due_at: int
-    deliver_at: int | None
-    expires_at: int | None
-    holder: str | None
-    reason: str | None
-    last_error: str | None
-    fingerprint: str | None
-    redrives: int
-
-
-def _row(tx: Transaction, queue: Definition, message_id: int) -> _Row:
-    find_message(tx, queue, message_id)
-    [found] = tx.rows(Q.as_it_is, message_id, queue.id)
-    row = _Row(*found)
-    return row._replace(holds_key=bool(row.holds_key), alone=bool(row.alone))
+def _standing(tx: Transaction, queue: Definition, message_id: int) -> Standing:
+    row = standing.read(tx, queue.id, message_id)
+    if row is None:
+        raise NotFound(f"Queue {queue.name} has no message {message_id}.")
+    return row
 
 
 def requeue(tx: Transaction, name: str, message_id: int) -> dict[str, Any]:
     """As ``control.requeue``; what ``undo_requeue`` takes."""
     queue = find(tx, name)
-    before = _row(tx, queue, message_id)
+    before = _standing(tx, queue, message_id)
     control.requeue(tx, name, message_id)
-    after = _row(tx, queue, message_id)
+    after = _standing(tx, queue, message_id)
     return {"id": message_id, "place": after.position, **before._asdict()}
 
 
 def undo_requeue(tx: Transaction, name: str, before: Mapping[str, Any]) -> None:
     """The message is as it was before it was requeued. Raises Conflict when it is not where that put it any more."""
-    queue, message_id, was = find(tx, name), before["id"], _Row(**{field: before[field] for field in _Row._fields})
+    queue, message_id, was = find(tx, name), before["id"], Standing(**{field: before[field] for field in Standing._fields})
     row = _still_there(tx, queue, message_id, (before["place"], was.attempts))
     if was.holds_key and not row.holds_key:
         raise Conflict(f"Another message of its key goes before {message_id} by now: nothing is undone.")
-    restored = was[_Row._fields.index("state") :]
-    if not tx.change(Q.as_it_was, message_id, queue.id, row.state, *restored):
+    if not tx.change(Q.as_it_was, message_id, queue.id, row.state, queue.id, *was.restored):
         raise Conflict("The message changed meanwhile.")
     counters.moved(tx, queue.id, State(row.state), State(was.state))
     if row.holds_key and not was.holds_key:
@@ -69,11 +48,8 @@ def undo_requeue(tx: Transaction, name: str, before: Mapping[str, Any]) -> None:
         tx.outcome.due(was.due_at)
 
 
-def _still_there(tx: Transaction, queue: Definition, message_id: int, place_and_attempts: tuple[int, int]) -> _Row:
-    try:
-        row = _row(tx, queue, message_id)
-    except NotFound:
-        row = None
+def _still_there(tx: Transaction, queue: Definition, message_id: int, place_and_attempts: tuple[int, int]) -> Standing:
+    row = standing.read(tx, queue.id, message_id)
     if row and row.state in (State.READY, State.BLOCKED) and (row.position, row.attempts) == place_and_attempts:
         return row
     raise Conflict(f"Message {message_id} was handed out, moved or deleted meanwhile: nothing is undone.")

@@ -145,8 +145,9 @@ def create_group_redrive(
 def as_params(chosen: MessageFilter) -> dict[str, Any]:
     """The filter as requests have it."""
     parts = {
-        "states": [state.name.lower() for state in State if state in chosen.states],
+        "states": [state.name.lower() for state in State if state in chosen.states] or None,
         "key": chosen.key,
+        "fingerprint": chosen.fingerprint,
         "ids": None if chosen.ids is None else [str(id) for id in chosen.ids],
     }
     return {name: value for name, value in parts.items() if value is not None}

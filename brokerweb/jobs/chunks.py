@@ -12,14 +12,13 @@ from typing import Any, NamedTuple
 from brokerweb.core import clock
 from brokerweb.core.backoff import Backoff
 from brokerweb.core.errors import BrokerError, Conflict, OffsetOutOfRange, StoreFull
-from brokerweb.jobs import bulk, indexing, replaying
+from brokerweb.jobs import bulk, failures, indexing, operations, replaying, undoing
 from brokerweb.jobs.chunk import Chunk
+from brokerweb.jobs.destinations import Q
 from brokerweb.jobs.models import OPEN, Job
 from brokerweb.storage.reading import Reads
-from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
 
-Q = Statements("brokerweb.jobs")
 ITEMS = 500  # a commit, at most
 AT_ONCE = 0.25  # seconds' worth of a rate in one chunk
 AT_A_TIME = 50  # jobs of one round
@@ -34,6 +33,7 @@ VERBS: Mapping[str, Callable[[Transaction, Job, int], Chunk]] = {
     "redrive": bulk.redrive_chunk,
     "replay": replaying.replay_chunk,
     "index": indexing.index_chunk,
+    "undo": undoing.chunk,
 }
 
 
@@ -54,7 +54,9 @@ def run(tx: Transaction, job_id: int) -> None:
     job = Job.objects.filter(pk=job_id, state__in=OPEN).first()
     if job is None or clock.from_wall(clock.from_datetime(job.due_at)) > tx.now:
         return
-    chunk = VERBS[job.kind](tx, job, _size(job))
+    verb = operations.chunk if operations.is_one(job) else VERBS[job.kind]
+    chunk = verb(tx, job, _size(job))
+    failures.note(tx, job, chunk.items)
     _advance(tx, job, chunk)
 
 
@@ -67,7 +69,7 @@ def _size(job: Job) -> int:
 def _advance(tx: Transaction, job: Job, chunk: Chunk) -> None:
     error = chunk.error or (job.error if job.failed else None)
     changes: dict[str, Any] = {
-        "state": "done" if chunk.finished else "running",
+        "state": chunk.state or ("done" if chunk.finished else "running"),
         "cursor": chunk.cursor,
         "done": job.done + chunk.done,
         "failed": job.failed + chunk.failed,

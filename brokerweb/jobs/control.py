@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from django.db.models import Q
+
 from brokerweb.core import clock, cursors
 from brokerweb.core.errors import Conflict, Invalid, NotFound
 from brokerweb.jobs.models import OPEN, Job
@@ -14,6 +16,8 @@ from brokerweb.storage.transaction import Transaction
 
 MIN_RATE, MAX_RATE = 0.001, 1_000_000  # items per second
 MAX_ID = 2**63 - 1
+UNDOABLE = ("redrive", "move")
+UNDO_WITHIN = 15 * 60  # seconds after the end
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class NewJob:
     to: str | None = None
     rate: float | None = None
     total: int | None = None
+    targets: Sequence[str] = ()  # where there are several
 
 
 def create(tx: Transaction, new: NewJob, *, by: str) -> Job:
@@ -37,6 +42,7 @@ def create(tx: Transaction, new: NewJob, *, by: str) -> Job:
     made = Job.objects.create(
         kind=new.kind,
         target=new.target,
+        targets="\n".join(several) if len(several := list(dict.fromkeys(new.targets))) > 1 else None,
         to=new.to,
         params=dict(new.params),
         cursor=dict(new.cursor),
@@ -91,10 +97,10 @@ def listing(
     digest = cursors.digest("jobs", target)
     found = Job.objects.all() if after is None else Job.objects.filter(pk__lt=cursors.unseal_id(after, digest))
     if target is not None:
-        found = found.filter(target=target)
+        found = found.filter(Q(target=target) | Q(targets__contains=target))
     items: list[Job] = []
     for job in found.order_by("-id").iterator(chunk_size=200):
-        if visible(job):
+        if (target is None or target in job.touched) and visible(job):
             if len(items) == limit:
                 return JobPage(items, cursors.seal(digest, str(items[-1].pk)))
             items.append(job)
@@ -103,6 +109,7 @@ def listing(
 
 def as_json(job: Job) -> dict[str, Any]:
     """The job as answers show it. ``trimmed`` are those of ``failed`` that retention took before their turn."""
+    until = undo_until(job)
     return {
         "id": str(job.pk),
         "kind": job.kind,
@@ -112,15 +119,39 @@ def as_json(job: Job) -> dict[str, Any]:
         "failed": job.failed,
         "trimmed": job.cursor.get("trimmed", 0),
         "rate": job.rate,
+        "eta": eta(job),
         "target": job.target,
+        "targets": job.touched,
         "to": job.to,
-        "params": job.params,
+        "params": {name: value for name, value in job.params.items() if name != "queues"},
         "error": job.error,
         "created_by": job.created_by,
         "created_at": _shown(job.created_at),
         "started_at": _shown(job.started_at),
         "finished_at": _shown(job.finished_at),
+        "undo_until_at": None if until is None else clock.rfc3339(until),
+        "undone_by": None if job.undone_by is None else str(job.undone_by),
+        "gone": job.cursor.get("gone", 0),
     }
+
+
+def undo_until(job: Job) -> int | None:
+    """Until when the job can be undone, as the wall names it; None for one that never can."""
+    if job.kind not in UNDOABLE or "queues" not in job.params:
+        return None
+    return clock.from_datetime(job.finished_at or job.started_at or job.created_at) + clock.seconds(UNDO_WITHIN)
+
+
+def eta(job: Job) -> float | None:
+    """Seconds until it is done, as its rate or its pace until now has it; None where that cannot be told."""
+    if job.state != "running" or job.total is None or job.started_at is None:
+        return None
+    left, behind = max(0, job.total - job.done - job.failed), job.done + job.failed
+    passed = (clock.wall() - clock.from_datetime(job.started_at)) / clock.SECOND
+    pace = behind / passed if passed > 0 else 0.0
+    if job.rate is not None:
+        pace = job.rate
+    return round(left / pace, 1) if pace > 0 else None
 
 
 def _shown(instant: datetime | None) -> str | None:

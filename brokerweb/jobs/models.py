@@ -8,20 +8,21 @@ from django.db import models
 
 from brokerweb.storage.fields import BrokerInstantField, InstantField
 
-OPEN = ("waiting", "running")
+OPEN = ("waiting", "running", "trying")
 STATES = (*OPEN, "done", "failed", "cancelled")
 
 
 class Job(models.Model):
-    """Long work of one kind. ``done`` and ``failed`` count items; ``total`` is what was matched at the start, if known.
+    """Long work. ``done`` and ``failed`` count items; ``total`` is what was matched at the start, if known.
 
     ``chunks`` fences: a chunk commits only if it is still the next one. ``retries`` counts tries in a row that came to nothing.
     """
 
     id: int
-    kind = models.CharField(max_length=20)  # purge, redrive, replay, index
+    kind = models.CharField(max_length=20)
     state = models.CharField(max_length=10, default="waiting")
     target = models.CharField(max_length=210)  # queue:NAME or stream:NAME
+    targets = models.TextField(null=True)  # all of them where there are several, a line each
     to = models.CharField(max_length=210, null=True)
     params: models.JSONField[Any, Any] = models.JSONField(default=dict)
     cursor: models.JSONField[Any, Any] = models.JSONField(default=dict)  # where the next chunk begins
@@ -37,6 +38,7 @@ class Job(models.Model):
     started_at = InstantField(null=True)
     finished_at = InstantField(null=True)
     due_at = BrokerInstantField()  # when the next chunk may run
+    undone_by = models.BigIntegerField(null=True)  # the job that takes it back
 
     class Meta:
         constraints = [models.CheckConstraint(name="job_state_known", condition=models.Q(state__in=STATES))]
@@ -49,3 +51,22 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
+
+    @property
+    def touched(self) -> list[str]:
+        """Every destination that it works on."""
+        return [self.target] if self.targets is None else self.targets.split("\n")
+
+
+class JobFailure(models.Model):
+    """One item that a job could not do."""
+
+    id = models.BigAutoField(primary_key=True)
+    job_id = models.BigIntegerField()
+    destination = models.CharField(max_length=420)  # queue:NAME, stream:NAME or stream:NAME/GROUP
+    item = models.CharField(max_length=40)  # a message's id, or PARTITION-OFFSET of a record
+    code = models.CharField(max_length=40)
+    error = models.CharField(max_length=2000)
+
+    class Meta:
+        indexes = [models.Index("job_id", "id", name="job_failure_of_job")]  # forget_failed

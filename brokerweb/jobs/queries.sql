@@ -1,11 +1,37 @@
 -- The statements of the runner.
 
 -- open (n): jobs that are not finished, those that are due first
-SELECT id, due_at FROM brokerweb_jobs_job WHERE state IN ('waiting', 'running') ORDER BY due_at, id LIMIT :n;
+SELECT id, due_at FROM brokerweb_jobs_job WHERE state IN ('waiting', 'running', 'trying') ORDER BY due_at, id LIMIT :n;
 
--- forget (before, kept, limit): drop jobs that ended before an instant, and all but the last that ended
-DELETE FROM brokerweb_jobs_job WHERE id IN (
-  SELECT id FROM brokerweb_jobs_job
-  WHERE finished_at IS NOT NULL AND (finished_at <= :before OR (finished_at, id) <=
-    (SELECT finished_at, id FROM brokerweb_jobs_job WHERE finished_at IS NOT NULL ORDER BY finished_at DESC, id DESC LIMIT 1 OFFSET :kept))
-  ORDER BY finished_at, id LIMIT :limit);
+-- forgettable (before, kept, limit): jobs that ended before an instant, and all but the last that ended
+-- Not while what undoes one is kept.
+SELECT id FROM brokerweb_jobs_job j
+WHERE finished_at IS NOT NULL AND (finished_at <= :before OR (finished_at, id) <=
+  (SELECT finished_at, id FROM brokerweb_jobs_job WHERE finished_at IS NOT NULL ORDER BY finished_at DESC, id DESC LIMIT 1 OFFSET :kept))
+  AND NOT EXISTS (SELECT 1 FROM brokerweb_queues_transfer t WHERE t.job = j.id)
+ORDER BY finished_at, id LIMIT :limit;
+
+-- forget (id): drop a job
+DELETE FROM brokerweb_jobs_job WHERE id = :id;
+
+-- forget_failed (job): drop the list of what it could not do
+DELETE FROM brokerweb_jobs_jobfailure WHERE job_id = :job;
+
+-- note_failed (job, destination, item, code, error): an item that a job could not do
+INSERT INTO brokerweb_jobs_jobfailure (job_id, destination, item, code, error) VALUES (:job, :destination, :item, :code, :error);
+
+-- not_undoable (before): a job that ended before an instant, of which what undoes it is still kept, and no undo is under way
+SELECT j.id FROM brokerweb_jobs_job j WHERE j.finished_at IS NOT NULL AND j.finished_at <= :before
+  AND EXISTS (SELECT 1 FROM brokerweb_queues_transfer t WHERE t.job = j.id)
+  AND NOT EXISTS (SELECT 1 FROM brokerweb_jobs_job u WHERE u.id = j.undone_by AND u.finished_at IS NULL)
+ORDER BY j.id LIMIT 1;
+
+-- destinations (): every queue that somebody declared, and every shared group's, with its messages per state
+-- Sums of PostgreSQL are of a type of their own.
+SELECT q.id, q.name, q.stream, g.name, CAST(coalesce(sum(c.scheduled), 0) AS bigint), CAST(coalesce(sum(c.ready), 0) AS bigint),
+  CAST(coalesce(sum(c.blocked), 0) AS bigint), CAST(coalesce(sum(c.leased), 0) AS bigint), CAST(coalesce(sum(c.dead), 0) AS bigint)
+FROM brokerweb_queues_queue q
+  LEFT JOIN brokerweb_queues_queuecount c ON c.queue_id = q.id
+  LEFT JOIN brokerweb_streams_consumergroup g ON g.queue_id = q.id
+WHERE q.deleted_at IS NULL AND (q.stream IS NULL OR g.id IS NOT NULL)
+GROUP BY q.id, q.name, q.stream, g.name;

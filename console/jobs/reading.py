@@ -22,7 +22,7 @@ RECENT, LATELY = 20, 86_400  # failed jobs that the overview looks at; seconds
 def may(principal: Principal, verb: str, job: Job) -> bool:
     """Whether the person holds the verb on what the job works on."""
     try:
-        return principal.may(verb, *parse_destination(job.target))
+        return all(principal.may(verb, *parse_destination(touched)) for touched in job.touched)
     except Invalid:
         return principal.admin
 

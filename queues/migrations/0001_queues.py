@@ -70,6 +70,22 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Transfer',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('job', models.BigIntegerField()),
+                ('message_id', models.BigIntegerField()),
+                ('queue_id', models.IntegerField()),
+                ('target_id', models.IntegerField()),
+                ('place', models.BigIntegerField()),
+                ('before', models.TextField()),
+                ('last_error', models.CharField(max_length=2000, null=True)),
+            ],
+            options={
+                'indexes': [models.Index(models.F('job'), models.F('id'), name='transfer_of_job'), models.Index(models.F('message_id'), name='transfer_of_message')],
+            },
+        ),
+        migrations.CreateModel(
             name='Queue',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -148,7 +164,7 @@ class Migration(migrations.Migration):
                 ('queue', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, to='brokerweb_queues.queue')),
             ],
             options={
-                'indexes': [models.Index(models.F('queue'), models.OrderBy(models.F('priority'), descending=True), models.F('position'), condition=models.Q(('state', brokerweb.queues.states.State['READY'])), name='message_ready'), models.Index(models.F('queue'), models.OrderBy(models.F('priority'), descending=True), models.F('position'), condition=models.Q(('alone', True), ('state', brokerweb.queues.states.State['READY'])), name='message_alone'), models.Index(models.F('due_at'), condition=models.Q(('deliver_at__isnull', True), ('state', brokerweb.queues.states.State['SCHEDULED'])), name='message_scheduled'), models.Index(models.F('deliver_at'), condition=models.Q(('deliver_at__isnull', False), ('state', brokerweb.queues.states.State['SCHEDULED'])), name='message_stated'), models.Index(models.F('due_at'), models.F('queue'), condition=models.Q(('state', brokerweb.queues.states.State['LEASED'])), name='message_leased'), models.Index(models.F('queue'), models.F('key'), models.F('position'), condition=models.Q(('state', brokerweb.queues.states.State['BLOCKED'])), name='message_blocked'), models.Index(models.F('queue'), models.F('state'), models.F('id'), condition=models.Q(('state', brokerweb.queues.states.State['LEASED']), _negated=True), name='message_browse'), models.Index(models.F('queue'), models.F('due_at'), condition=models.Q(('state', brokerweb.queues.states.State['DEAD'])), name='message_dead'), models.Index(models.F('expires_at'), condition=models.Q(('expires_at__isnull', False)), name='message_ttl')],
+                'indexes': [models.Index(models.F('queue'), models.OrderBy(models.F('priority'), descending=True), models.F('position'), condition=models.Q(('state', brokerweb.queues.states.State['READY'])), name='message_ready'), models.Index(models.F('queue'), models.OrderBy(models.F('priority'), descending=True), models.F('position'), condition=models.Q(('alone', True), ('state', brokerweb.queues.states.State['READY'])), name='message_alone'), models.Index(models.F('due_at'), condition=models.Q(('deliver_at__isnull', True), ('state', brokerweb.queues.states.State['SCHEDULED'])), name='message_scheduled'), models.Index(models.F('deliver_at'), condition=models.Q(('deliver_at__isnull', False), ('state', brokerweb.queues.states.State['SCHEDULED'])), name='message_stated'), models.Index(models.F('due_at'), models.F('queue'), condition=models.Q(('state', brokerweb.queues.states.State['LEASED'])), name='message_leased'), models.Index(models.F('queue'), models.F('key'), models.F('position'), condition=models.Q(('state', brokerweb.queues.states.State['BLOCKED'])), name='message_blocked'), models.Index(models.F('queue'), models.F('state'), models.F('id'), condition=models.Q(('state', brokerweb.queues.states.State['LEASED']), _negated=True), name='message_browse'), models.Index(models.F('queue'), models.F('due_at'), condition=models.Q(('state', brokerweb.queues.states.State['DEAD'])), name='message_dead'), models.Index(models.F('queue'), models.F('fingerprint'), models.F('id'), models.F('due_at'), models.F('redrives'), condition=models.Q(('state', brokerweb.queues.states.State['DEAD'])), name='message_cause'), models.Index(models.F('id'), condition=models.Q(('fingerprint__isnull', True), ('state', brokerweb.queues.states.State['DEAD'])), name='message_nameless'), models.Index(models.F('expires_at'), condition=models.Q(('expires_at__isnull', False)), name='message_ttl')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('holds_key', True)), fields=('queue', 'key'), name='message_key_holder'), models.CheckConstraint(condition=models.Q(('state__gte', brokerweb.queues.states.State['SCHEDULED']), ('state__lte', brokerweb.queues.states.State['DEAD'])), name='message_state_known'), models.CheckConstraint(condition=models.Q(models.Q(('state', brokerweb.queues.states.State['DEAD']), _negated=True), ('reason__isnull', False), _connector='OR'), name='message_dead_has_reason')],
             },
         ),

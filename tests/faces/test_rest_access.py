@@ -39,6 +39,8 @@ NEEDS = {
     "transact": "anyone",  # what it needs is in its body
     "listJobs": "anyone", "readJob": "anyone", "cancelJob": "anyone", "replayStream": "manage",
     "listStuck": "anyone",
+    "listCauses": "anyone", "listCausesOfQueue": "browse",
+    "actOnMany": "anyone", "listFailed": "anyone", "undoJob": "anyone",  # on what the body or the job names
 }  # fmt: skip
 CALLS = [(path, method, described) for path, method, described in calls()]
 KINDS = {"{q}": "queue", "{s}": "stream", "{t}": "topic"}  # what a path names

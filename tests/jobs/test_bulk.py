@@ -9,7 +9,7 @@ import pytest
 from brokerweb.core.errors import Conflict, Invalid, NotFound
 from brokerweb.handout import shared_groups
 from brokerweb.handout.lease import lease
-from brokerweb.jobs import bulk, chunks, control, duties
+from brokerweb.jobs import bulk, chunks, control, destinations, duties
 from brokerweb.jobs.models import Job
 from brokerweb.queues import browse, engine, filters
 from brokerweb.queues import control as queues
@@ -299,6 +299,6 @@ def test_the_runners_read_uses_its_index(db: None) -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute("EXPLAIN QUERY PLAN " + chunks.Q.open.text["sqlite"].replace("?1", "50"))
+        cursor.execute("EXPLAIN QUERY PLAN " + destinations.Q.open.text["sqlite"].replace("?1", "50"))
         plan = " ".join(row[3] for row in cursor.fetchall())
     assert "job_open" in plan

@@ -13,7 +13,8 @@ from brokerweb.storage.statements import Statement
 TEXTS = ["d", "k", "ké", "orders", "events", "a", "shop", "news", None]
 VALUES: list[tuple[list[Any], str]] = [
     (TEXTS, "name kind start answer routed pattern dedup_id owner member next_owner holder headers content_type reply_to"),
-    (TEXTS, "correlation_id redacted publisher route key error last_error reason consumer address boot client connection fingerprint"),
+    (TEXTS, "correlation_id redacted publisher route key error last_error reason consumer address boot client connection"),
+    (TEXTS, "fingerprint destination item code stood"),
     (["", "here"], "presence"),
     ([0, 1, 2, 3], "state retimed revived restored"),
     ([0, 1], "scheduled ready blocked leased dead kept"),
@@ -57,6 +58,11 @@ SPECIAL: dict[str, dict[str, list[Any] | str]] = {
     "find_group": {"stream": ["events", "x"], "group": ["partitioned", "shared", "x"]},
     "groups_by_name": {"after": ["", "m"]},
     "matching": {"after": [0, 3], "until": [2**62]},
+    "name_cause": {"id": "nameless"},
+    "transfers": {"after": [0]},
+    "of_cause": {"after": [0], "until": [2**62], "fingerprint": "made_for"},
+    "of_cause_desc": {"after": [2**62], "until": [0], "fingerprint": "made_for"},
+    "cause_summary": {"fingerprint": "made_for"},
     "matching_desc": {"after": [2**62, 9], "until": [0]},
     "sweep": {"after": [0, 3]},
     "bind": {"to": TEXTS},
@@ -76,8 +82,9 @@ SPECIAL: dict[str, dict[str, list[Any] | str]] = {
 }
 ABOUT_MESSAGES = """
     SELECT id, id AS message, queue_id AS queue, state, attempts, "key", queue_id AS target, 1 AS n, '[' || id || ']' AS ids,
-      route AS made_of,
+      route AS made_of, fingerprint AS made_for,
       (SELECT min(id) FROM brokerweb_queues_message WHERE state = 0) AS scheduled,
+      (SELECT min(id) FROM brokerweb_queues_message WHERE state = 4 AND fingerprint IS NULL) AS nameless,
       (SELECT id FROM brokerweb_queues_queue WHERE name = 'keyed') AS keyed,
       (SELECT id FROM brokerweb_queues_queue WHERE name = 'searched') AS searched,
       (SELECT '[' || max(id) || ',' || min(id) || ']' FROM brokerweb_streams_record) AS records

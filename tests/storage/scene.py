@@ -8,9 +8,13 @@ from brokerweb.handout import lease
 from brokerweb.identity import clients
 from brokerweb.identity.clients import Introduction
 from brokerweb.jobs import control as jobs
-from brokerweb.queues import activity, control, engine, leasing
+from brokerweb.jobs import failures
+from brokerweb.jobs.failures import Failed
+from brokerweb.queues import activity, control, engine, leasing, standing, transfers
 from brokerweb.queues.messages import NewMessage, Settle
 from brokerweb.queues.models import Message, Queue
+from brokerweb.queues.states import State
+from brokerweb.queues.transfers import Transfer
 from brokerweb.routing import publishing, topics, transacting
 from brokerweb.routing.messages import TopicMessage, TransactRequest
 from brokerweb.streams import compaction, groups, membership, positions
@@ -35,6 +39,9 @@ def furnished(time: Time) -> Store:
         if n:
             time.advance(1)
             store.do(jobs.cancel, job.pk)
+    failed = Failed("queue:orders", "1", "not_found", "It is gone.")
+    store.do(failures.note, job, [failed])
+    _transferred(store, job.pk)
     store.do(nodes.begin)
     orders_id = Queue.objects.get(name="orders").pk
     store.do(activity.store, {orders_id: activity.Seen(consumed_at=1, client="shop", settled_at=2)})
@@ -45,6 +52,14 @@ def furnished(time: Time) -> Store:
     Message.objects.filter(key="other", holds_key=True).delete()
     Partition.objects.create(stream_id=Stream.objects.get(name="events").pk, number=3)
     return store
+
+
+def _transferred(store: Store, job: int) -> None:
+    """A dead letter of before there were fingerprints, and one that a job has put back."""
+    nameless, back = Message.objects.filter(state=State.DEAD).order_by("id")[:2]
+    Message.objects.filter(pk=nameless.pk).update(fingerprint=None)
+    was = store.do(standing.read, back.queue_id, back.pk)
+    store.do(transfers.note, job, [Transfer(back.pk, back.queue_id, back.queue_id, 7, was)])
 
 
 def _queues(store: Store) -> None:

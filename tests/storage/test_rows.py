@@ -12,7 +12,7 @@ from brokerweb.cluster.nodes import Seen as SeenNode
 from brokerweb.core.clock import Step
 from brokerweb.handout.refill import Q as SHARING
 from brokerweb.jobs.chunks import Open
-from brokerweb.jobs.chunks import Q as JOBS
+from brokerweb.jobs.destinations import Q as JOBS
 from brokerweb.queues import checking as messages
 from brokerweb.queues.definitions import Definition as QueueDefinition
 from brokerweb.queues.definitions import Q as QUEUES

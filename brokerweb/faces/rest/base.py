@@ -94,11 +94,20 @@ class ApiView(APIView):
         """The query's parameters, each once and none but the ``allowed``. Raises Invalid."""
         given = self.request.query_params
         for name in given:
-            if name not in allowed:
+            if name not in allowed and name not in self.many:
                 raise Invalid.at(f"/{escape_pointer(name)}", "unknown parameter")
-            if len(given.getlist(name)) > 1:
+            if len(given.getlist(name)) > 1 and name not in self.many:
                 raise Invalid.at(f"/{escape_pointer(name)}", "given more than once")
-        return {name: check_value(name, given[name]) for name in given}
+        return {name: check_value(name, given[name]) for name in given if name not in self.many}
+
+    def repeated(self, name: str) -> list[str]:
+        """The values of a parameter of ``many``, in their order."""
+        return [check_value(name, value) for value in self.request.query_params.getlist(name)]
+
+    @property
+    def many(self) -> tuple[str, ...]:
+        """The parameters that may be given more than once."""
+        return ()
 
     def entry(self, action: str, target: str, detail: Mapping[str, Any] | None = None) -> Entry:
         """What the audit trail is to say of this call."""

@@ -9,7 +9,7 @@ from brokerweb.faces.calls.topics import TopicPublishRequest, Transaction
 from brokerweb.faces.codec.messages import PublishRequest, ReceiveRequest
 from brokerweb.faces.codec.positions import Commit
 from brokerweb.faces.codec.settles import SettleRequest
-from brokerweb.faces.rest import job_shapes, shapes, stream_shapes, topic_shapes
+from brokerweb.faces.rest import bulk_shapes, job_shapes, shapes, stream_shapes, topic_shapes
 
 _ORDER = {"order": 1001, "total": 12.5}
 _BINDING = {"pattern": "orders.*.created", "to": "queue:billing"}
@@ -24,6 +24,7 @@ EXAMPLES: dict[Any, dict[str, Any]] = {
     shapes.PauseRequest: {"reason": "the database is being moved"},
     shapes.Nothing: {},
     shapes.PurgeRequest: {"filter": {"key": "customer-42"}, "dry_run": True},
+    bulk_shapes.BulkRequest: bulk_shapes.EXAMPLE,
     shapes.RedriveRequest: {"dry_run": True},
     stream_shapes.StreamSettings: {"partitions": 1, "retention_age": 604_800},
     AppendRequest: {"records": [{"body": _ORDER, "key": "customer-42"}]},

@@ -92,7 +92,7 @@ def dead_object(message: Message) -> dict[str, Any]:
 
 def browse_dead_records(view: ApiView, s: str, g: str) -> HttpResponse:
     query = view.query()
-    chosen = filters.parse({"state": "dead", **{name: query[name] for name in ("key", "order") if name in query}})
+    chosen = filters.parse({"state": "dead", **{name: query[name] for name in ("key", "order", "fingerprint") if name in query}})
     page = browse.page(read(shared_groups.queue_of, s, g), chosen, after=query.get("after"), limit=paging.limit(query))
     return answer({"items": [dead_object(message) for message in page.items], "next": page.next})
 

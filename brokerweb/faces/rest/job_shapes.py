@@ -16,17 +16,22 @@ Scalar = str | int | float | bool | None
 
 
 class Job(Struct):
-    """Long work: what it does, how far it has come, and how it ended. `failed` counts items it could not do."""
+    """Long work: what it does, how far it has come, and how it ended. `failed` counts items it could not do.
+
+    `eta` is seconds until it is done, as far as that can be told; `gone` counts what an undo found handed out since.
+    """
 
     id: Id
-    kind: Literal["purge", "redrive", "replay"]
-    state: Literal["waiting", "running", "done", "failed", "cancelled"]
+    kind: Literal["purge", "redrive", "replay", "move", "reschedule", "undo"]
+    state: Literal["waiting", "running", "trying", "done", "failed", "cancelled"]
     done: Count
     total: Count | None
     failed: Count
     trimmed: Count
     rate: float | None
+    eta: float | None
     target: str
+    targets: list[str]
     to: str | None
     params: dict[str, Any]
     error: str | None
@@ -34,6 +39,9 @@ class Job(Struct):
     created_at: Instant
     started_at: Instant | None
     finished_at: Instant | None
+    undo_until_at: Instant | None
+    undone_by: Id | None
+    gone: Count
 
 
 class JobList(Struct):

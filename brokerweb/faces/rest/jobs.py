@@ -17,16 +17,22 @@ from brokerweb.jobs.models import Job
 
 
 def may_see(principal: Principal, job: Job) -> bool:
-    """Whoever may browse what a job works on may see it."""
-    return principal.may("browse", *parse_destination(job.target))
+    """Whoever may browse all that a job works on may see it."""
+    return all(principal.may("browse", *parse_destination(touched)) for touched in job.touched)
 
 
 def visible_job(principal: Principal, text: str) -> Job:
     """The job that a path names. Raises NotFound, also for one that the caller may not see."""
     job = control.get(control.parse_id(text))
-    if not principal.holds_any(*parse_destination(job.target)):
+    if not all(principal.holds_any(*parse_destination(touched)) for touched in job.touched):
         raise NotFound(f"There is no job {text}.")
     return job
+
+
+def require(principal: Principal, verb: str, job: Job) -> None:
+    """Raise Forbidden unless the verb is held on all that a job works on."""
+    for touched in job.touched:
+        principal.require(verb, *parse_destination(touched))
 
 
 def list_jobs(view: ApiView) -> HttpResponse:
@@ -45,14 +51,14 @@ def list_jobs(view: ApiView) -> HttpResponse:
 def read_job(view: ApiView, id: str) -> HttpResponse:
     view.query()
     job = visible_job(view.principal, id)
-    view.principal.require("browse", *parse_destination(job.target))
+    require(view.principal, "browse", job)
     return answer(control.as_json(job))
 
 
 def cancel_job(view: ApiView, id: str) -> HttpResponse:
     view.query()
     job = visible_job(view.principal, id)
-    view.principal.require("manage", *parse_destination(job.target))
+    require(view.principal, "manage", job)
     detail = {"kind": job.kind, "target": job.target}
     return answer(control.as_json(view.audited("job.cancel", f"job:{job.pk}", control.cancel, job.pk, detail=detail)))
 

@@ -56,6 +56,10 @@ class PathView(ApiView):
         return super().query(*(allowed or (self._row.query if self._row else ())))
 
     @property
+    def many(self) -> tuple[str, ...]:
+        return tuple(p.name for p in self._row.parameters if p.schema.get("type") == "array") if self._row else ()
+
+    @property
     def _row(self) -> Row | None:
         method = self.request.method or ""
         return self.rows.get("GET" if method == "HEAD" else method)

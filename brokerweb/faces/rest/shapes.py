@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from brokerweb.faces.codec.answers import Count, Id, Instant, Message, State, Verdict
+from brokerweb.faces.codec.answers import Count, Fingerprint, Id, Instant, Message, State, Verdict
 from brokerweb.faces.codec.json import FreeText, Strict
 from brokerweb.faces.codec.messages import WireMessage
 from brokerweb.faces.rest.setting_shapes import asked, parts, shown
@@ -147,6 +147,7 @@ class Selection(Strict):
     state: State | States | None = None
     states: State | States | None = None
     key: Annotated[str, Meta(max_length=limits.MAX_TEXT_BYTES)] | None = None
+    fingerprint: Fingerprint | None = None
     order: Literal["asc", "desc"] | None = None
     ids: Annotated[list[AnId], Meta(max_length=1000)] | None = None
 

@@ -12,6 +12,8 @@ from brokerweb.faces.calls.call import Permission, Row, on
 from brokerweb.faces.codec.answers import Message
 from brokerweb.faces.codec.query import LIMIT, Parameter
 from brokerweb.faces.rest import (
+    bulk,
+    bulk_shapes,
     connections,
     groups,
     job_shapes,
@@ -44,6 +46,17 @@ STARTS = Parameter("prefix", {"type": "string"}, "what a condition begins with, 
 PREFIX = Parameter("prefix", {"type": "string"}, "only names that begin with this")
 TARGET = Parameter("target", {"type": "string"}, "only jobs on this `queue:NAME` or `stream:NAME`")
 STATE = Parameter("state", {"type": "string"}, "one state, or several with commas: ready, scheduled, blocked, leased, dead")
+FINGERPRINT = Parameter(
+    "fingerprint",
+    {"type": "string", "pattern": "^[0-9a-f]{16}$"},
+    "only dead messages of this cause, as `GET /dead/groups` has it",
+)
+WITHIN = Parameter(
+    "in",
+    {"type": "array", "items": {"type": "string"}, "maxItems": 20},
+    "only these, repeated: `queue:PATTERN`, `stream:PATTERN` or `stream:PATTERN/GROUPS` for shared groups (`*`, `?`)",
+)
+SINCE = Parameter("since", {"type": "string", "format": "date-time"}, "only what died at this instant or later")
 KEY = Parameter("key", {"type": "string"}, "only messages with this key")
 ORDER = Parameter("order", {"type": "string", "enum": ["asc", "desc"], "default": "asc"}, "by id: the oldest or the newest first")
 VERDICT = Parameter(
@@ -75,7 +88,8 @@ CALLS = (
     Row("DELETE", "queues/{q}", queues.delete_queue, "deleteQueue", on("queue", "manage"), "Delete a queue and its messages",
         {204: None}, parameters=(MESSAGES_LEFT,), errors=("not_found", "conflict"), versioned=True),
     Row("GET", "queues/{q}/messages", messages.browse_messages, "browseMessages", on("queue", "browse"), "Browse messages",
-        {200: shapes.MessageList}, parameters=(STATE, KEY, ORDER, VERDICT, LIMIT, AFTER), errors=("not_found",), tag="messages",
+        {200: shapes.MessageList}, parameters=(STATE, KEY, FINGERPRINT, ORDER, VERDICT, LIMIT, AFTER), errors=("not_found",),
+        tag="messages",
         description="Looking changes nothing: no counter, no lease, no order."),
     *hot.QUEUES,
     Row("GET", "queues/{q}/messages/{id}", messages.read_message, "readMessage", on("queue", "browse"), "Read a message",
@@ -107,6 +121,18 @@ CALLS = (
         "Put many dead messages back", {200: (shapes.Affected, shapes.Preview), 202: job_shapes.JobAnswer},
         request=shapes.RedriveRequest, request_required=False, errors=("not_found", "conflict"),
         description="Ready at the end of their queue, or of `to`, on which it needs `publish`. " + MANY),
+    Row("GET", "queues/{q}/dead/groups", bulk.list_causes_of_queue, "listCausesOfQueue", on("queue", "browse"),
+        "What a queue's dead letters died of", {200: bulk_shapes.CauseList}, parameters=(SINCE, LIMIT, AFTER),
+        errors=("not_found",), tag="messages"),
+    Row("GET", "dead/groups", bulk.list_causes, "listCauses", ANYONE, "What dead letters died of", {200: bulk_shapes.CauseList},
+        parameters=(WITHIN, SINCE, LIMIT, AFTER), tag="messages",
+        description="By cause, the most frequent first, over all queues and shared groups on which you hold `browse`."),
+    Row("POST", "bulk", bulk.act_on_many, "actOnMany", ANYONE, "Redrive, move, purge or reschedule many messages",
+        {202: job_shapes.JobAnswer, 200: bulk_shapes.Plan}, request=bulk_shapes.BulkRequest, errors=("not_found", "conflict"),
+        tag="messages",
+        description="Of any queues, as one job (202). It needs `manage` on all that it touches, and `publish` on `to`. With "
+        "`dry_run` it answers with its plan (200), and touches nothing. With `first` it tries with so many, and goes on only if "
+        "none of them dies."),
     # Streams
     Row("GET", "streams", streams.list_streams, "listStreams", ANYONE, "List streams", {200: stream_shapes.StreamList},
         parameters=(PREFIX, LIMIT, AFTER), tag="streams", description="By name; those on which you hold `browse`."),
@@ -160,7 +186,8 @@ CALLS = (
         tag="groups", description="Once; 409 when there is none."),
     *hot.SHARED_GROUPS,
     Row("GET", "streams/{s}/groups/{g}/dead", groups.browse_dead_records, "browseDeadRecords", on("stream", "browse"),
-        "Browse dead records of a shared group", {200: stream_shapes.DeadList}, parameters=(KEY, ORDER, LIMIT, AFTER),
+        "Browse dead records of a shared group", {200: stream_shapes.DeadList},
+        parameters=(KEY, FINGERPRINT, ORDER, LIMIT, AFTER),
         errors=("not_found", "conflict"), tag="groups", description="Copies, which retention cannot take."),
     Row("POST", "streams/{s}/groups/{g}/redrive", groups.redrive_dead_records, "redriveDeadRecords", on("stream", "manage"),
         "Put dead records of a shared group back", {200: (shapes.Affected, shapes.Preview), 202: job_shapes.JobAnswer},
@@ -215,6 +242,13 @@ CALLS = (
     Row("DELETE", "jobs/{id}", jobs.cancel_job, "cancelJob", ANYONE, "Cancel a job", {200: job_shapes.Job},
         errors=("not_found", "conflict"), tag="jobs",
         description="With `manage` on what it works on. What it did stays; a finished one is 409."),
+    Row("GET", "jobs/{id}/failed", bulk.list_failed, "listFailed", ANYONE, "List what a job could not do",
+        {200: bulk_shapes.FailedList}, parameters=(LIMIT, AFTER), errors=("not_found",), tag="jobs",
+        description="The first thousand, with why. With `browse` on what it works on."),
+    Row("POST", "jobs/{id}/undo", bulk.undo_job, "undoJob", ANYONE, "Undo a redrive or a move", {202: job_shapes.JobAnswer},
+        request=shapes.Nothing, request_required=False, errors=("not_found", "conflict"), tag="jobs",
+        description="With `manage` on what it works on, until `undo_until_at`: a job puts back what was not handed out since. "
+        "One that still runs is cancelled."),
     Row("GET", "tokens", tokens.list_tokens, "listTokens", DELEGATE, "List tokens", {200: shapes.TokenList},
         parameters=(LIMIT, AFTER), tag="administration",
         description="An administrator sees all, others those they made."),

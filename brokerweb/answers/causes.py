@@ -1,0 +1,148 @@
+"""What dead letters died of: those with one fingerprint are one cause, over all that somebody may browse."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from brokerweb.core import clock
+from brokerweb.core.cursors import digest, seal, unseal
+from brokerweb.core.errors import Invalid
+from brokerweb.identity.principal import Principal
+from brokerweb.jobs.destinations import EVERYWHERE, Destination, Within, browsable, every
+from brokerweb.queues import browse
+from brokerweb.queues.fingerprints import telling_line
+from brokerweb.queues.messages import parse_place
+from brokerweb.queues.models import Message
+from brokerweb.queues.represent import message_object
+from brokerweb.queues.selection import Q
+from brokerweb.queues.states import State
+from brokerweb.storage.reading import Reads, lenient, read
+
+HOURS = 24
+FAR = 2**63 - 1
+NAMED = 100  # queues of one cause that are named
+PAGE = 50
+
+
+@dataclass
+class Cause:
+    """One cause, and in which destinations it is how often."""
+
+    fingerprint: str | None  # none yet: of before there were fingerprints, for as long as it takes to give them theirs
+    count: int = 0
+    again: int = 0  # of those, how many had been redriven before
+    first_at: int = FAR
+    last_at: int = 0
+    newest: int = 0  # the highest id of them
+    hours: list[int] = field(default_factory=lambda: [0] * HOURS)
+    within: Counter[Destination] = field(default_factory=Counter)
+
+    def add(self, destination: Destination, row: tuple[int, ...]) -> None:
+        """Add what a row of ``causes`` counts of it in one queue and hour."""
+        ago, n, again, first_at, last_at, newest = row
+        self.count += n
+        self.again += again
+        self.first_at, self.last_at = min(self.first_at, first_at), max(self.last_at, last_at)
+        self.newest = max(self.newest, newest)
+        self.within[destination] += n
+        if ago < HOURS:
+            self.hours[HOURS - 1 - max(0, ago)] += n
+
+    @property
+    def queues(self) -> list[Destination]:
+        """The destinations, that which has the most first."""
+        return sorted(self.within, key=lambda each: (-self.within[each], each.label))
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """The most frequent first."""
+        return -self.count, self.fingerprint or ""
+
+
+class Causes(NamedTuple):
+    """Some causes, the most frequent first, and the cursor of the page after."""
+
+    items: list[dict[str, Any]]
+    next: str | None
+
+
+def groups(
+    principal: Principal, within: Within = EVERYWHERE, since: int | None = None, limit: int = PAGE, after: str | None = None
+) -> Causes:
+    """A page of the causes of what died since an instant of the wall. Raises Invalid for a cursor of another list."""
+    there = browsable(principal, [each for each in read(every) if each.counts[State.DEAD]], within)
+    return _page(there, since, limit, after, digest("causes", within, since))
+
+
+def groups_of(queue: Destination, since: int | None = None, limit: int = PAGE, after: str | None = None) -> Causes:
+    """The same of one queue."""
+    return _page([queue], since, limit, after, digest("causes of", queue.queue_id, since))
+
+
+def _page(there: Sequence[Destination], since: int | None, limit: int, after: str | None, listed: bytes) -> Causes:
+    died_since = -1 if since is None else clock.from_wall(since)
+    found = read(counted, there, died_since)
+    start = 0 if after is None else _place(found, unseal(after, listed))
+    items = _shown(found[start : start + limit])
+    if not items or start + len(items) == len(found):
+        return Causes(items, None)
+    last = found[start + len(items) - 1]
+    return Causes(items, seal(listed, f"{last.count} {last.fingerprint or ''}"))
+
+
+def _place(found: Sequence[Cause], position: str) -> int:
+    """Where the page after that cause begins, though counts may have changed since."""
+    count, space, fingerprint = position.partition(" ")
+    if not (space and count.isascii() and count.isdigit() and len(count) <= 19):
+        raise Invalid.at("/after", "is not a cursor")
+    return sum(each.order <= (-int(count), fingerprint) for each in found)
+
+
+def counted(reads: Reads, there: Iterable[Destination], since: int = -1) -> list[Cause]:
+    """The causes of what died in these since an instant of the broker's clock, the most frequent first."""
+    found: dict[str | None, Cause] = {}
+    now = clock.now()
+    for destination in there:
+        for fingerprint, *row in reads.rows(Q.causes, destination.queue_id, since, now):
+            cause = found.get(fingerprint)
+            if cause is None:
+                cause = found[fingerprint] = Cause(fingerprint)
+            cause.add(destination, tuple(row))
+    return sorted(found.values(), key=lambda cause: cause.order)
+
+
+def _shown(causes: Sequence[Cause]) -> list[dict[str, Any]]:
+    """As answers show them, as many as have room with their samples."""
+    ids = browse.fitting([cause.newest for cause in causes])
+    with lenient():
+        samples = Message.objects.in_bulk(ids)
+    return [_object(cause, samples.get(cause.newest)) for cause in causes[: len(ids)]]
+
+
+def _object(cause: Cause, found: Message | None) -> dict[str, Any]:
+    queues = cause.queues
+    by_id = {each.queue_id: each for each in queues}
+    example = None if found is None else sample(found, by_id.get(found.queue_id, queues[0]))
+    return {
+        "fingerprint": cause.fingerprint,
+        "reason": None if found is None else found.reason,
+        "error": None if found is None else telling_line(found.last_error) or None,
+        "sample": example,
+        "queues": [each.name if each.group is None else each.label for each in queues[:NAMED]],
+        "destinations": len(queues),
+        "count": cause.count,
+        "first_at": clock.rfc3339(clock.to_wall(cause.first_at)),
+        "last_at": clock.rfc3339(clock.to_wall(cause.last_at)),
+        "hours": cause.hours,
+        "again": round(cause.again / cause.count, 4),
+    }
+
+
+def sample(message: Message, destination: Destination) -> dict[str, Any]:
+    """A message as browsing shows it, with where it is."""
+    place = parse_place(message.route) if destination.group is not None else None
+    where = {} if place is None else {"partition": place[0], "offset": str(place[1])}
+    return {**destination.shown(), **message_object(message), **where}

@@ -1,0 +1,76 @@
+"""What an act on many messages would touch: the destinations it is about, and how much that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from brokerweb.core.errors import Invalid, NotFound
+from brokerweb.identity.principal import Principal
+from brokerweb.jobs.bulk_request import TAKES, BulkRequest
+from brokerweb.jobs.destinations import Destination, browsable, every, holding
+from brokerweb.queues import selection
+from brokerweb.queues.filters import MessageFilter
+from brokerweb.storage.reading import Reads
+
+MAX_DESTINATIONS = 1_000
+
+
+def resolve(reads: Reads, principal: Principal, asked: BulkRequest) -> list[Destination]:
+    """The destinations of which it would take something now, or one that it names.
+
+    Raises Forbidden without ``manage`` on all of them, and ``publish`` on where they go; NotFound where there is none.
+    """
+    if asked.to is not None:
+        principal.require("publish", "queue", asked.to)
+    named = _named(reads, principal, asked) if asked.select.ids is not None else _matching(reads, principal, asked)
+    for each in named:
+        principal.require("manage", *each.permit)
+    if len(named) > MAX_DESTINATIONS:
+        raise Invalid.at("/select/in", f"is of {len(named)} queues: an act is for {MAX_DESTINATIONS} at most")
+    return named
+
+
+def _named(reads: Reads, principal: Principal, asked: BulkRequest) -> list[Destination]:
+    labels = asked.select.ids or {}
+    for label in labels:
+        kind, _, rest = label.partition(":")
+        principal.require("manage", kind, rest.partition("/")[0])
+    there = {each.label: each for each in every(reads)}
+    missing = [label for label in labels if label not in there]
+    if missing:
+        raise NotFound(f"There is no {missing[0].replace(':', ' ', 1)}.")
+    return [there[label] for label in labels]
+
+
+def _matching(reads: Reads, principal: Principal, asked: BulkRequest) -> list[Destination]:
+    found = browsable(principal, every(reads), asked.select.within)
+    if asked.action == "move":
+        found = [each for each in found if each.label != f"queue:{asked.to}"]
+    if not found:
+        raise NotFound("There is no queue among those that you may browse that select/in names.")
+    states = asked.select.chosen.states or TAKES[asked.action]
+    holders = [each for each in found if holding(each, states)]
+    if asked.select.chosen.fingerprint is not None:
+        holders = [each for each in holders if matched(reads, asked, each)[0]]
+    return holders or found[:1]
+
+
+def total(reads: Reads, asked: BulkRequest, destinations: Sequence[Destination]) -> int | None:
+    """How many it would take, where indexes alone can tell."""
+    if asked.select.ids is not None:
+        return sum(map(len, asked.select.ids.values()))
+    if asked.select.chosen.key is not None:
+        return None
+    return sum(matched(reads, asked, each)[0] for each in destinations)
+
+
+def matched(reads: Reads, asked: BulkRequest, destination: Destination) -> tuple[int, int | None, int | None]:
+    """How many messages of a destination it would take, and the lowest and the highest of their ids."""
+    return selection.summary(reads.rows, destination.queue_id, taken(asked, destination))
+
+
+def taken(asked: BulkRequest, destination: Destination) -> MessageFilter:
+    """What it would take of a destination: of those that are named those in a state that the action is for."""
+    chosen = asked.filter_of(destination.label)
+    return replace(chosen, states=chosen.states or TAKES[asked.action])
