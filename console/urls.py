@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.urls import path, register_converter
 
+from brokerweb.console.bulk import actions as bulk_actions
+from brokerweb.console.causes import views as cause_views
 from brokerweb.console.connections import actions as connection_actions
 from brokerweb.console.connections import views as connection_views
 from brokerweb.console.dead_letters import actions as dead_letter_actions
@@ -101,6 +103,7 @@ urlpatterns = [
     path(f"{MESSAGE}/delete", message_actions.delete, name="delete-message"),
     # dead letters
     path("dead", dead_letter_views.dead_letters, name="dead"),
+    path("dead/causes", cause_views.causes, name="causes"),
     path("dead/redrive", dead_letter_actions.redrive, name="redrive"),
     path(f"{GROUP}/dead", dead_letter_views.group_list, name="group-dead"),
     path(f"{GROUP}/redrive", dead_letter_actions.redrive_group, name="group-redrive"),
@@ -141,8 +144,10 @@ urlpatterns = [
     path(f"{TOPIC}/delete", topic_actions.delete, name="delete-topic"),
     # jobs
     path("jobs", job_views.jobs, name="jobs"),
+    path("jobs/plan", bulk_actions.plan, name="plan"),
     path("jobs/<row_id:job_id>", job_views.job, name="job"),
     path("jobs/<row_id:job_id>/cancel", job_actions.cancel, name="cancel-job"),
+    path("jobs/<row_id:job_id>/undo", job_actions.undo, name="undo-job"),
     # connections
     path("connections", connection_views.connections, name="connections"),
     path("connections/<slug:connection_id>/close", connection_actions.close, name="close"),

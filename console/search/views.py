@@ -18,7 +18,7 @@ from brokerweb.core.errors import Invalid
 def search(request: SignedIn) -> HttpResponseBase:
     """What was asked for, what was found and how much of it was looked at."""
     asked, who = Asked.of(request), request.principal
-    context: dict[str, Any] = {"asked": asked, "examples": EXAMPLES, "export": asked.export}
+    context: dict[str, Any] = {"asked": asked, "examples": EXAMPLES, "export": asked.export, "actions": reading.ACTIONS}
     try:
         if asked.q:
             context["found"] = reading.results(who, asked, request.GET.get("after", "")[:1_000])
@@ -26,4 +26,5 @@ def search(request: SignedIn) -> HttpResponseBase:
             context["suggestions"] = reading.suggested(who, asked)
     except Invalid as error:
         context["fault"] = Fault.of(error)
+    context["may_act"] = any(row.pick for row in context["found"].hits) if "found" in context else False
     return render(request, "brokerweb_console/search/search.html", 400 if "fault" in context else 200, **context)

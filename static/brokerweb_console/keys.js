@@ -1,5 +1,5 @@
 // Keyboard: single keys, off while typing and switchable off (WCAG 2.1.4).
-import { refresh, toggle } from "./live.js";
+import { refreshAnyway, toggle } from "./live.js";
 
 const help = document.getElementById("keys");
 const off = document.getElementById("keys-off");
@@ -41,7 +41,8 @@ const KEYS = {
   j: () => move(1),
   k: () => move(-1),
   x: choose,
-  r: refresh,
+  a: () => document.querySelector("[data-actions] button:enabled, [data-actions] a")?.focus(),
+  r: refreshAnyway,
   p: toggle,
   t: () => document.querySelector("[data-next-theme]")?.click(),
   u: () => document.querySelector("[data-undo]")?.click(),

@@ -14,7 +14,7 @@ TENANTS = ("globex", "initech", "umbrella", "hooli")
 SOURCES = ("shop-web", "shop-app", "partner-api")
 FAST = {"initial": 0.2, "factor": 1.5, "max": 2}
 QUEUES: dict[str, Json] = {
-    "orders": {"max_failures": 12, "backoff": {"initial": 10, "factor": 2, "max": 300}},
+    "orders": {"max_failures": 12, "backoff": {"initial": 10, "factor": 2, "max": 300}, "search": ["$.order.id"]},
     "payments": {"keyed": True, "max_failures": 50, "backoff": {"initial": 20, "factor": 1, "max": 20}},
     "webhooks": {"lease": 30},
     "emails": {"max_failures": 2, "backoff": FAST},
