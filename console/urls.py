@@ -26,6 +26,7 @@ from brokerweb.console.search import views as search_views
 from brokerweb.console.signin import actions as signin
 from brokerweb.console.streams import actions as stream_actions
 from brokerweb.console.streams import views as stream_views
+from brokerweb.console.stuck import views as stuck_views
 from brokerweb.console.tokens import actions as token_actions
 from brokerweb.console.tokens import views as token_views
 from brokerweb.console.topics import actions as topic_actions
@@ -77,7 +78,8 @@ urlpatterns = [
     path("", overview_views.overview, name="overview"),
     path("theme", overview_actions.theme, name="theme"),
     path("first-steps/hide", overview_actions.hide_steps, name="hide-steps"),
-    # search
+    # what stands still, and search
+    path("stuck", stuck_views.stuck, name="stuck"),
     path("search", search_views.search, name="search"),
     # queues
     path("queues", queue_views.queues, name="queues"),

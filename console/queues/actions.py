@@ -13,7 +13,7 @@ from django.urls import reverse
 from brokerweb.console.acting import after, audited, check_held, deed, made_new, refusing, telling
 from brokerweb.console.frames import queue_frame
 from brokerweb.console.notes import offer
-from brokerweb.console.page import SignedIn, action, form, render_form
+from brokerweb.console.page import SignedIn, action, back, form, render_form
 from brokerweb.console.queues import confirm
 from brokerweb.console.queues.forms import NewQueueForm, SettingsForm
 from brokerweb.console.rights import require_create
@@ -77,7 +77,7 @@ def resume(request: SignedIn, name: str) -> HttpResponseBase:
     with telling(request) as say:
         entry = remembered(deed(request, "queue.resume", f"queue:{name}"), undoing.resume, name)
         say("Resumed.", offer(reverse("brokerweb_console:undo-resume", args=[name]), entry))
-    return redirect("brokerweb_console:queue", name)
+    return back(request, reverse("brokerweb_console:queue", args=[name]))
 
 
 @action
@@ -87,7 +87,7 @@ def undo_resume(request: SignedIn, name: str) -> HttpResponseBase:
     with telling(request, "Undone: paused as it was. What was handed out in between stays handed out."):
         was = before(request, "queue.resume", f"queue:{name}")
         audited(deed(request, "queue.undo_resume", f"queue:{name}"), undoing.undo_resume, name, was)
-    return redirect("brokerweb_console:queue", name)
+    return back(request, reverse("brokerweb_console:queue", args=[name]))
 
 
 @form

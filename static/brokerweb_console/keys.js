@@ -10,6 +10,7 @@ const PLACES = {
   s: "streams",
   r: "topics",
   d: "dead",
+  k: "stuck",
   j: "jobs",
   c: "connections",
   t: "tokens",
