@@ -6,6 +6,7 @@ The verdicts are those of queues and groups; which of them count here, and from 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from brokerweb.answers import verdicts
@@ -16,8 +17,7 @@ from brokerweb.identity.principal import Principal
 from brokerweb.storage.reading import Reads, read
 
 SHORT = 10.0  # seconds: a wait up to here is ordinary, whatever the verdict
-STILL = ("paused", "no_consumer", "stuck", "key_stuck", "full")  # codes of queues
-STILL_GROUPS = ("trimmed", "no_members", "unowned", "silent", "failing")
+STILL = ("trimmed", "no_members", "unowned", "silent", "failing")  # codes of groups
 
 
 class Item(NamedTuple):
@@ -50,39 +50,48 @@ class _Found(NamedTuple):
 
 def stuck(principal: Principal, limit: int = 50) -> list[Item]:
     """What stands still of what the asker may browse."""
-    queues, of_groups = read(_read)
-    found = [f for queue in queues if principal.may("browse", "queue", queue.name) if (f := _still(queue)) is not None]
-    found += [
-        f for group in of_groups if principal.may("browse", "stream", group.stream) if (f := _still_group(group)) is not None
-    ]
-    worst = sorted(found, key=lambda each: -each.damage)[:limit]
+    queues, of_groups = read(_read, principal)
+    still = [*map(_still, queues), *map(_still_group, of_groups)]
+    worst = sorted((found for found in still if found is not None), key=lambda found: -found.damage)[:limit]
     names = reading.last_consumers(_queue_ids(worst))
     return [_item(principal, each, names) for each in worst]
 
 
-def _read(reads: Reads) -> tuple[list[QueueStanding], list[GroupStanding]]:
-    """Every queue and every group."""
-    rows, counts = reading.every_queue(reads)
+def _read(reads: Reads, principal: Principal) -> tuple[list[QueueStanding], list[GroupStanding]]:
+    """Every queue that holds something, and every group, of those that may be browsed."""
+    may = _may_all if principal.admin else partial(principal.may, "browse")
+    every, counts = reading.every_queue(reads)
+    rows = [
+        row
+        for row in every
+        if (has := counts.get(row.id)) is not None and (has["ready"] or has["leased"] or has["blocked"] or row.stream is not None)
+        if may("queue", row.name) or row.stream is not None
+    ]
     standings = reading.queues(reads, rows, counts)
     hidden = {standing.id: standing for row, standing in zip(rows, standings, strict=True) if row.stream is not None}
-    found = groups.every_group(reads)
+    found = [row for row in groups.every_group(reads) if may("stream", row.stream)]
     shared = {
         row.queue_id: verdicts.as_group(hidden[row.queue_id], row.stream, row.name) for row in found if row.queue_id in hidden
     }
     return [s for s in standings if s.id not in hidden], groups.every(reads, found, shared)
 
 
+def _may_all(kind: str, name: str) -> bool:
+    return True
+
+
 def _still(queue: QueueStanding) -> _Found | None:
-    codes = [code for code in of_queue.holding(queue) if code in STILL]
+    codes = of_queue.stops(queue)
     if not codes:
         return None
     held = queue.head.held if codes == ["key_stuck"] and queue.head is not None else queue.count("ready", "blocked", "leased")
-    instants = (queue.oldest_at, queue.silent_since if queue.stuck else None, queue.head.oldest_at if queue.head else None)
-    return _counted(queue, held, min((at for at in instants if at is not None), default=None), own_line=queue.stuck)
+    stuck = "stuck" in codes
+    instants = (queue.oldest_at, queue.silent_since if stuck else None, queue.head.oldest_at if queue.head else None)
+    return _counted(queue, held, min((at for at in instants if at is not None), default=None), own_line=stuck)
 
 
 def _still_group(group: GroupStanding) -> _Found | None:
-    if not any(code in STILL_GROUPS for code in of_group.holding(group)):
+    if not any(code in STILL for code in of_group.holding(group)):
         return None
     silent = of_group.silent_since(group)
     instants = (group.oldest_at, silent, group.failing.since if group.failing is not None else None)

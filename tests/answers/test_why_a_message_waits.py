@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from brokerweb.answers import verdicts
 from tests.answers.clients import publish, receive, rels, socket, why
 from tests.clients import Rest
 from tests.eventually import eventually
@@ -119,8 +120,12 @@ def test_backing_off(rest: Rest, queue: str) -> None:
     rest.settle(queue, nack=[{"receipt": message["receipt"], "delay": 60, "error": error}])
     verdict = why(rest, queue, id)
     assert verdict["code"] == "backing_off"
-    assert verdict["text"] == "It failed 1 of 10 times and is tried again in 59 seconds: “ConnectionError: no answer”."
-    assert verdict["facts"] | {"due_at": ""} == {"due_at": "", "failures": 1, "max_failures": 10, "last_error": error}
+    assert (
+        verdict["text"]
+        == "It failed 1 of 10 times, last with till-1, and is tried again in 59 seconds: “ConnectionError: no answer”."
+    )
+    facts = verdict["facts"]
+    assert (facts["failures"], facts["max_failures"], facts["last_error"], facts["client"]) == (1, 10, error, "till-1")
     assert rels(verdict)[0] == "requeue"
 
 
@@ -184,7 +189,7 @@ def test_dead(rest: Rest, name: str) -> None:
     rest.settle(name, nack=[{"receipt": message["receipt"], "error": "429 Too Many Requests"}])
     verdict = why(rest, name, id)
     assert verdict["code"] == "dead"
-    assert verdict["text"] == "It failed as often as it may, 1 time: “429 Too Many Requests”."
+    assert verdict["text"] == "It failed as often as it may, 1 time, last with till-1: “429 Too Many Requests”."
     facts = verdict["facts"]
     assert (facts["reason"], facts["last_error"], facts["failures"]) == ("max_failures", "429 Too Many Requests", 1)
     assert facts["dead_at"] == verdict["since_at"]
@@ -200,3 +205,10 @@ def test_a_list_has_verdicts_where_they_are_asked_for(rest: Rest, queue: str) ->
         refused = rest.http.get(path, params={"verdict": "true", "limit": 201})
         assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/limit")
         assert rest.http.get(path, params={"verdict": "perhaps"}).json()["errors"][0]["pointer"] == "/verdict"
+
+
+def test_what_became_of_a_message_that_is_kept() -> None:
+    verdict = verdicts.settled("acked", at=1_800_000_000_000_000, by="till-1", seconds=61.2345)
+    assert (verdict.code, verdict.text) == ("settled", "It was acknowledged by till-1, 1 minute after it was published.")
+    assert verdict.facts["seconds"] == 61.234
+    assert verdict.as_json()["since_at"] == verdict.facts["at"] == "2027-01-15T08:00:00.000000Z"

@@ -44,7 +44,7 @@ def test_no_consumer_and_the_list_of_what_is_stuck(rest: Rest, server: Server, q
     assert verdict["code"] == "no_consumer"
     assert verdict["text"].startswith(f"Nobody consumes {queue}, and 2 messages wait. till-1 was the last, ")
     assert stuck(rest, f"queue:{queue}") is None, "an ordinary short wait"
-    item = eventually(lambda: stuck(rest, f"queue:{queue}"), timeout=20)
+    item = eventually(lambda: stuck(rest, f"queue:{queue}"), timeout=20) or {}
     assert (item["group"], item["held"], item["verdict"]["code"]) == (None, 2, "no_consumer")
     assert item["verdict"]["text"].startswith(f"Nobody consumes {queue}, and 2 messages wait. till-1 was the last, ")
     with Rest(server.url, made(rest, (queue, ["consume", "publish"]))["token"]) as stranger:

@@ -20,9 +20,10 @@ from brokerweb.queues.states import State
 from brokerweb.storage.reading import Reads, read
 from brokerweb.streams.groups import find_group
 
-__all__ = ["MOST", "See", "Verdict", "group", "message", "messages", "queue", "queues"]
+__all__ = ["MOST", "See", "Verdict", "group", "message", "messages", "queue", "queues", "settled"]
 
 MOST = 200  # items of a list that may have verdicts
+settled = of_message.settled  # of a message that is kept after its end
 
 
 def queue(principal: Principal, row: Queue) -> Verdict:

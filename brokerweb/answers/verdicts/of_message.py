@@ -135,14 +135,21 @@ def _backing_off(queue: QueueStanding, message: MessageStanding) -> Verdict:
     most = f" of {queue.max_failures}" if queue.max_failures is not None else ""
     when = f"in {words.span(left)}" if left > 0 else "now"
     error = words.quoted(words.last_line(message.last_error))
-    text = f"It failed {message.failures}{most} times and is tried again {when}{error}."
+    last = f"{_with_whom(message)}," if message.client else ""
+    text = f"It failed {message.failures}{most} times{last} and is tried again {when}{error}."
     facts = {
+        "client": message.client,
         "due_at": instant(message.due_at),
         "failures": message.failures,
         "max_failures": queue.max_failures,
         "last_error": message.last_error,
     }
     return Verdict("backing_off", text, None, facts)
+
+
+def _with_whom(message: MessageStanding) -> str:
+    """Who had it last, where that is known."""
+    return f", last with {message.client}" if message.client else ""
 
 
 def _key_blocked(queue: QueueStanding, message: MessageStanding) -> Verdict:
@@ -220,13 +227,14 @@ _REASONS = {
 
 
 def _dead(queue: QueueStanding, message: MessageStanding) -> Verdict:
-    times = f", {words.number(message.failures, 'time')}" if message.reason == "max_failures" else ""
+    times = f", {words.number(message.failures, 'time')}{_with_whom(message)}" if message.reason == "max_failures" else ""
     error = words.quoted(words.last_line(message.last_error)) if message.reason != "damaged" else ""
     again = f" It had been put back {words.number(message.redrives, 'time')} before." if message.redrives else ""
     others = (message.similar or 1) - 1
     alike = f" {words.number(others, 'other')} died of the same here." if others > 0 else ""
     text = f"{_REASONS.get(message.reason or '', 'It is dead')}{times}{error}.{again}{alike}"
     facts = {
+        "client": message.client,
         "reason": message.reason,
         "last_error": message.last_error,
         "dead_at": instant(message.due_at),
@@ -248,7 +256,7 @@ _OUTCOMES = {
 }
 
 
-def settled(outcome: str, *, at: int, now: int, by: str | None = None, seconds: float | None = None) -> Verdict:
+def settled(outcome: str, *, at: int, by: str | None = None, seconds: float | None = None) -> Verdict:
     """What became of a message that is kept after its end; ``seconds`` are from publish to there."""
     after = f", {words.span(seconds)} after it was published" if seconds is not None else ""
     who = f" by {by}" if by else ""

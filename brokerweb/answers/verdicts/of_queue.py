@@ -23,16 +23,26 @@ def verdict(queue: QueueStanding) -> Verdict:
 
 def holding(queue: QueueStanding) -> list[str]:
     """The codes that hold, the most telling first: what stops a queue is also why it is full."""
-    ready = queue.count("ready")
-    stops = {
-        "paused": queue.paused is not None,
-        "no_consumer": ready > 0 and not queue.attended,
-        "stuck": queue.stuck,
-        "full": _refuses(queue),
-        "key_stuck": queue.head is not None,
-    }
-    codes = [code for code, holds in stops.items() if holds]
-    return codes if {"paused", "no_consumer", "stuck"} & set(codes) else [*codes, movement(ready, queue.rate("published"), queue)]
+    codes = stops(queue)
+    if codes and codes[0] in ("paused", "no_consumer", "stuck"):
+        return codes
+    return [*codes, movement(queue.count("ready"), queue.rate("published"), queue)]
+
+
+def stops(queue: QueueStanding) -> list[str]:
+    """The codes that hold which say that something stands still."""
+    codes = []
+    if queue.paused is not None:
+        codes.append("paused")
+    if queue.count("ready") and not queue.attended:
+        codes.append("no_consumer")
+    if queue.consumers and queue.stuck:
+        codes.append("stuck")
+    if queue.max_length is not None and _refuses(queue):
+        codes.append("full")
+    if queue.head is not None:
+        codes.append("key_stuck")
+    return codes
 
 
 def movement(waiting: int, coming: float, queue: QueueStanding) -> str:

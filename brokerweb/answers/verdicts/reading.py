@@ -14,7 +14,7 @@ from brokerweb.delivery import consumers
 from brokerweb.delivery.consumers import Taking
 from brokerweb.identity import clients
 from brokerweb.queues import browse, stats
-from brokerweb.queues.activity import Seen, activity
+from brokerweb.queues.activity import activity
 from brokerweb.queues.messages import json_ids
 from brokerweb.queues.models import Message, Queue
 from brokerweb.queues.states import State
@@ -102,8 +102,11 @@ def one_queue(reads: Reads, queue: Queue) -> QueueStanding:
 
 def every_queue(reads: Reads) -> tuple[list[QueueRow], dict[int, dict[str, int]]]:
     """All queues there are, those of shared groups too, and their counts."""
-    counts = {queue_id: dict(zip(browse.COUNTED, numbers, strict=True)) for queue_id, *numbers in reads.rows(Q.every_count)}
-    return [QueueRow(*row) for row in reads.rows(Q.every_queue)], counts
+    counts = {
+        queue_id: {"ready": ready, "scheduled": scheduled, "blocked": blocked, "leased": leased, "dead": dead}
+        for queue_id, ready, scheduled, blocked, leased, dead in reads.rows(Q.every_count)
+    }
+    return [QueueRow._make(row) for row in reads.rows(Q.every_queue)], counts
 
 
 def _queue(
@@ -116,7 +119,9 @@ def _queue(
     oldest_at: int | None,
     head: Head | None,
 ) -> QueueStanding:
-    seen = _seen(row)
+    seen = activity.of(row.id)  # what this process knows, else what is stored; who it was is found out where it is told
+    consumed_at = seen.consumed_at if seen.consumed_at is not None else row.last_consumer_at
+    settled_at = seen.settled_at if seen.settled_at is not None else row.last_settled_at
     paused = None if row.paused_at is None else Paused(row.paused_by, row.pause_reason, row.paused_at)
     return QueueStanding(
         id=row.id,
@@ -133,21 +138,13 @@ def _queue(
         rates=rates,
         consumers=takers,
         asked_at=shown(seen.asked_at),
-        last_consumer_at=shown(seen.consumed_at),
-        last_consumer=seen.client,
-        last_settled_at=shown(seen.settled_at),
+        last_consumer_at=shown(consumed_at),
+        last_consumer=seen.client or row.last_consumer,
+        last_settled_at=shown(settled_at),
         oldest_at=oldest_at,
         behind_since=shown(activity.behind.get(row.id)),
         head=head,
     )
-
-
-def _seen(row: QueueRow) -> Seen:
-    """What this process knows, else what is stored. Who it was is found out where it is told: ``last_consumer``."""
-    seen = activity.of(row.id)
-    consumed_at = seen.consumed_at if seen.consumed_at is not None else row.last_consumer_at
-    settled_at = seen.settled_at if seen.settled_at is not None else row.last_settled_at
-    return seen._replace(consumed_at=consumed_at, settled_at=settled_at, client=seen.client or row.last_consumer)
 
 
 def last_consumers(queue_ids: Iterable[int]) -> dict[int, str]:
@@ -213,8 +210,7 @@ class HeadRow(NamedTuple):
 def messages(reads: Reads, queue: QueueStanding, found: Sequence[Message]) -> list[MessageStanding]:
     """How messages of a queue stand; those of a key without its head's verdict."""
     before = _ahead(reads, queue, found)
-    held = [message for message in found if message.state == State.LEASED]
-    who = clients.describe(message.holder for message in held)
+    who = clients.describe(message.holder for message in found)
     return [_message(message, before.get(message.pk), who.get(message.holder or "")) for message in found]
 
 
