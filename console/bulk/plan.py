@@ -104,7 +104,7 @@ class Selection:
             return [{**places, "filter": {"states": ["dead"], "fingerprint": cause}} for cause in self.causes]
         if not (self.asked.q or places):
             raise Invalid("Nothing is chosen: tick something first, or search for it.")
-        return [{**places, "q": self.asked.q}]
+        return [places | ({"q": self.asked.q} if self.asked.q else {})]
 
 
 def _by_place(picks: Sequence[str]) -> dict[str, list[str]]:

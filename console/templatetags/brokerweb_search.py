@@ -42,7 +42,32 @@ def funnel(context: Context, field: str, value: object, where: str = "") -> Safe
     )
 
 
+@register.simple_tag(takes_context=True)
+def header_funnel(context: Context, name: str, value: str, where: str = "") -> SafeString | str:
+    """The funnel on a header's value."""
+    return funnel(context, f"header.{name}", value, where)
+
+
 @register.filter
 def body_values(message: Any) -> list[Value]:
     """The single values of a message's or record's JSON body; none of a damaged one."""
     return values_of(bytes(message.body)) if message.intact else []
+
+
+@register.filter
+def own_values(message: Any) -> list[tuple[str, str, str]]:
+    """What a message or record says besides its body and headers: what it is called, the field of a search, and the value."""
+    fields = (("Key", "key", "key"), ("Correlation", "correlation", "correlation_id"), ("Published by", "publisher", "publisher"))
+    found = [(name, field, getattr(message, attribute, None)) for name, field, attribute in fields]
+    found += [
+        ("Reason", "reason", getattr(message, "reason", None)),
+        ("Cause", "fingerprint", getattr(message, "fingerprint", None)),
+    ]
+    return [(name, field, value) for name, field, value in found if value]
+
+
+@register.simple_tag(takes_context=True)
+def place_of(context: Context) -> str:
+    """The queue or stream that a page of a message or record is of, as a search is limited to it."""
+    stream = context.get("stream_name") or getattr(context.get("stream"), "name", "")
+    return f"stream:{stream}" if stream else f"queue:{context['queue'].name}"

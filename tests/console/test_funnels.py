@@ -8,11 +8,15 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.template import Context
 from django.test import RequestFactory
+from hypothesis import given
+from hypothesis import strategies as st
 
+from brokerweb.answers.search import grammar
+from brokerweb.answers.search.conditions import Condition
 from brokerweb.console.body_values import MOST, values_of
 from brokerweb.console.conditions import condition
 from brokerweb.console.templatetags.brokerweb_search import funnel
-from tests.console.conftest import HOSTILE, text
+from tests.console.conftest import HOSTILE, declare, publish, text
 from tests.console.test_security import Elements, assert_nothing_runs
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -42,6 +46,42 @@ pytestmark = pytest.mark.usefixtures("database")
 )
 def test_a_value_is_said_as_a_condition(field, value, term):
     assert condition(field, value) == term
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
+
+
+def read(term: str) -> Condition:
+    [found] = grammar.parse(term, 0).conditions
+    return found
+
+
+@given(TEXTS, st.sampled_from(["key", "correlation", "publisher"]))
+def test_whatever_a_value_is_its_condition_is_just_that(value, field):
+    assert read(condition(field, value)) == Condition(field, "=", (value,))
+
+
+@given(TEXTS.filter(bool), TEXTS)
+def test_whatever_a_header_is_called_its_condition_is_of_that(name, value):
+    assert read(condition(f"header.{name}", value)) == Condition("header", "=", (value,), name)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXTS,
+    lambda of: st.lists(of, max_size=3) | st.dictionaries(TEXTS, of, max_size=3),
+    max_leaves=9,
+)
+
+
+@given(JSON.filter(lambda body: isinstance(body, dict | list)))
+def test_whatever_stands_in_a_body_its_condition_is_its_path_and_value(body):
+    for value in values_of(json.dumps(body).encode()):
+        asked = read(condition(value.path, value.value))
+        found = body
+        for step in asked.name or ():
+            found = found[step]  # type: ignore[call-overload, index]
+        assert (asked.field, asked.operator, asked.values) == ("$", "=", (found,))
+        assert type(found) is not bool or asked.values[0] is found
 
 
 def test_numbers_of_a_body_stay_as_they_are_written():
@@ -90,3 +130,18 @@ def test_the_page_of_a_search_says_what_may_stand_there(client):
     assert "key:&quot;&lt;b&gt;&quot;" in page
     assert 'value="queue:orders.*"' in page
     assert "header.tenant=globex" in page
+
+
+def test_every_value_of_a_message_has_its_funnel(client):
+    [message] = publish(declare(), {"order": {"id": "ORD-7"}}, key="a b", headers='{"tenant": "globex"}', correlation_id="c1")
+    page = text(client.get(f"/queues/orders/messages/{message}"))
+    links = [attributes["href"] for tag, attributes in Elements(page).tags if attributes.get("class") == "funnel"]
+    asked_for = [parse_qs(urlsplit(link or "").query) for link in links]
+    assert {query["q"][0] for query in asked_for} == {
+        'key:"a b"',
+        "correlation:c1",
+        "publisher:tests",
+        "$.order.id=ORD-7",
+        "header.tenant=globex",
+    }
+    assert {query["in"][0] for query in asked_for} == {"queue:orders"}
