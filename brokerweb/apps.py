@@ -6,3 +6,6 @@ class BrokerwebConfig(AppConfig):
 
     def ready(self) -> None:
         from brokerweb import checks, project_checks  # noqa: F401 (registers them)
+        from brokerweb.answers import finding
+
+        finding.install()

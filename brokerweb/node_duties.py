@@ -20,7 +20,7 @@ from brokerweb.identity import clients, tokens
 from brokerweb.identity import duties as identity_duties
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs import duties as job_duties
-from brokerweb.jobs import runner, undoing
+from brokerweb.jobs import runner, searched, undoing
 from brokerweb.queues import activity, duties, retirement, stats
 from brokerweb.routing import duties as routing_duties
 from brokerweb.storage import changes, disk
@@ -133,6 +133,7 @@ class NodeDuties:
             (duties.end_dead, duties.LIMIT),
             (duties.name_causes, duties.LIMIT),
             (undoing.forget, undoing.FORGOTTEN_AT_ONCE),
+            (searched.forget, searched.FOUND_AT_ONCE),
             (routing_duties.forget, routing_duties.LIMIT),
             (retirement.sweep_deleted, 1),
             *(

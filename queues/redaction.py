@@ -30,6 +30,6 @@ def redact_one(tx: Transaction, queue_id: int, message_id: int, *, by: str) -> b
     )
     tx.change(Q.forget_error, message_id, queue_id)
     tx.change(Q.redact_failures, message_id)
-    fields.redact(tx, message_id)
     tx.change(Q.redact_transfers, message_id)
+    fields.redact(tx, message_id)
     return True

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from brokerweb.core import events
-from brokerweb.queues import counters, keys, sequence, standing
+from brokerweb.queues import counters, fields, keys, sequence, standing
 from brokerweb.queues.definitions import Definition, find_by_id
 from brokerweb.queues.definitions import Q as HOT
 from brokerweb.queues.messages import receipt_text
@@ -61,6 +61,8 @@ def _transfer(tx: Transaction, queue: Definition, target: Definition, message_id
     tx.exactly(1, tx.change(Q.transfer, message_id, queue.id, was.state, target.id, moved, position, due, target.ttl))
     counters.count(tx, queue.id, was.state, -1)
     counters.count(tx, target.id, moved, 1)
+    if (queue.search or target.search) is not None:
+        fields.move(tx, message_id, target.id)
     if was.state == State.LEASED:
         tx.outcome.ended.append(receipt_text(queue.id, message_id, was.attempts))
     if was.holds_key:
@@ -116,6 +118,8 @@ def take_back(tx: Transaction, transfer: Transfer) -> bool:
     tx.exactly(1, tx.change(Q.as_it_was, transfer.message_id, target.id, row.state, queue.id, *restored.restored))
     counters.count(tx, target.id, row.state, -1)
     counters.count(tx, queue.id, restored.state, 1)
+    if queue.id != target.id and (queue.search or target.search) is not None:
+        fields.move(tx, transfer.message_id, queue.id)
     if row.holds_key and not (queue.id == target.id and restored.holds_key):
         keys.leave(tx, target.id, [row.key])
     _joined(tx, queue, State(restored.state), restored.key, restored.due_at)

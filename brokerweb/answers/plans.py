@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from brokerweb.answers import causes
+from brokerweb.core import clock
 from brokerweb.delivery import connections
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs import selecting
 from brokerweb.jobs.bulk_request import BulkRequest
 from brokerweb.jobs.destinations import Destination
+from brokerweb.jobs.searched import Asked, finder
 from brokerweb.queues import browse, selection
 from brokerweb.queues.filters import MAX_ID
 from brokerweb.queues.fingerprints import telling_line
@@ -25,6 +27,7 @@ from brokerweb.storage.reading import Reads, lenient, read
 SAMPLES = ERRORS = 5
 LOOKED_AT = 10_000  # messages that are looked at for warnings; of more it says "at least"
 STEP = 500
+SEARCHED_FOR = 2.0  # seconds of a query
 SHOWN, FEW = 50, 3  # destinations, in the answer and in a sentence
 
 
@@ -59,6 +62,7 @@ class Plan:
     errors: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[Caution] = field(default_factory=list)
     looked_at: int = 0
+    complete: bool = True  # a query has looked at all there is
 
     @property
     def matched(self) -> int:
@@ -66,27 +70,54 @@ class Plan:
 
 
 def plan(principal: Principal, request: BulkRequest) -> Plan:
-    """The plan of a request. Raises Forbidden, NotFound, Invalid as the act itself does."""
-    return read(_plan, request, read(selecting.resolve, principal, request))
+    """The plan of a request. Raises Forbidden, NotFound, Invalid as the act itself does.
+
+    Who may manage what they name, and not browse it, is told how many messages that is, and nothing of what they hold.
+    """
+    destinations = read(selecting.resolve, principal, request)
+    made: Plan = read(_plan, request, destinations)
+    if not all(principal.may("browse", *each.permit) for each in destinations):
+        made.samples, made.errors = [], []
+    return made
 
 
 def _plan(reads: Reads, request: BulkRequest, destinations: Sequence[Destination]) -> Plan:
-    made = Plan(request, [])
-    ends: list[int] = []
-    for destination in destinations:
-        n, first, last = selecting.matched(reads, request, destination)
-        made.destinations.append((destination, n))
-        ends += [id for id in (first, last) if id is not None]
-    made.oldest, made.newest = min(ends, default=None), max(ends, default=None)
-    look = _Look(reads, request)
-    for destination, n in made.destinations:
-        if n and look.room:
-            look.at(destination)
+    made, look = Plan(request, []), _Look(reads, request)
+    if request.select.q is None:
+        _by_filter(reads, made, look, destinations)
+    else:
+        _by_query(reads, made, look, destinations)
     made.looked_at = look.seen
     made.samples = look.samples()
     made.errors = look.errors(made)
     made.warnings = _warnings(made, look)
     return made
+
+
+def _by_filter(reads: Reads, made: Plan, look: _Look, destinations: Sequence[Destination]) -> None:
+    ends: list[int] = []
+    for destination in destinations:
+        n, first, last = selecting.matched(reads, made.request, destination)
+        made.destinations.append((destination, n))
+        ends += [id for id in (first, last) if id is not None]
+    made.oldest, made.newest = min(ends, default=None), max(ends, default=None)
+    for destination, n in made.destinations:
+        if n and look.room:
+            look.at(destination)
+
+
+def _by_query(reads: Reads, made: Plan, look: _Look, destinations: Sequence[Destination]) -> None:
+    asked, beyond = Asked(made.request.query, clock.wall()), reads.value(Q.newest_id) + 1
+    looked = finder().look(reads, asked, destinations, beyond, (LOOKED_AT, SEARCHED_FOR))
+    made.complete = looked.beyond is None
+    found: dict[int, list[int]] = {}
+    for id, queue_id in sorted(looked.found):
+        found.setdefault(queue_id, []).append(id)
+        made.oldest, made.newest = made.oldest or id, id
+    for destination in destinations:
+        ids = found.get(destination.queue_id, [])
+        made.destinations.append((destination, len(ids)))
+        look.see(destination, ids)
 
 
 class _Look:
@@ -105,7 +136,19 @@ class _Look:
         return LOOKED_AT - self.seen
 
     def at(self, destination: Destination) -> None:
-        for message in self._messages(destination):
+        chosen, after = selecting.taken(self.request, destination), 0
+        while self.room > 0:
+            span, most = Span(after, MAX_ID), min(STEP, self.room)
+            found = selection.find(self.reads.rows, destination.queue_id, chosen, span, most)
+            self.see(destination, [id for id, _ in found.messages])
+            if found.after is None:
+                return
+            after = found.after
+
+    def see(self, destination: Destination, ids: Sequence[int]) -> None:
+        """These are among them."""
+        rows = (row for i in range(0, len(ids), STEP) for row in self._facts(destination, ids[i : i + STEP]))
+        for message in map(Seen._make, rows):
             self.seen += 1
             self.again += message.state == State.DEAD and message.redrives > 0
             self.keyed += message.keyed
@@ -117,16 +160,8 @@ class _Look:
             if len(self.first) < SAMPLES:
                 self.first.append((message.id, destination))
 
-    def _messages(self, destination: Destination) -> Iterator[Seen]:
-        chosen, after = selecting.taken(self.request, destination), 0
-        while self.room > 0:
-            span, most = Span(after, MAX_ID), min(STEP, self.room)
-            found = selection.find(self.reads.rows, destination.queue_id, chosen, span, most)
-            for row in self.reads.rows(Q.facts, destination.queue_id, json_ids(id for id, _ in found.messages)):
-                yield Seen(*row)
-            if found.after is None:
-                return
-            after = found.after
+    def _facts(self, destination: Destination, ids: Sequence[int]) -> list[tuple[Any, ...]]:
+        return self.reads.rows(Q.facts, destination.queue_id, json_ids(ids))
 
     def samples(self) -> list[dict[str, Any]]:
         ids = browse.fitting([id for id, _ in self.first]) if self.first else []
@@ -144,7 +179,8 @@ class _Look:
 
     def _counted(self, made: Plan) -> list[tuple[str | None, int]]:
         chosen = made.request.select.chosen
-        if made.request.select.ids is not None or chosen.key is not None or made.matched <= self.seen:
+        selected = made.request.select
+        if selected.ids is not None or selected.q is not None or chosen.key is not None or made.matched <= self.seen:
             return []
         states = chosen.states or frozenset({State.DEAD})
         if State.DEAD not in states:
@@ -169,7 +205,7 @@ def _warnings(made: Plan, look: _Look) -> list[Caution]:
     if made.request.action in ("redrive", "move"):
         found += _of_targets(made, look.target)
         if look.again:
-            found.append(_some(made, "again", look.again, "redriven before, and died again"))
+            found.append(_some(made, "again", look.again, "back again: redriven before, and dead once more"))
         if look.too_large and look.target is not None:
             rule = f"queue {look.target.name} takes {look.target.max_body_bytes} bytes from publishers, and these all the same"
             found.append(_some(made, "too_large", look.too_large, f"too large: {rule}"))
@@ -183,7 +219,7 @@ def _warnings(made: Plan, look: _Look) -> list[Caution]:
 
 def _some(made: Plan, code: str, n: int, what: str) -> Caution:
     """So many of what was looked at are what is said of them."""
-    least = "" if made.matched <= made.looked_at else "at least "
+    least = "" if made.complete and made.matched <= made.looked_at else "at least "
     text = f"{least}{n} of these messages {'is' if n == 1 else 'are'} {what}."
     return Caution(code, n, text[0].upper() + text[1:])
 
@@ -232,6 +268,7 @@ def as_json(made: Plan) -> dict[str, Any]:
     shown = [{**each.shown(), "matched": n} for each, n in made.destinations if n]
     return {
         "matched": made.matched,
+        "complete": made.complete,
         "oldest_at": browse.published_at(made.oldest),
         "newest_at": browse.published_at(made.newest),
         "samples": made.samples,

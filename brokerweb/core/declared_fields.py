@@ -51,7 +51,7 @@ def parse(text: str) -> Field:
 
 
 def _path(text: str) -> Path:
-    if not text.startswith("$."):
+    if not text.startswith(("$.", "$[")):
         raise FaultError(0, "$.NAME or header.NAME")
     return json_paths.parse(text)
 

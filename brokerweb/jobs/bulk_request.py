@@ -11,6 +11,7 @@ from brokerweb.core.errors import Invalid, escape_pointer
 from brokerweb.core.names import check_name
 from brokerweb.jobs.control import MAX_RATE, MIN_RATE
 from brokerweb.jobs.destinations import EVERYWHERE, Within, parse_label, within
+from brokerweb.jobs.searched import Asked, finder
 from brokerweb.queues import filters
 from brokerweb.queues.filters import MAX_IDS, MessageFilter
 from brokerweb.queues.limits import MAX_DELAY
@@ -20,6 +21,7 @@ Action = Literal["redrive", "move", "purge", "reschedule"]
 ACTIONS: tuple[str, ...] = get_args(Action)
 FIELDS = ("action", "select", "to", "due_at", "rate", "dry_run", "first")
 MAX_FIRST = 100
+MAX_QUERY = 4_000
 TAKES: Mapping[str, frozenset[State]] = {  # what each acts upon at all
     "redrive": frozenset({State.DEAD}),
     "move": frozenset(State),
@@ -35,11 +37,12 @@ Ids = Mapping[str, tuple[int, ...]]  # by the label of their destination
 
 
 class Select(NamedTuple):
-    """Messages by their ids; or within destinations, those that a filter selects."""
+    """Messages by their ids; or within destinations, those that a filter selects, or a query finds."""
 
     ids: Ids | None = None
     within: Within = EVERYWHERE
     chosen: MessageFilter = filters.ALL
+    q: str | None = None
 
 
 class BulkRequest(NamedTuple):
@@ -52,6 +55,13 @@ class BulkRequest(NamedTuple):
     rate: float | None = None
     dry_run: bool = False
     first: int | None = None
+
+    @property
+    def query(self) -> str:
+        """The query, of what the action takes."""
+        takes = TAKES[self.action]
+        names = ",".join(state.name.lower() for state in sorted(takes))
+        return f"{self.select.q or ''}{'' if takes == frozenset(State) else f' state:{names}'}"
 
     def filter_of(self, label: str) -> MessageFilter:
         """What it takes of a destination."""
@@ -86,17 +96,30 @@ def _only(given: Mapping[str, Any], known: tuple[str, ...], pointer: str) -> Non
 def _select(given: Any, action: str) -> Select:
     if not isinstance(given, Mapping):
         raise Invalid.at("/select", "must be an object")
-    _only(given, ("ids", "in", "filter"), "/select")
+    _only(given, ("ids", "in", "filter", "q"), "/select")
     if given.get("ids") is not None:
-        if given.get("in") is not None or given.get("filter") is not None:
+        if any(given.get(name) is not None for name in ("in", "filter", "q")):
             raise Invalid.at("/select/ids", "stands alone")
         return Select(_ids(given["ids"]))
-    patterns, asked = given.get("in"), given.get("filter")
-    if not patterns and not asked:
-        raise Invalid.at("/select", "needs ids, in or filter: nothing is done to everything there is")
+    patterns, asked, q = given.get("in"), given.get("filter"), _query(given.get("q"))
+    if not patterns and not asked and not q:
+        raise Invalid.at("/select", "needs ids, in, filter or q: nothing is done to everything there is")
+    if q and asked:
+        raise Invalid.at("/select/filter", "is not for what a query finds: say it there")
     if not isinstance(patterns, list | tuple | None):
         raise Invalid.at("/select/in", "must be a list of patterns")
-    return Select(None, within(patterns or (), "/select/in"), _filter(asked, action))
+    return Select(None, within(patterns or (), "/select/in"), filters.ALL if q else _filter(asked, action), q)
+
+
+def _query(given: Any) -> str | None:
+    if given is None:
+        return None
+    if not isinstance(given, str) or len(given) > MAX_QUERY or "\0" in given:
+        raise Invalid.at("/select/q", f"must be a text of at most {MAX_QUERY} characters")
+    if not given.strip():
+        return None
+    finder().check(Asked(given, clock.wall()))
+    return given
 
 
 def _ids(given: Any) -> Ids:

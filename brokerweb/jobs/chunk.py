@@ -12,7 +12,7 @@ class Chunk(NamedTuple):
     """Where the next chunk begins, how many items were ``done`` and how many ``failed``, and why the last of those.
 
     ``due_at`` is the earliest instant of the next chunk, when it is not at once; ``items`` are those that failed, as far as they
-    are listed; ``state`` is what the job is in then, where that does not follow.
+    are listed; ``state`` is what the job is in then, where that does not follow; ``total`` is known from now on.
     """
 
     cursor: Mapping[str, Any]
@@ -23,3 +23,4 @@ class Chunk(NamedTuple):
     error: str | None = None
     items: Sequence[Failed] = ()
     state: str | None = None
+    total: int | None = None

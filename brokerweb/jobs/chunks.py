@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 from brokerweb.core import clock
 from brokerweb.core.backoff import Backoff
 from brokerweb.core.errors import BrokerError, Conflict, OffsetOutOfRange, StoreFull
-from brokerweb.jobs import bulk, failures, indexing, operations, replaying, undoing
+from brokerweb.jobs import bulk, failures, indexing, operations, replaying, searched, undoing
 from brokerweb.jobs.chunk import Chunk
 from brokerweb.jobs.destinations import Q
 from brokerweb.jobs.models import OPEN, Job
+from brokerweb.jobs.searched import Looked
 from brokerweb.storage.reading import Reads
 from brokerweb.storage.transaction import Transaction
 
@@ -32,16 +33,17 @@ VERBS: Mapping[str, Callable[[Transaction, Job, int], Chunk]] = {
     "purge": bulk.purge_chunk,
     "redrive": bulk.redrive_chunk,
     "replay": replaying.replay_chunk,
-    "index": indexing.index_chunk,
     "undo": undoing.chunk,
+    "index": indexing.index_chunk,
 }
 
 
 class Open(NamedTuple):
-    """A job that is not finished, and when its next chunk is due."""
+    """A job that is not finished, and when its next chunk is due; ``searches``: what it works on is found by a query."""
 
     id: int
     due_at: int
+    searches: bool = False
 
 
 def open_jobs(reads: Reads) -> list[Open]:
@@ -49,13 +51,15 @@ def open_jobs(reads: Reads) -> list[Open]:
     return [Open(*row) for row in reads.rows(Q.open, AT_A_TIME)]
 
 
-def run(tx: Transaction, job_id: int) -> None:
-    """The job's next chunk, if it is open and due."""
+def run(tx: Transaction, job_id: int, looked: Looked | None = None) -> None:
+    """The job's next chunk, if it is open and due; ``looked`` is what ``searched.look_ahead`` has found for it."""
     job = Job.objects.filter(pk=job_id, state__in=OPEN).first()
     if job is None or clock.from_wall(clock.from_datetime(job.due_at)) > tx.now:
         return
-    verb = operations.chunk if operations.is_one(job) else VERBS[job.kind]
-    chunk = verb(tx, job, _size(job))
+    if job.query is not None and not job.cursor.get("found"):
+        chunk = searched.collect(tx, job, looked)
+    else:
+        chunk = (operations.chunk if operations.is_one(job) else VERBS[job.kind])(tx, job, _size(job))
     failures.note(tx, job, chunk.items)
     _advance(tx, job, chunk)
 
@@ -78,6 +82,7 @@ def _advance(tx: Transaction, job: Job, chunk: Chunk) -> None:
         "started_at": job.started_at or tx.wall,
         "finished_at": tx.wall if chunk.finished else None,
         "due_at": _due_at(tx, job, chunk),
+        "total": job.total if chunk.total is None else chunk.total,
     }
     _change(tx, job, changes)
 

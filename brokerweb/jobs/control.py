@@ -32,6 +32,7 @@ class NewJob:
     rate: float | None = None
     total: int | None = None
     targets: Sequence[str] = ()  # where there are several
+    query: str | None = None
 
 
 def create(tx: Transaction, new: NewJob, *, by: str) -> Job:
@@ -44,6 +45,7 @@ def create(tx: Transaction, new: NewJob, *, by: str) -> Job:
         target=new.target,
         targets="\n".join(several) if len(several := list(dict.fromkeys(new.targets))) > 1 else None,
         to=new.to,
+        query=new.query,
         params=dict(new.params),
         cursor=dict(new.cursor),
         total=new.total,
@@ -123,7 +125,7 @@ def as_json(job: Job) -> dict[str, Any]:
         "target": job.target,
         "targets": job.touched,
         "to": job.to,
-        "params": {name: value for name, value in job.params.items() if name != "queues"},
+        "params": _params(job),
         "error": job.error,
         "created_by": job.created_by,
         "created_at": _shown(job.created_at),
@@ -133,6 +135,11 @@ def as_json(job: Job) -> dict[str, Any]:
         "undone_by": None if job.undone_by is None else str(job.undone_by),
         "gone": job.cursor.get("gone", 0),
     }
+
+
+def _params(job: Job) -> dict[str, Any]:
+    shown = {name: value for name, value in job.params.items() if name not in ("queues", "now")}
+    return shown if job.query is None else shown | {"q": job.query}
 
 
 def undo_until(job: Job) -> int | None:

@@ -9,14 +9,18 @@ import msgspec
 
 from brokerweb.core.errors import BrokerError, TooLarge, Unroutable
 from brokerweb.core.names import parse_destination
+from brokerweb.queues import browse
 from brokerweb.queues import engine as queues
 from brokerweb.queues.limits import MAX_HEADER_BYTES, MAX_HEADERS
 from brokerweb.queues.messages import NewMessage
 from brokerweb.routing import definitions as topics
 from brokerweb.routing import publishing
 from brokerweb.routing.messages import TopicMessage
+from brokerweb.routing.topics import find as named_topic
+from brokerweb.storage.reading import Reads
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import engine as streams
+from brokerweb.streams.definitions import load
 from brokerweb.streams.records import StoredRecord
 
 ORIGIN = "x-replayed-from"
@@ -104,6 +108,17 @@ def target(tx: Transaction, to: str) -> Target:
     """The destination of that name. Raises NotFound."""
     kind, name = parse_destination(to)
     return _KINDS[kind](tx, name)
+
+
+def check(reads: Reads, to: str) -> None:
+    """Raises NotFound where there is no such destination."""
+    kind, name = parse_destination(to)
+    if kind == "queue":
+        browse.find(name)
+    elif kind == "stream":
+        load(reads, name)
+    else:
+        named_topic(name)
 
 
 def _check_size(message: TopicMessage, limit: int, to: str) -> None:

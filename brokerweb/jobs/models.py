@@ -13,7 +13,7 @@ STATES = (*OPEN, "done", "failed", "cancelled")
 
 
 class Job(models.Model):
-    """Long work. ``done`` and ``failed`` count items; ``total`` is what was matched at the start, if known.
+    """Long work of one kind. ``done`` and ``failed`` count items; ``total`` is what was matched at the start, if known.
 
     ``chunks`` fences: a chunk commits only if it is still the next one. ``retries`` counts tries in a row that came to nothing.
     """
@@ -39,6 +39,7 @@ class Job(models.Model):
     finished_at = InstantField(null=True)
     due_at = BrokerInstantField()  # when the next chunk may run
     undone_by = models.BigIntegerField(null=True)  # the job that takes it back
+    query = models.TextField(null=True)  # that selects what it works on
 
     class Meta:
         constraints = [models.CheckConstraint(name="job_state_known", condition=models.Q(state__in=STATES))]
@@ -56,6 +57,15 @@ class Job(models.Model):
     def touched(self) -> list[str]:
         """Every destination that it works on."""
         return [self.target] if self.targets is None else self.targets.split("\n")
+
+
+class JobItem(models.Model):
+    """A message that a job's query has found, until the job acts on it."""
+
+    pk = models.CompositePrimaryKey("job_id", "message_id")
+    job_id = models.BigIntegerField()
+    message_id = models.BigIntegerField()
+    queue_id = models.IntegerField()
 
 
 class JobFailure(models.Model):

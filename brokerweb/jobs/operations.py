@@ -7,11 +7,12 @@ A chunk commits together with how far the job has come, with what it could not d
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 from brokerweb.core import clock, events
 from brokerweb.core.errors import BrokerError, Conflict, NotFound
-from brokerweb.jobs import bulk, control
+from brokerweb.jobs import bulk, control, searched
 from brokerweb.jobs.bulk_request import TAKES, BulkRequest
 from brokerweb.jobs.chunk import Chunk
 from brokerweb.jobs.control import NewJob
@@ -46,10 +47,14 @@ def create(tx: Transaction, asked: BulkRequest, destinations: Sequence[Destinati
         "due_at": None if asked.due_at is None else clock.rfc3339(asked.due_at),
         "first": asked.first,
     }
-    cursor = {"at": 0, "after": 0, "last": tx.value(selection.Q.newest_id), "started": tx.now}
+    newest = tx.value(selection.Q.newest_id)
+    cursor = {"at": 0, "after": 0, "last": newest, "started": tx.now, "beyond": newest + 1}
+    query = None if asked.select.q is None else asked.query
+    if query is not None:
+        params |= {"select": {}, "now": tx.wall}
     targets = [f"{each.kind}:{each.name}" for each in destinations]
     to = None if asked.to is None else f"queue:{asked.to}"
-    new = NewJob(asked.action, targets[0], params, cursor, to, asked.rate, total, targets)
+    new = NewJob(asked.action, targets[0], params, cursor, to, asked.rate, total, targets, query)
     return control.create(tx, new, by=by)
 
 
@@ -81,7 +86,8 @@ class _Part:
         first = self.job.params["first"] if self.job.cursor.get("tried") is None else None
         limit = limit if first is None else min(limit, max(1, first - self.job.done))
         for _ in range(AT_A_TIME):
-            if self.at == len(self.labels) or not self._one(limit - self.done):
+            one = self._one if self.job.query is None else self._found_before
+            if self.at == len(self.labels) or not one(limit - self.done):
                 break
         transfers.note(self.tx, self.job.pk, self.transfers)
         cursor = self.job.cursor | {"at": self.at, "after": self.after}
@@ -114,6 +120,31 @@ class _Part:
             return False
         self.at, self.after = self.at + 1, 0
         return self.done < room
+
+    def _found_before(self, room: int) -> bool:
+        """Act on the next that the query has found, where it would find them now; whether there is room for more."""
+        kept = dict(searched.items(self.tx, self.job, room))
+        found = in_one_turn(self.tx, Found([(id, State.DEAD) for id in kept], None))
+        if not found.messages:
+            self.at = len(self.labels)
+            return False
+        ids = [id for id, _ in found.messages]
+        labels = {queue_id: label for label, queue_id in self.job.params["queues"].items()}
+        still = searched.finder().still(self.tx, searched.asked_of(self.job), searched.destinations_of(self.tx, self.job), ids)
+        for queue_id, group in groupby(ids, key=lambda id: kept[id]):
+            self._act_where_still(labels[queue_id], queue_id, list(group), still)
+        searched.drop(self.tx, self.job, ids[-1])
+        return False
+
+    def _act_where_still(self, label: str, queue_id: int, ids: list[int], still: set[int]) -> None:
+        queue = find_by_id(self.tx, queue_id)
+        for id in ids:
+            if queue is None or id not in still:
+                why = "It is gone, or the query does not find it any more."
+                self.failed.append(Failed(label, str(id), NotFound.code, why))
+        if queue is not None:
+            wanted = [id for id in ids if id in still]
+            self._act(label, queue, MessageFilter(ids=tuple(wanted)), Found([(id, State.DEAD) for id in wanted], None))
 
     def _found(self, queue: Definition, chosen: MessageFilter, room: int) -> Found:
         span = Span(self.after, self.job.cursor["last"])

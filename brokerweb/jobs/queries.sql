@@ -1,14 +1,15 @@
 -- The statements of the runner.
 
--- open (n): jobs that are not finished, those that are due first
-SELECT id, due_at FROM brokerweb_jobs_job WHERE state IN ('waiting', 'running', 'trying') ORDER BY due_at, id LIMIT :n;
+-- open (n): jobs that are not finished, those that are due first, and whether what they work on is found by a query
+SELECT id, due_at, query IS NOT NULL AS searches FROM brokerweb_jobs_job WHERE state IN ('waiting', 'running', 'trying') ORDER BY due_at, id LIMIT :n;
 
 -- forgettable (before, kept, limit): jobs that ended before an instant, and all but the last that ended
--- Not while what undoes one is kept.
+-- Not while what undoes one is kept, or what it had found.
 SELECT id FROM brokerweb_jobs_job j
 WHERE finished_at IS NOT NULL AND (finished_at <= :before OR (finished_at, id) <=
   (SELECT finished_at, id FROM brokerweb_jobs_job WHERE finished_at IS NOT NULL ORDER BY finished_at DESC, id DESC LIMIT 1 OFFSET :kept))
   AND NOT EXISTS (SELECT 1 FROM brokerweb_queues_transfer t WHERE t.job = j.id)
+  AND NOT EXISTS (SELECT 1 FROM brokerweb_jobs_jobitem i WHERE i.job_id = j.id)
 ORDER BY finished_at, id LIMIT :limit;
 
 -- forget (id): drop a job
@@ -16,6 +17,23 @@ DELETE FROM brokerweb_jobs_job WHERE id = :id;
 
 -- forget_failed (job): drop the list of what it could not do
 DELETE FROM brokerweb_jobs_jobfailure WHERE job_id = :job;
+
+-- keep_item (job, message, queue): a message that the job's query has found
+INSERT INTO brokerweb_jobs_jobitem (job_id, message_id, queue_id) VALUES (:job, :message, :queue) ON CONFLICT (job_id, message_id) DO NOTHING;
+
+-- count_items (job): how many it has found
+SELECT count(*) FROM brokerweb_jobs_jobitem WHERE job_id = :job;
+
+-- items (job, limit): the next that it acts on
+SELECT message_id, queue_id FROM brokerweb_jobs_jobitem WHERE job_id = :job ORDER BY message_id LIMIT :limit;
+
+-- drop_items (job, message): those up to there are acted upon
+DELETE FROM brokerweb_jobs_jobitem WHERE job_id = :job AND message_id <= :message;
+
+-- forget_items (limit): some of what jobs have found that ended before they acted on it
+DELETE FROM brokerweb_jobs_jobitem WHERE (job_id, message_id) IN
+  (SELECT i.job_id, i.message_id FROM brokerweb_jobs_job j JOIN brokerweb_jobs_jobitem i ON i.job_id = j.id
+   WHERE j.finished_at IS NOT NULL AND j.query IS NOT NULL LIMIT :limit);
 
 -- note_failed (job, destination, item, code, error): an item that a job could not do
 INSERT INTO brokerweb_jobs_jobfailure (job_id, destination, item, code, error) VALUES (:job, :destination, :item, :code, :error);

@@ -12,7 +12,7 @@ from brokerweb.routing import matcher
 from brokerweb.streams.positions import parse_offsets
 from brokerweb.streams.reading import Where, parse_where
 
-FIELDS = ("from", "until", "filter", "to", "speed", "routing_key")
+FIELDS = ("from", "until", "filter", "to", "speed", "routing_key", "dry_run")
 MIN_SPEED, MAX_SPEED = 0.001, 1_000_000
 
 Edge = Where | Mapping[int, int]  # an end, an instant, or offsets by partition
@@ -27,6 +27,7 @@ class ReplayRequest(NamedTuple):
     filter: Mapping[str, Any] | None = None
     speed: float | None = None
     routing_key: str = ""
+    dry_run: bool = False
 
     def destination(self) -> tuple[str, str]:
         """``to`` as (kind, name)."""
@@ -47,7 +48,14 @@ def parse(given: Mapping[str, Any]) -> ReplayRequest:
         given.get("filter"),
         _speed(given.get("speed")),
         _routing_key(given.get("routing_key"), given["to"]),
+        _dry_run(given.get("dry_run")),
     )
+
+
+def _dry_run(given: Any) -> bool:
+    if given is not None and not isinstance(given, bool):
+        raise Invalid.at("/dry_run", "must be true or false")
+    return bool(given)
 
 
 def _edge(given: Any, default: Where, pointer: str) -> Edge:

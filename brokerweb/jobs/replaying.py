@@ -16,10 +16,12 @@ from brokerweb.jobs import control, copying, matching
 from brokerweb.jobs.chunk import Chunk
 from brokerweb.jobs.control import NewJob
 from brokerweb.jobs.copying import Target
+from brokerweb.jobs.failures import Failed
 from brokerweb.jobs.models import Job
 from brokerweb.jobs.pace import STEP, Pace
 from brokerweb.jobs.replay_request import Edge, ReplayRequest
 from brokerweb.routing.messages import TopicMessage
+from brokerweb.storage.reading import Reads
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import reading
 from brokerweb.streams.definitions import Definition, PartitionRow, find, load
@@ -34,13 +36,14 @@ Offsets = dict[int, int]
 # Making one
 
 
-def create(tx: Transaction, stream: str, asked: ReplayRequest, *, by: str) -> Job:
-    """A job that copies what is in the range now. Raises NotFound, Invalid, OffsetOutOfRange."""
+def create(tx: Transaction, stream: str, asked: ReplayRequest, *, by: str, total: int | None = None) -> Job:
+    """A job that copies what is in the range now. Raises NotFound, Invalid, OffsetOutOfRange.
+
+    ``total`` is how many records that is, where the caller has counted them: compaction leaves gaps.
+    """
     source = find(tx, stream)
     copying.target(tx, asked.to)
-    begin = _offsets(tx, source, asked.begin, "/from")
-    ends = _offsets(tx, source, asked.until, "/until")
-    until = {number: max(ends[number], offset) for number, offset in begin.items()}
+    begin, until = bounds(tx, source, asked)
     params = {
         "from": _shown(begin),
         "until": _shown(until),
@@ -49,20 +52,29 @@ def create(tx: Transaction, stream: str, asked: ReplayRequest, *, by: str) -> Jo
         "routing_key": asked.routing_key,
     }
     cursor = {"stream": source.id, "next": _shown(begin)}
-    total = _total(source, begin, until) if not asked.filter else None
-    return control.create(tx, NewJob("replay", f"stream:{stream}", params, cursor, asked.to, None, total), by=by)
+    known = total_of(source, begin, until) if not asked.filter else None
+    return control.create(
+        tx, NewJob("replay", f"stream:{stream}", params, cursor, asked.to, None, total if known is None else known), by=by
+    )
 
 
-def _offsets(tx: Transaction, source: Definition, edge: Edge, pointer: str) -> Offsets:
+def bounds(reads: Reads, source: Definition, asked: ReplayRequest) -> tuple[Offsets, Offsets]:
+    """Where each partition's range begins, and where it ends. Raises Invalid, OffsetOutOfRange."""
+    begin = _offsets(reads, source, asked.begin, "/from")
+    ends = _offsets(reads, source, asked.until, "/until")
+    return begin, {number: max(ends[number], offset) for number, offset in begin.items()}
+
+
+def _offsets(reads: Reads, source: Definition, edge: Edge, pointer: str) -> Offsets:
     """An offset in every partition; those that a request leaves out are at their ends."""
     if not isinstance(edge, Mapping):
-        return {partition.number: reading.position(tx, partition, edge) for partition in source.partitions}
+        return {partition.number: reading.position(reads, partition, edge) for partition in source.partitions}
     for number, offset in edge.items():
         reading.check_range(source.partition(number, f"{pointer}/{number}"), offset)
     return {partition.number: edge.get(partition.number, partition.end) for partition in source.partitions}
 
 
-def _total(source: Definition, begin: Offsets, until: Offsets) -> int | None:
+def total_of(source: Definition, begin: Offsets, until: Offsets) -> int | None:
     """How many records there are, where that need not be counted: compaction leaves gaps."""
     total = 0
     for partition in source.partitions:
@@ -104,6 +116,7 @@ class _Found(NamedTuple):
     error: str | None
     due_at: int | None
     finished: bool
+    items: list[Failed]
 
 
 class _Replay:
@@ -128,7 +141,8 @@ class _Replay:
         }
         lost = f"Retention removed {cursor['trimmed']} records before their turn." if trimmed else None
         error = found.error or lost
-        return Chunk(cursor, len(found.messages), found.failed + trimmed, found.finished, found.due_at, error)
+        failed = found.failed + trimmed
+        return Chunk(cursor, len(found.messages), failed, found.finished, found.due_at, error, found.items)
 
     def _pass_trimmed(self) -> int:
         """Step over what retention took; how many offsets that were."""
@@ -162,7 +176,7 @@ class _Replay:
 
     def _look(self, target: Target, limit: int) -> _Found:
         """Choose records up to ``limit``, moving ``next`` past everything looked at."""
-        chosen = _Chosen(target, limit)
+        chosen = _Chosen(target, limit, self.job.target)
         for looked_at, record in enumerate(self._merged()):
             if looked_at >= LOOKED_AT or chosen.seen_bytes > LOOKED_AT_BYTES or chosen.full:
                 return chosen.found()
@@ -172,9 +186,10 @@ class _Replay:
             if matches and due > self.tx.now:
                 return chosen.found(due_at=max(due, self.tx.now + STEP))
             if record.damaged:
-                chosen.refuse(f"Record {record.partition}-{record.offset} is damaged: its checksum does not match.")
+                why = f"Record {record.partition}-{record.offset} is damaged: its checksum does not match."
+                chosen.refuse(record, "damaged", why)
             elif matches:
-                chosen.add(copying.copy_of(record, self.source.name, self.job.params["routing_key"]))
+                chosen.add(record, copying.copy_of(record, self.source.name, self.job.params["routing_key"]))
             self.next[record.partition] = record.offset + 1
         return chosen.found(finished=True)
 
@@ -182,30 +197,33 @@ class _Replay:
 class _Chosen:
     """The messages of one chunk, as they are gathered."""
 
-    def __init__(self, target: Target, limit: int) -> None:
+    def __init__(self, target: Target, limit: int, stream: str) -> None:
+        self.stream = stream
         self.target, self.limit = target, limit
         self.messages: list[TopicMessage] = []
         self.failed = self.copies = self.bytes = self.seen_bytes = 0
+        self.items: list[Failed] = []
         self.error: str | None = None
 
     @property
     def full(self) -> bool:
         return len(self.messages) >= self.limit or self.copies >= COPIES or self.bytes >= COPIED_BYTES
 
-    def add(self, message: TopicMessage) -> None:
+    def add(self, record: StoredRecord, message: TopicMessage) -> None:
         try:
             copies = self.target.copies(message)
         except copying.REFUSALS as error:
-            self.refuse(error.detail)
+            self.refuse(record, error.code, error.detail)
             return
         self.messages.append(message)
         self.copies += copies
         self.bytes += copies * len(message.message.body)
 
-    def refuse(self, why: str) -> None:
+    def refuse(self, record: StoredRecord, code: str, why: str) -> None:
         """One record that is not copied."""
         self.failed += 1
+        self.items.append(Failed(self.stream, f"{record.partition}-{record.offset}", code, why))
         self.error = why
 
     def found(self, *, due_at: int | None = None, finished: bool = False) -> _Found:
-        return _Found(self.messages, self.failed, self.error, due_at, finished)
+        return _Found(self.messages, self.failed, self.error, due_at, finished, self.items)

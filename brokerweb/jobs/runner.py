@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from brokerweb.core import clock
 from brokerweb.core.errors import BrokerError
-from brokerweb.jobs import chunks, indexing
+from brokerweb.jobs import chunks, indexing, searched
+from brokerweb.jobs.chunks import Open
 from brokerweb.storage import run
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
@@ -24,14 +25,15 @@ async def tick(now: int) -> float:
     jobs = await aread(chunks.open_jobs)
     due = [job for job in jobs if job.due_at <= clock.now()]
     for job in due:
-        await _turn(job.id)
+        await _turn(job)
     if due or tended or not jobs:
         return 0 if due or tended else EVERY
     return (jobs[0].due_at - clock.now()) / clock.SECOND
 
 
-async def _turn(job_id: int) -> None:
+async def _turn(job: Open) -> None:
     try:
-        await aperform(chunks.run, job_id)
+        looked = await aread(searched.look_ahead, job.id) if job.searches else None
+        await aperform(chunks.run, job.id, looked)
     except BrokerError as error:
-        await aperform(chunks.note_failure, job_id, error)
+        await aperform(chunks.note_failure, job.id, error)

@@ -60,7 +60,7 @@ def total(reads: Reads, asked: BulkRequest, destinations: Sequence[Destination])
     """How many it would take, where indexes alone can tell."""
     if asked.select.ids is not None:
         return sum(map(len, asked.select.ids.values()))
-    if asked.select.chosen.key is not None:
+    if asked.select.chosen.key is not None or asked.select.q is not None:
         return None
     return sum(matched(reads, asked, each)[0] for each in destinations)
 

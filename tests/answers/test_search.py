@@ -277,7 +277,7 @@ def test_records_are_found_as_by_looking_at_each(records: list[dict[str, Any]], 
     assert places(all_of(asked_for(query), [f"stream:{name}"], limit)) == wanted
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_what_is_there_throughout_is_found_once_while_others_come_and_go(data: st.DataObject):
     one, two = (

@@ -11,8 +11,8 @@ from brokerweb.core import clock
 from brokerweb.core.errors import Conflict, Forbidden, Invalid, NotFound
 from brokerweb.identity.grants import Permit
 from brokerweb.identity.principal import Principal, broker_itself
-from brokerweb.jobs import bulk_request, chunks, control, duties, failures, operations, selecting, undoing
-from brokerweb.jobs.models import Job, JobFailure
+from brokerweb.jobs import bulk_request, chunks, control, duties, failures, operations, searched, selecting, undoing
+from brokerweb.jobs.models import Job, JobFailure, JobItem
 from brokerweb.queues import bulk as of_one_queue
 from brokerweb.queues import control as queues
 from brokerweb.queues import duties as of_queues
@@ -227,6 +227,14 @@ def test_it_needs_manage_on_all_and_publish_where_they_go(time: Time) -> None:
         ({"action": "redrive", "select": {"filter": {"state": "ready"}}}, "/select/filter/states"),
         ({"action": "redrive", "select": {"filter": {"fingerprint": "x"}}}, "/select/filter/fingerprint"),
         ({"action": "redrive", "select": {"filter": {"order": "asc"}}}, "/select/filter/order"),
+        ({"action": "redrive", "select": {"q": " "}}, "/select"),
+        ({"action": "redrive", "select": {"q": 7}}, "/select/q"),
+        ({"action": "redrive", "select": {"q": "x" * 5000}}, "/select/q"),
+        ({"action": "redrive", "select": {"q": "a\0b"}}, "/select/q"),
+        ({"action": "redrive", "select": {"q": "attempts>x"}}, "/select/q"),
+        ({"action": "redrive", "select": {"q": "offset>3"}}, "/select/q"),
+        ({"action": "redrive", "select": {"q": "x", "filter": {"key": "k"}}}, "/select/filter"),
+        ({"action": "redrive", "select": {"q": "x", "ids": {"a": ["1"]}}}, "/select/ids"),
         ({"action": "move", "select": {"in": ["queue:a"]}}, "/to"),
         ({"action": "purge", "select": {"in": ["queue:a"]}, "to": "b"}, "/to"),
         ({"action": "move", "select": {"in": ["queue:a"]}, "to": "stream:b"}, "/to"),
@@ -477,3 +485,84 @@ def test_the_older_calls_take_a_fingerprint_too(time: Time) -> None:
     assert of_one_queue.purge_all("orders", of_cause) == 2
     assert bench.counts() == {"ready": 2, "dead": 1}
     assert states(waiting) == ["ready"]
+
+
+# By a query
+
+
+def test_a_query_selects_over_queues_and_groups_and_is_undone(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searched, "FOUND_AT_ONCE", 7)
+    monkeypatch.setattr(chunks, "ITEMS", 5)
+    orders, other = Bench("orders"), Bench("other")
+    wanted = orders.kill(*(f'{{"n": {n}}}' for n in range(20)))[5:]
+    wanted += other.kill(*(f'{{"n": {n}}}' for n in range(20)))[5:]
+    orders.publish('{"n": 9}')
+    dead_records(8)
+    was = everything()
+    job = start("redrive", {"q": "$.n>=5"})
+    assert (job.total, job.query) == (None, "$.n>=5 state:dead")
+    job = runner.until_finished(job)
+    assert (job.state, job.done, job.failed, job.total) == ("done", 30, 0, 30)
+    assert set(Message.objects.filter(redrives=1).values_list("pk", flat=True)) == set(wanted)
+    assert [m.id for m in orders.lease(20)][1:] == sorted(wanted)[:15], "in the order in which they were published"
+    assert JobItem.objects.count() == 0
+    back = runner.until_finished(undo(job))
+    assert (back.done, shown(back)["gone"]) == (15, 15)
+    assert [row for row in everything() if row["id"] in wanted[15:]] == [row for row in was if row["id"] in wanted[15:]]
+    records = runner.until_finished(start("redrive", {"q": "7", "in": ["stream:log"]}))
+    assert (records.done, records.touched) == (1, ["stream:log"])
+
+
+def test_what_a_query_does_not_find_any_more_is_left_and_told(runner: Runner) -> None:
+    bench = Bench()
+    ids = bench.kill(*range(4))
+    job = start("redrive", {"q": "fingerprint:" + BAD, "in": ["queue:orders"]})
+    runner.rounds(1)
+    assert (shown(job)["total"], shown(job)["done"]) == (4, 0)
+    perform(queues.delete_message, "orders", ids[0])
+    perform(queues.requeue, "orders", ids[1])
+    bench.settle("dead", bench.lease(), error="of another cause")
+    job = runner.until_finished(job)
+    assert (job.done, job.failed, states(*ids)) == (2, 2, ["gone", "dead", "ready", "ready"])
+    assert [item for _, item, _ in failed(job)] == [str(id) for id in ids[:2]]
+    again = runner.until_finished(start("redrive", {"q": "redrives>0", "in": ["queue:orders"]}))
+    assert again.done == 1
+
+
+def test_a_query_acts_on_what_was_there_and_an_age_is_of_when_it_was_asked(runner: Runner, time: Time) -> None:
+    bench = Bench()
+    old = bench.kill(1)
+    time.advance(3000)
+    new = bench.kill(2)
+    job = start("redrive", {"q": "published<30m", "in": ["queue:orders"]})
+    later = bench.kill(3)
+    time.advance(3600)
+    runner.until_finished(job)
+    assert states(*old, *new, *later) == ["dead", "ready", "dead"]
+
+
+def test_what_a_cancelled_one_had_found_is_forgotten(runner: Runner, time: Time) -> None:
+    Bench().kill(*range(5))
+    job = start("redrive", {"q": "state:dead", "in": ["queue:orders"]})
+    runner.rounds(1)
+    assert JobItem.objects.count() == 5
+    perform(control.cancel, job.pk)
+    time.advance(40 * 86_400)
+    assert perform(duties.forget) == 0
+    assert [perform(searched.forget, 3) for _ in range(3)] == [3, 2, 0]
+    assert perform(duties.forget) == 1
+
+
+@pytest.mark.parametrize("at", range(6))
+def test_a_query_s_job_killed_at_every_chunk_does_nothing_twice(runner: Runner, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    monkeypatch.setattr(searched, "FOUND_AT_ONCE", 10)
+    monkeypatch.setattr(chunks, "ITEMS", 10)
+    Bench("one").kill(*range(25))
+    was = everything()
+    job = start("redrive", {"q": "state:dead", "in": ["queue:one"]})
+    _with_a_crash(runner, monkeypatch, job, at)
+    assert (shown(job)["done"], shown(job)["total"]) == (25, 25)
+    assert set(Message.objects.values_list("redrives", flat=True)) == {1}
+    back = undo(job)
+    _with_a_crash(runner, monkeypatch, back, min(at, 2))
+    assert (shown(back)["done"], everything()) == (25, was)

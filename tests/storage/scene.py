@@ -10,6 +10,7 @@ from brokerweb.identity.clients import Introduction
 from brokerweb.jobs import control as jobs
 from brokerweb.jobs import failures
 from brokerweb.jobs.failures import Failed
+from brokerweb.jobs.models import Job, JobItem
 from brokerweb.queues import activity, control, engine, leasing, standing, transfers
 from brokerweb.queues.messages import NewMessage, Settle
 from brokerweb.queues.models import Message, Queue
@@ -41,6 +42,8 @@ def furnished(time: Time) -> Store:
             store.do(jobs.cancel, job.pk)
     failed = Failed("queue:orders", "1", "not_found", "It is gone.")
     store.do(failures.note, job, [failed])
+    Job.objects.filter(pk=job.pk).update(query="state:ready")
+    JobItem.objects.create(job_id=job.pk, message_id=1, queue_id=1)
     _transferred(store, job.pk)
     store.do(nodes.begin)
     orders_id = Queue.objects.get(name="orders").pk

@@ -58,6 +58,8 @@ class Row(NamedTuple):
     priority: int = 0
     reason: str | None = None
     last_error: str | None = None
+    redrives: int = 0
+    fingerprint: str | None = None
 
 
 class _Folded(dict[int, int]):
@@ -244,7 +246,6 @@ def _state(subject: Subject) -> Any:
     return MISSING if subject.row.state is None else State(subject.row.state).name.lower()
 
 
-# ``redrives`` and ``fingerprint`` are a row each here, a column of Row and of the statements, and a kind in the grammar.
 FIELDS: Mapping[str, Reading] = {
     "text": Reading(BOTH, lambda subject: subject.texts),
     "id": Reading(MESSAGES, _column("id")),
@@ -254,6 +255,8 @@ FIELDS: Mapping[str, Reading] = {
     "attempts": Reading(MESSAGES, _column("attempts")),
     "failures": Reading(MESSAGES, _column("failures")),
     "priority": Reading(MESSAGES, _column("priority")),
+    "redrives": Reading(MESSAGES, _column("redrives")),
+    "fingerprint": Reading(MESSAGES, _column("fingerprint")),
     "key": Reading(BOTH, _held("key")),
     "dedup": Reading(BOTH, lambda subject: MISSING),  # replaced by the ids that the dedup tables know: planner.py
     "correlation": Reading(BOTH, _held("correlation_id")),

@@ -224,6 +224,8 @@ KINDS: Mapping[str, _Kind] = {
     "attempts": _Kind(ORDERED, _number),
     "failures": _Kind(ORDERED, _number),
     "priority": _Kind(ORDERED, _number),
+    "redrives": _Kind(ORDERED, _number),
+    "fingerprint": _Kind(EQUAL, _text),
     "published": _Kind(ORDERED, _when),
     "partition": _Kind(ORDERED, _number),
     "offset": _Kind(ORDERED, _number),

@@ -92,7 +92,7 @@ def _states(query: Query) -> frozenset[State]:
         if condition.field == "state":
             named = frozenset(STATE_NAMES[name] for name in condition.values)
             states &= named if (condition.operator == "=") != condition.negated else EVERY_STATE - named
-        elif condition.field == "reason" and not condition.negated:
+        elif condition.field in ("reason", "fingerprint") and not condition.negated:
             states &= {State.DEAD}
     return states
 

@@ -123,12 +123,12 @@ FROM brokerweb_streams_record r WHERE r.id >= :first AND r.id < :beyond;
 -- messages@sqlite (ids): messages with all that conditions ask of, in the order of the ids
 -- One whose content damage has taken is among them, as one that no checksum fits.
 SELECT m.id, m.queue_id, m."key", c.headers, c.content_type, c."binary", c.reply_to, c.correlation_id, c.publisher, m.route, c.redacted,
-  coalesce(c.published_at, 0), c.checksum, c.body, m.state, m.attempts, m.failures, m.priority, m.reason, m.last_error
+  coalesce(c.published_at, 0), c.checksum, c.body, m.state, m.attempts, m.failures, m.priority, m.reason, m.last_error, m.redrives, m.fingerprint
 FROM json_each(:ids) j CROSS JOIN brokerweb_queues_message m ON m.id = j.value LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id;
 
 -- messages@postgres (ids): the same of an array, newest first, as the ids are
 SELECT m.id, m.queue_id, m."key", c.headers, c.content_type, c."binary", c.reply_to, c.correlation_id, c.publisher, m.route, c.redacted,
-  coalesce(c.published_at, 0), c.checksum, c.body, m.state, m.attempts, m.failures, m.priority, m.reason, m.last_error
+  coalesce(c.published_at, 0), c.checksum, c.body, m.state, m.attempts, m.failures, m.priority, m.reason, m.last_error, m.redrives, m.fingerprint
 FROM brokerweb_queues_message m LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id WHERE m.id = ANY (translate(:ids, '[]', '{}')::bigint[]) ORDER BY m.id DESC;
 
 -- appended@sqlite (ids): records with all that conditions ask of, in the order of the ids

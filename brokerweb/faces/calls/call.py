@@ -46,6 +46,7 @@ class Row:
     request: Any = None  # the type of the body
     request_required: bool = True
     media_type: str = "application/json"  # of its answers
+    other_types: tuple[str, ...] = ()  # that may be asked for instead
     raw: bool = False  # any body, described by the request's headers
     versioned: bool = False  # what it is about has an ETag; it takes If-Match if it changes that
     parameters: tuple[Parameter, ...] = ()

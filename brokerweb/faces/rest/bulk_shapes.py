@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from brokerweb.faces.codec.answers import Count, Fingerprint, Id, Instant, Message, OffsetText, State
 from brokerweb.faces.codec.json import AnyInstant, Strict
 from brokerweb.faces.rest.shapes import AnId, Rate, States
-from brokerweb.jobs.bulk_request import MAX_FIRST, Action
+from brokerweb.jobs.bulk_request import MAX_FIRST, MAX_QUERY, Action
 from brokerweb.jobs.destinations import MAX_PATTERNS
 from brokerweb.queues import limits
 from brokerweb.queues.states import DEAD_REASONS
@@ -31,11 +31,15 @@ class Filter(Strict):
 
 
 class Select(Strict, rename={"within": "in"}):
-    """`ids` by queue (a shared group's by `stream:NAME/GROUP`), at most 1000 in all; or `in` which queues, and a `filter`."""
+    """`ids` by queue (a shared group's by `stream:NAME/GROUP`), at most 1000 in all; or `in` which queues, and what of them.
+
+    That is a `filter`, or `q`, a query as `GET /search` has them.
+    """
 
     ids: dict[str, list[AnId]] | None = None
     within: Annotated[list[Pattern], Meta(max_length=MAX_PATTERNS)] | None = None
     filter: Filter | None = None
+    q: Annotated[str, Meta(max_length=MAX_QUERY)] | None = None
 
 
 class BulkRequest(Strict):
@@ -85,9 +89,13 @@ class PlannedPart(Struct):
 
 
 class Plan(Struct):
-    """What would be done: nothing is. The warnings know of the `looked_at` first messages."""
+    """What would be done: nothing is. The warnings know of the `looked_at` first messages.
+
+    Not `complete`: a query had not looked at all there is when its time was over, and `matched` are at least so many.
+    """
 
     matched: Count
+    complete: bool
     oldest_at: Instant | None
     newest_at: Instant | None
     samples: list[Sample]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from brokerweb.faces.codec.answers import Count, Id, Instant
+from brokerweb.faces.codec.answers import Count, Id, Instant, OffsetText, Record
 from brokerweb.faces.codec.json import Destination, Strict
 from brokerweb.faces.codec.records import Offset
 from brokerweb.jobs.replay_request import MAX_SPEED, MIN_SPEED
@@ -22,7 +22,7 @@ class Job(Struct):
     """
 
     id: Id
-    kind: Literal["purge", "redrive", "replay", "move", "reschedule", "undo"]
+    kind: Literal["purge", "redrive", "replay", "move", "reschedule", "undo", "index"]
     state: Literal["waiting", "running", "trying", "done", "failed", "cancelled"]
     done: Count
     total: Count | None
@@ -74,3 +74,23 @@ class ReplayRequest(Strict, rename={"begin": "from"}):
     filter: RecordFilter | UnsetType | None = UNSET
     speed: Annotated[float, Meta(ge=MIN_SPEED, le=MAX_SPEED)] | UnsetType | None = UNSET
     routing_key: str | UnsetType | None = UNSET
+    dry_run: bool | UnsetType | None = UNSET
+
+
+class ReplayPart(Struct, rename={"begin": "from"}):
+    """A partition's range, `to` exclusive; `records` would be copied, or unless `exact` so many at most."""
+
+    partition: Count
+    begin: OffsetText
+    to: OffsetText
+    records: Count
+    exact: bool
+
+
+class ReplayPlan(Struct):
+    """What a replay would copy, in all and by partition, and the first of it."""
+
+    partitions: list[ReplayPart]
+    records: Count
+    exact: bool
+    samples: list[Record]

@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpResponse
+from msgspec import Raw
 
 from brokerweb.core.errors import NotFound
 from brokerweb.core.names import parse_destination
+from brokerweb.faces.codec import records
 from brokerweb.faces.http.responses import answer
 from brokerweb.faces.rest import paging
 from brokerweb.faces.rest.base import ApiView
 from brokerweb.identity.principal import Principal
-from brokerweb.jobs import control, replay_request, replaying
+from brokerweb.jobs import control, replay_plan, replay_request, replaying
 from brokerweb.jobs.models import Job
+from brokerweb.jobs.replay_plan import ReplayPlan
+from brokerweb.storage.reading import read
 
 
 def may_see(principal: Principal, job: Job) -> bool:
@@ -67,7 +71,19 @@ def replay_stream(view: ApiView, s: str) -> HttpResponse:
     given = view.body(dict[str, Any])
     asked = replay_request.parse(given)
     view.principal.require("publish", *asked.destination())
-    made = view.audited(
-        "stream.replay", f"stream:{s}", replaying.create, s, asked, by=view.principal.name, detail={"to": asked.to}
-    )
+    if asked.dry_run:
+        plan = read(replay_plan.plan, s, asked)
+        return answer(_planned(plan if view.principal.may("browse", "stream", s) else plan._replace(samples=[])))
+    asked, total = read(replay_plan.counted, s, asked)
+    options = {"by": view.principal.name, "total": total}
+    made = view.audited("stream.replay", f"stream:{s}", replaying.create, s, asked, **options, detail={"to": asked.to})
     return answer({"job": control.as_json(made)}, 202)
+
+
+def _planned(plan: ReplayPlan) -> dict[str, Any]:
+    parts = [
+        {"partition": p.partition, "from": str(p.begin), "to": str(p.until), "records": p.records, "exact": p.exact}
+        for p in plan.parts
+    ]
+    samples = [Raw(records.encode_one(record)) for record in plan.samples]
+    return {"partitions": parts, "records": plan.records, "exact": plan.exact, "samples": samples}

@@ -128,7 +128,8 @@ def _answers(row: Row, schemas: dict[Any, Any]) -> dict[str, Any]:
             continue
         schema = {"anyOf": [schemas[k] for k in kind]} if isinstance(kind, tuple) else schemas[kind]
         tag = {"headers": _ETAG} if row.versioned else {}
-        found[str(status)] = {"description": "Done", "content": {row.media_type: {"schema": schema}}, **tag}
+        kinds = (row.media_type, *row.other_types)
+        found[str(status)] = {"description": "Done", "content": {each: {"schema": schema} for each in kinds}, **tag}
     return found
 
 

@@ -160,8 +160,9 @@ CALLS = (
         description="Server-sent events: `event: record`, its `data` the record, its `id` the whole position behind it. `event: "
         "closed` says why it ends."),
     Row("POST", "streams/{s}/replay", jobs.replay_stream, "replayStream", on("stream", "manage"), "Copy a range of records",
-        {202: job_shapes.JobAnswer}, request=job_shapes.ReplayRequest, errors=("not_found", "offset_out_of_range"), tag="jobs",
-        description="To a queue, a stream or a topic, on which it needs `publish`; as a job."),
+        {202: job_shapes.JobAnswer, 200: job_shapes.ReplayPlan}, request=job_shapes.ReplayRequest,
+        errors=("not_found", "offset_out_of_range"), tag="jobs",
+        description="To a queue, a stream or a topic, on which it needs `publish`; as a job. " + DRY_RUN),
     # Consumer groups
     Row("GET", "streams/{s}/groups", groups.list_groups, "listGroups", on("stream", "browse"), "List a stream's consumer groups",
         {200: stream_shapes.GroupList}, parameters=(VERDICT, LIMIT, AFTER), errors=("not_found",), tag="groups"),
@@ -223,8 +224,8 @@ CALLS = (
     # Search
     hot.SEARCH,
     Row("GET", "search/export", searching.export_found, "exportFound", hot.FOUND, "Export what a search finds", {200: str},
-        media_type="application/x-ndjson", parameters=(search.Q, search.IN, export.FORMAT, export.LIMIT),
-        errors=("rate_limited",), tag="search",
+        media_type="application/x-ndjson", other_types=("text/csv; charset=utf-8",), tag="search",
+        parameters=(search.Q, search.IN, export.FORMAT, export.LIMIT), errors=("rate_limited",),
         description="As lines of JSON, or as CSV with `format=csv`. The last line says with `complete` whether that is all."),
     Row("GET", "search/suggest", searching.suggest_conditions, "suggestConditions", hot.FOUND, "What a query may go on with",
         {200: shapes.SuggestionList}, parameters=(search.IN, STARTS), tag="search",

@@ -36,11 +36,21 @@ class Migration(migrations.Migration):
                 ('finished_at', brokerweb.storage.fields.InstantField(null=True)),
                 ('due_at', brokerweb.storage.fields.BrokerInstantField()),
                 ('undone_by', models.BigIntegerField(null=True)),
+                ('query', models.TextField(null=True)),
             ],
             options={
                 'indexes': [models.Index(models.F('due_at'), condition=models.Q(('state__in', ('waiting', 'running', 'trying'))), name='job_open'), models.Index(models.F('finished_at'), models.F('id'), condition=models.Q(('finished_at__isnull', False)), name='job_finished')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ('waiting', 'running', 'trying', 'done', 'failed', 'cancelled'))), name='job_state_known')],
             },
+        ),
+        migrations.CreateModel(
+            name='JobItem',
+            fields=[
+                ('pk', models.CompositePrimaryKey('job_id', 'message_id', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('job_id', models.BigIntegerField()),
+                ('message_id', models.BigIntegerField()),
+                ('queue_id', models.IntegerField()),
+            ],
         ),
         migrations.CreateModel(
             name='JobFailure',
