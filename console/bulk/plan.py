@@ -122,6 +122,7 @@ class Plan:
 
     selection: Selection
     matched: int = 0
+    complete: bool = True  # all there is was looked at
     oldest_at: datetime | None = None
     newest_at: datetime | None = None
     errors: list[Mapping[str, Any]] = field(default_factory=list)
@@ -181,6 +182,7 @@ def plan_of(principal: Principal, selection: Selection, to: str = "") -> Plan:
 
 def _add(made: Plan, found: Mapping[str, Any]) -> None:
     made.matched += found["matched"]
+    made.complete &= found["complete"]
     if found["matched"]:
         oldest, newest = instant(found["oldest_at"]), instant(found["newest_at"])
         made.oldest_at = min(filter(None, (made.oldest_at, oldest)), default=None)

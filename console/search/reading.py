@@ -22,7 +22,9 @@ from brokerweb.console.templatetags.brokerweb_console import excerpt, span, stat
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid
 from brokerweb.identity.principal import Principal
+from brokerweb.jobs import destinations
 from brokerweb.queues.models import Message
+from brokerweb.storage.reading import read
 
 LIMIT, BUDGET, SUGGESTED, EXCERPT = 50, 2.0, 8, 160
 ACTIONS = (("redrive", "Redrive"), ("move", "Move"), ("reschedule", "Reschedule"), ("purge", "Discard"))
@@ -103,6 +105,12 @@ def _row(principal: Principal, asked: Asked, hit: Hit) -> Row:
     pick = f"{hit.destination}/{found.pk}" if principal.may("manage", "queue", hit.name) else ""
     row = Row(str(found.pk), str(found.pk), place, hit.destination, state_of(found), excerpt(found), key, found.published_at)
     return replace(row, pick=pick)
+
+
+def may_take_all(principal: Principal, asked: Asked) -> bool:
+    """Whether the person may act on everything that the search looks at: else a plan of all that match would be refused."""
+    seen = destinations.browsable(principal, read(destinations.every), destinations.within(asked.places))
+    return all(principal.may("manage", *each.permit) for each in seen)
 
 
 class Suggested(NamedTuple):

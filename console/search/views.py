@@ -26,5 +26,6 @@ def search(request: SignedIn) -> HttpResponseBase:
             context["suggestions"] = reading.suggested(who, asked)
     except Invalid as error:
         context["fault"] = Fault.of(error)
-    context["may_act"] = any(row.pick for row in context["found"].hits) if "found" in context else False
+    context["may_act"] = "found" in context and any(row.pick for row in context["found"].hits)
+    context["may_take_all"] = context["may_act"] and reading.may_take_all(who, asked)
     return render(request, "brokerweb_console/search/search.html", 400 if "fault" in context else 200, **context)

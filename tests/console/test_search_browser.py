@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.clients import Rest
 from tests.console.browser import Visit, chromium, sign_in, visiting
+from tests.eventually import eventually
 from tests.server import Server
 
 TEXT = "<script>broke('x')</script>\"'><img src=x onerror=broke('y')>\u202e"
@@ -117,6 +118,38 @@ def test_a_funnel_adds_only_these(visit: Visit):
     page.get_by_role("link", name="Only these: key:acct-2").first.click()
     expect(page.locator("#search")).to_have_value("header.tenant=globex key:acct-2")
     expect(page.locator("[data-row]")).to_have_count(40)
+
+
+def test_all_that_match_go_into_one_plan_and_one_job(visit: Visit, broker: Server):
+    page = visit.page
+    with broker.rest() as rest:
+        rest.declare("target")
+        page.goto("/search?q=%24.order.country%3DFR&in=queue:orders")
+        page.get_by_label("What to do with them").select_option("move")
+        page.get_by_role("button", name="Plan for all that match").click()
+        expect(page.get_by_role("heading", name="Move 60 messages")).to_be_visible()
+        assert visit.axe() == []
+        shoot(page, "search-plan")
+        page.get_by_label("Send to").fill("target")
+        page.get_by_role("button", name="Move 60 messages").click()
+        expect(page.get_by_text("there is something new to know first")).to_be_visible()  # nobody consumes there
+        page.get_by_role("button", name="Move 60 messages").click()
+        expect(page.get_by_role("heading", name="Progress")).to_be_visible()
+        eventually(lambda: rest.queue("target")["counts"]["ready"] == 60)
+
+
+def test_ticked_ones_are_discarded_once_their_number_is_typed(visit: Visit, broker: Server):
+    page = visit.page
+    page.goto("/search?q=key:acct-0&in=queue:orders")
+    for n in range(3):
+        page.get_by_role("checkbox", name="Choose").nth(n + 1).check()
+    page.get_by_label("What to do with them").select_option("purge")
+    page.get_by_role("button", name="Plan for the chosen").click()
+    page.get_by_label("How many are discarded").fill("3")
+    page.get_by_role("button", name="Discard 3 messages").click()
+    expect(page.get_by_role("heading", name="Progress")).to_be_visible()
+    with broker.rest() as rest:
+        eventually(lambda: sum(rest.queue("orders")["counts"].values()) == 120 - 60 - 3)
 
 
 def test_words_are_suggested_from_what_was_stored_lately(visit: Visit):
