@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from brokerweb.console.broker_form import ChangeForm, DeliveryFields, name_field
+from brokerweb.console.broker_form import ChangeForm, DeliveryFields, name_field, searched_fields
 from brokerweb.core.settings import plain
 from brokerweb.queues.models import Queue
 from brokerweb.queues.settings import BACKOFF, SETTINGS
@@ -28,6 +28,7 @@ class SettingsForm(DeliveryFields, ChangeForm):
         required=False, label="Keep dead letters for (s)", help_text="Empty: until they are handled."
     )
     expires = forms.FloatField(required=False, label="Remove when unused for (s)", help_text="Empty: never.")
+    search = searched_fields()
 
     @classmethod
     def of(cls, queue: Queue) -> SettingsForm:
