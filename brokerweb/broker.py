@@ -14,6 +14,7 @@ from typing import Any
 from brokerweb.cluster import nodes, wall
 from brokerweb.cluster.tenure import Tenure
 from brokerweb.core import clock, closing
+from brokerweb.core.errors import BrokerError
 from brokerweb.delivery import hub, open_sockets
 from brokerweb.identity import clients
 from brokerweb.node_duties import NodeDuties
@@ -80,7 +81,7 @@ class Broker:
             return
         current = None
         await self.duties.stop()
-        await self.duties.note_activity()
+        await self._note_activity()
         for unlisten in self._unlisten:
             unlisten()
         self.hub.stop()
@@ -125,6 +126,13 @@ class Broker:
             pass
         while await aperform(membership.forget_members) > 0:
             pass
+
+    async def _note_activity(self) -> None:
+        """What is known of who consumed is stored; where the store takes nothing any more, that is no reason not to stop."""
+        try:
+            await self.duties.note_activity()
+        except BrokerError as error:
+            log.warning("who consumed last could not be stored: %s", error)
 
     async def _stop_committer(self) -> None:
         await asyncio.get_running_loop().run_in_executor(None, self.committer.stop)

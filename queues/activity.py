@@ -97,7 +97,7 @@ class Activity:
         now = clock.now()
         with self._mutex:
             for queue_id in self._present:
-                seen = self._seen[queue_id]
+                seen = self._seen.get(queue_id, NOTHING)
                 if now - (seen.consumed_at or 0) >= clock.seconds(PRESENT):
                     self._seen[queue_id] = seen._replace(consumed_at=now)
             return {queue_id: seen for queue_id, seen in self._seen.items() if self._stored.get(queue_id) != seen}

@@ -32,11 +32,12 @@ class Progress(Rates):
     def note_behind(self, appended: Mapping[int, Mapping[str, float]], swell: float, now: int) -> None:
         """Compare what is read with what is appended, by stream; only of groups that have read something lately."""
         read = self.by_id()
-        self._streams = {group_id: stream_id for group_id, stream_id in self._streams.items() if group_id in read}
+        for group_id in [group_id for group_id in list(self._streams) if group_id not in read]:
+            del self._streams[group_id]
         self.behind = {
             group_id: self.behind.get(group_id, now)
-            for group_id, stream_id in self._streams.items()
-            if appended.get(stream_id, {}).get(events.APPENDED, 0.0) > read[group_id][READ] * swell
+            for group_id, stream_id in list(self._streams.items())
+            if group_id in read and appended.get(stream_id, {}).get(events.APPENDED, 0.0) > read[group_id][READ] * swell
         }
 
 

@@ -97,6 +97,7 @@ class Connection:
             return None
         held = subscription.stop()
         self._desk.leave(subscription)
+        self.holders.discard(subscription.holder)
         if held and not release:
             self.cancelled.append(subscription)
         self._forget_settled()

@@ -6,8 +6,12 @@ import pytest
 
 from brokerweb.answers import stuck, verdicts
 from brokerweb.answers.verdicts import Verdict
-from brokerweb.handout import shared_groups
+from brokerweb.handout import lease, shared_groups
 from brokerweb.identity.principal import broker_itself
+from brokerweb.queues import engine as engine_of_queues
+from brokerweb.queues.engine import Terms
+from brokerweb.queues.messages import Settle
+from brokerweb.queues.models import Message, Queue
 from brokerweb.storage.run import perform
 from brokerweb.streams import control, engine, groups, membership, positions, progress, stats
 from brokerweb.streams.models import GroupPartition
@@ -197,3 +201,17 @@ def test_what_stands_still_is_on_the_list_worst_first(group: Group) -> None:
     group.time.advance(61)
     assert [(item.group, item.held) for item in stuck.stuck(ROOT)] == [("billing", 3), ("mail", 1)]
     assert [item.group for item in stuck.stuck(ROOT, 1)] == ["billing"]
+
+
+def test_a_message_of_a_shared_group_is_the_groups_and_not_its_hidden_queues(time: Time, db: None) -> None:
+    shared_groups.install()
+    perform(control.declare, "events", {})
+    perform(groups.declare_group, "events", "mail", {"kind": "shared", "start": "earliest", "max_failures": 1})
+    perform(engine.append, "events", [NewRecord(b"1")])
+    queue = Queue.objects.get(pk=perform(groups.find_group, "events", "mail").queue_id)
+    [leased] = perform(lease.lease, queue.pk, 1, Terms("rest:token:1")).messages
+    perform(engine_of_queues.settle, [Settle("nack", str(leased.receipt), error="no")])
+    verdict = verdicts.message(ROOT, queue, Message.objects.get(pk=leased.id))
+    assert verdict.code == "dead"
+    assert [see.href for see in verdict.see] == ["/api/v1/streams/events/groups/mail", "/api/v1/streams/events"]
+    assert ".shared" not in str(verdict.as_json())

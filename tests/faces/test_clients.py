@@ -148,6 +148,12 @@ def test_so_it_is_of_a_hot_call_and_nothing_happens(rest: Rest, queue: str) -> N
     assert rest.queue(queue)["counts"]["ready"] == 0
 
 
+def test_so_it_is_of_an_event_stream(rest: Rest, name: str) -> None:
+    rest.call("PUT", f"/streams/{name}", {})
+    answer = rest.http.get(f"/streams/{name}/live", headers={b"Client-Name": b"\xff"})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/Client-Name")
+
+
 def test_a_handshake_with_such_a_header_is_refused(either: Server) -> None:
     with pytest.raises(InvalidStatus) as refused, socket(either, header=TOO_LONG.encode()):
         pass

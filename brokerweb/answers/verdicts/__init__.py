@@ -73,6 +73,8 @@ def messages(principal: Principal, row: Queue, found: Sequence[Message]) -> list
 
 def _of_messages(reads: Reads, row: Queue, found: Sequence[Message]) -> tuple[QueueStanding, list[MessageStanding]]:
     [queue] = named([reading.one_queue(reads, row)])
+    if row.stream is not None:
+        queue = as_group(queue, row.stream, groups.name_of(reads, row.pk))
     heads: dict[str, MessageStanding] = {}
     blocked = {message.key for message in found if message.state == State.BLOCKED and message.key is not None}
     for key in blocked:

@@ -49,6 +49,11 @@ def every_group(reads: Reads) -> list[GroupRow]:
     return [GroupRow(*row) for row in reads.rows(Q.every_group)]
 
 
+def name_of(reads: Reads, queue_id: int) -> str:
+    """What the shared group is called whose queue that is."""
+    return str(reads.value(Q.group_of_queue, queue_id) or "")
+
+
 def every(reads: Reads, rows: Sequence[GroupRow], queues: Mapping[int, QueueStanding]) -> list[GroupStanding]:
     """How all of these groups stand; ``queues`` has those of the shared ones."""
     shares: dict[int, list[Share]] = {}

@@ -102,6 +102,8 @@ def crowd(consumers: tuple[Consumer, ...]) -> str:
     """What consumers that are full hold, in a clause."""
     most = max(consumers, key=lambda consumer: consumer.unsettled)
     held = f"{most.client} holds {most.unsettled} of {most.prefetch}"
+    if most.unsettled < (most.prefetch or 0):  # it reads slowly, or what it has is large, or goes alone
+        held += " and may have no more at present"
     return held if len(consumers) == 1 else f"all {len(consumers)} consumers are full, and {held}"
 
 

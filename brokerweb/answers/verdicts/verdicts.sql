@@ -78,6 +78,9 @@ SELECT count(*) FROM (SELECT 1 FROM brokerweb_queues_message INDEXED BY message_
 SELECT g.id, g.stream_id, s.name AS stream, g.name, g.created_at, g.session_timeout, g.queue_id
 FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id = g.stream_id WHERE s.deleted_at IS NULL ORDER BY g.id;
 
+-- group_of_queue (queue): what the shared group is called whose queue that is
+SELECT name FROM brokerweb_streams_consumergroup WHERE queue_id = :queue;
+
 -- every_member (): the members of all groups
 SELECT group_id, member, client, joined_at FROM brokerweb_streams_member ORDER BY group_id, joined_at, member;
 
