@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from brokerweb.core.errors import NotFound
 from brokerweb.core.redactions import Left, said
+from brokerweb.identity.audit import forget_error
 from brokerweb.queues import fields
-from brokerweb.queues.definitions import find
+from brokerweb.queues.definitions import find, find_by_id
 from brokerweb.queues.filters import MAX_ID
 from brokerweb.queues.selection import Q
 from brokerweb.storage.transaction import Transaction
@@ -32,4 +33,8 @@ def redact_one(tx: Transaction, queue_id: int, message_id: int, *, by: str) -> b
     tx.change(Q.redact_failures, message_id)
     tx.change(Q.redact_transfers, message_id)
     fields.redact(tx, message_id)
+    queue = find_by_id(tx, queue_id)
+    if queue is not None:
+        kind, name = ("queue", queue.name) if queue.stream is None else ("stream", queue.stream)
+        tx.writes += forget_error(kind, name, message_id)
     return True

@@ -32,6 +32,22 @@ def record(
     return entry.pk
 
 
+def forget_error(kind: str, name: str, message_id: int) -> int:
+    """What the trail remembers of a message's error, so that its requeue can be undone, is gone; how many entries had it.
+
+    ``name`` is the queue's, or the stream's of a shared group's copy.
+    """
+    begins = f"{kind}:{name}/"
+    entries = AuditEntry.objects.filter(target__gte=begins, target__lt=f"{begins[:-1]}0", target__endswith=f"/{message_id}")
+    forgotten = 0
+    for entry in entries.filter(action="message.requeue"):
+        if entry.detail.get("before", {}).get("last_error") is not None:
+            entry.detail["before"]["last_error"] = None
+            entry.save(update_fields=["detail"])
+            forgotten += 1
+    return forgotten
+
+
 class Entry(NamedTuple):
     """What the trail is to say once it is done: who did what to what, from where."""
 

@@ -71,7 +71,7 @@ class SignInCode(models.Model):
 
 
 class AuditEntry(models.Model):
-    """Who did what to what, when and from where. Only ever added to."""
+    """Who did what to what, when and from where. Only ever added to, but for an error's text that a redaction takes away."""
 
     id = models.BigAutoField(primary_key=True)
     at = InstantField()
@@ -83,9 +83,7 @@ class AuditEntry(models.Model):
     address = models.CharField(max_length=100, default="")
 
     class Meta:
-        indexes = [
-            models.Index(fields=["target", "id"], name="audit_of_target")
-        ]  # for what nothing reads yet: the history of one target
+        indexes = [models.Index(fields=["target", "id"], name="audit_of_target")]  # audit.forget_error
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.target}"

@@ -12,7 +12,8 @@ from brokerweb.core.errors import NotFound, OffsetOutOfRange
 from brokerweb.faces.codec import messages as wire
 from brokerweb.faces.codec import records as wire_records
 from brokerweb.handout import redaction as of_records
-from brokerweb.queues import checking, control, redaction
+from brokerweb.identity.models import AuditEntry
+from brokerweb.queues import checking, control, redaction, undoing
 from brokerweb.queues.models import Failure, Message
 from brokerweb.queues.represent import message_object
 from brokerweb.storage import reading as storage
@@ -115,6 +116,22 @@ def test_that_it_was_redacted_twice_changes_nothing_else(store: Store, orders: O
 def redact_record(log: Log, offset: int, number: int = 0) -> None:
     known = storage.read(of_records.look, "events", number, offset, using=log.alias)
     log.do(of_records.redact, "events", (number, offset), known, by="ann")
+
+
+@pytest.mark.parametrize("target", ["queue:orders/{}", "queue:orders.b/{}", "queue:orders/1{}"])
+def test_an_undo_of_a_requeue_brings_no_error_back(store: Store, orders: Orders, target: str):
+    id = orders.kill()
+    before = store.do(undoing.requeue, "orders", id)
+    entry = AuditEntry.objects.using(store.alias).create(
+        at=0, actor="me", owner="", action="message.requeue", target=target.format(id), detail={"before": before}
+    )
+    store.do(redaction.redact, "orders", id, by="me")
+    entry.refresh_from_db()
+    its_own = target == "queue:orders/{}"
+    assert entry.detail["before"]["last_error"] == (None if its_own else "bad")
+    if its_own:
+        store.do(undoing.undo_requeue, "orders", entry.detail["before"])
+        assert (store.state(id), store.message(id).last_error) == ("dead", None)
 
 
 def test_a_record_keeps_its_offset_its_key_and_its_instant(log: Log):

@@ -1,4 +1,4 @@
-"""Acts on many messages of many queues as one job: what each does, what fails, trying with the first, crashes, undo."""
+"""Acts on many messages of many queues as one job: what each does, what fails, who may, trying with the first."""
 
 from __future__ import annotations
 
@@ -8,48 +8,20 @@ from typing import Any
 import pytest
 
 from brokerweb.core import clock
-from brokerweb.core.errors import Conflict, Forbidden, Invalid, NotFound
+from brokerweb.core.errors import Forbidden, Invalid, NotFound
 from brokerweb.identity.grants import Permit
-from brokerweb.identity.principal import Principal, broker_itself
-from brokerweb.jobs import bulk_request, chunks, control, duties, failures, operations, searched, selecting, undoing
-from brokerweb.jobs.models import Job, JobFailure, JobItem
+from brokerweb.identity.principal import Principal
+from brokerweb.jobs import bulk_request, control, duties, failures
+from brokerweb.jobs.models import JobFailure
 from brokerweb.queues import bulk as of_one_queue
 from brokerweb.queues import control as queues
-from brokerweb.queues import duties as of_queues
-from brokerweb.queues import filters, fingerprints, redaction
-from brokerweb.queues.models import Message, Transfer
-from brokerweb.queues.states import REJECTED
-from brokerweb.storage.reading import read
+from brokerweb.queues import filters
+from brokerweb.queues.models import Message
 from brokerweb.storage.run import perform
+from tests.jobs.acting import BAD, failed, promote_due, start
 from tests.jobs.bench import Runner, shown
 from tests.jobs.test_bulk import dead_records
 from tests.queues.bench import Bench, Time, states
-
-BAD = fingerprints.of(REJECTED, "bad")
-
-
-def asked(action: str, select: dict[str, Any], **more: Any) -> bulk_request.BulkRequest:
-    return bulk_request.parse({"action": action, "select": select, **more})
-
-
-def start(action: str, select: dict[str, Any], principal: Principal | None = None, **more: Any) -> Job:
-    request = asked(action, select, **more)
-    chosen = read(selecting.resolve, principal or broker_itself(), request)
-    total = read(selecting.total, request, chosen)
-    return perform(operations.create, request, chosen, by="me", total=total)  # type: ignore[no-any-return]
-
-
-def undo(job: Job) -> Job:
-    return perform(undoing.create, job.pk, by="me")  # type: ignore[no-any-return]
-
-
-def everything() -> list[dict[str, Any]]:
-    return [dict(row) for row in Message.objects.order_by("id").values()]
-
-
-def failed(job: Job) -> list[tuple[str, str, str]]:
-    return [(item.destination, item.item, item.code) for item in failures.listing(control.get(job.pk)).items]
-
 
 # What each does
 
@@ -88,16 +60,12 @@ def test_a_move_keeps_what_a_message_is_and_the_order(runner: Runner, time: Time
     assert (moved.failures, moved.last_error, moved.redrives, moved.headers) == (1, "x", 0, '{"x":"y"}')
     assert Message.objects.get(pk=dead[0]).redrives == 1
     time.advance(61)
-    perform(engine_duties)
+    perform(promote_due)
     taken: list[Any] = []
     while leased := keyed.lease(10):
         taken += [json.loads(m.body) if m.body != b"there" else "there" for m in leased]
         keyed.settle("ack", leased)
     assert [body for body in taken if body != 4] == ["there", 1, 2, 3], "of a key in the order in which they were published"
-
-
-def engine_duties(tx: Any) -> None:
-    of_queues.promote(tx)
 
 
 def test_a_keyed_queue_is_emptied_into_another_in_the_order_of_its_keys(runner: Runner) -> None:
@@ -320,147 +288,6 @@ def test_with_fewer_than_asked_it_still_waits_for_them(runner: Runner) -> None:
     assert runner.until_finished(empty).done == 0
 
 
-# Undo
-
-
-def test_an_undo_puts_back_what_was_not_handed_out(runner: Runner, time: Time) -> None:
-    bench, target = Bench("orders"), Bench("target")
-    bench.kill(*range(1200), ttl=50)
-    was = everything()
-    job = runner.until_finished(start("redrive", {"in": ["queue:orders"]}, to="target"))
-    assert control.as_json(job)["undo_until_at"] is not None
-    taken = target.lease(3)
-    target.settle("ack", taken[:1])
-    target.settle("release", taken[1:2])
-    perform(queues.delete_message, "target", taken[0].id + 10)
-    back = runner.until_finished(undo(job))
-    told = shown(back)
-    assert (told["kind"], told["state"], told["done"], told["gone"], told["total"]) == ("undo", "done", 1196, 4, 1200)
-    assert told["error"] == "4 were handed out, moved or deleted since, and stay as they are."
-    gone = {*(m.id for m in taken), taken[0].id + 10}
-    assert [row for row in everything() if row["id"] not in gone] == [row for row in was if row["id"] not in gone]
-    assert (bench.counts(), target.counts()) == ({"dead": 1196}, {"leased": 1, "ready": 1})
-    assert shown(job)["undone_by"] == told["id"]
-    with pytest.raises(Conflict, match="undone already"):
-        undo(job)
-    with pytest.raises(Conflict, match="cannot be undone"):
-        undo(back)
-
-
-def test_a_move_is_undone_with_keys_delays_and_order(runner: Runner) -> None:
-    source, target = Bench("source", keyed=True), Bench("target", keyed=True)
-    for n in range(6):
-        source.publish(n, key=f"k{n % 2}")
-    source.publish(6, key="k0", delay=100)
-    source.publish(7)
-    source.settle("nack", source.lease(1), error="x", delay=50)
-    held = source.lease(1)
-    before = source.counts()
-    job = runner.until_finished(
-        start("move", {"in": ["queue:source"], "filter": {"states": ["ready", "blocked", "scheduled", "leased"]}}, to="target")
-    )
-    assert (job.done, source.counts()) == (8, {})
-    target.publish("between", key="k0")
-    back = runner.until_finished(undo(job))
-    assert (back.done, target.counts()) == (8, {"ready": 1})
-    assert source.settle("ack", held) == ["lease_lost"]
-    assert source.counts() == {**{s: n for s, n in before.items() if s != "leased"}, "ready": before.get("ready", 0) + 1}
-    runner.time.advance(51)
-    perform(engine_duties)
-    by_key: dict[str | None, list[int]] = {}
-    while leased := source.lease(10):
-        for message in leased:
-            by_key.setdefault(message.key, []).append(int(message.body))
-        source.settle("ack", leased)
-    assert by_key == {"k0": [0, 2, 4], "k1": [1, 3, 5], None: [7]}
-
-
-def test_a_running_one_is_cancelled_and_undone_for_fifteen_minutes(runner: Runner, time: Time) -> None:
-    bench = Bench()
-    bench.kill(*range(1200))
-    was = everything()
-    job = start("redrive", {"in": ["queue:orders"]})
-    runner.rounds(1)
-    assert shown(job)["done"] == 500
-    back = runner.until_finished(undo(job))
-    assert (shown(job)["state"], back.done, everything()) == ("cancelled", 500, was)
-    later = runner.until_finished(start("redrive", {"in": ["queue:orders"]}))
-    time.advance(15 * 60 + 1)
-    with pytest.raises(Conflict, match="15 minutes"):
-        undo(later)
-    assert Transfer.objects.count() == 1700
-    while perform(undoing.forget):
-        pass
-    assert Transfer.objects.count() == 0
-    purge = runner.until_finished(start("purge", {"in": ["queue:orders"]}))
-    assert shown(purge)["undo_until_at"] is None
-
-
-def test_what_was_redacted_has_its_error_nowhere_and_none_after_the_undo(runner: Runner) -> None:
-    bench = Bench()
-    [id] = bench.publish(1)
-    bench.settle("dead", bench.lease(), error="secret")
-    job = runner.until_finished(start("redrive", {"in": ["queue:orders"]}))
-    perform(redaction.redact, "orders", id, by="me")
-    assert Transfer.objects.get().last_error is None
-    assert b"secret" not in b"".join(str(row).encode() for row in Transfer.objects.values_list())
-    runner.until_finished(undo(job))
-    assert (states(id), Message.objects.get(pk=id).last_error) == (["dead"], None)
-
-
-def test_what_an_undo_needs_is_kept_while_it_runs(runner: Runner, time: Time) -> None:
-    bench = Bench()
-    bench.kill(*range(1200))
-    job = runner.until_finished(start("redrive", {"in": ["queue:orders"]}))
-    back = undo(job)
-    runner.rounds(1)
-    time.advance(3600)
-    assert perform(undoing.forget) == 0
-    assert runner.until_finished(back).done == 1200
-
-
-# Crashes
-
-
-@pytest.mark.parametrize("at", range(7))
-def test_killed_at_every_chunk_nothing_is_done_twice_and_nothing_is_left_out(
-    runner: Runner, monkeypatch: pytest.MonkeyPatch, at: int
-) -> None:
-    """Once before the commit of a chunk, and once right after it; then it goes on, and is undone, killed at the same place."""
-    one, other, target = Bench("one"), Bench("other"), Bench("target")
-    one.kill(*range(30))
-    other.kill(*range(25))
-    was = everything()
-    monkeypatch.setattr(chunks, "ITEMS", 10)
-    job = start("redrive", {"in": ["queue:one", "queue:other"]}, to="target")
-    _with_a_crash(runner, monkeypatch, job, at)
-    assert (shown(job)["done"], shown(job)["failed"]) == (55, 0)
-    assert target.counts() == {"ready": 55}
-    assert (one.counts(), other.counts()) == ({}, {})
-    assert Transfer.objects.count() == 55
-    assert set(Message.objects.values_list("redrives", flat=True)) == {1}
-    back = undo(job)
-    _with_a_crash(runner, monkeypatch, back, at)
-    assert (shown(back)["done"], shown(back)["gone"], everything()) == (55, 0, was)
-
-
-def _with_a_crash(runner: Runner, monkeypatch: pytest.MonkeyPatch, job: Job, at: int) -> None:
-    if at:
-        runner.rounds(at)  # the process ends after these commits
-    advance = chunks._advance
-
-    def dies(*args: Any) -> None:
-        advance(*args)
-        raise RuntimeError("killed before the commit")
-
-    with monkeypatch.context() as killing:
-        killing.setattr(chunks, "_advance", dies)
-        if control.get(job.pk).finished_at is None:
-            with pytest.raises(RuntimeError):
-                perform(chunks.run, job.pk)
-    runner.until_finished(job)
-
-
 def test_a_rate_an_eta_and_jobs_of_several_queues_in_lists(runner: Runner, time: Time) -> None:
     one, other = Bench("one"), Bench("one2")
     one.kill(*range(10))
@@ -485,84 +312,3 @@ def test_the_older_calls_take_a_fingerprint_too(time: Time) -> None:
     assert of_one_queue.purge_all("orders", of_cause) == 2
     assert bench.counts() == {"ready": 2, "dead": 1}
     assert states(waiting) == ["ready"]
-
-
-# By a query
-
-
-def test_a_query_selects_over_queues_and_groups_and_is_undone(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searched, "FOUND_AT_ONCE", 7)
-    monkeypatch.setattr(chunks, "ITEMS", 5)
-    orders, other = Bench("orders"), Bench("other")
-    wanted = orders.kill(*(f'{{"n": {n}}}' for n in range(20)))[5:]
-    wanted += other.kill(*(f'{{"n": {n}}}' for n in range(20)))[5:]
-    orders.publish('{"n": 9}')
-    dead_records(8)
-    was = everything()
-    job = start("redrive", {"q": "$.n>=5"})
-    assert (job.total, job.query) == (None, "$.n>=5 state:dead")
-    job = runner.until_finished(job)
-    assert (job.state, job.done, job.failed, job.total) == ("done", 30, 0, 30)
-    assert set(Message.objects.filter(redrives=1).values_list("pk", flat=True)) == set(wanted)
-    assert [m.id for m in orders.lease(20)][1:] == sorted(wanted)[:15], "in the order in which they were published"
-    assert JobItem.objects.count() == 0
-    back = runner.until_finished(undo(job))
-    assert (back.done, shown(back)["gone"]) == (15, 15)
-    assert [row for row in everything() if row["id"] in wanted[15:]] == [row for row in was if row["id"] in wanted[15:]]
-    records = runner.until_finished(start("redrive", {"q": "7", "in": ["stream:log"]}))
-    assert (records.done, records.touched) == (1, ["stream:log"])
-
-
-def test_what_a_query_does_not_find_any_more_is_left_and_told(runner: Runner) -> None:
-    bench = Bench()
-    ids = bench.kill(*range(4))
-    job = start("redrive", {"q": "fingerprint:" + BAD, "in": ["queue:orders"]})
-    runner.rounds(1)
-    assert (shown(job)["total"], shown(job)["done"]) == (4, 0)
-    perform(queues.delete_message, "orders", ids[0])
-    perform(queues.requeue, "orders", ids[1])
-    bench.settle("dead", bench.lease(), error="of another cause")
-    job = runner.until_finished(job)
-    assert (job.done, job.failed, states(*ids)) == (2, 2, ["gone", "dead", "ready", "ready"])
-    assert [item for _, item, _ in failed(job)] == [str(id) for id in ids[:2]]
-    again = runner.until_finished(start("redrive", {"q": "redrives>0", "in": ["queue:orders"]}))
-    assert again.done == 1
-
-
-def test_a_query_acts_on_what_was_there_and_an_age_is_of_when_it_was_asked(runner: Runner, time: Time) -> None:
-    bench = Bench()
-    old = bench.kill(1)
-    time.advance(3000)
-    new = bench.kill(2)
-    job = start("redrive", {"q": "published<30m", "in": ["queue:orders"]})
-    later = bench.kill(3)
-    time.advance(3600)
-    runner.until_finished(job)
-    assert states(*old, *new, *later) == ["dead", "ready", "dead"]
-
-
-def test_what_a_cancelled_one_had_found_is_forgotten(runner: Runner, time: Time) -> None:
-    Bench().kill(*range(5))
-    job = start("redrive", {"q": "state:dead", "in": ["queue:orders"]})
-    runner.rounds(1)
-    assert JobItem.objects.count() == 5
-    perform(control.cancel, job.pk)
-    time.advance(40 * 86_400)
-    assert perform(duties.forget) == 0
-    assert [perform(searched.forget, 3) for _ in range(3)] == [3, 2, 0]
-    assert perform(duties.forget) == 1
-
-
-@pytest.mark.parametrize("at", range(6))
-def test_a_query_s_job_killed_at_every_chunk_does_nothing_twice(runner: Runner, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
-    monkeypatch.setattr(searched, "FOUND_AT_ONCE", 10)
-    monkeypatch.setattr(chunks, "ITEMS", 10)
-    Bench("one").kill(*range(25))
-    was = everything()
-    job = start("redrive", {"q": "state:dead", "in": ["queue:one"]})
-    _with_a_crash(runner, monkeypatch, job, at)
-    assert (shown(job)["done"], shown(job)["total"]) == (25, 25)
-    assert set(Message.objects.values_list("redrives", flat=True)) == {1}
-    back = undo(job)
-    _with_a_crash(runner, monkeypatch, back, min(at, 2))
-    assert (shown(back)["done"], everything()) == (25, was)
