@@ -15,6 +15,9 @@ install: .venv/.installed ## .venv with everything that serve needs
 run: .venv/.installed ## the broker, on http://127.0.0.1:8000
 	$(BIN)/python manage.py serve
 
+demo: .venv/.installed ## a broker of its own with a shop's traffic, and what goes wrong with it; an hour, nothing stays
+	$(BIN)/python manage.py demo
+
 test: lint ## the whole check: lint, types, import contracts, missing migrations, tests
 	$(BIN)/python -m pytest $(WORKERS)
 

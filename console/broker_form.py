@@ -108,6 +108,26 @@ class DeliveryFields(forms.Form):
         return {"lease": given["lease"], "max_failures": given["max_failures"], "backoff": backoff}
 
 
+class LinesField(forms.CharField):
+    """A list of texts, a line each."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list | tuple) else value
+
+    def to_python(self, value: Any) -> Any:
+        return [line.strip() for line in str(value or "").splitlines() if line.strip()]
+
+
+def searched_fields() -> LinesField:
+    """The fields of bodies and headers by which what is stored is found at once."""
+    return LinesField(
+        required=False,
+        label="Fields to search by",
+        help_text="Up to 8 that an index finds, one a line: $.order.id, header.tenant.",
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "class": "mono"}),
+    )
+
+
 def name_field() -> forms.CharField:
     """The name of something new."""
     return forms.CharField(

@@ -23,6 +23,8 @@ AROUND = (
 def _engine() -> DjangoTemplates:
     libraries = {
         "brokerweb_console": "brokerweb.console.templatetags.brokerweb_console",
+        "brokerweb_answers": "brokerweb.console.templatetags.brokerweb_answers",
+        "brokerweb_search": "brokerweb.console.templatetags.brokerweb_search",
         "django_htmx": "django_htmx.templatetags.django_htmx",
     }
     return templates.engine("brokerweb_console", [Path(__file__).parent / "templates"], libraries, context=AROUND)

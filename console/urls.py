@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.urls import path, register_converter
 
+from brokerweb.console.bulk import actions as bulk_actions
+from brokerweb.console.causes import views as cause_views
 from brokerweb.console.connections import actions as connection_actions
 from brokerweb.console.connections import views as connection_views
 from brokerweb.console.dead_letters import actions as dead_letter_actions
@@ -20,9 +22,11 @@ from brokerweb.console.queues import actions as queue_actions
 from brokerweb.console.queues import views as queue_views
 from brokerweb.console.records import actions as record_actions
 from brokerweb.console.records import views as record_views
+from brokerweb.console.search import views as search_views
 from brokerweb.console.signin import actions as signin
 from brokerweb.console.streams import actions as stream_actions
 from brokerweb.console.streams import views as stream_views
+from brokerweb.console.stuck import views as stuck_views
 from brokerweb.console.suggestions import views as suggestion_views
 from brokerweb.console.tokens import actions as token_actions
 from brokerweb.console.tokens import views as token_views
@@ -76,6 +80,9 @@ urlpatterns = [
     path("theme", overview_actions.theme, name="theme"),
     path("first-steps/hide", overview_actions.hide_steps, name="hide-steps"),
     path("destinations", suggestion_views.destinations, name="destinations"),
+    # what stands still, and search
+    path("stuck", stuck_views.stuck, name="stuck"),
+    path("search", search_views.search, name="search"),
     # queues
     path("queues", queue_views.queues, name="queues"),
     path("new/queue", queue_actions.new_queue, name="new-queue"),
@@ -102,6 +109,7 @@ urlpatterns = [
     path(f"{MESSAGE}/delete", message_actions.delete, name="delete-message"),
     # dead letters
     path("dead", dead_letter_views.dead_letters, name="dead"),
+    path("dead/causes", cause_views.causes, name="causes"),
     path("dead/redrive", dead_letter_actions.redrive, name="redrive"),
     path(f"{GROUP}/in-flight", dead_letter_views.group_in_flight, name="group-in-flight"),
     path(f"{GROUP}/dead", dead_letter_views.group_list, name="group-dead"),
@@ -144,8 +152,10 @@ urlpatterns = [
     path(f"{TOPIC}/delete", topic_actions.delete, name="delete-topic"),
     # jobs
     path("jobs", job_views.jobs, name="jobs"),
+    path("jobs/plan", bulk_actions.plan, name="plan"),
     path("jobs/<row_id:job_id>", job_views.job, name="job"),
     path("jobs/<row_id:job_id>/cancel", job_actions.cancel, name="cancel-job"),
+    path("jobs/<row_id:job_id>/undo", job_actions.undo, name="undo-job"),
     # connections
     path("connections", connection_views.connections, name="connections"),
     path("connections/<slug:connection_id>/close", connection_actions.close, name="close"),

@@ -121,12 +121,3 @@ SELECT min(until_at) FROM brokerweb_streams_grouppartition WHERE until_at IS NOT
 -- next_silent (): when the next member will have been silent for too long
 SELECT min(m.seen_at + g.session_timeout * 1000000) FROM brokerweb_streams_member m JOIN brokerweb_streams_consumergroup g ON g.id = m.group_id;
 
--- behind (limit): groups without members that have something left to read, and how much, the most first
-SELECT s.name, g.name, g.kind, CAST(sum(p.next_offset - CASE WHEN x.committed < p.low_offset THEN p.low_offset ELSE x.committed END) AS bigint) AS lag
-FROM brokerweb_streams_consumergroup g
-JOIN brokerweb_streams_stream s ON s.id = g.stream_id
-JOIN brokerweb_streams_grouppartition x ON x.group_id = g.id
-JOIN brokerweb_streams_partition p ON p.id = x.partition_id
-WHERE s.deleted_at IS NULL AND x.committed < p.next_offset AND p.low_offset < p.next_offset
-  AND NOT EXISTS (SELECT 1 FROM brokerweb_streams_member m WHERE m.group_id = g.id)
-GROUP BY g.id, s.name, g.name, g.kind ORDER BY lag DESC LIMIT :limit;

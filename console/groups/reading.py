@@ -11,19 +11,12 @@ from brokerweb.console.filters import LIMIT
 from brokerweb.console.frames import standing
 from brokerweb.console.holding import Consumer
 from brokerweb.console.page import SignedIn
-from brokerweb.console.rights import Rights, visible
-from brokerweb.console.rows import GroupCount
-from brokerweb.delivery import connections
+from brokerweb.console.rights import Rights
 from brokerweb.handout import shared_groups
-from brokerweb.identity.principal import Principal
 from brokerweb.queues import stats as queue_stats
 from brokerweb.storage.reading import read
 from brokerweb.streams import group_objects
 from brokerweb.streams.group_objects import GroupPage
-from brokerweb.streams.groups import Q as GROUPS
-from brokerweb.streams.models import ConsumerGroup
-
-MOST_GROUPS = 100  # of the overview's findings: the ones that are furthest behind
 
 
 def group_frame(request: SignedIn, stream: str, group: str) -> dict[str, Any]:
@@ -70,20 +63,3 @@ def takers(stream: str, name: str) -> list[Consumer]:
 def _delivers(queue_id: int | None) -> bool:
     """Whether something of a shared group's queue was delivered lately."""
     return queue_id is not None and queue_stats.rates(queue_id)["delivered"] > 0
-
-
-def behind(principal: Principal) -> list[GroupCount]:
-    """Groups that nobody reads for, with records left to read; the furthest behind first.
-
-    A shared one is read for, too, while calls to receive over REST take from it.
-    """
-    may = visible(principal, "stream")
-    taken = {(sub.get("stream"), sub.get("group")) for c in connections.snapshot() for sub in c["subscriptions"]}
-    shared = ConsumerGroup.objects.filter(stream__deleted_at=None, queue_id__isnull=False)
-    taken |= {
-        (stream, group)
-        for stream, group, queue_id in shared.values_list("stream__name", "name", "queue_id")
-        if _delivers(queue_id)
-    }
-    found = read(lambda reader: reader.rows(GROUPS.behind, MOST_GROUPS))
-    return [GroupCount(stream, group, lag) for stream, group, _, lag in found if may(stream) and (stream, group) not in taken]

@@ -12,11 +12,12 @@ from brokerweb.core import clock
 from brokerweb.core.errors import Forbidden, Invalid
 from brokerweb.core.names import parse_destination
 from brokerweb.identity.principal import Principal
-from brokerweb.jobs import control
+from brokerweb.jobs import control, failures
 from brokerweb.jobs.control import JobPage
 from brokerweb.jobs.models import OPEN, Job
 
 RECENT, LATELY = 20, 86_400  # failed jobs that the overview looks at; seconds
+NAMED, FAILED_SHOWN, LONGEST_ASKED = 10, 50, 20_000  # destinations, items, characters
 
 
 def may(principal: Principal, verb: str, job: Job) -> bool:
@@ -41,18 +42,49 @@ def found(principal: Principal, job_id: int) -> Job:
     return job
 
 
+def managed(principal: Principal, job_id: int) -> Job:
+    """One job that the person may act on. Raises NotFound, Forbidden."""
+    job = found(principal, job_id)
+    if not may(principal, "manage", job):
+        raise Forbidden(f"manage on {job.target} is not among your grants")
+    return job
+
+
 def shown(principal: Principal, job: Job) -> dict[str, Any]:
-    """A job for the page: share done, parameters as text, and whether it can be cancelled."""
-    params = {name: value for name, value in job.params.items() if value not in (None, "", {})}
+    """A job for a list or its page: share done, what it touches, whether it can be cancelled or undone."""
     share = min(1.0, (job.done + job.failed) / job.total) if job.total else None
+    manages = may(principal, "manage", job)
     return {
         "job": job,
         "share": 1.0 if job.state == "done" else share,
-        "params": json.dumps(params, indent=2, ensure_ascii=False) if params else "",
+        "touched": job.touched[:NAMED],
+        "others": len(job.touched) - 1,
+        "untold": max(0, len(job.touched) - NAMED),
         "trimmed": job.cursor.get("trimmed", 0),
         "open": job.state in OPEN,
-        "may_cancel": job.state in OPEN and may(principal, "manage", job),
+        "may_cancel": job.state in OPEN and manages,
     }
+
+
+def whole(principal: Principal, job: Job) -> dict[str, Any]:
+    """The same for its page, with what it could not do."""
+    until = control.undo_until(job)
+    undoable = until is not None and until >= clock.wall() and job.undone_by is None and bool(job.done)
+    found = shown(principal, job)
+    return found | {
+        "params": _asked(job),
+        "eta": control.eta(job),
+        "undo_until": clock.to_datetime(until) if undoable and until is not None else None,
+        "may_undo": undoable and may(principal, "manage", job),
+        "gone": job.cursor.get("gone", 0),
+        "failed": failures.listing(job, limit=FAILED_SHOWN),
+    }
+
+
+def _asked(job: Job) -> str:
+    """Its parameters as text; what it is told of besides is left out."""
+    told = {name: value for name, value in job.params.items() if name != "queues" and value not in (None, "", {})}
+    return json.dumps(told, indent=2, ensure_ascii=False)[:LONGEST_ASKED] if told else ""
 
 
 def failed(principal: Principal) -> list[Job]:

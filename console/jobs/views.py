@@ -23,4 +23,4 @@ def jobs(request: SignedIn) -> HttpResponseBase:
 def job(request: SignedIn, job_id: int) -> HttpResponseBase:
     """What it does, how far it is, how it ended."""
     found = reading.found(request.principal, job_id)
-    return render(request, "brokerweb_console/jobs/job.html", **reading.shown(request.principal, found))
+    return render(request, "brokerweb_console/jobs/job.html", **reading.whole(request.principal, found))

@@ -1,129 +1,143 @@
-"""What on the overview deserves a look: findings by kind, the most pressing first, a few of each and how many more there are."""
+"""What on the overview deserves a look: what stands still, what died of what, what failed or leads nowhere; by damage, and those
+that are alike in one line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 from django.urls import reverse
 
-from brokerweb.console import dead_counts
-from brokerweb.console.groups.reading import behind
+from brokerweb.console.acts import Act
+from brokerweb.console.causes import reading as causes
+from brokerweb.console.causes.reading import Cause
 from brokerweb.console.jobs.reading import failed
 from brokerweb.console.rights import visible
-from brokerweb.console.rows import QueueRow
-from brokerweb.console.templatetags.brokerweb_console import age, span
+from brokerweb.console.stuck import reading as stuck
+from brokerweb.console.stuck.reading import LABELS, Item
+from brokerweb.console.templatetags.brokerweb_console import seconds_since
 from brokerweb.identity.principal import Principal
 from brokerweb.routing import topics
 
-OLD = 300.0  # seconds a ready message may wait before it is worth a finding
-EACH = 4  # of a kind; one more line says how many others there are
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What may be found: how bad that is, its icon, the words for those beyond the first few, and the list of all of them."""
-
-    level: str
-    icon: str
-    others: str
-    listing: str
-    query: str = ""
-
-    @property
-    def url(self) -> str:
-        return reverse(f"brokerweb_console:{self.listing}") + self.query
-
-
-DEAD = Kind("bad", "dead", "with dead letters", "dead")
-FAILED = Kind("bad", "jobs", "failed", "jobs")
-ASTRAY = Kind("bad", "topics", "leading nowhere", "topics")
-UNATTENDED = Kind("bad", "nobody", "with messages ready and no consumer", "queues", "?show=unattended")
-PAUSED = Kind("warn", "pause", "paused", "queues", "?show=paused")
-BEHIND = Kind("warn", "clock", "falling behind", "queues", "?show=busy")
-UNREAD = Kind("warn", "nobody", "that nobody reads for", "streams")
-KINDS = (DEAD, FAILED, ASTRAY, UNATTENDED, PAUSED, BEHIND, UNREAD)  # the most pressing first
+ALONE, FOLDED = 2, 4  # so many of a kind stand by themselves, once there are so many; the others share a line
+LONGEST = 3_600.0  # seconds for which one more dead letter, job or binding counts at most: it waits for a word, not for a turn
+MILD = frozenset({"paused", "full"})
+ICONS = {"paused": "pause", "no_consumer": "nobody", "no_members": "nobody", "unowned": "nobody"}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing about a queue, group, job or topic; ``url`` is where to look into it. ``weight`` orders those of one kind."""
+    """One thing: where to look into it, what it is in a sentence, since when, and what is done about it first.
 
-    kind: Kind
+    ``damage`` is messages held × seconds; findings of one ``kind`` fold.
+    """
+
+    key: str
+    kind: str
+    level: str
+    icon: str
     name: str
-    text: str
     url: str
-    since: str = ""
-    weight: float = 0.0
+    text: str
+    damage: float
+    since_at: datetime | None = None
+    act: Act | None = None
 
 
 class Findings(NamedTuple):
-    """What a page shows of them, and how many there are."""
+    """What a page shows of them, how many there are, and how many things stand still for how many messages."""
 
     shown: list[Finding]
     total: int
+    standing: int
+    held: int
+    longest: float | None
 
 
-def findings(principal: Principal, rows: Iterable[QueueRow]) -> Findings:
-    """All that was found, by kind, cut to a few of each."""
-    found = [finding for row in rows for finding in _of_queue(row)]
-    found += [*_of_groups(principal), *_of_jobs(principal), *_of_topics(principal)]
-    return Findings([shown for kind in KINDS for shown in _few(kind, [f for f in found if f.kind is kind])], len(found))
+def findings(principal: Principal) -> Findings:
+    """All that was found, the worst first."""
+    standing, found_causes = stuck.items(principal), causes.listed(principal)
+    found = [_standing(item) for item in standing]
+    found += [_of_cause(cause) for cause in found_causes]
+    found += [*_of_jobs(principal), *_of_topics(principal)]
+    longest = max((seconds_since(item.oldest_at) for item in standing), default=None)
+    return Findings(_folded(found), len(found), len(standing), sum(item.held for item in standing), longest)
 
 
-def _few(kind: Kind, found: list[Finding]) -> list[Finding]:
-    first = sorted(found, key=lambda f: (-f.weight, f.name))[:EACH]
-    more = len(found) - len(first)
-    if more:
-        first.append(Finding(kind, f"{more:,} more", kind.others, kind.url))
-    return first
+def _folded(found: Iterable[Finding]) -> list[Finding]:
+    kinds: dict[str, list[Finding]] = {}
+    for finding in sorted(found, key=lambda f: (-f.damage, f.name)):
+        kinds.setdefault(finding.kind, []).append(finding)
+    shown = [part for alike in kinds.values() for part in _few(alike)]
+    return sorted(shown, key=lambda f: -f.damage)
 
 
-def _of_groups(principal: Principal) -> Iterator[Finding]:
-    for stream, group, n in behind(principal):
-        text = f"has {n:,} record{'s' * (n != 1)} left to read and no members"
-        yield Finding(UNREAD, f"{stream}, {group}", text, reverse("brokerweb_console:group", args=[stream, group]), weight=n)
-    for stream, group, n in dead_counts.by_group(principal):
-        yield Finding(
-            DEAD, f"{stream}, {group}", _dead(n), reverse("brokerweb_console:group-dead", args=[stream, group]), weight=n
-        )
+def _few(alike: list[Finding]) -> list[Finding]:
+    if len(alike) < FOLDED:
+        return alike
+    others = alike[ALONE:]
+    first, names = others[0], ", ".join(finding.name for finding in others[:3])
+    text = f"{TOO.get(first.kind, 'too')}: {names}{' and others' if len(others) > 3 else ''}"
+    place = LISTS.get(first.kind) or f"{reverse('brokerweb_console:stuck')}?why={first.kind}"
+    return [
+        *alike[:ALONE],
+        Finding(
+            f"more-{first.kind}",
+            first.kind,
+            first.level,
+            first.icon,
+            f"{len(others):,} more",
+            place,
+            text,
+            sum(finding.damage for finding in others),
+            min((f.since_at for f in others if f.since_at), default=None),
+            Act("All of them", place, first.kind),
+        ),
+    ]
+
+
+def _standing(item: Item) -> Finding:
+    level, icon = "warn" if item.code in MILD else "bad", ICONS.get(item.code, "stuck")
+    damage = item.held * seconds_since(item.oldest_at)
+    since = item.since_at or item.oldest_at
+    return Finding(item.key, item.code, level, icon, item.label, item.url, item.text, damage, since, item.act)
+
+
+def _of_cause(cause: Cause) -> Finding:
+    n, place = cause.count, cause.url
+    text = f"{n:,} dead letter{'s' * (n != 1)} in {', '.join(place.name for place in cause.places)}"
+    if cause.more_places:
+        text += f" and {cause.more_places} more"
+    damage = sum(cause.hours) * min(LONGEST, seconds_since(cause.first_at))
+    act = Act("Plan a redrive", cause.plan_url, cause.title) if cause.may_manage else Act("Look", place, cause.title)
+    return Finding(f"cause-{cause.fingerprint}", "dead", "bad", "dead", cause.title, place, text, damage, cause.first_at, act)
 
 
 def _of_jobs(principal: Principal) -> Iterator[Finding]:
     for job in failed(principal):
-        since, place = f"{age(job.finished_at)} ago", reverse("brokerweb_console:job", args=[job.pk])
+        place = reverse("brokerweb_console:job", args=[job.pk])
         if job.state == "failed":
             text = f"failed: {job.kind} of {job.target}"
         else:
             text = f"could not {job.kind} {job.failed:,} of {job.done + job.failed:,} of {job.target}"
-        yield Finding(FAILED, f"Job {job.pk}", text, place, since, job.pk)
+        damage = job.failed * min(LONGEST, seconds_since(job.finished_at) if job.finished_at else 0.0)
+        act = Act("Look", place, f"job {job.pk}")
+        yield Finding(f"job-{job.pk}", "jobs", "bad", "jobs", f"Job {job.pk}", place, text, damage, job.finished_at, act)
 
 
 def _of_topics(principal: Principal) -> Iterator[Finding]:
     may = visible(principal, "topic")
     for name, targets in topics.astray().items():
         if may(name):
+            place = reverse("brokerweb_console:bindings", args=[name])
             what = f"{targets[0]}, which is" if len(targets) == 1 else f"{len(targets)} destinations that are"
-            yield Finding(ASTRAY, name, f"leads to {what} not there", reverse("brokerweb_console:bindings", args=[name]))
+            act = Act("Bindings", place, name)
+            yield Finding(f"topic-{name}", "astray", "bad", "topics", name, place, f"leads to {what} not there", 0.0, None, act)
 
 
-def _of_queue(row: QueueRow) -> list[Finding]:
-    found = []
-    place = reverse("brokerweb_console:queue", args=[row.name])
-    ready, dead = row.counts["ready"], row.counts["dead"]
-    since = f"oldest {span(row.oldest)}" if row.oldest is not None else ""
-    if dead:
-        found.append(Finding(DEAD, row.name, _dead(dead), f"{reverse('brokerweb_console:dead')}?queue={row.name}", weight=dead))
-    if row.paused:
-        found.append(Finding(PAUSED, row.name, f"is paused, {row.waiting:,} waiting", place, since, row.waiting))
-    elif row.unattended:
-        text = f"has {ready:,} message{'s' * (ready != 1)} ready and no consumer"
-        found.append(Finding(UNATTENDED, row.name, text, place, since, row.oldest or 0))
-    elif row.oldest is not None and row.oldest > OLD:
-        found.append(Finding(BEHIND, row.name, "is behind: its consumers do not keep up", place, since, row.oldest))
-    return found
-
-
-def _dead(n: int) -> str:
-    return f"has {n:,} dead letter{'s' * (n != 1)}"
+TOO = {"dead": "causes", "jobs": "failed, too", "astray": "lead nowhere, too"} | {
+    code: f"stand still for the same reason ({label.lower()})" for code, label in LABELS.items()
+}
+LISTS = {"dead": "/dead/causes", "jobs": "/jobs", "astray": "/topics"}

@@ -24,7 +24,7 @@ def overview(request: SignedIn) -> HttpResponseBase:
         request,
         "brokerweb_console/overview/overview.html",
         seen=totals(rows),
-        findings=findings(request.principal, rows),
+        findings=findings(request.principal),
         streams=len(streams),
         appended=sum(map(appended, streams)),
         busiest_streams=busiest(streams, FEW_STREAMS),

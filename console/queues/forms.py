@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from brokerweb.console.broker_form import ChangeForm, DeliveryFields, name_field
+from brokerweb.console.broker_form import ChangeForm, DeliveryFields, name_field, searched_fields
 from brokerweb.core.settings import plain
 from brokerweb.queues.models import Queue
 from brokerweb.queues.settings import BACKOFF, SETTINGS
@@ -33,6 +33,7 @@ class SettingsForm(DeliveryFields, ChangeForm):
     keep_settled = forms.FloatField(required=False, label="Keep settled messages for (s)", help_text="0: not at all.")
     keep_history = forms.FloatField(required=False, label="Keep the history of what is gone for (s)")
     expires = forms.FloatField(required=False, label="Remove when unused for (s)", help_text="Empty: never.")
+    search = searched_fields()
 
     @classmethod
     def of(cls, queue: Queue) -> SettingsForm:

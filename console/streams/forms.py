@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from django import forms
 
-from brokerweb.console.broker_form import ChangeForm, name_field
+from brokerweb.console.broker_form import ChangeForm, name_field, searched_fields
 from brokerweb.core.settings import plain
 from brokerweb.streams.models import Partition, Stream
 from brokerweb.streams.settings import PARTITIONS, SETTINGS
@@ -22,6 +22,7 @@ class StreamForm(ChangeForm):
     retention_records = forms.IntegerField(required=False, label="Keep at most (records)", help_text="Of each partition.")
     max_body_bytes = forms.IntegerField(required=False, label="Largest body (bytes)")
     dedup_window = forms.FloatField(required=False, label="Dedup window (s)")
+    search = searched_fields()
     FIELD_OF = {"conflict": "partitions"}
 
     @classmethod

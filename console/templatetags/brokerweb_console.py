@@ -86,12 +86,17 @@ def span(seconds: float | None) -> str:
     return " ".join(parts)
 
 
+def seconds_since(instant: datetime) -> float:
+    """How long ago, by the wall; less than nothing for what is to come."""
+    return (clock.to_wall(clock.now()) - clock.from_datetime(instant)) / clock.SECOND
+
+
 @register.filter
 def age(instant: datetime | None) -> str:
     """How long ago, or how long until."""
     if instant is None:
         return "–"
-    seconds = (clock.to_wall(clock.now()) - clock.from_datetime(instant)) / clock.SECOND
+    seconds = seconds_since(instant)
     return f"in {span(round(-seconds))}" if seconds < -1 else span(max(0, round(seconds)))
 
 
@@ -200,7 +205,7 @@ def mix(counts: Mapping[str, int], most: int) -> SafeString | str:
     )
 
 
-JOB_BADGES = {"waiting": "scheduled", "running": "leased", "done": "ok", "failed": "dead"}
+JOB_BADGES = {"waiting": "scheduled", "running": "leased", "trying": "leased", "done": "ok", "failed": "dead"}
 
 
 @register.filter

@@ -44,22 +44,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='Transfer',
-            fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('job', models.BigIntegerField()),
-                ('message_id', models.BigIntegerField()),
-                ('queue_id', models.IntegerField()),
-                ('target_id', models.IntegerField()),
-                ('place', models.BigIntegerField()),
-                ('before', models.TextField()),
-                ('last_error', models.CharField(max_length=2000, null=True)),
-            ],
-            options={
-                'indexes': [models.Index(models.F('job'), models.F('id'), name='transfer_of_job'), models.Index(models.F('message_id'), name='transfer_of_message')],
-            },
-        ),
-        migrations.CreateModel(
             name='SearchField',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -83,6 +67,22 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(models.F('field_id'), models.F('value'), models.F('message_id'), name='search_value')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Transfer',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('job', models.BigIntegerField()),
+                ('message_id', models.BigIntegerField()),
+                ('queue_id', models.IntegerField()),
+                ('target_id', models.IntegerField()),
+                ('place', models.BigIntegerField()),
+                ('before', models.TextField()),
+                ('last_error', models.CharField(max_length=2000, null=True)),
+            ],
+            options={
+                'indexes': [models.Index(models.F('job'), models.F('id'), name='transfer_of_job'), models.Index(models.F('message_id'), name='transfer_of_message')],
             },
         ),
         migrations.CreateModel(

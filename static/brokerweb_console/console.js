@@ -2,6 +2,7 @@
 import "./live.js";
 import "./copy.js";
 import "./select.js";
+import "./suggest.js";
 import "./keys.js";
 import "./once.js";
 import "./tabs.js";

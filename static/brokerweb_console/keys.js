@@ -1,14 +1,16 @@
 // Keyboard: single keys, off while typing and switchable off (WCAG 2.1.4).
-import { refresh, toggle } from "./live.js";
+import { refreshAnyway, toggle } from "./live.js";
 
 const help = document.getElementById("keys");
 const off = document.getElementById("keys-off");
 const PLACES = {
   o: "overview",
+  f: "search",
   q: "queues",
   s: "streams",
   r: "topics",
   d: "dead",
+  k: "stuck",
   j: "jobs",
   c: "connections",
   t: "tokens",
@@ -28,12 +30,18 @@ function move(step) {
   rows[at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + step))].focus();
 }
 
+function find() {
+  const field = document.getElementById("search");
+  if (field) field.focus();
+  else go("search");
+}
+
 function choose() {
   document.activeElement?.closest?.("[data-row]")?.querySelector("input[type=checkbox]")?.click();
 }
 
 function act() {
-  const places = [".why .actions", ".selection", "form.confirm > footer", "main .actions"].map((place) => `${place} :is(a, button):not([hidden], :disabled)`);
+  const places = ["[data-actions]", ".why .actions", ".selection", "form.confirm > footer", "main .actions"].map((place) => `${place} :is(a, button):not([hidden], :disabled)`);
   places.map((place) => document.querySelector(place)).find(Boolean)?.focus();
 }
 
@@ -43,14 +51,14 @@ function turn(step) {
 }
 
 const KEYS = {
-  "/": () => document.getElementById("search")?.focus(),
+  "/": find,
   j: () => move(1),
   k: () => move(-1),
   x: choose,
   a: act,
   "[": () => turn(-1),
   "]": () => turn(1),
-  r: refresh,
+  r: refreshAnyway,
   p: toggle,
   t: () => document.querySelector("[data-next-theme]")?.click(),
   u: () => document.querySelector("[data-undo]")?.click(),

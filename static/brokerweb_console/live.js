@@ -8,10 +8,13 @@ const EVERY = 5; // seconds; the region's hx-trigger has the same
 let paused = false;
 let good = Date.now();
 let failing = null;
+let forced = false;
 
-// A menu being read, a dialog, rows being chosen, a row with a button under the pointer or the focus: nothing may move under it.
-const HELD = "input[type=checkbox]:checked, tr:hover form, tr:focus-within form";
-const busy = () => document.querySelector("dialog[open], [popover]:popover-open") !== null || region.querySelector(HELD) !== null;
+// A menu being read, a dialog, rows being chosen, a row with a button under the pointer or the focus, a list whose order changes by
+// itself with the pointer or the focus in it: nothing may move under it, unless a key asks for it.
+const HELD = "input[type=checkbox]:checked, tr:hover form, tr:focus-within form, [data-held]:hover, [data-held]:focus-within";
+const held = () => document.querySelector("dialog[open], [popover]:popover-open") !== null || region.querySelector(HELD) !== null;
+const busy = () => !forced && held();
 
 function seconds(since) {
   const s = Math.max(0, Math.round((Date.now() - since) / 1000));
@@ -25,13 +28,19 @@ function tell() {
   const age = `${seconds(good)} ago`;
   if (paused) label.textContent = `Paused, ${age}`;
   else if (failing !== null) label.textContent = `${failing}, last good ${age}`;
-  else label.textContent = Date.now() - good < (EVERY + 2) * 1000 ? "Live" : `Updated ${age}`;
+  else if (Date.now() - good < (EVERY + 2) * 1000) label.textContent = "Live";
+  else label.textContent = held() ? `Held, ${age}` : `Updated ${age}`;
 }
 
 export function refresh() {
   const ask = () => region.dispatchEvent(new Event("refresh"));
   if (region?.hasAttribute("data-htmx-powered")) ask();
   else region?.addEventListener("htmx:after:init", ask, { once: true }); // nobody listens before
+}
+
+export function refreshAnyway() {
+  forced = true;
+  refresh();
 }
 
 export function toggle() {
@@ -52,6 +61,7 @@ function start() {
     if (event.target !== region) return;
     const { status } = event.detail.ctx.response;
     if (status === 200 && !busy()) return;
+    forced = false;
     event.preventDefault(); // it came while somebody aims, or is an error page, which must not replace the last good data
     if (status === 200) return;
     if (status === 401) location.reload();
@@ -60,11 +70,13 @@ function start() {
   });
   region.addEventListener("htmx:error", () => {
     failing = "Reconnecting";
+    forced = false;
     tell();
   });
   region.addEventListener("htmx:after:swap", () => {
     good = Date.now();
     failing = null;
+    forced = false;
     document.dispatchEvent(new Event("console:fresh"));
     tell();
   });

@@ -407,3 +407,14 @@ def test_a_token_is_revoked(client):
     client.post(f"/tokens/{token.pk}/revoke")
     assert Token.objects.get().revoked_at
     assert made.context["secret"] not in text(client.get("/tokens"))
+
+
+@pytest.mark.parametrize("place", ["/queues/orders/settings", "/streams/orders/settings"])
+def test_the_fields_to_search_by_are_lines(client, place):
+    declare("orders")
+    declare_stream("orders")
+    assert client.post(place, {"search": " $.order.id \r\n\r\nheader.tenant"}).status_code == 302
+    assert "$.order.id\nheader.tenant</textarea>" in text(client.get(place))
+    refused = client.post(place, {"search": "order.id"})
+    assert refused.status_code == 400
+    assert 'id="id_search_error"' in text(refused)

@@ -65,6 +65,8 @@ def test_a_message_from_publish_to_death_and_back(browser: Browser, broker: Serv
 
         fail_to_death(broker, "orders")
         page.get_by_role("link", name="Dead letters").click()
+        expect(page.get_by_role("row", name="no such country")).to_be_visible()
+        page.get_by_role("link", name="One by one").click()
         expect(page.get_by_role("cell", name="max_failures")).to_be_visible()
         expect(page.get_by_role("cell", name="<b>no such country</b>")).to_be_visible()
         page.get_by_role("button", name="Requeue").click()

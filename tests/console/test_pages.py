@@ -6,7 +6,6 @@ import re
 
 import pytest
 
-from brokerweb.console.overview import attention
 from brokerweb.delivery import connections
 from brokerweb.queues import control, selection
 from brokerweb.storage.run import perform
@@ -38,28 +37,6 @@ def test_a_new_broker_shows_the_first_steps(client):
 def test_the_first_steps_can_be_hidden(client):
     assert client.post("/first-steps/hide").status_code == 302
     assert "First steps" not in text(client.get("/"))
-
-
-def test_the_overview_says_what_needs_attention(client):
-    declare("orders")
-    publish("orders", 1, 2, 3)
-    kill("orders", "boom")
-    page = text(client.get("/"))
-    assert "has 1 dead letter<" in page
-    assert "has 2 messages ready and no consumer" in page
-
-
-def test_the_overview_shows_a_few_findings_of_each_kind_and_counts_all(client):
-    declare("orders")
-    publish("orders", 1)
-    kill("orders", "boom")
-    for n in range(attention.EACH + 2):
-        publish(declare(f"idle.{n}"), 1)
-    page = client.get("/")
-    assert page.context["findings"].total == attention.EACH + 3
-    assert "has 1 dead letter<" in text(page)
-    assert '<a href="/queues?show=unattended">2 more</a> with messages ready and no consumer' in text(page)
-    assert len(listed(client, "unattended")) == attention.EACH + 2
 
 
 def test_an_empty_list_and_a_filter_without_matches_are_different(client):

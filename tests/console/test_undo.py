@@ -184,6 +184,7 @@ ASKED_FIRST_OR_HARMLESS = {
     "hide-steps": "a choice of one's own",
     "signout": "ends what one may do",
     "undo": "takes a seek back, which had a preview",
+    "undo-job": "takes back what a plan was shown of",
 }
 
 

@@ -238,13 +238,20 @@ SETTINGS: list[tuple[str, str, dict[str, Any]]] = [
             "dedup_window": 0,
             "max_body_bytes": 1,
             "expires": 86400.000001,
+            "search": ["$.order.id", 'header."odd name"'],
         },
     ),
     ("/streams/kept", "/streams/kept/settings", {"partitions": 3}),
     (
         "/streams/odd",
         "/streams/odd/settings",
-        {"retention_age": 3e8 + THIRD, "retention_bytes": 2**53 - 1, "retention_records": 2**53 - 3, "compact": True},
+        {
+            "retention_age": 3e8 + THIRD,
+            "retention_bytes": 2**53 - 1,
+            "retention_records": 2**53 - 3,
+            "compact": True,
+            "search": ["$.a[0]"],
+        },
     ),
     ("/streams/kept/groups/readers", "/streams/kept/groups/readers/settings", {"session_timeout": 15 + THIRD}),
     (

@@ -108,10 +108,6 @@ def _states(query: Query) -> frozenset[str]:
         if condition.field == "state":
             named = frozenset(condition.values)
             states &= named if (condition.operator == "=") != condition.negated else every - named
-        elif condition.field == "reason" and not condition.negated:
-            states &= {"dead", SETTLED}
-        elif condition.field == "fingerprint" and not condition.negated:
-            states &= {"dead"}
     return states
 
 

@@ -1,0 +1,1 @@
+"""Failures by cause: what dead letters of all queues and groups died of."""

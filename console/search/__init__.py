@@ -1,0 +1,1 @@
+"""Search: messages and records by what is in them."""

@@ -1,0 +1,31 @@
+"""The page of a search."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponseBase
+
+from brokerweb.console.conditions import Asked
+from brokerweb.console.page import SignedIn, page, render
+from brokerweb.console.search import reading
+from brokerweb.console.search.grammar import EXAMPLES
+from brokerweb.console.search.reading import Fault
+from brokerweb.core.errors import Invalid
+
+
+@page
+def search(request: SignedIn) -> HttpResponseBase:
+    """What was asked for, what was found and how much of it was looked at."""
+    asked, who = Asked.of(request), request.principal
+    context: dict[str, Any] = {"asked": asked, "examples": EXAMPLES, "export": asked.export, "actions": reading.ACTIONS}
+    try:
+        if asked.q:
+            context["found"] = reading.results(who, asked, request.GET.get("after", "")[:1_000])
+        if not (asked.q and context["found"].hits):
+            context["suggestions"] = reading.suggested(who, asked)
+    except Invalid as error:
+        context["fault"] = Fault.of(error)
+    context["may_act"] = "found" in context and any(row.pick for row in context["found"].hits)
+    context["may_take_all"] = context["may_act"] and reading.may_take_all(who, asked)
+    return render(request, "brokerweb_console/search/search.html", 400 if "fault" in context else 200, **context)

@@ -1,0 +1,83 @@
+"""What stands still, as pages show it: with names, links and the one act, only what the person may."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.urls import reverse
+
+from brokerweb.answers import stuck
+from brokerweb.console.acts import Act, first
+from brokerweb.core import clock
+from brokerweb.identity.principal import Principal
+
+MOST = 200  # of what stands still
+LABELS = {
+    "paused": "Paused",
+    "no_consumer": "No consumer",
+    "stuck": "Consumers full and silent",
+    "key_stuck": "Keys stuck",
+    "full": "Full",
+    "no_members": "No members",
+    "unowned": "Without owner",
+    "silent": "Silent members",
+    "failing": "Failing",
+    "trimmed": "Overtaken by retention",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One queue or group that stands still."""
+
+    key: str
+    kind: str
+    name: str
+    group: str
+    url: str
+    code: str
+    text: str
+    held: int
+    since_at: datetime | None
+    oldest_at: datetime
+    act: Act | None
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}, {self.group}" if self.group else self.name
+
+
+def items(principal: Principal, limit: int = MOST) -> list[Item]:
+    """The worst first."""
+    return [_item(found) for found in stuck.stuck(principal, limit)]
+
+
+def _item(found: stuck.Item) -> Item:
+    kind, _, name = found.destination.partition(":")
+    group, verdict = found.group or "", found.verdict
+    place = reverse("brokerweb_console:group", args=[name, group]) if group else reverse("brokerweb_console:queue", args=[name])
+    since = None if verdict.since is None else clock.to_datetime(verdict.since)
+    act = first(verdict.see, verdict.code, kind, name, group)
+    key = f"{kind}-{name}-{group}" if group else f"{kind}-{name}"
+    oldest = clock.to_datetime(found.oldest_at)
+    return Item(key, kind, name, group, place, verdict.code, verdict.text, found.held, since, oldest, act)
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A reason, and how many stand still for it."""
+
+    code: str
+    n: int
+
+    @property
+    def label(self) -> str:
+        return LABELS.get(self.code, self.code.replace("_", " ").capitalize())
+
+
+def chips(found: Sequence[Item]) -> list[Chip]:
+    """The reasons among them, in the order of the worst of each."""
+    codes = list(dict.fromkeys(item.code for item in found))
+    return [Chip(code, sum(item.code == code for item in found)) for code in codes]

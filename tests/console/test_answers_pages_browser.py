@@ -1,0 +1,218 @@
+"""Stuck, causes, plans and the overview in a real browser: with keys alone, in both themes, on a phone, under traffic."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.clients import Rest
+from tests.console.browser import Visit, chromium, refreshed, sign_in, visiting
+from tests.eventually import eventually
+from tests.server import Server
+
+ERROR = 'Traceback (most recent call last):\n  File "/srv/mail.py", line 88, in send\nSMTPServerDisconnected: closed (message {})'
+NAME = "n" * 180
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
+    with Server(tmp_path_factory.mktemp("answers") / "data") as server:
+        yield server.start()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def rest(broker: Server) -> Generator[Rest]:
+    with broker.rest() as rest:
+        yield rest
+
+
+@pytest.fixture
+def visit(browser: Browser, broker: Server) -> Generator[Visit]:
+    with visiting(browser, broker.url, viewport={"width": 1280, "height": 860}) as visit:
+        sign_in(visit.page)
+        yield visit
+
+
+def die(rest: Rest, queue: str, *errors: str, **settings: Any) -> None:
+    rest.declare(queue, **settings)
+    rest.publish(queue, *[{"body": {"n": n}} for n in range(len(errors))])
+    messages = rest.receive(queue, max=len(errors))
+    rest.settle(queue, dead=[{"receipt": m["receipt"], "reason": error} for m, error in zip(messages, errors, strict=True)])
+
+
+def press(page: Page, *keys: str) -> int:
+    for key in keys:
+        page.keyboard.press(key)
+    return len(keys)
+
+
+def ready(page: Page) -> None:
+    """Keys are heard."""
+    expect(page.locator("[data-keys]")).to_have_js_property("hidden", False)
+
+
+def shoot(page: Page, name: str) -> None:
+    """For who wants to look at it."""
+    if folder := os.environ.get("BROKERWEB_TEST_SCREENSHOTS"):
+        page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
+
+
+def test_a_cause_is_put_back_and_taken_back_with_keys_alone(visit: Visit, rest: Rest):
+    die(rest, "keys.emails", *(ERROR.format(n) for n in range(5)))
+    page = visit.page
+    page.goto("/")
+    ready(page)
+    pressed = press(page, "g", "d")
+    expect(page.get_by_role("heading", name="Failures by cause")).to_be_visible()
+    ready(page)
+    pressed += press(page, "j", "x", "a", "Enter")
+    expect(page.get_by_role("heading", name="Redrive 5 messages")).to_be_visible()
+    ready(page)
+    pressed += press(page, "Enter")
+    expect(page.get_by_role("heading", name="Progress")).to_be_visible()
+    eventually(lambda: rest.queue("keys.emails")["counts"]["ready"] == 5)
+    page.reload()
+    ready(page)
+    pressed += press(page, "u")
+    expect(page.get_by_role("heading", name="Undo")).to_be_visible()
+    eventually(lambda: rest.queue("keys.emails")["counts"]["dead"] == 5)
+    assert pressed <= 15
+
+
+def test_a_paused_queue_is_resumed_with_keys_alone(visit: Visit, rest: Rest):
+    rest.declare("keys.paused")
+    rest.publish("keys.paused", *[{"body": n} for n in range(500)])
+    rest.call("POST", "/queues/keys.paused/pause", {"reason": "maintenance"})
+    page = visit.page
+    eventually(lambda: "keys.paused" in listed(rest), 20)  # an ordinary short wait is not stuck
+    page.goto("/")
+    ready(page)
+    pressed = press(page, "g", "k")
+    expect(page.get_by_role("heading", name="Stuck", exact=True)).to_be_visible()
+    ready(page)
+    pressed += press(page, "j")
+    expect(page.get_by_role("link", name="keys.paused", exact=True)).to_be_focused()
+    pressed += press(page, "Tab", "Enter")
+    expect(page.get_by_text("Resumed.")).to_be_visible()
+    assert pressed <= 15
+    assert rest.queue("keys.paused")["paused"] is None
+    press(page, "u")
+    expect(page.get_by_text("Undone: paused as it was.")).to_be_visible()
+
+
+def listed(rest: Rest) -> list[str]:
+    return [item["destination"].removeprefix("queue:") for item in rest.call("GET", "/stuck")["items"]]
+
+
+@pytest.mark.parametrize("place", ["/dead/causes", "/stuck", "/"])
+def test_nothing_under_a_still_pointer_changes_while_messages_come(visit: Visit, rest: Rest, place: str):
+    queue = f"pointed.{place.strip('/').replace('/', '.') or 'overview'}"
+    die(rest, queue, "first 1")
+    rest.publish(queue, {"body": 1})
+    eventually(lambda: queue in listed(rest), 20)
+    page = visit.page
+    page.goto(place)
+    refreshed(page)
+    row = page.locator("[data-held] [data-row]").first
+    row.hover()
+    before, asked = page.locator("#live").inner_html(), list[str]()
+    page.on("request", lambda request: asked.append(request.url))
+    for n in range(3):
+        die(rest, queue, f"another {n}", f"kind of error {n * 'x'}")
+        rest.publish(queue, *[{"body": n} for _ in range(100)])
+        page.evaluate("document.getElementById('live').dispatchEvent(new Event('refresh'))")
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert asked == []
+    assert page.locator("#live").inner_html() == before
+    page.keyboard.press("r")  # asked for in so many words
+    expect(page.locator("#live")).not_to_have_text(before)
+    page.mouse.move(2, 2)
+    refreshed(page)
+
+
+def test_a_refresh_keeps_the_focus_on_its_row(visit: Visit, rest: Rest):
+    die(rest, "focus.a", "kept")
+    page = visit.page
+    page.goto("/dead/causes")
+    refreshed(page)
+    page.get_by_role("link", name="kept", exact=True).focus()
+    die(rest, "focus.b", *["more of another"] * 3)
+    page.keyboard.press("r")
+    expect(page.get_by_role("link", name="more of another", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="kept", exact=True)).to_be_focused()
+
+
+@pytest.fixture(scope="module")
+def filled(broker: Server) -> list[str]:
+    """Addresses of every kind of page, with something on each."""
+    with broker.rest() as rest:
+        for queue in ("seen.emails", "seen.receipts"):
+            die(rest, queue, *(ERROR.format(n) for n in range(40)))
+        die(rest, "seen.full", *["KeyError: 'zip'"] * 3)
+        rest.declare("seen.full", max_length=1)
+        die(rest, NAME, "w" * 300)
+        rest.publish(NAME, {"body": 1})
+        rest.publish("seen.full", {"body": 1})
+        rest.declare("seen.paused")
+        rest.publish("seen.paused", *[{"body": n} for n in range(30)])
+        rest.call("POST", "/queues/seen.paused/pause", {"reason": "the figures of November are wrong"})
+        causes = rest.call("GET", "/dead/groups?in=queue:seen.*")["items"]
+        job = rest.call("POST", "/bulk", {"action": "redrive", "rate": 0.01, "select": {"in": ["queue:seen.emails"]}})["job"]
+        failing = rest.call("POST", "/bulk", {"action": "redrive", "select": {"ids": {"seen.full": ["1", "2"]}}})["job"]
+        eventually(lambda: rest.call("GET", f"/jobs/{failing['id']}")["failed"] == 2)
+        eventually(lambda: NAME in listed(rest), 20)
+    plan = f"/jobs/plan?action={{}}&cause={causes[0]['fingerprint']}"
+    return [
+        "/",
+        "/stuck",
+        "/stuck?why=paused",
+        "/stuck?why=silent",
+        "/dead/causes",
+        "/dead/causes?in=queue:nothing",
+        "/dead",
+        plan.format("redrive"),
+        plan.format("redrive") + "&to=seen.full",
+        plan.format("move"),
+        plan.format("purge"),
+        f"/jobs/{job['id']}",
+        f"/jobs/{failing['id']}",
+        "/jobs",
+    ]
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+def test_every_page_is_accessible_and_fits(browser: Browser, broker: Server, filled: list[str], theme: str, width: int):
+    found = {}
+    with visiting(browser, broker.url, viewport={"width": width, "height": 844}, color_scheme=theme) as visit:
+        sign_in(visit.page)
+        for n, place in enumerate(filled):
+            visit.page.goto(place)
+            found[place] = visit.axe()
+            if visit.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                found[place].append("wider than the window")
+            shoot(visit.page, f"answers-{n:02}-{theme}-{width}")
+    assert {place: problems for place, problems in found.items() if problems} == {}
+
+
+def test_causes_are_put_back_without_javascript(browser: Browser, broker: Server, rest: Rest):
+    die(rest, "plain.emails", "only here 1", "only here 2")
+    with visiting(browser, broker.url, java_script_enabled=False) as visit:
+        page = visit.page
+        sign_in(page)
+        page.get_by_role("link", name="Dead letters").click()
+        page.get_by_label("Choose the cause only here").check()
+        page.get_by_role("button", name="Redrive…").click()
+        page.get_by_role("button", name="Redrive 2 messages").click()
+        expect(page.get_by_role("heading", name="Progress")).to_be_visible()
+    eventually(lambda: rest.queue("plain.emails")["counts"]["ready"] == 2)
