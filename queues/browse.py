@@ -15,7 +15,7 @@ from brokerweb.core.cursors import digest, seal, unseal_id
 from brokerweb.core.errors import NotFound
 from brokerweb.queues import filters, selection, settings, stats
 from brokerweb.queues.filters import MAX_ID, MessageFilter
-from brokerweb.queues.models import Failure, Message, Queue, QueueCount
+from brokerweb.queues.models import Content, Failure, Message, Queue, QueueCount
 from brokerweb.queues.represent import message_object, rfc3339
 from brokerweb.queues.selection import Q
 from brokerweb.storage import listing
@@ -125,7 +125,7 @@ def page(queue: Queue, chosen: MessageFilter = filters.ALL, *, after: str | None
 
 
 def _fitting(ids: list[int]) -> list[int]:
-    sizes = dict(Message.objects.filter(pk__in=ids).values_list("pk", Length("body")))
+    sizes = dict(Content.objects.filter(pk__in=ids).values_list("pk", Length("body")))
     total = 0
     for i, message_id in enumerate(ids):
         total += sizes.get(message_id, 0)
@@ -165,5 +165,5 @@ def preview(queue: Queue, chosen: MessageFilter, verb: str) -> dict[str, Any]:
 
 
 def _published_at(message_id: int | None) -> str | None:
-    message = None if message_id is None else Message.objects.filter(pk=message_id).only("published_at").first()
-    return None if message is None else rfc3339(message.published_at)
+    content = None if message_id is None else Content.objects.filter(pk=message_id).only("published_at").first()
+    return None if content is None else rfc3339(content.published_at)

@@ -61,10 +61,10 @@ SELECT coalesce(max(id), 0) FROM brokerweb_queues_message;
 SELECT state, "key", holds_key FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue;
 
 -- weights@sqlite (ids): what the bodies of messages weigh; the ids are a JSON array
-SELECT m.id, length(m.body) FROM json_each(:ids) j CROSS JOIN brokerweb_queues_message m ON m.id = j.value;
+SELECT c.message_id, length(c.body) FROM json_each(:ids) j CROSS JOIN brokerweb_queues_content c ON c.message_id = j.value;
 
 -- weights@postgres (ids): the same; ids in an array of PostgreSQL's own find their rows one by one, under any statistics
-SELECT id, length(body) FROM brokerweb_queues_message WHERE id = ANY (translate(:ids, '[]', '{}')::bigint[]);
+SELECT message_id, length(body) FROM brokerweb_queues_content WHERE message_id = ANY (translate(:ids, '[]', '{}')::bigint[]);
 
 -- remove (id, queue, state, ready_until): delete a message that is still in the state it was found in
 -- A ready one only if it was ready at ready_until: of a key whose head was just purged the next became ready after that.
@@ -142,15 +142,21 @@ DELETE FROM brokerweb_queues_queue WHERE id = :queue AND deleted_at IS NOT NULL;
 
 -- sweep (after, limit): messages by id, with all that their checksums cover
 SELECT id, queue_id, state, failures, attempts, holds_key, checksum, "key", headers, content_type, "binary", reply_to, correlation_id, body
-FROM brokerweb_queues_message WHERE id > :after ORDER BY id LIMIT :limit;
+FROM brokerweb_queues_message m LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id WHERE id > :after ORDER BY id LIMIT :limit;
 
 -- contents (id, queue): what stays of a message that is redacted
-SELECT "key", reply_to, correlation_id FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue FOR UPDATE;
+SELECT "key", reply_to, correlation_id FROM brokerweb_queues_message m LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id
+WHERE id = :id AND queue_id = :queue FOR UPDATE OF m;
 
--- redact (id, queue, body, checksum, redacted): what a message held is gone, its last error too
-UPDATE brokerweb_queues_message SET body = :body, "binary" = false, content_type = NULL, headers = NULL, last_error = NULL,
-  checksum = :checksum, redacted = :redacted
-WHERE id = :id AND queue_id = :queue;
+-- redact (message, published, body, reply_to, correlation_id, checksum, redacted): what a message held is gone
+-- One whose content damage has taken has one again.
+INSERT INTO brokerweb_queues_content (message_id, published_at, "binary", body, reply_to, correlation_id, checksum, redacted)
+VALUES (:message, :published, false, :body, :reply_to, :correlation_id, :checksum, :redacted)
+ON CONFLICT (message_id) DO UPDATE SET body = excluded.body, "binary" = false, content_type = NULL, headers = NULL,
+  checksum = excluded.checksum, redacted = excluded.redacted;
+
+-- forget_error (id, queue): its last error is gone, too
+UPDATE brokerweb_queues_message SET last_error = NULL WHERE id = :id AND queue_id = :queue AND last_error IS NOT NULL;
 
 -- redact_failures (message): the errors of its failures are gone
 UPDATE brokerweb_queues_failure SET error = NULL WHERE message_id = :message AND error IS NOT NULL;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from brokerweb.core import events
-from brokerweb.queues import counters, keys
+from brokerweb.queues import contents, counters, keys
 from brokerweb.queues.definitions import Definition, Q
 from brokerweb.queues.rows import Ending
 from brokerweb.queues.states import DAMAGED, EXPIRED, State
@@ -37,6 +37,7 @@ def expire(tx: Transaction, queue: Definition, ending: Ending, error: str | None
     if queue.on_expire == "dead":
         tx.outcome.event(events.EXPIRED, queue.id, int(bury(tx, queue, ending, EXPIRED, error)))
     elif tx.change(Q.remove, ending.id, ending.state):
+        contents.forget(tx, [ending.id])
         tx.outcome.event(events.EXPIRED, queue.id)
         counters.count(tx, queue.id, ending.state, -1)
         if ending.attempts > 0:
@@ -47,6 +48,7 @@ def expire(tx: Transaction, queue: Definition, ending: Ending, error: str | None
 def discard(tx: Transaction, queue_id: int, message_id: int) -> None:
     """A dead letter has been kept for as long as its queue says: it is gone, and counted as discarded."""
     if tx.change(Q.remove, message_id, State.DEAD):
+        contents.forget(tx, [message_id])
         counters.count(tx, queue_id, State.DEAD, -1)
         tx.change(Q.forget_failures, message_id)
         tx.outcome.event(events.DISCARDED, queue_id)

@@ -11,7 +11,7 @@ from typing import TypeVar
 from brokerweb.core import clock
 from brokerweb.core.batches import fitting
 from brokerweb.core.clock import seconds
-from brokerweb.queues import counters, dead_letters, keys, sequence, settling
+from brokerweb.queues import contents, counters, dead_letters, keys, sequence, settling
 from brokerweb.queues.definitions import Q, find_by_id
 from brokerweb.queues.messages import parse_receipt, receipt_text
 from brokerweb.queues.readiness import became_ready
@@ -66,6 +66,7 @@ def _promoted(tx: Transaction, queue_id: int, state: State, n: int) -> None:
 def _forget(tx: Transaction, id: int, state: int) -> None:
     """A deleted queue's message. Left to the sweep, it would be due again and again, and in the others' way."""
     if tx.change(Q.remove, id, state):
+        contents.forget(tx, [id])
         tx.change(Q.forget_failures, id)
 
 

@@ -11,7 +11,7 @@ from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.core.checksums import intact, size
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import NotFound
-from brokerweb.queues import counters, dead_letters, keys, readiness
+from brokerweb.queues import contents, counters, dead_letters, keys, readiness
 from brokerweb.queues.definitions import Definition, Q, find, find_by_id
 from brokerweb.queues.messages import Handout, Leased, json_ids, parse_place
 from brokerweb.queues.rows import Ending
@@ -199,6 +199,7 @@ def _lease(tx: Transaction, source: Definition, found: list[Leased], terms: Term
 def _take(tx: Transaction, source: Definition, found: list[Leased]) -> None:
     """At most once: these are gone, and so are their failures; the next of their keys follow."""
     tx.exactly(len(found), tx.change(Q.take, json_ids(message.id for message in found)))
+    contents.forget(tx, [message.id for message in found])
     if retried := [message.id for message in found if message.attempts > 1]:
         tx.change(Q.forget_failures_of_all, json_ids(retried))
     if source.keyed:

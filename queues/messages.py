@@ -71,11 +71,13 @@ class Leased(Struct):
     @classmethod
     def of(cls, row: MessageRow, lease: float, *, acknowledge: bool, place: tuple[int, int] | None = None) -> Leased:
         """The message of a row that is stored already leased, for so many seconds."""
-        receipt = receipt_text(row.queue, row.id, row.attempts) if acknowledge else None
+        # Unpacked at once: that is a third of the time of a look at each field, and this is done for every message.
+        (id, queue, _, priority, attempts, _, due, expires, _, key, _, route, _,
+         published, headers, content_type, binary, body, reply_to, correlation_id, _, checksum, redacted) = row  # fmt: skip
         return cls(
-            row.id, row.queue, row.attempts, 0, row.priority, row.key, row.headers, row.content_type, row.binary, row.body,
-            row.published, row.expires, row.reply_to, row.correlation_id, row.id, False, row.route, row.checksum, row.redacted,
-            row.due, lease, receipt, place,
+            id, queue, attempts, 0, priority, key, headers, content_type, binary, body, published, expires, reply_to,
+            correlation_id, id, False, route, checksum, redacted, due, lease,
+            receipt_text(queue, id, attempts) if acknowledge else None, place,
         )  # fmt: skip
 
     @classmethod
@@ -144,6 +146,10 @@ class Alike(NamedTuple):
     queue_id: int
     attempt: int
     ids: str
+
+    def numbers(self) -> list[int]:
+        """The ids themselves."""
+        return [int(id) for id in self.ids[1:-1].split(",")]
 
 
 def parse_alike(texts: Sequence[str]) -> Alike | None:

@@ -12,10 +12,11 @@ from functools import cached_property
 from django.db import models
 from django.db.models import F, Q
 
-from brokerweb.core.checksums import intact
+from brokerweb.core import clock
+from brokerweb.core.checksums import NEVER, intact
 from brokerweb.queues.settings import BACKOFF, SETTINGS
 from brokerweb.queues.states import State
-from brokerweb.storage.fields import BrokerInstantField, FlagField, InstantField
+from brokerweb.storage.fields import BrokerInstantField, FlagField, InstantField, RowOfField
 
 
 class DeclaredQueues(models.Manager["Queue"]):
@@ -75,8 +76,18 @@ class Queue(models.Model):
         return self.name
 
 
+class Messages(models.Manager["Message"]):
+    """Messages with what they carry, unless only columns of their own are asked for."""
+
+    def get_queryset(self) -> models.QuerySet[Message]:
+        return super().get_queryset().select_related("content")
+
+
 class Message(models.Model):
-    """One stored message. ``id`` is never used again; ``position`` orders within a priority."""
+    """One stored message: how it stands. ``id`` is never used again; ``position`` orders within a priority.
+
+    What it carries is its ``content``, a row of its own, which no hand-out rewrites. It reads as if it were the message's.
+    """
 
     id = models.BigAutoField(primary_key=True)
     # No index of its own: every statement finds messages by id or by a partial index below, and a full index on the
@@ -92,25 +103,17 @@ class Message(models.Model):
     due_at = BrokerInstantField()  # scheduled: when due; ready: since when; leased: until when; dead: since when
     deliver_at = InstantField(null=True)  # scheduled, and due when the wall shows this: ``due_at`` is then as it was expected
     expires_at = BrokerInstantField(null=True)  # with a ``deliver_at`` not before that has come
-    published_at = InstantField()
     ttl = models.FloatField(null=True)  # as asked for; expires_at follows from it when first due
     key = models.CharField(max_length=255, null=True)
-    headers = models.TextField(null=True)  # a JSON object of strings, as text
-    content_type = models.CharField(max_length=255, null=True)
-    binary = models.BooleanField(default=False)  # the body came as bytes, not as JSON
-    reply_to = models.CharField(max_length=255, null=True)
-    correlation_id = models.CharField(max_length=255, null=True)
     holder = models.CharField(
         max_length=255, null=True
     )  # who holds or last held the lease: "ws:NODE/CONNECTION/SUB", "rest:OWNER"
     reason = models.CharField(max_length=20, null=True)  # why dead
     last_error = models.CharField(max_length=2000, null=True)
-    publisher = models.CharField(max_length=255, null=True)  # the token's or user's name
     parent = models.BigIntegerField(null=True)  # the message this one is an edited copy of
     route = models.CharField(max_length=255, null=True)  # the topic it came through
-    redacted = models.TextField(null=True)  # who redacted it, and when: the JSON that consumers get
-    checksum = models.BigIntegerField()  # of the body and what goes with it: core/checksums.py
-    body = models.BinaryField()  # last: SQLite reads a row from the front
+
+    objects = Messages()
 
     class Meta:
         constraints = [
@@ -164,6 +167,71 @@ class Message(models.Model):
     def intact(self) -> bool:
         """Whether what it holds is what was published. Reads the body."""
         return intact(self.pk, self, self.checksum)
+
+    @property
+    def carries(self) -> Content:
+        """The content, or where damage has taken that, one that no checksum fits."""
+        try:
+            return self.content
+        except Content.DoesNotExist:
+            long_ago = clock.to_datetime(0)
+            return Content(message_id=self.pk, published_at=long_ago, checksum=NEVER, body=b"")  # type: ignore[misc]
+
+    @property
+    def published_at(self) -> datetime:
+        return self.carries.published_at  # type: ignore[no-any-return]  # of an InstantField
+
+    @property
+    def publisher(self) -> str | None:
+        return self.carries.publisher
+
+    @property
+    def headers(self) -> str | None:
+        return self.carries.headers
+
+    @property
+    def content_type(self) -> str | None:
+        return self.carries.content_type
+
+    @property
+    def binary(self) -> bool:
+        return self.carries.binary
+
+    @property
+    def reply_to(self) -> str | None:
+        return self.carries.reply_to
+
+    @property
+    def correlation_id(self) -> str | None:
+        return self.carries.correlation_id
+
+    @property
+    def redacted(self) -> str | None:
+        return self.carries.redacted
+
+    @property
+    def checksum(self) -> int:
+        return self.carries.checksum
+
+    @property
+    def body(self) -> bytes | memoryview:
+        return self.carries.body
+
+
+class Content(models.Model):
+    """What a message carries. Stored in its publish, changed by redaction alone, and gone with the message."""
+
+    message = RowOfField(Message, on_delete=models.CASCADE, primary_key=True, db_constraint=False, related_name="content")
+    published_at = InstantField()
+    publisher = models.CharField(max_length=255, null=True)  # the token's or user's name
+    headers = models.TextField(null=True)  # a JSON object of strings, as text
+    content_type = models.CharField(max_length=255, null=True)
+    binary = models.BooleanField(default=False)  # the body came as bytes, not as JSON
+    reply_to = models.CharField(max_length=255, null=True)
+    correlation_id = models.CharField(max_length=255, null=True)
+    redacted = models.TextField(null=True)  # who redacted it, and when: the JSON that consumers get
+    checksum = models.BigIntegerField()  # of the body and what goes with it: core/checksums.py
+    body = models.BinaryField()  # last: SQLite reads a row from the front
 
 
 class QueueCount(models.Model):

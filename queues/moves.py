@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from brokerweb.core.batches import fitting
 from brokerweb.core.errors import Conflict, NotFound
-from brokerweb.queues import counters, keys, sequence
+from brokerweb.queues import contents, counters, keys, sequence
 from brokerweb.queues.definitions import Definition
 from brokerweb.queues.definitions import Q as HOT
 from brokerweb.queues.filters import MAX_ID
@@ -47,10 +47,10 @@ def take_out(tx: Transaction, queue: Definition, messages: list[tuple[int, State
     The next of a key is ready in the same commit. A ready message stays if it became so after ``ready_until``.
     """
     left: set[str] = set()
-    removed = 0
+    removed: list[int] = []
     for message_id, state in messages:
         for key, holds_key, attempts in tx.returning(Q.remove, message_id, queue.id, state, ready_until):
-            removed += 1
+            removed.append(message_id)
             counters.count(tx, queue.id, state, -1)
             if holds_key:
                 left.add(key)
@@ -58,8 +58,9 @@ def take_out(tx: Transaction, queue: Definition, messages: list[tuple[int, State
                 tx.change(HOT.forget_failures, message_id)
             if state is State.LEASED:
                 tx.outcome.ended.append(receipt_text(queue.id, message_id, attempts))
+    contents.forget(tx, removed)
     keys.leave(tx, queue.id, left)
-    return removed
+    return len(removed)
 
 
 def revive(tx: Transaction, queue: Definition, target: Definition, message_id: int, state: State) -> None:

@@ -10,7 +10,7 @@ from brokerweb.core.batches import fitting
 from brokerweb.core.checksums import checksums
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import BrokerError, QueueFull, TooLarge
-from brokerweb.queues import counters, dead_letters, duties, keys, readiness, sequence
+from brokerweb.queues import contents, counters, dead_letters, duties, keys, readiness, sequence
 from brokerweb.queues.definitions import Definition, Q, find
 from brokerweb.queues.messages import Accepted, Leased, NewMessage
 from brokerweb.queues.rows import Ending, MessageRow, Waiting
@@ -150,7 +150,7 @@ def _store(tx: Transaction, target: Definition, messages: Sequence[NewMessage], 
     freed: list[str | None] = []
     if takers:
         rows, freed = _hand_over(tx, target, plan, rows, takers)
-    tx.change_many(Q.insert, rows)
+    contents.insert(tx, rows)
     _count(tx, target, plan)
     if target.keyed:
         keys.leave(tx, target.id, freed)
@@ -207,6 +207,7 @@ def _assign(tx: Transaction, target: Definition, plan: _Plan, messages: Sequence
 
 def _rows(tx: Transaction, target: Definition, plan: _Plan, messages: Sequence[NewMessage], origin: Origin) -> list[MessageRow]:
     now, wall, queue_id, default_ttl, made = tx.now, tx.wall, target.id, target.ttl, MessageRow._make
+    publisher, route = origin
     rows = []
     sums = checksums(plan.ids, messages)
     planned = zip(plan.ids, plan.state, plan.due, plan.held, plan.taker, messages, sums, strict=True)
@@ -221,8 +222,8 @@ def _rows(tx: Transaction, target: Definition, plan: _Plan, messages: Sequence[N
         if taker is not None:
             attempts, holder, due = 1, taker.holder, now + seconds(taker.lease or target.lease)
         rows.append(made((
-            id, queue_id, state, m.priority, attempts, held, due, expires, wall, ttl, m.key, m.headers, m.content_type,
-            m.binary, m.body, m.reply_to, m.correlation_id, holder, *origin, deliver_at, checksum, None,
+            id, queue_id, state, m.priority, attempts, held, due, expires, ttl, m.key, holder, route, deliver_at,
+            wall, m.headers, m.content_type, m.binary, m.body, m.reply_to, m.correlation_id, publisher, checksum, None,
         )))  # fmt: skip
     return rows
 

@@ -26,24 +26,32 @@ UPDATE sqlite_sequence SET seq = max(seq, :seq) WHERE name = 'brokerweb_queues_m
 INSERT INTO sqlite_sequence (name, seq) SELECT 'brokerweb_queues_message', 0
 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'brokerweb_queues_message');
 
--- insert (id, queue, state, priority, attempts, holds_key, due, expires, published, ttl, key, headers, content_type, binary, body, reply_to, correlation_id, holder, publisher, route, deliver_at, checksum, redacted): store a message; its position is its id
+-- insert (id, queue, state, priority, attempts, holds_key, due, expires, ttl, key, holder, route, deliver_at): store how a message stands; its position is its id
 INSERT INTO brokerweb_queues_message (id, queue_id, state, priority, position, attempts, failures, holds_key, alone, due_at, expires_at,
-  published_at, ttl, "key", headers, content_type, "binary", body, reply_to, correlation_id, holder, publisher, route, deliver_at, checksum, redacted)
+  ttl, "key", holder, route, deliver_at)
 VALUES (:id, :queue, :state, :priority, :id, :attempts, 0, :holds_key, false, :due, :expires,
-  :published, :ttl, :key, :headers, :content_type, :binary, :body, :reply_to, :correlation_id, :holder, :publisher, :route, :deliver_at, :checksum, :redacted);
+  :ttl, :key, :holder, :route, :deliver_at);
+
+-- insert_content (message, published, headers, content_type, binary, body, reply_to, correlation_id, publisher, checksum, redacted): store what it carries
+INSERT INTO brokerweb_queues_content (message_id, published_at, headers, content_type, "binary", body, reply_to, correlation_id, publisher,
+  checksum, redacted)
+VALUES (:message, :published, :headers, :content_type, :binary, :body, :reply_to, :correlation_id, :publisher, :checksum, :redacted);
 
 -- any_ready (queue): is anything of the queue ready?
 SELECT 1 FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 LIMIT 1;
 
 -- next_ready (queue): the next messages in order, with all that is delivered; the reader stops where it has enough
+-- A message whose content damage has taken is among them, as one that no checksum fits.
 SELECT id, queue_id, attempts, failures, priority, "key", headers, content_type, "binary", body, published_at, expires_at,
   reply_to, correlation_id, position, alone, route, checksum, redacted
-FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 ORDER BY priority DESC, position;
+FROM brokerweb_queues_message m LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id
+WHERE queue_id = :queue AND state = 1 ORDER BY priority DESC, position;
 
 -- next_alone (queue, now): the next message that must go alone, however many others are ready before it
 SELECT id, queue_id, attempts, failures, priority, "key", headers, content_type, "binary", body, published_at, expires_at,
   reply_to, correlation_id, position, alone, route, checksum, redacted
-FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 AND alone AND (expires_at IS NULL OR expires_at > :now)
+FROM brokerweb_queues_message m LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id
+WHERE queue_id = :queue AND state = 1 AND alone AND (expires_at IS NULL OR expires_at > :now)
 ORDER BY priority DESC, position LIMIT 1;
 
 -- lease@sqlite (ids, until, holder): lease ready messages
@@ -89,8 +97,9 @@ FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state + 0
 UPDATE brokerweb_queues_message SET due_at = :until WHERE id = :id AND queue_id = :queue AND state + 0 = 3 AND attempts = :attempts AND due_at > :now;
 
 -- overdue (now, limit): leases past their deadline, oldest first, and what their bodies weigh
-SELECT id, queue_id, attempts, failures, "key", expires_at, holder, length(body) AS weight
-FROM brokerweb_queues_message WHERE state = 3 AND due_at <= :now ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED;
+SELECT id, queue_id, attempts, failures, "key", expires_at, holder,
+  coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id), 0) AS weight
+FROM brokerweb_queues_message m WHERE state = 3 AND due_at <= :now ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED;
 
 -- put_back (id, attempts, state, due, failures, alone, last_error): a leased message returns, keeping its place and its key
 UPDATE brokerweb_queues_message SET state = :state, due_at = :due, failures = :failures, alone = coalesce(:alone, alone),
@@ -117,6 +126,15 @@ DELETE FROM brokerweb_queues_failure WHERE message_id IN (SELECT value FROM json
 
 -- forget_failures_of_all@postgres (ids): the same, of an array
 DELETE FROM brokerweb_queues_failure WHERE message_id = ANY (translate(:ids, '[]', '{}')::bigint[]);
+
+-- forget_contents_between (first, last): the messages with these ids and all between are gone
+DELETE FROM brokerweb_queues_content WHERE message_id BETWEEN :first AND :last;
+
+-- forget_contents@sqlite (ids): the messages are gone
+DELETE FROM brokerweb_queues_content WHERE message_id IN (SELECT value FROM json_each(:ids));
+
+-- forget_contents@postgres (ids): the same, of an array
+DELETE FROM brokerweb_queues_content WHERE message_id = ANY (translate(:ids, '[]', '{}')::bigint[]);
 
 -- key_taken (queue, key): does a message hold the key?
 SELECT 1 FROM brokerweb_queues_message WHERE queue_id = :queue AND "key" = :key AND holds_key LIMIT 1;
@@ -146,7 +164,9 @@ UPDATE brokerweb_queues_message SET due_at = :due, deliver_at = NULL,
 WHERE id = :id AND state + 0 = 0;
 
 -- due_scheduled (now, limit): what is due, oldest first, and what it weighs
-SELECT id, queue_id, "key", holds_key, length(body) AS weight FROM brokerweb_queues_message
+SELECT id, queue_id, "key", holds_key,
+  coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id), 0) AS weight
+FROM brokerweb_queues_message m
 WHERE state = 0 AND deliver_at IS NULL AND due_at <= :now ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED;
 
 -- promote (id): a scheduled message is due; it is ready since then
@@ -166,19 +186,25 @@ SELECT min(due_at) FROM brokerweb_queues_message WHERE state = 3;
 SELECT min(expires_at) FROM brokerweb_queues_message WHERE expires_at IS NOT NULL AND state <> 3 AND state <> 4;
 
 -- expired (now, limit): waiting messages past their ttl, and what they weigh
-SELECT id, queue_id, state, failures, attempts, "key", holds_key, length(body) AS weight FROM brokerweb_queues_message
+SELECT id, queue_id, state, failures, attempts, "key", holds_key,
+  coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id), 0) AS weight
+FROM brokerweb_queues_message m
 WHERE expires_at IS NOT NULL AND expires_at <= :now AND state <> 3 AND state <> 4 ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED;
 
 -- dead_retained (): queues whose dead letters end, and after how many seconds
 SELECT id, dead_retention FROM brokerweb_queues_queue WHERE dead_retention IS NOT NULL AND deleted_at IS NULL ORDER BY id;
 
 -- outlived (queue, before, limit): messages that are dead since then or longer, the longest first, and what they weigh
-SELECT id, queue_id, state, failures, attempts, "key", holds_key, length(body) AS weight FROM brokerweb_queues_message INDEXED BY message_dead
+SELECT id, queue_id, state, failures, attempts, "key", holds_key,
+  coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id), 0) AS weight
+FROM brokerweb_queues_message m INDEXED BY message_dead
 WHERE queue_id = :queue AND state = 4 AND due_at <= :before ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED;
 
 -- oldest_in_state (queue, state, limit): the oldest waiting messages of a queue, and what they weigh
 -- The index is named: with statistics SQLite's planner walks the whole table by rowid instead, past every other queue.
-SELECT id, queue_id, state, failures, attempts, "key", holds_key, length(body) AS weight FROM brokerweb_queues_message INDEXED BY message_browse
+SELECT id, queue_id, state, failures, attempts, "key", holds_key,
+  coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id), 0) AS weight
+FROM brokerweb_queues_message m INDEXED BY message_browse
 WHERE queue_id = :queue AND state = :state AND NOT (state = 3) ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED;
 
 -- remembered (queue, dedup_id, now): the message a dedup_id names
@@ -194,7 +220,9 @@ DELETE FROM brokerweb_queues_dedup WHERE (queue_id, dedup_id) IN
   (SELECT queue_id, dedup_id FROM brokerweb_queues_dedup WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit);
 
 -- held_by_sockets (limit): leases of subscriptions, which end with the process that served them
-SELECT id, queue_id, attempts, failures, "key", expires_at, holder, length(body) AS weight FROM brokerweb_queues_message
+SELECT id, queue_id, attempts, failures, "key", expires_at, holder,
+  coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id), 0) AS weight
+FROM brokerweb_queues_message m
 WHERE state = 3 AND holder LIKE 'ws:%' LIMIT :limit FOR UPDATE SKIP LOCKED;
 
 -- shift_leases (by, since): leases that ran at ``since`` end later, by the time the broker was not there
@@ -203,5 +231,5 @@ UPDATE brokerweb_queues_message SET due_at = due_at + :by WHERE state = 3 AND du
 -- newest_instant (): the newest instant that was written as the present
 SELECT max(at) FROM (
   SELECT coalesce(max(created_at), 0) AS at FROM brokerweb_queues_queue
-  UNION ALL SELECT coalesce((SELECT published_at FROM brokerweb_queues_message ORDER BY id DESC LIMIT 1), 0)
+  UNION ALL SELECT coalesce((SELECT published_at FROM brokerweb_queues_content ORDER BY message_id DESC LIMIT 1), 0)
   UNION ALL SELECT coalesce((SELECT failed_at FROM brokerweb_queues_failure ORDER BY id DESC LIMIT 1), 0)) AS instants;

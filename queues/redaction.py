@@ -24,6 +24,9 @@ def redact_one(tx: Transaction, queue_id: int, message_id: int, *, by: str) -> b
     if row is None:
         return False
     left = Left(*row)
-    tx.change(Q.redact, message_id, queue_id, left.body, left.checksum(message_id), said(by, tx.wall))
+    tx.change(
+        Q.redact, message_id, tx.wall, left.body, left.reply_to, left.correlation_id, left.checksum(message_id), said(by, tx.wall)
+    )
+    tx.change(Q.forget_error, message_id, queue_id)
     tx.change(Q.redact_failures, message_id)
     return True

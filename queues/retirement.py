@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from brokerweb.core import clock, events
-from brokerweb.queues import counters
+from brokerweb.queues import contents, counters
 from brokerweb.queues.control import STAYS_EMPTY, delete
 from brokerweb.queues.definitions import Q as HOT
 from brokerweb.queues.filters import ALL, MAX_ID
@@ -75,16 +75,17 @@ def sweep_deleted(tx: Transaction, limit: int = 500) -> int:
 
 
 def _sweep_messages(tx: Transaction, queue_id: int, limit: int) -> int:
-    removed = 0
+    removed: list[int] = []
     oldest = tx.rows(Q.matching, queue_id, 0, MAX_ID, limit, None, *flags(ALL))
     for message_id, state in in_one_turn(tx, Found([(id, state) for id, state, _ in oldest], None)).messages:
         for _, _, attempts in tx.returning(Q.remove, message_id, queue_id, state, MAX_ID):
-            removed += 1
+            removed.append(message_id)
             if attempts:
                 tx.change(HOT.forget_failures, message_id)
             if state == State.LEASED:
                 tx.outcome.ended.append(receipt_text(queue_id, message_id, attempts))
-    return removed
+    contents.forget(tx, removed)
+    return len(removed)
 
 
 def _sweep_queue(tx: Transaction, queue_id: int) -> int:

@@ -9,7 +9,7 @@ from brokerweb.queues.states import State
 
 
 class MessageRow(NamedTuple):
-    """A message as ``insert`` stores it; its position is its id."""
+    """A message as ``insert`` and ``insert_content`` store it: how it stands, then what it carries. Its position is its id."""
 
     id: int
     queue: int
@@ -19,19 +19,19 @@ class MessageRow(NamedTuple):
     holds_key: bool
     due: int
     expires: int | None
-    published: int
     ttl: float | None
     key: str | None
+    holder: str | None
+    route: str | None
+    deliver_at: int | None
+    published: int
     headers: str | None
     content_type: str | None
     binary: bool
     body: bytes
     reply_to: str | None
     correlation_id: str | None
-    holder: str | None
     publisher: str | None
-    route: str | None
-    deliver_at: int | None
     checksum: int
     redacted: str | None = None
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from brokerweb.core import events
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import BrokerError
-from brokerweb.queues import counters, dead_letters, keys
+from brokerweb.queues import contents, counters, dead_letters, keys
 from brokerweb.queues.definitions import Definition, Q, find, find_by_id
 from brokerweb.queues.messages import Alike, Receipt, Settle, Settled, parse_alike, parse_receipt, receipt_text
 from brokerweb.queues.readiness import became_ready
@@ -103,6 +103,7 @@ def _ack_alike(tx: Transaction, alike: Alike, n: int, only: int | None, may: May
         return False
     if not tx.change(Q.ack_all, alike.ids, n, queue.id, alike.attempt, tx.now):
         return False
+    contents.forget(tx, alike.numbers())
     if alike.attempt > 1:  # a first lease cannot have failed before
         tx.change(Q.forget_failures_of_all, alike.ids)
     _acked(tx, queue, n)
@@ -121,6 +122,7 @@ def _ack_run(tx: Transaction, run: Sequence[Receipt], may: May) -> list[int]:
             tx.outcome.ended.append(str(receipt))
             if receipt.attempt > 1:
                 tx.change(Q.forget_failures, receipt.message_id)
+    contents.forget(tx, [receipt.message_id for receipt, gone in zip(run, removed, strict=True) if gone])
     _acked(tx, queue, sum(removed))
     return removed
 

@@ -9,9 +9,8 @@ from brokerweb.core import events
 from brokerweb.core.allotment import allot
 from brokerweb.core.checksums import NEVER, checksum
 from brokerweb.core.clock import seconds
-from brokerweb.queues import counters, dead_letters, sequence
+from brokerweb.queues import contents, counters, dead_letters, sequence
 from brokerweb.queues.definitions import Definition
-from brokerweb.queues.definitions import Q as QUEUES
 from brokerweb.queues.leasing import Terms, Want
 from brokerweb.queues.messages import Leased
 from brokerweb.queues.rows import Ending, MessageRow
@@ -88,7 +87,7 @@ def _adopt(tx: Transaction, source: Definition, terms: Terms, records: list[tupl
         for row, (_, record) in zip(rows, records, strict=True)
     ]
     if terms.acknowledge:
-        tx.change_many(QUEUES.insert, rows)
+        contents.insert(tx, rows)
         counters.count(tx, source.id, State.LEASED, len(leased))
         tx.outcome.due(until)
     tx.outcome.event(events.DELIVERED, source.id, len(leased))
@@ -103,7 +102,7 @@ def _bury(tx: Transaction, source: Definition, records: list[StoredRecord]) -> N
         _row(source, id, record, nobody, tx.now)._replace(attempts=0, holder=None, checksum=NEVER)
         for id, record in enumerate(records, first)
     ]
-    tx.change_many(QUEUES.insert, rows)
+    contents.insert(tx, rows)
     counters.count(tx, source.id, State.LEASED, len(rows))
     for row in rows:
         dead_letters.bury_damaged(tx, source, Ending(row.id, State.LEASED, 0))
@@ -111,9 +110,9 @@ def _bury(tx: Transaction, source: Definition, records: list[StoredRecord]) -> N
 
 def _row(source: Definition, id: int, r: StoredRecord, terms: Terms, until: int) -> MessageRow:
     return MessageRow(
-        id, source.id, State.LEASED, PRIORITY, 1, False, until, None, r.appended_at, None, r.key, r.headers, r.content_type,
-        r.binary, r.body, r.reply_to, r.correlation_id, terms.holder, None, route_of(r.partition, r.offset),
-        None, checksum(id, r), r.redacted,
+        id, source.id, State.LEASED, PRIORITY, 1, False, until, None, None, r.key, terms.holder,
+        route_of(r.partition, r.offset), None, r.appended_at, r.headers, r.content_type, r.binary, r.body, r.reply_to,
+        r.correlation_id, None, checksum(id, r), r.redacted,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from brokerweb.core.errors import Conflict
 from brokerweb.core.settings import plain
 from brokerweb.handout.refill import Q
-from brokerweb.queues import browse, control, counters, settings
+from brokerweb.queues import browse, contents, control, counters, settings
 from brokerweb.queues.definitions import Q as QUEUES
 from brokerweb.queues.definitions import find_by_id, forget
 from brokerweb.queues.messages import parse_place, receipt_text
@@ -123,12 +123,13 @@ def unfinished_below(reads: Reads, queue_id: int, below: Mapping[int, int]) -> l
 
 def remove_unfinished(tx: Transaction, queue_id: int, ids: Iterable[int]) -> int:
     """Remove messages, unless they are done, dead or redriven by now; how many that were."""
-    removed = 0
+    removed: list[int] = []
     for id in ids:
         for state, attempts in tx.returning(Q.remove_unfinished, queue_id, id):
-            removed += 1
+            removed.append(id)
             tx.change(QUEUES.forget_failures, id)
             counters.count(tx, queue_id, state, -1)
             if state == State.LEASED:
                 tx.outcome.ended.append(receipt_text(queue_id, id, attempts))
-    return removed
+    contents.forget(tx, removed)
+    return len(removed)

@@ -33,6 +33,9 @@ class Dialect(Protocol):
     def run_many(self, raw: Any, statement: Statement, rows: Iterable[Sequence[Any]]) -> int:
         """Run one statement for each row of values; the sum of the row counts."""
 
+    def insert(self, raw: Any, statement: Statement, columns: Sequence[Sequence[Any]]) -> int:
+        """Run an INSERT of one row for many, at least one, given as columns; how many were stored."""
+
     def run_each(self, raw: Any, statement: Statement, rows: Iterable[Sequence[Any]]) -> list[int]:
         """Run one statement for each row of values; the row count of each."""
 

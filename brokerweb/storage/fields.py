@@ -78,3 +78,13 @@ class BrokerInstantField(InstantField):
     def get_prep_value(self, value: Any) -> Any:
         instant = super().get_prep_value(value)
         return clock.from_wall(instant) if isinstance(value, str | datetime) else instant
+
+
+class RowOfField(models.OneToOneField):  # type: ignore[type-arg]
+    """The primary key of what belongs to one row of another table, by the same number.
+
+    On SQLite ``integer``: only that is the row's own number, and any other type is an index beside the table.
+    """
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
+        return "integer" if connection.vendor == "sqlite" else super().db_type(connection)

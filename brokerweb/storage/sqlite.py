@@ -17,9 +17,24 @@ from brokerweb.storage import damage, disk
 from brokerweb.storage.statements import Statement
 
 _ERRORS = (pysqlite3.Error, sqlite3.Error, django.db.Error)
-AT_ONCE = (50, 8, 1)  # rows a statement: few sizes, so that SQLite finds its compiled statements again
+# Rows a statement: few sizes, so that the driver finds its compiled statements again, and any small number in one.
+AT_ONCE = (100, 32, 16, 8, 4, 2, 1)
+MANY = 32  # rows from which on it pays to look for what they have alike: each kind of likeness is a text of its own
+_COMPARED = (int, bool, str)  # where looking costs little
 _PLAIN: dict[type, type] = {bool: int, bytes: bytearray}
 _FULL = ("disk is full", "SQLITE_FULL")
+
+
+def _same(columns: Sequence[Sequence[Any]]) -> tuple[int, ...]:
+    """Which columns have one value in all rows; never the first, so that each row has something of its own."""
+    alike = (
+        i for i, values in enumerate(columns) if i and type(values[0]) in _COMPARED and values.count(values[0]) == len(values)
+    )
+    return tuple(alike)
+
+
+def _bound(value: Any) -> Any:
+    return int(value) if isinstance(value, bool) else value
 
 
 def _replaced(text: bytes) -> str:
@@ -40,27 +55,30 @@ class SQLite:
 
     def run_many(self, raw: Any, statement: Statement, rows: Iterable[Sequence[Any]]) -> int:
         if isinstance(rows, list) and rows and statement.repeats:
-            return self._insert(raw, statement, rows)
+            return self.insert(raw, statement, list(zip(*rows, strict=True)))
         changed: int = raw.executemany(statement.text["sqlite"], rows).rowcount
         return max(0, changed)  # -1 when there was no row
 
-    def _insert(self, raw: Any, statement: Statement, rows: list[Sequence[Any]]) -> int:
+    def insert(self, raw: Any, statement: Statement, columns: Sequence[Sequence[Any]]) -> int:
         """Store rows with as few and as short statements as it takes.
 
         Many rows a statement: every step of one gives the interpreter lock away, and beside a busy loop it comes back late.
         The driver asks its adapters about every None, bool and bytes, a microsecond each: no parameter where all rows have
-        None, and the others as types it takes as they are.
+        None, and the others as types it takes as they are. What all rows have alike is one parameter for all of them.
         """
-        columns = list(zip(*rows, strict=True))
-        empty = tuple(i for i, values in enumerate(columns) if values[0] is None and values.count(None) == len(rows))
-        kept = [values for i, values in enumerate(columns) if i not in empty]
+        n = len(columns[0])
+        empty = tuple(i for i, values in enumerate(columns) if values[0] is None and values.count(None) == n)
+        same = _same(columns) if n >= MANY else ()
+        shared = [_bound(columns[i][0]) for i in same]
+        kept = [values for i, values in enumerate(columns) if i not in empty and i not in same]
         plain = (map(_PLAIN[type(values[0])], values) if type(values[0]) in _PLAIN else values for values in kept)
         values = list(chain.from_iterable(zip(*plain, strict=True)))
         changed = start = 0
         for size in AT_ONCE:
             width = size * len(kept)
             while len(values) - start >= width:
-                changed += raw.execute(statement.repeated(size, empty), values[start : start + width]).rowcount
+                text = statement.repeated(size, empty, same)
+                changed += raw.execute(text, shared + values[start : start + width]).rowcount
                 start += width
         return changed
 

@@ -36,7 +36,7 @@ class Statement:
         self.name, self.params = name, params
         self.text: dict[str, str] = {}
         self._insert: re.Match[str] | None = None
-        self._repeated: dict[tuple[int, tuple[int, ...]], str] = {}
+        self._repeated: dict[tuple[int, tuple[int, ...], tuple[int, ...]], str] = {}
 
     def add(self, dialect: str | None, sql: str) -> None:
         unknown = set(_PARAMETER.findall(sql)) ^ set(self.params)
@@ -51,26 +51,29 @@ class Statement:
         """Whether it is an INSERT whose row of VALUES can be repeated."""
         return self._insert is not None
 
-    def repeated(self, n: int, empty: tuple[int, ...] = ()) -> str:
-        """SQLite's text with ``n`` rows of VALUES, parameters row by row; those at ``empty`` places are NULL in all."""
-        text = self._repeated.get((n, empty))
+    def repeated(self, n: int, empty: tuple[int, ...] = (), same: tuple[int, ...] = ()) -> str:
+        """SQLite's text with ``n`` rows of VALUES: first the parameters at ``same`` places, which all rows share, then the
+        others row by row; those at ``empty`` places are NULL in all.
+        """
+        text = self._repeated.get((n, empty, same))
         if text is None:
             if self._insert is None:
                 raise ValueError(f"statement {self.name} has no row of VALUES to repeat")
-            kept = [i + 1 for i in range(len(self.params)) if i not in empty]
-            place = {number: k + 1 for k, number in enumerate(kept)}
-            rows = (self._row(place, k * len(kept)) for k in range(n))
+            shared = {i + 1: f"?{k}" for k, i in enumerate(same, 1)} | {i + 1: "NULL" for i in empty}
+            kept = [i + 1 for i in range(len(self.params)) if i + 1 not in shared]
+            place = {number: k for k, number in enumerate(kept, len(same) + 1)}
+            rows = (self._row(shared, place, k * len(kept)) for k in range(n))
             if len(self._repeated) >= MAX_TEXTS:
                 self._repeated.clear()
-            text = self._repeated[n, empty] = self._insert["head"] + ", ".join(rows)
+            text = self._repeated[n, empty, same] = self._insert["head"] + ", ".join(rows)
         return text
 
-    def _row(self, place: dict[int, int], offset: int) -> str:
-        """One row of VALUES, its parameters at their ``place`` behind ``offset`` others."""
+    def _row(self, shared: dict[int, str], place: dict[int, int], offset: int) -> str:
+        """One row of VALUES: what all rows share, and its own parameters at their ``place`` behind ``offset`` others."""
 
         def parameter(found: re.Match[str]) -> str:
             number = int(found[1])
-            return f"?{place[number] + offset}" if number in place else "NULL"
+            return shared.get(number) or f"?{place[number] + offset}"
 
         return _NUMBER.sub(parameter, self._insert["row"] if self._insert else "")
 

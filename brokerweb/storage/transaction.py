@@ -67,6 +67,11 @@ class Transaction(Reads):
         self.writes += 1
         return self.dialect.run_many(self.raw, statement, rows)
 
+    def insert(self, statement: Statement, columns: Sequence[Sequence[Any]]) -> int:
+        """Store rows, at least one, that are given as columns: a sequence of the same length for each parameter."""
+        self.writes += 1
+        return self.dialect.insert(self.raw, statement, columns)
+
     def change_each(self, statement: Statement, rows: Iterable[Sequence[Any]]) -> list[int]:
         self.writes += 1
         return self.dialect.run_each(self.raw, statement, rows)

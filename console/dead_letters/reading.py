@@ -40,7 +40,7 @@ def page(principal: Principal, asked: DeadLetters, queues: list[Queue]) -> tuple
 
 
 def _newest(queue: Queue, asked: DeadLetters) -> Iterator[tuple[Message, Queue]]:
-    found = dead(queue, asked.reason).defer("body").order_by("-id")
+    found = dead(queue, asked.reason).defer("content__body").order_by("-id")
     if asked.before is not None:
         found = found.filter(id__lt=asked.before)
     return ((message, queue) for message in found[: LIMIT + 1])

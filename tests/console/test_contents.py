@@ -34,7 +34,7 @@ def record(client) -> str:
 
 
 def test_a_damaged_message_is_said_to_be_and_neither_shown_nor_given_nor_edited(client, message):
-    spoil("queues_message")
+    spoil("queues_content")
     for page in (message, "/queues/orders/messages"):
         shown = text(client.get(page))
         assert "damaged" in shown.lower()

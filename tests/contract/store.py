@@ -11,7 +11,7 @@ from django.db import DEFAULT_DB_ALIAS
 from brokerweb.core import events
 from brokerweb.queues import control, duties, engine, leasing
 from brokerweb.queues.messages import Accepted, Leased, NewMessage, Settle
-from brokerweb.queues.models import Failure, Message, Queue, QueueCount
+from brokerweb.queues.models import Content, Failure, Message, Queue, QueueCount
 from brokerweb.queues.states import State
 from brokerweb.storage.handover import HandOver
 from brokerweb.storage.transaction import transaction
@@ -67,7 +67,7 @@ class Store:
 
     def check_books(self) -> None:
         """Counters equal a recount, keys have one head each, and nothing is left of what is gone."""
-        messages = list(Message.objects.using(self.alias).defer("body"))
+        messages = list(Message.objects.using(self.alias).defer("content__body"))
         deleted = set(Queue.objects.using(self.alias).exclude(deleted_at=None).values_list("pk", flat=True))
         counted: Counter[tuple[int, str]] = Counter()
         for row in QueueCount.objects.using(self.alias).values("queue_id", *NAMES):
@@ -78,6 +78,7 @@ class Store:
         failures = set(Failure.objects.using(self.alias).values_list("message_id", flat=True))
         assert failures <= {m.pk for m in messages}
         assert all(m.reason for m in messages if m.state == State.DEAD)
+        assert set(Content.objects.using(self.alias).values_list("pk", flat=True)) <= {m.pk for m in messages}
 
     def _check_keys(self, messages: list[Message]) -> None:
         keyed = set(Queue.objects.using(self.alias).filter(keyed=True).values_list("pk", flat=True))

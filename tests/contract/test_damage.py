@@ -42,6 +42,7 @@ DAMAGE = {
     "reply_to": "'queue:others'",
     "correlation_id": "'c2'",
     "checksum": "checksum + 1",
+    "content gone": "",
 }
 
 
@@ -52,8 +53,11 @@ def quiet(caplog: pytest.LogCaptureFixture) -> None:
 
 def spoil(store: Store, id: int, what: str) -> None:
     column = "body" if what == "no body" else what.split()[0]
+    table, row = ("message", "id") if column == "key" else ("content", "message_id")
+    change = "DELETE FROM" if column == "content" else "UPDATE"
+    to = "" if column == "content" else f'SET "{column}" = {DAMAGE[what]}'
     with connections[store.alias].cursor() as cursor:
-        cursor.execute(f'UPDATE brokerweb_queues_message SET "{column}" = {DAMAGE[what]} WHERE id = {id}')
+        cursor.execute(f"{change} brokerweb_queues_{table} {to} WHERE {row} = {id}")
 
 
 def is_dead_and_told(store: Store, orders: Orders, id: int) -> None:
@@ -120,7 +124,7 @@ def test_many_damaged_ones_are_buried_in_bounded_turns(store: Store, orders: Ord
 def test_large_damaged_ones_are_buried_a_few_at_a_time(store: Store, orders: Orders, monkeypatch: pytest.MonkeyPatch):
     ids = orders.publish(*("1" * 10 for _ in range(5)))
     with connections[store.alias].cursor() as cursor:
-        cursor.execute("UPDATE brokerweb_queues_message SET body = CAST('2222222222' AS BLOB)")
+        cursor.execute("UPDATE brokerweb_queues_content SET body = CAST('2222222222' AS BLOB)")
     monkeypatch.setattr(batches, "TURN_BYTES", 20)
     left = []
     while orders.counts().get("ready"):
@@ -257,8 +261,8 @@ def test_what_was_published_before_is_no_others(store: Store, orders: Orders):
     first, second = (a.id for a in orders.publish_all([NewMessage(b"1"), NewMessage(b"2")]))
     with connections[store.alias].cursor() as cursor:
         cursor.execute(
-            "UPDATE brokerweb_queues_message SET body = x'32', checksum ="
-            " (SELECT checksum FROM brokerweb_queues_message WHERE id = %s) WHERE id = %s",
+            "UPDATE brokerweb_queues_content SET body = x'32', checksum ="
+            " (SELECT checksum FROM brokerweb_queues_content WHERE message_id = %s) WHERE message_id = %s",
             [second, first],
         )
     assert [m.id for m in orders.lease(10)] == [second]

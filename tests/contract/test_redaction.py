@@ -83,7 +83,7 @@ def test_what_is_redacted_is_not_damaged(store: Store, orders: Orders, damaged: 
     id = orders.one(SECRET, **HELD)
     if damaged:
         with connections[store.alias].cursor() as cursor:
-            cursor.execute("UPDATE brokerweb_queues_message SET body = x'00'")
+            cursor.execute("UPDATE brokerweb_queues_content SET body = x'00'")
     redact(store, id)
     assert storage.read(checking.look, 0, 1_000, using=store.alias).damaged == []
     assert orders.take().body == b"null"

@@ -33,6 +33,14 @@ ORPHANS = (
         "SELECT id FROM brokerweb_queues_failure WHERE message_id NOT IN (SELECT id FROM brokerweb_queues_message)",
     ),
     (
+        "messages without content",
+        "SELECT id FROM brokerweb_queues_message WHERE id NOT IN (SELECT message_id FROM brokerweb_queues_content)",
+    ),
+    (
+        "contents of no message",
+        "SELECT message_id FROM brokerweb_queues_content WHERE message_id NOT IN (SELECT id FROM brokerweb_queues_message)",
+    ),
+    (
         "keys that wait for nobody",
         f"SELECT DISTINCT queue_id || ':' || key FROM brokerweb_queues_message b WHERE b.state = {State.BLOCKED.value} "
         "AND NOT EXISTS "

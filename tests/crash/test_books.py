@@ -14,9 +14,11 @@ TABLES = """
     CREATE TABLE brokerweb_queues_message (id INTEGER PRIMARY KEY, queue_id INT, state INT, key TEXT, holds_key BOOL);
     CREATE TABLE brokerweb_queues_queuecount (queue_id INT, slot INT, scheduled INT, ready INT, blocked INT, leased INT,
       dead INT);
+    CREATE TABLE brokerweb_queues_content (message_id INTEGER PRIMARY KEY);
     CREATE TABLE brokerweb_queues_failure (id INTEGER PRIMARY KEY, message_id INT);
     INSERT INTO brokerweb_queues_queue VALUES (1, 0), (2, 1);
     INSERT INTO brokerweb_queues_message VALUES (1, 1, 1, NULL, 0), (2, 2, 3, 'k', 1), (3, 2, 2, 'k', 0), (4, 1, 4, NULL, 0);
+    INSERT INTO brokerweb_queues_content VALUES (1), (2), (3), (4);
     INSERT INTO brokerweb_queues_queuecount VALUES (1, 0, 0, 2, 0, 0, 1), (1, 7, 0, -1, 0, 0, 0), (2, 7, 0, 0, 1, 1, 0);
     INSERT INTO brokerweb_queues_failure VALUES (1, 4);
 """
@@ -46,6 +48,8 @@ def test_sound_books_pass(data: Path) -> None:
         ("counters of queue 2", "UPDATE brokerweb_queues_message SET state = 1 WHERE id = 2"),
         ("messages of no queue", "UPDATE brokerweb_queues_message SET queue_id = 9 WHERE id = 1"),
         ("counters of no queue", "UPDATE brokerweb_queues_queuecount SET queue_id = 9 WHERE slot = 0"),
+        ("messages without content", "DELETE FROM brokerweb_queues_content WHERE message_id = 1"),
+        ("contents of no message", "INSERT INTO brokerweb_queues_content VALUES (9)"),
         ("failures of no message", "UPDATE brokerweb_queues_failure SET message_id = 9"),
         ("keys that wait for nobody", "UPDATE brokerweb_queues_message SET holds_key = 0 WHERE id = 2"),
         ("messages handed out past their key's holder", "UPDATE brokerweb_queues_message SET holds_key = 0 WHERE id = 2"),

@@ -48,7 +48,7 @@ def test_a_running_broker_finds_what_nobody_takes():
     ids = bench.publish(1, 2, delay=3600)
     perform(streams.declare, "events", {})
     perform(records.append, "events", [NewRecord(b"1"), NewRecord(b"2")])
-    spoil("brokerweb_queues_message", f"id = {ids[0]}")
+    spoil("brokerweb_queues_content", f"message_id = {ids[0]}")
     spoil("brokerweb_streams_record", "id % 2 = 1")
 
     async def scene() -> None:
@@ -97,7 +97,7 @@ def test_a_message_that_is_mended_is_no_longer_counted(figures: sweep.Figures):
     """The figures are those of a round: what was purged meanwhile is gone from them."""
     bench = Bench()
     [id] = bench.publish(1)
-    spoil("brokerweb_queues_message", f"id = {id}")
+    spoil("brokerweb_queues_content", f"message_id = {id}")
 
     async def scene() -> None:
         broker = Broker()

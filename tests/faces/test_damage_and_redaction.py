@@ -56,7 +56,7 @@ def test_a_damaged_message_is_received_over_no_face(rest: Rest, server: Server, 
     bodies = [f"{SECRET}-{queue}-{n}" for n in range(2)]
     ids = [made["id"] for made in rest.publish(queue, *({"body": body} for body in bodies))]
     for body in bodies:
-        spoil(server, "queues_message", f'"{body}"')
+        spoil(server, "queues_content", f'"{body}"')
     [shown, _] = rest.browse(queue)
     msgspec.convert(shown, answers.Message)
     assert shown["damaged"] is True

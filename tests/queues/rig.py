@@ -119,6 +119,10 @@ class Rig(Store):
                 "SELECT count(*) FROM brokerweb_queues_failure WHERE message_id NOT IN (SELECT id FROM brokerweb_queues_message)"
             )
             assert cursor.fetchone() == (0,)
+            cursor.execute("SELECT id FROM brokerweb_queues_message ORDER BY id")
+            messages = cursor.fetchall()
+            cursor.execute("SELECT message_id FROM brokerweb_queues_content ORDER BY message_id")
+            assert cursor.fetchall() == messages
             cursor.execute("SELECT DISTINCT old, new FROM changed")
             arrows = {(State(old), State(new)) for old, new in cursor.fetchall()}
         assert [(old, new) for old, new in arrows if new not in ARROWS[old]] == []

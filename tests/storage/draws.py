@@ -49,6 +49,7 @@ SPECIAL: dict[str, dict[str, list[Any] | str]] = {
     "redact of streams": {"id": "record"},
     "copies": {"after": [0], "route": "made_of"},
     "remove of streams": {"id": "record"},
+    "forget_contents_between": {"first": [1, 2], "last": [3]},
     "find_group": {"stream": ["events", "x"], "group": ["partitioned", "shared", "x"]},
     "groups_by_name": {"after": ["", "m"]},
     "matching": {"after": [0, 3], "until": [2**62]},

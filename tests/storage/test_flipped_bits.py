@@ -116,8 +116,9 @@ def test_a_record_with_one_flipped_bit_answers_as_damaged(where: str):
 def test_a_text_that_is_none_any_more_costs_no_others(field: str):
     perform(control.declare, "orders", {})
     [bad, good] = perform(engine.publish, "orders", [NewMessage(b"1", **{field: '{"a":"b"}'}), NewMessage(b"2")])  # type: ignore[arg-type]
+    table, row = ("message", "id") if field == "key" else ("content", "message_id")
     connection.connection.execute(
-        f"UPDATE brokerweb_queues_message SET \"{field}\" = CAST(x'7bff7d' AS TEXT) WHERE id = {bad.id}"
+        f"UPDATE brokerweb_queues_{table} SET \"{field}\" = CAST(x'7bff7d' AS TEXT) WHERE {row} = {bad.id}"
     )
     page = browse.page(browse.find("orders"))
     assert [(m.pk, m.intact) for m in page.items] == [(bad.id, False), (good.id, True)]

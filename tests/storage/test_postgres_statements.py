@@ -225,7 +225,7 @@ def test_each_statement_does_the_same_on_both(pg: psycopg.Connection[Any], time:
 @pytest.fixture
 def leased(pg: psycopg.Connection[Any]) -> Iterator[list[int]]:
     """The ids of four messages of one queue, leased until 100 in their first attempt."""
-    row = (1, 3, 4, 1, False, 100, None, 0, None, None, None, None, False, b"1", None, None, "w", None, None, None, 0, None)
+    row = (1, 3, 4, 1, False, 100, None, None, None, "w", None, None)
     ids = [1, 2, 3, 4]
     for id in ids:
         psycopg.RawCursor(pg).execute(Q.insert.text["postgres"].encode(), [id, *row])

@@ -27,6 +27,14 @@ def test_a_heading_and_its_text_must_agree(sql: str):
         Statement("find", ("a", "b")).add(None, sql)
 
 
+def test_rows_of_one_statement_share_what_they_have_alike():
+    statement = Statement("insert", ("a", "b", "c", "d"))
+    statement.add(None, "INSERT INTO t (a, b, c, d, e) VALUES (:a, :b, :c, :d, :a)")
+    assert statement.repeated(2).endswith("VALUES (?1, ?2, ?3, ?4, ?1), (?5, ?6, ?7, ?8, ?5)")
+    assert statement.repeated(2, (1,)).endswith("VALUES (?1, NULL, ?2, ?3, ?1), (?4, NULL, ?5, ?6, ?4)")
+    assert statement.repeated(2, (1,), (2,)).endswith("VALUES (?2, NULL, ?1, ?3, ?2), (?4, NULL, ?1, ?5, ?4)")
+
+
 def test_one_text_may_be_for_one_dialect_alone():
     statement = Statement("find", ())
     statement.add(None, "SELECT 1")
@@ -88,6 +96,8 @@ PLANS = {
     "next_overdue": "message_leased",
     "remembered": "brokerweb_queues_dedup_1 (queue_id=? AND dedup_id=?)",
     "orphaned_keys": "message_key_holder (queue_id=? AND key=?)",
+    "forget_contents": "USING INTEGER PRIMARY KEY (rowid=?)",
+    "forget_contents_between": "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
     "forget_failures": "failure_of_message (message_id=?)",
 }
 

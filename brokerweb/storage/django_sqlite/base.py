@@ -26,6 +26,7 @@ from brokerweb.storage.write_lock import FairLock, lock_for
 
 # What a connection may wait for the lock, and for a writer in another process. Seconds.
 BUSY_TIMEOUT = 10
+CACHED_STATEMENTS = 512  # of the driver, which keeps 100: rows go many a statement, and each number of them is a text of its own
 _READS = re.compile(
     r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*"  # what may stand before it
     r"(?:SELECT|VALUES|PRAGMA|EXPLAIN|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|WITH(?!.*\b(?:INSERT|UPDATE|DELETE)\b))",
@@ -200,6 +201,7 @@ class DatabaseWrapper(_Stock):
     def get_connection_params(self) -> dict[str, Any]:
         params: dict[str, Any] = super().get_connection_params()
         params.setdefault("timeout", BUSY_TIMEOUT)
+        params.setdefault("cached_statements", CACHED_STATEMENTS)
         params["detect_types"] = Database.PARSE_DECLTYPES | Database.PARSE_COLNAMES
         self.transaction_mode = "IMMEDIATE"
         return params

@@ -1,0 +1,1 @@
+"""What people and programs ask of the broker: why, what happened, where, what else. Reads, and changes nothing."""
