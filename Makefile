@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Compiled modules are kept, whatever the machine says: else each worker compiles every test, and its assertions, at every run.
+unexport PYTHONDONTWRITEBYTECODE
 # A process a core and one more, since a third of the time tests wait for deadlines; each has its own data directory and servers,
 # so that more than four would start servers more than use them.
 WORKERS := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --maxprocesses 4 --dist worksteal

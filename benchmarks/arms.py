@@ -46,7 +46,7 @@ def ours(name: str, kind: str, *, tree: Path | None = None, base: str = "") -> A
 
     @contextmanager
     def run(folder: Path) -> Iterator[Running]:
-        with Server(folder / "data", kind=kind, tree=tree) as server:
+        with Server(folder / "data", kind=kind, empty=True, tree=tree) as server:
             server.start()
             yield Running(server.url, server.pid, server.log)
             server.terminate()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from itertools import groupby, islice
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -34,13 +35,32 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.hookimpl(trylast=True)  # pytest and Django's plugin put them in their order before
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests marked ``full`` run when asked for with ``-m``."""
-    if "full" in (config.option.markexpr or ""):
-        return
-    full = [item for item in items if item.get_closest_marker("full")]
-    config.hook.pytest_deselected(items=full)
-    items[:] = [item for item in items if item not in full]
+    """Tests marked ``full`` run when asked for with ``-m``; long ones are begun early where tests run side by side."""
+    if "full" not in (config.option.markexpr or ""):
+        full = [item for item in items if item.get_closest_marker("full")]
+        config.hook.pytest_deselected(items=full)
+        items[:] = [item for item in items if item not in full]
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    if workers > 1:
+        items[:] = dealt(items, workers)
+
+
+def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """The items, so that each worker's part begins with some of the long tests: else a run ends with one of them, alone.
+
+    ``--dist worksteal`` gives each worker an equal part of the list, and takes from a part's end for who has nothing left.
+    """
+    long = [item for item in items if item.get_closest_marker("long")]
+    others = iter([item for item in items if not item.get_closest_marker("long")])
+    first: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for _, of_a_module in groupby(long, lambda item: item.path):  # together, as they share a server or a browser
+        min(first, key=len).extend(of_a_module)
+    dealt: list[pytest.Item] = []
+    for n, begun in enumerate(first):
+        dealt += [*begun, *islice(others, max(0, (len(items) - len(dealt)) // (workers - n) - len(begun)))]
+    return dealt
 
 
 @pytest.fixture(autouse=True)

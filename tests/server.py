@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from contextlib import closing
+from functools import cache
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +23,7 @@ from tests.eventually import eventually
 
 ROOT = Path(__file__).resolve().parent.parent
 TOKEN = "token-of-the-real-server-tests"
+ABSENT = ROOT / "tests" / "absent"
 START_SECONDS = 40  # a deadline, not an expectation: two seconds are usual
 
 
@@ -33,21 +38,34 @@ def inherited() -> dict[str, str]:
     """This process's environment without the tests' own settings, and without options of whoever runs the tests."""
     # Compiled modules are kept, whatever the machine says: else each of a hundred starts compiles the whole tree again.
     left_out = ("DJANGO_", "BROKERWEB_", "PF_", "PYTHONDONTWRITEBYTECODE")
-    return {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+    return kept | {"PYTHONPATH": python_path(*filter(None, [kept.get("PYTHONPATH")]))}
+
+
+def python_path(*folders: Path | str) -> str:
+    """Where a process of a test looks for modules first: what the broker's users do not have is missing there too."""
+    return os.pathsep.join(map(str, (ABSENT, *folders)))
 
 
 class Server:
     """``manage.py serve`` on one data directory; keeps its port, so that clients find it again after a restart.
 
+    A directory that is not there yet is made as an earlier start left it; with ``empty`` the start is the first one.
     ``tree`` is another checkout, which is run by the Python of its own ``.venv``.
     """
 
     program: tuple[str, ...] = ("manage.py", "serve")  # as its Python runs it in the tree
 
     def __init__(
-        self, data: Path, *, kind: str = "uvicorn", environment: Mapping[str, str] | None = None, tree: Path | None = None
+        self,
+        data: Path,
+        *,
+        kind: str = "uvicorn",
+        environment: Mapping[str, str] | None = None,
+        empty: bool = False,
+        tree: Path | None = None,
     ) -> None:
-        self.data, self.kind, self.environment = data, kind, dict(environment or {})
+        self.data, self.kind, self.environment, self.empty = data, kind, dict(environment or {}), empty
         self.tree, self.python = tree or ROOT, str(tree / ".venv" / "bin" / "python") if tree else sys.executable
         self.port = free_port()
         self.log = data.with_name(data.name + ".log")
@@ -64,6 +82,8 @@ class Server:
 
     def start(self, *arguments: str, ready: bool = True) -> Self:
         """Start the process, with more arguments of ``serve``, and wait until ``/readyz`` says 200 unless told otherwise."""
+        if not self.empty and not self.data.exists():
+            shutil.copytree(prepared(), self.data)
         variables = {
             "BROKERWEB_DATA": str(self.data),
             "BROKERWEB_BIND": f"127.0.0.1:{self.port}",
@@ -145,3 +165,15 @@ class Server:
         if self.running:
             self.thaw()
             self.kill()
+
+
+@cache
+def prepared() -> Path:
+    """A data directory whose first start is over, and ended well: made once in this process, for every server to copy."""
+    folder = Path(tempfile.mkdtemp(prefix="brokerweb-prepared-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with Server(folder / "data", empty=True) as server:
+        assert server.start().terminate() == 0, server.log_tail()
+    for reserve in server.data.glob("*-reserve"):  # nothing but room on the disk; the next start takes its own
+        reserve.unlink()
+    return server.data

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.server import ROOT, TOKEN, Server, inherited
+from tests.server import ROOT, TOKEN, Server, inherited, python_path
 
 SHOP = ROOT / "examples" / "in_your_project"
 PASSWORD = "password-of-the-shop"
@@ -33,7 +32,7 @@ class ShopServer(Server):
         return {
             **inherited(),
             "SHOP_DATA": str(self.data),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": python_path(ROOT),
             "BROKERWEB_ADMIN_TOKEN": TOKEN,
             **self.environment,
         }
@@ -60,7 +59,7 @@ def with_console(directory: Path) -> dict[str, str]:
     """The environment of the shop with the settings that its README adds for the console."""
     (block,) = re.findall(r"## The console as well.*?```python\n(.*?)```", (SHOP / "README.md").read_text(), re.DOTALL)
     (directory / "with_console.py").write_text(f"from shop.settings import *\n{block}")
-    return {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, directory))), "DJANGO_SETTINGS_MODULE": "with_console"}
+    return {"PYTHONPATH": python_path(ROOT, directory), "DJANGO_SETTINGS_MODULE": "with_console"}
 
 
 def with_settings(directory: Path, settings: str = "", **modules: str) -> dict[str, str]:

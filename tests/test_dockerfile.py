@@ -97,6 +97,7 @@ def image(tmp_path: Path) -> Image:
     return image
 
 
+@pytest.mark.long
 def test_its_lines_make_a_broker_that_starts_and_stops(image: Image, tmp_path: Path):
     server = Server(tmp_path / "data")
     server.port = free_port()

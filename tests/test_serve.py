@@ -12,7 +12,7 @@ from typing import Self
 import httpx
 import pytest
 
-from tests.server import ROOT, Server, inherited
+from tests.server import ROOT, Server, inherited, python_path
 
 GENERATED = {"BROKERWEB_ADMIN_TOKEN": "", "BROKERWEB_ADMIN_PASSWORD": ""}
 
@@ -30,7 +30,7 @@ def manage_with(environment: dict[str, str], *arguments: str) -> subprocess.Comp
 
 
 def test_the_first_start_prints_secrets_once_and_the_next_finds_everything_in_place(tmp_path: Path):
-    with Server(tmp_path / "data", environment=GENERATED) as server:
+    with Server(tmp_path / "data", environment=GENERATED, empty=True) as server:
         server.start()
         first = server.log.read_text()
         token = re.search(r"bw_\S+", first)
@@ -48,7 +48,7 @@ def test_the_first_start_prints_secrets_once_and_the_next_finds_everything_in_pl
 
 
 def test_what_was_given_is_not_printed(tmp_path: Path):
-    with Server(tmp_path / "data") as server:
+    with Server(tmp_path / "data", empty=True) as server:
         log = server.start().log.read_text()
         assert "tests" not in log.replace(str(tmp_path), "")
 
@@ -93,7 +93,7 @@ def test_it_says_where_the_database_really_is(tmp_path: Path):
 def django(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """``manage.py`` of a project that has the wheel: settings are read before flags."""
     command = [sys.executable, "-m", "django", *arguments, "--settings", "brokerweb.settings"]
-    variables = {**inherited(), "PYTHONPATH": str(ROOT), **environment}
+    variables = {**inherited(), "PYTHONPATH": python_path(ROOT), **environment}
     return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60)
 
 
@@ -127,7 +127,7 @@ def test_signin_before_the_first_start_says_what_to_do(tmp_path: Path):
 
 
 def test_a_short_administrators_token_stops_the_start(tmp_path: Path):
-    with Server(tmp_path / "data", environment={"BROKERWEB_ADMIN_TOKEN": "short"}) as server:
+    with Server(tmp_path / "data", environment={"BROKERWEB_ADMIN_TOKEN": "short"}, empty=True) as server:
         server.start(ready=False)
         assert server.exit_status() == 1
         assert "at least 24 characters" in server.log_tail()
@@ -137,7 +137,7 @@ def test_a_short_administrators_token_stops_the_start(tmp_path: Path):
 
 
 def test_the_command_for_another_link_works_as_it_is_printed(tmp_path: Path):
-    with Server(tmp_path / "the data", environment=GENERATED) as server:
+    with Server(tmp_path / "the data", environment=GENERATED, empty=True) as server:
         log = server.start().log.read_text()
         assert f"data in {server.data})" in log
         command = re.search(r"Another link, later:  (.*)", log)

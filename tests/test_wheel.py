@@ -16,6 +16,8 @@ import pytest
 
 from tests.server import ROOT, TOKEN, Server, inherited
 
+pytestmark = pytest.mark.long
+
 APPS = ("brokerweb", "queues", "streams", "console")
 LINKS = {"brokerweb/queues", "brokerweb/streams", "brokerweb/console", "console/static"}
 PASSWORD = "password-of-the-warehouse"

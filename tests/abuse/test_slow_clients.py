@@ -85,6 +85,7 @@ def _unsaid(server: Server) -> tuple[float, int | None]:
         return time.monotonic() - began, closed_with(connection)
 
 
+@pytest.mark.long
 def test_who_takes_more_than_ten_seconds_is_cut(brokers: dict[str, Server]) -> None:
     with ThreadPoolExecutor(32) as threads:
         cut = {

@@ -21,6 +21,7 @@ from benchmarks.target import Target
 from tests.benchmarks.exactly import settled
 
 
+@pytest.mark.long
 def test_clients_of_every_peer_that_is_there_settle_every_message():
     """None needs to be: then this says nothing, and what is below says the rest."""
     for name, peer in PEERS.items():

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState, expect, sync_playwright
 
 # No sandbox, since containers run as root; the rest keeps it from calling home on a machine without the internet.
 FLAGS = [
@@ -80,6 +80,13 @@ def sign_in_where_asked(page: Page) -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", level=1)).not_to_have_text("Sign in")
+
+
+def signed_in(browser: Browser, url: str) -> StorageState:
+    """What a browser keeps of a session, for ``visiting(storage_state=…)``: to sign in takes longer than most tests."""
+    with visiting(browser, url) as visit:
+        sign_in(visit.page)
+        return visit.page.context.storage_state()
 
 
 def refreshed(page: Page) -> None:

@@ -6,20 +6,21 @@ import re
 from collections.abc import Generator
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, StorageState, expect
 
 from tests.clients import Rest
-from tests.console.browser import Visit, chromium, refreshed, sign_in, sign_in_where_asked, visiting
+from tests.console.browser import Visit, chromium, refreshed, sign_in, sign_in_where_asked, signed_in, visiting
 from tests.eventually import eventually
 from tests.server import Server
 
+pytestmark = pytest.mark.long
 TYPED = '{"written": "with care"}'
 HOSTILE = '{"html": "<script>window.pwned = 1</script><img src=x onerror=\'window.pwned = 1\'>"}'
 
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
-    with Server(tmp_path_factory.mktemp("console") / "data", kind="daphne") as server:
+    with Server(tmp_path_factory.mktemp("console") / "data", kind="daphne", empty=True) as server:
         yield server.start()
 
 
@@ -29,11 +30,15 @@ def browser() -> Generator[Browser]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def session(browser: Browser, broker: Server) -> StorageState:
+    return signed_in(browser, broker.url)
+
+
 @pytest.fixture
-def visit(browser: Browser, broker: Server) -> Generator[Visit]:
-    """A page that is signed in."""
-    with visiting(browser, broker.url, viewport={"width": 1280, "height": 860}) as visit:
-        sign_in(visit.page)
+def visit(browser: Browser, broker: Server, session: StorageState) -> Generator[Visit]:
+    """A page in a profile of its own that is signed in, and shows nothing yet."""
+    with visiting(browser, broker.url, viewport={"width": 1280, "height": 860}, storage_state=session) as visit:
         yield visit
 
 
@@ -206,6 +211,7 @@ def test_chosen_rows_stay_chosen_and_are_redriven_together(visit: Visit, broker:
 
 def test_the_keyboard_reaches_everything(visit: Visit):
     page = visit.page
+    page.goto("/")
     expect(page.locator("[data-keys]")).to_have_js_property("hidden", False)  # the modules have run
     page.keyboard.press("g")
     page.keyboard.press("q")

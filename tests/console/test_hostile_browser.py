@@ -14,6 +14,7 @@ from tests.clients import Rest, Socket
 from tests.console.browser import chromium, visiting
 from tests.server import Server
 
+pytestmark = pytest.mark.long
 TEXT = "</script></textarea></title>\"'><script>pwned()</script><img src=x onerror=pwned()><b hx-get=/pwned hx-trigger=load>{{7}}"
 PASSWORD = "password-of-the-real-server-tests"
 USER = "<img src=x onerror=pwned()>"

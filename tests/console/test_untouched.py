@@ -16,6 +16,7 @@ from tests.console.browser import Visit, chromium, refreshed, sign_in, visiting
 from tests.eventually import eventually
 from tests.server import Server
 
+pytestmark = pytest.mark.long
 LATER = 86_400
 
 

@@ -18,8 +18,15 @@ __all__ = ["powerfail_library"]
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """A server that has not been started, on an empty data directory."""
+    """A server that has not been started, on what an earlier one left: tables are in the database's file, the log is empty."""
     with Server(tmp_path / "data") as server:
+        yield server
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Server]:
+    """The same on an empty data directory: until it has ended once, tables are in the log."""
+    with Server(tmp_path / "data", empty=True) as server:
         yield server
 
 

@@ -21,6 +21,7 @@ HOUR, DAY, YEARS = 3600, 86_400, 3 * 365 * 86_400
 STEPS = [HOUR, -2 * HOUR, DAY]
 
 
+@pytest.mark.long
 def test_steps_of_the_wall_clock_end_no_lease_and_repeat_nothing(disk_campaign: Campaign, disk: Disk) -> None:
     disk_campaign.history.stepped = True
     disk_campaign.open()
@@ -32,6 +33,7 @@ def test_steps_of_the_wall_clock_end_no_lease_and_repeat_nothing(disk_campaign: 
     disk_campaign.close()
 
 
+@pytest.mark.long
 def test_a_lease_outlives_restarts_on_a_stepped_clock(disk_campaign: Campaign, disk: Disk) -> None:
     server = disk_campaign.server
     with server.start().rest() as rest:

@@ -12,6 +12,8 @@ from tests.crash.dose import rounds
 from tests.powerfail.shim import Disk
 from tests.server import Server
 
+pytestmark = pytest.mark.long
+
 BLIND_ROUNDS, BATCHES, BATCH = 3, 20, 10
 
 

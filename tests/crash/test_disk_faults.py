@@ -14,7 +14,9 @@ from tests.crash.campaign import Campaign
 from tests.crash.dose import rounds
 from tests.eventually import eventually
 from tests.powerfail.shim import FSYNC_ERRNO, SPARE_LOG, WRITE_ERRNO, Disk
-from tests.server import TOKEN, Server
+from tests.server import Server
+
+pytestmark = pytest.mark.long
 
 BULK, BULK_BYTES = 40, 1_000_000  # more log than any setting lets grow without a checkpoint
 
@@ -55,18 +57,27 @@ def test_a_server_that_cannot_write_says_so_until_it_can(disk: Disk) -> None:
         rest.declare("plain")
         with failing(disk, WRITE_ERRNO, errno.ENOSPC):
             assert _publish_fails(rest).status == 507
-            until = _metric(server, "batches_total") + 100
-            said = set()
-            while _metric(server, "batches_total") < until:
-                said.add((server.readiness(), _metric(server, "failing")))
+            said = set[tuple[int, float]]()
+            until = _committer(server, rest)["batches_total"] + 100
+
+            def is_over() -> bool:
+                committer = _committer(server, rest)
+                said.add((server.readiness(), committer["failing"]))
+                return committer["batches_total"] >= until
+
+            eventually(is_over, 120, why="a hundred batches")
             assert said == {(503, 1)}
-        eventually(lambda: (server.readiness(), _metric(server, "failing")) == (200, 0), 20, why="healthy once it can write")
+        eventually(
+            lambda: (server.readiness(), _committer(server, rest)["failing"]) == (200, 0), 20, why="healthy once it can write"
+        )
 
 
-def _metric(server: Server, name: str) -> float:
-    text = httpx.get(f"{server.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30).text
-    (line,) = [line for line in text.splitlines() if line.startswith(f"brokerweb_committer_{name} ")]
-    return float(line.rpartition(" ")[2])
+def _committer(server: Server, rest: Rest) -> dict[str, float]:
+    """Its figures among the metrics."""
+    name = "brokerweb_committer_"
+    lines = rest.http.get(f"{server.url}/metrics").text.splitlines()
+    figures = [line.removeprefix(name).split() for line in lines if line.startswith(name)]
+    return {figure[0]: float(figure[-1]) for figure in figures}
 
 
 def test_checkpoints_that_fail_cost_nothing_that_was_confirmed(disk_campaign: Campaign, disk: Disk) -> None:

@@ -103,24 +103,24 @@ def remove_the_database(data: Path) -> None:
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_what_is_missing_after_a_kill_is_noticed_and_accepted_only_when_told_so(
-    server: Server, harm: Callable[[Path], None], words: str
+    fresh: Server, harm: Callable[[Path], None], words: str
 ) -> None:
-    server.start()
-    published(server)
-    server.kill()
-    harm(server.data)
-    before = {path.name: path.read_bytes() for path in server.data.iterdir() if path.name in {FILE, LOG}}
+    fresh.start()
+    published(fresh)
+    fresh.kill()
+    harm(fresh.data)
+    before = {path.name: path.read_bytes() for path in fresh.data.iterdir() if path.name in {FILE, LOG}}
 
-    said = refused(server)
+    said = refused(fresh)
 
     assert words in said
     assert "--accept-loss" in said
-    assert {path.name: path.read_bytes() for path in server.data.iterdir() if path.name in {FILE, LOG}} == before
-    assert words in refused(server), "asking twice changes nothing"
-    assert server.start("--accept-loss").readiness() == 200
-    assert "this start accepts the loss" in server.log_tail()
-    server.kill()
-    assert server.start().readiness() == 200
+    assert {path.name: path.read_bytes() for path in fresh.data.iterdir() if path.name in {FILE, LOG}} == before
+    assert words in refused(fresh), "asking twice changes nothing"
+    assert fresh.start("--accept-loss").readiness() == 200
+    assert "this start accepts the loss" in fresh.log_tail()
+    fresh.kill()
+    assert fresh.start().readiness() == 200
 
 
 @pytest.mark.parametrize("harm", [empty_the_database, remove_the_database])
@@ -133,16 +133,16 @@ def test_a_database_that_is_gone_after_a_clean_end_is_noticed_too(server: Server
     assert server.start("--accept-loss").readiness() == 200
 
 
-def test_a_log_beside_no_database_is_not_thrown_away_even_where_there_is_no_mark(server: Server) -> None:
-    server.start()
-    published(server)
-    server.kill()
-    (server.data / f"{FILE}.mark").unlink()
-    remove_the_database(server.data)
+def test_a_log_beside_no_database_is_not_thrown_away_even_where_there_is_no_mark(fresh: Server) -> None:
+    fresh.start()
+    published(fresh)
+    fresh.kill()
+    (fresh.data / f"{FILE}.mark").unlink()
+    remove_the_database(fresh.data)
 
-    assert "there was one here before" in refused(server)
+    assert "there was one here before" in refused(fresh)
 
-    assert (server.data / LOG).stat().st_size > 0
+    assert (fresh.data / LOG).stat().st_size > 0
 
 
 def test_another_program_may_take_the_log_in_after_a_kill(server: Server) -> None:
@@ -173,13 +173,13 @@ def test_after_a_clean_end_the_database_needs_no_log(server: Server) -> None:
 
 
 @pytest.mark.parametrize("name", ["secret.key", FILE, LOG, "lock", f"{FILE}.mark"])
-def test_a_first_start_that_was_killed_is_none(server: Server, name: str) -> None:
+def test_a_first_start_that_was_killed_is_none(fresh: Server, name: str) -> None:
     """At the moment a file appears, whatever is in it by then."""
-    server.start(ready=False)
-    eventually(lambda: (server.data / name).exists(), 40, why=name, interval=0.0005)
-    server.kill()
+    fresh.start(ready=False)
+    eventually(lambda: (fresh.data / name).exists(), 40, why=name, interval=0.0005)
+    fresh.kill()
 
-    assert server.start().readiness() == 200
+    assert fresh.start().readiness() == 200
 
 
 # While they are open
@@ -220,7 +220,6 @@ def test_a_file_that_is_not_what_was_opened_makes_the_store_not_writable_for_goo
     server: Server, harm: Callable[[Path], None], words: str, kind: str
 ) -> None:
     server.kind = kind
-    server.start().terminate()  # what is in the database by now is more than one page
     server.start()
     published(server)
     harm(server.data)
@@ -245,7 +244,6 @@ def test_a_file_that_is_not_what_was_opened_makes_the_store_not_writable_for_goo
 
 
 def test_a_database_that_is_malformed_makes_the_store_not_writable_for_good(server: Server) -> None:
-    server.start().terminate()
     server.start()
     published(server)
     with (server.data / FILE).open("r+b") as file:

@@ -11,6 +11,8 @@ from tests.crash.removal_campaign import RemovalCampaign
 from tests.powerfail.shim import Disk
 from tests.server import Server
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def removals(server: Server) -> Iterator[RemovalCampaign]:

@@ -15,6 +15,7 @@ from tests.eventually import eventually
 from tests.server import Server
 
 
+@pytest.mark.long
 def test_sigterm_under_traffic_answers_what_is_open_and_tells_everybody(campaign: Campaign) -> None:
     campaign.open()
     with campaign.server.socket() as bystander:
@@ -60,6 +61,7 @@ def test_a_kill_releases_what_subscriptions_held_without_a_failure(server: Serve
     assert [(m["id"], m["attempts"], m["failures"]) for m in again] == [(m["id"], 2, 0) for m in taken]
 
 
+@pytest.mark.long
 def test_a_server_that_was_frozen_settles_no_lease_that_ended_meanwhile(campaign: Campaign) -> None:
     campaign.open()
     for _ in range(rounds(2, 20)):

@@ -11,6 +11,8 @@ from tests.crash.stream_campaign import StreamCampaign
 from tests.powerfail.shim import Disk
 from tests.server import Server
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def streams(server: Server) -> Iterator[StreamCampaign]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.server import ROOT, inherited
+from tests.server import ROOT, inherited, python_path
 from tests.shop import SHOP, with_settings
 
 PEOPLE = """
@@ -54,6 +53,7 @@ PREFIXED = 'urlpatterns = [path("broker/", include("brokerweb.urls"))]'
 LOCALISED = 'from django.conf.urls.i18n import i18n_patterns\nurlpatterns = i18n_patterns(path("", include("brokerweb.urls")))'
 API_ALONE = 'urlpatterns = [path("rest/", include("brokerweb.faces.rest.urls"))]'
 BEHIND = 'urlpatterns = [path("", include("brokerweb.urls")), path("late", elsewhere)]'
+HASHED_FAST = 'PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]'  # no project here is about hashing
 REORDERED = 'MIDDLEWARE.remove("{0}")\nMIDDLEWARE.insert(0, "{0}")'
 CACHE = 'CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}'
 GERMAN = 'LANGUAGE_CODE = "de"\nUSE_I18N = True\nUSE_THOUSAND_SEPARATOR = True\nTIME_ZONE = "Asia/Kolkata"'
@@ -107,6 +107,14 @@ WORKS = {
     "USE_X_FORWARDED_HOST": "USE_X_FORWARDED_HOST = USE_X_FORWARDED_PORT = True",
     "X_FRAME_OPTIONS": 'X_FRAME_OPTIONS = "SAMEORIGIN"\nSECURE_REFERRER_POLICY = "no-referrer"',
 }
+# Settings of different things are tried in one project; where it goes wrong, each is tried alone.
+TOGETHER = [
+    ("APPEND_SLASH", "CONN_MAX_AGE", "CSRF_COOKIE", "LOGIN_URL", "MESSAGE_STORAGE", "X_FRAME_OPTIONS"),
+    ("AUTHENTICATION_BACKENDS", "DATA_UPLOAD_MAX_MEMORY_SIZE", "SESSION_COOKIE", "STATIC_URL absolute", "TEMPLATES options"),
+    ("REST_FRAMEWORK", "SESSION_ENGINE file", "STATIC_URL relative", "TEMPLATES none", "USE_X_FORWARDED_HOST"),
+    ("ATOMIC_REQUESTS of another database", "MIDDLEWARE that is synchronous", "SESSION_ENGINE signed_cookies"),
+    ("ATOMIC_REQUESTS", "MIDDLEWARE that compresses", "SESSION_ENGINE cached_db"),
+]
 REFUSED = {
     "a prefix": ('ROOT_URLCONF = "places"', PREFIXED, "E005"),
     "a prefix of the language": (f'{GERMAN}\n{LOCALE}\nROOT_URLCONF = "places"', LOCALISED, "E005"),
@@ -135,28 +143,40 @@ def environment(directory: Path, settings: str, places: str = "") -> dict[str, s
     (directory / "formats_of_ours" / "__init__.py").touch()
     modules = {"helpers": HELPERS, "places": f"from helpers import elsewhere\nfrom django.urls import include, path\n{places}"}
     chosen = with_settings(directory, settings, **modules) | {"SHOP_DATA": str(directory / "data")}
-    path = os.pathsep.join(map(str, (ROOT, SHOP, directory)))
-    return inherited() | chosen | {"PYTHONPATH": path}
+    return inherited() | chosen | {"PYTHONPATH": python_path(ROOT, SHOP, directory)}
 
 
 def run(directory: Path, given: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *command], cwd=directory, env=given, capture_output=True, text=True, timeout=200)
 
 
-@pytest.mark.parametrize("name", WORKS)
-def test_it_works(name: str, tmp_path: Path):
-    given = environment(tmp_path, WORKS[name])
-    given |= {"PROBE_BASE": "https://localhost"} if "SSL" in name else {}
-    given |= {"PROBE_BASE": "http://www.localhost"} if "PREPEND_WWW" in name else {}
-    given |= {"PROBE_MANY": "1100"} if GERMAN in WORKS[name] else {}  # ids with a thousand separator
-    if name == "STORAGES":
-        collected = run(tmp_path, given, str(SHOP / "manage.py"), "collectstatic", "--no-input", "--verbosity", "0")
-        assert collected.returncode == 0, collected.stderr
-    done = run(tmp_path, given, "-m", "tests.projects.probe", *(["people"] if "people" in WORKS[name] else []))
-    assert done.returncode == 0, done.stderr[-4000:]
+@pytest.mark.parametrize("names", [*TOGETHER, *((name,) for name in WORKS if name not in set().union(*TOGETHER))], ids=" + ".join)
+def test_it_works(names: tuple[str, ...], tmp_path: Path):
+    wrong = wrongs(names, tmp_path / "project")
+    if wrong and len(names) > 1:
+        alone = {name: found for name in names if (found := wrongs((name,), tmp_path / name.replace(" ", "-")))}
+        pytest.fail("\n".join(f"{name}: {found}" for name, found in alone.items()) or f"only together: {wrong}")
+    assert wrong == ""
+
+
+def wrongs(names: tuple[str, ...], directory: Path) -> str:
+    """What goes wrong in a project that has all of these settings."""
+    directory.mkdir()
+    settings = "\n".join(WORKS[name] for name in names)
+    given = environment(directory, f"{settings}\n{HASHED_FAST}")
+    given |= {"PROBE_BASE": "https://localhost"} if "SECURE_SSL_REDIRECT" in names else {}
+    given |= {"PROBE_BASE": "http://www.localhost"} if "PREPEND_WWW" in names else {}
+    given |= {"PROBE_MANY": "1100"} if GERMAN in settings else {}  # ids with a thousand separator
+    if "STORAGES" in names:
+        collected = run(directory, given, str(SHOP / "manage.py"), "collectstatic", "--no-input", "--verbosity", "0")
+        if collected.returncode:
+            return collected.stderr
+    done = run(directory, given, "-m", "tests.projects.probe", *(["people"] if "people" in settings else []))
+    if done.returncode:
+        return done.stderr[-4000:]
     said: dict[str, Any] = json.loads(done.stdout.rpartition("\n")[2])
-    assert [check for check in said["checks"] if check.startswith("brokerweb.")] == []
-    assert (said["failed"], said["odd"]) == ([], []), done.stderr[-4000:]
+    found = [check for check in said["checks"] if check.startswith("brokerweb.")] + said["failed"] + said["odd"]
+    return "\n".join([*found, done.stderr[-4000:]]) if found else ""
 
 
 @pytest.mark.parametrize("name", REFUSED)

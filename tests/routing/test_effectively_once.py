@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.crash.dose import rounds, seed
 from tests.eventually import eventually
 from tests.server import ROOT, TOKEN, Server
@@ -75,6 +77,7 @@ def feed(server: Server, start: int) -> None:
         rest.publish("numbers", *({"body": number} for number in range(start, start + NUMBERS)))
 
 
+@pytest.mark.long
 def test_every_number_is_squared_once_whoever_is_killed(tmp_path: Path) -> None:
     number, count = seed(), rounds(3, 60)
     dice = random.Random(number)

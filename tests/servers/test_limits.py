@@ -103,6 +103,7 @@ def seconds_until_cut(server: Server, first: bytes, then: bytes) -> float:
     return time.monotonic() - start
 
 
+@pytest.mark.long
 def test_clients_that_dawdle_are_cut_and_others_do_not_wait(server: Server):
     head = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
     slow = [(b"", b""), (b"GET /", b"a"), (head + b"X: ", b"a"), (head + b"Content-Length: 60000\r\n\r\n", b"a")]
@@ -119,6 +120,7 @@ def test_clients_that_dawdle_are_cut_and_others_do_not_wait(server: Server):
     assert max(lasted) < 20
 
 
+@pytest.mark.long
 def test_line_ends_do_not_keep_a_connection(server: Server):
     answered = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     refused = f"POST {PUBLISH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {BAD['Authorization']}\r\nContent-Length: 4\r\n\r\n"
@@ -128,6 +130,7 @@ def test_line_ends_do_not_keep_a_connection(server: Server):
     assert max(lasted) < 20
 
 
+@pytest.mark.long
 def test_a_slow_head_after_a_refusal_is_cut_too(server: Server):
     with socket.create_connection(("127.0.0.1", server.port), 5) as raw:
         raw.sendall(f"POST {PUBLISH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {BAD['Authorization']}\r\n".encode())

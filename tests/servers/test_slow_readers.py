@@ -12,6 +12,8 @@ from tests.clients import Rest
 from tests.eventually import eventually
 from tests.server import Server
 
+pytestmark = pytest.mark.long
+
 LARGE, SMALL = 102_400, 10
 CUT = 60  # seconds at the most until a socket that does not read is closed; 15 are usual
 

@@ -146,18 +146,13 @@ def signin_command(options: conf.Conf, first: FirstStart) -> str:
 
 
 def prepare_schema(*, migrate: bool) -> None:
-    """Migrations have run when this returns."""
-    if migrate:
-        call_command("migrate", interactive=False, verbosity=0)
-    else:
-        require_schema()
-
-
-def require_schema() -> None:
-    """Raises CommandError where migrations have not run: nothing would work, or worse, some of it would."""
+    """Migrations have run when this returns. Raises CommandError where they must not: some of it would not work, or all."""
     executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+    if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        return  # as at most starts; ``migrate`` itself would take longer to find that than all else takes
+    if not migrate:
         raise CommandError("the database's schema is not up to date: run manage.py migrate, or serve without --no-migrate")
+    call_command("migrate", interactive=False, verbosity=0)
 
 
 def bind(options: conf.Conf) -> socket.socket:

@@ -1,0 +1,1 @@
+raise ImportError(f"{__name__} is of the tests alone")
