@@ -61,15 +61,15 @@ DELETE FROM brokerweb_queues_messageevent WHERE id IN (SELECT id FROM brokerweb_
 
 -- keep (id, queue, message, outcome, actor, holder, wall, until, state, priority, attempts, failures, key, route, parent, reason, last_error, detail): a message is kept
 INSERT INTO brokerweb_queues_settledmessage (id, queue_id, message_id, outcome, actor, holder, settled_at, expires_at, state, priority, attempts,
-  failures, "key", route, parent, reason, last_error, detail)
+  failures, "key", route, parent, reason, last_error, detail, redrives, fingerprint)
 VALUES (:id, :queue, :message, :outcome, :actor, :holder, :wall, :until, :state, :priority, :attempts, :failures, :key, :route, :parent,
-  :reason, :last_error, :detail);
+  :reason, :last_error, :detail, 0, NULL);
 
 -- keep_all@sqlite (ids, n, queue, attempts, now, wall, until): ``n`` leased messages are kept as acknowledged if all their leases are still these, or none
 INSERT INTO brokerweb_queues_settledmessage (id, queue_id, message_id, outcome, actor, holder, settled_at, expires_at, state, priority, attempts,
-  failures, "key", route, parent, reason, last_error, detail)
+  failures, "key", route, parent, reason, last_error, detail, redrives, fingerprint)
 SELECT m.id, m.queue_id, m.id, 'acked', NULL, m.holder, :wall, :until, m.state, m.priority, m.attempts,
-  m.failures, m."key", m.route, m.parent, m.reason, m.last_error, NULL
+  m.failures, m."key", m.route, m.parent, m.reason, m.last_error, NULL, m.redrives, m.fingerprint
 FROM json_each(:ids) j CROSS JOIN brokerweb_queues_message m ON m.id = j.value WHERE
   (SELECT count(*) FROM json_each(:ids) i CROSS JOIN brokerweb_queues_message h ON h.id = i.value
    WHERE h.queue_id = :queue AND h.state + 0 = 3 AND h.attempts = :attempts AND h.due_at > :now) = :n;
@@ -77,44 +77,44 @@ FROM json_each(:ids) j CROSS JOIN brokerweb_queues_message m ON m.id = j.value W
 -- keep_all@postgres (ids, n, queue, attempts, now, wall, until): the same
 -- Counted under locks, as in ack_all, which follows in the same transaction.
 INSERT INTO brokerweb_queues_settledmessage (id, queue_id, message_id, outcome, actor, holder, settled_at, expires_at, state, priority, attempts,
-  failures, "key", route, parent, reason, last_error, detail)
+  failures, "key", route, parent, reason, last_error, detail, redrives, fingerprint)
 SELECT m.id, m.queue_id, m.id, 'acked', NULL, m.holder, CAST(:wall AS bigint), CAST(:until AS bigint), m.state, m.priority, m.attempts,
-  m.failures, m."key", m.route, m.parent, m.reason, m.last_error, NULL
+  m.failures, m."key", m.route, m.parent, m.reason, m.last_error, NULL, m.redrives, m.fingerprint
 FROM brokerweb_queues_message m WHERE m.id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND
   (SELECT count(*) FROM (SELECT 1 FROM brokerweb_queues_message h WHERE h.id = ANY (translate(:ids, '[]', '{}')::bigint[])
      AND h.queue_id = :queue AND h.state + 0 = 3 AND h.attempts = :attempts AND h.due_at > :now ORDER BY h.id FOR UPDATE) AS held) = :n;
 
 -- keep_held@sqlite (held, queue, now, wall, until): those of these that are leased by these attempts are kept as acknowledged; [[id, attempts], …]
 INSERT INTO brokerweb_queues_settledmessage (id, queue_id, message_id, outcome, actor, holder, settled_at, expires_at, state, priority, attempts,
-  failures, "key", route, parent, reason, last_error, detail)
+  failures, "key", route, parent, reason, last_error, detail, redrives, fingerprint)
 SELECT m.id, m.queue_id, m.id, 'acked', NULL, m.holder, :wall, :until, m.state, m.priority, m.attempts,
-  m.failures, m."key", m.route, m.parent, m.reason, m.last_error, NULL
+  m.failures, m."key", m.route, m.parent, m.reason, m.last_error, NULL, m.redrives, m.fingerprint
 FROM json_each(:held) j CROSS JOIN brokerweb_queues_message m ON m.id = json_extract(j.value, '$[0]')
 WHERE m.queue_id = :queue AND m.state + 0 = 3 AND m.attempts = json_extract(j.value, '$[1]') AND m.due_at > :now;
 
 -- keep_held@postgres (held, queue, now, wall, until): the same
 -- Under locks, so that the acks that follow in the same transaction find them as they were.
 INSERT INTO brokerweb_queues_settledmessage (id, queue_id, message_id, outcome, actor, holder, settled_at, expires_at, state, priority, attempts,
-  failures, "key", route, parent, reason, last_error, detail)
+  failures, "key", route, parent, reason, last_error, detail, redrives, fingerprint)
 SELECT m.id, m.queue_id, m.id, 'acked', NULL, m.holder, CAST(:wall AS bigint), CAST(:until AS bigint), m.state, m.priority, m.attempts,
-  m.failures, m."key", m.route, m.parent, m.reason, m.last_error, NULL
+  m.failures, m."key", m.route, m.parent, m.reason, m.last_error, NULL, m.redrives, m.fingerprint
 FROM jsonb_array_elements(CAST(:held AS jsonb)) AS j(value) JOIN brokerweb_queues_message m ON m.id = (j.value ->> 0)::bigint
 WHERE m.queue_id = :queue AND m.state + 0 = 3 AND m.attempts = (j.value ->> 1)::integer AND m.due_at > :now ORDER BY m.id FOR UPDATE OF m;
 
 -- keep_ended@sqlite (ids, queue, state, ready_until, outcome, actor, detail, wall, until): those of these that are in that state are kept
 -- A ready one only if it was ready at ready_until, as where they are removed.
 INSERT INTO brokerweb_queues_settledmessage (id, queue_id, message_id, outcome, actor, holder, settled_at, expires_at, state, priority, attempts,
-  failures, "key", route, parent, reason, last_error, detail)
+  failures, "key", route, parent, reason, last_error, detail, redrives, fingerprint)
 SELECT m.id, m.queue_id, m.id, :outcome, :actor, m.holder, :wall, :until, m.state, m.priority, m.attempts,
-  m.failures, m."key", m.route, m.parent, m.reason, m.last_error, :detail
+  m.failures, m."key", m.route, m.parent, m.reason, m.last_error, :detail, m.redrives, m.fingerprint
 FROM json_each(:ids) j CROSS JOIN brokerweb_queues_message m ON m.id = j.value
 WHERE m.queue_id = :queue AND m.state + 0 = :state AND (m.state + 0 <> 1 OR m.due_at <= :ready_until);
 
 -- keep_ended@postgres (ids, queue, state, ready_until, outcome, actor, detail, wall, until): the same, of an array
 INSERT INTO brokerweb_queues_settledmessage (id, queue_id, message_id, outcome, actor, holder, settled_at, expires_at, state, priority, attempts,
-  failures, "key", route, parent, reason, last_error, detail)
+  failures, "key", route, parent, reason, last_error, detail, redrives, fingerprint)
 SELECT m.id, m.queue_id, m.id, CAST(:outcome AS text), CAST(:actor AS text), m.holder, CAST(:wall AS bigint), CAST(:until AS bigint),
-  m.state, m.priority, m.attempts, m.failures, m."key", m.route, m.parent, m.reason, m.last_error, CAST(:detail AS text)
+  m.state, m.priority, m.attempts, m.failures, m."key", m.route, m.parent, m.reason, m.last_error, CAST(:detail AS text), m.redrives, m.fingerprint
 FROM brokerweb_queues_message m WHERE m.id = ANY (translate(:ids, '[]', '{}')::bigint[])
   AND m.queue_id = :queue AND m.state + 0 = :state AND (m.state + 0 <> 1 OR m.due_at <= :ready_until) ORDER BY m.id FOR UPDATE;
 
@@ -129,9 +129,9 @@ UPDATE brokerweb_queues_settledmessage SET detail = :detail WHERE queue_id = :qu
 
 -- keep_moved (copy, message, queue, state, actor, detail, wall, until): a message that moves to another queue is kept in this one
 INSERT INTO brokerweb_queues_settledmessage (id, queue_id, message_id, outcome, actor, holder, settled_at, expires_at, state, priority, attempts,
-  failures, "key", route, parent, reason, last_error, detail)
+  failures, "key", route, parent, reason, last_error, detail, redrives, fingerprint)
 SELECT CAST(:copy AS bigint), m.queue_id, m.id, 'moved', CAST(:actor AS text), m.holder, CAST(:wall AS bigint), CAST(:until AS bigint),
-  m.state, m.priority, m.attempts, m.failures, m."key", m.route, m.parent, m.reason, m.last_error, CAST(:detail AS text)
+  m.state, m.priority, m.attempts, m.failures, m."key", m.route, m.parent, m.reason, m.last_error, CAST(:detail AS text), m.redrives, m.fingerprint
 FROM brokerweb_queues_message m WHERE m.id = :message AND m.queue_id = :queue AND m.state + 0 = :state;
 
 -- copy_content (copy, message): what a message carries, once more

@@ -300,6 +300,8 @@ class SettledMessage(Carrying, models.Model):
     reason = models.CharField(max_length=20, null=True)  # why it was dead, if it was
     last_error = models.CharField(max_length=2000, null=True)
     detail = models.TextField(null=True)  # JSON: where it went, which copy took its place
+    redrives = models.IntegerField(default=0)
+    fingerprint = models.CharField(max_length=16, null=True)  # of what had killed it, if it was dead
 
     class Meta:
         constraints = [

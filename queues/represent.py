@@ -77,6 +77,8 @@ def settled_object(message: SettledMessage, failures: Iterable[Failure] | None =
         "last_error": message.last_error,
         "publisher": message.publisher,
         "parent": None if message.parent is None else str(message.parent),
+        "redrives": message.redrives,
+        "fingerprint": message.fingerprint,
         "outcome": message.outcome,
         "settled_by": message.actor,
         "settled_at": settled_at,

@@ -211,6 +211,8 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(max_length=20, null=True)),
                 ('last_error', models.CharField(max_length=2000, null=True)),
                 ('detail', models.TextField(null=True)),
+                ('redrives', models.IntegerField(default=0)),
+                ('fingerprint', models.CharField(max_length=16, null=True)),
                 ('queue', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, to='brokerweb_queues.queue')),
             ],
             options={

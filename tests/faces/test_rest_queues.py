@@ -185,7 +185,6 @@ def test_a_name_can_be_used_again(rest: Rest, queue: str) -> None:
         "/queues/",
         "/nodes",
         "/users",
-        "/queues/q/dead/groups",
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"])

@@ -151,12 +151,12 @@ FROM brokerweb_queues_message m LEFT JOIN brokerweb_queues_content c ON c.messag
 
 -- kept_messages@sqlite (ids): kept messages, by their own ids, with all that conditions ask of
 SELECT m.id, m.message_id, m.queue_id, m."key", c.headers, c.content_type, c."binary", c.reply_to, c.correlation_id, c.publisher, m.route, c.redacted,
-  coalesce(c.published_at, 0), c.checksum, c.body, -1, m.attempts, m.failures, m.priority, m.reason, m.last_error, 0, NULL
+  coalesce(c.published_at, 0), c.checksum, c.body, -1, m.attempts, m.failures, m.priority, m.reason, m.last_error, m.redrives, m.fingerprint
 FROM json_each(:ids) j CROSS JOIN brokerweb_queues_settledmessage m ON m.id = j.value LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id;
 
 -- kept_messages@postgres (ids): the same of an array, newest first, as the ids are
 SELECT m.id, m.message_id, m.queue_id, m."key", c.headers, c.content_type, c."binary", c.reply_to, c.correlation_id, c.publisher, m.route, c.redacted,
-  coalesce(c.published_at, 0), c.checksum, c.body, -1, m.attempts, m.failures, m.priority, m.reason, m.last_error, 0, CAST(NULL AS text)
+  coalesce(c.published_at, 0), c.checksum, c.body, -1, m.attempts, m.failures, m.priority, m.reason, m.last_error, m.redrives, m.fingerprint
 FROM brokerweb_queues_settledmessage m LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id WHERE m.id = ANY (translate(:ids, '[]', '{}')::bigint[]) ORDER BY m.id DESC;
 
 -- newest_kept_below (beyond): the highest id of a kept message below another
