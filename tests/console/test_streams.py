@@ -11,6 +11,7 @@ from brokerweb.core import events
 from brokerweb.identity.models import AuditEntry
 from brokerweb.jobs.models import Job
 from brokerweb.queues import stats as queue_stats
+from brokerweb.queues.activity import activity
 from brokerweb.queues.models import Message
 from brokerweb.queues.states import State
 from brokerweb.storage.reading import read
@@ -285,6 +286,9 @@ def test_a_shared_group_is_read_for_by_calls_to_receive_too(client, monkeypatch)
     assert "Nobody reads in mailing" in text(client.get("/streams/events/groups/mailing"))
     [queue_id] = ConsumerGroup.objects.values_list("queue_id", flat=True)
     seen.add({(events.DELIVERED, queue_id or 0): 1})
+    asked = events.Outcome()
+    asked.polled[queue_id or 0] = "rest:token:1"
+    activity(asked)
     assert "Nobody reads in mailing" not in text(client.get("/streams/events/groups/mailing"))
 
 

@@ -25,7 +25,7 @@ from django.db.backends.sqlite3 import _functions
 from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.db.backends.sqlite3.features import DatabaseFeatures
 from django.db.backends.sqlite3.operations import DatabaseOperations
-from django.db.models import BigIntegerField, BooleanField, OneToOneField
+from django.db.models import BigIntegerField, BooleanField, OneToOneField, TextField
 from django.db.models.lookups import Exact
 from django.db.utils import DatabaseErrorWrapper
 from drf_spectacular import views
@@ -183,6 +183,7 @@ METHODS: dict[Any, dict[str, str]] = {
     DatabaseOperations: {"_quote_params_for_last_executed_query": "self, params"},
     _functions: {"register": "connection"},
     BigIntegerField: {"get_prep_value": "self, value", "to_python": "self, value"},
+    TextField: {"get_prep_value": "self, value", "to_python": "self, value"},
     OneToOneField: {"db_type": "self, connection"},
     Exact: {"as_sql": "self, compiler, connection", "process_lhs": "self, compiler, connection, lhs=None"},
     ASGIHandler: {
