@@ -17,11 +17,11 @@ from brokerweb.answers.search import scan
 from brokerweb.core.errors import Invalid
 from brokerweb.identity.grants import Permit
 from brokerweb.identity.principal import Principal
-from brokerweb.queues import bulk, control, filters, redaction
+from brokerweb.queues import bulk, control, filters, fingerprints, redaction
 from brokerweb.queues import engine as queues
 from brokerweb.queues.messages import NewMessage
 from brokerweb.queues.models import Message, SettledMessage
-from brokerweb.queues.states import State
+from brokerweb.queues.states import REJECTED, State
 from brokerweb.storage.run import perform
 from brokerweb.streams import control as streams_control
 from brokerweb.streams import engine as streams
@@ -210,11 +210,27 @@ def error_condition(word: str) -> Asked:
     return f"error~{quoted(word)}", lambda about, found: found.last_error is not None and word in fold(found.last_error)
 
 
+def cause(drawn: tuple[str, str]) -> Asked:
+    operator, fingerprint = drawn
+
+    def test(about: dict[str, Any], found: Any) -> bool:
+        return found.fingerprint is not None and (found.fingerprint == fingerprint) == (operator == "=")
+
+    return f"fingerprint{operator}{fingerprint}", test
+
+
+def redrives(n: int) -> Asked:
+    return f"redrives>={n}", lambda about, found: found.redrives >= n
+
+
+CAUSES = [fingerprints.of(REJECTED, "Late"), fingerprints.of(REJECTED, "x")]
 ABOUT_MESSAGES: list[st.SearchStrategy[Asked]] = [
     *ABOUT_BOTH,
     st.tuples(st.lists(st.sampled_from(list(State)), min_size=1, max_size=2), st.booleans()).map(states_condition),
     st.integers(0, 2).map(attempts),
     st.sampled_from(["late", "429", "x"]).map(error_condition),
+    st.tuples(st.sampled_from(["=", "!="]), st.sampled_from(CAUSES)).map(cause),
+    st.integers(0, 1).map(redrives),
 ]
 
 
@@ -232,7 +248,7 @@ def expected(query: list[tuple[Asked, bool]], found: Any) -> bool:
 
 
 def happen(bench: Bench, fates: list[str]) -> None:
-    """Messages are leased, fail, die, are redacted."""
+    """Messages are leased, fail, die, are put back and redacted."""
     for fate in fates:
         for message in bench.lease(2):
             match fate:
@@ -242,9 +258,12 @@ def happen(bench: Bench, fates: list[str]) -> None:
                     bench.settle("dead", [message], error="Late")
                 case "redact":
                     perform(redaction.redact, bench.name, message.id, by="ada")
+                case "back":
+                    bench.settle("dead", [message], error="x")
+                    bench.do(control.requeue, message.id)
 
 
-FATES = st.lists(st.sampled_from(["lease", "nack", "dead", "redact"]), max_size=4)
+FATES = st.lists(st.sampled_from(["lease", "nack", "dead", "redact", "back"]), max_size=4)
 MANY = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 

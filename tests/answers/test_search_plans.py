@@ -7,9 +7,14 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from brokerweb.answers.search import scan
 from brokerweb.answers.search.scope import Q
+from brokerweb.queues import bulk, filters, fingerprints
 from brokerweb.queues.fields import Q as FIELDS
+from brokerweb.queues.states import REJECTED
 from brokerweb.streams.fields import Q as STREAM_FIELDS
+from tests.answers.searching import all_of, once, places
+from tests.queues.bench import Bench
 
 pytestmark = pytest.mark.django_db
 
@@ -44,3 +49,24 @@ def test_statements_use_the_index_they_are_for(analysed: bool):
 
 def test_nothing_is_asked_of_a_body_where_rows_are_enough():
     assert "content" not in plan_of(Q.walk) + plan_of(Q.listed)
+
+
+def test_a_cause_is_found_by_its_index_alone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(scan, "NAMED", 3)
+    one, two = Bench("one", keep_settled=3600), Bench("two")
+    late, wanted = fingerprints.of(REJECTED, "Late"), list[int]()
+    for bench in (one, two, one, two):
+        bench.kill(1, 2, 3)
+        ids = bench.publish(*range(4))
+        while leased := bench.lease(10):
+            bench.settle("dead", leased, error="Late")
+        wanted += ids
+    asked = f"fingerprint:{late}"
+    found = [int(place.rpartition("/")[2]) for place in places(all_of(asked, limit=2))]
+    assert found == sorted(wanted, reverse=True)
+    told = once(asked)
+    assert (len(told.items), told.scanned, told.of) == (16, 16, 16), "what died of something else is not looked at"
+    assert len(all_of(f"-{asked} state:dead")) == len(all_of(f"fingerprint!={late}")) == 12
+    one.do(bulk.redrive, filters.MessageFilter(ids=tuple(wanted)), to="two")
+    assert len(all_of(asked + " state:settled")) == 8
+    assert [hit.name for hit in all_of(asked + " state:dead", limit=3)] == ["two"] * 8

@@ -53,6 +53,8 @@ class Plan:
     declared: Declared = field(default_factory=Declared)
     declared_by_streams: Declared = field(default_factory=Declared)
     keyed: list[int] = field(default_factory=list)  # queues whose keys are an index
+    cause: str = ""  # the fingerprint that is asked for, and
+    of_cause: list[int] = field(default_factory=list)  # the queues with dead messages, whose causes are an index
     scanned: list[int] = field(default_factory=list)  # the other queues
     walks: bool = False
 
@@ -144,12 +146,23 @@ def _known(made: Plan, kind: str) -> frozenset[int] | None:
 
 def _choose_ways(reads: Reads, made: Plan) -> None:
     queues = made.scope.queues
+    made.cause = _cause(made.query)
+    if made.cause:
+        made.of_cause = [id for id, queue in queues.items() if queue.count(made.states)]
+        made.declared = Declared()
+        return
     for queue in queues.values():
         if queue.id not in made.declared.fields:
             (made.keyed if _keys_tell(queue, made.hints) else made.scanned).append(queue.id)
     if made.states == EVERY_STATE and made.scanned:
         held = sum(queues[id].count(EVERY_STATE) for id in made.scanned)
         made.walks = held >= WALKED * (reads.value(Q.held) or 0)
+
+
+def _cause(query: Query) -> str:
+    """The fingerprint that all have which match, or none."""
+    asked = (each for each in query.conditions if each.field == "fingerprint" and each.operator == "=" and not each.negated)
+    return next((str(each.values[0]) for each in asked), "")
 
 
 def _keys_tell(queue: QueuePlace, hinted: Hints) -> bool:

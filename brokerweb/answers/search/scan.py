@@ -17,6 +17,7 @@ from brokerweb.answers.search.scope import PartitionPlace, Q
 from brokerweb.queues import fields as queue_fields
 from brokerweb.queues.filters import MAX_ID
 from brokerweb.queues.messages import json_ids
+from brokerweb.queues.selection import Q as CONTROL
 from brokerweb.queues.states import State
 from brokerweb.storage.reading import Reads, snapshot
 from brokerweb.storage.statements import Statement
@@ -194,6 +195,9 @@ class Scan:
             found.update(named)
         for queue in plan.keyed:
             found.update(id for (id,) in reads.rows(Q.keyed, low, beyond, queue, plan.hints.key))
+        if plan.of_cause:
+            low, dead = self._of_cause(reads, low, beyond)
+            found.update(dead)
         rows = len(found)
         if plan.scanned and plan.states:
             n, ids = self._scanned(reads, low, beyond)
@@ -202,6 +206,15 @@ class Scan:
             n, ids = _counted(reads.row(Q.kept, low, beyond, json_ids(plan.scope.queues), *plan.hints))
             rows, found = rows + n, found | set(ids)
         return _Range(low, beyond, rows, sorted(found, reverse=True))
+
+    def _of_cause(self, reads: Reads, low: int, beyond: int) -> tuple[int, list[int]]:
+        """What died of the cause, and from where up that is all of it."""
+        found: list[int] = []
+        for queue in self.plan.of_cause:
+            named = [row[0] for row in reads.rows(CONTROL.of_cause_desc, queue, self.plan.cause, beyond, low, NAMED, None)]
+            low = named[-1] if len(named) == NAMED else low
+            found += named
+        return low, [id for id in found if id >= low]
 
     def _scanned(self, reads: Reads, low: int, beyond: int) -> tuple[int, list[int]]:
         plan, hints = self.plan, self.plan.hints
