@@ -158,7 +158,15 @@ def test_it_needs_manage_on_all_and_publish_where_they_go(time: Time) -> None:
         Permit("queue", "orders.*", frozenset({"browse"})), Permit("queue", "orders.a", frozenset({"manage", "browse"})),
     ])  # fmt: skip
     assert start("redrive", {"in": ["queue:orders.a"]}, may).touched == ["queue:orders.a"]
-    for select in ({"in": ["queue:orders.*"]}, {"in": ["queue:*"]}, {"ids": {"orders.b": ["1"]}}, {"ids": {"secret": ["1"]}}):
+    assert start("redrive", {"q": "1", "in": ["queue:orders.a"]}, may).touched == ["queue:orders.a"]
+    by_query: list[dict[str, Any]] = [{"q": "1"}, {"q": "1", "in": ["queue:orders.*"]}]
+    for select in (
+        *by_query,
+        {"in": ["queue:orders.*"]},
+        {"in": ["queue:*"]},
+        {"ids": {"orders.b": ["1"]}},
+        {"ids": {"secret": ["1"]}},
+    ):
         with pytest.raises(Forbidden) as refused:
             start("redrive", select, may)
         assert ("secret" in refused.value.detail) == ("secret" in str(select)), "nothing is told of what one may not browse"
@@ -166,8 +174,9 @@ def test_it_needs_manage_on_all_and_publish_where_they_go(time: Time) -> None:
         start("redrive", {"in": ["queue:orders.a"]}, may, to="secret")
     with pytest.raises(Forbidden):
         start("redrive", {"ids": {"nowhere": ["1"]}}, may)
-    with pytest.raises(NotFound):
-        start("redrive", {"in": ["queue:secret"]}, may)
+    for select in ({"in": ["queue:secret"]}, {"q": "1", "in": ["queue:secret"]}):
+        with pytest.raises(NotFound):
+            start("redrive", select, may)
 
 
 @pytest.mark.parametrize(
