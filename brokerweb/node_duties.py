@@ -47,6 +47,7 @@ class NodeDuties:
         self._orphans_at = self._seen_at = 0.0
         self._trimming = trimming.Trimming()
         self._walk = history.Walk()
+        self._nameless = True  # there may be dead letters without a fingerprint
         self._alive_at = 0.0
         self._unlisten: list[Callable[[], None]] = []
         self.timers = DutyLoop("timers", self._timers)
@@ -129,6 +130,7 @@ class NodeDuties:
     async def _housekeeping(self, now: int) -> float:
         """A small step of each task, round after round while any has more to do: none waits for minutes until another is done."""
         await self._trim()
+        await self._name_causes()
         if found := await aread(self._walk.step):
             await aperform(history.mend, found)
         left = [
@@ -136,7 +138,6 @@ class NodeDuties:
             (duties.end_dead, duties.LIMIT),
             (kept.end_kept, kept.LIMIT),
             (history.forget, 1),
-            (duties.name_causes, duties.LIMIT),
             (undoing.forget, undoing.FORGOTTEN_AT_ONCE),
             (searched.forget, searched.FOUND_AT_ONCE),
             (routing_duties.forget, routing_duties.LIMIT),
@@ -166,6 +167,12 @@ class NodeDuties:
             await aperform(clients.see, connections.introduced())
         while await aperform(clients.forget) >= clients.LIMIT:
             pass
+
+    async def _name_causes(self) -> None:
+        """Those of before there were fingerprints, once: nobody dies without one now."""
+        until = time.monotonic() + HOUSEKEEPING
+        while self._nameless and time.monotonic() < until:
+            self._nameless = await aperform(duties.name_causes) >= duties.LIMIT
 
     async def _trim(self) -> None:
         for overtaken in await aread(self._trimming.overtaken):

@@ -93,8 +93,9 @@ SELECT m.id, m.state, m."key" IS NOT NULL, m.redrives, m.fingerprint,
 FROM brokerweb_queues_message m WHERE m.id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND m.queue_id = :queue;
 
 -- nameless (limit): dead messages of before there were fingerprints
-SELECT id, reason, last_error FROM brokerweb_queues_message INDEXED BY message_nameless
-WHERE state = 4 AND fingerprint IS NULL ORDER BY id LIMIT :limit;
+-- Queue by queue, by the index of causes: one of their own would be written for by every message, and serve once.
+SELECT m.id, m.reason, m.last_error FROM brokerweb_queues_queue q CROSS JOIN brokerweb_queues_message m INDEXED BY message_cause
+WHERE m.queue_id = q.id AND m.state = 4 AND m.fingerprint IS NULL LIMIT :limit;
 
 -- name_cause (id, fingerprint): what it died of has a fingerprint
 UPDATE brokerweb_queues_message SET fingerprint = :fingerprint WHERE id = :id AND state + 0 = 4 AND fingerprint IS NULL;

@@ -202,8 +202,6 @@ class Message(Carrying, models.Model):
             models.Index("queue", "due_at", name="message_dead", condition=Q(state=State.DEAD)),
             # causes: of these columns alone; of_cause, cause_summary: by id within a cause
             models.Index("queue", "fingerprint", "id", "due_at", "redrives", name="message_cause", condition=Q(state=State.DEAD)),
-            # nameless: what died before there were fingerprints, until the duty has given them theirs
-            models.Index("id", name="message_nameless", condition=Q(state=State.DEAD, fingerprint__isnull=True)),
             # expired, next_expiry
             models.Index("expires_at", name="message_ttl", condition=Q(expires_at__isnull=False)),
         ]

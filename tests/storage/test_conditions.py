@@ -27,7 +27,6 @@ CONDITIONS = {
     "message_dead": '"state" = 4',
     "message_key_holder": '"holds_key"',
     "message_leased": '"state" = 3',
-    "message_nameless": '("fingerprint" IS NULL AND "state" = 4)',
     "message_ready": '"state" = 1',
     "message_scheduled": '("deliver_at" IS NULL AND "state" = 0)',
     "message_stated": '("deliver_at" IS NOT NULL AND "state" = 0)',
