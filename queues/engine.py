@@ -5,10 +5,11 @@ To lease is in ``brokerweb.handout``, for every queue: a shared group's is fed f
 
 from brokerweb.queues.definitions import find, find_by_id
 from brokerweb.queues.leasing import Terms, lease_alone
-from brokerweb.queues.publishing import Family, Origin, check, publish, publish_each, publish_from
+from brokerweb.queues.publishing import NO_FAMILY, Family, Origin, check, publish, publish_each, publish_from
 from brokerweb.queues.settling import Settlement, settle, settle_each
 
 __all__ = [
+    "NO_FAMILY",
     "Family",
     "Origin",
     "Settlement",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby, repeat
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from brokerweb.core import events
@@ -28,8 +29,11 @@ SCHEDULED, READY, BLOCKED, LEASED = (int(s) for s in (State.SCHEDULED, State.REA
 class Family(NamedTuple):
     """What the copies have alike that one publish to a topic made of a message: a number, and which went to streams (JSON)."""
 
-    number: int
+    number: int | None
     streams: str | None = None
+
+
+NO_FAMILY = Family(None)
 
 
 class Origin(NamedTuple):
@@ -41,7 +45,7 @@ class Origin(NamedTuple):
     publisher: str | None
     route: str | None = None
     parent: int | None = None
-    families: Sequence[Family | None] | None = None
+    families: Sequence[Family] | None = None
 
 
 def publish(
@@ -244,9 +248,11 @@ def _rows(tx: Transaction, target: Definition, plan: _Plan, messages: Sequence[N
     publisher, route, _, families = origin
     rows = []
     sums = checksums(plan.ids, messages)
-    planned = zip(plan.ids, plan.state, plan.due, plan.held, plan.taker, messages, sums, families or repeat(None), strict=False)
-    for id, state, due, held, taker, m, checksum, family in planned:
-        number, streams = family or (None, None)
+    planned = zip(
+        plan.ids, plan.state, plan.due, plan.held, plan.taker, messages, sums, families or repeat(NO_FAMILY), strict=False
+    )
+    before, held_by, until = None, None, 0
+    for id, state, due, held, taker, m, checksum, (number, streams) in planned:
         ttl = m.ttl if m.ttl is not None else default_ttl
         expires = None
         deliver_at = m.deliver_at if state == SCHEDULED else None
@@ -255,7 +261,9 @@ def _rows(tx: Transaction, target: Definition, plan: _Plan, messages: Sequence[N
             tx.outcome.due(expires)
         attempts, holder, leased_at = 0, None, None
         if taker is not None:
-            attempts, holder, leased_at, due = 1, taker.holder, now, now + seconds(taker.lease or target.lease)
+            if taker is not before:  # most are given to one
+                before, held_by, until = taker, taker.holder, now + seconds(taker.lease or target.lease)
+            attempts, holder, leased_at, due = 1, held_by, now, until
         rows.append(made((
             id, queue_id, state, m.priority, attempts, held, due, expires, ttl, m.key, holder, route, deliver_at, leased_at,
             wall, m.headers, m.content_type, m.binary, m.body, m.reply_to, m.correlation_id, publisher, checksum, None,
@@ -273,15 +281,17 @@ def _hand_over(
     handed: dict[int, list[Leased]] = {id(taker): [] for taker in takers}
     stored: list[MessageRow] = []
     freed: list[str | None] = []
-    for row, taker in zip(rows, plan.taker, strict=True):
+    for taker, group in groupby(zip(plan.taker, rows, strict=True), itemgetter(0)):
+        given = [row for _, row in group]
         if taker is None:
-            stored.append(row)
+            stored += given
             continue
-        handed[id(taker)].append(Leased.of(row, taker.lease or target.lease, acknowledge=taker.acknowledge))
-        if taker.acknowledge:
-            stored.append(row)
+        length, acknowledge = taker.lease or target.lease, taker.acknowledge
+        handed[id(taker)] += [Leased.of(row, length, acknowledge=acknowledge) for row in given]
+        if acknowledge:
+            stored += given
         else:
-            freed.append(row.key)
+            freed += [row.key for row in given]
     for taker in takers:
         theirs = handed[id(taker)]
         theirs.sort(key=lambda message: -message.priority)

@@ -176,7 +176,7 @@ class _Copying:
         chosen = [self.bare[place] for place in places]
         try:
             if kind == "queue":
-                families = [self.families.get(place) for place in places] if self.families else None
+                families = [self.families.get(place, queues.NO_FAMILY) for place in places] if self.families else None
                 origin = queues.Origin(self.publisher, self.target.name, families=families)
                 accepted = queues.publish_from(self.tx, name, [m.message for m in chosen], origin)
                 return [Copy(to, id=str(a.id)) for a in accepted]
