@@ -66,15 +66,15 @@ def take_out(tx: Transaction, queue: Definition, messages: list[tuple[int, State
                 tx.change(HOT.forget_failures, message_id)
             if state is State.LEASED:
                 tx.outcome.ended.append(receipt_text(queue.id, message_id, attempts))
-    _forget(tx, queue, [id for id, _ in removed])
+    _forget(tx, queue, [id for id, _ in removed], keeping=keeping)
     _tell_out(tx, queue, removed, end)
     keys.leave(tx, queue.id, left)
     return len(removed)
 
 
-def _forget(tx: Transaction, queue: Definition, removed: list[int]) -> None:
+def _forget(tx: Transaction, queue: Definition, removed: list[int], *, keeping: bool) -> None:
     """What belonged to them, but for what is kept."""
-    if not kept.keeps(queue):
+    if not keeping:
         contents.forget(tx, removed)
     if queue.search is not None:
         fields.forget(tx, removed)
