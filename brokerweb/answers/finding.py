@@ -49,7 +49,7 @@ def _parsed(asked: Asked) -> Query:
     try:
         return grammar.parse(asked.q, asked.now)
     except Invalid as error:
-        raise Invalid.at("/select/q", error.detail.removeprefix("/q ")) from None
+        raise Invalid.at("/select/q", error.detail.removeprefix("/q: ")) from None
 
 
 def _scope(within: Sequence[Destination]) -> Scope:

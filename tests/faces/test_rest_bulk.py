@@ -198,7 +198,9 @@ def test_a_query_selects_and_its_plan_says_what(rest: Rest, queue: str) -> None:
     job = finished(rest, job_of(rest.call("POST", "/bulk", {"action": "redrive", "select": select})))
     assert (job["done"], job["total"], job["params"]["q"]) == (2, 2, "$.n>=1 state:dead")
     wrong = refusal(rest, "POST", "/bulk", {"action": "redrive", "select": {"q": "state:odd"}})
-    assert (wrong.code, wrong.answer["errors"][0]["pointer"]) == ("invalid", "/select/q")
+    [error] = wrong.answer["errors"]
+    assert (wrong.code, error["pointer"]) == ("invalid", "/select/q")
+    assert error["detail"].startswith("column 7: ")
 
 
 @pytest.mark.parametrize(
