@@ -48,10 +48,11 @@ class _Found(NamedTuple):
     damage: float
 
 
-def stuck(principal: Principal, limit: int = 50) -> list[Item]:
-    """What stands still of what the asker may browse."""
+def stuck(principal: Principal, limit: int = 50, *, also_behind: bool = False) -> list[Item]:
+    """What stands still of what the asker may browse; ``also_behind``: and to what more comes than goes."""
     queues, of_groups = read(_read, principal)
-    still = [*map(_still, queues), *map(_still_group, of_groups)]
+    still = [_still(queue) or (_behind(queue) if also_behind else None) for queue in queues]
+    still += [_still_group(group) or (_behind_group(group) if also_behind else None) for group in of_groups]
     worst = sorted((found for found in still if found is not None), key=lambda found: -found.damage)[:limit]
     names = reading.last_consumers(_queue_ids(worst))
     return [_item(principal, each, names) for each in worst]
@@ -90,6 +91,12 @@ def _still(queue: QueueStanding) -> _Found | None:
     return _counted(queue, held, min((at for at in instants if at is not None), default=None), own_line=stuck)
 
 
+def _behind(queue: QueueStanding) -> _Found | None:
+    if "falling_behind" not in of_queue.holding(queue):
+        return None
+    return _counted(queue, of_queue.waits(queue), queue.oldest_at, own_line=False)
+
+
 def _still_group(group: GroupStanding) -> _Found | None:
     if not any(code in STILL for code in of_group.holding(group)):
         return None
@@ -97,6 +104,12 @@ def _still_group(group: GroupStanding) -> _Found | None:
     instants = (group.oldest_at, silent, group.failing.since if group.failing is not None else None)
     oldest = min((at for at in instants if at is not None), default=None)
     return _counted(group, group.lag, group.created_at if oldest is None else oldest, own_line=silent is not None)
+
+
+def _behind_group(group: GroupStanding) -> _Found | None:
+    if "falling_behind" not in of_group.holding(group):
+        return None
+    return _counted(group, group.lag, group.oldest_at, own_line=False)
 
 
 def _counted(standing: QueueStanding | GroupStanding, held: int, oldest_at: int | None, *, own_line: bool) -> _Found | None:

@@ -23,8 +23,9 @@ from brokerweb.routing import topics
 
 ALONE, FOLDED = 2, 4  # so many of a kind stand by themselves, once there are so many; the others share a line
 LONGEST = 3_600.0  # seconds for which one more dead letter, job or binding counts at most: it waits for a word, not for a turn
-MILD = frozenset({"paused", "full"})
-ICONS = {"paused": "pause", "no_consumer": "nobody", "no_members": "nobody", "unowned": "nobody"}
+BEHIND = "falling_behind"
+MILD = frozenset({"paused", "full", BEHIND})
+ICONS = {"falling_behind": "clock", "paused": "pause", "no_consumer": "nobody", "no_members": "nobody", "unowned": "nobody"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,10 @@ class Findings(NamedTuple):
 
 def findings(principal: Principal) -> Findings:
     """All that was found, the worst first."""
-    standing, found_causes = stuck.items(principal), causes.listed(principal)
-    found = [_standing(item) for item in standing]
-    found += [_of_cause(cause) for cause in found_causes]
+    wanting = stuck.items(principal, also_behind=True)
+    standing = [item for item in wanting if item.code != BEHIND]
+    found = [_standing(item) for item in wanting]
+    found += [_of_cause(cause) for cause in causes.listed(principal)]
     found += [*_of_jobs(principal), *_of_topics(principal)]
     longest = max((seconds_since(item.oldest_at) for item in standing), default=None)
     return Findings(_folded(found), len(found), len(standing), sum(item.held for item in standing), longest)
@@ -80,7 +82,7 @@ def _few(alike: list[Finding]) -> list[Finding]:
     others = alike[ALONE:]
     first, names = others[0], ", ".join(finding.name for finding in others[:3])
     text = f"{TOO.get(first.kind, 'too')}: {names}{' and others' if len(others) > 3 else ''}"
-    place = LISTS.get(first.kind) or f"{reverse('brokerweb_console:stuck')}?why={first.kind}"
+    place = _list_of(first.kind)
     return [
         *alike[:ALONE],
         Finding(
@@ -96,6 +98,12 @@ def _few(alike: list[Finding]) -> list[Finding]:
             Act("All of them", place, first.kind),
         ),
     ]
+
+
+def _list_of(kind: str) -> str:
+    """The page of all of a kind."""
+    page, query = LISTS.get(kind, ("stuck", f"?why={kind}"))
+    return reverse(f"brokerweb_console:{page}") + query
 
 
 def _standing(item: Item) -> Finding:
@@ -137,7 +145,7 @@ def _of_topics(principal: Principal) -> Iterator[Finding]:
             yield Finding(f"topic-{name}", "astray", "bad", "topics", name, place, f"leads to {what} not there", 0.0, None, act)
 
 
-TOO = {"dead": "causes", "jobs": "failed, too", "astray": "lead nowhere, too"} | {
+TOO = {"dead": "causes", "jobs": "failed, too", "astray": "lead nowhere, too", BEHIND: "fall behind, too"} | {
     code: f"stand still for the same reason ({label.lower()})" for code, label in LABELS.items()
 }
-LISTS = {"dead": "/dead/causes", "jobs": "/jobs", "astray": "/topics"}
+LISTS = {"dead": ("causes", ""), "jobs": ("jobs", ""), "astray": ("topics", ""), BEHIND: ("queues", "?show=busy")}

@@ -49,9 +49,9 @@ class Item:
         return f"{self.name}, {self.group}" if self.group else self.name
 
 
-def items(principal: Principal, limit: int = MOST) -> list[Item]:
-    """The worst first."""
-    return [_item(found) for found in stuck.stuck(principal, limit)]
+def items(principal: Principal, *, also_behind: bool = False) -> list[Item]:
+    """The worst first; ``also_behind``: with those to which more comes than goes."""
+    return [_item(found) for found in stuck.stuck(principal, MOST, also_behind=also_behind)]
 
 
 def _item(found: stuck.Item) -> Item:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
+from playwright.sync_api import Browser
 
+from brokerweb.answers.verdicts import reading
+from brokerweb.core import events
 from brokerweb.handout.lease import lease
 from brokerweb.identity.models import Grant
 from brokerweb.identity.signin import attempts
 from brokerweb.queues import control, engine, leasing
+from brokerweb.queues.activity import Activity
 from brokerweb.queues.messages import NewMessage, Settle
 from brokerweb.routing import topics
 from brokerweb.storage.run import perform
@@ -21,6 +25,9 @@ from brokerweb.streams import engine as stream_engine
 from brokerweb.streams import groups
 from brokerweb.streams.models import ConsumerGroup
 from brokerweb.streams.records import NewRecord
+from tests.clients import Rest
+from tests.console.browser import Visit, chromium, sign_in, visiting
+from tests.server import Server
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -32,6 +39,38 @@ HOSTILE = (
     '<a href="javascript:alert(1)" hx-get="/x" hx-trigger="load">x</a>',
     "\u202egnp.exe\u0000\u001b[31m",
 )
+
+
+# A real browser on a real server
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
+    with Server(tmp_path_factory.mktemp("console") / "data") as server:
+        yield server.start()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def visit(browser: Browser, broker: Server) -> Generator[Visit]:
+    """A page that is signed in."""
+    with visiting(browser, broker.url, viewport={"width": 1280, "height": 860}) as visit:
+        sign_in(visit.page)
+        yield visit
+
+
+@pytest.fixture
+def rest(broker: Server) -> Generator[Rest]:
+    with broker.rest() as rest:
+        yield rest
+
+
+# Pages without a browser
 
 
 @pytest.fixture
@@ -52,6 +91,15 @@ def client(admin) -> Client:
     browser = Client()
     browser.force_login(admin)
     return browser
+
+
+def polled_by(holder: str, queue_id: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody has just asked a queue for messages over REST, and nothing else is known of who consumes."""
+    asked = events.Outcome()
+    asked.polled[queue_id] = holder
+    known = Activity()
+    known(asked)
+    monkeypatch.setattr(reading, "activity", known)
 
 
 def person(*grants: tuple[str, Sequence[str]], name: str = "viewer") -> Client:

@@ -11,7 +11,6 @@ from brokerweb.core import events
 from brokerweb.identity.models import AuditEntry
 from brokerweb.jobs.models import Job
 from brokerweb.queues import stats as queue_stats
-from brokerweb.queues.activity import activity
 from brokerweb.queues.models import Message
 from brokerweb.queues.states import State
 from brokerweb.storage.reading import read
@@ -25,6 +24,7 @@ from tests.console.conftest import (
     declare_stream,
     kill_records,
     person,
+    polled_by,
     text,
 )
 
@@ -286,9 +286,7 @@ def test_a_shared_group_is_read_for_by_calls_to_receive_too(client, monkeypatch)
     assert "Nobody reads in mailing" in text(client.get("/streams/events/groups/mailing"))
     [queue_id] = ConsumerGroup.objects.values_list("queue_id", flat=True)
     seen.add({(events.DELIVERED, queue_id or 0): 1})
-    asked = events.Outcome()
-    asked.polled[queue_id or 0] = "rest:token:1"
-    activity(asked)
+    polled_by("rest:token:1", queue_id or 0, monkeypatch)
     assert "Nobody reads in mailing" not in text(client.get("/streams/events/groups/mailing"))
 
 

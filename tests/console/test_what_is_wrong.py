@@ -8,12 +8,13 @@ import re
 import pytest
 from django.test import Client
 
-from brokerweb.answers import causes
+from brokerweb.answers import causes, stuck
 from brokerweb.console.overview.attention import ALONE, FOLDED
+from brokerweb.core import events
 from brokerweb.identity.principal import broker_itself
 from brokerweb.jobs import chunks
 from brokerweb.jobs.models import Job
-from brokerweb.queues import control
+from brokerweb.queues import control, stats
 from brokerweb.queues.models import Message, Queue
 from brokerweb.queues.states import State
 from brokerweb.storage.run import perform
@@ -26,6 +27,7 @@ from tests.console.conftest import (
     kill,
     kill_records,
     person,
+    polled_by,
     publish,
     text,
 )
@@ -67,6 +69,25 @@ def test_findings_come_by_damage_each_with_since_when_and_its_one_act(client, ti
     assert re.search(r"2 things stand\s+still:\s+102 messages wait, the oldest for 1 min", text(page))
     assert "Nobody consumes many, and 100 messages wait." in text(page)
     assert "since 1 min" in text(page)
+
+
+def test_what_only_falls_behind_is_found_and_does_not_stand_still(client, time: Time, monkeypatch: pytest.MonkeyPatch):
+    wait("slow", 100)
+    queue_id = Queue.objects.get(name="slow").pk
+    coming = {queue_id: dict.fromkeys(stats.RATES, 5.0) | {events.PUBLISHED: 20.0}}
+    monkeypatch.setattr(stats, "by_id", lambda: coming)
+    monkeypatch.setattr(stats, "rates", coming.__getitem__)
+    time.advance(60)
+    polled_by("rest:token:1", queue_id, monkeypatch)
+    page = client.get("/")
+    [finding] = page.context["findings"].shown
+    assert (finding.name, finding.kind, finding.level) == ("slow", "falling_behind", "warn")
+    assert finding.damage == pytest.approx(6_000, 0.01)
+    assert "they become" in text(page)
+    assert page.context["findings"].standing == 0
+    assert "Nothing stands still" in text(page)
+    assert found(client, "/") == ["slow"]
+    assert stuck.stuck(broker_itself()) == []
 
 
 def test_those_that_are_alike_fold_and_lead_to_all_of_them(client, time: Time):
