@@ -33,7 +33,7 @@ LIMIT = Parameter("limit", {"type": "integer", "minimum": 1, "maximum": MAX_ROWS
 FORMAT = Parameter("format", {"type": "string", "enum": ["ndjson", "csv"], "default": "ndjson"}, "lines of JSON, or CSV")
 COLUMNS = (
     "destination", "id", "partition", "offset", "state", "published_at", "key", "headers", "content_type", "body", "body_base64",
-    "correlation_id", "publisher", "priority", "attempts", "failures", "reason", "last_error",
+    "correlation_id", "publisher", "priority", "attempts", "failures", "redrives", "reason", "last_error", "fingerprint",
 )  # fmt: skip
 _encode = msgspec.json.Encoder().encode
 
