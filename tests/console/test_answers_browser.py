@@ -3,46 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.clients import Rest, Socket
-from tests.console.browser import Visit, chromium, sign_in, visiting
+from tests.console.browser import Visit
 from tests.eventually import eventually
 from tests.server import Server
 
 MOST_KEYS = 15
 TRACE = "Traceback (most recent call last):\n  File \"worker.py\", line 41, in handle\nKeyError: 'zip'"
 IDS = re.compile(r"rest:|ws:|token:\d|user:\d|node-1")
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
-    with Server(tmp_path_factory.mktemp("answers") / "data") as server:
-        yield server.start()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def visit(browser: Browser, broker: Server) -> Generator[Visit]:
-    """A page that is signed in."""
-    with visiting(browser, broker.url, viewport={"width": 1280, "height": 860}) as visit:
-        sign_in(visit.page)
-        yield visit
-
-
-@pytest.fixture
-def rest(broker: Server) -> Generator[Rest]:
-    with broker.rest() as rest:
-        yield rest
 
 
 @contextmanager

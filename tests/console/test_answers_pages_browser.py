@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -11,37 +10,12 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.clients import Rest
-from tests.console.browser import Visit, chromium, refreshed, sign_in, visiting
+from tests.console.browser import Visit, refreshed, sign_in, visiting
 from tests.eventually import eventually
 from tests.server import Server
 
 ERROR = 'Traceback (most recent call last):\n  File "/srv/mail.py", line 88, in send\nSMTPServerDisconnected: closed (message {})'
 NAME = "n" * 180
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
-    with Server(tmp_path_factory.mktemp("answers") / "data") as server:
-        yield server.start()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def rest(broker: Server) -> Generator[Rest]:
-    with broker.rest() as rest:
-        yield rest
-
-
-@pytest.fixture
-def visit(browser: Browser, broker: Server) -> Generator[Visit]:
-    with visiting(browser, broker.url, viewport={"width": 1280, "height": 860}) as visit:
-        sign_in(visit.page)
-        yield visit
 
 
 def die(rest: Rest, queue: str, *errors: str, **settings: Any) -> None:

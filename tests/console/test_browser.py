@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, StorageState, expect
 
 from tests.clients import Rest
-from tests.console.browser import Visit, chromium, refreshed, sign_in, sign_in_where_asked, signed_in, visiting
+from tests.console.browser import Visit, refreshed, sign_in, sign_in_where_asked, signed_in, visiting
 from tests.eventually import eventually
 from tests.server import Server
 
@@ -22,12 +22,6 @@ HOSTILE = '{"html": "<script>window.pwned = 1</script><img src=x onerror=\'windo
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
     with Server(tmp_path_factory.mktemp("console") / "data", kind="daphne", empty=True) as server:
         yield server.start()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
-import pytest
 from playwright.sync_api import expect
 
 from tests.clients import Rest
-from tests.console.browser import Visit, chromium, refreshed, sign_in, visiting
+from tests.console.browser import Visit, refreshed
 from tests.server import Server
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
-    with Server(tmp_path_factory.mktemp("rows") / "data") as server:
-        yield server.start()
-
-
-@pytest.fixture
-def visit(broker: Server) -> Generator[Visit]:
-    """A page that is signed in."""
-    with chromium() as browser, visiting(browser, broker.url, viewport={"width": 1280, "height": 860}) as visit:
-        sign_in(visit.page)
-        yield visit
 
 
 def die(rest: Rest, queue: str, body: int) -> None:

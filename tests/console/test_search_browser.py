@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.clients import Rest
-from tests.console.browser import Visit, chromium, sign_in, visiting
+from tests.console.browser import Visit, sign_in, visiting
 from tests.eventually import eventually
 from tests.server import Server
 
@@ -44,19 +44,6 @@ def fill(rest: Rest) -> None:
     rest.call("POST", "/streams/log/records", {"records": [{"body": {"order": {"id": "ORD-7"}}, "key": "acct-1"}]})
     [message] = rest.receive("orders", max=1)
     rest.settle("orders", dead=[{"receipt": message["receipt"], "reason": "no such country"}])
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def visit(browser: Browser, broker: Server) -> Generator[Visit]:
-    with visiting(browser, broker.url, viewport={"width": 1280, "height": 860}) as visit:
-        sign_in(visit.page)
-        yield visit
 
 
 def shoot(page: Page, name: str) -> None:

@@ -4,33 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.clients import Rest
-from tests.console.browser import chromium, sign_in, visiting
+from tests.console.browser import sign_in, visiting
 from tests.server import Server
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
-    with Server(tmp_path_factory.mktemp("undo") / "data") as server:
-        yield server.start()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def rest(broker: Server) -> Generator[Rest]:
-    with broker.rest() as rest:
-        yield rest
 
 
 def die(rest: Rest, queue: str, n: int = 2) -> None:
