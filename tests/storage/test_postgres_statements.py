@@ -24,7 +24,7 @@ from tests.postgres import Postgres, migrated
 from tests.queues.bench import Time
 from tests.storage.draws import Draws
 from tests.storage.scene import furnished
-from tests.storage.test_statements import FILES, ROOT, statements
+from tests.storage.test_statements import FILES, statements
 
 STATEMENTS = [(path, statement) for path in FILES for statement in statements(path)._all.values()]
 MODELS = [model for model in apps.get_models() if model._meta.app_label.startswith("brokerweb_")]

@@ -105,7 +105,7 @@ class Postgres:
         if not rows:
             return 0
         if len(rows) == 1:
-            return max(0, self.run(raw, statement, rows[0]).rowcount)
+            return max(0, int(self.run(raw, statement, rows[0]).rowcount))
         if len(rows[0]) and inserts.text(self._cursor(raw), statement, ()) is not None:
             return self.insert(raw, statement, list(zip(*rows, strict=True)))
         return sum(self.run_each(raw, statement, rows))

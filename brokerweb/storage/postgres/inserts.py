@@ -40,7 +40,7 @@ def text(cursor: Any, statement: Statement, empty: tuple[int, ...]) -> str | Non
     arrays = ", ".join(f"${n}::{kinds[name]}[]" for name, n in number.items())
     names = ", ".join(f"p{n}" for n in number.values())
     row = _PARAMETER.sub(lambda m: f"x.p{number[m[0]]}" if m[0] in number else f"NULL::{kinds[m[0]]}", found["row"])
-    made = f"INSERT INTO {found['table']} ({found['columns']}) SELECT {row} FROM unnest({arrays}) AS x({names})"
+    made = f"INSERT INTO {found['table']} ({found['columns']}) SELECT {row} FROM unnest({arrays}) AS x({names})"  # noqa: S608 (of the statement)
     if len(_texts) >= MAX_TEXTS:
         _texts.clear()
     _texts[key] = made
