@@ -116,7 +116,7 @@ def tables() -> list[Table]:
         ordered.append(model)
         for several in model._meta.local_many_to_many:
             add(several.remote_field.model)
-            add(several.remote_field.through)
+            add(several.remote_field.through)  # type: ignore[arg-type]  # it has one
 
     for model in _roots():
         add(model)
@@ -142,6 +142,6 @@ class Sum:
         for row in rows:
             values = list(row)
             for n, compared in changed:
-                values[n] = None if values[n] is None else compared(values[n])  # type: ignore[misc]
+                values[n] = None if values[n] is None else compared(values[n])
             self.rows += 1
             self.checksum = (self.checksum + digest(_encode(values))) % (1 << 128)

@@ -43,7 +43,7 @@ class Chart:
         return self._print(body, self.root)
 
     def _print(self, body: list[Any], dot: Any) -> str:
-        return "".join(part if isinstance(part, str) else self._action(*part, dot=dot) for part in body)
+        return "".join(part if isinstance(part, str) else self._action(part[0], part[1], dot) for part in body)
 
     def _action(self, text: str, inner: list[Any] | None, dot: Any) -> str:
         word, _, argument = text.partition(" ")

@@ -20,7 +20,8 @@ CADDYFILE = ROOT / "deploy" / "caddy" / "Caddyfile"
 
 @pytest.fixture(scope="module")
 def services() -> dict[str, Any]:
-    return yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    services: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    return services
 
 
 def filled(text: str, given: dict[str, str]) -> str:

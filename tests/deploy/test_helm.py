@@ -25,6 +25,7 @@ def made() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def node(made: dict[str, Any]) -> dict[str, Any]:
+    container: dict[str, Any]
     [container] = made["Deployment"]["spec"]["template"]["spec"]["containers"]
     return container
 

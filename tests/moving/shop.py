@@ -12,6 +12,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.utils import timezone
 
 from brokerweb.cluster.nodes import begin
+from brokerweb.core import clock
 from brokerweb.identity.models import AuditEntry, Grant, SignInCode, Token
 from brokerweb.moving.addresses import parse
 from brokerweb.moving.rows import Reading
@@ -33,12 +34,12 @@ def furnish(time: Time) -> None:
     group.permissions.add(Permission.objects.get(codename="change_queue"))
     user.groups.add(group)
     user.user_permissions.add(Permission.objects.get(codename="view_message"))
-    token = Token.objects.create(name="t", sha256="0" * 64, created_at=timezone.now(), created_by="system", maker="system")
+    token = Token.objects.create(name="t", sha256="0" * 64, created_at=clock.wall(), created_by="system", maker="system")
     Grant.objects.create(token=token, pattern="*", verbs=["publish", "consume"])
     Grant.objects.create(user=user, kind="queue", pattern="orders", verbs=["browse"])
-    SignInCode.objects.create(sha256="1" * 64, user=user, created_at=timezone.now(), expires_at=timezone.now())
+    SignInCode.objects.create(sha256="1" * 64, user=user, created_at=clock.wall(), expires_at=clock.wall())
     AuditEntry.objects.create(
-        at=timezone.now(), actor="é", owner="user:1", action="a", target="t", detail={"b": [1, 2.5, None], "a": "é"}
+        at=clock.wall(), actor="é", owner="user:1", action="a", target="t", detail={"b": [1, 2.5, None], "a": "é"}
     )
     session = SessionStore()
     session["x"] = "é"
@@ -46,9 +47,8 @@ def furnish(time: Time) -> None:
     with transaction() as tx:
         control.declare(tx, "brief", {})
         engine.publish(tx, "brief", [NewMessage(b"1"), NewMessage(b"2")])
-        engine.settle(
-            tx, [Settle("ack", message.receipt) for message in leasing.lease(tx, "brief", 2, leasing.Terms("w")).messages]
-        )
+        leased = leasing.lease(tx, "brief", 2, leasing.Terms("w")).messages
+        engine.settle(tx, [Settle("ack", message.receipt or "") for message in leased])
         begin(tx, "here")
 
 
