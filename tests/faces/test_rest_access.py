@@ -279,6 +279,16 @@ def test_metrics_count_long_polls(rest: Rest, server: Server) -> None:
         assert len(received.result()) == 1
 
 
+def test_metrics_of_a_node_are_asked_for_by_its_address(rest: Rest, server: Server) -> None:
+    token = made(rest, ("*", ["monitor"]))["token"]
+    foreign = {"Host": "10.1.2.3:8000"}
+    assert httpx.get(f"{server.url}/metrics", headers={**foreign, "Authorization": f"Bearer {token}"}).status_code == 200
+    assert httpx.get(f"{server.url}/metrics", headers={**foreign, "Authorization": "Bearer wrong"}).status_code == 401
+    assert httpx.get(f"{server.url}/metrics", headers=foreign).status_code == 400
+    answer = httpx.get(f"{server.url}/api/v1/queues", headers={**foreign, "Authorization": f"Bearer {token}"})
+    assert answer.status_code == 400
+
+
 def test_metrics_need_monitor(server: Server, holders: dict[str, httpx.Client]) -> None:
     for role, client in holders.items():
         expected = 200 if role == "monitor" else 401 if role in ("wrong", "anonymous") else 403

@@ -7,16 +7,21 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pysqlite3
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connections
 
+from brokerweb.cluster.models import Node
 from brokerweb.identity.models import Token
-from brokerweb.moving import rows
+from brokerweb.moving import instants, rows, sides
 from brokerweb.moving.addresses import BadAddress, parse
+from brokerweb.moving.sides import SOURCE
 from brokerweb.moving.tables import tables
 from brokerweb.queues import engine, leasing
 from brokerweb.queues.messages import NewMessage, Settle, receipt_text
@@ -223,6 +228,24 @@ def test_a_target_that_is_not_empty_is_refused(shop: str, empty: str):
 def test_a_source_that_is_served_is_refused(shop: str, empty: str):
     with only_server(Files(Path(shop.removeprefix("sqlite:")))):
         assert "another server" in str(refusal(shop, empty))
+
+
+def test_a_database_on_which_a_node_lives_is_refused(shop: str, empty: str, file: str, monkeypatch: pytest.MonkeyPatch):
+    copy(shop, empty)
+    beating = True
+
+    def beat(_: float) -> None:
+        if beating:
+            Node.objects.using(SOURCE).filter(name="node").update(seen_at=instants.now(connections[SOURCE]))
+
+    monkeypatch.setattr(sides, "SILENT", 0.5)
+    monkeypatch.setattr(sides, "time", SimpleNamespace(sleep=beat, monotonic=time.monotonic))
+    with opened(empty) as connection:
+        at = instants.now(connection) + 60_000_000
+        Node.objects.using(LOOKED_AT).create(name="node", presence="here", started_at=at, seen_at=at)
+    assert "a broker serves" in str(refusal(empty, file))
+    beating = False
+    assert "Copied and compared" in copy(empty, file), "it has been killed"
 
 
 def test_a_file_that_is_not_there_is_not_made(tmp_path: Path, empty: str):
