@@ -50,12 +50,13 @@ class Broker:
         """Everything runs when this returns. Raises BrokerError when the store cannot be written."""
         global current
         self._loop = asyncio.get_running_loop()
-        clock.install(clock.Clock())
+        shared = await aread(lambda reader: reader.dialect.shared_clock(reader.raw))
+        clock.install(shared or clock.Clock())
         clients.begin_anew()
         self.committer.start()
         run.install(self.committer)
         try:
-            await self._recover()
+            await (self._join() if shared else self._recover())
         except BaseException:
             await self._stop_committer()
             raise
@@ -94,6 +95,8 @@ class Broker:
         """What ``/readyz`` says: ``ok``, ``degraded``, or ``unavailable`` when the store cannot be written."""
         error = self.committer.last_error
         store = "not writable" if error is not None or self.duties.silent else "ok"
+        if self.duties.waits_for_standby:
+            store = "waits for the standby"
         checks = {
             "store": f"not writable: {wrong}" if (wrong := damage.found()) else store,
             "duties": ", ".join(f"{name} failing" for name in self.duties.failing) or "ok",
@@ -127,6 +130,13 @@ class Broker:
         while await aperform(membership.forget_members) > 0:
             pass
 
+    async def _join(self) -> None:
+        """Begin beside other nodes: the clock is that of all, and what they hold is theirs."""
+        await aperform(_begin, self.tenure)
+        self.duties.wall.begin(1)
+        await self.tenure.settle()
+        activity.activity.begin(await aread(activity.load))
+
     async def _note_activity(self) -> None:
         """What is known of who consumed is stored; where the store takes nothing any more, that is no reason not to stop."""
         try:
@@ -156,6 +166,11 @@ def _take_up(tx: Transaction, last: nodes.Seen | None, steps: list[clock.Step], 
         duties.shift_leases(tx, tx.now - last.at, last.at)
     retirement.wait_anew(tx)
     wall.note(tx, steps)
+    tenure.begin(tx)
+
+
+def _begin(tx: Transaction, tenure: Tenure) -> None:
+    retirement.wait_anew(tx)
     tenure.begin(tx)
 
 
