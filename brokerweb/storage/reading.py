@@ -87,8 +87,9 @@ def read(call: Callable[..., T], *args: Any, using: str = DEFAULT_DB_ALIAS) -> T
     connection = connections[using]
     try:
         return _read(connection, call, args)
-    except Unavailable:
-        if connection.in_atomic_block or connection.connection is None or not dialect_of(connection).lost(connection.connection):
+    except Unavailable as error:
+        raw = connection.connection
+        if connection.in_atomic_block or raw is None or not dialect_of(connection).lost(raw, error.__cause__):
             raise
     connection.close()
     return _read(connection, call, args)

@@ -32,6 +32,8 @@ SETTINGS = (
     "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_bitmapscan = off; "
     "SET jit = off; SET plan_cache_mode = force_generic_plan; SET lock_timeout = '2s'"
 )
+# Confirmed means on disk, whatever the server's own default is.
+ON_DISK = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 PREPARED = 500  # statements a lane keeps
 AT_ONCE = 100  # rows that a scan fetches in one go
 # The numbers of one call are in a row: nobody takes one between, and the lock is held for that long alone.
@@ -151,14 +153,15 @@ class Postgres:
         raw.prepare_threshold = 1
         raw.prepared_max = PREPARED
         raw.execute(SETTINGS)
+        raw.execute(ON_DISK)
 
     def shared_clock(self, raw: Any) -> clock.Clock | None:
         before = clock.monotonic()
         [at] = self._cursor(raw).execute(_NOW, binary=True).fetchone() or (0,)
         return DatabaseClock(at, clock.monotonic() - before)
 
-    def lost(self, raw: Any) -> bool:
-        return bool(raw.closed)
+    def lost(self, raw: Any, error: BaseException | None) -> bool:
+        return bool(raw.closed) or errors.ends(error)
 
     def waits_for_standby(self, raw: Any) -> bool:
         now = time.monotonic()

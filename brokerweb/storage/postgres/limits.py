@@ -1,4 +1,4 @@
-"""Nothing goes on for ever on the connections with which a node reads and shows pages: a slow page ends."""
+"""What holds on the connections with which a node reads and shows pages: nothing goes on for ever."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import Any
 from django.db.backends.signals import connection_created
 
 OWN = ("reader", "search", "identity", "read-", "write-")  # threads; a project's own views are its own affair
-LONGEST = "60s"
-# Whoever has set them otherwise has their reasons.
-_SET = (
-    "SELECT set_config(name, %s, false) "
-    "FROM (VALUES ('statement_timeout'), ('idle_in_transaction_session_timeout')) AS wanted (name) "
-    "WHERE current_setting(name) = '0'"
-)
+# Each where it is as a server comes, or would lose what was confirmed: whoever has set it otherwise has their reasons.
+_SET = """
+SELECT set_config(name, wanted, false)
+FROM (
+    VALUES ('statement_timeout', '0', '60s'),
+        ('idle_in_transaction_session_timeout', '0', '60s'),
+        ('synchronous_commit', 'off', 'on')
+) AS setting (name, found, wanted)
+WHERE current_setting(name) = found
+"""
 
 
 def begin() -> None:
@@ -25,4 +28,4 @@ def begin() -> None:
 def _limit(*, connection: Any, **named: Any) -> None:
     if connection.vendor == "postgresql" and threading.current_thread().name.startswith(OWN):
         with connection.cursor() as cursor:
-            cursor.execute(_SET, [LONGEST])
+            cursor.execute(_SET)
