@@ -23,7 +23,7 @@ from brokerweb.identity import duties as identity_duties
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs import duties as job_duties
 from brokerweb.jobs import runner, searched, undoing
-from brokerweb.queues import activity, duties, history, kept, retirement, stats
+from brokerweb.queues import activity, counters, duties, history, kept, retirement, stats
 from brokerweb.routing import duties as routing_duties
 from brokerweb.storage import changes, disk
 from brokerweb.storage.dialects import dialect_of
@@ -166,6 +166,8 @@ class NodeDuties:
         if time.monotonic() >= self._orphans_at:
             self._orphans_at = time.monotonic() + ORPHANS
             await _ready_orphans()
+            while await aperform(counters.fold) >= counters.FOLDED:
+                pass
             while await aperform(job_duties.forget) >= job_duties.LIMIT:
                 pass
             await self._clients()
