@@ -23,6 +23,7 @@ from brokerweb.queues.readiness import became_ready
 from brokerweb.queues.selection import Q
 from brokerweb.queues.settings import validate
 from brokerweb.queues.states import State
+from brokerweb.storage.declared import declaring
 from brokerweb.storage.transaction import Transaction
 
 __all__ = [
@@ -48,6 +49,7 @@ def declare(tx: Transaction, name: str, settings: Mapping[str, Any], *, create: 
     """Create a queue, or change the settings named; (the queue, whether it is new). Without ``create`` it must exist."""
     check_name(name)
     changes = validate(settings)
+    declaring(tx, "queue", name)
     queue = Queue.objects.filter(name=name, deleted_at=None).first()
     created = queue is None
     if queue is None:
@@ -85,6 +87,7 @@ def _store(tx: Transaction, queue: Queue, changes: Mapping[str, Any]) -> None:
 
 def delete(tx: Transaction, name: str, *, if_empty: bool = False) -> None:
     """The queue is gone for everyone at once; a duty removes what it held. Raises Conflict if it must be empty and is not."""
+    declaring(tx, "queue", name)
     queue = find(tx, name)
     if if_empty:
         tx.require_single_writer(STAYS_EMPTY)

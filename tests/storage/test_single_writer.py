@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
-from unittest import mock
 
 import pytest
 
-from brokerweb.core import clock
 from brokerweb.core.errors import Unavailable
 from brokerweb.handout import lease, shared_groups
 from brokerweb.queues import control, dead_letters, duties, engine, keys, leasing, retirement, sequence
@@ -22,10 +20,9 @@ from brokerweb.queues.states import State
 from brokerweb.storage import dialects
 from brokerweb.storage.sqlite import SQLite
 from brokerweb.storage.transaction import SingleWriterNeededError, Transaction, transaction
-from brokerweb.streams import compaction, groups, membership, positions, reading, restamping, retention
 from brokerweb.streams import control as streams
-from brokerweb.streams import duties as stream_duties
 from brokerweb.streams import engine as records
+from brokerweb.streams import groups, membership, positions, reading
 from brokerweb.streams.records import NewRecord
 from tests.contract.store import NO_JITTER, Store
 
@@ -89,18 +86,6 @@ def delete_and_sweep_the_idle_queue(tx: Transaction) -> Any:
     return retirement.sweep_deleted(tx)
 
 
-def delete_and_sweep_the_stream(tx: Transaction) -> Any:
-    streams.delete(tx, "events")
-    while stream_duties.sweep_deleted(tx):
-        pass
-
-
-def restamp_what_the_wall_stamped_ahead(tx: Transaction) -> Any:
-    tx.wall -= 2 * clock.AHEAD
-    with mock.patch.object(clock.Clock, "set_back", True):
-        return restamping.restamp(tx)
-
-
 WORKER = leasing.Terms("w")
 REFUSED: dict[str, tuple[str, Callable[[Transaction], Any]]] = {
     "publish with a key": ("join a key", lambda tx: engine.publish(tx, "keyed", [NewMessage(b"1", key="k")])),
@@ -113,12 +98,6 @@ REFUSED: dict[str, tuple[str, Callable[[Transaction], Any]]] = {
     "delete if empty": ("counted empty", lambda tx: control.delete(tx, "idle", if_empty=True)),
     "delete an idle queue": ("counted empty", delete_the_idle_queue),
     "sweep a queue": ("still be publishing", delete_and_sweep_the_idle_queue),
-    "delete a stream if empty": ("seen empty", lambda tx: streams.delete(tx, "empty", if_empty=True)),
-    "retain": ("weighs", retention.retain),
-    "compact": ("weighs", compaction.compact),
-    "restamp": ("appended between", restamp_what_the_wall_stamped_ahead),
-    "declare a group": ("every partition", lambda tx: groups.declare_group(tx, "events", "new", {})),
-    "sweep a stream": ("still be appending", delete_and_sweep_the_stream),
 }
 
 
