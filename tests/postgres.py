@@ -14,6 +14,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,10 +22,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.apps import apps
+from django.db import connections
 from psycopg.conninfo import make_conninfo
 
 from tests.eventually import eventually
 
+ROOT = Path(__file__).parent.parent
 DEBIAN = Path("/usr/lib/postgresql")
 OLDEST = 15  # the oldest major version that is of interest: it is preferred where a distribution has several
 # What would keep data after a power cut is off: these are gone with the test run.
@@ -164,6 +168,49 @@ def runnable(programs: Path, folder: Path, who: dict[str, Any]) -> Path:
             os.chown(path, who["user"], who["group"], follow_symlinks=False)
         return copy / package.name / programs.relative_to(package)
     return programs
+
+
+_migrated: dict[Path, str] = {}  # a server's folder -> a database with the broker's tables
+
+
+def migrated(server: Postgres) -> str:
+    """A database that the migrations have been applied to; made once a server, and shared: leave nothing in it."""
+    if server.folder not in _migrated:
+        name = server.new_database()
+        command = [sys.executable, "-m", "django", "migrate", "--skip-checks", "--no-input", "--verbosity=0"]
+        env = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.storage.postgres_settings"}
+        subprocess.run(command, cwd=ROOT, env={**env, "BROKERWEB_TEST_POSTGRES": server.dsn(name)}, check=True)
+        _migrated[server.folder] = name
+    return _migrated[server.folder]
+
+
+@pytest.fixture
+def on_postgres(postgres_servers: Servers, django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Django's default database is one on the newest PostgreSQL, for all threads; nothing is in it, and it is emptied after.
+
+    Commits are real there. Take it before fixtures that open connections or start threads.
+    """
+    server = postgres_servers.get("wheel")
+    database = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": migrated(server),
+        "HOST": str(server.folder),
+        "USER": "tests",
+        "CONN_MAX_AGE": None,
+    }
+    with django_db_blocker.unblock():
+        usual, usual_settings = connections["default"], connections.settings["default"]
+        connections.settings["default"] = connections.configure_settings({"default": database})["default"]
+        connections["default"] = connections.create_connection("default")
+        try:
+            yield
+            tables = ", ".join(f'"{model._meta.db_table}"' for model in apps.get_models() if model._meta.managed)
+            with connections["default"].cursor() as cursor:
+                cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+        finally:
+            connections["default"].close()
+            connections.settings["default"] = usual_settings
+            connections["default"] = usual
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,7 @@ class Reads:
 
     def scan(self, statement: Statement, *args: Any) -> Iterator[tuple[Any, ...]]:
         """Rows one by one, for a caller that stops early."""
-        return self.dialect.run(self.raw, statement, args)  # type: ignore[no-any-return]
+        return self.dialect.scan(self.raw, statement, args)
 
 
 class Reader(Reads):

@@ -19,6 +19,7 @@ from brokerweb.storage import damage
 from brokerweb.storage.base import Dialect
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.handover import HandOver
+from brokerweb.storage.locks import Lock
 from brokerweb.storage.reading import Reads
 from brokerweb.storage.statements import Statement
 
@@ -39,14 +40,15 @@ class SingleWriterNeededError(Exception):
 
 class Transaction(Reads):
     """``now`` is the one instant of all that its verbs do, ``wall`` what the wall calls it; ``writes`` counts statements that
-    may have changed a row. ``by`` is the token or user on whose behalf an operator's verb runs (``acting``).
+    may have changed a row. ``by`` is the token or user on whose behalf an operator's verb runs (``acting``). ``lasting``: it
+    is part of a caller's own transaction, which may last.
     """
 
-    __slots__ = ("_changed", "_gathered", "by", "handover", "memo", "now", "outcome", "wall", "writes")
+    __slots__ = ("_changed", "_gathered", "by", "handover", "lasting", "memo", "now", "outcome", "wall", "writes")
 
-    def __init__(self, raw: Any, dialect: Dialect, handover: HandOver | None = None) -> None:
+    def __init__(self, raw: Any, dialect: Dialect, handover: HandOver | None = None, *, lasting: bool = False) -> None:
         super().__init__(raw, dialect)
-        self.handover = handover
+        self.handover, self.lasting = handover, lasting
         self.now, self.wall = dialect.instants(raw)
         self.outcome = events.Outcome()
         self.writes = 0
@@ -91,8 +93,27 @@ class Transaction(Reads):
 
         ``why`` says what must stay as it was read. Raises SingleWriterNeededError, before anything is wrong in silence.
         """
-        if not self.dialect.single_writer:
+        if self.dialect.name == "postgres":
+            self.alone(Lock.STORE, 0)
+        elif not self.dialect.single_writer:
             raise SingleWriterNeededError(f"{self.dialect.name} has several writers, and {why}")
+
+    def alone(self, kind: Lock, *numbers: int) -> None:
+        """Nobody else has any of these turns until this transaction ends; what it reads from now on is what they left."""
+        self._lock(kind, numbers, alone=True)
+
+    def share(self, kind: Lock, *numbers: int) -> None:
+        """Nobody has any of these turns alone until this transaction ends."""
+        self._lock(kind, numbers, alone=False)
+
+    def _lock(self, kind: Lock, numbers: Sequence[int], *, alone: bool) -> None:
+        if self.dialect.single_writer:
+            return
+        held: dict[int, bool] = self.memo.setdefault(("locks", kind), {})
+        wanted = [number for number in numbers if not (held.get(number) or (number in held and not alone))]
+        if wanted:
+            self.dialect.lock(self.raw, kind, wanted, alone=alone)
+            held.update(dict.fromkeys(wanted, alone))
 
     def wrote(self) -> bool:
         """Whether a row was changed, which a statement that found none has not done."""
@@ -141,14 +162,20 @@ def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None)
     """
     damage.refuse()
     connection = connections[using]
-    dialect = dialect_of(connection)
+    dialect, lasting = dialect_of(connection), connection.in_atomic_block
     with _atomic(connection):
         connection.validate_no_broken_transaction()
-        tx = Transaction(connection.connection, dialect, handover)
+        tx = Transaction(connection.connection, dialect, handover, lasting=lasting)
         try:
             yield tx
             tx.flush()
+            dialect.committing(tx.raw)
         except BaseException:
             tx.abandon()
             raise
-        connection.on_commit(lambda: events.committed(tx.outcome))
+        connection.on_commit(lambda: _committed(tx))
+
+
+def _committed(tx: Transaction) -> None:
+    tx.dialect.committed(tx.raw)
+    events.committed(tx.outcome)

@@ -5,10 +5,7 @@ Nothing else of the broker runs there yet: these texts are what a dialect for it
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,28 +20,20 @@ from brokerweb.queues.definitions import Q
 from brokerweb.storage.fields import InstantField
 from brokerweb.storage.statements import DIALECTS, Statement
 from tests.eventually import eventually
-from tests.postgres import Postgres
+from tests.postgres import Postgres, migrated
 from tests.queues.bench import Time
 from tests.storage.draws import Draws
 from tests.storage.scene import furnished
-from tests.storage.test_statements import FILES, ROOT, statements
+from tests.storage.test_statements import FILES, statements
 
 STATEMENTS = [(path, statement) for path in FILES for statement in statements(path)._all.values()]
 MODELS = [model for model in apps.get_models() if model._meta.app_label.startswith("brokerweb_")]
-_migrated: dict[str, str] = {}  # server -> a database with the broker's tables
 
 
 @pytest.fixture
 def database(postgres: Postgres) -> str:
     """A database that the migrations have been applied to, and that no test leaves anything in; made once a server."""
-    server = str(postgres.folder)
-    if server not in _migrated:
-        name = postgres.new_database()
-        command = [sys.executable, "-m", "django", "migrate", "--skip-checks", "--no-input", "--verbosity=0"]
-        env = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.storage.postgres_settings"}
-        subprocess.run(command, cwd=ROOT, env={**env, "BROKERWEB_TEST_POSTGRES": postgres.dsn(name)}, check=True)
-        _migrated[server] = name
-    return _migrated[server]
+    return migrated(postgres)
 
 
 @pytest.fixture

@@ -103,19 +103,16 @@ def restamp_what_the_wall_stamped_ahead(tx: Transaction) -> Any:
 
 WORKER = leasing.Terms("w")
 REFUSED: dict[str, tuple[str, Callable[[Transaction], Any]]] = {
-    "publish": ("the numbers", lambda tx: engine.publish(tx, "orders", [NewMessage(b"1")])),
     "publish with a key": ("join a key", lambda tx: engine.publish(tx, "keyed", [NewMessage(b"1", key="k")])),
     "publish within a length": ("all there is", lambda tx: engine.publish(tx, "short", [NewMessage(b"1")])),
     "leave a key": ("join a key", lambda tx: keys.leave(tx, by_id(tx, "keyed").id, ["k"])),
     "lease": ("as they were read", lambda tx: leasing.lease(tx, "orders", 1, WORKER)),
     "lease_round": ("as they were read", lambda tx: leasing.lease_round(tx, by_id(tx, "orders").id, [leasing.Want(1, WORKER)])),
     "lease for good": ("as they were read", lambda tx: leasing.lease(tx, "orders", 1, leasing.Terms("w", acknowledge=False))),
-    "requeue": ("the numbers", lambda tx: control.redrive(tx, "orders", ALL)),
     "make keyed": ("counted empty", lambda tx: control.declare(tx, "idle", {"keyed": True})),
     "delete if empty": ("counted empty", lambda tx: control.delete(tx, "idle", if_empty=True)),
     "delete an idle queue": ("counted empty", delete_the_idle_queue),
     "sweep a queue": ("still be publishing", delete_and_sweep_the_idle_queue),
-    "refill": ("the numbers", lambda tx: lease.lease(tx, shared_queue(tx), 1, WORKER)),
     "delete a stream if empty": ("seen empty", lambda tx: streams.delete(tx, "empty", if_empty=True)),
     "retain": ("weighs", retention.retain),
     "compact": ("weighs", compaction.compact),

@@ -1,0 +1,27 @@
+"""What transactions of a database with several writers take turns at: locks by kind and number, until the transaction's end.
+
+A single writer has every turn by itself, and takes none. Whoever needs several locks of a kind takes them in one call, or in
+the order of their numbers: two that take them the other way round wait for each other, and one of them is refused.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+BITS = 48  # of the number, in a key that has the kind above them
+
+
+class Lock(IntEnum):
+    """Kinds, in the order in which a transaction takes them."""
+
+    STORE = 1  # alone: whoever reads, decides and writes all over the store
+    QUEUE = 2  # a queue's definition: shared by who acts on the queue, alone for who changes what that rests on
+    TURN = 3  # alone: what happens to a queue one after the other, as with keys and limits
+    STREAM = 4  # a stream's definition, as QUEUE
+    GROUP = 5  # alone: members and positions of a consumer group
+    NUMBERS = 6  # for as long as a sequence gives several numbers in a row
+
+
+def key(kind: Lock, number: int) -> int:
+    """The lock's number in the database."""
+    return (kind << BITS) | number
