@@ -16,7 +16,7 @@ MOST_BYTES = 7900  # of a hint: PostgreSQL carries fewer than 8000
 MOST_IDS = 1000  # of one kind; beyond that the hint says to look everywhere
 SOON = clock.seconds(1.0)  # what is due later than this, the duty that does it finds by itself
 
-Id = Annotated[int, Meta(ge=0, lt=1 << 63)]
+Id = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 KINDS = ("queues", "ended", "changed", "streams", "reshaped", "partitions", "groups")
 
 

@@ -93,5 +93,5 @@ class Listener:
 
     def _failed(self, why: str) -> None:
         if not self.wrong:
-            log.warning("no hints are heard from %s: %s; what others publish is found later by looking", self._transport.name, why)
+            log.warning("no hints are heard from %s: %s; what others publish is found by looking", self._transport.name, why)
         self.hearing, self.wrong = False, why or "no answer"

@@ -47,7 +47,7 @@ class Transport(Protocol):
 
 
 def chosen() -> Transport | None:
-    """What the settings of this process ask for; None on SQLite, where one process serves and notices commits of others itself."""
+    """What the settings of this process ask for; None on SQLite, where one process serves and others tell it nothing."""
     if connections[DEFAULT_DB_ALIAS].vendor != "postgresql":
         return None
     if url := conf.get().redis_url:

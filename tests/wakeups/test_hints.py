@@ -76,7 +76,18 @@ def test_what_would_be_too_long_is_everywhere():
 
 ids = st.frozensets(st.integers(0, (1 << 63) - 1), max_size=20).map(set)
 hints = st.builds(
-    Hint, st.text(max_size=8), ids, ids, ids, ids, ids, ids, ids, st.none() | st.integers(0, 1 << 60), st.booleans(), st.booleans()
+    Hint,
+    st.text(max_size=8),
+    ids,
+    ids,
+    ids,
+    ids,
+    ids,
+    ids,
+    ids,
+    st.none() | st.integers(0, 1 << 60),
+    st.booleans(),
+    st.booleans(),
 )
 
 

@@ -99,7 +99,9 @@ def test_what_is_too_long_for_a_hint_is_told_as_everywhere(carrier: transport.Tr
         b.hears(lambda hint: hint.all)
 
 
-def test_a_process_without_a_broker_tells_and_closes_its_connection(carrier: transport.Transport, monkeypatch: pytest.MonkeyPatch):
+def test_a_process_without_a_broker_tells_and_closes_its_connection(
+    carrier: transport.Transport, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr("brokerweb.wakeups.sender.IDLE", 0.05)
     with nodes(carrier, "a") as (a,):
         sender = Sender(carrier, "shell")
@@ -161,7 +163,9 @@ def test_a_postgresql_that_ends_the_connections_is_connected_again(postgres_alia
 
     with nodes(Postgres(postgres_alias), "a", "b") as (a, b):
         with connections[postgres_alias].cursor() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ 'LISTEN|pg_notify' AND pid <> pg_backend_pid()")
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ 'LISTEN|pg_notify' AND pid <> pg_backend_pid()"
+            )
         b.hears(lambda hint: hint.all)
         eventually(lambda: a.listener.hearing and b.listener.hearing, why="it is connected again")
         b.forget()
