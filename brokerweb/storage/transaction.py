@@ -177,5 +177,6 @@ def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None)
 
 
 def _committed(tx: Transaction) -> None:
-    tx.dialect.committed(tx.raw)
+    if not tx.lasting:  # else the server may have spoken of the caller's own statements, and what is stored is the caller's to know
+        tx.dialect.committed(tx.raw)
     events.committed(tx.outcome)

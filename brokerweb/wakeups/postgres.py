@@ -21,18 +21,15 @@ OF_DJANGO = ("cursor_factory", "context")  # parameters for connections that Dja
 
 
 class Postgres:
-    """The database of that alias."""
+    """The default database."""
 
     name = "PostgreSQL"
 
-    def __init__(self, using: str = DEFAULT_DB_ALIAS) -> None:
-        self._using = using
-
     def sending(self) -> Notifying:
-        return Notifying(_connected(self._using))
+        return Notifying(_connected())
 
     def listening(self) -> Listened:
-        connection = _connected(self._using)
+        connection = _connected()
         try:
             connection.execute(f"LISTEN {CHANNEL}")
         except psycopg.Error as error:
@@ -73,11 +70,11 @@ class Listened:
         self._connection.close()
 
 
-def _connected(using: str) -> psycopg.Connection[Any]:
-    """To the database, with the parameters that Django has for it. None of its statements is prepared: a pooler that
+def _connected() -> psycopg.Connection[Any]:
+    """To the default database, with the parameters that Django has for it. None of its statements is prepared: a pooler that
     gives connections away after each transaction may stand between.
     """
-    given = connections[using].get_connection_params()
+    given = connections[DEFAULT_DB_ALIAS].get_connection_params()
     kept = {name: value for name, value in given.items() if name not in OF_DJANGO}
     try:
         return psycopg.connect(**{**PATIENCE, **KEEPALIVES, **kept, "prepare_threshold": None, "autocommit": True})

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from brokerweb.core.events import Outcome
 from brokerweb.wakeups import transport
@@ -28,8 +29,12 @@ def valkey(tmp_path: Path) -> Iterator[Valkey]:
 @pytest.fixture(params=["redis", "postgres"])
 def carrier(request: pytest.FixtureRequest) -> transport.Transport:
     if request.param == "postgres":
-        return Postgres(request.getfixturevalue("postgres_alias"))
+        request.getfixturevalue("on_postgres")
+        return Postgres()
     return Redis(request.getfixturevalue("valkey").url)
+
+
+OTHERS = "AND datname = current_database() AND pid <> pg_backend_pid()"
 
 
 def of_queues(*queue_ids: int) -> Outcome:
@@ -158,14 +163,10 @@ def test_a_redis_whose_clients_are_cut_off_is_connected_again(valkey: Valkey):
         b.hears(lambda hint: hint.queues == {1})
 
 
-def test_a_postgresql_that_ends_the_connections_is_connected_again(postgres_alias: str):
-    from django.db import connections
-
-    with nodes(Postgres(postgres_alias), "a", "b") as (a, b):
-        with connections[postgres_alias].cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ 'LISTEN|pg_notify' AND pid <> pg_backend_pid()"
-            )
+def test_a_postgresql_that_ends_the_connections_is_connected_again(on_postgres: None):
+    with nodes(Postgres(), "a", "b") as (a, b):
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ 'LISTEN|pg_notify' {OTHERS}")
         b.hears(lambda hint: hint.all)
         eventually(lambda: a.listener.hearing and b.listener.hearing, why="it is connected again")
         b.forget()
