@@ -39,7 +39,7 @@ class Valkey:
     def start(self) -> None:
         """It answers when this returns."""
         given = {"bind": "127.0.0.1", "port": str(self.port), "save": "", "dir": str(self._folder)}
-        command = [program(), *(word for name, value in given.items() for word in (f"--{name}", value))]
+        command: list[str | Path] = [program(), *(word for name, value in given.items() for word in (f"--{name}", value))]
         with (self._folder / "valkey.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         eventually(self._answers, 20, why="a Valkey that answers")

@@ -177,6 +177,6 @@ def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None)
 
 
 def _committed(tx: Transaction) -> None:
-    if not tx.lasting:  # else the server may have spoken of the caller's own statements, and what is stored is the caller's to know
+    if not tx.lasting:  # else the server may have spoken of the caller's own statements, and Django has said that it is stored
         tx.dialect.committed(tx.raw)
     events.committed(tx.outcome)

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Container
 
 from brokerweb.core import events
-from brokerweb.wakeups import transport
+from brokerweb.wakeups import choosing
 from brokerweb.wakeups.hints import Hint
 from brokerweb.wakeups.listener import Listener
 from brokerweb.wakeups.sender import Sender
@@ -40,7 +40,7 @@ class Wakeups:
         """Listen to commits before the hub does: whose receipts have ended is known as long as it has not heard of it."""
         global current
         current = self
-        carrier = transport.chosen()
+        carrier = choosing.chosen()
         if carrier is None:
             return
         self._loop, self.name, told_by = asyncio.get_running_loop(), carrier.name, secrets.token_hex(4)

@@ -13,7 +13,7 @@ import secrets
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from brokerweb.core import events
-from brokerweb.wakeups import node, transport
+from brokerweb.wakeups import choosing, node
 from brokerweb.wakeups.sender import Sender
 
 GOODBYE = 1.0  # seconds at the end for what is still to be told
@@ -40,7 +40,7 @@ def _committed(outcome: events.Outcome) -> None:
     if node.current is not None:  # a broker runs here, and tells of it
         return
     if _sender is None:
-        carrier = transport.chosen()
+        carrier = choosing.chosen()
         if carrier is None:
             return
         _sender = Sender(carrier, secrets.token_hex(4))

@@ -1,13 +1,9 @@
-"""What carries hints between processes. A new one is a module beside this, and a line in ``chosen``."""
+"""What carries hints between processes. A new one is a module beside this, and a line in ``choosing``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
-
-from django.db import DEFAULT_DB_ALIAS, connections
-
-from brokerweb import conf
 
 
 class Unreachable(Exception):
@@ -44,16 +40,3 @@ class Transport(Protocol):
 
     def listening(self) -> Listening:
         """A new connection that hears all that is told from now on. Raises Unreachable."""
-
-
-def chosen() -> Transport | None:
-    """What the settings of this process ask for; None on SQLite, where one process serves and others tell it nothing."""
-    if connections[DEFAULT_DB_ALIAS].vendor != "postgresql":
-        return None
-    if url := conf.get().redis_url:
-        from brokerweb.wakeups.redis import Redis
-
-        return Redis(url)
-    from brokerweb.wakeups.postgres import Postgres
-
-    return Postgres()
