@@ -6,15 +6,19 @@ On SQLite there is none of it: one process serves, and commits of others show in
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import threading
 from collections.abc import Callable, Container
 
+from brokerweb import conf
 from brokerweb.core import events
 from brokerweb.wakeups import choosing
 from brokerweb.wakeups.hints import Hint
 from brokerweb.wakeups.listener import Listener
 from brokerweb.wakeups.sender import Sender
+
+log = logging.getLogger(__name__)
 
 BEAT = 2.0  # seconds without anything to tell, after which a node tells that it is there
 SILENCE = 5.0  # seconds without hearing itself, after which a node takes its connection for lost
@@ -42,6 +46,8 @@ class Wakeups:
         current = self
         carrier = choosing.chosen()
         if carrier is None:
+            if conf.get().redis_url:
+                log.warning("REDIS_URL is set and not used: on SQLite one process serves, and there is no other to be woken")
             return
         self._loop, self.name, told_by = asyncio.get_running_loop(), carrier.name, secrets.token_hex(4)
         self.sender = Sender(carrier, told_by, held=self._held, beat=BEAT)
