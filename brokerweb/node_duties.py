@@ -65,7 +65,7 @@ class NodeDuties:
             DutyLoop("housekeeping", self._housekeeping, longest=HOUSEKEEPING),
             DutyLoop("idle queues", self._idle, longest=IDLE),
             DutyLoop("tokens", self._tokens, longest=TOKENS),
-            DutyLoop("foreign commits", self._foreign, longest=FOREIGN),
+            *([DutyLoop("foreign commits", self._foreign, longest=FOREIGN)] if changes.show() else []),
             DutyLoop("members", self._members, longest=BEAT),
             DutyLoop("looks", self._looks, longest=LOOK),
             DutyLoop("activity", self._activity, longest=activity.EVERY),
@@ -207,7 +207,7 @@ class NodeDuties:
         """Leases that ended in another process give their credit back, too."""
         receipts = list(self._hub.holders.by_receipt)
         for i in range(0, len(receipts), 500):
-            ended = await aperform(duties.ended_of, receipts[i : i + 500])
+            ended = await aread(duties.over, receipts[i : i + 500], clock.now())
             if ended:
                 self._hub.leases_ended(ended)
 
@@ -252,7 +252,11 @@ class NodeDuties:
         return disk.LOOK
 
     async def _looks(self, now: int) -> float:
-        self._hub.queues.look()
+        """What a hint would have told, had it come. Where commits of others show, dispatchers alone look once more."""
+        if changes.show():
+            self._hub.queues.look()
+        else:
+            await self._hub.look_up()
         return LOOK
 
 

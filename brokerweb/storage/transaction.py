@@ -177,7 +177,8 @@ def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None)
 
 
 def _committed(tx: Transaction, using: str) -> None:
-    tx.dialect.committed(tx.raw)
+    if not tx.lasting:  # else the server may have spoken of the caller's own statements, and Django has said that it is stored
+        tx.dialect.committed(tx.raw)
     events.committed(tx.outcome)
     for verb, args in tx._later:
         try:
