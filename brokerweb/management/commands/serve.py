@@ -23,11 +23,8 @@ from brokerweb.checks import sqlite_version
 from brokerweb.core import memory
 from brokerweb.identity import signin
 from brokerweb.identity.first_start import AdminTokenRefused, FirstStart, check_admin_token, first_start
-<<<<<<< HEAD
 from brokerweb.moving.progress import unfinished
-=======
 from brokerweb.servers import database
->>>>>>> base15
 from brokerweb.servers.claim import claimed, files, is_in_data_of, refuse_data_elsewhere, usable_database
 from brokerweb.servers.lock import AlreadyRunning
 from brokerweb.servers.workers import Workers
