@@ -23,7 +23,7 @@ from brokerweb.identity import duties as identity_duties
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs import duties as job_duties
 from brokerweb.jobs import runner, searched, undoing
-from brokerweb.queues import activity, duties, history, kept, retirement, stats
+from brokerweb.queues import activity, counters, duties, history, kept, retirement, stats
 from brokerweb.routing import duties as routing_duties
 from brokerweb.storage import changes, disk
 from brokerweb.storage.dialects import dialect_of
@@ -65,7 +65,7 @@ class NodeDuties:
             DutyLoop("housekeeping", self._housekeeping, longest=HOUSEKEEPING),
             DutyLoop("idle queues", self._idle, longest=IDLE),
             DutyLoop("tokens", self._tokens, longest=TOKENS),
-            DutyLoop("foreign commits", self._foreign, longest=FOREIGN),
+            *([DutyLoop("foreign commits", self._foreign, longest=FOREIGN)] if changes.show() else []),
             DutyLoop("members", self._members, longest=BEAT),
             DutyLoop("looks", self._looks, longest=LOOK),
             DutyLoop("activity", self._activity, longest=activity.EVERY),
@@ -166,6 +166,8 @@ class NodeDuties:
         if time.monotonic() >= self._orphans_at:
             self._orphans_at = time.monotonic() + ORPHANS
             await _ready_orphans()
+            while await aperform(counters.fold) >= counters.FOLDED:
+                pass
             while await aperform(job_duties.forget) >= job_duties.LIMIT:
                 pass
             await self._clients()
@@ -205,7 +207,7 @@ class NodeDuties:
         """Leases that ended in another process give their credit back, too."""
         receipts = list(self._hub.holders.by_receipt)
         for i in range(0, len(receipts), 500):
-            ended = await aperform(duties.ended_of, receipts[i : i + 500])
+            ended = await aread(duties.over, receipts[i : i + 500], clock.now())
             if ended:
                 self._hub.leases_ended(ended)
 
@@ -250,7 +252,11 @@ class NodeDuties:
         return disk.LOOK
 
     async def _looks(self, now: int) -> float:
-        self._hub.queues.look()
+        """What a hint would have told, had it come. Where commits of others show, dispatchers alone look once more."""
+        if changes.show():
+            self._hub.queues.look()
+        else:
+            await self._hub.look_up()
         return LOOK
 
 

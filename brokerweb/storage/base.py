@@ -47,6 +47,9 @@ class Dialect(Protocol):
     def lock(self, raw: Any, kind: locks.Lock, numbers: Iterable[int], *, alone: bool) -> None:
         """Wait for these turns, and have them until the transaction ends; shared ones with all who share them."""
 
+    def lock_at_once(self, raw: Any, kind: locks.Lock, number: int) -> bool:
+        """Have this turn alone until the transaction ends, unless somebody else has or shares it."""
+
     def numbers(self, raw: Any, table: str, n: int) -> int:
         """The first of ``n`` ids in a row of a table; for several writers, as a single one counts on."""
 

@@ -93,6 +93,9 @@ class SQLite:
     def lock(self, raw: Any, kind: locks.Lock, numbers: Iterable[int], *, alone: bool) -> None:
         """The one writer has every turn."""
 
+    def lock_at_once(self, raw: Any, kind: locks.Lock, number: int) -> bool:
+        return True
+
     def numbers(self, raw: Any, table: str, n: int) -> int:
         raise NotImplementedError("a single writer counts on by itself")
 

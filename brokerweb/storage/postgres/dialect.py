@@ -27,6 +27,7 @@ _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 # Sorted, so that two that take the same ones cannot wait for each other.
 _ALONE = "SELECT pg_advisory_xact_lock(key) FROM unnest($1::bigint[]) AS key"
 _SHARED = "SELECT pg_advisory_xact_lock_shared(key) FROM unnest($1::bigint[]) AS key"
+_AT_ONCE = "SELECT pg_try_advisory_xact_lock($1)"
 # Of the lanes' connections. A plan of the planner's own choice falls over where a table was empty when it was last looked at.
 SETTINGS = (
     "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_bitmapscan = off; "
@@ -143,6 +144,10 @@ class Postgres:
         keys = [locks.key(kind, number) for number in sorted(numbers)]
         if keys:
             self._cursor(raw).execute(_ALONE if alone else _SHARED, [keys])
+
+    def lock_at_once(self, raw: Any, kind: locks.Lock, number: int) -> bool:
+        [got] = self._cursor(raw).execute(_AT_ONCE, [locks.key(kind, number)], binary=True).fetchone() or (False,)
+        return bool(got)
 
     def numbers(self, raw: Any, table: str, n: int) -> int:
         args = [table, n, locks.key(locks.Lock.NUMBERS, 0)]
