@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from brokerweb.core.clock import Clock
 from brokerweb.core.errors import BrokerError
 from brokerweb.storage import locks
 from brokerweb.storage.disk import Sizes
@@ -54,6 +55,18 @@ class Dialect(Protocol):
 
     def prepare(self, raw: Any) -> None:
         """Make a connection the committer's."""
+
+    def shared_clock(self, raw: Any) -> Clock | None:
+        """The clock of all nodes, where the database has it; None where a process has one of its own."""
+
+    def lost(self, raw: Any, error: BaseException | None) -> bool:
+        """Whether the connection has ended by itself, as far as this error of it tells: on a new one the same may work."""
+
+    def waits_for_standby(self, raw: Any) -> bool:
+        """Whether commits of this process wait for another machine, which does not answer; ``raw`` is one that commits nothing.
+
+        Those that have waited for long are given up: they fail as ``committed`` says.
+        """
 
     def committing(self, raw: Any) -> None:
         """The transaction's last statement has run. Raises Unavailable where its commit would store nothing."""

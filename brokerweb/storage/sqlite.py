@@ -104,6 +104,15 @@ class SQLite:
         raw.execute(f"PRAGMA wal_autocheckpoint={disk.of().log_pages}")
         raw.execute("PRAGMA cache_size=-16000")
 
+    def shared_clock(self, raw: Any) -> clock.Clock | None:
+        return None
+
+    def lost(self, raw: Any, error: BaseException | None) -> bool:
+        return False
+
+    def waits_for_standby(self, raw: Any) -> bool:
+        return False
+
     def committing(self, raw: Any) -> None:
         """A commit stores it, or raises."""
 
