@@ -13,6 +13,16 @@ FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id =
 SELECT g.id, g.stream_id, s.name AS stream, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
 FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id = g.stream_id WHERE g.id = :id AND s.deleted_at IS NULL;
 
+-- generations_among@sqlite (ids): what members know of their groups, of these groups; none where one is gone
+SELECT g.id, g.generation, g.session_timeout
+FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id = g.stream_id
+WHERE g.id IN (SELECT value FROM json_each(:ids)) AND s.deleted_at IS NULL;
+
+-- generations_among@postgres (ids): the same, of an array
+SELECT g.id, g.generation, g.session_timeout
+FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id = g.stream_id
+WHERE g.id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND s.deleted_at IS NULL;
+
 -- groups_by_name (stream, after, limit): a stream's groups, a page of them
 SELECT name FROM brokerweb_streams_consumergroup WHERE stream_id = :stream AND name > :after ORDER BY name LIMIT :limit;
 

@@ -163,6 +163,11 @@ def holdings(reads: Reads, group_id: int) -> Holdings | None:
     return None
 
 
+def generations_among(reads: Reads, group_ids: Iterable[int]) -> list[tuple[int, int, float]]:
+    """Id, generation and session time of each of these groups that is there: with another of these, ``holdings`` may differ."""
+    return reads.rows(Q.generations_among, f"[{','.join(map(str, group_ids))}]")
+
+
 def _hold(place: Place) -> Hold:
     return Hold(place.committed, place.generation, place.until_at)
 

@@ -14,6 +14,20 @@ SELECT id, number, next_offset AS "end", low_offset AS low, last_at, records, by
 -- partition (id): one partition
 SELECT id, number, next_offset AS "end", low_offset AS low, last_at, records, bytes FROM brokerweb_streams_partition WHERE id = :id;
 
+-- ends_among@sqlite (ids): how far these partitions go
+SELECT id, next_offset FROM brokerweb_streams_partition WHERE id IN (SELECT value FROM json_each(:ids));
+
+-- ends_among@postgres (ids): the same, of an array
+SELECT id, next_offset FROM brokerweb_streams_partition WHERE id = ANY (translate(:ids, '[]', '{}')::bigint[]);
+
+-- sizes_among@sqlite (streams): those of these streams that are there, and how many partitions they have
+SELECT s.id, (SELECT count(*) FROM brokerweb_streams_partition p WHERE p.stream_id = s.id)
+FROM brokerweb_streams_stream s WHERE s.id IN (SELECT value FROM json_each(:streams)) AND s.deleted_at IS NULL;
+
+-- sizes_among@postgres (streams): the same, of an array
+SELECT s.id, (SELECT count(*) FROM brokerweb_streams_partition p WHERE p.stream_id = s.id)
+FROM brokerweb_streams_stream s WHERE s.id = ANY (translate(:streams, '[]', '{}')::bigint[]) AND s.deleted_at IS NULL;
+
 -- is_live (partition): a row if its stream is there
 SELECT 1 FROM brokerweb_streams_partition p JOIN brokerweb_streams_stream s ON s.id = p.stream_id WHERE p.id = :partition AND s.deleted_at IS NULL;
 
