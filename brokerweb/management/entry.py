@@ -18,7 +18,7 @@ def execute(argv: Sequence[str]) -> None:
     if command in (["serve"], ["signin"]):
         adopt_flags(arguments)  # before Django reads settings that depend on them
     with ExitStack() as left_behind:
-        if command == ["demo"]:  # the settings it reads are to make no data directory here
+        if command == ["demo"] or {"-h", "--help"} & set(arguments):  # the settings it reads are to make no data directory here
             os.environ["BROKERWEB_DATA"] = left_behind.enter_context(tempfile.TemporaryDirectory())
         try:
             if command == ["signin"] and not {"-h", "--help"} & set(arguments):
