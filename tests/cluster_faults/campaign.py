@@ -11,6 +11,7 @@ from tests.cluster_faults.actors import SurePiper
 from tests.cluster_faults.checkers import complaints
 from tests.cluster_faults.cluster import Cluster
 from tests.crash import books
+from tests.crash.actors import Producer
 from tests.crash.campaign import Campaign
 from tests.crash.stream_books import stream_wrongs
 from tests.crash.stream_campaign import StreamCampaign
@@ -35,6 +36,13 @@ class _OnNodes:
 
 
 class Queues(_OnNodes, Campaign):
+    def employ(self) -> None:
+        """Slower than at one broker: three nodes, their database and all clients share a machine."""
+        super().employ()
+        for actor in self.actors:
+            if isinstance(actor, Producer):
+                actor.pace = 0.03
+
     def complaints(self) -> list[str]:
         return complaints(self.history)
 
