@@ -125,7 +125,7 @@ def settle(
     extend: Iterable[Any] = (),
     using: str = DEFAULT_DB_ALIAS,
 ) -> list[Settled]:
-    """Settle leases, in that order; ``receipt``, ``status`` (``ok`` or ``lease_lost``) and ``lease_until``, where extended, of each.
+    """Settle leases, in that order; of each ``receipt``, ``status`` (``ok`` or ``lease_lost``) and, if extended, ``lease_until``.
 
     Each is a receipt, a ``Received``, or a mapping with ``receipt`` and what belongs to it: ``delay`` and ``error`` of a nack,
     ``reason`` of one that is dead, ``lease`` of one that is extended. With ``queue`` only its receipts count.
