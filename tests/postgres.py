@@ -231,6 +231,13 @@ def on_postgres(postgres_servers: Servers, django_db_setup: None, django_db_bloc
             connections["default"] = usual
 
 
+@pytest.fixture(params=DATABASES)
+def database(request: pytest.FixtureRequest) -> str:
+    """What uses this runs on SQLite and on PostgreSQL; which of them it is."""
+    request.getfixturevalue(request.param)
+    return connections["default"].vendor
+
+
 @contextlib.contextmanager
 def other_threads() -> Iterator[None]:
     """Meanwhile what reads on threads that keep their connections does it on new ones."""

@@ -30,6 +30,7 @@ from brokerweb.core.errors import BrokerError, Internal, StoreFull, Unavailable
 from brokerweb.storage import damage, disk
 from brokerweb.storage.base import Dialect, Failure
 from brokerweb.storage.calls import Call, Unit, run, units
+from brokerweb.storage.dedicated import dedicate
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.handover import HandOver
 from brokerweb.storage.quiet import Quiet
@@ -150,6 +151,7 @@ class Committer:
     # The thread
 
     def _run(self) -> None:
+        dedicate(self._using)
         connection = connections[self._using]
         try:
             while (batch := self._gather()) is not None:
