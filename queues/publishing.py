@@ -210,6 +210,8 @@ def _store(
         duties.promote_first(tx, target)
     plan = _plan(tx, target, messages)
     plan.overflow = overflow
+    if tx.handover is not None and not tx.dialect.single_writer and tx.handover.has_room(target.id):
+        readiness.ask(tx, target.id)
     plan.ids = range(start := sequence.take(tx, n), start + n) if ids is None else ids
     if target.full:
         _tell(tx, target, plan.ids, messages, origin)

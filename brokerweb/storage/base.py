@@ -6,7 +6,7 @@ connection, and what the driver's errors mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from enum import Enum
 from typing import Any, Protocol
@@ -51,6 +51,9 @@ class Dialect(Protocol):
 
     def scan(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         """The rows of a statement one by one, for a caller that stops early."""
+
+    def ask(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Callable[[], list[tuple[Any, ...]]]:
+        """Run one statement that reads, now or when its rows are called for; what is run before that may go with it."""
 
     def later(self, raw: Any, statement: Statement, rows: Sequence[Sequence[Any]]) -> None:
         """Run one statement for each row of values. Nobody asks what it did: it may wait for the next that somebody does ask,
