@@ -17,9 +17,12 @@ FROM brokerweb_queues_queue WHERE id = :id AND deleted_at IS NULL;
 SELECT id FROM brokerweb_queues_queue WHERE name = :name AND deleted_at IS NULL;
 
 -- last_id@sqlite (): the highest message id ever given
--- PostgreSQL has no text for these three: its ids come from the column's own sequence, which other transactions take from, too.
+-- PostgreSQL does not count on from it, and has no text for the next two: its ids come from the column's own sequence, which other transactions take from, too.
 -- Numbers in a row, counted on in memory, are for a single writer, for whom sequence.take asks.
 SELECT seq FROM sqlite_sequence WHERE name = 'brokerweb_queues_message';
+
+-- last_id@postgres (): the same, for who asks what has been given; others may give more meanwhile
+SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('brokerweb_queues_message', 'id')::regclass), 0);
 
 -- burn_ids@sqlite (seq): ids and positions up to here are used, though no row with them was inserted
 -- PostgreSQL: none, as for last_id.

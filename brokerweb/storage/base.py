@@ -89,9 +89,6 @@ class Dialect(Protocol):
     def shared_clock(self, raw: Any) -> Clock | None:
         """The clock of all nodes, where the database has it; None where a process has one of its own."""
 
-    def lost(self, raw: Any, error: BaseException | None) -> bool:
-        """Whether the connection has ended by itself, as far as this error of it tells: on a new one the same may work."""
-
     def waits_for_standby(self, raw: Any) -> bool:
         """Whether commits of this process wait for another machine, which does not answer; ``raw`` is one that commits nothing.
 

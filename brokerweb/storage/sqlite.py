@@ -125,9 +125,6 @@ class SQLite:
     def shared_clock(self, raw: Any) -> clock.Clock | None:
         return None
 
-    def lost(self, raw: Any, error: BaseException | None) -> bool:
-        return False
-
     def waits_for_standby(self, raw: Any) -> bool:
         return False
 

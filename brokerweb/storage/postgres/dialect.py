@@ -141,9 +141,6 @@ class Postgres:
         [at] = wire_of(raw).execute(raw, _NOW, ()).fetchone() or (0,)
         return DatabaseClock(at, clock.monotonic() - before)
 
-    def lost(self, raw: Any, error: BaseException | None) -> bool:
-        return bool(raw.closed) or errors.ends(error)
-
     def waits_for_standby(self, raw: Any) -> bool:
         return self._standby.look(raw, committing())
 
