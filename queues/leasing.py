@@ -206,7 +206,7 @@ def _full(tx: Transaction, found: Sequence[Leased], limit: int) -> bool:
 
 def _passed_over(tx: Transaction, source: Definition, last: Leased | None) -> bool:
     """Whether a message that must go alone is ready before ``last``, or anywhere where a round came to the end."""
-    first = tx.row(Q.first_alone, source.id)
+    first = tx.row(Q.first_alone, source.id, tx.now)
     return first is not None and (last is None or (-first[0], first[1]) < (-last.priority, last.position))
 
 
