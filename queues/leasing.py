@@ -81,7 +81,7 @@ def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[
     found: list[Leased] = []
     aside = _Aside()
     size, more, alone = 0, False, False
-    first_alone = tx.ask(Q.first_alone, source.id)
+    first_alone = tx.ask(Q.first_alone, source.id, tx.now)
     for message in _ready(tx, source, aside, Claim(room, most_bytes, alone=False)):
         if message.alone:
             alone = True

@@ -83,8 +83,9 @@ FROM (SELECT m.*, c.headers, c.content_type, c."binary", c.body, c.published_at,
   LEFT JOIN LATERAL (SELECT * FROM brokerweb_queues_content WHERE queue_id = :queue AND message_id = m.id OFFSET 0) AS c ON true) AS claimed
 WHERE coalesce(before, 0) <= CAST(:most_bytes AS bigint) ORDER BY priority DESC, position;
 
--- first_alone (queue): where the first message that must go alone stands
-SELECT priority, position FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 AND alone ORDER BY priority DESC, position LIMIT 1;
+-- first_alone (queue, now): where the first message that must go alone stands
+SELECT priority, position FROM brokerweb_queues_message
+WHERE queue_id = :queue AND state = 1 AND alone AND (expires_at IS NULL OR expires_at > :now) ORDER BY priority DESC, position LIMIT 1;
 
 -- next_alone (queue, now): the next message that must go alone, however many others are ready before it
 SELECT id, m.queue_id, attempts, failures, priority, "key", headers, content_type, "binary", body, published_at, expires_at,

@@ -202,6 +202,13 @@ REAL_COMMITS = [
 ]
 
 
+def empty() -> None:
+    """Take everything out of the default database, which is on PostgreSQL, and begin to count anew."""
+    tables = ", ".join(f'"{model._meta.db_table}"' for model in apps.get_models() if model._meta.managed)
+    with connections["default"].cursor() as cursor:
+        cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+
+
 @pytest.fixture
 def on_postgres(postgres_servers: Servers, django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Django's default database is one on the newest PostgreSQL, for all threads; nothing is in it, and it is emptied after.
@@ -222,9 +229,7 @@ def on_postgres(postgres_servers: Servers, django_db_setup: None, django_db_bloc
         connections["default"] = connections.create_connection("default")
         try:
             yield
-            tables = ", ".join(f'"{model._meta.db_table}"' for model in apps.get_models() if model._meta.managed)
-            with connections["default"].cursor() as cursor:
-                cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+            empty()
         finally:
             connections["default"].close()
             connections.settings["default"] = usual_settings
