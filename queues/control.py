@@ -44,7 +44,6 @@ __all__ = [
 ]
 
 
-
 def declare(tx: Transaction, name: str, settings: Mapping[str, Any], *, create: bool = True) -> tuple[Queue, bool]:
     """Create a queue, or change the settings named; (the queue, whether it is new). Without ``create`` it must exist."""
     check_name(name)
