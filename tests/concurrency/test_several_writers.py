@@ -20,7 +20,7 @@ from brokerweb.storage.locks import Lock
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import Transaction
-from tests.concurrency.test_writers import in_threads
+from tests.concurrency.threads import in_threads
 from tests.contract.store import NO_JITTER, Orders, Store
 from tests.queues.bench import Time
 
