@@ -142,12 +142,9 @@ class _Store:
         return [answer for answer in answers if answer is not None]
 
     def _partition(self, partition: PartitionRow, records: list[NewRecord]) -> int:
-        """The offset of the first. Whoever else appends to the partition waits for this commit: its row is the lock."""
-        tx, size = self.tx, sum(record.size for record in records)
-        base: int
-        [(base, at)] = tx.returning(Q.advance, partition.id, len(records), size, tx.wall)
-        if self.expected is not None:  # it may have been appended to since its end was looked up
-            _check_end(partition.number, base, self.expected)
+        """The offset of the first."""
+        tx = self.tx
+        base, at = self._advance(partition, len(records), sum(record.size for record in records))
         first = partition.record_id(base)
         sums = enumerate(checksums(range(first, first + len(records)), records))
         tx.insert(Q.insert, list(zip(*(self._row(first + i, at, records[i], checksum) for i, checksum in sums), strict=True)))
@@ -157,6 +154,18 @@ class _Store:
         stored = [_stored(partition.number, base + i, at, record) for i, record in enumerate(records)]
         tx.outcome.appended.append((partition.id, base, stored))
         return base
+
+    def _advance(self, partition: PartitionRow, n: int, size: int) -> tuple[int, int]:
+        """The first of the offsets, and the instant. Who else appends to the partition waits for this commit: its row is the lock."""
+        tx = self.tx
+        if tx.dialect.single_writer:  # it is as it was looked up
+            at = max(tx.wall, partition.last_at)
+            tx.change(Q.advance, partition.id, n, size, at)
+            return partition.end, at
+        [(base, at)] = tx.returning(Q.take_offsets, partition.id, n, size, tx.wall)
+        if self.expected is not None:
+            _check_end(partition.number, base, self.expected)
+        return base, at
 
     def _row(self, id: int, at: int, r: NewRecord, checksum: int) -> tuple[Any, ...]:
         about = (r.key, r.headers, r.content_type, r.binary, r.reply_to, r.correlation_id)

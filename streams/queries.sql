@@ -31,7 +31,11 @@ FROM brokerweb_streams_stream s WHERE s.id = ANY (translate(:streams, '[]', '{}'
 -- is_live (partition): a row if its stream is there
 SELECT 1 FROM brokerweb_streams_partition p JOIN brokerweb_streams_stream s ON s.id = p.stream_id WHERE p.id = :partition AND s.deleted_at IS NULL;
 
--- advance (id, n, bytes, at): allocate the next ``n`` offsets, whose order is that of the commits; the first of them, and their instant
+-- advance (id, n, bytes, at): allocate the next ``n`` offsets, where nobody else does
+UPDATE brokerweb_streams_partition SET next_offset = next_offset + :n, bytes = bytes + :bytes, records = records + :n, last_at = :at
+WHERE id = :id;
+
+-- take_offsets (id, n, bytes, at): the same where others append, who wait for the commit; the first of them, and the records' instant
 UPDATE brokerweb_streams_partition SET next_offset = next_offset + :n, bytes = bytes + :bytes, records = records + :n,
   last_at = CASE WHEN last_at > :at THEN last_at ELSE :at END
 WHERE id = :id RETURNING next_offset - :n, last_at;
