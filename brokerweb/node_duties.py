@@ -29,6 +29,7 @@ from brokerweb.storage import changes, disk
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
+from brokerweb.storage.upkeep import Upkeep
 from brokerweb.streams import duties as stream_duties
 from brokerweb.streams import membership, progress
 from brokerweb.streams import stats as stream_stats
@@ -36,6 +37,7 @@ from brokerweb.streams import stats as stream_stats
 HEARTBEAT, HOUSEKEEPING, TOKENS, IDLE, FOREIGN, ORPHANS = 5.0, 5.0, 3.0, 2.0, 0.2, 60.0  # seconds between
 FILES = 1.0  # seconds between looks at the files of the database
 COMMITS = 0.5  # seconds between looks at what commits wait for, where the database is a server
+UPKEEP = 2.0  # seconds between looks at what a database server needs done
 BEAT = 0.1  # seconds between checks for members whose heartbeat is due; a session may be as short as one second
 LOOK = 2.0  # seconds between looks for ready messages that no hint asked for
 STALE = 5.0  # seconds without an answer after which the store counts as not writable
@@ -77,6 +79,9 @@ class NodeDuties:
         ]
         if not dialect_of(database).single_writer:
             self._loops.append(DutyLoop("commits", self._commits, longest=COMMITS))
+        self._upkeep = dialect_of(database).upkeep(database.alias)
+        if self._upkeep is not None:
+            self._loops.append(DutyLoop("upkeep", partial(_tend, self._upkeep), longest=UPKEEP))
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -89,6 +94,8 @@ class NodeDuties:
     async def stop(self) -> None:
         for duty in self._loops:
             await duty.stop()
+        if self._upkeep is not None:
+            self._upkeep.close()
         for unlisten in self._unlisten:
             unlisten()
 
@@ -258,6 +265,10 @@ class NodeDuties:
         else:
             await self._hub.look_up()
         return LOOK
+
+
+async def _tend(upkeep: Upkeep, now: int) -> float:
+    return await asyncio.get_running_loop().run_in_executor(None, upkeep.tend)
 
 
 async def _ready_orphans() -> None:

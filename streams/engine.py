@@ -6,6 +6,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.json import encode
+
 from brokerweb.core import events
 from brokerweb.core.checksums import checksums
 from brokerweb.core.clock import seconds
@@ -62,13 +64,16 @@ def _check(target: Definition, records: Sequence[NewRecord]) -> None:
 
 
 def _remembered(tx: Transaction, target: Definition, records: Sequence[NewRecord]) -> dict[str, Appended]:
-    known = {}
-    for dedup_id in sorted({record.dedup_id for record in records if record.dedup_id is not None}):
-        row = tx.row(Q.remembered, target.id, dedup_id, tx.now)
-        if row is not None:
-            partition, offset = row
-            known[dedup_id] = Appended(partition, offset, True)
-    return known
+    wanted = sorted({record.dedup_id for record in records if record.dedup_id is not None})
+    if not wanted:
+        return {}
+    if tx.dialect.single_writer:
+        found = [
+            (dedup_id, *row) for dedup_id in wanted if (row := tx.row(Q.remembered, target.id, dedup_id, tx.now)) is not None
+        ]
+    else:
+        found = tx.rows(Q.remembered_of, target.id, encode(wanted).decode(), tx.now)
+    return {dedup_id: Appended(partition, offset, True) for dedup_id, partition, offset in found}
 
 
 def _first_of_each(records: Sequence[NewRecord]) -> list[NewRecord]:

@@ -54,6 +54,11 @@ SELECT id, appended_at FROM brokerweb_streams_record WHERE id >= :first AND id <
 -- remembered (stream, dedup_id, now): the record a dedup_id names
 SELECT partition, "offset" FROM brokerweb_streams_streamdedup WHERE stream_id = :stream AND dedup_id = :dedup_id AND expires_at > :now;
 
+-- remembered_of@postgres (stream, dedup_ids, now): the records that several name; a JSON array
+-- SQLite asks for them one by one: remembered.
+SELECT dedup_id, partition, "offset" FROM brokerweb_streams_streamdedup WHERE stream_id = :stream AND expires_at > :now
+  AND dedup_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(:dedup_ids AS jsonb))));
+
 -- remember (stream, dedup_id, partition, offset, expires, now): a dedup_id names this record from now on, if it names none
 INSERT INTO brokerweb_streams_streamdedup (stream_id, dedup_id, partition, "offset", expires_at)
 VALUES (:stream, :dedup_id, :partition, :offset, :expires)
