@@ -161,7 +161,7 @@ class _Store:
         return base
 
     def _advance(self, partition: PartitionRow, n: int, size: int) -> tuple[int, int]:
-        """The first of the offsets, and the instant. Who else appends to the partition waits for this commit: its row is the lock."""
+        """The first of the offsets, and the records' instant. The partition's row is the lock of its appenders."""
         tx = self.tx
         if tx.dialect.single_writer:  # it is as it was looked up
             at = max(tx.wall, partition.last_at)

@@ -54,8 +54,11 @@ SELECT id, appended_at FROM brokerweb_streams_record WHERE id >= :first AND id <
 -- remembered (stream, dedup_id, now): the record a dedup_id names
 SELECT partition, "offset" FROM brokerweb_streams_streamdedup WHERE stream_id = :stream AND dedup_id = :dedup_id AND expires_at > :now;
 
--- remembered_of@postgres (stream, dedup_ids, now): the records that several name; a JSON array
--- SQLite asks for them one by one: remembered.
+-- remembered_of@sqlite (stream, dedup_ids, now): the records that several name; a JSON array
+SELECT dedup_id, partition, "offset" FROM brokerweb_streams_streamdedup
+WHERE stream_id = :stream AND expires_at > :now AND dedup_id IN (SELECT value FROM json_each(:dedup_ids));
+
+-- remembered_of@postgres (stream, dedup_ids, now): the same, of an array
 SELECT dedup_id, partition, "offset" FROM brokerweb_streams_streamdedup WHERE stream_id = :stream AND expires_at > :now
   AND dedup_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(:dedup_ids AS jsonb))));
 
