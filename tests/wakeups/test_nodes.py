@@ -140,12 +140,15 @@ class Load:
     def _consume(self) -> None:
         with self.pair.b.socket() as socket:
             socket.consume("orders", prefetch=50)
+            acking: dict[int, set[int]] = {}
             while not (self.stop.is_set() and len(self.acked) == self.published):
                 frame = socket.next(30)
                 assert frame is not None, f"{len(self.acked)} of {self.published}"
                 if frame["op"] == "deliver":
-                    socket.send("ack", receipts=[message["receipt"] for message in frame["messages"]])
-                    self.acked |= {message["body"] for message in frame["messages"]}
+                    number = socket.send("ack", receipts=[message["receipt"] for message in frame["messages"]])
+                    acking[number] = {message["body"] for message in frame["messages"]}
+                elif frame["op"] == "ok":
+                    self.acked |= acking.pop(frame["id"])
 
     def goes_on(self) -> None:
         """More is published, and acknowledged, than was so far."""
