@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import count
 from typing import Any
 
-import psycopg
 from psycopg.pq import TransactionStatus
 
 from brokerweb.core import clock
@@ -18,6 +17,7 @@ from brokerweb.storage.base import Failure
 from brokerweb.storage.disk import Sizes
 from brokerweb.storage.postgres import errors, inserts
 from brokerweb.storage.postgres.clock import DatabaseClock
+from brokerweb.storage.postgres.cursors import ServerCursor
 from brokerweb.storage.postgres.standby import Standby
 from brokerweb.storage.postgres.vacuum import Vacuum
 from brokerweb.storage.postgres.wire import LaneTransaction, committing, wire_of
@@ -86,7 +86,7 @@ class Postgres:
         own = raw.pgconn.transaction_status == TransactionStatus.IDLE and raw.autocommit
         with raw.transaction() if own else nullcontext():
             wire_of(raw).settle(raw)
-            with psycopg.RawServerCursor(raw, f"scan_{next(_scans)}") as cursor:
+            with ServerCursor(raw, f"scan_{next(_scans)}") as cursor:
                 cursor.itersize = AT_ONCE
                 yield from cursor.execute(statement.text["postgres"], args, binary=True)
 

@@ -15,17 +15,15 @@ from itertools import count
 from typing import Any
 from weakref import WeakSet
 
-import psycopg
 from psycopg import generators, waiting
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
-from psycopg.types.array import ListBinaryDumper
-from psycopg.types.numeric import Int8BinaryDumper
 
 from brokerweb.core import clock
 from brokerweb.storage.outermost import Outermost
 from brokerweb.storage.postgres.binary import dumped
+from brokerweb.storage.postgres.cursors import Cursor
 
 BINARY = Format.BINARY
 GOOD = {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK, ExecStatus.EMPTY_QUERY}
@@ -81,7 +79,7 @@ class Wire:
     def execute(self, raw: Any, text: str, args: Sequence[Any]) -> Any:
         """Run a statement behind whatever waits; a cursor with its rows, or as much as ``Rows`` is of one."""
         if not self.lane:
-            cursor = psycopg.RawCursor(raw).execute(text, args, binary=True)
+            cursor = Cursor(raw).execute(text, args, binary=True)
             self.changed += cursor.rowcount if not (cursor.statusmessage or "SELECT").startswith("SELECT") else 0
             return cursor
         self.waiting.append((text, args, None))
@@ -96,7 +94,7 @@ class Wire:
         return [answer.rowcount for answer in self.send(raw)[-len(own) :]] if own else []
 
     def _execute_each(self, raw: Any, text: str, rows: Iterable[Sequence[Any]]) -> list[int]:
-        cursor = psycopg.RawCursor(raw)
+        cursor = Cursor(raw)
         cursor.executemany(text, rows, returning=True)
         counts: list[int] = []
         while True:
@@ -219,9 +217,6 @@ def wire_of(raw: Any) -> Wire:
         found = raw.brokerweb = Wire()
         _known.add(raw)
         raw.add_notice_handler(found.notice)
-        # One type for all numbers, so that a statement is prepared once; arrays as bytes, since text costs ten times that.
-        raw.adapters.register_dumper(int, Int8BinaryDumper)
-        raw.adapters.register_dumper(list, ListBinaryDumper)
         return found
 
 
