@@ -132,9 +132,11 @@ def ready_orphans(tx: Transaction, orphans: Iterable[tuple[int, str]]) -> None:
         keys.leave(tx, queue_id, [key])
 
 
-def release_sockets(tx: Transaction, limit: int = LIMIT) -> int:
-    """At the start of the only node: leases of its earlier connections are given back, without a failure."""
-    turn = _turn([Held(*row) for row in tx.rows(Q.held_by_sockets, limit)])
+def release_sockets(tx: Transaction, limit: int = LIMIT, *, shared: bool = False) -> int:
+    """At the start of the only node: leases of earlier connections are given back, without a failure. ``shared``: others may
+    have begun since, and what those hold is theirs.
+    """
+    turn = _turn([Held(*row) for row in tx.rows(Q.held_by_sockets, int(shared), limit)])
     for held in turn:
         queue = find_by_id(tx, held.queue_id)
         if queue is not None:

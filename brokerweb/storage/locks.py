@@ -19,6 +19,7 @@ class Lock(IntEnum):
     TURN = 3  # alone: what happens to a queue one after the other, as with keys and limits
     STREAM = 4  # a stream's definition, as QUEUE
     GROUP = 5  # alone: members and positions of a consumer group
+    NODES = 7  # alone: a node that begins, or finds others gone
     NUMBERS = 6  # for as long as a sequence gives several numbers in a row
 
 
