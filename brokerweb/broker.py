@@ -30,7 +30,6 @@ from brokerweb.storage.calls import Call
 from brokerweb.storage.committer import Committer
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.locks import Lock
-from brokerweb.storage.postgres.clock import DatabaseClock
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
 from brokerweb.storage.transaction import Transaction
@@ -62,7 +61,8 @@ class Broker:
         """Everything runs when this returns. Raises BrokerError when the store cannot be written."""
         global current
         self._loop = asyncio.get_running_loop()
-        clock.install(None if self.tenure.lease.shared else clock.Clock())
+        shared = await aread(lambda reader: reader.dialect.shared_clock(reader.raw))
+        clock.install(shared or clock.Clock())
         clients.begin_anew()
         self.committer.start()
         run.install(self.committer)
@@ -111,6 +111,8 @@ class Broker:
         """
         error = self.committer.last_error
         store = "not writable" if error is not None or self.duties.silent else "ok"
+        if self.duties.waits_for_standby:
+            store = "waits for the standby"
         failing = [f"{name} failing" for name in (*self.duties.failing, *self.cluster_duties.failing)]
         checks = {
             "store": f"not writable: {wrong}" if (wrong := damage.found()) else store,
@@ -151,7 +153,6 @@ class Broker:
 
     async def _join(self, tenure: SharedTenure) -> None:
         """Take part in the cluster. Where no other node lives, leases and members that ended with their nodes are taken back."""
-        clock.install(await aperform(_clock_of_database))
         gone = await tenure.look_around()
         alone = await aperform(_take_part, gone, tenure)
         await tenure.settle()
@@ -192,10 +193,6 @@ def _take_up(tx: Transaction, last: nodes.Seen | None, steps: list[clock.Step], 
     retirement.wait_anew(tx)
     wall.note(tx, steps)
     tenure.begin(tx)
-
-
-def _clock_of_database(tx: Transaction) -> DatabaseClock:
-    return DatabaseClock(tx.now, 0)
 
 
 def _take_part(tx: Transaction, gone: list[Running] | None, tenure: SharedTenure) -> bool:

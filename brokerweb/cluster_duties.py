@@ -22,7 +22,7 @@ from brokerweb.identity import clients
 from brokerweb.identity import duties as identity_duties
 from brokerweb.jobs import duties as job_duties
 from brokerweb.jobs import runner, searched, undoing
-from brokerweb.queues import duties, history, kept, retirement
+from brokerweb.queues import counters, duties, history, kept, retirement
 from brokerweb.routing import duties as routing_duties
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
@@ -130,6 +130,8 @@ class ClusterDuties:
         if time.monotonic() >= self._orphans_at:
             self._orphans_at = time.monotonic() + ORPHANS
             await _ready_orphans()
+            while await aperform(counters.fold) >= counters.FOLDED:
+                pass
             while await aperform(job_duties.forget) >= job_duties.LIMIT:
                 pass
             while await aperform(clients.forget) >= clients.LIMIT:

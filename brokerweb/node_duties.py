@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from django.db import connection as database
+
 from brokerweb.cluster import wall
 from brokerweb.cluster.shared_tenure import SharedTenure
 from brokerweb.cluster.tenure import Tenure
@@ -23,6 +25,7 @@ from brokerweb.identity import duties as identity_duties
 from brokerweb.identity.principal import Principal
 from brokerweb.queues import activity, duties, stats
 from brokerweb.storage import changes, disk
+from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
 from brokerweb.streams import progress
@@ -30,6 +33,7 @@ from brokerweb.streams import stats as stream_stats
 
 RECEIPTS, TOKENS, FOREIGN, CLIENTS = 5.0, 3.0, 0.2, 60.0  # seconds between
 FILES = 1.0  # seconds between looks at the files of the database
+COMMITS = 0.5  # seconds between looks at what commits wait for, where the database is a server
 BEAT = 0.1  # seconds between checks for members whose heartbeat is due; a session may be as short as one second
 LOOK = 2.0  # seconds between looks for ready messages that no hint asked for
 STALE = 10.0  # seconds without an answered heartbeat after which the store counts as not writable
@@ -43,6 +47,7 @@ class NodeDuties:
         self._loop: asyncio.AbstractEventLoop
         self._seen_at = self._alive_at = 0.0
         self._unlisten: Callable[[], None] = lambda: None
+        self.waits_for_standby = False
         self.wall = wall.Watch(tenure.seen)
         self._loops = [
             DutyLoop("heartbeat", self._heartbeat, longest=tenure.every),
@@ -59,6 +64,8 @@ class NodeDuties:
             DutyLoop("disk", self._disk, longest=disk.LOOK),
             DutyLoop("memory", memory.GivingBack().tick, longest=memory.EVERY),
         ]
+        if not dialect_of(database).single_writer:
+            self._loops.append(DutyLoop("commits", self._commits, longest=COMMITS))
         self._reports = reports.Reports()
         if isinstance(tenure, SharedTenure):
             tenure.facts, tenure.close, tenure.anew = nodes.facts, _close, self._reports.begin_anew
@@ -99,6 +106,11 @@ class NodeDuties:
         await self._tenure.beat()
         self._alive_at = time.monotonic()
         return self._tenure.every
+
+    async def _commits(self, now: int) -> float:
+        """Whether they wait for a standby that does not answer."""
+        self.waits_for_standby = await aread(lambda reader: reader.dialect.waits_for_standby(reader.raw))
+        return COMMITS
 
     async def _files(self, now: int) -> float:
         await self._tenure.look()

@@ -65,7 +65,7 @@ def index(tx: Transaction, queue_id: int, messages: Iterable[Holding]) -> None:
         for id, field in fields:
             value = contents.value(field)
             if value is not None:
-                values.append((message.id, id, value))
+                values.append((queue_id, message.id, id, value))
     if values:
         tx.change_many(Q.add_value, values)
 
@@ -77,32 +77,36 @@ def index_again(tx: Transaction, queue_id: int, ids: Iterable[int]) -> int:
     return len(carried)
 
 
-def move(tx: Transaction, message_id: int, queue_id: int) -> None:
+def move(tx: Transaction, message_id: int, queue_id: int, target_id: int) -> None:
     """The message is another queue's now, and so are its values."""
-    tx.change(Q.forget_values, json_ids([message_id]))
-    index_again(tx, queue_id, [message_id])
+    tx.change(Q.forget_values, queue_id, json_ids([message_id]))
+    index_again(tx, target_id, [message_id])
 
 
-def forget(tx: Transaction, ids: Iterable[int]) -> None:
-    """These messages are gone, and so are their values, when the transaction ends."""
-    tx.gathered(_Gone).ids.update(ids)
+def forget(tx: Transaction, queue_id: int, ids: Iterable[int]) -> None:
+    """These messages of a queue are gone, and so are their values, when the transaction ends."""
+    tx.gathered(_Gone).by_queue.setdefault(queue_id, set()).update(ids)
 
 
-def redact(tx: Transaction, message_id: int) -> None:
+def redact(tx: Transaction, queue_id: int, message_id: int) -> None:
     """The message holds nothing any more."""
-    tx.change(Q.forget_values, json_ids([message_id]))
+    tx.change(Q.forget_values, queue_id, json_ids([message_id]))
 
 
 class _Gone:
-    """Whose values go with this transaction, by one statement at its end."""
+    """Whose values go with this transaction, by one statement a queue at its end.
+
+    After what they carried: who indexes them meanwhile has locked that, and is waited for.
+    """
 
     def __init__(self) -> None:
-        self.ids: set[int] = set()
+        self.by_queue: dict[int, set[int]] = {}
 
     def flush(self, tx: Transaction) -> None:
-        ids, self.ids = self.ids, set()
-        if ids:
-            tx.change(Q.forget_values, json_ids(sorted(ids)))
+        by_queue, self.by_queue = self.by_queue, {}
+        for queue_id, ids in sorted(by_queue.items()):
+            if ids:
+                tx.change(Q.forget_values, queue_id, json_ids(sorted(ids)))
 
 
 def declare(tx: Transaction, queue_id: int, before: Sequence[str], after: Sequence[str], *, empty: bool) -> None:

@@ -22,6 +22,11 @@ def tell(tx: Transaction, queue_id: int, *, idle: bool) -> None:
     tx.memo["idle", queue_id] = idle
 
 
+def forget(tx: Transaction, queue_id: int) -> None:
+    """The caller cannot say it: it is looked up when it is next asked for."""
+    tx.memo.pop(("idle", queue_id), None)
+
+
 def became_ready(tx: Transaction, queue_id: int) -> None:
     """Something is ready now: dispatchers look after it once it is committed."""
     tx.memo["idle", queue_id] = False

@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -51,11 +52,15 @@ class Postgres:
         """A connection on which each statement is a commit of its own; the caller closes it."""
         return psycopg.connect(self.dsn(dbname), autocommit=True)
 
-    def new_database(self) -> str:
-        """The name of a database that has nothing in it yet."""
+    def url(self, dbname: str) -> str:
+        """The same as a URL."""
+        return f"postgresql://tests@/{dbname}?host={quote(str(self.folder), safe='')}"
+
+    def new_database(self, template: str | None = None) -> str:
+        """The name of a database that has nothing in it yet, or what is in another one, which nobody uses."""
         name = f"tests_{secrets.token_hex(6)}"
         with self.connect() as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            connection.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
         return name
 
     def start(self) -> None:
@@ -71,15 +76,19 @@ class Postgres:
             **who,
         )
         assert made.returncode == 0, made.stdout + made.stderr
+        self.run()
+
+    def run(self) -> None:
+        """Start the server on the data that are there; it answers when this returns."""
         options = {**OPTIONS, "unix_socket_directories": str(self.folder)}
         command: list[str | Path] = [
             self.programs / "postgres",
             "-D",
-            data,
+            self.folder / "data",
             *(f"--{name}={value}" for name, value in options.items()),
         ]
-        with (self.folder / "log").open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, **who)
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, **unprivileged())
         self.version = eventually(self._answers, 60, why="an answer")
 
     def _answers(self) -> int:
@@ -89,10 +98,10 @@ class Postgres:
             return connection.info.server_version // 10_000
         return 0
 
-    def stop(self) -> None:
-        """End it, whoever is connected."""
+    def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
+        """End it, whoever is connected: at once, with nothing written; or by SIGINT in order ("fast")."""
         if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGQUIT)  # at once, with nothing written: the data go too
+            self.process.send_signal(how)
             self.process.wait(60)
 
 

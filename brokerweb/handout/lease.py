@@ -72,6 +72,8 @@ def lease_to(tx: Transaction, handover: HandOver, queue_id: int, room: Sequence[
     handover.cancel([(taker, n - len(part)) for (taker, n), part in zip(reserved, parts, strict=True)])
     tx.outcome.handed += [(taker, part) for (taker, _), part in zip(reserved, parts, strict=True) if part]
     readiness.tell(tx, queue_id, idle=bool(wants) and not (rest.more or rest.alone or rest.paused))
+    if rest.more and not tx.dialect.single_writer:  # there it may as well be that nothing is left
+        readiness.forget(tx, queue_id)
     return rest
 
 

@@ -127,9 +127,9 @@ def remove_unfinished(tx: Transaction, queue_id: int, ids: Iterable[int]) -> int
     for id in ids:
         for state, attempts in tx.returning(Q.remove_unfinished, queue_id, id):
             removed.append(id)
-            tx.change(QUEUES.forget_failures, id)
+            tx.change(QUEUES.forget_failures, queue_id, id)
             counters.count(tx, queue_id, state, -1)
             if state == State.LEASED:
                 tx.outcome.ended.append(receipt_text(queue_id, id, attempts))
-    contents.forget(tx, removed)
+    contents.forget(tx, queue_id, removed)
     return len(removed)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from brokerweb.core.clock import Clock
 from brokerweb.core.errors import BrokerError
 from brokerweb.storage import locks
 from brokerweb.storage.disk import Sizes
@@ -46,11 +47,26 @@ class Dialect(Protocol):
     def lock(self, raw: Any, kind: locks.Lock, numbers: Iterable[int], *, alone: bool) -> None:
         """Wait for these turns, and have them until the transaction ends; shared ones with all who share them."""
 
+    def lock_at_once(self, raw: Any, kind: locks.Lock, number: int) -> bool:
+        """Have this turn alone until the transaction ends, unless somebody else has or shares it."""
+
     def numbers(self, raw: Any, table: str, n: int) -> int:
         """The first of ``n`` ids in a row of a table; for several writers, as a single one counts on."""
 
     def prepare(self, raw: Any) -> None:
         """Make a connection the committer's."""
+
+    def shared_clock(self, raw: Any) -> Clock | None:
+        """The clock of all nodes, where the database has it; None where a process has one of its own."""
+
+    def lost(self, raw: Any, error: BaseException | None) -> bool:
+        """Whether the connection has ended by itself, as far as this error of it tells: on a new one the same may work."""
+
+    def waits_for_standby(self, raw: Any) -> bool:
+        """Whether commits of this process wait for another machine, which does not answer; ``raw`` is one that commits nothing.
+
+        Those that have waited for long are given up: they fail as ``committed`` says.
+        """
 
     def committing(self, raw: Any) -> None:
         """The transaction's last statement has run. Raises Unavailable where its commit would store nothing."""

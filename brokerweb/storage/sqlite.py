@@ -93,6 +93,9 @@ class SQLite:
     def lock(self, raw: Any, kind: locks.Lock, numbers: Iterable[int], *, alone: bool) -> None:
         """The one writer has every turn."""
 
+    def lock_at_once(self, raw: Any, kind: locks.Lock, number: int) -> bool:
+        return True
+
     def numbers(self, raw: Any, table: str, n: int) -> int:
         raise NotImplementedError("a single writer counts on by itself")
 
@@ -100,6 +103,15 @@ class SQLite:
         # The one connection that checkpoints. A larger log than SQLite's default means fewer, and longer, checkpoints.
         raw.execute(f"PRAGMA wal_autocheckpoint={disk.of().log_pages}")
         raw.execute("PRAGMA cache_size=-16000")
+
+    def shared_clock(self, raw: Any) -> clock.Clock | None:
+        return None
+
+    def lost(self, raw: Any, error: BaseException | None) -> bool:
+        return False
+
+    def waits_for_standby(self, raw: Any) -> bool:
+        return False
 
     def committing(self, raw: Any) -> None:
         """A commit stores it, or raises."""

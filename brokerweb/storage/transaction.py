@@ -6,6 +6,7 @@ transaction, so that a message commits with the caller's own rows or not at all.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, TypeVar
@@ -22,6 +23,8 @@ from brokerweb.storage.handover import HandOver
 from brokerweb.storage.locks import Lock
 from brokerweb.storage.reading import Reads
 from brokerweb.storage.statements import Statement
+
+log = logging.getLogger(__name__)
 
 
 class Gathered(Protocol):
@@ -44,7 +47,7 @@ class Transaction(Reads):
     is part of a caller's own transaction, which may last.
     """
 
-    __slots__ = ("_changed", "_gathered", "by", "handover", "lasting", "memo", "now", "outcome", "wall", "writes")
+    __slots__ = ("_changed", "_gathered", "_later", "by", "handover", "lasting", "memo", "now", "outcome", "wall", "writes")
 
     def __init__(self, raw: Any, dialect: Dialect, handover: HandOver | None = None, *, lasting: bool = False) -> None:
         super().__init__(raw, dialect)
@@ -55,6 +58,7 @@ class Transaction(Reads):
         self._changed = dialect.changed(raw)
         self.memo: dict[Any, Any] = {}  # what verbs of this transaction have looked up
         self._gathered: dict[type, Any] = {}
+        self._later: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
         self.by: str | None = None
 
     @property
@@ -106,6 +110,10 @@ class Transaction(Reads):
         """Nobody has any of these turns alone until this transaction ends."""
         self._lock(kind, numbers, alone=False)
 
+    def alone_at_once(self, kind: Lock, number: int) -> bool:
+        """Whether nobody else has this turn, or shares it, until this transaction ends: for who can come back later."""
+        return self.dialect.lock_at_once(self.raw, kind, number)
+
     def _lock(self, kind: Lock, numbers: Sequence[int], *, alone: bool) -> None:
         if self.dialect.single_writer:
             return
@@ -130,6 +138,12 @@ class Transaction(Reads):
         """Write what was gathered, last in the transaction: on PostgreSQL counters must be locked after all other rows."""
         for gathered in self._gathered.values():
             gathered.flush(self)
+
+    def afterwards(self, verb: Callable[..., Any], *args: Any) -> None:
+        """Run a verb in a transaction of its own when this one is committed, should that come to pass: something else must find
+        what it leaves undone.
+        """
+        self._later.append((verb, args))
 
     def abandon(self) -> None:
         """The transaction was rolled back: give reserved takers their room back."""
@@ -173,9 +187,15 @@ def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None)
         except BaseException:
             tx.abandon()
             raise
-        connection.on_commit(lambda: _committed(tx))
+        connection.on_commit(lambda: _committed(tx, using))
 
 
-def _committed(tx: Transaction) -> None:
+def _committed(tx: Transaction, using: str) -> None:
     tx.dialect.committed(tx.raw)
     events.committed(tx.outcome)
+    for verb, args in tx._later:
+        try:
+            with transaction(using) as own:
+                verb(own, *args)
+        except Exception:
+            log.exception("what was to follow a commit failed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import count
@@ -19,17 +20,21 @@ from brokerweb.storage import locks
 from brokerweb.storage.disk import Sizes
 from brokerweb.storage.postgres import errors, inserts
 from brokerweb.storage.postgres.clock import DatabaseClock
+from brokerweb.storage.postgres.standby import Standby
 from brokerweb.storage.statements import Statement
 
 _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 # Sorted, so that two that take the same ones cannot wait for each other.
 _ALONE = "SELECT pg_advisory_xact_lock(key) FROM unnest($1::bigint[]) AS key"
 _SHARED = "SELECT pg_advisory_xact_lock_shared(key) FROM unnest($1::bigint[]) AS key"
+_AT_ONCE = "SELECT pg_try_advisory_xact_lock($1)"
 # Of the lanes' connections. A plan of the planner's own choice falls over where a table was empty when it was last looked at.
 SETTINGS = (
     "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_bitmapscan = off; "
     "SET jit = off; SET plan_cache_mode = force_generic_plan; SET lock_timeout = '2s'"
 )
+# Confirmed means on disk, whatever the server's own default is.
+ON_DISK = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 PREPARED = 500  # statements a lane keeps
 AT_ONCE = 100  # rows that a scan fetches in one go
 # The numbers of one call are in a row: nobody takes one between, and the lock is held for that long alone.
@@ -43,10 +48,11 @@ _scans = count()
 class _Connection:
     """What is known of one of the driver's connections."""
 
-    __slots__ = ("changed", "notices")
+    __slots__ = ("changed", "committing_since", "notices", "stored")
 
     def __init__(self) -> None:
-        self.changed = 0
+        self.changed = self.stored = 0
+        self.committing_since: float | None = None
         self.notices: list[str] = []
 
     def notice(self, diagnostic: Any) -> None:
@@ -61,6 +67,7 @@ class Postgres:
 
     def __init__(self) -> None:
         self._known: WeakKeyDictionary[Any, _Connection] = WeakKeyDictionary()
+        self._standby = Standby()
 
     def _of(self, raw: Any) -> _Connection:
         found = self._known.get(raw)
@@ -138,6 +145,10 @@ class Postgres:
         if keys:
             self._cursor(raw).execute(_ALONE if alone else _SHARED, [keys])
 
+    def lock_at_once(self, raw: Any, kind: locks.Lock, number: int) -> bool:
+        [got] = self._cursor(raw).execute(_AT_ONCE, [locks.key(kind, number)], binary=True).fetchone() or (False,)
+        return bool(got)
+
     def numbers(self, raw: Any, table: str, n: int) -> int:
         args = [table, n, locks.key(locks.Lock.NUMBERS, 0)]
         _, first, _ = self._cursor(raw).execute(_NUMBERS, args, binary=True).fetchone() or (None, 0, None)
@@ -147,16 +158,39 @@ class Postgres:
         raw.prepare_threshold = 1
         raw.prepared_max = PREPARED
         raw.execute(SETTINGS)
+        raw.execute(ON_DISK)
+
+    def shared_clock(self, raw: Any) -> clock.Clock | None:
+        before = clock.monotonic()
+        [at] = self._cursor(raw).execute(_NOW, binary=True).fetchone() or (0,)
+        return DatabaseClock(at, clock.monotonic() - before)
+
+    def lost(self, raw: Any, error: BaseException | None) -> bool:
+        return bool(raw.closed) or errors.ends(error)
+
+    def waits_for_standby(self, raw: Any) -> bool:
+        now = time.monotonic()
+        commits = [(each, since) for each, known in list(self._known.items()) if (since := known.committing_since) is not None]
+        # One that joined a transaction of its caller's is not committing yet.
+        under_way = [(each, since) for each, since in commits if each.pgconn.transaction_status == TransactionStatus.ACTIVE]
+        return self._standby.look(raw, {each.info.backend_pid: now - since for each, since in under_way})
 
     def committing(self, raw: Any) -> None:
         if raw.pgconn.transaction_status == TransactionStatus.INERROR:  # COMMIT would then succeed, and store nothing
             raise Unavailable("The store did not take it: the transaction had failed.")
-        self._of(raw).notices.clear()
+        known = self._of(raw)
+        known.notices.clear()
+        known.committing_since = time.monotonic()
 
     def committed(self, raw: Any) -> None:
-        if notices := self._of(raw).notices:
-            said, self._of(raw).notices = notices[0], []
+        known = self._of(raw)
+        known.committing_since = None
+        if known.notices:
+            said, known.notices = known.notices[0], []
             raise Unavailable(f"Whether the store took it is not known: {said}")
+        if known.changed != known.stored:
+            known.stored = known.changed
+            self._standby.waited_for = False
 
     def sizes(self, raw: Any) -> Sizes:
         return Sizes(0, 0)

@@ -13,6 +13,13 @@ BUSY = {
     "40001": "others changed the same at the same time",
     "55P03": "others hold what it waits for",
 }
+ENDS = {
+    "57P01": "the server stops, or somebody ended the connection",
+    "57P02": "another process of the server crashed",
+    "57P03": "the server starts or stops",
+    "25P03": "the transaction was idle for too long, as when this process stood still",
+    "25006": "the server takes no writes: another one is the primary now",
+}
 
 
 def translate(error: Exception) -> BrokerError | None:
@@ -26,7 +33,12 @@ def translate(error: Exception) -> BrokerError | None:
     return Unavailable(f"The store did not take it: {said}")
 
 
-def sqlstate(error: Exception) -> str | None:
+def ends(error: BaseException | None) -> bool:
+    """Whether the connection is of no use after it: the server ends it, or takes no writes any more."""
+    return error is not None and sqlstate(error) in ENDS
+
+
+def sqlstate(error: BaseException) -> str | None:
     """The five characters by which PostgreSQL names an error, of Django's errors, too."""
     for each in (error, error.__cause__):
         if isinstance(each, psycopg.Error):
