@@ -35,6 +35,7 @@ from brokerweb.storage.run import aperform
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import membership, progress
 from brokerweb.streams import stats as stream_stats
+from brokerweb.wakeups.node import Wakeups
 
 GOODBYE = 5.0  # seconds sockets have to end at a drain
 UNOWNED = "no node has them"
@@ -54,6 +55,7 @@ class Broker:
         self.cluster_duties = ClusterDuties(self.hub, self.tenure.lease)
         self.duties = NodeDuties(self.hub, self.tenure, self.cluster_duties.timers.due)
         self.tenure.taken_over = self.cluster_duties.taken_over
+        self.wakeups = Wakeups(self.hub.look, self.hub.holders.by_receipt)
         self._loop: asyncio.AbstractEventLoop
         self._unlisten: list[Callable[[], None]] = []
 
@@ -71,6 +73,7 @@ class Broker:
         except BaseException:
             await self._stop_committer()
             raise
+        self.wakeups.start()
         self.hub.listen()
         hub.current = self.hub
         await aperform(disk.tend)
@@ -103,6 +106,7 @@ class Broker:
         hub.current = None
         await self.tenure.leave()
         await self._stop_committer()
+        await asyncio.get_running_loop().run_in_executor(None, self.wakeups.stop)
         await self.tenure.end()
 
     def ready(self) -> dict[str, Any]:
@@ -120,6 +124,7 @@ class Broker:
             "inbox": "crowded" if self.committer.crowded else "ok",
             "clock": wall.verdict(running) if (running := clock.running()) is not None else "ok",
             "disk": "full" if disk.of().refusing else "ok",
+            "wakeups": self.wakeups.wrong or "ok",
         }
         healthy = all(state == "ok" for state in checks.values())
         unavailable = checks["store"] != "ok" or checks["duties"] == UNOWNED

@@ -49,14 +49,15 @@ class NodeDuties:
         self._unlisten: Callable[[], None] = lambda: None
         self.waits_for_standby = False
         self.wall = wall.Watch(tenure.seen)
+        self._beats = DutyLoop("heartbeat", self._heartbeat, longest=tenure.every)
         self._loops = [
-            DutyLoop("heartbeat", self._heartbeat, longest=tenure.every),
+            self._beats,
             DutyLoop("clock", self.wall.tick, longest=wall.EVERY),
             DutyLoop("files", self._files, longest=FILES),
             DutyLoop("receipts", self._receipts, longest=RECEIPTS),
             DutyLoop("clients", self._clients, longest=CLIENTS),
             DutyLoop("tokens", self._tokens, longest=TOKENS),
-            DutyLoop("foreign commits", self._foreign, longest=FOREIGN),
+            *([DutyLoop("foreign commits", self._foreign, longest=FOREIGN)] if changes.show() else []),
             DutyLoop("members", self._members, longest=BEAT),
             DutyLoop("looks", self._looks, longest=LOOK),
             DutyLoop("activity", self._activity, longest=activity.EVERY),
@@ -73,6 +74,7 @@ class NodeDuties:
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._hub.on_orders = lambda: self._beats.due(clock.now())
         self._unlisten = tokens.on_revoked(self._revoked)
         for duty in self._loops:
             duty.start()
@@ -127,7 +129,7 @@ class NodeDuties:
         """Leases that ended in another process give their credit back, too."""
         receipts = list(self._hub.holders.by_receipt)
         for i in range(0, len(receipts), 500):
-            ended = await aperform(duties.ended_of, receipts[i : i + 500])
+            ended = await aread(duties.over, receipts[i : i + 500], clock.now())
             if ended:
                 self._hub.leases_ended(ended)
         return RECEIPTS
@@ -175,7 +177,11 @@ class NodeDuties:
         return disk.LOOK
 
     async def _looks(self, now: int) -> float:
-        self._hub.queues.look()
+        """What a hint would have told, had it come. Where commits of others show, dispatchers alone look once more."""
+        if changes.show():
+            self._hub.queues.look()
+        else:
+            await self._hub.look_up()
         return LOOK
 
 

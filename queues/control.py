@@ -23,6 +23,7 @@ from brokerweb.queues.readiness import became_ready
 from brokerweb.queues.selection import Q
 from brokerweb.queues.settings import validate
 from brokerweb.queues.states import State
+from brokerweb.storage.declared import declaring
 from brokerweb.storage.locks import Lock
 from brokerweb.storage.transaction import Transaction
 
@@ -42,13 +43,12 @@ __all__ = [
     "resume",
 ]
 
-NEW = 0  # the turn of who declares a queue that was not there
-
 
 def declare(tx: Transaction, name: str, settings: Mapping[str, Any], *, create: bool = True) -> tuple[Queue, bool]:
     """Create a queue, or change the settings named; (the queue, whether it is new). Without ``create`` it must exist."""
     check_name(name)
     changes = validate(settings)
+    declaring(tx, "queue", name)
     queue = _declared(tx, name, changes)
     created = queue is None
     if queue is None:
@@ -62,15 +62,13 @@ def declare(tx: Transaction, name: str, settings: Mapping[str, Any], *, create: 
 
 
 def _declared(tx: Transaction, name: str, changes: Mapping[str, Any]) -> Queue | None:
-    """The queue as it is, and for several writers as it stays: where it must be seen empty nobody else acts on it, and where it
-    is not there nobody else declares it.
-    """
+    """The queue as it is, and for several writers as it stays: where it must be seen empty nobody else acts on it."""
     found = Queue.objects.filter(name=name, deleted_at=None).first()
     if tx.dialect.single_writer:
         return found
     if found is None:
-        tx.alone(Lock.QUEUE, NEW)
-    elif changes.get("keyed", found.keyed) != found.keyed or changes.get("search", found.search) != found.search:
+        return None
+    if changes.get("keyed", found.keyed) != found.keyed or changes.get("search", found.search) != found.search:
         tx.alone(Lock.QUEUE, found.pk)
     else:
         tx.share(Lock.QUEUE, found.pk)
@@ -98,6 +96,7 @@ def _store(tx: Transaction, queue: Queue, changes: Mapping[str, Any]) -> None:
 
 def delete(tx: Transaction, name: str, *, if_empty: bool = False) -> None:
     """The queue is gone for everyone at once; a duty removes what it held. Raises Conflict if it must be empty and is not."""
+    declaring(tx, "queue", name)
     queue = find_alone(tx, name) if if_empty else find(tx, name)
     if if_empty and any(counters.counted(tx, queue.id)):
         raise Conflict(f"Queue {name} is not empty.")

@@ -17,11 +17,11 @@ from brokerweb.core.clock import SECOND, seconds
 from brokerweb.queues import contents, counters, dead_letters, holding, keys, sequence, settling
 from brokerweb.queues.definitions import Definition, Q, find_by_id, take_turn
 from brokerweb.queues.holding import Stand
-from brokerweb.queues.messages import parse_receipt, receipt_text
+from brokerweb.queues.messages import Receipt, json_ids, parse_receipt, receipt_text
 from brokerweb.queues.readiness import became_ready
 from brokerweb.queues.rows import Due, Held, Waiting
 from brokerweb.queues.states import State
-from brokerweb.storage.reading import Reader
+from brokerweb.storage.reading import Reader, Reads
 from brokerweb.storage.transaction import Transaction
 
 LIMIT = 200
@@ -247,3 +247,13 @@ def ended_of(tx: Transaction, receipts: list[str]) -> list[str]:
     """Which of these leases are over."""
     parsed = [(text, parse_receipt(text)) for text in receipts]
     return [text for text, r in parsed if r is None or tx.row(Q.held, r.message_id, r.queue_id, r.attempt, tx.now) is None]
+
+
+def over(reads: Reads, receipts: Iterable[str], now: int) -> list[str]:
+    """The same, for those who only read: a statement a queue."""
+    parsed = [(text, parse_receipt(text)) for text in receipts]
+    held = set()
+    for queue_id in {receipt.queue_id for _, receipt in parsed if receipt is not None}:
+        ids = (receipt.message_id for _, receipt in parsed if receipt is not None and receipt.queue_id == queue_id)
+        held |= {Receipt(queue_id, *row) for row in reads.rows(Q.held_among, json_ids(ids), queue_id, now)}
+    return [text for text, receipt in parsed if receipt not in held]

@@ -45,6 +45,19 @@ VALUES (:message, :queue, :published, :headers, :content_type, :binary, :body, :
 -- any_ready (queue): is anything of the queue ready?
 SELECT 1 FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 LIMIT 1;
 
+-- ready_among@sqlite (queues): those of these queues in which something is ready, and those that are gone
+SELECT j.value AS id, q.id IS NULL AS gone
+FROM json_each(:queues) j LEFT JOIN brokerweb_queues_queue q ON q.id = j.value AND q.deleted_at IS NULL
+WHERE q.id IS NULL
+  OR (q.paused_at IS NULL AND EXISTS (SELECT 1 FROM brokerweb_queues_message m WHERE m.queue_id = q.id AND m.state = 1));
+
+-- ready_among@postgres (queues): the same, of an array
+SELECT j.id, q.id IS NULL AS gone
+FROM unnest(translate(:queues, '[]', '{}')::bigint[]) AS j (id)
+LEFT JOIN brokerweb_queues_queue q ON q.id = j.id AND q.deleted_at IS NULL
+WHERE q.id IS NULL
+  OR (q.paused_at IS NULL AND EXISTS (SELECT 1 FROM brokerweb_queues_message m WHERE m.queue_id = q.id AND m.state = 1));
+
 -- next_ready@sqlite (queue): the next messages in order, with all that is delivered; the reader stops where it has enough
 -- A message whose content damage has taken is among them, as one that no checksum fits. PostgreSQL: claim, since its rows are
 -- sent as far as they are asked for, and others may be about to lease the same.
@@ -113,6 +126,14 @@ DELETE FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND st
 -- held (id, queue, attempts, now): a leased message, if the lease is still this one
 SELECT id, queue_id, attempts, failures, "key", expires_at, holder
 FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state + 0 = 3 AND attempts = :attempts AND due_at > :now FOR UPDATE;
+
+-- held_among@sqlite (ids, queue, now): those of these messages that are leased, and by which attempt
+SELECT id, attempts FROM brokerweb_queues_message
+WHERE id IN (SELECT value FROM json_each(:ids)) AND queue_id = :queue AND state + 0 = 3 AND due_at > :now;
+
+-- held_among@postgres (ids, queue, now): the same, of an array
+SELECT id, attempts FROM brokerweb_queues_message
+WHERE id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND queue_id = :queue AND state + 0 = 3 AND due_at > :now;
 
 -- extend (id, queue, attempts, now, until): a new deadline, if the lease is still this one
 UPDATE brokerweb_queues_message SET due_at = :until, extended = extended + 1

@@ -44,7 +44,7 @@ SELECT f.id, f.name, f.queue_id, q.name FROM brokerweb_queues_searchfield f JOIN
 WHERE NOT f.indexed AND NOT f.taken AND NOT f.dropped AND q.deleted_at IS NULL ORDER BY f.id;
 
 -- set_taken (id): a job does it
-UPDATE brokerweb_queues_searchfield SET taken = true WHERE id = :id;
+UPDATE brokerweb_queues_searchfield SET taken = true WHERE id = :id AND NOT taken;
 
 -- set_indexed (id): every message has its value
 UPDATE brokerweb_queues_searchfield SET indexed = true WHERE id = :id AND NOT dropped;

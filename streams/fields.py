@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from brokerweb.core.declared_fields import Contents, Field, parse
+from brokerweb.storage.locks import Lock
 from brokerweb.storage.reading import Reads
 from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
+from brokerweb.streams.models import OFFSET_BITS
 
 Q = Statements("brokerweb.streams", "search.sql")
 
@@ -57,6 +59,7 @@ def index(tx: Transaction, stream_id: int, records: Iterable[Carried]) -> None:
 
 def index_again(tx: Transaction, stream_id: int, span: tuple[int, int], limit: int) -> list[int]:
     """The same of records that are stored already, in a range of ids; the ids of those that were looked at."""
+    tx.alone(Lock.RECORDS, span[0] >> OFFSET_BITS)  # what is read is neither removed nor redacted before its values are there
     found = [Carried(*row) for row in tx.rows(Q.contents, *span, limit)]
     index(tx, stream_id, [record for record in found if record.body is not None])
     return [record.id for record in found]

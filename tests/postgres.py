@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +28,9 @@ from django.apps import apps
 from django.db import connections
 from psycopg.conninfo import make_conninfo
 
+from brokerweb.answers.search import running
+from brokerweb.identity import threads
+from brokerweb.storage import reading
 from tests.eventually import eventually
 
 ROOT = Path(__file__).parent.parent
@@ -193,6 +197,14 @@ def migrated(server: Postgres) -> str:
     return _migrated[server.folder]
 
 
+# Parameters of a fixture that asks for what they name: its tests run on each database. The marks have Django make SQLite's.
+DATABASES = [pytest.param("db", id="sqlite", marks=pytest.mark.django_db), pytest.param("on_postgres", id="postgres")]
+REAL_COMMITS = [
+    pytest.param("transactional_db", id="sqlite", marks=pytest.mark.django_db(transaction=True)),
+    pytest.param("on_postgres", id="postgres"),
+]
+
+
 @pytest.fixture
 def on_postgres(postgres_servers: Servers, django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Django's default database is one on the newest PostgreSQL, for all threads; nothing is in it, and it is emptied after.
@@ -207,7 +219,7 @@ def on_postgres(postgres_servers: Servers, django_db_setup: None, django_db_bloc
         "USER": "tests",
         "CONN_MAX_AGE": None,
     }
-    with django_db_blocker.unblock():
+    with django_db_blocker.unblock(), other_threads():
         usual, usual_settings = connections["default"], connections.settings["default"]
         connections.settings["default"] = connections.configure_settings({"default": database})["default"]
         connections["default"] = connections.create_connection("default")
@@ -220,6 +232,21 @@ def on_postgres(postgres_servers: Servers, django_db_setup: None, django_db_bloc
             connections["default"].close()
             connections.settings["default"] = usual_settings
             connections["default"] = usual
+
+
+@contextlib.contextmanager
+def other_threads() -> Iterator[None]:
+    """Meanwhile what reads on threads that keep their connections does it on new ones."""
+    pools: list[tuple[Any, str]] = [(reading, "_executor"), (threads, "_executor"), (running, "_threads")]
+    usual = [getattr(module, name) for module, name in pools]
+    for module, name in pools:
+        setattr(module, name, ThreadPoolExecutor(2))
+    try:
+        yield
+    finally:
+        for (module, name), executor in zip(pools, usual, strict=True):
+            getattr(module, name).shutdown()
+            setattr(module, name, executor)
 
 
 @pytest.fixture(scope="session")

@@ -122,6 +122,7 @@ def close(tx: Transaction, connection: str) -> bool:
     """Its node is to close a connection; False where no node that is alive has it."""
     if tx.row(Q.connection, connection, alive_since(tx.now)) is None:
         return False
+    tx.outcome.orders = True
     return bool(tx.change(Q.close, connection))
 
 

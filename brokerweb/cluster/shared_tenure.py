@@ -22,6 +22,7 @@ from brokerweb.storage.run import aperform
 from brokerweb.storage.transaction import Transaction
 
 BEAT = 1.0  # seconds between heartbeats
+PATIENCE = 1.0  # seconds a node that goes waits for that to be stored
 LOOK = 0.25  # seconds between looks, at a start, for whether another node lives
 
 log = logging.getLogger(__name__)
@@ -135,9 +136,10 @@ class SharedTenure:
         self.draining = True
         self.lease.dropped()
         try:
-            await self.beat()
-        except BrokerError as error:
-            log.warning("that this node goes could not be stored: %s", error)
+            async with asyncio.timeout(PATIENCE):
+                await self.beat()
+        except (BrokerError, TimeoutError) as error:
+            log.warning("that this node goes could not be stored: %r", error)
 
     async def leave(self) -> None:
         """The last commit of a node that ends of its own will."""

@@ -37,10 +37,6 @@ class Gathered(Protocol):
 G = TypeVar("G", bound=Gathered)
 
 
-class SingleWriterNeededError(Exception):
-    """A verb is right only while one transaction at a time writes, and the database has several."""
-
-
 class Transaction(Reads):
     """``now`` is the one instant of all that its verbs do, ``wall`` what the wall calls it; ``writes`` counts statements that
     may have changed a row. ``by`` is the token or user on whose behalf an operator's verb runs (``acting``). ``lasting``: it
@@ -91,16 +87,6 @@ class Transaction(Reads):
         """``n`` rows were to change. Raises Unavailable if others were faster with some: the whole verb must be tried anew."""
         if changed != n:
             raise Unavailable("Others changed the same at the same time.")
-
-    def require_single_writer(self, why: str) -> None:
-        """What follows reads, decides and writes, and nothing but the database's having one writer keeps others out between.
-
-        ``why`` says what must stay as it was read. Raises SingleWriterNeededError, before anything is wrong in silence.
-        """
-        if self.dialect.name == "postgres":
-            self.alone(Lock.STORE, 0)
-        elif not self.dialect.single_writer:
-            raise SingleWriterNeededError(f"{self.dialect.name} has several writers, and {why}")
 
     def alone(self, kind: Lock, *numbers: int) -> None:
         """Nobody else has any of these turns until this transaction ends; what it reads from now on is what they left."""
@@ -191,7 +177,8 @@ def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None)
 
 
 def _committed(tx: Transaction, using: str) -> None:
-    tx.dialect.committed(tx.raw)
+    if not tx.lasting:  # else the server may have spoken of the caller's own statements, and Django has said that it is stored
+        tx.dialect.committed(tx.raw)
     events.committed(tx.outcome)
     for verb, args in tx._later:
         try:

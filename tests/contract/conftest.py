@@ -6,14 +6,13 @@ import pytest
 
 from tests.contract.store import Orders, Store
 from tests.contract.streams import Log
+from tests.postgres import DATABASES
 from tests.queues.bench import Time
 
-FIXTURES = {"sqlite": "db", "postgres": "on_postgres"}
 
-
-@pytest.fixture(params=sorted(FIXTURES))
+@pytest.fixture(params=DATABASES)
 def store(request: pytest.FixtureRequest, time: Time) -> Store:
-    request.getfixturevalue(FIXTURES[request.param])
+    request.getfixturevalue(request.param)
     return Store(time)
 
 

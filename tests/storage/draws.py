@@ -13,7 +13,7 @@ from brokerweb.storage.statements import Statement
 TEXTS = ["d", "k", "ké", "orders", "events", "a", "shop", "news", None]
 VALUES: list[tuple[list[Any], str]] = [
     (TEXTS, "name kind start answer routed pattern dedup_id owner member next_owner holder headers content_type reply_to"),
-    (TEXTS, "correlation_id redacted publisher route key error last_error reason consumer address boot client connection"),
+    (TEXTS, "correlation_id redacted publisher route key error last_error reason consumer address boot client connection node"),
     (TEXTS, "actor detail"),
     (["acked", "purged"], "outcome event"),
     (TEXTS, "fingerprint destination item code stood"),
@@ -187,7 +187,15 @@ class Draws:
         self.drawn[key] += 1
         context = self.random.choice(self.about.get(room, self.about["queues"]))
         special = SPECIAL.get(key) or SPECIAL.get(statement.name, {})
-        return [self._value(param, context, special.get(param)) for param in statement.params]
+        values = {param: self._value(param, context, special.get(param)) for param in statement.params}
+        return list((values | self._of_one_partition(statement)).values())
+
+    def _of_one_partition(self, statement: Statement) -> dict[str, Any]:
+        """A range of records, where a statement names their partition as that of the first."""
+        if "first" not in statement.params or "partition_id = $1 >> 40" not in statement.text["postgres"]:
+            return {}
+        place, choose = self.random.choice(self.about["streams"]), self.random.choice
+        return {"first": place["first"] + choose([0, 1, 3]), "beyond": choose([place["first"] + 2, place["beyond"]])}
 
     def _value(self, param: str, context: dict[str, Any], special: list[Any] | str | None) -> Any:
         choose = self.random.choice

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
-from unittest import mock
 
 import pytest
 
-from brokerweb.core import clock
 from brokerweb.core.errors import Unavailable
 from brokerweb.handout import lease, shared_groups
 from brokerweb.queues import dead_letters, engine, leasing, sequence
@@ -20,11 +18,10 @@ from brokerweb.queues.rows import Ending
 from brokerweb.queues.states import State
 from brokerweb.storage import dialects
 from brokerweb.storage.sqlite import SQLite
-from brokerweb.storage.transaction import SingleWriterNeededError, Transaction, transaction
-from brokerweb.streams import compaction, groups, membership, positions, reading, restamping, retention
+from brokerweb.storage.transaction import Transaction, transaction
 from brokerweb.streams import control as streams
-from brokerweb.streams import duties as stream_duties
 from brokerweb.streams import engine as records
+from brokerweb.streams import groups, membership, positions, reading
 from brokerweb.streams.records import NewRecord
 from tests.contract.store import NO_JITTER, Store
 
@@ -77,45 +74,13 @@ def by_id(tx: Transaction, name: str) -> queues.Definition:
     return queues.find(tx, name)
 
 
-def delete_and_sweep_the_stream(tx: Transaction) -> Any:
-    streams.delete(tx, "events")
-    while stream_duties.sweep_deleted(tx):
-        pass
-
-
-def restamp_what_the_wall_stamped_ahead(tx: Transaction) -> Any:
-    tx.wall -= 2 * clock.AHEAD
-    with mock.patch.object(clock.Clock, "set_back", True):
-        return restamping.restamp(tx)
-
-
 WORKER = leasing.Terms("w")
-REFUSED: dict[str, tuple[str, Callable[[Transaction], Any]]] = {
-    "delete a stream if empty": ("seen empty", lambda tx: streams.delete(tx, "empty", if_empty=True)),
-    "retain": ("weighs", retention.retain),
-    "compact": ("weighs", compaction.compact),
-    "restamp": ("appended between", restamp_what_the_wall_stamped_ahead),
-    "declare a group": ("every partition", lambda tx: groups.declare_group(tx, "events", "new", {})),
-    "sweep a stream": ("still be appending", delete_and_sweep_the_stream),
-}
 
 
 def shared_queue(tx: Transaction) -> int:
     found = groups.find_group(tx, "events", "shared").queue_id
     assert found is not None
     return found
-
-
-@pytest.mark.parametrize(("why", "verb"), REFUSED.values(), ids=list(REFUSED))
-def test_what_reads_decides_and_writes_asks_for_a_single_writer(crowd: Store, why: str, verb: Callable[[Transaction], Any]):
-    with pytest.raises(SingleWriterNeededError, match=f"crowded has several writers, and .*{why}"):
-        crowd.do(verb)
-
-
-def test_nothing_of_it_is_refused_where_there_is_one(store: Store):
-    for _, verb in REFUSED.values():
-        with undone() as tx:
-            verb(tx)
 
 
 HOLDS: dict[str, tuple[Callable[[Transaction], Any], Any]] = {

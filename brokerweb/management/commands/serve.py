@@ -23,6 +23,7 @@ from brokerweb.checks import sqlite_version
 from brokerweb.core import memory
 from brokerweb.identity import signin
 from brokerweb.identity.first_start import AdminTokenRefused, FirstStart, check_admin_token, first_start
+from brokerweb.moving.progress import unfinished
 from brokerweb.servers import database
 from brokerweb.servers.claim import claimed, files, is_in_data_of, refuse_data_elsewhere, usable_database
 from brokerweb.servers.lock import AlreadyRunning
@@ -156,6 +157,8 @@ def signin_command(options: conf.Conf, first: FirstStart) -> str:
 
 def prepare_schema(*, migrate: bool) -> None:
     """Migrations have run when this returns. Raises CommandError where they must not: some of it would not work, or all."""
+    if unfinished(connection):
+        raise CommandError("the database holds a part of what `copy` was to bring: run that again, or take another database")
     executor = MigrationExecutor(connection)
     if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
         return  # as at most starts; ``migrate`` itself would take longer to find that than all else takes
