@@ -25,7 +25,7 @@ from brokerweb.identity import clients
 from brokerweb.node_duties import NodeDuties
 from brokerweb.queues import activity, duties, retirement, stats
 from brokerweb.routing import stats as topic_stats
-from brokerweb.storage import damage, disk, run
+from brokerweb.storage import damage, disk, run, upkeep
 from brokerweb.storage.calls import Call
 from brokerweb.storage.committer import Committer
 from brokerweb.storage.dialects import dialect_of
@@ -124,6 +124,7 @@ class Broker:
             "inbox": "crowded" if self.committer.crowded else "ok",
             "clock": wall.verdict(running) if (running := clock.running()) is not None else "ok",
             "disk": "full" if disk.of().refusing else "ok",
+            "vacuum": upkeep.figures.held_back or "ok",
             "wakeups": self.wakeups.wrong or "ok",
         }
         healthy = all(state == "ok" for state in checks.values())

@@ -10,6 +10,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from django.db import connection as database
+
 from brokerweb import sweep
 from brokerweb.cluster import nodes
 from brokerweb.cluster.leasing import Lease
@@ -24,12 +26,15 @@ from brokerweb.jobs import duties as job_duties
 from brokerweb.jobs import runner, searched, undoing
 from brokerweb.queues import counters, duties, history, kept, retirement
 from brokerweb.routing import duties as routing_duties
+from brokerweb.storage import upkeep
+from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
 from brokerweb.streams import duties as stream_duties
 from brokerweb.streams import membership
 
 HOUSEKEEPING, IDLE, ORPHANS = 5.0, 2.0, 60.0  # seconds between
+UPKEEP = 2.0  # seconds between looks at what a database server needs done
 ANOTHERS = 1.0  # seconds between looks for whether this node has the lease
 HEARSAY = 3.0  # seconds it may take to hear that a queue is used at another node
 
@@ -54,6 +59,9 @@ class ClusterDuties:
             DutyLoop("jobs", self._owned(runner.tick), longest=runner.EVERY),
             DutyLoop("sweep", self._owned(sweep.Sweep().tick), longest=sweep.LONGEST, retry=sweep.RETRY),
         ]
+        self._upkeep = dialect_of(database).upkeep(database.alias)
+        if self._upkeep is not None:
+            self._loops.append(DutyLoop("upkeep", self._tend, longest=UPKEEP))
 
     def start(self) -> None:
         self._hub.on_due = self.timers.due
@@ -64,6 +72,8 @@ class ClusterDuties:
     async def stop(self) -> None:
         for duty in self._loops:
             await duty.stop()
+        if self._upkeep is not None:
+            self._upkeep.close()
         self._unlisten()
 
     def taken_over(self) -> None:
@@ -162,6 +172,12 @@ class ClusterDuties:
         # Only now, and in the set that commits on other threads note theirs in: no use is forgotten unseen.
         self._in_use -= in_use
         return IDLE
+
+    async def _tend(self, now: int) -> float:
+        if self._upkeep is None or not self._lease.held:
+            upkeep.figures.oldest = None  # whoever has the duties looks
+            return UPKEEP
+        return await asyncio.get_running_loop().run_in_executor(None, self._upkeep.tend)
 
 
 async def _ready_orphans() -> None:

@@ -231,9 +231,7 @@ def _lease(tx: Transaction, source: Definition, found: list[Leased], terms: Term
         until = tx.now + seconds(length)
         for message in found:
             message.hold(length, until)
-        tx.exactly(
-            len(found), tx.change(Q.lease, source.id, json_ids(message.id for message in found), until, terms.holder, tx.now)
-        )
+        tx.change_kept(len(found), Q.lease, source.id, json_ids(message.id for message in found), until, terms.holder, tx.now)
         counters.count(tx, source.id, State.LEASED, len(found))
         tx.outcome.due(until)
     else:

@@ -405,7 +405,7 @@ def _make_room(tx: Transaction, target: Definition, n: int) -> int:
     if (kept := max(n, fitting(message.weight for message in oldest))) < len(oldest):
         oldest, over = oldest[:kept], kept
     _bury_all(tx, target, [message.ending() for message in oldest])
-    return max(0, over - len(oldest))
+    return max(0, min(n, over - len(oldest)))
 
 
 def _bury_all(tx: Transaction, target: Definition, endings: list[Ending]) -> None:

@@ -68,7 +68,8 @@ WHERE m.queue_id = :queue AND state = 1 ORDER BY priority DESC, position;
 
 -- claim@postgres (queue, alone, wanted, after, most_bytes): the same, those of them that nobody else is about to lease, which are kept from others
 -- Without alone those that must go alone are passed over. Of what is wanted rows go on as far as the bodies before the last but
--- one have most_bytes: who takes what fits sees whether there is more. SQLite: next_ready.
+-- one have most_bytes: who takes what fits sees whether there is more. SQLite: next_ready. Content is found row by row (OFFSET 0):
+-- planned while the tables were empty, a join walks all content of the queue for each message.
 SELECT id, queue_id, attempts, failures, priority, "key", headers, content_type, "binary", body, published_at, expires_at,
   reply_to, correlation_id, position, alone, route, checksum, redacted, redrives
 FROM (SELECT m.*, c.headers, c.content_type, c."binary", c.body, c.published_at, c.reply_to, c.correlation_id, c.checksum, c.redacted,
@@ -76,7 +77,7 @@ FROM (SELECT m.*, c.headers, c.content_type, c."binary", c.body, c.published_at,
   FROM (SELECT id, queue_id, attempts, failures, priority, "key", expires_at, position, alone, route, redrives FROM brokerweb_queues_message
     WHERE queue_id = :queue AND state = 1 AND (CAST(:alone AS boolean) OR NOT alone)
     ORDER BY priority DESC, position LIMIT :wanted OFFSET :after FOR UPDATE SKIP LOCKED) AS m
-  LEFT JOIN brokerweb_queues_content c ON c.queue_id = :queue AND c.message_id = m.id) AS claimed
+  LEFT JOIN LATERAL (SELECT * FROM brokerweb_queues_content WHERE queue_id = :queue AND message_id = m.id OFFSET 0) AS c ON true) AS claimed
 WHERE coalesce(before, 0) <= CAST(:most_bytes AS bigint) ORDER BY priority DESC, position;
 
 -- first_alone (queue): where the first message that must go alone stands

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence, Sized
 from typing import Any
 
@@ -41,10 +42,22 @@ def publish(tx: Transaction, topic: str, messages: Sequence[TopicMessage], *, pu
     check_volume(*volume(messages, routes))
     stored = _Copying(tx, target, messages, publisher).all(routes)
     if unrouted:
-        tx.change(Q.drop, target.id, unrouted)
+        tx.gathered(_Dropped).by_topic[target.id] += unrouted
     tx.outcome.topic_event(events.PUBLISHED, target.id, len(routes))
     tx.outcome.topic_event(events.UNROUTED, target.id, unrouted)
     return _answers(tx, target, messages, known, stored)
+
+
+class _Dropped:
+    """Messages that no binding matched, counted last in the transaction: others who count some wait for its commit."""
+
+    def __init__(self) -> None:
+        self.by_topic = Counter[int]()
+
+    def flush(self, tx: Transaction) -> None:
+        for topic_id, n in sorted(self.by_topic.items()):
+            tx.change(Q.drop, topic_id, n)
+        self.by_topic.clear()
 
 
 def _remembered(tx: Transaction, target: Definition, messages: Sequence[TopicMessage]) -> dict[str, list[Copy]]:

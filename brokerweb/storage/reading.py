@@ -15,12 +15,13 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from brokerweb.core.errors import BrokerError, Unavailable
 from brokerweb.storage.base import Dialect
+from brokerweb.storage.dedicated import dedicate
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.statements import Statement
 
 T = TypeVar("T")
 THREADS = 2
-_executor = ThreadPoolExecutor(THREADS, thread_name_prefix="reader")
+_executor = ThreadPoolExecutor(THREADS, thread_name_prefix="reader", initializer=dedicate)
 
 
 class Reads:

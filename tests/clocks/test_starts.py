@@ -148,6 +148,7 @@ def test_a_step_while_it_runs_is_said_and_remembered(pc: Machine, caplog: pytest
                 "inbox": "ok",
                 "disk": "ok",
                 "wakeups": "ok",
+                "vacuum": "ok",
                 "clock": clock_says,
             },
         }

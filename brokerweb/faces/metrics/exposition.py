@@ -32,7 +32,7 @@ from brokerweb.identity.principal import Principal
 from brokerweb.queues import browse, stats
 from brokerweb.queues.models import Queue
 from brokerweb.routing.models import Topic
-from brokerweb.storage import disk
+from brokerweb.storage import disk, upkeep
 from brokerweb.storage.files import files_of
 from brokerweb.storage.run import running
 from brokerweb.streams.models import Stream
@@ -85,6 +85,7 @@ class _Figures(Collector):
             yield from _damaged()
             yield from _store()
         yield from _disk()
+        yield from _upkeep()
 
 
 def _states(queues: list[Queue]) -> Iterator[Metric]:
@@ -183,6 +184,15 @@ def _disk() -> Iterator[Metric]:
             "brokerweb_disk_reserve_bytes", "Kept for a full disk; 0 once all is given up.", value=place.reserved
         )
         yield GaugeMetricFamily("brokerweb_disk_refusing", "1 while new messages are refused.", value=int(place.refusing))
+
+
+def _upkeep() -> Iterator[Metric]:
+    if upkeep.figures.runs or upkeep.figures.oldest is not None:
+        yield CounterMetricFamily("brokerweb_vacuums", "Tables vacuumed by the broker.", value=upkeep.figures.runs)
+        yield CounterMetricFamily("brokerweb_vacuum_seconds", "What that took.", value=upkeep.figures.seconds)
+        open_for = upkeep.figures.oldest.seconds if upkeep.figures.oldest is not None else 0.0
+        about = "How long the oldest transaction is open, of whomever: what died since it began cannot be vacuumed."
+        yield GaugeMetricFamily("brokerweb_oldest_transaction_seconds", about, value=open_for)
 
 
 def _size(path: str) -> int:

@@ -77,6 +77,8 @@ class Command(BaseCommand):
         url = options.public_url[0] if options.public_url else f"http://{options.shown_host}:{port}"
         note_url(url)
         self.say_hello(options, url, workers)
+        with usable_database():
+            database.settle()
         sys.setswitchinterval(SWITCH_INTERVAL)
         memory.keep_freed()
 

@@ -6,8 +6,11 @@ import django.db
 import psycopg
 
 from brokerweb.core.errors import BrokerError, StoreFull, Unavailable
+from brokerweb.storage.base import Failure
 
 DISK_FULL = "53100"
+CONFLICTS = frozenset({"40P01", "40001"})
+WAITED = "55P03"
 BUSY = {
     "40P01": "others hold what it waits for, and wait for it",
     "40001": "others changed the same at the same time",
@@ -44,3 +47,22 @@ def sqlstate(error: BaseException) -> str | None:
         if isinstance(each, psycopg.Error):
             return each.sqlstate
     return None
+
+
+def failure(error: Exception) -> Failure:
+    """``Dialect.failure``."""
+    state = sqlstate(error)
+    if state in CONFLICTS:
+        return Failure.CONFLICT
+    if state == WAITED:
+        return Failure.WAITED
+    if _lost(error, state):
+        return Failure.LOST
+    return Failure.REFUSED if isinstance(error, psycopg.Error | django.db.Error) else Failure.OTHER
+
+
+def _lost(error: Exception, state: str | None) -> bool:
+    """Whether the connection is gone: its end was told, or nothing was, and the driver noticed."""
+    if state is not None:
+        return state in ENDS or state.startswith("08")
+    return isinstance(error, psycopg.OperationalError | django.db.OperationalError | django.db.InterfaceError)
