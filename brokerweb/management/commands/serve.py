@@ -147,7 +147,8 @@ def signin_command(options: conf.Conf, first: FirstStart) -> str:
     python = Path(sys.executable)
     if python.is_relative_to(Path.cwd()):
         python = python.relative_to(Path.cwd())
-    words = [str(python), sys.argv[0], "signin"]
+    program = Path(sys.argv[0])
+    words = [sys.argv[0], "signin"] if program.name == "brokerweb" else [str(python), sys.argv[0], "signin"]
     if not first.created:
         words.append(str(first.username))
     if options.data == conf.Conf.data or not is_in_data_of(options, files()):
