@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any, NamedTuple
 
 from brokerweb.core import clock, events
@@ -75,6 +75,11 @@ class Activity:
             if self._present[queue_id] <= 0:
                 del self._present[queue_id]
             self._seen[queue_id] = self._seen.get(queue_id, NOTHING)._replace(consumed_at=clock.now(), holder=holder)
+
+    def keep(self, there: Set[int]) -> None:
+        """Forget queues that are no more, whose removal was another node's to tell; ``there`` may lack some that are new."""
+        newest = max(there, default=0)
+        self._forget([queue_id for queue_id in list(self._seen) if queue_id <= newest and queue_id not in there])
 
     def _forget(self, queue_ids: Iterable[int]) -> None:
         with self._mutex:

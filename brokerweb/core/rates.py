@@ -7,7 +7,7 @@ Memory is bounded by those that exist: one whose removal was told of is forgotte
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 
 from brokerweb.core import clock, events
 
@@ -96,6 +96,13 @@ class Rates:
             for (name, _), n in self._totals.items():
                 sums[name] = sums.get(name, 0) + n
             return sums
+
+    def keep(self, there: Set[int]) -> None:
+        """Forget those that are no more, whose removal was another node's to tell; ``there`` may lack some that are new."""
+        newest = max(there, default=0)
+        with self._mutex:
+            for of in {of for _, of in self._totals if of <= newest and of not in there}:
+                self._forget(of)
 
     def _forget(self, of: int) -> None:
         for key in [key for key in self._totals if key[1] == of]:

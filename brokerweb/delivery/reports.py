@@ -6,6 +6,7 @@ What is written is bounded, and only where it has changed. What is heard is kept
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
@@ -17,10 +18,13 @@ from brokerweb.delivery.consumers import Taking
 from brokerweb.delivery.elsewhere import Told, Waiting
 from brokerweb.queues import stats
 from brokerweb.queues.activity import activity
+from brokerweb.queues.models import Queue
 from brokerweb.routing import stats as topic_stats
+from brokerweb.routing.models import Topic
 from brokerweb.storage.reading import Reads, aread
 from brokerweb.storage.run import aperform
 from brokerweb.streams import stats as stream_stats
+from brokerweb.streams.models import Stream
 from brokerweb.streams.progress import progress
 
 EVERY = 1.0  # seconds between reports
@@ -29,6 +33,7 @@ ALL_TAKERS = 5_000  # of all queues; of those beyond one each
 ASKED = 120.0  # seconds for which it is told that a caller of receive was there
 NEW, LOOKED_AT, CHANGED = 1_000, 500, 200  # connections in one turn: told of first, looked at again, told of again
 SUMS = ("published", "acked")
+SWEEP = 600.0  # seconds between looks for what is no more
 
 
 class Reports:
@@ -38,6 +43,7 @@ class Reports:
         self._written = ""
         self._connections = _Connections()
         self._heard: dict[str, int] = {}  # node -> of when what it told is
+        self._swept_at = time.monotonic()
 
     def begin_anew(self) -> None:
         """What was written before may be gone."""
@@ -47,6 +53,9 @@ class Reports:
     async def tick(self, now: int) -> float:
         await self.tell()
         await self.hear()
+        if time.monotonic() >= self._swept_at + SWEEP:
+            self._swept_at = time.monotonic()
+            forget_removed(*await aread(_there))
         return EVERY
 
     async def tell(self) -> None:
@@ -144,6 +153,18 @@ def some(takings: list[Taking], most: int) -> list[Taking]:
     if len(takings) <= most:
         return takings
     return sorted(takings, key=lambda taking: (taking.full, taking.busy_since or clock.now()))[:most]
+
+
+def _there(_: Reads) -> list[set[int]]:
+    return [set(model.objects.values_list("pk", flat=True)) for model in (Queue, Stream, Topic)]
+
+
+def forget_removed(queue_ids: set[int], stream_ids: set[int], topic_ids: set[int]) -> None:
+    """Of what is no more nothing is kept: only the node that removed it was told so."""
+    stats.stats.keep(queue_ids)
+    activity.keep(queue_ids)
+    stream_stats.stats.keep(stream_ids)
+    topic_stats.stats.keep(topic_ids)
 
 
 class _Connections:

@@ -143,9 +143,20 @@ def test_another_node_does_the_duties_of_one_that_stands_still_and_of_one_that_d
         eventually(lambda: cluster.by_process(rest)[owner.pid]["state"] == "live", WITHIN)
         assert cluster.owner(rest) == other.pid, "who wakes up has them no more"
         assert owner.readiness() == 200
-        other.kill()
-        rest.publish("later", {"body": 2, "delay": 1})
-        eventually(lambda: rest.queue("later")["counts"]["ready"] == 2, WITHIN)
+        rest.call("PUT", "/streams/events", {"partitions": 2})
+        rest.call("PUT", "/streams/events/groups/billing", {"session_timeout": 2})
+
+        def members() -> set[str]:
+            return {part["owner"] for part in rest.call("GET", "/streams/events/groups/billing")["partitions"]}
+
+        with owner.socket() as stays, other.socket() as dies:
+            for socket in (stays, dies):
+                socket.call("subscribe", stream="events", group="billing")
+            eventually(lambda: len(members()) == 2, WITHIN, why="each has a partition")
+            other.kill()
+            rest.publish("later", {"body": 2, "delay": 1})
+            eventually(lambda: rest.queue("later")["counts"]["ready"] == 2, WITHIN)
+            eventually(lambda: len(members()) == 1, WITHIN, why="the partition of who died goes to who lives")
 
 
 def test_the_first_start_after_the_last_node_died_gives_back_what_its_subscriptions_held(cluster: Cluster):
