@@ -318,21 +318,33 @@ SELECT queue_id, dedup_id FROM brokerweb_queues_dedup WHERE expires_at <= :now O
 -- forget_one (queue, dedup_id, now): drop one of them, unless it was remembered anew
 DELETE FROM brokerweb_queues_dedup WHERE queue_id = :queue AND dedup_id = :dedup_id AND expires_at <= :now;
 
--- held_by_sockets (limit): leases of subscriptions, which end with the process that served them
+-- held_by_sockets (shared, limit): leases of subscriptions, which end with the process that served them; where there may be others
+-- those alone whose node has ended
 SELECT id, queue_id, attempts, failures, "key", expires_at, holder,
   coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id AND c.queue_id = m.queue_id), 0) AS weight
 FROM brokerweb_queues_message m
-WHERE state = 3 AND holder LIKE 'ws:%' LIMIT :limit;
+WHERE state = 3 AND holder LIKE 'ws:%' AND (:shared = 0 OR NOT EXISTS
+  (SELECT 1 FROM brokerweb_cluster_node n WHERE n.presence <> '' AND m.holder LIKE 'ws:' || n.name || '/%'))
+LIMIT :limit;
 
 -- shift_leases (by, since): leases that ran at ``since`` end later, by the time the broker was not there
 UPDATE brokerweb_queues_message SET due_at = due_at + :by WHERE state = 3 AND due_at > :since;
 
 -- note_activity (id, consumed_at, client, settled_at): when a queue was last consumed, and by whom, and when anything of it was last settled
-UPDATE brokerweb_queues_queue SET last_consumer_at = :consumed_at, last_consumer = :client, last_settled_at = :settled_at WHERE id = :id;
+-- as far as no other node knows of a later time
+UPDATE brokerweb_queues_queue SET
+  last_consumer = CASE WHEN last_consumer_at > :consumed_at THEN last_consumer ELSE coalesce(:client, last_consumer) END,
+  last_consumer_at = CASE WHEN last_consumer_at > :consumed_at THEN last_consumer_at ELSE coalesce(:consumed_at, last_consumer_at) END,
+  last_settled_at = CASE WHEN last_settled_at > :settled_at THEN last_settled_at ELSE coalesce(:settled_at, last_settled_at) END
+WHERE id = :id;
 
 -- activity (): the same, of the queues of which any of it is known
 SELECT id, last_consumer_at, last_consumer, last_settled_at FROM brokerweb_queues_queue
 WHERE last_consumer_at IS NOT NULL OR last_settled_at IS NOT NULL;
+
+-- activity_since (since): of those that were used since then
+SELECT id, last_consumer_at, last_consumer, last_settled_at FROM brokerweb_queues_queue
+WHERE last_consumer_at > :since OR last_settled_at > :since;
 
 -- newest_instant (): the newest instant that was written as the present
 SELECT max(at) FROM (
