@@ -11,6 +11,7 @@ from brokerweb.console.bulk import plan as plans
 from brokerweb.console.bulk.forms import PlanForm
 from brokerweb.console.bulk.plan import Selection
 from brokerweb.console.page import SignedIn, form, render_form
+from brokerweb.jobs.models import Job
 
 
 @form
@@ -29,9 +30,13 @@ def plan(request: SignedIn) -> HttpResponseBase:
         if seen.is_known(given.getlist("known")):
             with refusing(asked):
                 first = {"first": 1} if given.get("first") else {}
-                job = plans.carry_out(request, chosen, asked.request() | first)
-                messages.success(request, f"Job {job.pk} began.")
-                return redirect("brokerweb_console:job", job.pk)
+                return _begun(request, plans.carry_out(request, chosen, asked.request() | first))
         messages.warning(request, "Nothing was done yet: there is something new to know first.")
     context = {"plan": seen, "targets": plans.targets(request.principal)}
     return render_form(request, "brokerweb_console/bulk/plan.html", asked, **context)
+
+
+def _begun(request: SignedIn, job: Job) -> HttpResponseBase:
+    """Where the work is to be seen."""
+    messages.success(request, f"Job {job.pk} began.")
+    return redirect("brokerweb_console:job", job.pk)
