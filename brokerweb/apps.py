@@ -7,5 +7,7 @@ class BrokerwebConfig(AppConfig):
     def ready(self) -> None:
         from brokerweb import checks, project_checks  # noqa: F401 (registers them)
         from brokerweb.answers import finding
+        from brokerweb.wakeups import process
 
         finding.install()
+        process.install()

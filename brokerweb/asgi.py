@@ -22,7 +22,7 @@ from django.utils.module_loading import import_string  # noqa: E402
 from brokerweb import conf  # noqa: E402
 from brokerweb.faces import export, sse  # noqa: E402
 from brokerweb.faces.brokerweb_v1.language import BrokerwebV1  # noqa: E402
-from brokerweb.faces.http import health, lean  # noqa: E402
+from brokerweb.faces.http import health, hosts, lean  # noqa: E402
 from brokerweb.faces.http.body import Receive, Scope, Send  # noqa: E402
 from brokerweb.faces.http.django import DjangoHttp  # noqa: E402
 from brokerweb.faces.http.proxies import believe  # noqa: E402
@@ -43,7 +43,7 @@ async def http(scope: Scope, receive: Receive, send: Send) -> None:
     elif export.matches(scope):
         await export.app(scope, receive, send)
     else:
-        await _django(scope, receive, send)
+        await _django(hosts.excused(scope), receive, send)
 
 
 @cache

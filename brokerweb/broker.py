@@ -28,6 +28,7 @@ from brokerweb.storage.run import aperform
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import membership, progress
 from brokerweb.streams import stats as stream_stats
+from brokerweb.wakeups.node import Wakeups
 
 GOODBYE = 5.0  # seconds sockets have to end at a drain
 
@@ -43,6 +44,7 @@ class Broker:
         self.committer = Committer(self._deliver, handover=self.hub.book, closing=self.hub.refilling)
         self.tenure = Tenure()
         self.duties = NodeDuties(self.hub, self.tenure)
+        self.wakeups = Wakeups(self.hub.look, self.hub.holders.by_receipt)
         self._loop: asyncio.AbstractEventLoop
         self._unlisten: list[Callable[[], None]] = []
 
@@ -50,15 +52,17 @@ class Broker:
         """Everything runs when this returns. Raises BrokerError when the store cannot be written."""
         global current
         self._loop = asyncio.get_running_loop()
-        clock.install(clock.Clock())
+        shared = await aread(lambda reader: reader.dialect.shared_clock(reader.raw))
+        clock.install(shared or clock.Clock())
         clients.begin_anew()
         self.committer.start()
         run.install(self.committer)
         try:
-            await self._recover()
+            await (self._join() if shared else self._recover())
         except BaseException:
             await self._stop_committer()
             raise
+        self.wakeups.start()
         self.hub.listen()
         hub.current = self.hub
         await aperform(disk.tend)
@@ -88,18 +92,22 @@ class Broker:
         hub.current = None
         await self.tenure.leave()
         await self._stop_committer()
+        await asyncio.get_running_loop().run_in_executor(None, self.wakeups.stop)
         await self.tenure.end()
 
     def ready(self) -> dict[str, Any]:
         """What ``/readyz`` says: ``ok``, ``degraded``, or ``unavailable`` when the store cannot be written."""
         error = self.committer.last_error
         store = "not writable" if error is not None or self.duties.silent else "ok"
+        if self.duties.waits_for_standby:
+            store = "waits for the standby"
         checks = {
             "store": f"not writable: {wrong}" if (wrong := damage.found()) else store,
             "duties": ", ".join(f"{name} failing" for name in self.duties.failing) or "ok",
             "inbox": "crowded" if self.committer.crowded else "ok",
             "clock": wall.verdict(running) if (running := clock.running()) is not None else "ok",
             "disk": "full" if disk.of().refusing else "ok",
+            "wakeups": self.wakeups.wrong or "ok",
         }
         healthy = all(state == "ok" for state in checks.values())
         status = "unavailable" if checks["store"] != "ok" else "ok" if healthy else "degraded"
@@ -126,6 +134,13 @@ class Broker:
             pass
         while await aperform(membership.forget_members) > 0:
             pass
+
+    async def _join(self) -> None:
+        """Begin beside other nodes: the clock is that of all, and what they hold is theirs."""
+        await aperform(_begin, self.tenure)
+        self.duties.wall.begin(1)
+        await self.tenure.settle()
+        activity.activity.begin(await aread(activity.load))
 
     async def _note_activity(self) -> None:
         """What is known of who consumed is stored; where the store takes nothing any more, that is no reason not to stop."""
@@ -156,6 +171,11 @@ def _take_up(tx: Transaction, last: nodes.Seen | None, steps: list[clock.Step], 
         duties.shift_leases(tx, tx.now - last.at, last.at)
     retirement.wait_anew(tx)
     wall.note(tx, steps)
+    tenure.begin(tx)
+
+
+def _begin(tx: Transaction, tenure: Tenure) -> None:
+    retirement.wait_anew(tx)
     tenure.begin(tx)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 
 from brokerweb import conf
@@ -20,6 +20,7 @@ from brokerweb.storage.files import Files, files_of
 
 FIXED_BACKPORTS = ((3, 44, 6), (3, 50, 7))
 FIXED = (3, 51, 3)
+POSTGRESQL = 15  # the oldest major version
 BESIDE = (
     "Leave the project's database as it is, and brokerweb's apps out of it: run brokerweb beside the project, as a process with "
     "settings and a data directory of its own, and publish over REST. docs/operations.md says how."
@@ -58,6 +59,8 @@ def check_options(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
 def check_sqlite(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """E003: a SQLite that can lose commits. E004: a database that the broker cannot use. W002: an engine that promises less."""
     connection = connections["default"]
+    if connection.vendor == "postgresql":
+        return []
     if connection.vendor != "sqlite":
         return [Error(conf.other_database(connection.vendor), hint=BESIDE, id="brokerweb.E004")]
     version = tuple(connection.Database.sqlite_version_info)  # type: ignore[attr-defined]  # of the SQLite backend
@@ -79,6 +82,24 @@ def _other_engine() -> Warning:
         hint='Use the ENGINE "brokerweb.storage.django_sqlite"; the file stays as it is.',
         id="brokerweb.W002",
     )
+
+
+@register(Tags.database)
+def check_postgresql(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """E003: a PostgreSQL that is too old. Asked by those who may connect: ``migrate``, and ``check --database default``."""
+    connection = connections["default"]
+    if "default" not in (databases or ()) or connection.vendor != "postgresql":
+        return []
+    old = too_old(connection)
+    return [Error(old, hint="Move the database to a newer one.", id="brokerweb.E003")] if old else []
+
+
+def too_old(connection: Any) -> str | None:
+    """What to say of a PostgreSQL server that lacks what the broker needs; None of one that will do."""
+    major, minor = divmod(connection.pg_version, 10_000)
+    return None if major >= POSTGRESQL else f"brokerweb needs PostgreSQL {POSTGRESQL} or newer, and this is {major}.{minor}"
 
 
 @register()

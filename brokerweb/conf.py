@@ -21,6 +21,7 @@ from brokerweb.core.addresses import Network, network
 DATABASE = "brokerweb.sqlite3"  # in the data directory
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 MAX_UNAUTHENTICATED_BYTES = 65_536  # of a request or frame, before the caller is known
+SHORTEST_KEY = 50  # characters; Django's own check warns of less
 READ_TIMEOUT = 10.0  # seconds a client has for a request's head, and for each further stretch of its body
 PING_INTERVAL, PING_TIMEOUT = 5.0, 10.0  # seconds, of a WebSocket
 
@@ -39,9 +40,8 @@ def unusable(path: Path, reason: Exception, *, named_by: str = "BROKERWEB_DATA")
 
 
 def other_database(vendor: str) -> str:
-    """What to say of a default database that is no SQLite."""
-    comes = "; PostgreSQL comes with scale-out, and is not built yet" if vendor == "postgresql" else ""
-    return f"brokerweb cannot use {vendor} as the default database: it stores in SQLite{comes}"
+    """What to say of a default database that the broker cannot use."""
+    return f"brokerweb cannot use {vendor} as the default database: it stores in SQLite or PostgreSQL"
 
 
 def _text(value: Any) -> str:
@@ -50,6 +50,20 @@ def _text(value: Any) -> str:
 
 def _secret(value: Any) -> str:
     return str(value)
+
+
+def _secret_key(value: Any) -> str:
+    text = str(value)
+    if len(text) < SHORTEST_KEY:
+        raise ValueError(f"a key needs at least {SHORTEST_KEY} characters")
+    return text
+
+
+def _redis_url(value: Any) -> str:
+    text = str(value).strip()
+    if text and not text.startswith(("redis://", "rediss://", "unix://")):  # it may hold a password, and is not repeated
+        raise ValueError("is no URL such as redis://host:6379")
+    return text
 
 
 def _path(value: Any) -> Path:
@@ -153,8 +167,15 @@ class Conf:
         _free_bytes,
         "bytes to keep free on the disk: new messages are refused below; 64 MiB otherwise, or an eighth of a small disk",
     )
-    database_url: str = option("DATABASE_URL", "", _text, "PostgreSQL; comes with scale-out, refused until then", flag=False)
-    redis_url: str = option("REDIS_URL", "", _text, "Redis or Valkey; comes with scale-out, refused until then", flag=False)
+    database_url: str = option("DATABASE_URL", "", _text, "a PostgreSQL database; SQLite otherwise", flag=False)
+    redis_url: str = option("REDIS_URL", "", _redis_url, "Redis or Valkey, by which nodes wake each other", flag=False)
+    secret_key: str = option(
+        "BROKERWEB_SECRET_KEY",
+        "",
+        _secret_key,
+        "signs sessions and CSRF tokens, the same on all nodes; made at the first start otherwise, and kept with the data",
+        flag=False,
+    )
     admin_password: str = option(
         "BROKERWEB_ADMIN_PASSWORD",
         "",
@@ -261,8 +282,9 @@ def get() -> Conf:
 
 def require_server_data() -> None:
     """Raises BadOption where no server has run: there is nobody to look up."""
-    data = read(os.environ).data.absolute()
-    if not (data / "lock").exists():
+    options = read(os.environ)
+    data = options.data.absolute()
+    if not options.database_url and not (data / "lock").exists():
         raise BadOption(f"BROKERWEB_DATA: no server has run in {data}; start serve first")
 
 

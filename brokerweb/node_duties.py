@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from django.db import connection as database
+
 from brokerweb import sweep
 from brokerweb.cluster import wall
 from brokerweb.cluster.tenure import Tenure
@@ -21,9 +23,10 @@ from brokerweb.identity import duties as identity_duties
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs import duties as job_duties
 from brokerweb.jobs import runner, searched, undoing
-from brokerweb.queues import activity, duties, history, kept, retirement, stats
+from brokerweb.queues import activity, counters, duties, history, kept, retirement, stats
 from brokerweb.routing import duties as routing_duties
 from brokerweb.storage import changes, disk
+from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
 from brokerweb.streams import duties as stream_duties
@@ -32,6 +35,7 @@ from brokerweb.streams import stats as stream_stats
 
 HEARTBEAT, HOUSEKEEPING, TOKENS, IDLE, FOREIGN, ORPHANS = 5.0, 5.0, 3.0, 2.0, 0.2, 60.0  # seconds between
 FILES = 1.0  # seconds between looks at the files of the database
+COMMITS = 0.5  # seconds between looks at what commits wait for, where the database is a server
 BEAT = 0.1  # seconds between checks for members whose heartbeat is due; a session may be as short as one second
 LOOK = 2.0  # seconds between looks for ready messages that no hint asked for
 STALE = 5.0  # seconds without an answer after which the store counts as not writable
@@ -50,6 +54,7 @@ class NodeDuties:
         self._nameless = True  # there may be dead letters without a fingerprint
         self._alive_at = 0.0
         self._unlisten: list[Callable[[], None]] = []
+        self.waits_for_standby = False
         self.timers = DutyLoop("timers", self._timers)
         self.wall = wall.Watch(tenure.seen)
         self._loops = [
@@ -60,7 +65,7 @@ class NodeDuties:
             DutyLoop("housekeeping", self._housekeeping, longest=HOUSEKEEPING),
             DutyLoop("idle queues", self._idle, longest=IDLE),
             DutyLoop("tokens", self._tokens, longest=TOKENS),
-            DutyLoop("foreign commits", self._foreign, longest=FOREIGN),
+            *([DutyLoop("foreign commits", self._foreign, longest=FOREIGN)] if changes.show() else []),
             DutyLoop("members", self._members, longest=BEAT),
             DutyLoop("looks", self._looks, longest=LOOK),
             DutyLoop("activity", self._activity, longest=activity.EVERY),
@@ -70,6 +75,8 @@ class NodeDuties:
             DutyLoop("memory", memory.GivingBack().tick, longest=memory.EVERY),
             DutyLoop("sweep", sweep.Sweep().tick, longest=sweep.LONGEST, retry=sweep.RETRY),
         ]
+        if not dialect_of(database).single_writer:
+            self._loops.append(DutyLoop("commits", self._commits, longest=COMMITS))
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -123,6 +130,11 @@ class NodeDuties:
         self._alive_at = time.monotonic()
         return HEARTBEAT
 
+    async def _commits(self, now: int) -> float:
+        """Whether they wait for a standby that does not answer."""
+        self.waits_for_standby = await aread(lambda reader: reader.dialect.waits_for_standby(reader.raw))
+        return COMMITS
+
     async def _files(self, now: int) -> float:
         await self._tenure.look()
         return FILES
@@ -154,6 +166,8 @@ class NodeDuties:
         if time.monotonic() >= self._orphans_at:
             self._orphans_at = time.monotonic() + ORPHANS
             await _ready_orphans()
+            while await aperform(counters.fold) >= counters.FOLDED:
+                pass
             while await aperform(job_duties.forget) >= job_duties.LIMIT:
                 pass
             await self._clients()
@@ -193,7 +207,7 @@ class NodeDuties:
         """Leases that ended in another process give their credit back, too."""
         receipts = list(self._hub.holders.by_receipt)
         for i in range(0, len(receipts), 500):
-            ended = await aperform(duties.ended_of, receipts[i : i + 500])
+            ended = await aread(duties.over, receipts[i : i + 500], clock.now())
             if ended:
                 self._hub.leases_ended(ended)
 
@@ -238,7 +252,11 @@ class NodeDuties:
         return disk.LOOK
 
     async def _looks(self, now: int) -> float:
-        self._hub.queues.look()
+        """What a hint would have told, had it come. Where commits of others show, dispatchers alone look once more."""
+        if changes.show():
+            self._hub.queues.look()
+        else:
+            await self._hub.look_up()
         return LOOK
 
 

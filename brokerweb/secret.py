@@ -1,14 +1,55 @@
-"""The secret key of a data directory: made at first use, readable by its owner alone."""
+"""The secret key: given, or made at first use and kept with the data. In a directory its owner alone can read it; in a database
+all nodes have the same.
+"""
 
 from __future__ import annotations
 
 import os
 import secrets
 import tempfile
+from functools import cache
 from pathlib import Path
 
-from brokerweb.conf import BadOption, unusable
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.functional import lazy
+
+from brokerweb.conf import BadOption, Conf, unusable
 from brokerweb.core import durable
+
+
+def of(options: Conf) -> str:
+    """The key of these options. That of a database is read when it is first used, which is after Django's settings."""
+    if options.secret_key:
+        return options.secret_key
+    return _in_database() if options.database_url else secret_key(options.data)
+
+
+@cache
+def kept_in_database() -> str:
+    """The key that the default database has, and all nodes with it. Raises ImproperlyConfigured where it cannot be read."""
+    from django.db import Error, connection
+
+    def stored() -> str | None:
+        cursor.execute("SELECT value FROM brokerweb_cluster_secret WHERE name = 'key'")
+        row = cursor.fetchone()
+        return row and str(row[0])
+
+    try:
+        with connection.cursor() as cursor:
+            if (key := stored()) is None:  # of nodes that start at once, one's is stored
+                made = secrets.token_urlsafe(48)
+                cursor.execute(
+                    "INSERT INTO brokerweb_cluster_secret (name, value) VALUES ('key', %s) ON CONFLICT DO NOTHING", [made]
+                )
+                key = stored() or made
+            return key
+    except Error as error:
+        raise ImproperlyConfigured(
+            f"the secret key is in the database, which serve or migrate prepares, and cannot be read: {error}"
+        ) from error
+
+
+_in_database = lazy(kept_in_database, str)
 
 
 def secret_key(directory: Path) -> str:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import django
 
+from brokerweb import database_url, secret
 from brokerweb.conf import read
-from brokerweb.secret import secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 conf = read(os.environ)
 
-SECRET_KEY = secret_key(conf.data)
+SECRET_KEY = secret.of(conf)
 DEBUG = False
 ALLOWED_HOSTS = conf.hosts
 BROKERWEB: dict[str, object] = {}
@@ -73,12 +74,10 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {
-    "default": {
-        "ENGINE": "brokerweb.storage.django_sqlite",
-        "NAME": conf.database,
-        "CONN_MAX_AGE": None,
-    }
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": database_url.as_django(conf.database_url)
+    if conf.database_url
+    else {"ENGINE": "brokerweb.storage.django_sqlite", "NAME": conf.database, "CONN_MAX_AGE": None}
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

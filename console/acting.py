@@ -44,7 +44,7 @@ def made_new(kind: str, found: QuerySet[Any], verb: Callable[..., Any]) -> Calla
         if found.exists():
             raise Invalid.at("/name", f"There is a {kind} of that name.")
 
-    return after(check, verb)
+    return after(check, verb, kind)
 
 
 class Say(Protocol):

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from brokerweb.core import events
 from brokerweb.core.errors import NotFound
-from brokerweb.queues import filters, kept, selection
-from brokerweb.queues.definitions import Definition, find, find_by_id
+from brokerweb.queues import filters, holding, kept, selection
+from brokerweb.queues.definitions import Definition, find, find_by_id, find_in_order, take_turn
 from brokerweb.queues.filters import MAX_ID, MessageFilter
 from brokerweb.queues.kept import End
 from brokerweb.queues.moves import in_one_turn, revive, take_out
@@ -106,7 +106,7 @@ def redrive(tx: Transaction, name: str | int, chosen: MessageFilter, *, to: str 
 
 def purge_chunk(tx: Transaction, name: str, chosen: MessageFilter, bounds: Bounds, *, limit: int = CHUNK) -> Chunk:
     """One commit's part of a purge."""
-    queue = find(tx, name)
+    queue = take_turn(tx, find(tx, name))
     found = in_one_turn(tx, selection.find(tx.rows, queue.id, chosen, Span(bounds.after, bounds.last), limit, budget=LOOKED_AT))
     # Where blocked messages stay, one that follows its purged head must stay too: it became ready after the start.
     heads_only = queue.keyed and State.BLOCKED not in chosen.states
@@ -120,10 +120,14 @@ def redrive_chunk(
     tx: Transaction, name: str | int, chosen: MessageFilter, bounds: Bounds, *, to: str | None = None, limit: int = CHUNK
 ) -> Chunk:
     """One commit's part of a redrive."""
-    queue = _source(tx, name)
-    target = find(tx, to) if to is not None else queue
+    if to is None:
+        queue = target = take_turn(tx, _source(tx, name))
+    else:
+        find_in_order(tx, name, to)
+        queue, target = _source(tx, name), find(tx, to)
     found = in_one_turn(tx, selection.find(tx.rows, queue.id, chosen, Span(bounds.after, bounds.last), limit, budget=LOOKED_AT))
-    for message_id, state in found.messages:
+    messages = holding.in_state(tx, queue.id, found.messages)
+    for message_id, state in messages:
         revive(tx, queue, target, message_id, state)
-    tx.outcome.event(events.REDRIVEN, queue.id, len(found.messages))
-    return Chunk(len(found.messages), found.after)
+    tx.outcome.event(events.REDRIVEN, queue.id, len(messages))
+    return Chunk(len(messages), found.after)

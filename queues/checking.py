@@ -52,10 +52,10 @@ def bury(tx: Transaction, ids: Sequence[int]) -> int:
     """Those of these that are damaged still, and wait, are dead; how many that were. Leased ones count when they return."""
     buried = 0
     for id in ids:
-        row = tx.row(Q.sweep, id - 1, 1)
-        message = Swept(*row) if row else None
-        if message is None or message.id != id or message.intact or message.state not in WAITING:
-            continue
-        queue = find_by_id(tx, message.queue_id)
-        buried += queue is not None and dead_letters.bury_damaged(tx, queue, message.ending())
+        found = tx.row(Q.sweep, id - 1, 1)
+        queue = find_by_id(tx, found[1]) if found is not None and found[0] == id else None
+        row = tx.row(Q.sweep_one, id, queue.id) if queue is not None else None
+        message = None if row is None else Swept(*row)
+        if queue is not None and message is not None and not message.intact and message.state in WAITING:
+            buried += dead_letters.bury_damaged(tx, queue, message.ending())
     return buried

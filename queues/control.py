@@ -13,7 +13,7 @@ from brokerweb.core.errors import Conflict, LeaseLost, NotFound
 from brokerweb.core.names import check_name
 from brokerweb.queues import counters, engine, fields, history, kept, keys, limits, sequence
 from brokerweb.queues.bulk import purge, purge_all, redrive, redrive_all
-from brokerweb.queues.definitions import Definition, find, find_by_id, forget
+from brokerweb.queues.definitions import Definition, find, find_alone, find_by_id, forget, take_turn
 from brokerweb.queues.history import What
 from brokerweb.queues.kept import End
 from brokerweb.queues.messages import NewMessage, Receipt, Settle
@@ -23,6 +23,8 @@ from brokerweb.queues.readiness import became_ready
 from brokerweb.queues.selection import Q
 from brokerweb.queues.settings import validate
 from brokerweb.queues.states import State
+from brokerweb.storage.declared import declaring
+from brokerweb.storage.locks import Lock
 from brokerweb.storage.transaction import Transaction
 
 __all__ = [
@@ -41,14 +43,13 @@ __all__ = [
     "resume",
 ]
 
-STAYS_EMPTY = "what was counted empty must be empty still when that is acted upon"
-
 
 def declare(tx: Transaction, name: str, settings: Mapping[str, Any], *, create: bool = True) -> tuple[Queue, bool]:
     """Create a queue, or change the settings named; (the queue, whether it is new). Without ``create`` it must exist."""
     check_name(name)
     changes = validate(settings)
-    queue = Queue.objects.filter(name=name, deleted_at=None).first()
+    declaring(tx, "queue", name)
+    queue = _declared(tx, name, changes)
     created = queue is None
     if queue is None:
         if not create:
@@ -60,11 +61,22 @@ def declare(tx: Transaction, name: str, settings: Mapping[str, Any], *, create: 
     return Queue.objects.get(pk=queue.pk), created
 
 
+def _declared(tx: Transaction, name: str, changes: Mapping[str, Any]) -> Queue | None:
+    """The queue as it is, and for several writers as it stays: where it must be seen empty nobody else acts on it."""
+    found = Queue.objects.filter(name=name, deleted_at=None).first()
+    if tx.dialect.single_writer:
+        return found
+    if found is None:
+        return None
+    if changes.get("keyed", found.keyed) != found.keyed or changes.get("search", found.search) != found.search:
+        tx.alone(Lock.QUEUE, found.pk)
+    else:
+        tx.share(Lock.QUEUE, found.pk)
+    return Queue.objects.filter(name=name, deleted_at=None).first()
+
+
 def _check_keyed(tx: Transaction, queue: Queue, changes: Mapping[str, Any]) -> None:
-    if changes.get("keyed", queue.keyed) == queue.keyed:
-        return
-    tx.require_single_writer(STAYS_EMPTY)
-    if any(counters.counted(tx, queue.pk)):
+    if changes.get("keyed", queue.keyed) != queue.keyed and any(counters.counted(tx, queue.pk)):
         raise Conflict("keyed changes only while the queue is empty: the order within its keys would not hold for what is there.")
 
 
@@ -78,18 +90,16 @@ def _store(tx: Transaction, queue: Queue, changes: Mapping[str, Any]) -> None:
     # Without what others have written since: a pause, above all.
     queue.save(update_fields=None if queue.pk is None else [*changes, "idle_since_at"])
     if queue.search != before:
-        tx.require_single_writer(STAYS_EMPTY)
         fields.declare(tx, queue.pk, before, queue.search, empty=not any(counters.counted(tx, queue.pk)))
     forget(tx, queue.pk, queue.name)
 
 
 def delete(tx: Transaction, name: str, *, if_empty: bool = False) -> None:
     """The queue is gone for everyone at once; a duty removes what it held. Raises Conflict if it must be empty and is not."""
-    queue = find(tx, name)
-    if if_empty:
-        tx.require_single_writer(STAYS_EMPTY)
-        if any(counters.counted(tx, queue.id)):
-            raise Conflict(f"Queue {name} is not empty.")
+    declaring(tx, "queue", name)
+    queue = find_alone(tx, name) if if_empty else find(tx, name)
+    if if_empty and any(counters.counted(tx, queue.id)):
+        raise Conflict(f"Queue {name} is not empty.")
     delete_found(tx, queue)
 
 
@@ -120,7 +130,7 @@ def resume(tx: Transaction, name: str) -> Queue:
 
 def requeue(tx: Transaction, name: str, message_id: int) -> None:
     """A dead or scheduled message is ready at the end of its queue, or of its key, with its failures forgotten."""
-    queue = find(tx, name)
+    queue = take_turn(tx, find(tx, name))
     seen = _restorable(tx, queue, message_id)
     revive(tx, queue, queue, message_id, seen.state, event=history.REQUEUED)
     tx.outcome.event(events.REDRIVEN, queue.id)
@@ -128,7 +138,7 @@ def requeue(tx: Transaction, name: str, message_id: int) -> None:
 
 def replace(tx: Transaction, name: str, message_id: int, message: NewMessage, *, publisher: str | None) -> int:
     """An edited copy takes a dead or scheduled message's place in one commit; its id. Its ``parent`` is the original."""
-    queue = find(tx, name)
+    queue = take_turn(tx, find(tx, name))
     seen = _restorable(tx, queue, message_id)
     _remove(tx, queue, message_id, seen.state, End(kept.EDITED, tx.by))
     accepted = engine.publish(tx, name, [message], publisher=publisher, parent=message_id)[0]
@@ -160,7 +170,7 @@ def reschedule_found(
     tx: Transaction, queue: Definition, message_id: int, *, due_at: int | None = None, deliver_at: int | None = None
 ) -> None:
     """The same in a queue that was looked up."""
-    seen = find_message(tx, queue, message_id)
+    seen = find_message(tx, take_turn(tx, queue), message_id)
     if seen.state not in (State.SCHEDULED, State.READY):
         raise Conflict(f"Only scheduled and ready messages can be rescheduled; this one is {seen.state.name.lower()}.")
     due = due_at or 0 if deliver_at is None else deliver_at - tx.difference
@@ -206,7 +216,7 @@ def release(tx: Transaction, queue: str | int, message_id: int, attempt: int) ->
 
 def delete_message(tx: Transaction, name: str, message_id: int) -> None:
     """The message is gone, whatever its state; a lease on it is lost."""
-    queue = find(tx, name)
+    queue = take_turn(tx, find(tx, name))
     _remove(tx, queue, message_id, find_message(tx, queue, message_id).state, End(kept.DELETED, tx.by))
     tx.outcome.event(events.PURGED, queue.id)
 

@@ -6,7 +6,7 @@
 -- matching (queue, after, until, n, key, scheduled, ready, blocked, leased, dead): a queue's next messages by id, and whether each has the key
 -- Leased messages are few, and found through message_leased without reading rows: "+id" keeps the planner from walking
 -- the whole table in id order for them.
-SELECT p.id, p.state, CASE WHEN CAST(:key AS text) IS NULL THEN true ELSE (SELECT m."key" = :key FROM brokerweb_queues_message m WHERE m.id = p.id) END
+SELECT p.id, p.state, CASE WHEN CAST(:key AS text) IS NULL THEN true ELSE (SELECT m."key" = :key FROM brokerweb_queues_message m WHERE m.id = p.id AND m.queue_id = :queue) END
 FROM (
   SELECT * FROM (SELECT id, 0 AS state FROM brokerweb_queues_message INDEXED BY message_browse
     WHERE :scheduled = 1 AND queue_id = :queue AND state = 0 AND NOT (state = 3) AND id > :after AND id <= :until ORDER BY id LIMIT :n) AS a
@@ -21,7 +21,7 @@ FROM (
 ) AS p ORDER BY p.id LIMIT :n;
 
 -- matching_desc (queue, after, until, n, key, scheduled, ready, blocked, leased, dead): the same from the newest down; after is the upper end
-SELECT p.id, p.state, CASE WHEN CAST(:key AS text) IS NULL THEN true ELSE (SELECT m."key" = :key FROM brokerweb_queues_message m WHERE m.id = p.id) END
+SELECT p.id, p.state, CASE WHEN CAST(:key AS text) IS NULL THEN true ELSE (SELECT m."key" = :key FROM brokerweb_queues_message m WHERE m.id = p.id AND m.queue_id = :queue) END
 FROM (
   SELECT * FROM (SELECT id, 0 AS state FROM brokerweb_queues_message INDEXED BY message_browse
     WHERE :scheduled = 1 AND queue_id = :queue AND state = 0 AND NOT (state = 3) AND id < :after AND id >= :until ORDER BY id DESC LIMIT :n) AS a
@@ -89,16 +89,16 @@ FROM json_each(:ids) j CROSS JOIN brokerweb_queues_message m ON m.id = j.value W
 
 -- facts@postgres (queue, ids): the same, of an array
 SELECT m.id, m.state, m."key" IS NOT NULL, m.redrives, m.fingerprint,
-  coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id), 0)
+  coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id AND c.queue_id = m.queue_id), 0)
 FROM brokerweb_queues_message m WHERE m.id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND m.queue_id = :queue;
 
 -- nameless (limit): dead messages of before there were fingerprints
 -- Queue by queue, by the index of causes: one of their own would be written for by every message, and serve once.
-SELECT m.id, m.reason, m.last_error FROM brokerweb_queues_queue q CROSS JOIN brokerweb_queues_message m INDEXED BY message_cause
+SELECT m.id, m.queue_id, m.reason, m.last_error FROM brokerweb_queues_queue q CROSS JOIN brokerweb_queues_message m INDEXED BY message_cause
 WHERE m.queue_id = q.id AND m.state = 4 AND m.fingerprint IS NULL LIMIT :limit;
 
--- name_cause (id, fingerprint): what it died of has a fingerprint
-UPDATE brokerweb_queues_message SET fingerprint = :fingerprint WHERE id = :id AND state + 0 = 4 AND fingerprint IS NULL;
+-- name_cause (id, queue, fingerprint): what it died of has a fingerprint
+UPDATE brokerweb_queues_message SET fingerprint = :fingerprint WHERE id = :id AND queue_id = :queue AND state + 0 = 4 AND fingerprint IS NULL;
 
 -- oldest_ready (queue): since when the first message of each priority is ready; the least of these
 SELECT min((SELECT due_at FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 AND priority = p.column1 ORDER BY position LIMIT 1))
@@ -109,6 +109,9 @@ SELECT coalesce(max(id), 0) FROM brokerweb_queues_message;
 
 -- find_message (id, queue): what a verb must know of one message before it acts
 SELECT state, "key", holds_key, attempts, fingerprint FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue;
+
+-- hold_message (id, queue): the same, and nobody else changes it until the transaction ends
+SELECT state, "key", holds_key, attempts, fingerprint FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue FOR UPDATE;
 
 -- weights@sqlite (ids): what the bodies of messages weigh; the ids are a JSON array
 SELECT c.message_id, length(c.body) FROM json_each(:ids) j CROSS JOIN brokerweb_queues_content c ON c.message_id = j.value;
@@ -157,7 +160,7 @@ UPDATE brokerweb_queues_transfer SET last_error = NULL WHERE message_id = :messa
 -- as_it_is (id, queue): what revive and transfer change of a message, and what tells whether somebody acted on it since
 SELECT "key", attempts, state, position, failures, holds_key, alone, due_at, deliver_at, expires_at, holder, reason, last_error,
   fingerprint, redrives, route
-FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue;
+FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue FOR UPDATE;
 
 -- as_it_was (id, queue, state, origin, restored, position, failures, holds_key, alone, due_at, deliver_at, expires_at, holder, reason, last_error, fingerprint, redrives, route): a revive or a transfer is taken back
 UPDATE brokerweb_queues_message SET queue_id = :origin, state = :restored, position = :position, failures = :failures, holds_key = :holds_key, alone = :alone,
@@ -219,18 +222,29 @@ DELETE FROM brokerweb_queues_queuecount WHERE queue_id = :queue;
 DELETE FROM brokerweb_queues_queue WHERE id = :queue AND deleted_at IS NOT NULL;
 
 -- sweep (after, limit): messages by id, with all that their checksums cover
-SELECT id, queue_id, state, failures, attempts, holds_key, checksum, "key", headers, content_type, "binary", reply_to, correlation_id, body
+SELECT id, m.queue_id, state, failures, attempts, holds_key, checksum, "key", headers, content_type, "binary", reply_to, correlation_id, body
 FROM brokerweb_queues_message m LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id WHERE id > :after ORDER BY id LIMIT :limit;
 
--- contents (id, queue): what stays of a message that is redacted
-SELECT "key", reply_to, correlation_id, attempts FROM brokerweb_queues_message m LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id
-WHERE id = :id AND queue_id = :queue FOR UPDATE OF m;
+-- sweep_one (id, queue): one of them, which nobody else changes until the transaction ends
+SELECT id, m.queue_id, state, failures, attempts, holds_key, checksum, "key", headers, content_type, "binary", reply_to, correlation_id, body
+FROM brokerweb_queues_message m LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id AND c.queue_id = m.queue_id
+WHERE id = :id AND m.queue_id = :queue FOR UPDATE OF m;
 
--- redact (message, published, body, reply_to, correlation_id, checksum, redacted): what a message held is gone
+-- contents (id, queue): what stays of a message that is redacted
+SELECT "key", reply_to, correlation_id, attempts FROM brokerweb_queues_message m LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id AND c.queue_id = m.queue_id
+WHERE id = :id AND m.queue_id = :queue FOR UPDATE OF m;
+
+-- redact@sqlite (message, queue, published, body, reply_to, correlation_id, checksum, redacted): what a message held is gone
 -- One whose content damage has taken has one again.
-INSERT INTO brokerweb_queues_content (message_id, published_at, "binary", body, reply_to, correlation_id, checksum, redacted)
-VALUES (:message, :published, false, :body, :reply_to, :correlation_id, :checksum, :redacted)
+INSERT INTO brokerweb_queues_content (message_id, queue_id, published_at, "binary", body, reply_to, correlation_id, checksum, redacted)
+VALUES (:message, :queue, :published, false, :body, :reply_to, :correlation_id, :checksum, :redacted)
 ON CONFLICT (message_id) DO UPDATE SET body = excluded.body, "binary" = false, content_type = NULL, headers = NULL,
+  checksum = excluded.checksum, redacted = excluded.redacted;
+
+-- redact@postgres (message, queue, published, body, reply_to, correlation_id, checksum, redacted): the same, where the key begins with the queue
+INSERT INTO brokerweb_queues_content (message_id, queue_id, published_at, "binary", body, reply_to, correlation_id, checksum, redacted)
+VALUES (:message, :queue, :published, false, :body, :reply_to, :correlation_id, :checksum, :redacted)
+ON CONFLICT (queue_id, message_id) DO UPDATE SET body = excluded.body, "binary" = false, content_type = NULL, headers = NULL,
   checksum = excluded.checksum, redacted = excluded.redacted;
 
 -- forget_error (id, queue): its last error is gone, too

@@ -6,6 +6,8 @@ from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
 
 STATES = 5
+SLOTS = 16  # rows of a queue, above which they are folded: more than that have no connection that writes now
+FOLDED = 50  # queues a turn
 _Q = Statements("brokerweb.queues", "counters.sql")
 
 
@@ -44,3 +46,13 @@ def counted(tx: Transaction, queue_id: int) -> list[int]:
     stored = tx.row(_Q.read_counts, queue_id) or (0,) * STATES
     own = tx.gathered(_Changes).by_queue.get(queue_id) or (0,) * STATES
     return [a + b for a, b in zip(stored, own, strict=True)]
+
+
+def fold(tx: Transaction, most: int = FOLDED) -> int:
+    """Where connections have come and gone, their rows become one; of how many queues that was. They are never written again by
+    most of those they are of, and a reader adds them all up.
+    """
+    found = tx.rows(_Q.many_rows, SLOTS, most)
+    for (queue_id,) in found:
+        tx.change(_Q.fold, queue_id)
+    return len(found)

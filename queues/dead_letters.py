@@ -19,9 +19,9 @@ log = logging.getLogger(__name__)
 
 def bury(tx: Transaction, queue: Definition, ending: Ending, reason: str, error: str | None = None) -> bool:
     """The message becomes dead with ``reason``, and the next of its key follows; False if it is no longer as it was read."""
-    told = tx.value(Q.last_error, ending.id) if error is None and ending.attempts else error
+    told = tx.value(Q.last_error, ending.id, queue.id) if error is None and ending.attempts else error
     fingerprint = fingerprints.of(reason, told)
-    if not tx.change(Q.bury, ending.id, ending.state, tx.now, ending.failures, reason, error, fingerprint):
+    if not tx.change(Q.bury, ending.id, queue.id, ending.state, tx.now, ending.failures, reason, error, fingerprint):
         return False
     counters.moved(tx, queue.id, ending.state, State.DEAD)
     tx.outcome.event(events.DEAD, queue.id)
@@ -61,15 +61,15 @@ def _removed(tx: Transaction, queue: Definition, ending: Ending, end: End) -> bo
     keeping = kept.keeps(queue)
     if keeping:
         kept.keep(tx, queue, [ending.id], ending.state, end)
-    if not tx.change(Q.remove, ending.id, ending.state):
+    if not tx.change(Q.remove, ending.id, queue.id, ending.state):
         return False
     counters.count(tx, queue.id, ending.state, -1)
-    if queue.search is not None:
-        fields.forget(tx, [ending.id])
     if not keeping:
-        contents.forget(tx, [ending.id])
+        contents.forget(tx, queue.id, [ending.id])
         if ending.attempts > 0:
-            tx.change(Q.forget_failures, ending.id)
+            tx.change(Q.forget_failures, queue.id, ending.id)
+    if queue.search is not None:
+        fields.forget(tx, queue.id, [ending.id])
     if queue.full:
         history.note(tx, queue, [ending.id], What(end.outcome, ending.attempts, detail=end.detail, ends=True))
     return True
@@ -79,5 +79,7 @@ def name_causes(tx: Transaction, limit: int) -> int:
     """Give dead letters of before there were fingerprints theirs; how many."""
     found = tx.rows(OPERATORS.nameless, limit)
     if found:
-        tx.change_many(OPERATORS.name_cause, [(id, fingerprints.of(reason, error)) for id, reason, error in found])
+        tx.change_many(
+            OPERATORS.name_cause, [(id, queue_id, fingerprints.of(reason, error)) for id, queue_id, reason, error in found]
+        )
     return len(found)

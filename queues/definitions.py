@@ -1,11 +1,16 @@
-"""A queue's settings as the verbs need them, looked up once per transaction."""
+"""A queue's settings as the verbs need them, looked up once per transaction.
+
+Of several writers whoever looks a queue up shares it (``Lock.QUEUE``) until the transaction ends: it is not deleted for good,
+and what only changes while nobody acts on it stays as it was read. ADR 0027 says what locks what.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from brokerweb.core.backoff import Backoff
 from brokerweb.core.errors import NotFound
+from brokerweb.storage.locks import Lock
 from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
 
@@ -52,22 +57,82 @@ def find(tx: Transaction, name: str) -> Definition:
     found = tx.memo.get(name)
     if found is None:
         # A name that begins with a dot is the broker's own: a shared group's queue, or a deleted one.
-        row = None if name.startswith(".") else tx.row(Q.find_queue, name)
+        row = None if name.startswith(".") else _named(tx, name)
         if row is None:
             raise NotFound(f"There is no queue {name}.")
         found = remember(tx, Definition(*row))
     return found
 
 
+def _named(tx: Transaction, name: str) -> tuple[Any, ...] | None:
+    if tx.dialect.single_writer:
+        return tx.row(Q.find_queue, name)
+    # Locked before it is read, by the id that it had when it was last asked for. What it is by then may be another's.
+    id = _ids.get(name)
+    while id is None or (row := _shared(tx, id)) is None or row[1] != name:
+        id = tx.value(Q.id_of_queue, name)
+        if id is None:
+            _ids.pop(name, None)
+            return None
+    if len(_ids) >= MAX_IDS:
+        _ids.clear()
+    _ids[name] = id
+    return row
+
+
+MAX_IDS = 20_000
+_ids: dict[str, int] = {}  # by name, of queues that were found in this process: a guess, which the row confirms
+
+
 def find_by_id(tx: Transaction, queue_id: int) -> Definition | None:
     """The queue of that id; None when it was deleted, or never was."""
     key = ("queue", queue_id)
     if key not in tx.memo:
-        row = tx.row(Q.find_queue_by_id, queue_id)
+        row = _shared(tx, queue_id)
         if row is None:
             return None
         remember(tx, Definition(*row))
     return tx.memo[key]  # type: ignore[no-any-return]
+
+
+def _shared(tx: Transaction, queue_id: int) -> tuple[Any, ...] | None:
+    tx.share(Lock.QUEUE, queue_id)
+    return tx.row(Q.find_queue_by_id, queue_id)
+
+
+def find_alone(tx: Transaction, name: str) -> Definition:
+    """``find``, and nobody else acts on the queue until this transaction ends. Raises NotFound."""
+    while not tx.dialect.single_writer and (id := tx.value(Q.id_of_queue, name)) is not None:
+        tx.alone(Lock.QUEUE, id)
+        tx.memo.pop(name, None)
+        tx.memo.pop(("queue", id), None)
+        found = find_by_id(tx, id)
+        if found is not None and found.name == name:
+            return found
+    return find(tx, name)
+
+
+def find_in_order(tx: Transaction, *queues: str | int) -> None:
+    """Look up queues by name or id, as far as they are there, and take their turns, before each is looked up by itself.
+
+    In the order of their ids, so that two who need the same ones do not wait for each other.
+    """
+    if tx.dialect.single_writer:
+        return
+    ids = {tx.value(Q.id_of_queue, queue) if isinstance(queue, str) else queue for queue in queues}
+    for id in sorted(id for id in ids if id is not None):
+        if (queue := find_by_id(tx, id)) is not None:
+            take_turn(tx, queue)
+
+
+def take_turn(tx: Transaction, queue: Definition) -> Definition:
+    """Where keys or a limit order what happens to the queue, it happens one after the other. Before any of its rows.
+
+    Not in a caller's own transaction, which may last: there keys are joined later (``keys.py``), and limits are counted without.
+    """
+    if (queue.keyed or queue.max_length is not None) and not tx.lasting:
+        tx.alone(Lock.TURN, queue.id)
+    return queue
 
 
 def remember(tx: Transaction, found: Definition) -> Definition:

@@ -80,7 +80,7 @@ INSERT INTO brokerweb_queues_settledmessage (id, queue_id, message_id, outcome, 
   failures, "key", route, parent, reason, last_error, detail, redrives, fingerprint)
 SELECT m.id, m.queue_id, m.id, 'acked', NULL, m.holder, CAST(:wall AS bigint), CAST(:until AS bigint), m.state, m.priority, m.attempts,
   m.failures, m."key", m.route, m.parent, m.reason, m.last_error, NULL, m.redrives, m.fingerprint
-FROM brokerweb_queues_message m WHERE m.id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND
+FROM brokerweb_queues_message m WHERE m.queue_id = :queue AND m.id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND
   (SELECT count(*) FROM (SELECT 1 FROM brokerweb_queues_message h WHERE h.id = ANY (translate(:ids, '[]', '{}')::bigint[])
      AND h.queue_id = :queue AND h.state + 0 = 3 AND h.attempts = :attempts AND h.due_at > :now ORDER BY h.id FOR UPDATE) AS held) = :n;
 
@@ -118,11 +118,11 @@ SELECT m.id, m.queue_id, m.id, CAST(:outcome AS text), CAST(:actor AS text), m.h
 FROM brokerweb_queues_message m WHERE m.id = ANY (translate(:ids, '[]', '{}')::bigint[])
   AND m.queue_id = :queue AND m.state + 0 = :state AND (m.state + 0 <> 1 OR m.due_at <= :ready_until) ORDER BY m.id FOR UPDATE;
 
--- take_leased@sqlite (ids): remove messages that were leased a moment ago, in the same transaction, and are taken for good
-DELETE FROM brokerweb_queues_message WHERE id IN (SELECT value FROM json_each(:ids)) AND state + 0 = 3;
+-- take_leased@sqlite (queue, ids): remove messages that were leased a moment ago, in the same transaction, and are taken for good
+DELETE FROM brokerweb_queues_message WHERE id IN (SELECT value FROM json_each(:ids)) AND queue_id = :queue AND state + 0 = 3;
 
--- take_leased@postgres (ids): the same, of an array
-DELETE FROM brokerweb_queues_message WHERE id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND state + 0 = 3;
+-- take_leased@postgres (queue, ids): the same, of an array
+DELETE FROM brokerweb_queues_message WHERE queue_id = :queue AND id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND state + 0 = 3;
 
 -- say_kept (queue, message, detail): what there is to say of how a kept message ended
 UPDATE brokerweb_queues_settledmessage SET detail = :detail WHERE queue_id = :queue AND message_id = :message;
@@ -134,39 +134,40 @@ SELECT CAST(:copy AS bigint), m.queue_id, m.id, 'moved', CAST(:actor AS text), m
   m.state, m.priority, m.attempts, m.failures, m."key", m.route, m.parent, m.reason, m.last_error, CAST(:detail AS text), m.redrives, m.fingerprint
 FROM brokerweb_queues_message m WHERE m.id = :message AND m.queue_id = :queue AND m.state + 0 = :state;
 
--- copy_content (copy, message): what a message carries, once more
-INSERT INTO brokerweb_queues_content (message_id, published_at, publisher, headers, content_type, "binary", reply_to, correlation_id, redacted,
+-- copy_content (copy, queue, message): what a message carries, once more
+INSERT INTO brokerweb_queues_content (message_id, queue_id, published_at, publisher, headers, content_type, "binary", reply_to, correlation_id, redacted,
   dedup_id, family, streams, checksum, body)
-SELECT CAST(:copy AS bigint), published_at, publisher, headers, content_type, "binary", reply_to, correlation_id, redacted,
-  dedup_id, family, streams, checksum, body FROM brokerweb_queues_content WHERE message_id = :message;
+SELECT CAST(:copy AS bigint), queue_id, published_at, publisher, headers, content_type, "binary", reply_to, correlation_id, redacted,
+  dedup_id, family, streams, checksum, body FROM brokerweb_queues_content WHERE message_id = :message AND queue_id = :queue;
 
 -- unkeep (queue, message): the message is in the queue again, and nothing says any more that it has ended there
 DELETE FROM brokerweb_queues_settledmessage WHERE queue_id = :queue AND message_id = :message RETURNING id;
 
 -- outdated (now, limit): kept messages whose time is over, and what they weigh
-SELECT s.id, s.message_id, coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = s.id), 0) AS weight
+SELECT s.id, s.queue_id, s.message_id, coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = s.id AND c.queue_id = s.queue_id), 0) AS weight
 FROM brokerweb_queues_settledmessage s WHERE s.expires_at <= :now ORDER BY s.expires_at LIMIT :limit;
 
 -- kept_of (queue, limit): some that a deleted queue has kept
-SELECT s.id, s.message_id, coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = s.id), 0) AS weight
+SELECT s.id, s.queue_id, s.message_id, coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = s.id AND c.queue_id = s.queue_id), 0) AS weight
 FROM brokerweb_queues_settledmessage s WHERE s.queue_id = :queue ORDER BY s.message_id LIMIT :limit;
 
--- drop_kept@sqlite (ids): they are kept no longer
-DELETE FROM brokerweb_queues_settledmessage WHERE id IN (SELECT value FROM json_each(:ids));
+-- drop_kept@sqlite (queue, ids): they are kept no longer
+DELETE FROM brokerweb_queues_settledmessage WHERE id IN (SELECT value FROM json_each(:ids)) AND +queue_id = :queue;
 
--- drop_kept@postgres (ids): the same, of an array
-DELETE FROM brokerweb_queues_settledmessage WHERE id = ANY (translate(:ids, '[]', '{}')::bigint[]);
+-- drop_kept@postgres (queue, ids): the same, of an array
+DELETE FROM brokerweb_queues_settledmessage WHERE queue_id = :queue AND id = ANY (translate(:ids, '[]', '{}')::bigint[]);
 
 -- kept_contents (queue, message): what stays of a kept message that is redacted, and the number of its content
-SELECT s.id, s."key", c.reply_to, c.correlation_id FROM brokerweb_queues_settledmessage s LEFT JOIN brokerweb_queues_content c ON c.message_id = s.id
-WHERE s.queue_id = :queue AND s.message_id = :message;
+SELECT s.id, s."key", c.reply_to, c.correlation_id FROM brokerweb_queues_settledmessage s
+LEFT JOIN brokerweb_queues_content c ON c.message_id = s.id AND c.queue_id = s.queue_id
+WHERE s.queue_id = :queue AND s.message_id = :message FOR UPDATE OF s;
 
 -- kept_copies (message): the same of where it was before it moved
-SELECT s.id, s."key", c.reply_to, c.correlation_id FROM brokerweb_queues_settledmessage s LEFT JOIN brokerweb_queues_content c ON c.message_id = s.id
-WHERE s.message_id = :message AND s.outcome = 'moved';
+SELECT s.id, s.queue_id, s."key", c.reply_to, c.correlation_id FROM brokerweb_queues_settledmessage s LEFT JOIN brokerweb_queues_content c ON c.message_id = s.id
+WHERE s.message_id = :message AND s.outcome = 'moved' ORDER BY s.id FOR UPDATE OF s;
 
--- forget_kept_error (id): a kept message's last error is gone
-UPDATE brokerweb_queues_settledmessage SET last_error = NULL WHERE id = :id AND last_error IS NOT NULL;
+-- forget_kept_error (id, queue): a kept message's last error is gone
+UPDATE brokerweb_queues_settledmessage SET last_error = NULL WHERE id = :id AND queue_id = :queue AND last_error IS NOT NULL;
 
 -- relatives (family, limit): the copies in queues that one publish to a topic made of a message, alive or kept, by id
 SELECT message_id FROM brokerweb_queues_content WHERE family = :family AND family IS NOT NULL ORDER BY message_id LIMIT :limit;

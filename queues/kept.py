@@ -7,6 +7,8 @@ over all of it goes. Queues that keep nothing run none of this: the verbs look a
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from brokerweb.core.batches import fitting
@@ -84,13 +86,13 @@ def keep_taken(tx: Transaction, queue: Definition, rows: Sequence[MessageRow]) -
 def keep_moved(tx: Transaction, queue: Definition, message_id: int, state: int, end: End) -> None:
     """Keep a message in the queue that it leaves for another. It goes on with its content; what is kept has a copy."""
     copy = sequence.take(tx, 1, stored=False)
-    tx.change(Q.copy_content, copy, message_id)
+    tx.change(Q.copy_content, copy, queue.id, message_id)
     tx.change(Q.keep_moved, copy, message_id, queue.id, state, end.actor, end.detail, tx.wall, _until(tx, queue))
 
 
 def forget_of(tx: Transaction, queue: Definition, message_id: int) -> None:
     """The message is in the queue again: what says that it has ended there goes."""
-    contents.forget(tx, [id for (id,) in tx.returning(Q.unkeep, queue.id, message_id)])
+    contents.forget(tx, queue.id, [id for (id,) in tx.returning(Q.unkeep, queue.id, message_id)])
 
 
 # Duties
@@ -100,6 +102,7 @@ class Kept(NamedTuple):
     """A kept message whose time is over, of ``outdated`` and ``kept_of``."""
 
     id: int
+    queue_id: int
     message_id: int
     weight: int
 
@@ -107,11 +110,12 @@ class Kept(NamedTuple):
 def _drop(tx: Transaction, found: Sequence[Kept]) -> list[Kept]:
     """Of these as many as go into one turn."""
     turn = list(found[: fitting(one.weight for one in found)])
-    if turn:
-        tx.change(Q.drop_kept, json_ids(one.id for one in turn))
-        contents.forget(tx, [one.id for one in turn])
-        if own := [one.id for one in turn if one.id == one.message_id]:
-            tx.change(HOT.forget_failures_of_all, json_ids(own))
+    for queue_id, group in groupby(sorted(turn, key=attrgetter("queue_id")), attrgetter("queue_id")):
+        of_queue = list(group)
+        tx.change(Q.drop_kept, queue_id, json_ids(one.id for one in of_queue))
+        contents.forget(tx, queue_id, [one.id for one in of_queue])
+        if own := [one.id for one in of_queue if one.id == one.message_id]:
+            tx.change(HOT.forget_failures_of_all, queue_id, json_ids(own))
     return turn
 
 

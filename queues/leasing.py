@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from brokerweb.core import batches, events
 from brokerweb.core.allotment import allot
@@ -12,7 +13,7 @@ from brokerweb.core.checksums import intact, size
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import NotFound
 from brokerweb.queues import contents, counters, dead_letters, fields, history, kept, keys, readiness
-from brokerweb.queues.definitions import Definition, Q, find, find_by_id
+from brokerweb.queues.definitions import Definition, Q, find, find_by_id, take_turn
 from brokerweb.queues.history import What
 from brokerweb.queues.kept import End
 from brokerweb.queues.messages import Handout, Leased, json_ids, parse_place
@@ -48,7 +49,7 @@ def lease(tx: Transaction, queue: str, limit: int, terms: Terms) -> Handout:
 
     A message whose last consumer was lost goes out alone, so that one poison message cannot take others with it.
     """
-    source = find(tx, queue)
+    source = _in_turn(tx, find(tx, queue), [terms])
     tx.outcome.polled[source.id] = terms.holder
     if source.paused_at is not None:
         tx.outcome.asked(source.id)
@@ -56,7 +57,7 @@ def lease(tx: Transaction, queue: str, limit: int, terms: Terms) -> Handout:
     found: list[Leased] = []
     aside = _Aside()
     size, more = 0, False
-    for message in _ready(tx, source, aside):
+    for message in _ready(tx, source, aside, Claim(limit, ANSWER_BYTES)):
         size += len(message.body)
         more = bool(found) and (len(found) == limit or size > ANSWER_BYTES or message.alone or found[0].alone)
         if more:
@@ -65,7 +66,7 @@ def lease(tx: Transaction, queue: str, limit: int, terms: Terms) -> Handout:
     if not found:
         tx.outcome.asked(source.id)
     _lease(tx, source, found, terms)
-    return Handout(found, more=aside.end(tx, source) or more)
+    return Handout(found, more=aside.end(tx, source) or more or _full(tx, found, limit))
 
 
 def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[list[list[Leased]], Handout]:
@@ -73,14 +74,14 @@ def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[
 
     Answers with each one's messages, and a Handout without messages that says what is left. Raises NotFound.
     """
-    source = _existing(tx, queue_id)
+    source = _in_turn(tx, _existing(tx, queue_id), [want.terms for want in wants])
     if source.paused_at is not None:
         return [[] for _ in wants], Handout([], paused=True)
     room, most_bytes = sum(want.limit for want in wants), round_bytes(wants)
     found: list[Leased] = []
     aside = _Aside()
     size, more, alone = 0, False, False
-    for message in _ready(tx, source, aside):
+    for message in _ready(tx, source, aside, Claim(room, most_bytes, alone=False)):
         if message.alone:
             alone = True
             continue
@@ -89,6 +90,9 @@ def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[
         if more:
             break
         found.append(message)
+    more = more or _full(tx, found, room)
+    if not tx.dialect.single_writer:
+        alone = _passed_over(tx, source, found[-1] if more else None)
     shares = allot(len(found), [(want.unsettled, want.limit) for want in wants])
     rest = iter(found)
     parts = [[message for _, message in zip(range(n), rest, strict=False)] for n in shares]
@@ -109,7 +113,7 @@ def round_bytes(wants: Sequence[Want]) -> int:
 
 def lease_alone(tx: Transaction, queue_id: int, terms: Terms) -> Handout:
     """Lease the first ready message that must go alone, to a holder who has nothing. Raises NotFound."""
-    source = _existing(tx, queue_id)
+    source = _in_turn(tx, _existing(tx, queue_id), [terms])
     if source.paused_at is not None:
         return Handout([], paused=True)
     row = tx.row(Q.next_alone, source.id, tx.now)
@@ -121,6 +125,13 @@ def lease_alone(tx: Transaction, queue_id: int, terms: Terms) -> Handout:
         return Handout([], more=True, alone=True)
     _lease(tx, source, [found], terms)
     return Handout([found], alone=True)
+
+
+def _in_turn(tx: Transaction, source: Definition, terms: Iterable[Terms]) -> Definition:
+    """A lease keeps the head of its key; what nobody acknowledges is gone with it, and the next follows."""
+    if source.keyed and not all(each.acknowledge for each in terms):
+        take_turn(tx, source)
+    return source
 
 
 def _existing(tx: Transaction, queue_id: int) -> Definition:
@@ -136,12 +147,12 @@ class _Aside:
     def __init__(self) -> None:
         self.late: list[Leased] = []
         self.damaged: list[Leased] = []
-        self._n = self._weight = 0
+        self.n = self._weight = 0
 
     def takes(self, weight: int) -> bool:
         """Whether one more goes into this turn."""
-        self._n, self._weight = self._n + 1, self._weight + weight
-        return self._n == 1 or (self._n <= ASIDE_AT_ONCE and self._weight <= batches.TURN_BYTES)
+        self.n, self._weight = self.n + 1, self._weight + weight
+        return self.n == 1 or (self.n <= ASIDE_AT_ONCE and self._weight <= batches.TURN_BYTES)
 
     def end(self, tx: Transaction, source: Definition) -> bool:
         """A ttl ends when it ends, not when a duty notices; what is damaged is dead. True if something else may be ready now."""
@@ -152,9 +163,18 @@ class _Aside:
         return bool(self.late or self.damaged)
 
 
-def _ready(tx: Transaction, source: Definition, aside: _Aside) -> Iterator[Leased]:
+class Claim(NamedTuple):
+    """What the caller of ``_ready`` can take at most, and whether that may be messages that must go alone."""
+
+    limit: int
+    most_bytes: int
+    alone: bool = True
+
+
+def _ready(tx: Transaction, source: Definition, aside: _Aside, claim: Claim) -> Iterator[Leased]:
     """The queue's ready messages in order, read as far as the caller goes; those that nobody is given are put aside."""
-    for row in tx.scan(Q.next_ready, source.id):
+    rows = tx.scan(Q.next_ready, source.id) if tx.dialect.single_writer else _claimed(tx, source, aside, claim)
+    for row in rows:
         message = Leased.ready(row)
         if not intact(message.id, message, message.checksum):
             if not aside.takes(size(message.body)):
@@ -168,6 +188,28 @@ def _ready(tx: Transaction, source: Definition, aside: _Aside) -> Iterator[Lease
             return
 
 
+def _claimed(tx: Transaction, source: Definition, aside: _Aside, claim: Claim) -> Iterator[tuple[Any, ...]]:
+    """Ready messages that nobody else is about to lease, kept from others: no more than can be taken, and as many again as were
+    put aside.
+    """
+    wanted, after = claim.limit, 0
+    while wanted > 0:
+        rows, before = tx.rows(Q.claim, source.id, claim.alone, wanted, after, claim.most_bytes), aside.n
+        yield from rows
+        after, wanted = after + len(rows), aside.n - before
+
+
+def _full(tx: Transaction, found: Sequence[Leased], limit: int) -> bool:
+    """Whether there may be more, where none was claimed to see that: it would be kept from others, who would find nothing."""
+    return not tx.dialect.single_writer and len(found) >= limit
+
+
+def _passed_over(tx: Transaction, source: Definition, last: Leased | None) -> bool:
+    """Whether a message that must go alone is ready before ``last``, or anywhere where a round came to the end."""
+    first = tx.row(Q.first_alone, source.id)
+    return first is not None and (last is None or (-first[0], first[1]) < (-last.priority, last.position))
+
+
 def _ending(source: Definition, message: Leased) -> Ending:
     head = message.key if source.keyed else None
     return Ending(message.id, State.READY, message.failures, head, message.attempts)
@@ -177,7 +219,6 @@ def _lease(tx: Transaction, source: Definition, found: list[Leased], terms: Term
     """These are leased on those terms; without acknowledgement they are gone in the commit that delivers them."""
     if not found:
         return
-    tx.require_single_writer("messages are leased as they were read: no attempt may come between")
     for message in found:
         message.attempts += 1
     if source.stream is not None:
@@ -190,7 +231,9 @@ def _lease(tx: Transaction, source: Definition, found: list[Leased], terms: Term
         until = tx.now + seconds(length)
         for message in found:
             message.hold(length, until)
-        tx.exactly(len(found), tx.change(Q.lease, json_ids(message.id for message in found), until, terms.holder, tx.now))
+        tx.exactly(
+            len(found), tx.change(Q.lease, source.id, json_ids(message.id for message in found), until, terms.holder, tx.now)
+        )
         counters.count(tx, source.id, State.LEASED, len(found))
         tx.outcome.due(until)
     else:
@@ -206,18 +249,18 @@ def _take(tx: Transaction, source: Definition, found: list[Leased], terms: Terms
     tx.outcome.settled.add(source.id)
     ids = json_ids(message.id for message in found)
     if kept.keeps(source):
-        tx.change(Q.lease, ids, tx.now, terms.holder, tx.now)
+        tx.change(Q.lease, source.id, ids, tx.now, terms.holder, tx.now)
         kept.keep(tx, source, [m.id for m in found], State.LEASED, End(kept.ACKED, None, history.said(ack="none")))
-        tx.exactly(len(found), tx.change(history.Q.take_leased, ids))
+        tx.exactly(len(found), tx.change(history.Q.take_leased, source.id, ids))
     else:
-        tx.exactly(len(found), tx.change(Q.take, ids))
-        contents.forget(tx, [message.id for message in found])
+        tx.exactly(len(found), tx.change(Q.take, source.id, ids))
+        contents.forget(tx, source.id, [message.id for message in found])
         if retried := [message.id for message in found if message.attempts > 1]:
-            tx.change(Q.forget_failures_of_all, json_ids(retried))
+            tx.change(Q.forget_failures_of_all, source.id, json_ids(retried))
     if source.full:
         what = What(history.ACKED, detail=history.said(ack="none"), ends=True)
         history.note_each(tx, source, [(m.id, m.attempts) for m in found], what)
     if source.search is not None:
-        fields.forget(tx, [message.id for message in found])
+        fields.forget(tx, source.id, [message.id for message in found])
     if source.keyed:
         keys.leave(tx, source.id, [message.key for message in found])

@@ -241,6 +241,7 @@ class Content(models.Model):
     """What a message carries. Stored in its publish, changed by redaction alone, and gone with the message."""
 
     message = RowOfField(Message, on_delete=models.CASCADE, primary_key=True, db_constraint=False, related_name="content")
+    queue_id = models.IntegerField()  # the message's, or of what is kept of it: on PostgreSQL keys begin with it
     published_at = InstantField()
     publisher = models.CharField(max_length=255, null=True)  # the token's or user's name
     headers = models.TextField(null=True)  # a JSON object of strings, as text
@@ -436,6 +437,7 @@ class SearchValue(models.Model):
     """What a declared field is in a message: the value's normal form (core/json_values.py)."""
 
     pk = models.CompositePrimaryKey("message_id", "field_id")
+    queue_id = models.IntegerField()
     message_id = models.BigIntegerField()
     field_id = models.IntegerField()
     value = models.CharField(max_length=70)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from brokerweb.core.batches import fitting
 from brokerweb.core.errors import Conflict, NotFound
-from brokerweb.queues import contents, counters, fields, history, kept, keys, sequence
+from brokerweb.queues import contents, counters, fields, history, holding, kept, keys, sequence
 from brokerweb.queues.definitions import Definition
 from brokerweb.queues.definitions import Q as HOT
 from brokerweb.queues.filters import MAX_ID
@@ -30,8 +30,8 @@ class Seen(NamedTuple):
 
 
 def find_message(tx: Transaction, queue: Definition, message_id: int) -> Seen:
-    """One message of the queue. Raises NotFound."""
-    row = tx.row(Q.find_message, message_id, queue.id) if 0 < message_id <= MAX_ID else None
+    """One message of the queue, which nobody else changes until this transaction ends. Raises NotFound."""
+    row = tx.row(Q.hold_message, message_id, queue.id) if 0 < message_id <= MAX_ID else None
     if row is None:
         raise NotFound(f"Queue {queue.name} has no message {message_id}.")
     state, key, holds_key, attempts, fingerprint = row
@@ -53,6 +53,7 @@ def take_out(tx: Transaction, queue: Definition, messages: list[tuple[int, State
     """
     left: set[str] = set()
     removed: list[tuple[int, int]] = []
+    messages = holding.in_state(tx, queue.id, messages)
     keeping = kept.keeps(queue)
     if keeping:
         kept.keep_found(tx, queue, messages, end, ready_until)
@@ -63,7 +64,7 @@ def take_out(tx: Transaction, queue: Definition, messages: list[tuple[int, State
             if holds_key:
                 left.add(key)
             if attempts and not keeping:
-                tx.change(HOT.forget_failures, message_id)
+                tx.change(HOT.forget_failures, queue.id, message_id)
             if state is State.LEASED:
                 tx.outcome.ended.append(receipt_text(queue.id, message_id, attempts))
     _forget(tx, queue, [id for id, _ in removed], keeping=keeping)
@@ -75,9 +76,9 @@ def take_out(tx: Transaction, queue: Definition, messages: list[tuple[int, State
 def _forget(tx: Transaction, queue: Definition, removed: list[int], *, keeping: bool) -> None:
     """What belonged to them, but for what is kept."""
     if not keeping:
-        contents.forget(tx, removed)
+        contents.forget(tx, queue.id, removed)
     if queue.search is not None:
-        fields.forget(tx, removed)
+        fields.forget(tx, queue.id, removed)
 
 
 def _tell_out(tx: Transaction, queue: Definition, removed: list[tuple[int, int]], end: End) -> None:
@@ -107,8 +108,8 @@ def revive(
     history.note(tx, queue, [message_id], What(history.MOVED if moves else event, found[0][0], tx.by, detail=detail))
     counters.count(tx, queue.id, state, -1)
     counters.count(tx, target.id, revived, 1)
-    if target.id != queue.id and (queue.search or target.search) is not None:
-        fields.move(tx, message_id, target.id)
+    if moves:
+        carry(tx, queue, target, message_id)
     if key is None:
         became_ready(tx, target.id)
     else:
@@ -125,3 +126,11 @@ def leaving(tx: Transaction, queue: Definition, target: Definition, message_id: 
     if kept.keeps(queue):
         kept.keep_moved(tx, queue, message_id, state, End(kept.MOVED, tx.by, detail))
     return detail
+
+
+def carry(tx: Transaction, queue: Definition, target: Definition, message_id: int) -> None:
+    """A message is another queue's now: so is what belongs to it."""
+    tx.change(HOT.move_content, queue.id, message_id, target.id)
+    tx.change(HOT.move_failures, queue.id, message_id, target.id)
+    if (queue.search or target.search) is not None:
+        fields.move(tx, message_id, queue.id, target.id)

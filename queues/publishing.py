@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby, repeat
 from operator import itemgetter
 from typing import Any, NamedTuple
+
+from msgspec.json import encode
 
 from brokerweb.core import events
 from brokerweb.core.batches import fitting
@@ -13,7 +15,7 @@ from brokerweb.core.checksums import checksums
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import BrokerError, QueueFull, TooLarge
 from brokerweb.queues import contents, counters, dead_letters, duties, fields, history, kept, keys, readiness, sequence
-from brokerweb.queues.definitions import Definition, Q, find
+from brokerweb.queues.definitions import Definition, Q, find, take_turn
 from brokerweb.queues.history import What
 from brokerweb.queues.messages import Accepted, Leased, NewMessage
 from brokerweb.queues.rows import Ending, MessageRow, Waiting
@@ -57,7 +59,7 @@ def publish(
 
 def publish_from(tx: Transaction, queue: str, messages: Sequence[NewMessage], origin: Origin) -> list[Accepted]:
     """``publish`` with all that is known of where they come from. With ``families`` no message has a dedup_id."""
-    target = find(tx, queue)
+    target = take_turn(tx, find(tx, queue))
     _check_sizes(target, messages)
     if any(m.dedup_id is not None for m in messages):
         return _publish_once(tx, target, messages, origin)
@@ -89,7 +91,7 @@ def check(tx: Transaction, queue: str, messages: Sequence[NewMessage]) -> None:
 
     Messages are taken for new, whatever their dedup_id.
     """
-    target = find(tx, queue)
+    target = take_turn(tx, find(tx, queue))
     _check_sizes(target, messages)
     disk.of().check(tx, messages)
     if target.max_length is not None:
@@ -106,26 +108,66 @@ def _check_sizes(target: Definition, messages: Sequence[NewMessage]) -> None:
 
 def _publish_once(tx: Transaction, target: Definition, messages: Sequence[NewMessage], origin: Origin) -> list[Accepted]:
     """Publish what the queue does not remember; the others answer with the message they repeat."""
-    known: dict[str, int] = {}
-    first: dict[str, int] = {}  # dedup_id -> its place among the fresh
+    known = _remembered(tx, target, {m.dedup_id: None for m in messages if m.dedup_id is not None})
+    fresh, first = _fresh(messages, known)
+    if not fresh:
+        ids: Sequence[int] = ()
+    elif tx.dialect.single_writer:
+        ids = _store(tx, target, fresh, origin)
+        rows = _memories(tx, target, first, ids)
+        tx.exactly(len(rows), tx.change_many(Q.remember, rows))
+    else:
+        ids = _remember_first(tx, target, known, fresh, first)
+        fresh, first = _fresh(messages, known)
+        if fresh:
+            _store(tx, target, fresh, origin, ids)
+    return _answers(messages, known, {d: ids[i] for d, i in first.items()}, iter(ids))
+
+
+def _remembered(tx: Transaction, target: Definition, dedup_ids: Iterable[str]) -> dict[str, int]:
+    """The messages that these name."""
+    if not tx.dialect.single_writer:
+        return dict(tx.rows(Q.remembered_of, target.id, encode(list(dedup_ids)).decode(), tx.now))
+    found = ((dedup_id, tx.value(Q.remembered, target.id, dedup_id, tx.now)) for dedup_id in dedup_ids)
+    return {dedup_id: id for dedup_id, id in found if id is not None}
+
+
+def _fresh(messages: Sequence[NewMessage], known: Mapping[str, int]) -> tuple[list[NewMessage], dict[str, int]]:
+    """Those that repeat neither what is known nor one another, and the place among them of each dedup_id."""
     fresh: list[NewMessage] = []
+    first: dict[str, int] = {}
     for message in messages:
         dedup_id = message.dedup_id
         if dedup_id is None:
             fresh.append(message)
         elif dedup_id not in known and dedup_id not in first:
-            repeated = tx.value(Q.remembered, target.id, dedup_id, tx.now)
-            if repeated is not None:
-                known[dedup_id] = repeated
-            else:
-                first[dedup_id] = len(fresh)
-                fresh.append(message)
-    ids = _store(tx, target, fresh, origin) if fresh else []
+            first[dedup_id] = len(fresh)
+            fresh.append(message)
+    return fresh, first
+
+
+def _memories(tx: Transaction, target: Definition, first: Mapping[str, int], ids: Sequence[int]) -> list[tuple[Any, ...]]:
+    """What the queue remembers. Sorted, so that two who remember the same dedup_ids do not wait for each other."""
     until = tx.now + seconds(target.dedup_window)
-    # Sorted, so that two transactions that remember the same ids cannot wait for each other.
-    new = [(target.id, d, ids[i], until, tx.now) for d, i in sorted(first.items())]
-    tx.exactly(len(new), tx.change_many(Q.remember, new))
-    return _answers(messages, known, {d: ids[i] for d, i in first.items()}, iter(ids))
+    return [(target.id, dedup_id, ids[i], until, tx.now) for dedup_id, i in sorted(first.items())]
+
+
+def _remember_first(
+    tx: Transaction, target: Definition, known: dict[str, int], fresh: Sequence[NewMessage], first: Mapping[str, int]
+) -> list[int]:
+    """Where others publish meanwhile, dedup_ids are remembered before messages are stored: what another was faster with is
+    ``known`` then. The ids of those that are left to store.
+    """
+    if target.max_length is not None:
+        _overflow(tx, target, len(fresh))  # a refusal comes before anything is written
+    ids = range(start := sequence.take(tx, len(fresh)), start + len(fresh))
+    rows = _memories(tx, target, first, ids)
+    taken = [row[1] for row, n in zip(rows, tx.change_each(Q.remember, rows), strict=True) if not n]
+    if taken:
+        named = _remembered(tx, target, taken)
+        tx.exactly(len(taken), len(named))
+        known |= named
+    return [id for id, message in zip(ids, fresh, strict=True) if message.dedup_id not in known]
 
 
 def _answers(messages: Sequence[NewMessage], known: dict[str, int], first: dict[str, int], ids: Any) -> list[Accepted]:
@@ -154,19 +196,21 @@ class _Plan:
         self.due = [now] * n
         self.held = [False] * n
         self.taker: list[Taker | None] = [None] * n
-        self.ids = range(0)
+        self.ids: Sequence[int] = range(0)
         self.overflow = 0  # how many of the first find no room beside the rest
 
 
-def _store(tx: Transaction, target: Definition, messages: Sequence[NewMessage], origin: Origin) -> range:
+def _store(
+    tx: Transaction, target: Definition, messages: Sequence[NewMessage], origin: Origin, ids: Sequence[int] | None = None
+) -> Sequence[int]:
     n = len(messages)
     disk.of().take(tx, messages)
     overflow = 0 if target.max_length is None else _make_room(tx, target, n)
     if target.keyed:
-        duties.promote_first(tx)
+        duties.promote_first(tx, target)
     plan = _plan(tx, target, messages)
     plan.overflow = overflow
-    plan.ids = range(start := sequence.take(tx, n), start + n)
+    plan.ids = range(start := sequence.take(tx, n), start + n) if ids is None else ids
     if target.full:
         _tell(tx, target, plan.ids, messages, origin)
     # Takers come after every statement that may fail: from then on the transaction knows what to cancel.
@@ -187,20 +231,20 @@ def _store(tx: Transaction, target: Definition, messages: Sequence[NewMessage], 
     return plan.ids
 
 
-def _tell(tx: Transaction, target: Definition, ids: range, messages: Sequence[NewMessage], origin: Origin) -> None:
+def _tell(tx: Transaction, target: Definition, ids: Sequence[int], messages: Sequence[NewMessage], origin: Origin) -> None:
     """For the history of a queue that has all of it."""
     parent = None if origin.parent is None else str(origin.parent)
-    start = ids.start
+    start = 0
     for dedup, group in groupby(messages, lambda message: message.dedup_id):
         n = len([*group])
         detail = history.said(route=origin.route, parent=parent, dedup=dedup)
-        history.note(tx, target, range(start, start + n), What(history.PUBLISHED, actor=origin.publisher, detail=detail))
+        history.note(tx, target, ids[start : start + n], What(history.PUBLISHED, actor=origin.publisher, detail=detail))
         start += n
 
 
 def _plan(tx: Transaction, target: Definition, messages: Sequence[NewMessage]) -> _Plan:
     plan, now = _Plan(len(messages), tx.now), tx.now
-    entered: set[str] = set()
+    first: dict[str, int] = {}  # key -> the first that joins it now
     for i, m in enumerate(messages):
         if m.delay or m.deliver_at is not None:
             due = m.deliver_at - tx.difference if m.deliver_at is not None else now + seconds(m.delay or 0)
@@ -209,12 +253,10 @@ def _plan(tx: Transaction, target: Definition, messages: Sequence[NewMessage]) -
                 tx.outcome.due(due)
                 continue
         if target.keyed and m.key is not None:
-            if m.key in entered:
-                plan.state[i] = BLOCKED
-                continue
-            entered.add(m.key)
-            state, plan.held[i] = keys.enter(tx, target.id, m.key)
-            plan.state[i] = int(state)
+            plan.state[i] = BLOCKED
+            first.setdefault(m.key, i)
+    for key in keys.free(tx, target.id, first):
+        plan.state[first[key]], plan.held[first[key]] = READY, True
     return plan
 
 
@@ -348,7 +390,6 @@ def _make_room(tx: Transaction, target: Definition, n: int) -> int:
 
     A queue far above its limit, which was lowered, comes down to it step by step, with each publish.
     """
-    tx.require_single_writer("what is counted must be all there is when the messages are stored")
     over, counts = _overflow(tx, target, n)
     if over <= 0:
         return 0
@@ -356,6 +397,10 @@ def _make_room(tx: Transaction, target: Definition, n: int) -> int:
     waiting = (state for state in (SCHEDULED, READY, BLOCKED) if counts[state])
     oldest = [Waiting(*row) for state in waiting for row in tx.rows(Q.oldest_in_state, target.id, state, over)]
     oldest = sorted(oldest)[:over]
+    if len(oldest) < over and not tx.dialect.single_writer:
+        # Some were leased, or went, while these were waited for.
+        over = max(0, min(over, _overflow(tx, target, n)[0]))
+        oldest = oldest[:over]
     # Of those beyond the publish's own number large ones are left to the next.
     if (kept := max(n, fitting(message.weight for message in oldest))) < len(oldest):
         oldest, over = oldest[:kept], kept

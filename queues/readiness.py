@@ -5,7 +5,11 @@ A message is handed over in its publish only where nothing that is ready would b
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from brokerweb.queues.definitions import Q
+from brokerweb.queues.messages import json_ids
+from brokerweb.storage.reading import Reads
 from brokerweb.storage.transaction import Transaction
 
 
@@ -22,7 +26,19 @@ def tell(tx: Transaction, queue_id: int, *, idle: bool) -> None:
     tx.memo["idle", queue_id] = idle
 
 
+def forget(tx: Transaction, queue_id: int) -> None:
+    """The caller cannot say it: it is looked up when it is next asked for."""
+    tx.memo.pop(("idle", queue_id), None)
+
+
 def became_ready(tx: Transaction, queue_id: int) -> None:
     """Something is ready now: dispatchers look after it once it is committed."""
     tx.memo["idle", queue_id] = False
     tx.outcome.ready.add(queue_id)
+
+
+def ready_among(reads: Reads, queue_ids: Iterable[int]) -> tuple[set[int], set[int]]:
+    """Of these queues, those in which something is ready, and those that are gone."""
+    found = reads.rows(Q.ready_among, json_ids(queue_ids))
+    gone = {queue_id for queue_id, is_gone in found if is_gone}
+    return {queue_id for queue_id, _ in found} - gone, gone

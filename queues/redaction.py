@@ -26,14 +26,13 @@ def redact(tx: Transaction, name: str, message_id: int, *, by: str) -> None:
 
 def redact_one(tx: Transaction, queue_id: int, message_id: int, *, by: str) -> bool:
     """The same by the queue's id; False where there is no such message. Receipts and the order are as before."""
-    tx.require_single_writer("the checksum is of what was read")
     row = tx.row(Q.contents, message_id, queue_id)
     if row is None:
         return False
     *held, attempts = row
-    _redact(tx, message_id, message_id, Left(*held), by)
+    _redact(tx, (queue_id, message_id), message_id, Left(*held), by)
     tx.change(Q.forget_error, message_id, queue_id)
-    fields.redact(tx, message_id)
+    fields.redact(tx, queue_id, message_id)
     _redact_elsewhere(tx, message_id, by)
     if (queue := find_by_id(tx, queue_id)) is not None:
         history.note(tx, queue, [message_id], What(history.REDACTED, attempts, by))
@@ -42,10 +41,11 @@ def redact_one(tx: Transaction, queue_id: int, message_id: int, *, by: str) -> b
     return True
 
 
-def _redact(tx: Transaction, number: int, message_id: int, left: Left, by: str) -> None:
-    """What is stored by that number of what the message carries."""
+def _redact(tx: Transaction, content: tuple[int, int], message_id: int, left: Left, by: str) -> None:
+    """What is stored of what the message carries: as content of a queue, by that number."""
+    queue_id, number = content
     checksum = left.checksum(message_id)
-    tx.change(Q.redact, number, tx.wall, left.body, left.reply_to, left.correlation_id, checksum, said(by, tx.wall))
+    tx.change(Q.redact, number, queue_id, tx.wall, left.body, left.reply_to, left.correlation_id, checksum, said(by, tx.wall))
 
 
 def _redact_elsewhere(tx: Transaction, message_id: int, by: str) -> None:
@@ -53,9 +53,9 @@ def _redact_elsewhere(tx: Transaction, message_id: int, by: str) -> None:
     tx.change(Q.redact_failures, message_id)
     tx.change(Q.redact_transfers, message_id)
     tx.change(history.Q.redact_events, message_id)
-    for number, *held in tx.rows(history.Q.kept_copies, message_id):
-        _redact(tx, number, message_id, Left(*held), by)
-        tx.change(history.Q.forget_kept_error, number)
+    for number, queue_id, *held in tx.rows(history.Q.kept_copies, message_id):
+        _redact(tx, (queue_id, number), message_id, Left(*held), by)
+        tx.change(history.Q.forget_kept_error, number, queue_id)
 
 
 def _redact_kept(tx: Transaction, queue_id: int, message_id: int, by: str) -> bool:
@@ -65,7 +65,7 @@ def _redact_kept(tx: Transaction, queue_id: int, message_id: int, by: str) -> bo
         return False
     if row is not None:
         number, *held = row
-        _redact(tx, number, message_id, Left(*held), by)
-        tx.change(history.Q.forget_kept_error, number)
+        _redact(tx, (queue_id, number), message_id, Left(*held), by)
+        tx.change(history.Q.forget_kept_error, number, queue_id)
     _redact_elsewhere(tx, message_id, by)
     return True

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from brokerweb.core import clock, events
 from brokerweb.queues import contents, counters, history, kept
-from brokerweb.queues.control import STAYS_EMPTY, delete
+from brokerweb.queues.control import delete
 from brokerweb.queues.definitions import Q as HOT
 from brokerweb.queues.filters import ALL, MAX_ID
 from brokerweb.queues.messages import json_ids, receipt_text
 from brokerweb.queues.moves import in_one_turn
 from brokerweb.queues.selection import Found, Q, flags
 from brokerweb.queues.states import State
+from brokerweb.storage.locks import Lock
 from brokerweb.storage.reading import Reader
 from brokerweb.storage.transaction import Transaction
 
@@ -30,7 +31,9 @@ def idle_work(reader: Reader, in_use: set[int], now: int) -> list[int]:
 def expire_idle(tx: Transaction, in_use: set[int], ids: Sequence[int]) -> list[str]:
     """Delete those of these queues that had neither consumer nor message for as long as their ``expires`` says; their names."""
     gone = []
-    for id in ids:
+    for id in sorted(ids):
+        if not tx.alone_at_once(Lock.QUEUE, id):  # it is in use
+            continue
         row = tx.row(Q.expiring_queue, id)
         if row is None:
             continue
@@ -41,7 +44,6 @@ def expire_idle(tx: Transaction, in_use: set[int], ids: Sequence[int]) -> list[s
         if busy or idle.since is None:
             tx.change(Q.note_idle, id, None if busy else tx.now)
         else:
-            tx.require_single_writer(STAYS_EMPTY)
             delete(tx, name)
             gone.append(name)
     return gone
@@ -71,6 +73,8 @@ def sweep_deleted(tx: Transaction, limit: int = 500) -> int:
     queue_id = tx.value(Q.deleted_queue)
     if queue_id is None:
         return 0
+    if not tx.alone_at_once(Lock.QUEUE, queue_id):  # who found it before it was deleted may still be publishing to it
+        return 0
     return (
         _sweep_messages(tx, queue_id, limit)
         or kept.end_of_queue(tx, queue_id, limit)
@@ -86,17 +90,16 @@ def _sweep_messages(tx: Transaction, queue_id: int, limit: int) -> int:
         for _, _, attempts in tx.returning(Q.remove, message_id, queue_id, state, MAX_ID):
             removed.append(message_id)
             if attempts:
-                tx.change(HOT.forget_failures, message_id)
+                tx.change(HOT.forget_failures, queue_id, message_id)
             if state == State.LEASED:
                 tx.outcome.ended.append(receipt_text(queue_id, message_id, attempts))
-    contents.forget(tx, removed)
+    contents.forget(tx, queue_id, removed)
     if removed:
         tx.change(history.Q.forget_events, json_ids(removed))
     return len(removed)
 
 
 def _sweep_queue(tx: Transaction, queue_id: int) -> int:
-    tx.require_single_writer("nobody who found the queue before it was deleted may still be publishing to it")
     tx.change(Q.remove_counts, queue_id)
     tx.outcome.event(events.REMOVED, queue_id)
     return tx.change(Q.remove_queue, queue_id)

@@ -25,22 +25,26 @@ UPDATE brokerweb_queues_searchfield SET dropped = true WHERE queue_id = :queue A
 -- drop_fields (queue): the queue was deleted
 UPDATE brokerweb_queues_searchfield SET dropped = true WHERE queue_id = :queue AND NOT dropped;
 
--- add_value (message, field, value): what a field is in a message
-INSERT INTO brokerweb_queues_searchvalue (message_id, field_id, value) VALUES (:message, :field, :value)
+-- add_value@sqlite (queue, message, field, value): what a field is in a message
+INSERT INTO brokerweb_queues_searchvalue (queue_id, message_id, field_id, value) VALUES (:queue, :message, :field, :value)
 ON CONFLICT (message_id, field_id) DO NOTHING;
 
--- forget_values@sqlite (ids): the messages are gone, or hold nothing any more
-DELETE FROM brokerweb_queues_searchvalue WHERE message_id IN (SELECT value FROM json_each(:ids));
+-- add_value@postgres (queue, message, field, value): the same, where the key begins with the queue
+INSERT INTO brokerweb_queues_searchvalue (queue_id, message_id, field_id, value) VALUES (:queue, :message, :field, :value)
+ON CONFLICT (queue_id, message_id, field_id) DO NOTHING;
 
--- forget_values@postgres (ids): the same, of an array
-DELETE FROM brokerweb_queues_searchvalue WHERE message_id = ANY (translate(:ids, '[]', '{}')::bigint[]);
+-- forget_values@sqlite (queue, ids): the messages are gone, or hold nothing any more
+DELETE FROM brokerweb_queues_searchvalue WHERE message_id IN (SELECT value FROM json_each(:ids)) AND queue_id = :queue;
+
+-- forget_values@postgres (queue, ids): the same, of an array
+DELETE FROM brokerweb_queues_searchvalue WHERE queue_id = :queue AND message_id = ANY (translate(:ids, '[]', '{}')::bigint[]);
 
 -- unindexed (): fields whose older messages are yet to be indexed, by a job that there is not, and of which queue
 SELECT f.id, f.name, f.queue_id, q.name FROM brokerweb_queues_searchfield f JOIN brokerweb_queues_queue q ON q.id = f.queue_id
 WHERE NOT f.indexed AND NOT f.taken AND NOT f.dropped AND q.deleted_at IS NULL ORDER BY f.id;
 
 -- set_taken (id): a job does it
-UPDATE brokerweb_queues_searchfield SET taken = true WHERE id = :id;
+UPDATE brokerweb_queues_searchfield SET taken = true WHERE id = :id AND NOT taken;
 
 -- set_indexed (id): every message has its value
 UPDATE brokerweb_queues_searchfield SET indexed = true WHERE id = :id AND NOT dropped;
@@ -60,5 +64,6 @@ SELECT m.id, c.headers, c."binary", c.body FROM json_each(:ids) j CROSS JOIN bro
 JOIN brokerweb_queues_content c ON c.message_id = m.id WHERE c.redacted IS NULL;
 
 -- contents@postgres (ids): the same, of an array
+-- Locked: a redaction, or who takes the message out, waits, and then finds the values that were indexed meanwhile.
 SELECT m.id, c.headers, c."binary", c.body FROM brokerweb_queues_message m JOIN brokerweb_queues_content c ON c.message_id = m.id
-WHERE m.id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND c.redacted IS NULL;
+WHERE m.id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND c.redacted IS NULL ORDER BY m.id FOR UPDATE OF c;

@@ -10,7 +10,7 @@ from brokerweb.core import events
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import BrokerError
 from brokerweb.queues import contents, counters, dead_letters, fields, history, kept, keys
-from brokerweb.queues.definitions import Definition, Q, find, find_by_id
+from brokerweb.queues.definitions import Definition, Q, find, find_by_id, take_turn
 from brokerweb.queues.history import What
 from brokerweb.queues.messages import Alike, Receipt, Settle, Settled, parse_alike, parse_receipt, receipt_text
 from brokerweb.queues.readiness import became_ready
@@ -109,11 +109,11 @@ def _ack_alike(tx: Transaction, alike: Alike, n: int, only: int | None, may: May
         return False
     ids = alike.numbers()
     if not keeping:
-        contents.forget(tx, ids)
+        contents.forget(tx, queue.id, ids)
         if alike.attempt > 1:  # a first lease cannot have failed before
-            tx.change(Q.forget_failures_of_all, alike.ids)
+            tx.change(Q.forget_failures_of_all, queue.id, alike.ids)
     if queue.search is not None:
-        fields.forget(tx, ids)
+        fields.forget(tx, queue.id, ids)
     if queue.full:
         history.note(tx, queue, ids, What(history.ACKED, alike.attempt, ends=True))
     _acked(tx, queue, n)
@@ -134,11 +134,11 @@ def _ack_run(tx: Transaction, run: Sequence[Receipt], may: May) -> list[int]:
     for receipt in done:
         tx.outcome.ended.append(str(receipt))
         if receipt.attempt > 1 and not keeping:
-            tx.change(Q.forget_failures, receipt.message_id)
+            tx.change(Q.forget_failures, queue.id, receipt.message_id)
     if not keeping:
-        contents.forget(tx, [receipt.message_id for receipt in done])
+        contents.forget(tx, queue.id, [receipt.message_id for receipt in done])
     if queue.search is not None:
-        fields.forget(tx, [receipt.message_id for receipt in done])
+        fields.forget(tx, queue.id, [receipt.message_id for receipt in done])
     if queue.full:
         history.note_each(tx, queue, [(r.message_id, r.attempt) for r in done], What(history.ACKED, ends=True))
     _acked(tx, queue, len(done))
@@ -164,7 +164,9 @@ def _consumable(tx: Transaction, queue_id: int, may: May) -> Definition | None:
         return None
     # The queue of a shared group is nobody's but its stream's.
     allowed = may("queue", queue.name) if queue.stream is None else may("stream", queue.stream)
-    return queue if allowed else None
+    if not allowed:
+        return None
+    return take_turn(tx, queue) if queue.keyed else queue  # the next of a key may follow
 
 
 def _settle_one(tx: Transaction, item: Settle, only: int | None, may: May) -> Settled:
@@ -262,7 +264,7 @@ def _put_back(tx: Transaction, queue: Definition, held: Held, back: _Return) -> 
         return
     state = State.SCHEDULED if back.wait > 0 else State.READY
     due = tx.now + back.wait
-    if tx.change(Q.put_back, held.id, held.attempts, state, due, back.failures, back.alone, back.error):
+    if tx.change(Q.put_back, held.id, queue.id, held.attempts, state, due, back.failures, back.alone, back.error):
         counters.moved(tx, queue.id, State.LEASED, state)
         if state is State.READY:
             became_ready(tx, queue.id)
@@ -278,7 +280,7 @@ def _record(tx: Transaction, held: Held, kind: str, error: str | None) -> None:
     tx.change(Q.add_failure, held.queue_id, held.id, held.attempts, kind, held.holder, error, tx.wall)
     # Not by its failures, which a redrive forgets: its rows stay.
     if held.attempts > KEPT_FAILURES:
-        tx.change(Q.trim_failures, held.id, KEPT_FAILURES)
+        tx.change(Q.trim_failures, held.queue_id, held.id, KEPT_FAILURES)
 
 
 def lease_ran_out(tx: Transaction, queue: Definition, held: Held) -> None:

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from brokerweb.core import events
-from brokerweb.queues import counters, fields, history, kept, keys, sequence, standing
-from brokerweb.queues.definitions import Definition, find_by_id
+from brokerweb.queues import counters, history, kept, keys, sequence, standing
+from brokerweb.queues.definitions import Definition, find_by_id, find_in_order
 from brokerweb.queues.definitions import Q as HOT
 from brokerweb.queues.history import What
 from brokerweb.queues.messages import receipt_text
-from brokerweb.queues.moves import leaving, revive
+from brokerweb.queues.moves import carry, leaving, revive
 from brokerweb.queues.readiness import became_ready
 from brokerweb.queues.selection import Q
 from brokerweb.queues.standing import Standing
@@ -64,8 +64,8 @@ def _transfer(tx: Transaction, queue: Definition, target: Definition, message_id
     counters.count(tx, queue.id, was.state, -1)
     counters.count(tx, target.id, moved, 1)
     history.note(tx, queue, [message_id], What(history.MOVED, was.attempts, tx.by, detail=detail))
-    if (queue.search or target.search) is not None:
-        fields.move(tx, message_id, target.id)
+    if target.id != queue.id:
+        carry(tx, queue, target, message_id)
     if was.state == State.LEASED:
         tx.outcome.ended.append(receipt_text(queue.id, message_id, was.attempts))
     if was.holds_key:
@@ -111,6 +111,7 @@ def take_back(tx: Transaction, transfer: Transfer) -> bool:
     """The message is where and as it was, a leased one ready. False if it was handed out, moved or deleted since, or its
     queue was.
     """
+    find_in_order(tx, transfer.queue_id, transfer.target_id)
     queue, target = find_by_id(tx, transfer.queue_id), find_by_id(tx, transfer.target_id)
     row, was = standing.read(tx, transfer.target_id, transfer.message_id), transfer.was
     if queue is None or target is None or row is None:
@@ -124,8 +125,7 @@ def take_back(tx: Transaction, transfer: Transfer) -> bool:
     moved = queue.id != target.id
     if moved:
         kept.forget_of(tx, queue, transfer.message_id)
-        if (queue.search or target.search) is not None:
-            fields.move(tx, transfer.message_id, queue.id)
+        carry(tx, target, queue, transfer.message_id)
     event = history.MOVED if moved else history.REDRIVEN
     history.note(tx, queue, [transfer.message_id], What(history.UNDONE, was.attempts, tx.by, detail=history.said(event=event)))
     if row.holds_key and not (queue.id == target.id and restored.holds_key):

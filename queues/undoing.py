@@ -10,7 +10,7 @@ from typing import Any
 
 from brokerweb.core.errors import Conflict, NotFound
 from brokerweb.queues import control, counters, history, keys, standing
-from brokerweb.queues.definitions import Definition, find, forget
+from brokerweb.queues.definitions import Definition, find, forget, take_turn
 from brokerweb.queues.history import What
 from brokerweb.queues.selection import Q
 from brokerweb.queues.standing import Standing
@@ -27,7 +27,7 @@ def _standing(tx: Transaction, queue: Definition, message_id: int) -> Standing:
 
 def requeue(tx: Transaction, name: str, message_id: int) -> dict[str, Any]:
     """As ``control.requeue``; what ``undo_requeue`` takes."""
-    queue = find(tx, name)
+    queue = take_turn(tx, find(tx, name))
     before = _standing(tx, queue, message_id)
     control.requeue(tx, name, message_id)
     after = _standing(tx, queue, message_id)
@@ -36,7 +36,11 @@ def requeue(tx: Transaction, name: str, message_id: int) -> dict[str, Any]:
 
 def undo_requeue(tx: Transaction, name: str, before: Mapping[str, Any]) -> None:
     """The message is as it was before it was requeued. Raises Conflict when it is not where that put it any more."""
-    queue, message_id, was = find(tx, name), before["id"], Standing(**{field: before[field] for field in Standing._fields})
+    queue, message_id, was = (
+        take_turn(tx, find(tx, name)),
+        before["id"],
+        Standing(**{field: before[field] for field in Standing._fields}),
+    )
     row = _still_there(tx, queue, message_id, (before["place"], was.attempts))
     if was.holds_key and not row.holds_key:
         raise Conflict(f"Another message of its key goes before {message_id} by now: nothing is undone.")

@@ -7,6 +7,7 @@ removed and how far it came commit together, so that it can be killed anywhere.
 from __future__ import annotations
 
 from brokerweb.core import batches, events
+from brokerweb.storage.locks import Lock
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import fields
 from brokerweb.streams.control import C
@@ -20,16 +21,18 @@ def compact(tx: Transaction, limit: int = LIMIT) -> int:
     """Look at up to ``limit`` records, fewer where large ones go; how many that were, ``limit`` when there may be more and 0
     when there is nothing new."""
     seen = 0
-    for partition_id, stream_id, done, low, end in tx.rows(C.compacting):
-        seen += _compact(tx, partition_id, stream_id, (max(done, low), end, limit - seen))
+    for partition_id, stream_id in tx.rows(C.compacting):
+        seen += _compact(tx, partition_id, stream_id, limit - seen)
         if seen >= limit:
             break
     return seen
 
 
-def _compact(tx: Transaction, partition_id: int, stream_id: int, span: tuple[int, int, int]) -> int:
-    tx.require_single_writer("what compaction weighs may be removed by nobody else: it is counted down once")
-    start, end, limit = span
+def _compact(tx: Transaction, partition_id: int, stream_id: int, limit: int) -> int:
+    tx.alone(Lock.RECORDS, partition_id)  # what is weighed is removed by nobody else, and counted down once
+    start, end = tx.row(C.uncompacted, partition_id) or (0, 0)
+    if start == end:  # another node has been faster, or the stream was deleted
+        return 0
     base = partition_id << OFFSET_BITS
     found = [Oldest(*row) for row in tx.rows(C.oldest, base | start, base | end, limit)]
     removed = size = 0

@@ -9,6 +9,8 @@ from brokerweb.core import clock
 from brokerweb.core.errors import Conflict, NotFound
 from brokerweb.core.names import check_name
 from brokerweb.storage import listing
+from brokerweb.storage.declared import declaring
+from brokerweb.storage.locks import Lock, number_of
 from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import fields, stats
@@ -29,6 +31,7 @@ def declare(tx: Transaction, name: str, settings: Mapping[str, Any], *, create: 
     check_name(name)
     changes = validate(settings)
     wanted = changes.pop(PARTITIONS, None)
+    declaring(tx, "stream", name)
     stream = Stream.objects.filter(name=name, deleted_at=None).first()
     created = stream is None
     if stream is None:
@@ -59,18 +62,19 @@ def _store(tx: Transaction, stream: Stream, changes: Mapping[str, Any]) -> None:
     tx.writes += 1
     stream.save(update_fields=None if stream.pk is None else list(changes))
     if stream.search != before:
-        tx.require_single_writer("a record is indexed with its append, or is there to be indexed later")
+        tx.alone(Lock.STREAM, number_of(stream.name))  # a record is indexed with its append, or is there to be indexed later
         held = Partition.objects.filter(stream_id=stream.pk, records__gt=0)
         fields.declare(tx, stream.pk, before, stream.search, empty=not held.exists())
 
 
 def delete(tx: Transaction, name: str, *, if_empty: bool = False) -> None:
     """The stream is gone for everyone at once; a duty removes what it held. Raises Conflict if it must be empty and is not."""
+    declaring(tx, "stream", name)
+    tx.alone(Lock.STREAM, number_of(name))  # whoever found it before has appended by now, and nobody finds it any more
+    forget(tx, name)
     stream = find(tx, name)
-    if if_empty:
-        tx.require_single_writer("what was seen empty must be empty still when it is deleted")
-        if any(partition.records for partition in stream.partitions):
-            raise Conflict(f"Stream {name} is not empty.")
+    if if_empty and any(partition.records for partition in stream.partitions):
+        raise Conflict(f"Stream {name} is not empty.")
     tx.change(C.mark_deleted, stream.id, f".deleted-{stream.id}", tx.wall)
     tx.change(C.close_partitions, stream.id)
     if stream.search is not None:

@@ -20,26 +20,33 @@ WHERE s.deleted_at IS NULL AND (s.retention_age IS NOT NULL OR s.retention_bytes
   AND p.low_offset < p.next_offset ORDER BY p.id;
 
 -- compacting (): partitions with records that compaction has not seen
-SELECT p.id, s.id, p.compacted_to, p.low_offset, p.next_offset
-FROM brokerweb_streams_stream s JOIN brokerweb_streams_partition p ON p.stream_id = s.id
+SELECT p.id, s.id FROM brokerweb_streams_stream s JOIN brokerweb_streams_partition p ON p.stream_id = s.id
 WHERE s.deleted_at IS NULL AND s.compact AND p.compacted_to < p.next_offset ORDER BY p.id;
+
+-- uncompacted (partition): what compaction has not seen of one of them: from where to where
+SELECT CASE WHEN p.compacted_to < p.low_offset THEN p.low_offset ELSE p.compacted_to END, p.next_offset
+FROM brokerweb_streams_stream s JOIN brokerweb_streams_partition p ON p.stream_id = s.id
+WHERE p.id = :partition AND s.deleted_at IS NULL AND s.compact AND p.compacted_to < p.next_offset;
 
 -- oldest (first, beyond, limit): the oldest records of a partition, and what they weigh
 SELECT id, appended_at, length(body) + octet_length(coalesce("key", '')) + octet_length(coalesce(headers, '')) AS weight, "key"
-FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond ORDER BY id LIMIT :limit;
+FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond AND partition_id = :first >> 40 ORDER BY id LIMIT :limit;
 
 -- remove_range (first, beyond): remove records by their ids
-DELETE FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond;
+DELETE FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond AND partition_id = :first >> 40;
 
 -- trim (id, low, records, bytes): the partition begins later, and holds less
 UPDATE brokerweb_streams_partition SET low_offset = :low, records = records - :records, bytes = bytes - :bytes WHERE id = :id AND low_offset <= :low;
 
 -- ahead (instant): a partition whose newest record is stamped later than that
+SELECT id FROM brokerweb_streams_partition WHERE last_at > :instant ORDER BY id LIMIT 1;
+
+-- lock_partition (id, instant): the same partition, to which nobody appends until the commit
 SELECT id, number, next_offset AS "end", low_offset AS low, last_at, records, bytes FROM brokerweb_streams_partition
-WHERE last_at > :instant ORDER BY id LIMIT 1;
+WHERE id = :id AND last_at > :instant FOR UPDATE;
 
 -- restamp (first, beyond, wall): records get another stamp
-UPDATE brokerweb_streams_record SET appended_at = :wall WHERE id >= :first AND id < :beyond;
+UPDATE brokerweb_streams_record SET appended_at = :wall WHERE id >= :first AND id < :beyond AND partition_id = :first >> 40;
 
 -- stamped (id, wall): it is the partition's newest
 UPDATE brokerweb_streams_partition SET last_at = :wall WHERE id = :id;
@@ -55,10 +62,11 @@ ON CONFLICT (partition_id, "key") DO UPDATE SET "offset" = excluded."offset";
 DELETE FROM brokerweb_streams_latestkey WHERE partition_id = :partition AND "key" = :key AND "offset" = :offset;
 
 -- weigh (id): what one record weighs
-SELECT length(body) + octet_length(coalesce("key", '')) + octet_length(coalesce(headers, '')) FROM brokerweb_streams_record WHERE id = :id;
+SELECT length(body) + octet_length(coalesce("key", '')) + octet_length(coalesce(headers, '')) FROM brokerweb_streams_record
+WHERE id = :id AND partition_id = :id >> 40;
 
 -- remove (id): remove one record
-DELETE FROM brokerweb_streams_record WHERE id = :id;
+DELETE FROM brokerweb_streams_record WHERE id = :id AND partition_id = :id >> 40;
 
 -- compacted (id, to, records, bytes): compaction has come so far, and the partition holds less
 UPDATE brokerweb_streams_partition SET compacted_to = :to, records = records - :records, bytes = bytes - :bytes WHERE id = :id;
@@ -87,17 +95,21 @@ DELETE FROM brokerweb_streams_partition WHERE stream_id = :stream;
 -- remove_stream (id): the stream is gone
 DELETE FROM brokerweb_streams_stream WHERE id = :id AND deleted_at IS NOT NULL;
 
--- sweep (after, limit): records by id, with all that their checksums cover
+-- sweep@sqlite (after, limit): records by id, with all that their checksums cover
 SELECT id, checksum, "key", headers, content_type, "binary", reply_to, correlation_id, body
 FROM brokerweb_streams_record WHERE id > :after ORDER BY id LIMIT :limit;
 
+-- sweep@postgres (after, limit): the same, by the key that it has there
+SELECT id, checksum, "key", headers, content_type, "binary", reply_to, correlation_id, body
+FROM brokerweb_streams_record WHERE (partition_id, id) > (CAST(:after AS bigint) >> 40, CAST(:after AS bigint)) ORDER BY partition_id, id LIMIT :limit;
+
 -- contents (id): what stays of a record that is redacted, and what it weighs
 SELECT "key", reply_to, correlation_id, length(body) + octet_length(coalesce("key", '')) + octet_length(coalesce(headers, ''))
-FROM brokerweb_streams_record WHERE id = :id;
+FROM brokerweb_streams_record WHERE id = :id AND partition_id = :id >> 40;
 
 -- redact (id, body, checksum, redacted): what a record held is gone
 UPDATE brokerweb_streams_record SET body = :body, "binary" = false, content_type = NULL, headers = NULL, checksum = :checksum, redacted = :redacted
-WHERE id = :id;
+WHERE id = :id AND partition_id = :id >> 40;
 
 -- lighten (id, bytes): a partition holds so much less
 UPDATE brokerweb_streams_partition SET bytes = bytes - :bytes WHERE id = :id;

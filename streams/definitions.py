@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from brokerweb.core.errors import Invalid, NotFound
+from brokerweb.storage.locks import Lock, number_of
 from brokerweb.storage.reading import Reads
 from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
@@ -67,6 +68,7 @@ def find(tx: Transaction, name: str) -> Definition:
     """The stream of that name, read once a transaction; its partitions' bounds are of that moment. Raises NotFound."""
     key = ("stream", name)
     if key not in tx.memo:
+        tx.share(Lock.STREAM, number_of(name))  # until the commit it is not deleted, and declares no other fields
         tx.memo[key] = load(tx, name)
     return tx.memo[key]  # type: ignore[no-any-return]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from brokerweb.core import events
 from brokerweb.core.batches import fitting
+from brokerweb.storage.locks import Lock
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams.compaction import compact
 from brokerweb.streams.control import C
@@ -39,6 +40,7 @@ def sweep_deleted(tx: Transaction, limit: int = LIMIT) -> int:
 
 
 def _sweep_partition(tx: Transaction, partition_id: int, limit: int) -> int:
+    tx.alone(Lock.RECORDS, partition_id)  # who still compacts or indexes it has ended, and nobody begins
     first, beyond = partition_id << OFFSET_BITS, partition_id << OFFSET_BITS | MAX_OFFSET
     oldest = [Oldest(*row) for row in tx.rows(C.oldest, first, beyond, limit)]
     if oldest:
@@ -48,7 +50,6 @@ def _sweep_partition(tx: Transaction, partition_id: int, limit: int) -> int:
 
 
 def _sweep_stream(tx: Transaction, stream_id: int) -> int:
-    tx.require_single_writer("nobody who found the stream before it was deleted may still be appending to it")
     tx.change(C.remove_partitions, stream_id)
     tx.outcome.stream_event(events.REMOVED, stream_id)
     return tx.change(C.remove_stream, stream_id)

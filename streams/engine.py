@@ -11,10 +11,11 @@ from brokerweb.core.checksums import checksums
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import Conflict, TooLarge
 from brokerweb.storage import disk
-from brokerweb.storage.declared import Carried
+from brokerweb.storage.search_fields import Carried
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import fields
 from brokerweb.streams.definitions import Definition, PartitionRow, Q, find, forget
+from brokerweb.streams.models import OFFSET_BITS
 from brokerweb.streams.partitioner import partition_of
 from brokerweb.streams.records import Appended, NewRecord, StoredRecord
 
@@ -45,7 +46,7 @@ def append(
     if expected_offset is not None and fresh:
         _check_expected(target, places, expected_offset)
     disk.of().take(tx, fresh)
-    stored = _Store(tx, target, publisher, route).all(fresh, places) if fresh else []
+    stored = _Store(tx, target, publisher, route, expected_offset).all(fresh, places) if fresh else []
     return _answers(tx, target, records, known, stored)
 
 
@@ -111,16 +112,21 @@ def _take_turns(target: Definition, n: int) -> int:
 def _check_expected(target: Definition, places: list[int], expected: int) -> None:
     if len(set(places)) > 1:
         raise Conflict("With expected_offset all records must go to one partition.")
-    end = target.partitions[places[0]].end
+    _check_end(places[0], target.partitions[places[0]].end, expected)
+
+
+def _check_end(number: int, end: int, expected: int) -> None:
     if end != expected:
-        raise Conflict(f"The partition ends at {end}, not at {expected}.", partition=places[0], end=str(end))
+        raise Conflict(f"The partition ends at {end}, not at {expected}.", partition=number, end=str(end))
 
 
 class _Store:
     """Stores the records of one append."""
 
-    def __init__(self, tx: Transaction, target: Definition, publisher: str | None, route: str | None) -> None:
-        self.tx, self.target, self.publisher, self.route = tx, target, publisher, route
+    def __init__(
+        self, tx: Transaction, target: Definition, publisher: str | None, route: str | None, expected: int | None
+    ) -> None:
+        self.tx, self.target, self.publisher, self.route, self.expected = tx, target, publisher, route, expected
 
     def all(self, records: Sequence[NewRecord], places: list[int]) -> list[Appended]:
         """In order of the partitions' ids, so that two appends cannot wait for each other."""
@@ -136,14 +142,15 @@ class _Store:
         return [answer for answer in answers if answer is not None]
 
     def _partition(self, partition: PartitionRow, records: list[NewRecord]) -> int:
-        tx, base = self.tx, partition.end
-        at = max(tx.wall, partition.last_at)
-        size = sum(record.size for record in records)
-        if not tx.change(Q.advance, partition.id, base, base + len(records), size, len(records), at):
-            raise Conflict("The partition was appended to at the same time.")
+        """The offset of the first. Whoever else appends to the partition waits for this commit: its row is the lock."""
+        tx, size = self.tx, sum(record.size for record in records)
+        base: int
+        [(base, at)] = tx.returning(Q.advance, partition.id, len(records), size, tx.wall)
+        if self.expected is not None:  # it may have been appended to since its end was looked up
+            _check_end(partition.number, base, self.expected)
         first = partition.record_id(base)
         sums = enumerate(checksums(range(first, first + len(records)), records))
-        tx.change_many(Q.insert, [self._row(first + i, at, records[i], checksum) for i, checksum in sums])
+        tx.insert(Q.insert, list(zip(*(self._row(first + i, at, records[i], checksum) for i, checksum in sums), strict=True)))
         if self.target.search is not None:
             carried = (Carried(first + i, r.headers, r.binary, r.body) for i, r in enumerate(records))
             fields.index(tx, self.target.id, carried)
@@ -153,7 +160,7 @@ class _Store:
 
     def _row(self, id: int, at: int, r: NewRecord, checksum: int) -> tuple[Any, ...]:
         about = (r.key, r.headers, r.content_type, r.binary, r.reply_to, r.correlation_id)
-        return (id, at, *about, self.publisher, self.route, checksum, r.body)
+        return (id, id >> OFFSET_BITS, at, *about, self.publisher, self.route, checksum, r.body)
 
 
 def _stored(partition: int, offset: int, at: int, r: NewRecord) -> StoredRecord:

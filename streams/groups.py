@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from brokerweb.core.errors import Conflict, Invalid, NotFound
 from brokerweb.core.names import check_name
+from brokerweb.storage.declared import declaring
 from brokerweb.storage.reading import Reads
 from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
@@ -68,6 +69,9 @@ class SharedKind(Protocol):
 
     def on_delete(self, tx: Transaction, group: Group) -> None:
         """The group goes: so does its queue."""
+
+    def hold(self, tx: Transaction, group: Group) -> None:
+        """Nobody leases its records until the commit; asked before any position is touched."""
 
     def on_seek(self, tx: Transaction, group: Group, partitions: Collection[int]) -> None:
         """The positions in these were moved: what was taken from them before is no longer the group's."""
@@ -132,6 +136,11 @@ def place(reads: Reads, group: Group, number: int, pointer: str) -> Place:
     return _place(row)
 
 
+def lock_places(tx: Transaction, group_id: int) -> list[Place]:
+    """The same, which nobody else changes until the commit."""
+    return [_place(row) for row in tx.rows(Q.lock_places, group_id)]
+
+
 def _place(row: tuple[Any, ...]) -> Place:
     *partition, committed, previous, member, next_owner, until_at, generation = row
     return Place(PartitionRow(*partition), committed, previous, member, next_owner, until_at, generation)
@@ -149,6 +158,7 @@ def declare_group(
     for another kind or one group too many.
     """
     check_name(group)
+    declaring(tx, "group", stream, group)
     row = tx.row(Q.find_group, stream, group)
     if row is None and create:
         return _create(tx, stream, group, settings), True
@@ -158,7 +168,7 @@ def declare_group(
 
 
 def _create(tx: Transaction, stream: str, name: str, settings: Mapping[str, Any]) -> Group:
-    tx.require_single_writer("a new group has a place in every partition that there is, and there are not too many groups")
+    declaring(tx, "stream", stream)  # the group has a place in every partition that there is, and there are not too many groups
     source = load(tx, stream)
     asked = validate(settings, None)
     if tx.value(Q.count_groups, source.id) >= MAX_GROUPS:
@@ -192,6 +202,7 @@ def _change(tx: Transaction, found: Group, settings: Mapping[str, Any]) -> None:
 
 def delete_group(tx: Transaction, stream: str, group: str) -> None:
     """The group is gone, with its positions; members are told. Raises NotFound."""
+    declaring(tx, "group", stream, group)
     found = find_group(tx, stream, group)
     _remove(tx, lock(tx, found.id) or found)
 

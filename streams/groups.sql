@@ -13,6 +13,16 @@ FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id =
 SELECT g.id, g.stream_id, s.name AS stream, g.name, g.kind, g.created_at, g.session_timeout, g.start, g.generation, g.queue_id
 FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id = g.stream_id WHERE g.id = :id AND s.deleted_at IS NULL;
 
+-- generations_among@sqlite (ids): what members know of their groups, of these groups; none where one is gone
+SELECT g.id, g.generation, g.session_timeout
+FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id = g.stream_id
+WHERE g.id IN (SELECT value FROM json_each(:ids)) AND s.deleted_at IS NULL;
+
+-- generations_among@postgres (ids): the same, of an array
+SELECT g.id, g.generation, g.session_timeout
+FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_stream s ON s.id = g.stream_id
+WHERE g.id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND s.deleted_at IS NULL;
+
 -- groups_by_name (stream, after, limit): a stream's groups, a page of them
 SELECT name FROM brokerweb_streams_consumergroup WHERE stream_id = :stream AND name > :after ORDER BY name LIMIT :limit;
 
@@ -58,6 +68,11 @@ SELECT p.id, p.number, p.next_offset AS "end", p.low_offset AS low, p.last_at, p
   x.committed, x.previous, x.member, x.next_owner, x.until_at, x.generation
 FROM brokerweb_streams_grouppartition x JOIN brokerweb_streams_partition p ON p.id = x.partition_id WHERE x.group_id = :group ORDER BY p.number;
 
+-- lock_places (group): the same, which nobody else changes until the commit
+SELECT p.id, p.number, p.next_offset AS "end", p.low_offset AS low, p.last_at, p.records, p.bytes,
+  x.committed, x.previous, x.member, x.next_owner, x.until_at, x.generation
+FROM brokerweb_streams_grouppartition x JOIN brokerweb_streams_partition p ON p.id = x.partition_id WHERE x.group_id = :group ORDER BY p.number FOR UPDATE OF x;
+
 -- place (group, stream, number): the same of one partition
 SELECT p.id, p.number, p.next_offset AS "end", p.low_offset AS low, p.last_at, p.records, p.bytes,
   x.committed, x.previous, x.member, x.next_owner, x.until_at, x.generation
@@ -82,7 +97,7 @@ WHERE group_id = :group AND partition_id = :partition AND committed = :origin;
 UPDATE brokerweb_streams_grouppartition SET previous = NULL WHERE group_id = :group AND previous IS NOT NULL;
 
 -- records_between (first, beyond): how many records are left there after compaction
-SELECT count(*) FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond;
+SELECT count(*) FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond AND partition_id = :first >> 40;
 
 -- members (group): a group's members, the oldest first
 SELECT member, name, address, joined_at, client FROM brokerweb_streams_member WHERE group_id = :group ORDER BY joined_at, member;
@@ -107,7 +122,11 @@ DELETE FROM brokerweb_streams_member WHERE group_id = :group AND member = :membe
 
 -- silent (now, limit): members not heard of for longer than their group allows
 SELECT m.group_id, m.member FROM brokerweb_streams_member m JOIN brokerweb_streams_consumergroup g ON g.id = m.group_id
-WHERE m.seen_at <= :now - g.session_timeout * 1000000 ORDER BY m.group_id, m.member LIMIT :limit FOR UPDATE OF m SKIP LOCKED;
+WHERE m.seen_at <= :now - g.session_timeout * 1000000 ORDER BY m.group_id, m.member LIMIT :limit;
+
+-- dismiss_silent (group, member, now): it is gone, if it has not been heard of since
+DELETE FROM brokerweb_streams_member WHERE group_id = :group AND member = :member AND seen_at <= :now -
+  (SELECT g.session_timeout FROM brokerweb_streams_consumergroup g WHERE g.id = :group) * 1000000;
 
 -- populated (limit): groups that have members
 SELECT DISTINCT group_id FROM brokerweb_streams_member ORDER BY group_id LIMIT :limit;

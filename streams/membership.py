@@ -7,6 +7,8 @@ or its grace is over; then its next owner has it. A partition is never two membe
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from brokerweb.core.clock import seconds
@@ -73,7 +75,7 @@ def join(
     found = Group(*row) if row else declare_group(tx, stream, group, {})[0]
     if found.kind != PARTITIONED:
         raise Conflict(f"Group {group} is shared: its records are leased one by one, and it has no members.")
-    lock(tx, found.id)  # from here on nobody deletes it
+    tx.exactly(1, int(lock(tx, found.id) is not None))  # from here on nobody deletes it
     tx.change(Q.admit, found.id, member, name, address, client or name, tx.now)
     changes = _rebalance(tx, found.id)
     now = holdings(tx, found.id)
@@ -83,6 +85,7 @@ def join(
 
 def leave(tx: Transaction, group_id: int, member: str) -> list[Change]:
     """``member`` is gone: its partitions are others' at once."""
+    lock(tx, group_id)  # before any of its members, as everywhere
     return _rebalance(tx, group_id) if tx.change(Q.dismiss, group_id, member) else []
 
 
@@ -109,10 +112,10 @@ def partitions_added(tx: Transaction, stream_id: int) -> None:
 def expire_members(tx: Transaction, limit: int = LIMIT) -> int:
     """Members silent for longer than their group allows are gone; how many that were."""
     silent = tx.rows(Q.silent, tx.now, limit)
-    for group_id, member in silent:
-        tx.change(Q.dismiss, group_id, member)
-    for group_id in sorted({group_id for group_id, _ in silent}):
-        _rebalance(tx, group_id)
+    for group_id, members in groupby(silent, key=itemgetter(0)):
+        lock(tx, group_id)
+        if sum(tx.change(Q.dismiss_silent, group_id, member, tx.now) for _, member in members):
+            _rebalance(tx, group_id)
     return len(silent)
 
 
@@ -128,6 +131,7 @@ def forget_members(tx: Transaction, limit: int = LIMIT) -> int:
     """At the start of the only node: members ended with the process that served them; in how many groups."""
     populated = tx.rows(Q.populated, limit)
     for (group_id,) in populated:
+        lock(tx, group_id)
         tx.change(Q.remove_members, group_id)
         _rebalance(tx, group_id)
     return len(populated)
@@ -157,6 +161,11 @@ def holdings(reads: Reads, group_id: int) -> Holdings | None:
         if by_id(reads, group_id) == group:
             return Holdings(group.stream_id, group.generation, members, group.session_timeout)
     return None
+
+
+def generations_among(reads: Reads, group_ids: Iterable[int]) -> list[tuple[int, int, float]]:
+    """Id, generation and session time of each of these groups that is there: with another of these, ``holdings`` may differ."""
+    return reads.rows(Q.generations_among, f"[{','.join(map(str, group_ids))}]")
 
 
 def _hold(place: Place) -> Hold:

@@ -64,6 +64,9 @@ class Record(models.Model):
     """One record. The id is partition and offset in one number, so that reading a partition is a range of rows."""
 
     id = models.BigIntegerField(primary_key=True)  # partition id << 40 | offset
+    partition_id = (
+        models.BigIntegerField()
+    )  # with which the primary key on PostgreSQL begins (0002): name it, or all is looked at
     appended_at = InstantField()
     key = models.CharField(max_length=255, null=True)
     headers = models.TextField(null=True)  # a JSON object of strings, as text

@@ -88,7 +88,7 @@ def commit(
         _check_generation(tx, found, generation)
     fence = Fence(member, found.generation if generation is None else generation)
     going = [(_checked(tx, found, fence, number, offset), offset) for number, offset in offsets.items()]
-    for place, offset in going:
+    for place, offset in sorted(going, key=lambda each: each[0].number):  # so that two commits cannot wait for each other
         if not tx.change(Q.commit, found.id, place.partition.id, offset, *fence, tx.now):
             raise Conflict(f"Partition {place.number} changed meanwhile.")
     tx.outcome.advanced.append((found.id, found.stream_id, sum(offset - place.committed for place, offset in going)))
@@ -126,16 +126,27 @@ def seek(tx: Transaction, stream: str, group: str, to: Any, *, dry_run: bool = F
     """Go elsewhere: to ``earliest``, ``latest``, an instant, offsets by partition, or ``{"shift": n}``; never outside of
     what the stream has. Running members are told. Records are not ``counted``. Raises NotFound, Invalid, Conflict."""
     found = find_group(tx, stream, group)
-    moves = _plan(tx, found, to)
-    if not dry_run:
-        tx.change(Q.forget_previous, found.id)
-        _move(tx, found, [(place, move.to, move.origin) for place, move in moves])
+    if dry_run:
+        return [move for _, move in _plan(tx, found, places(tx, found.id), to)]
+    moves = _plan(tx, found, _held(tx, found), to)
+    tx.change(Q.forget_previous, found.id)
+    _move(tx, found, [(place, move.to, move.origin) for place, move in moves])
     return [move for _, move in moves]
+
+
+def _held(tx: Transaction, group: Group) -> list[Place]:
+    """The group's places; until the commit nobody else moves, commits or leases from there. Raises NotFound."""
+    if group.kind == SHARED:
+        groups.shared_kind().hold(tx, group)
+    if groups.lock(tx, group.id) is None:
+        raise NotFound(f"Stream {group.stream} has no group {group.name}.")
+    return groups.lock_places(tx, group.id)
 
 
 def preview(reads: Reads, stream: str, group: str, to: Any) -> list[Move]:
     """What ``seek`` would do now, counted."""
-    return counted(reads, stream, [move for _, move in _plan(reads, find_group(reads, stream, group), to)])
+    found = find_group(reads, stream, group)
+    return counted(reads, stream, [move for _, move in _plan(reads, found, places(reads, found.id), to)])
 
 
 def counted(reads: Reads, stream: str, moves: list[Move]) -> list[Move]:
@@ -171,7 +182,7 @@ def undo(tx: Transaction, stream: str, group: str) -> list[Move]:
     """Take back the last seek: go back to where the group was, as far as that is still there. Records are not ``counted``.
     Raises NotFound, Conflict."""
     found = find_group(tx, stream, group)
-    now = places(tx, found.id)
+    now = _held(tx, found)
     shown = _shown(tx, found, now)
     moves = [(place, _between(shown[place.number], place.previous)) for place in now if place.previous is not None]
     if not moves:
@@ -180,9 +191,8 @@ def undo(tx: Transaction, stream: str, group: str) -> list[Move]:
     return [move for _, move in moves]
 
 
-def _plan(reads: Reads, group: Group, to: Any) -> list[tuple[Place, Move]]:
+def _plan(reads: Reads, group: Group, now: Sequence[Place], to: Any) -> list[tuple[Place, Move]]:
     wanted = _target(reads, to)
-    now = places(reads, group.id)
     shown = _shown(reads, group, now)
     if isinstance(wanted, dict):
         unknown = wanted.keys() - {place.number for place in now}

@@ -14,23 +14,38 @@ SELECT id, number, next_offset AS "end", low_offset AS low, last_at, records, by
 -- partition (id): one partition
 SELECT id, number, next_offset AS "end", low_offset AS low, last_at, records, bytes FROM brokerweb_streams_partition WHERE id = :id;
 
+-- ends_among@sqlite (ids): how far these partitions go
+SELECT id, next_offset FROM brokerweb_streams_partition WHERE id IN (SELECT value FROM json_each(:ids));
+
+-- ends_among@postgres (ids): the same, of an array
+SELECT id, next_offset FROM brokerweb_streams_partition WHERE id = ANY (translate(:ids, '[]', '{}')::bigint[]);
+
+-- sizes_among@sqlite (streams): those of these streams that are there, and how many partitions they have
+SELECT s.id, (SELECT count(*) FROM brokerweb_streams_partition p WHERE p.stream_id = s.id)
+FROM brokerweb_streams_stream s WHERE s.id IN (SELECT value FROM json_each(:streams)) AND s.deleted_at IS NULL;
+
+-- sizes_among@postgres (streams): the same, of an array
+SELECT s.id, (SELECT count(*) FROM brokerweb_streams_partition p WHERE p.stream_id = s.id)
+FROM brokerweb_streams_stream s WHERE s.id = ANY (translate(:streams, '[]', '{}')::bigint[]) AND s.deleted_at IS NULL;
+
 -- is_live (partition): a row if its stream is there
 SELECT 1 FROM brokerweb_streams_partition p JOIN brokerweb_streams_stream s ON s.id = p.stream_id WHERE p.id = :partition AND s.deleted_at IS NULL;
 
--- advance (id, end, next, bytes, records, at): allocate the offsets from ``end`` up to ``next``
-UPDATE brokerweb_streams_partition SET next_offset = :next, bytes = bytes + :bytes, records = records + :records, last_at = :at
-WHERE id = :id AND next_offset = :end;
+-- advance (id, n, bytes, at): allocate the next ``n`` offsets, whose order is that of the commits; the first of them, and their instant
+UPDATE brokerweb_streams_partition SET next_offset = next_offset + :n, bytes = bytes + :bytes, records = records + :n,
+  last_at = CASE WHEN last_at > :at THEN last_at ELSE :at END
+WHERE id = :id RETURNING next_offset - :n, last_at;
 
--- insert (id, at, key, headers, content_type, binary, reply_to, correlation_id, publisher, route, checksum, body): store a record
-INSERT INTO brokerweb_streams_record (id, appended_at, "key", headers, content_type, "binary", reply_to, correlation_id, publisher, route, checksum, body)
-VALUES (:id, :at, :key, :headers, :content_type, :binary, :reply_to, :correlation_id, :publisher, :route, :checksum, :body);
+-- insert (id, partition, at, key, headers, content_type, binary, reply_to, correlation_id, publisher, route, checksum, body): store a record
+INSERT INTO brokerweb_streams_record (id, partition_id, appended_at, "key", headers, content_type, "binary", reply_to, correlation_id, publisher, route, checksum, body)
+VALUES (:id, :partition, :at, :key, :headers, :content_type, :binary, :reply_to, :correlation_id, :publisher, :route, :checksum, :body);
 
 -- records (first, beyond, limit): records of one partition in order, by their ids
 SELECT id, appended_at, "key", headers, content_type, "binary", reply_to, correlation_id, redacted, checksum, body
-FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond ORDER BY id LIMIT :limit;
+FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond AND partition_id = :first >> 40 ORDER BY id LIMIT :limit;
 
 -- instant_at (first, beyond): the id and instant of the first record from an id on
-SELECT id, appended_at FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond ORDER BY id LIMIT 1;
+SELECT id, appended_at FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond AND partition_id = :first >> 40 ORDER BY id LIMIT 1;
 
 -- remembered (stream, dedup_id, now): the record a dedup_id names
 SELECT partition, "offset" FROM brokerweb_streams_streamdedup WHERE stream_id = :stream AND dedup_id = :dedup_id AND expires_at > :now;

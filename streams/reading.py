@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from brokerweb.core import clock
@@ -128,3 +129,17 @@ def end_of(reads: Reads, partition_id: int) -> int:
     """The next offset of a partition; 0 for one that is gone."""
     row = reads.row(Q.partition, partition_id)
     return PartitionRow(*row).end if row else 0
+
+
+def ends_among(reads: Reads, partition_ids: Iterable[int]) -> list[tuple[int, int]]:
+    """The next offset of each of these partitions that is there."""
+    return reads.rows(Q.ends_among, _ids(partition_ids))
+
+
+def sizes_among(reads: Reads, stream_ids: Iterable[int]) -> list[tuple[int, int]]:
+    """How many partitions each of these streams has that is there."""
+    return reads.rows(Q.sizes_among, _ids(stream_ids))
+
+
+def _ids(ids: Iterable[int]) -> str:
+    return f"[{','.join(map(str, ids))}]"

@@ -7,6 +7,7 @@ age would wait, until the wall gets there, perhaps in years. They get the presen
 from __future__ import annotations
 
 from brokerweb.core import clock
+from brokerweb.storage.locks import Lock
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import reading
 from brokerweb.streams.control import C
@@ -20,10 +21,13 @@ def restamp(tx: Transaction, limit: int = LIMIT) -> int:
     running = clock.running()
     if running is None or not running.set_back:
         return 0
-    row = tx.row(C.ahead, tx.wall + clock.AHEAD)
-    if row is None:
+    ahead = tx.value(C.ahead, tx.wall + clock.AHEAD)
+    if ahead is None:
         return 0
-    tx.require_single_writer("nothing may be appended between the stamps and what the partition says is its newest")
+    tx.alone(Lock.RECORDS, ahead)
+    row = tx.row(C.lock_partition, ahead, tx.wall + clock.AHEAD)
+    if row is None:  # another node has been faster
+        return 0
     partition = PartitionRow(*row)
     first = reading.position(tx, partition, tx.wall + 1)
     turn, beyond = Turn(limit), partition.record_id(partition.end)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from brokerweb.core import batches, clock, events
+from brokerweb.storage.locks import Lock
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import fields
 from brokerweb.streams.control import C
@@ -51,7 +52,7 @@ def retain(tx: Transaction, limit: int = LIMIT) -> int:
 
 def trim_by_rules(tx: Transaction, partition_id: int, stream_id: int, rules: Rules, turn: Turn) -> None:
     """Remove a turn's part of one partition's oldest records."""
-    tx.require_single_writer("what retention weighs may be removed by nobody else: it is counted down once")
+    tx.alone(Lock.RECORDS, partition_id)  # what is weighed is removed by nobody else, and counted down once
     row = tx.row(Q.partition, partition_id)
     if row is None:
         return

@@ -34,7 +34,7 @@ SELECT f.id, f.name, f.stream_id, s.name FROM brokerweb_streams_streamsearchfiel
 WHERE NOT f.indexed AND NOT f.taken AND NOT f.dropped AND s.deleted_at IS NULL ORDER BY f.id;
 
 -- set_taken (id): a job does it
-UPDATE brokerweb_streams_streamsearchfield SET taken = true WHERE id = :id;
+UPDATE brokerweb_streams_streamsearchfield SET taken = true WHERE id = :id AND NOT taken;
 
 -- set_indexed (id): every record has its value
 UPDATE brokerweb_streams_streamsearchfield SET indexed = true WHERE id = :id AND NOT dropped;
@@ -54,4 +54,4 @@ DELETE FROM brokerweb_streams_streamsearchvalue WHERE record_id >= :first AND re
 
 -- contents (first, beyond, limit): what records hold, for who indexes them
 SELECT id, headers, "binary", CASE WHEN redacted IS NULL THEN body ELSE NULL END AS body
-FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond ORDER BY id LIMIT :limit;
+FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond AND partition_id = :first >> 40 ORDER BY id LIMIT :limit;

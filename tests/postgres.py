@@ -14,17 +14,26 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 import pytest
+from django.apps import apps
+from django.db import connections
 from psycopg.conninfo import make_conninfo
 
+from brokerweb.answers.search import running
+from brokerweb.identity import threads
+from brokerweb.storage import reading
 from tests.eventually import eventually
 
+ROOT = Path(__file__).parent.parent
 DEBIAN = Path("/usr/lib/postgresql")
 OLDEST = 15  # the oldest major version that is of interest: it is preferred where a distribution has several
 # What would keep data after a power cut is off: these are gone with the test run.
@@ -47,11 +56,15 @@ class Postgres:
         """A connection on which each statement is a commit of its own; the caller closes it."""
         return psycopg.connect(self.dsn(dbname), autocommit=True)
 
-    def new_database(self) -> str:
-        """The name of a database that has nothing in it yet."""
+    def url(self, dbname: str) -> str:
+        """The same as a URL."""
+        return f"postgresql://tests@/{dbname}?host={quote(str(self.folder), safe='')}"
+
+    def new_database(self, template: str | None = None) -> str:
+        """The name of a database that has nothing in it yet, or what is in another one, which nobody uses."""
         name = f"tests_{secrets.token_hex(6)}"
         with self.connect() as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            connection.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
         return name
 
     def start(self) -> None:
@@ -67,15 +80,19 @@ class Postgres:
             **who,
         )
         assert made.returncode == 0, made.stdout + made.stderr
+        self.run()
+
+    def run(self) -> None:
+        """Start the server on the data that are there; it answers when this returns."""
         options = {**OPTIONS, "unix_socket_directories": str(self.folder)}
         command: list[str | Path] = [
             self.programs / "postgres",
             "-D",
-            data,
+            self.folder / "data",
             *(f"--{name}={value}" for name, value in options.items()),
         ]
-        with (self.folder / "log").open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, **who)
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, **unprivileged())
         self.version = eventually(self._answers, 60, why="an answer")
 
     def _answers(self) -> int:
@@ -85,10 +102,10 @@ class Postgres:
             return connection.info.server_version // 10_000
         return 0
 
-    def stop(self) -> None:
-        """End it, whoever is connected."""
+    def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
+        """End it, whoever is connected: at once, with nothing written; or by SIGINT in order ("fast")."""
         if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGQUIT)  # at once, with nothing written: the data go too
+            self.process.send_signal(how)
             self.process.wait(60)
 
 
@@ -164,6 +181,72 @@ def runnable(programs: Path, folder: Path, who: dict[str, Any]) -> Path:
             os.chown(path, who["user"], who["group"], follow_symlinks=False)
         return copy / package.name / programs.relative_to(package)
     return programs
+
+
+_migrated: dict[Path, str] = {}  # a server's folder -> a database with the broker's tables
+
+
+def migrated(server: Postgres) -> str:
+    """A database that the migrations have been applied to; made once a server, and shared: leave nothing in it."""
+    if server.folder not in _migrated:
+        name = server.new_database()
+        command = [sys.executable, "-m", "django", "migrate", "--skip-checks", "--no-input", "--verbosity=0"]
+        env = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.storage.postgres_settings"}
+        subprocess.run(command, cwd=ROOT, env={**env, "BROKERWEB_TEST_POSTGRES": server.dsn(name)}, check=True)
+        _migrated[server.folder] = name
+    return _migrated[server.folder]
+
+
+# Parameters of a fixture that asks for what they name: its tests run on each database. The marks have Django make SQLite's.
+DATABASES = [pytest.param("db", id="sqlite", marks=pytest.mark.django_db), pytest.param("on_postgres", id="postgres")]
+REAL_COMMITS = [
+    pytest.param("transactional_db", id="sqlite", marks=pytest.mark.django_db(transaction=True)),
+    pytest.param("on_postgres", id="postgres"),
+]
+
+
+@pytest.fixture
+def on_postgres(postgres_servers: Servers, django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Django's default database is one on the newest PostgreSQL, for all threads; nothing is in it, and it is emptied after.
+
+    Commits are real there. Take it before fixtures that open connections or start threads.
+    """
+    server = postgres_servers.get("wheel")
+    database = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": migrated(server),
+        "HOST": str(server.folder),
+        "USER": "tests",
+        "CONN_MAX_AGE": None,
+    }
+    with django_db_blocker.unblock(), other_threads():
+        usual, usual_settings = connections["default"], connections.settings["default"]
+        connections.settings["default"] = connections.configure_settings({"default": database})["default"]
+        connections["default"] = connections.create_connection("default")
+        try:
+            yield
+            tables = ", ".join(f'"{model._meta.db_table}"' for model in apps.get_models() if model._meta.managed)
+            with connections["default"].cursor() as cursor:
+                cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+        finally:
+            connections["default"].close()
+            connections.settings["default"] = usual_settings
+            connections["default"] = usual
+
+
+@contextlib.contextmanager
+def other_threads() -> Iterator[None]:
+    """Meanwhile what reads on threads that keep their connections does it on new ones."""
+    pools: list[tuple[Any, str]] = [(reading, "_executor"), (threads, "_executor"), (running, "_threads")]
+    usual = [getattr(module, name) for module, name in pools]
+    for module, name in pools:
+        setattr(module, name, ThreadPoolExecutor(2))
+    try:
+        yield
+    finally:
+        for (module, name), executor in zip(pools, usual, strict=True):
+            getattr(module, name).shutdown()
+            setattr(module, name, executor)
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,13 @@ from functools import cache
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from tests.clients import Rest, Socket
 from tests.eventually import eventually
+
+if TYPE_CHECKING:
+    from tests.postgres import Postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 TOKEN = "token-of-the-real-server-tests"
@@ -37,7 +40,7 @@ def free_port() -> int:
 def inherited() -> dict[str, str]:
     """This process's environment without the tests' own settings, and without options of whoever runs the tests."""
     # Compiled modules are kept, whatever the machine says: else each of a hundred starts compiles the whole tree again.
-    left_out = ("DJANGO_", "BROKERWEB_", "PF_", "PYTHONDONTWRITEBYTECODE")
+    left_out = ("DJANGO_", "BROKERWEB_", "DATABASE_URL", "REDIS_URL", "PF_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     return kept | {"PYTHONPATH": python_path(*filter(None, [kept.get("PYTHONPATH")]))}
 
@@ -51,6 +54,7 @@ class Server:
     """``manage.py serve`` on one data directory; keeps its port, so that clients find it again after a restart.
 
     A directory that is not there yet is made as an earlier start left it; with ``empty`` the start is the first one.
+    With ``postgres`` it has a database of its own there, made likewise; a second node is given the ``environment`` of the first.
     ``tree`` is another checkout, which is run by the Python of its own ``.venv``.
     """
 
@@ -64,7 +68,9 @@ class Server:
         environment: Mapping[str, str] | None = None,
         empty: bool = False,
         tree: Path | None = None,
+        postgres: Postgres | None = None,
     ) -> None:
+        self.postgres = postgres
         self.data, self.kind, self.environment, self.empty = data, kind, dict(environment or {}), empty
         self.tree, self.python = tree or ROOT, str(tree / ".venv" / "bin" / "python") if tree else sys.executable
         self.port = free_port()
@@ -82,7 +88,11 @@ class Server:
 
     def start(self, *arguments: str, ready: bool = True) -> Self:
         """Start the process, with more arguments of ``serve``, and wait until ``/readyz`` says 200 unless told otherwise."""
-        if not self.empty and not self.data.exists():
+        if self.postgres is not None:
+            if "DATABASE_URL" not in self.environment:
+                name = self.postgres.new_database(template=None if self.empty else prepared_in(self.postgres))
+                self.environment["DATABASE_URL"] = self.postgres.url(name)
+        elif not self.empty and not self.data.exists():
             shutil.copytree(prepared(), self.data)
         variables = {
             "BROKERWEB_DATA": str(self.data),
@@ -177,3 +187,18 @@ def prepared() -> Path:
     for reserve in server.data.glob("*-reserve"):  # nothing but room on the disk; the next start takes its own
         reserve.unlink()
     return server.data
+
+
+_prepared_in: dict[Path, str] = {}  # a PostgreSQL server's folder -> the database
+
+
+def prepared_in(postgres: Postgres) -> str:
+    """The same as a database of a PostgreSQL server, for every broker there to copy."""
+    if postgres.folder not in _prepared_in:
+        name = postgres.new_database()
+        with tempfile.TemporaryDirectory(prefix="brokerweb-prepared-") as folder:
+            environment = {"DATABASE_URL": postgres.url(name)}
+            with Server(Path(folder) / "data", postgres=postgres, environment=environment) as server:
+                assert server.start().terminate() == 0, server.log_tail()
+        _prepared_in[postgres.folder] = name
+    return _prepared_in[postgres.folder]

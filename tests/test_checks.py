@@ -76,14 +76,22 @@ def test_e004_another_database(monkeypatch: pytest.MonkeyPatch):
     assert [message.id for message in checks.check_sqlite(None)] == ["brokerweb.E004"]
 
 
-@pytest.mark.parametrize(("vendor", "comes"), [("postgresql", True), ("mysql", False)])
-def test_e004_says_what_is_true_and_what_one_can_do_meanwhile(monkeypatch: pytest.MonkeyPatch, vendor: str, comes: bool):
-    monkeypatch.setattr(checks, "connections", {"default": SimpleNamespace(vendor=vendor)})
+def test_e004_says_what_one_can_do_meanwhile(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(checks, "connections", {"default": SimpleNamespace(vendor="mysql")})
     (message,) = checks.check_sqlite(None)
-    assert vendor in message.msg
-    assert ("not built yet" in message.msg) is comes
+    assert "mysql" in message.msg
+    assert "SQLite or PostgreSQL" in message.msg
     assert "beside the project" in (message.hint or "")
     assert "publish over REST" in (message.hint or "")
+
+
+@pytest.mark.parametrize(("version", "found"), [(140_011, ["brokerweb.E003"]), (150_000, []), (180_006, [])])
+def test_e003_a_postgresql_that_is_too_old(monkeypatch: pytest.MonkeyPatch, version: int, found: list[str]):
+    connection = SimpleNamespace(vendor="postgresql", pg_version=version)
+    monkeypatch.setattr(checks, "connections", {"default": connection})
+    assert checks.check_sqlite(None) == []
+    assert checks.check_postgresql(None) == []  # who may not connect is not asked
+    assert [message.id for message in checks.check_postgresql(None, databases=["default"])] == found
 
 
 class Unattended:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from brokerweb import conf
+from brokerweb.database_url import as_django
 from brokerweb.secret import secret_key
 
 
@@ -89,6 +90,8 @@ def test_proxies_are_addresses_or_networks():
         ("BROKERWEB_MAX_REQUEST_BYTES", "8 MB"),
         ("BROKERWEB_THREADS", "0"),
         ("BROKERWEB_MAX_REQUEST_BYTES", "1000"),
+        ("BROKERWEB_SECRET_KEY", "short"),
+        ("REDIS_URL", "localhost:6379"),
     ],
 )
 def test_a_value_that_cannot_be_used_names_its_variable(variable: str, value: str):
@@ -160,3 +163,41 @@ def test_an_empty_secret_key_is_no_key(tmp_path: Path):
     (tmp_path / "secret.key").write_text("\n")
     with pytest.raises(conf.BadOption, match=r"secret\.key is empty"):
         secret_key(tmp_path)
+
+
+class TestDatabaseUrl:
+    def test_it_names_user_password_host_port_and_database(self):
+        found = as_django("postgresql://ada:p%40ss%2Fword@db.example:6432/broker")
+        names = ("USER", "PASSWORD", "HOST", "PORT", "NAME")
+        assert [found[name] for name in names] == ["ada", "p@ss/word", "db.example", "6432", "broker"]
+        assert "target_session_attrs" not in found["OPTIONS"]
+
+    def test_parameters_of_libpq_are_passed_on_and_win(self):
+        options = as_django("postgres://db.example/broker?sslmode=verify-full&connect_timeout=30")["OPTIONS"]
+        assert (options["sslmode"], options["connect_timeout"]) == ("verify-full", "30")
+        assert options["tcp_user_timeout"] == "10000"
+
+    def test_of_several_hosts_the_one_that_writes_is_taken(self):
+        found = as_django("postgresql://one:5432,two:5433/broker")
+        assert (found["HOST"], found["PORT"]) == ("one,two", "5432,5433")
+        assert found["OPTIONS"]["target_session_attrs"] == "read-write"
+
+    def test_a_socket_is_a_host_too(self):
+        assert as_django("postgresql:///broker?host=/run/postgresql")["HOST"] == "/run/postgresql"
+
+    @pytest.mark.parametrize(
+        ("url", "words"),
+        [
+            ("mysql://ada:lovelace@db.example/broker", "stores in PostgreSQL"),
+            ("db.example/broker?password=lovelace", "stores in PostgreSQL"),
+            ("sqlite:///lovelace.sqlite3", "BROKERWEB_DATA"),
+            ("postgresql://ada:lovelace@db.example", "names no database"),
+            ("postgresql://ada:love%lace@db.example/broker", "%40"),
+            ("postgresql://ada:lovelace@db.example/broker?sslmod=require", "libpq does not know"),
+            ("postgresql://[ada:lovelace", "no URL"),
+        ],
+    )
+    def test_what_cannot_be_used_is_refused_without_a_word_of_it(self, url: str, words: str):
+        with pytest.raises(conf.BadOption, match=f"^DATABASE_URL: .*{words}") as refused:
+            as_django(url)
+        assert "lace" not in str(refused.value)

@@ -1,10 +1,22 @@
-"""Node: a process that serves, and when it was last seen alive. WallStep: a time at which the wall clock was set."""
+"""Secret: what nodes share and nobody else knows. Node: a process that serves, and when it was last seen alive. WallStep: a time
+at which the wall clock was set.
+"""
 
 from __future__ import annotations
 
 from django.db import models
 
 from brokerweb.storage.fields import BrokerInstantField, InstantField
+
+
+class Secret(models.Model):
+    """Made once, by the first node that needs it. With SQLite there are none: the data directory has the key."""
+
+    name = models.CharField(max_length=64, primary_key=True)
+    value = models.CharField(max_length=200)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Node(models.Model):

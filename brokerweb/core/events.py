@@ -36,6 +36,7 @@ class Outcome:
         "extended",
         "handed",
         "moved",
+        "orders",
         "polled",
         "ready",
         "reshaped",
@@ -68,6 +69,7 @@ class Outcome:
         self.polled: dict[int, str] = {}  # queues that a caller asked for messages, and the last such holder
         self.settled: set[int] = set()  # queues of which consumers settled something
         self.advanced: list[tuple[int, int, int]] = []  # (group id, stream id, offsets committed)
+        self.orders = False  # other nodes are asked to do something: to close a connection, say
 
     def event(self, name: str, queue_id: int, n: int = 1) -> None:
         if n:

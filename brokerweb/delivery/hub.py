@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
-from brokerweb.core import events
+from brokerweb.core import clock, events
+from brokerweb.core.errors import BrokerError
 from brokerweb.delivery.groups.registry import Groups
 from brokerweb.delivery.queues.desk import Desk
 from brokerweb.delivery.queues.holders import Holders
+from brokerweb.delivery.queues.reconciling import Reconciling
 from brokerweb.delivery.queues.refilling import Refilling
 from brokerweb.delivery.queues.room import Book
 from brokerweb.delivery.streams.tails import Tails
 from brokerweb.delivery.verbs import Verbs
+from brokerweb.wakeups.hints import Hint
 
 current: Hub | None = None  # the one of the running broker
 
@@ -29,9 +33,13 @@ class Hub:
         self.queues = Desk(self.book, self.holders, self.verbs)
         self.refilling = Refilling(self.book, self.holders, self.queues)
         self.groups = Groups(self.tails, self.verbs)
+        self.reconciling = Reconciling(self.holders, self.queues)
+        self.on_orders: Callable[[], None] = lambda: None  # this node may be asked to do something
         self.on_due: Callable[[int], None] = lambda _: None  # a duty will have work at that instant
         self._loop: asyncio.AbstractEventLoop
         self._unlisten: Callable[[], None] = lambda: None
+        self._looking: asyncio.Task[None] | None = None
+        self._unseen = False  # there may be something anywhere that the look under way has not seen
 
     @property
     def stopping(self) -> bool:
@@ -87,6 +95,42 @@ class Hub:
         """Leases of subscriptions here are over."""
         for queue_id in self.holders.end(receipts):
             self.queues.pump(queue_id)
+
+    def look(self, hint: Hint) -> None:
+        """Another process says where there may be something to do for somebody here."""
+        if hint.all:
+            self._look_everywhere()
+            self.on_due(clock.now())
+        self.queues.look(hint.queues | hint.changed)
+        self.queues.check(hint.changed)
+        self.queues.look_behind(hint.streams)
+        self.tails.look(hint.partitions)
+        if hint.reshaped:
+            self.tails.changed(hint.reshaped)
+        self.groups.refresh(hint.groups)
+        self.reconciling.of(hint.ended)
+        if hint.due_at is not None:
+            self.on_due(hint.due_at)
+        if hint.orders or hint.all:
+            self.on_orders()
+
+    def _look_everywhere(self) -> None:
+        self._unseen = True
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.get_running_loop().create_task(self._look_until_seen())
+        self.reconciling.of(self.queues.of_these())
+
+    async def _look_until_seen(self) -> None:
+        while self._unseen:
+            self._unseen = False
+            with suppress(BrokerError):  # the next look comes by itself
+                await self.look_up()
+
+    async def look_up(self) -> None:
+        """Find out, in few statements, what other processes did without a word; for where they do not show otherwise."""
+        await self.queues.look_up()
+        await self.tails.look_up()
+        await self.groups.look_up()
 
     async def refresh(self) -> None:
         """Other processes have committed: find out what that means for everybody here."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.core.errors import NotFound
-from brokerweb.handout.refill import Q, refill
+from brokerweb.handout.refill import Q, hold, refill
 from brokerweb.queues import leasing, readiness
 from brokerweb.queues.definitions import Definition, find, find_by_id
 from brokerweb.queues.leasing import ROUND_BYTES, Terms, Want, lease_alone, round_bytes
@@ -20,6 +20,8 @@ __all__ = ["lease", "lease_alone", "lease_round", "lease_to", "lease_to_takers",
 def lease(tx: Transaction, queue: str | int, limit: int, terms: Terms) -> Handout:
     """``leasing.lease`` from a queue by name, or from a shared group's by its queue's id. Raises NotFound."""
     source = _found(tx, queue)
+    if source.stream is not None:
+        hold(tx, source.id)
     handout = leasing.lease(tx, source.name, limit, terms)
     room = limit - len(handout.messages)
     if source.stream is None or handout.paused or handout.more or room <= 0:
@@ -31,8 +33,10 @@ def lease(tx: Transaction, queue: str | int, limit: int, terms: Terms) -> Handou
 
 def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[list[list[Leased]], Handout]:
     """``leasing.lease_round``, and then from the stream, for those who have room left. Raises NotFound."""
-    parts, rest = leasing.lease_round(tx, queue_id, wants)
     source = find_by_id(tx, queue_id)
+    if source is not None and source.stream is not None:
+        hold(tx, queue_id)
+    parts, rest = leasing.lease_round(tx, queue_id, wants)
     if source is None or source.stream is None or rest.paused or rest.more:
         return parts, rest
     left = [_left(want, part) for want, part in zip(wants, parts, strict=True)]
@@ -72,6 +76,8 @@ def lease_to(tx: Transaction, handover: HandOver, queue_id: int, room: Sequence[
     handover.cancel([(taker, n - len(part)) for (taker, n), part in zip(reserved, parts, strict=True)])
     tx.outcome.handed += [(taker, part) for (taker, _), part in zip(reserved, parts, strict=True) if part]
     readiness.tell(tx, queue_id, idle=bool(wants) and not (rest.more or rest.alone or rest.paused))
+    if rest.more and not tx.dialect.single_writer:  # there it may as well be that nothing is left
+        readiness.forget(tx, queue_id)
     return rest
 
 

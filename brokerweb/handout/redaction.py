@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from brokerweb.core.errors import NotFound, OffsetOutOfRange
-from brokerweb.handout.refill import Q, route_of
+from brokerweb.handout.refill import Q, hold, route_of
 from brokerweb.queues.redaction import redact_one
 from brokerweb.queues.selection import Q as MESSAGES
+from brokerweb.storage.declared import declaring
 from brokerweb.storage.reading import Reads
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import redaction
@@ -36,6 +37,7 @@ def _copies(reads: Reads, queue_id: int, after: int, number: int, offset: int) -
 def redact(tx: Transaction, stream: str, place: tuple[int, int], known: Copies, *, by: str) -> None:
     """What a record held is gone, and so are its copies. Raises NotFound, and OffsetOutOfRange where there is nothing of it."""
     number, offset = place
+    declaring(tx, "stream", stream)  # no group begins to lease its records before they are redacted
     found = load(tx, stream)
     if not 0 <= number < len(found.partitions):
         raise NotFound(f"Stream {stream} has no partition {number}.")
@@ -51,6 +53,7 @@ def _redact_copies(tx: Transaction, found: Definition, place: tuple[int, int], k
     """How many there were: those that were found, and what came since."""
     redacted = 0
     for (queue_id,) in tx.rows(Q.group_queues, found.id):
+        hold(tx, queue_id)  # what is being taken is a copy by then, or taken later
         after = known.newest if queue_id in known.by_queue else 0
         ids = known.by_queue.get(queue_id, []) + _copies(tx, queue_id, after, *place)
         redacted += sum(redact_one(tx, queue_id, id, by=by) for id in ids)

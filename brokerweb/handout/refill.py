@@ -9,17 +9,19 @@ from brokerweb.core import events
 from brokerweb.core.allotment import allot
 from brokerweb.core.checksums import NEVER, checksum
 from brokerweb.core.clock import seconds
+from brokerweb.core.errors import OffsetOutOfRange
 from brokerweb.queues import contents, counters, dead_letters, sequence
 from brokerweb.queues.definitions import Definition
 from brokerweb.queues.leasing import Terms, Want
 from brokerweb.queues.messages import Leased
 from brokerweb.queues.rows import Ending, MessageRow
 from brokerweb.queues.states import State
+from brokerweb.storage.locks import Lock
 from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import reading
 from brokerweb.streams.definitions import PartitionRow
-from brokerweb.streams.records import StoredRecord
+from brokerweb.streams.records import Batch, StoredRecord
 
 Q = Statements("brokerweb.handout", "handout.sql")
 PRIORITY = 4
@@ -30,6 +32,11 @@ class Cursor(NamedTuple):
 
     partition: PartitionRow
     offset: int
+
+
+def hold(tx: Transaction, queue_id: int) -> None:
+    """Until the commit nobody else takes records for a shared group; asked before any message of its queue is touched."""
+    tx.alone(Lock.TURN, queue_id)
 
 
 def refill(tx: Transaction, source: Definition, wants: Sequence[Want], most_bytes: int) -> tuple[list[list[Leased]], bool]:
@@ -62,7 +69,7 @@ def _take(tx: Transaction, group_id: int, room: int, most_bytes: int) -> tuple[l
         partition, following = cursor.partition, max(cursor.offset, cursor.partition.low)  # behind what retention took
         wanted = -(-(room - len(taken)) // left)
         if wanted > 0 and following < partition.end:
-            batch = reading.read(tx, partition, following, wanted)
+            batch = _read(tx, partition, following, wanted)
             following = batch.next
             for record in batch.records:
                 if taken and most_bytes < len(record.body):
@@ -73,6 +80,16 @@ def _take(tx: Transaction, group_id: int, room: int, most_bytes: int) -> tuple[l
         more = more or following < partition.end
         tx.exactly(1, tx.change(Q.move_cursor, group_id, partition.id, cursor.offset, following))
     return taken, more
+
+
+def _read(tx: Transaction, partition: PartitionRow, offset: int, limit: int) -> Batch:
+    """The next records; where retention passes by meanwhile, those behind it."""
+    while True:
+        try:
+            return reading.read(tx, partition, offset, limit)
+        except OffsetOutOfRange as passed:
+            partition = partition._replace(low=int(passed.extra["low"]), end=int(passed.extra["end"]))
+            offset = max(offset, partition.low)
 
 
 def _adopt(tx: Transaction, source: Definition, terms: Terms, records: list[tuple[int, StoredRecord]]) -> list[Leased]:

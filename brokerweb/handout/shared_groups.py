@@ -7,7 +7,7 @@ from typing import Any
 
 from brokerweb.core.errors import Conflict
 from brokerweb.core.settings import plain
-from brokerweb.handout.refill import Q
+from brokerweb.handout.refill import Q, hold
 from brokerweb.queues import browse, contents, control, counters, settings
 from brokerweb.queues.definitions import Q as QUEUES
 from brokerweb.queues.definitions import find_by_id, forget
@@ -44,6 +44,10 @@ class SharedGroups:
         queue = find_by_id(tx, group.queue_id) if group.queue_id is not None else None
         if queue is not None:
             control.delete_found(tx, queue)
+
+    def hold(self, tx: Transaction, group: Group) -> None:
+        if group.queue_id is not None:
+            hold(tx, group.queue_id)
 
     def on_seek(self, tx: Transaction, group: Group, partitions: Collection[int]) -> None:
         """What was taken from these before the seek is no longer the group's; dead letters and other partitions' stay."""
@@ -127,9 +131,9 @@ def remove_unfinished(tx: Transaction, queue_id: int, ids: Iterable[int]) -> int
     for id in ids:
         for state, attempts in tx.returning(Q.remove_unfinished, queue_id, id):
             removed.append(id)
-            tx.change(QUEUES.forget_failures, id)
+            tx.change(QUEUES.forget_failures, queue_id, id)
             counters.count(tx, queue_id, state, -1)
             if state == State.LEASED:
                 tx.outcome.ended.append(receipt_text(queue_id, id, attempts))
-    contents.forget(tx, removed)
+    contents.forget(tx, queue_id, removed)
     return len(removed)

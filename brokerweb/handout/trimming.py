@@ -31,22 +31,27 @@ class Overtaken(NamedTuple):
 
 
 class Trimming:
-    """Finds what is to be trimmed, and remembers where there was nothing."""
+    """Finds what is to be trimmed, and remembers where there was nothing, twice: what was being leased when retention passed
+    may have been stored after the first look."""
 
     def __init__(self) -> None:
         self._clean: dict[int, Lows] = {}  # group id -> where its stream began when nothing was found
+        self._seen: dict[int, Lows] = {}  # the same, of one look
 
     def overtaken(self, reads: Reads) -> list[Overtaken]:
         """What retention has overtaken by now. A record is never leased below where its partition begins."""
-        found, clean = [], dict[int, Lows]()
+        found, clean, seen = [], dict[int, Lows](), dict[int, Lows]()
         for group_id, queue_id in reads.rows(Q.shared_groups):
             lows = {number: low for number, low in reads.rows(Q.lows, group_id)}  # noqa: C416 (rows of two, as mypy can see)
-            ids = unfinished_below(reads, queue_id, lows) if self._clean.get(group_id) != lows else []
+            known = self._clean.get(group_id) == lows
+            ids = [] if known else unfinished_below(reads, queue_id, lows)
             if ids:
                 found.append(Overtaken(queue_id, ids))
-            else:
+                continue
+            seen[group_id] = lows
+            if known or self._seen.get(group_id) == lows:
                 clean[group_id] = lows
-        self._clean = clean
+        self._clean, self._seen = clean, seen
         return found
 
 

@@ -1,14 +1,17 @@
 """One chunk of a job, in one commit with how far the job has come.
 
 A crash before the commit leaves the job where it was, one after it where the next chunk begins: nothing is done twice and
-nothing is left out.
+nothing is left out. Of several nodes one runs a job: each chunk commits with a short lease on it, and when that has run out,
+since the node has ended or stands still, the next chunk is anybody's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
+from brokerweb.cluster.nodes import EMBEDDED
 from brokerweb.core import clock
 from brokerweb.core.backoff import Backoff
 from brokerweb.core.errors import BrokerError, Conflict, OffsetOutOfRange, StoreFull
@@ -27,6 +30,7 @@ RETRY = Backoff(initial=1, factor=2, maximum=30, jitter=0.1)
 MAX_RETRIES = 120  # about an hour
 HALVINGS = 9  # of ITEMS, down to 1
 MAX_ERROR = 2_000
+HELD = clock.seconds(5)  # a lease: how long a job stands still at most whose node has ended
 OF_OTHERS = (Conflict, OffsetOutOfRange)  # another writer was faster, and is done by the next try
 
 VERBS: Mapping[str, Callable[[Transaction, Job, int], Chunk]] = {
@@ -46,16 +50,25 @@ class Open(NamedTuple):
     searches: bool = False
 
 
-def open_jobs(reads: Reads) -> list[Open]:
-    """Jobs that are not finished, those that are due first."""
-    return [Open(*row) for row in reads.rows(Q.open, AT_A_TIME)]
+def open_jobs(reads: Reads, node: str = EMBEDDED) -> list[Open]:
+    """Jobs that are not finished and that this node may run, those that are due first."""
+    return [Open(*row) for row in reads.rows(Q.open, node, clock.now(), AT_A_TIME)]
 
 
-def run(tx: Transaction, job_id: int, looked: Looked | None = None) -> None:
-    """The job's next chunk, if it is open and due; ``looked`` is what ``searched.look_ahead`` has found for it."""
-    job = Job.objects.filter(pk=job_id, state__in=OPEN).first()
-    if job is None or clock.from_wall(clock.from_datetime(job.due_at)) > tx.now:
-        return
+def let_go(tx: Transaction, node: str = EMBEDDED) -> None:
+    """The node runs no jobs any more: others go on at once."""
+    tx.change(Q.let_go, node)
+
+
+def run(tx: Transaction, job_id: int, looked: Looked | None = None, node: str = EMBEDDED) -> bool:
+    """The job's next chunk, if it is open and due, and no other node's; whether it was.
+
+    ``looked`` is what ``searched.look_ahead`` has found for it.
+    """
+    job = Job.objects.select_for_update(skip_locked=True).filter(pk=job_id, state__in=OPEN).first()
+    if job is None or _instant(job.due_at) > tx.now or _is_held(tx, job, node):
+        return False
+    job.node = node
     if job.query is not None and not job.cursor.get("found"):
         chunk = searched.collect(tx, job, looked)
     else:
@@ -63,6 +76,17 @@ def run(tx: Transaction, job_id: int, looked: Looked | None = None) -> None:
         chunk = acting(tx, job.created_by, verb, job, _size(job))
     failures.note(tx, job, chunk.items)
     _advance(tx, job, chunk)
+    return True
+
+
+def _is_held(tx: Transaction, job: Job, node: str) -> bool:
+    """Whether another node has a lease on it."""
+    return job.node not in (None, node) and job.held_until_at is not None and _instant(job.held_until_at) > tx.now
+
+
+def _instant(shown: datetime) -> int:
+    """What a ``BrokerInstantField`` shows, by the broker's clock."""
+    return clock.from_wall(clock.from_datetime(shown))
 
 
 def _size(job: Job) -> int:
@@ -96,15 +120,17 @@ def _due_at(tx: Transaction, job: Job, chunk: Chunk) -> int:
 def _change(tx: Transaction, job: Job, changes: Mapping[str, Any]) -> None:
     tx.writes += 1
     same = Job.objects.filter(pk=job.pk, state__in=OPEN, chunks=job.chunks, retries=job.retries)
-    if not same.update(chunks=job.chunks + 1, **changes):
+    held = {"node": job.node, "held_until_at": tx.now + HELD}
+    if not same.update(chunks=job.chunks + 1, **held, **changes):
         raise Conflict("The job went on meanwhile.")
 
 
-def note_failure(tx: Transaction, job_id: int, error: BrokerError) -> None:
+def note_failure(tx: Transaction, job_id: int, error: BrokerError, node: str = EMBEDDED) -> None:
     """A chunk was not to be had: the job tries again later where that may help, some times, or has failed."""
-    job = Job.objects.filter(pk=job_id, state__in=OPEN).first()
-    if job is None:
+    job = Job.objects.select_for_update().filter(pk=job_id, state__in=OPEN).first()
+    if job is None or _is_held(tx, job, node):
         return
+    job.node = node
     changes: dict[str, Any] = {
         "state": "running",
         "error": error.detail[:MAX_ERROR],

@@ -59,7 +59,7 @@ def create(tx: Transaction, new: NewJob, *, by: str) -> Job:
 
 def cancel(tx: Transaction, job_id: int) -> Job:
     """The job does nothing more; what it did stays. Raises NotFound, and Conflict for one that is finished."""
-    job = get(job_id)
+    job = lock(job_id)
     tx.writes += 1
     if not Job.objects.filter(pk=job.pk, state__in=OPEN).update(state="cancelled", finished_at=tx.wall):
         raise Conflict(f"Job {job_id} is finished: it is {job.state}.")
@@ -69,6 +69,14 @@ def cancel(tx: Transaction, job_id: int) -> Job:
 def get(job_id: int) -> Job:
     """The job of that id. Raises NotFound."""
     job = Job.objects.filter(pk=job_id).first() if 0 < job_id <= MAX_ID else None
+    if job is None:
+        raise NotFound(f"There is no job {job_id}.")
+    return job
+
+
+def lock(job_id: int) -> Job:
+    """The same, which nobody else changes until the commit: a chunk under way is waited for. Raises NotFound."""
+    job = Job.objects.select_for_update().filter(pk=job_id).first() if 0 < job_id <= MAX_ID else None
     if job is None:
         raise NotFound(f"There is no job {job_id}.")
     return job

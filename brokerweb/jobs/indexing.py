@@ -42,7 +42,8 @@ def waiting(reads: Reads) -> bool:
 def tend(tx: Transaction) -> None:
     """Make the jobs that are missing, and remove some values that nobody asks for."""
     for kind, q in KINDS.items():
-        found = sorted((Unindexed(*row) for row in tx.rows(q.unindexed)), key=lambda each: each.owner_id)
+        mine = (field for field in (Unindexed(*row) for row in tx.rows(q.unindexed)) if tx.change(q.set_taken, field.id))
+        found = sorted(mine, key=lambda each: each.owner_id)
         for _, group in groupby(found, key=lambda each: each.owner_id):
             _create(tx, kind, list(group))
         dropped = tx.value(q.dropped_field)
@@ -57,8 +58,6 @@ def _create(tx: Transaction, kind: str, fields: list[Unindexed]) -> None:
     cursor |= {"owner": owner_id, "fields": [field.id for field in fields]}
     params = {"fields": [field.name for field in fields]}
     control.create(tx, NewJob("index", f"{kind}:{fields[0].owner}", params, cursor, None, None, total), by=BY)
-    for field in fields:
-        tx.change(KINDS[kind].set_taken, field.id)
 
 
 def _begin_queue(tx: Transaction, queue_id: int) -> tuple[dict[str, Any], int]:

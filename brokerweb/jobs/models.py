@@ -16,6 +16,7 @@ class Job(models.Model):
     """Long work. ``done`` and ``failed`` count items; ``total`` is what was matched at the start, if known.
 
     ``chunks`` fences: a chunk commits only if it is still the next one. ``retries`` counts tries in a row that came to nothing.
+    ``node`` has a lease on it, which each chunk renews.
     """
 
     id: int
@@ -40,6 +41,8 @@ class Job(models.Model):
     due_at = BrokerInstantField()  # when the next chunk may run
     undone_by = models.BigIntegerField(null=True)  # the job that takes it back
     query = models.TextField(null=True)  # that selects what it works on
+    node = models.CharField(max_length=200, null=True)  # which runs it, and no other does until ``held_until_at``
+    held_until_at = BrokerInstantField(null=True)
 
     class Meta:
         constraints = [models.CheckConstraint(name="job_state_known", condition=models.Q(state__in=STATES))]

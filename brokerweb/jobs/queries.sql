@@ -1,7 +1,11 @@
 -- The statements of the runner.
 
--- open (n): jobs that are not finished, those that are due first, and whether what they work on is found by a query
-SELECT id, due_at, query IS NOT NULL AS searches FROM brokerweb_jobs_job WHERE state IN ('waiting', 'running', 'trying') ORDER BY due_at, id LIMIT :n;
+-- open (node, now, n): jobs that are not finished and that no other node runs, those that are due first, and whether what they work on is found by a query
+SELECT id, due_at, query IS NOT NULL AS searches FROM brokerweb_jobs_job WHERE state IN ('waiting', 'running', 'trying')
+  AND (node IS NULL OR node = :node OR held_until_at <= :now) ORDER BY due_at, id LIMIT :n;
+
+-- let_go (node): a node runs no jobs any more
+UPDATE brokerweb_jobs_job SET node = NULL, held_until_at = NULL WHERE state IN ('waiting', 'running', 'trying') AND node = :node;
 
 -- forgettable (before, kept, limit): jobs that ended before an instant, and all but the last that ended
 -- Not while what undoes one is kept, or what it had found.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from brokerweb.cluster.nodes import EMBEDDED
 from brokerweb.core import clock
 from brokerweb.core.errors import BrokerError
 from brokerweb.jobs import chunks, indexing, searched
@@ -14,26 +15,30 @@ EVERY = 0.5  # seconds between looks for new jobs
 CROWDED = 0.1  # seconds that jobs wait while there is too much to write without them
 
 
-async def tick(now: int) -> float:
-    """One round; seconds until the next. With nothing to do it is two small reads."""
+async def tick(now: int, node: str = EMBEDDED) -> float:
+    """One round of what this node may run; seconds until the next. With nothing to do it is two small reads."""
     committer = run.running()
     if committer is not None and committer.crowded:
         return CROWDED
     tended = await aread(indexing.waiting)
     if tended:
         await aperform(indexing.tend)
-    jobs = await aread(chunks.open_jobs)
+    jobs = await aread(chunks.open_jobs, node)
     due = [job for job in jobs if job.due_at <= clock.now()]
-    for job in due:
-        await _turn(job)
-    if due or tended or not jobs:
-        return 0 if due or tended else EVERY
+    ran = [await _turn(job, node) for job in due]
+    if any(ran) or tended:
+        return 0
+    if due or not jobs:  # other nodes were faster with those that are due
+        return EVERY
     return (jobs[0].due_at - clock.now()) / clock.SECOND
 
 
-async def _turn(job: Open) -> None:
+async def _turn(job: Open, node: str) -> bool:
+    """One chunk; whether there was one."""
     try:
         looked = await aread(searched.look_ahead, job.id) if job.searches else None
-        await aperform(chunks.run, job.id, looked)
+        ran: bool = await aperform(chunks.run, job.id, looked, node)
     except BrokerError as error:
-        await aperform(chunks.note_failure, job.id, error)
+        await aperform(chunks.note_failure, job.id, error, node)
+        return True
+    return ran

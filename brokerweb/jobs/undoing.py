@@ -18,7 +18,7 @@ FORGOTTEN_AT_ONCE = 500  # transfers
 
 def create(tx: Transaction, job_id: int, *, by: str) -> Job:
     """The job that takes another back, which ends if it still runs. Raises NotFound, and Conflict where it is too late."""
-    job = control.get(job_id)
+    job = control.lock(job_id)
     if job.kind not in control.UNDOABLE or not operations.is_one(job):
         raise Conflict(f"Job {job_id} cannot be undone: only what POST /bulk has redriven or moved can.")
     if job.undone_by is not None:

@@ -18,6 +18,7 @@ from brokerweb.routing.bindings import Binding
 from brokerweb.routing.definitions import Q
 from brokerweb.routing.models import Topic
 from brokerweb.storage import listing
+from brokerweb.storage.declared import declaring
 from brokerweb.storage.reading import Reads
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams.models import Stream
@@ -35,6 +36,7 @@ def declare(
     """
     check_name(name)
     changes = settings.validate(given)
+    declaring(tx, "topic", name)
     bound: list[Binding] | None = changes.pop("bindings", None)
     topic = Topic.objects.filter(name=name).first()
     created = topic is None
@@ -98,7 +100,8 @@ def bind(tx: Transaction, name: str, bound: Sequence[Binding], *, may: May | Non
 
     Raises NotFound for the topic or a target, what ``may`` raises for the target of a new one, and Invalid for too many.
     """
-    topic = _locked(name)
+    declaring(tx, "topic", name)
+    topic = find(name)
     present = _bindings(topic)
     before = set(present)
     new = list(dict.fromkeys(binding for binding in bound if binding not in before))
@@ -112,7 +115,8 @@ def bind(tx: Transaction, name: str, bound: Sequence[Binding], *, may: May | Non
 
 def unbind(tx: Transaction, name: str, bound: Sequence[Binding]) -> Topic:
     """Take these bindings away, whatever others do; what is not bound any more is no error. Raises NotFound for the topic."""
-    topic = _locked(name)
+    declaring(tx, "topic", name)
+    topic = find(name)
     present, gone = _bindings(topic), set(bound)
     left = [binding for binding in present if binding not in gone]
     if len(left) < len(present):
@@ -120,16 +124,10 @@ def unbind(tx: Transaction, name: str, bound: Sequence[Binding]) -> Topic:
     return Topic.objects.get(pk=topic.pk)
 
 
-def _locked(name: str) -> Topic:
-    """The topic of that name, whose bindings nobody else changes until the commit. Raises NotFound."""
-    topic = Topic.objects.select_for_update().filter(name=name).first()
-    if topic is None:
-        raise NotFound(f"There is no topic {name}.")
-    return topic
-
-
 def delete(tx: Transaction, name: str) -> None:
     """The topic and its bindings are gone; what they led to stays. Raises NotFound."""
+    declaring(tx, "topic", name)
+    definitions.forget(tx, name)
     topic = definitions.find(tx, name)
     tx.change(Q.unbind, topic.id)
     tx.change(Q.delete_topic, topic.id)

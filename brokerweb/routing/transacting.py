@@ -21,6 +21,7 @@ from brokerweb.queues.messages import Settle, parse_receipt
 from brokerweb.routing import pointers, publishing
 from brokerweb.routing.definitions import Q
 from brokerweb.routing.messages import Publish, TopicMessage, Transacted, TransactRequest
+from brokerweb.storage.locks import Lock, number_of
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import engine as streams
 from brokerweb.streams import positions
@@ -41,6 +42,7 @@ def transact(tx: Transaction, request: TransactRequest, *, owner: str, publisher
     """
     if request.dedup_id is not None:
         digest = _digest(request)
+        tx.alone(Lock.ONCE, number_of(owner, request.dedup_id))  # who carries it out at the same moment is waited for
         known = tx.row(Q.transacted, owner, request.dedup_id, tx.now)
         if known is not None:
             first, was = known

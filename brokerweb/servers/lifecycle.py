@@ -18,6 +18,7 @@ from brokerweb import broker
 from brokerweb.faces.http.body import Receive, Scope, Send
 from brokerweb.servers.claim import claimed, files
 from brokerweb.servers.descriptors import Descriptors
+from brokerweb.storage.postgres import limits
 
 GRACE = 3.0  # seconds that requests under way get to finish
 KEEP_ALIVE = 75.0  # seconds a connection may idle between requests
@@ -26,11 +27,13 @@ LINGER = 2.0  # seconds an answered client may go on sending what nobody will re
 log = logging.getLogger(__name__)
 _state = {"draining": False}
 _descriptors = Descriptors()
+_leave: list[Callable[[], object]] = []  # how this process begins to stop, once it serves
 
 
 async def start() -> None:
     """Bring the broker up; it is ready when this returns."""
     _state["draining"] = False
+    limits.begin()
     await broker.Broker().start()
     _descriptors.start()
 
@@ -60,17 +63,31 @@ def readiness() -> tuple[int, dict[str, Any]]:
 
 
 def on_signals(loop: asyncio.AbstractEventLoop, begin: Callable[[], None]) -> None:
-    """SIGTERM and SIGINT call ``begin`` once; a second one ends the process where it stands."""
+    """SIGTERM and SIGINT call ``begin`` once, as ``leave`` does; a second signal ends the process where it stands."""
     seen: list[int] = []
+    begun: list[bool] = []
+
+    def once() -> None:
+        if not begun:
+            begun.append(True)
+            begin()
 
     def handle(number: int) -> None:
         seen.append(number)
         if len(seen) > 1:
             os._exit(128 + number)
-        begin()
+        once()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, handle, number)
+    _leave[:] = [lambda: loop.call_soon_threadsafe(once)]
+
+
+def leave() -> None:
+    """From another thread: stop as at a signal, at once where nothing is served yet. Not a second signal to one that stops."""
+    if not _leave:
+        os._exit(0)
+    _leave[0]()
 
 
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:

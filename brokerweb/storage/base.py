@@ -6,11 +6,13 @@ connection, and what the driver's errors mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from brokerweb.core.clock import Clock
 from brokerweb.core.errors import BrokerError
+from brokerweb.storage import locks
 from brokerweb.storage.disk import Sizes
 from brokerweb.storage.statements import Statement
 
@@ -21,14 +23,17 @@ class Dialect(Protocol):
     name: str
 
     single_writer: bool
-    # One transaction at a time writes: what it reads stays as it was read until its commit. Some verbs read, decide and
-    # write, and are right only with this; they ask by ``Transaction.require_single_writer``.
+    # One transaction at a time writes: what it reads stays as it was read until its commit. Where there are several, verbs
+    # that read, decide and write take turns by ``Transaction.alone`` and ``share``.
 
     def instants(self, raw: Any) -> tuple[int, int]:
         """The present by the broker's clock and by the wall: of this process, or the database's where nodes share it."""
 
     def run(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Any:
         """Run one statement; the cursor has its rows and row count."""
+
+    def scan(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+        """The rows of a statement one by one, for a caller that stops early."""
 
     def run_many(self, raw: Any, statement: Statement, rows: Iterable[Sequence[Any]]) -> int:
         """Run one statement for each row of values; the sum of the row counts."""
@@ -39,8 +44,35 @@ class Dialect(Protocol):
     def run_each(self, raw: Any, statement: Statement, rows: Iterable[Sequence[Any]]) -> list[int]:
         """Run one statement for each row of values; the row count of each."""
 
+    def lock(self, raw: Any, kind: locks.Lock, numbers: Iterable[int], *, alone: bool) -> None:
+        """Wait for these turns, and have them until the transaction ends; shared ones with all who share them."""
+
+    def lock_at_once(self, raw: Any, kind: locks.Lock, number: int) -> bool:
+        """Have this turn alone until the transaction ends, unless somebody else has or shares it."""
+
+    def numbers(self, raw: Any, table: str, n: int) -> int:
+        """The first of ``n`` ids in a row of a table; for several writers, as a single one counts on."""
+
     def prepare(self, raw: Any) -> None:
         """Make a connection the committer's."""
+
+    def shared_clock(self, raw: Any) -> Clock | None:
+        """The clock of all nodes, where the database has it; None where a process has one of its own."""
+
+    def lost(self, raw: Any, error: BaseException | None) -> bool:
+        """Whether the connection has ended by itself, as far as this error of it tells: on a new one the same may work."""
+
+    def waits_for_standby(self, raw: Any) -> bool:
+        """Whether commits of this process wait for another machine, which does not answer; ``raw`` is one that commits nothing.
+
+        Those that have waited for long are given up: they fail as ``committed`` says.
+        """
+
+    def committing(self, raw: Any) -> None:
+        """The transaction's last statement has run. Raises Unavailable where its commit would store nothing."""
+
+    def committed(self, raw: Any) -> None:
+        """The commit has returned. Raises Unavailable where that does not mean that it is stored."""
 
     def sizes(self, raw: Any) -> Sizes:
         """Of the database's file, as this transaction leaves it; asked only where it is a file of this machine."""

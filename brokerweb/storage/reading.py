@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from brokerweb.core.errors import BrokerError
+from brokerweb.core.errors import BrokerError, Unavailable
 from brokerweb.storage.base import Dialect
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.statements import Statement
@@ -46,7 +46,7 @@ class Reads:
 
     def scan(self, statement: Statement, *args: Any) -> Iterator[tuple[Any, ...]]:
         """Rows one by one, for a caller that stops early."""
-        return self.dialect.run(self.raw, statement, args)  # type: ignore[no-any-return]
+        return self.dialect.scan(self.raw, statement, args)
 
 
 class Reader(Reads):
@@ -83,8 +83,19 @@ def lenient(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
 
 
 def read(call: Callable[..., T], *args: Any, using: str = DEFAULT_DB_ALIAS) -> T:
-    """``call(reader, *args)`` on this thread's connection. Raises BrokerError."""
+    """``call(reader, *args)`` on this thread's connection; once more on a new one where that had ended. Raises BrokerError."""
     connection = connections[using]
+    try:
+        return _read(connection, call, args)
+    except Unavailable as error:
+        raw = connection.connection
+        if connection.in_atomic_block or raw is None or not dialect_of(connection).lost(raw, error.__cause__):
+            raise
+    connection.close()
+    return _read(connection, call, args)
+
+
+def _read(connection: Any, call: Callable[..., T], args: tuple[Any, ...]) -> T:
     dialect = dialect_of(connection)
     try:
         connection.ensure_connection()

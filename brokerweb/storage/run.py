@@ -18,6 +18,7 @@ from brokerweb.core.errors import BrokerError, Internal, StoreFull, Unavailable
 from brokerweb.storage import disk
 from brokerweb.storage.calls import CALL_COST, Call, Place
 from brokerweb.storage.committer import Committer
+from brokerweb.storage.declared import declaring
 from brokerweb.storage.dialects import DIALECTS, dialect_of
 from brokerweb.storage.reading import despite_damage
 from brokerweb.storage.transaction import Transaction, transaction
@@ -89,11 +90,14 @@ def start(
     return call
 
 
-def after(check: Callable[[Transaction], None], verb: Callable[..., Any]) -> Callable[..., Any]:
-    """The verb, in whose commit the check is made first: what it lets pass holds still when the verb acts."""
+def after(check: Callable[[Transaction], None], verb: Callable[..., Any], kind: str) -> Callable[..., Any]:
+    """A verb that declares or deletes, in whose commit the check is made first: what it lets pass holds still when the verb acts.
+
+    ``kind`` is that of the thing, whose name are the verb's first arguments.
+    """
 
     def checked(tx: Transaction, *args: Any, **options: Any) -> Any:
-        tx.require_single_writer("what was checked must be so still when the verb acts")
+        declaring(tx, kind, *args[: 2 if kind == "group" else 1])
         check(tx)
         return verb(tx, *args, **options)
 

@@ -13,7 +13,7 @@ import pysqlite3.dbapi2 as pysqlite3
 
 from brokerweb.core import clock
 from brokerweb.core.errors import BrokerError, StoreFull, Unavailable
-from brokerweb.storage import damage, disk
+from brokerweb.storage import damage, disk, locks
 from brokerweb.storage.statements import Statement
 
 _ERRORS = (pysqlite3.Error, sqlite3.Error, django.db.Error)
@@ -53,6 +53,9 @@ class SQLite:
     def run(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Any:
         return raw.execute(statement.text["sqlite"], args)
 
+    def scan(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+        return raw.execute(statement.text["sqlite"], args)  # type: ignore[no-any-return]
+
     def run_many(self, raw: Any, statement: Statement, rows: Iterable[Sequence[Any]]) -> int:
         if isinstance(rows, list) and rows and statement.repeats:
             return self.insert(raw, statement, list(zip(*rows, strict=True)))
@@ -87,10 +90,34 @@ class SQLite:
         execute, text = raw.cursor().execute, statement.text["sqlite"]
         return [execute(text, row).rowcount for row in rows]
 
+    def lock(self, raw: Any, kind: locks.Lock, numbers: Iterable[int], *, alone: bool) -> None:
+        """The one writer has every turn."""
+
+    def lock_at_once(self, raw: Any, kind: locks.Lock, number: int) -> bool:
+        return True
+
+    def numbers(self, raw: Any, table: str, n: int) -> int:
+        raise NotImplementedError("a single writer counts on by itself")
+
     def prepare(self, raw: Any) -> None:
         # The one connection that checkpoints. A larger log than SQLite's default means fewer, and longer, checkpoints.
         raw.execute(f"PRAGMA wal_autocheckpoint={disk.of().log_pages}")
         raw.execute("PRAGMA cache_size=-16000")
+
+    def shared_clock(self, raw: Any) -> clock.Clock | None:
+        return None
+
+    def lost(self, raw: Any, error: BaseException | None) -> bool:
+        return False
+
+    def waits_for_standby(self, raw: Any) -> bool:
+        return False
+
+    def committing(self, raw: Any) -> None:
+        """A commit stores it, or raises."""
+
+    def committed(self, raw: Any) -> None:
+        """It is on disk."""
 
     def sizes(self, raw: Any) -> disk.Sizes:
         [page], [free], [pages] = (

@@ -2,8 +2,9 @@
 
     -- ack (id, queue, attempts, now): remove a leased message, if the lease is still this one
 
-``:name`` is a parameter; calls pass the values in the heading's order. Two clauses are for one dialect alone, and left out for
-the other: ``INDEXED BY`` for SQLite, and ``FOR UPDATE`` for PostgreSQL, as SQLite has one writer and no locks of rows.
+``:name`` is a parameter; calls pass the values in the heading's order. Three clauses are for one dialect alone, and left out for
+the other: ``INDEXED BY`` for SQLite, and for PostgreSQL ``FOR UPDATE``, as SQLite has one writer and no locks of rows, and
+``AND partition_id = :id >> 40``: there the key of records begins with the partition, which on SQLite is in the id alone.
 
 A heading may end its name with ``@sqlite`` or ``@postgres`` where that does not make one text serve both; the reason follows in
 a comment, as it does for one that needs no text for PostgreSQL.
@@ -20,7 +21,7 @@ _PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 _INSERT = re.compile(r"(?P<head>INSERT .+ VALUES )(?P<row>\([^()]*\))")
 _NUMBER = re.compile(r"\?(\d+)")
 _OF_OTHERS = {
-    "sqlite": re.compile(r" FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?"),
+    "sqlite": re.compile(r" FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?| AND (?:\w+\.)?partition_id = :\w+ >> 40"),
     "postgres": re.compile(r" INDEXED BY \w+"),
 }
 MAX_TEXTS = 100  # kept of one statement: which places are empty is up to its callers

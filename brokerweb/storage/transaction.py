@@ -6,6 +6,7 @@ transaction, so that a message commits with the caller's own rows or not at all.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, TypeVar
@@ -19,8 +20,11 @@ from brokerweb.storage import damage
 from brokerweb.storage.base import Dialect
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.handover import HandOver
+from brokerweb.storage.locks import Lock
 from brokerweb.storage.reading import Reads
 from brokerweb.storage.statements import Statement
+
+log = logging.getLogger(__name__)
 
 
 class Gathered(Protocol):
@@ -33,26 +37,24 @@ class Gathered(Protocol):
 G = TypeVar("G", bound=Gathered)
 
 
-class SingleWriterNeededError(Exception):
-    """A verb is right only while one transaction at a time writes, and the database has several."""
-
-
 class Transaction(Reads):
     """``now`` is the one instant of all that its verbs do, ``wall`` what the wall calls it; ``writes`` counts statements that
-    may have changed a row. ``by`` is the token or user on whose behalf an operator's verb runs (``acting``).
+    may have changed a row. ``by`` is the token or user on whose behalf an operator's verb runs (``acting``). ``lasting``: it
+    is part of a caller's own transaction, which may last.
     """
 
-    __slots__ = ("_changed", "_gathered", "by", "handover", "memo", "now", "outcome", "wall", "writes")
+    __slots__ = ("_changed", "_gathered", "_later", "by", "handover", "lasting", "memo", "now", "outcome", "wall", "writes")
 
-    def __init__(self, raw: Any, dialect: Dialect, handover: HandOver | None = None) -> None:
+    def __init__(self, raw: Any, dialect: Dialect, handover: HandOver | None = None, *, lasting: bool = False) -> None:
         super().__init__(raw, dialect)
-        self.handover = handover
+        self.handover, self.lasting = handover, lasting
         self.now, self.wall = dialect.instants(raw)
         self.outcome = events.Outcome()
         self.writes = 0
         self._changed = dialect.changed(raw)
         self.memo: dict[Any, Any] = {}  # what verbs of this transaction have looked up
         self._gathered: dict[type, Any] = {}
+        self._later: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
         self.by: str | None = None
 
     @property
@@ -86,13 +88,26 @@ class Transaction(Reads):
         if changed != n:
             raise Unavailable("Others changed the same at the same time.")
 
-    def require_single_writer(self, why: str) -> None:
-        """What follows reads, decides and writes, and nothing but the database's having one writer keeps others out between.
+    def alone(self, kind: Lock, *numbers: int) -> None:
+        """Nobody else has any of these turns until this transaction ends; what it reads from now on is what they left."""
+        self._lock(kind, numbers, alone=True)
 
-        ``why`` says what must stay as it was read. Raises SingleWriterNeededError, before anything is wrong in silence.
-        """
-        if not self.dialect.single_writer:
-            raise SingleWriterNeededError(f"{self.dialect.name} has several writers, and {why}")
+    def share(self, kind: Lock, *numbers: int) -> None:
+        """Nobody has any of these turns alone until this transaction ends."""
+        self._lock(kind, numbers, alone=False)
+
+    def alone_at_once(self, kind: Lock, number: int) -> bool:
+        """Whether nobody else has this turn, or shares it, until this transaction ends: for who can come back later."""
+        return self.dialect.lock_at_once(self.raw, kind, number)
+
+    def _lock(self, kind: Lock, numbers: Sequence[int], *, alone: bool) -> None:
+        if self.dialect.single_writer:
+            return
+        held: dict[int, bool] = self.memo.setdefault(("locks", kind), {})
+        wanted = [number for number in numbers if not (held.get(number) or (number in held and not alone))]
+        if wanted:
+            self.dialect.lock(self.raw, kind, wanted, alone=alone)
+            held.update(dict.fromkeys(wanted, alone))
 
     def wrote(self) -> bool:
         """Whether a row was changed, which a statement that found none has not done."""
@@ -109,6 +124,12 @@ class Transaction(Reads):
         """Write what was gathered, last in the transaction: on PostgreSQL counters must be locked after all other rows."""
         for gathered in self._gathered.values():
             gathered.flush(self)
+
+    def afterwards(self, verb: Callable[..., Any], *args: Any) -> None:
+        """Run a verb in a transaction of its own when this one is committed, should that come to pass: something else must find
+        what it leaves undone.
+        """
+        self._later.append((verb, args))
 
     def abandon(self) -> None:
         """The transaction was rolled back: give reserved takers their room back."""
@@ -141,14 +162,27 @@ def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None)
     """
     damage.refuse()
     connection = connections[using]
-    dialect = dialect_of(connection)
+    dialect, lasting = dialect_of(connection), connection.in_atomic_block
     with _atomic(connection):
         connection.validate_no_broken_transaction()
-        tx = Transaction(connection.connection, dialect, handover)
+        tx = Transaction(connection.connection, dialect, handover, lasting=lasting)
         try:
             yield tx
             tx.flush()
+            dialect.committing(tx.raw)
         except BaseException:
             tx.abandon()
             raise
-        connection.on_commit(lambda: events.committed(tx.outcome))
+        connection.on_commit(lambda: _committed(tx, using))
+
+
+def _committed(tx: Transaction, using: str) -> None:
+    if not tx.lasting:  # else the server may have spoken of the caller's own statements, and Django has said that it is stored
+        tx.dialect.committed(tx.raw)
+    events.committed(tx.outcome)
+    for verb, args in tx._later:
+        try:
+            with transaction(using) as own:
+                verb(own, *args)
+        except Exception:
+            log.exception("what was to follow a commit failed")

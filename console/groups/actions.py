@@ -46,7 +46,7 @@ def settings(request: SignedIn, name: str, group: str) -> HttpResponseBase:
         with refusing(asked):
             change = asked.settings_of(context["group"]["kind"])
             done = deed(request, "group.declare", f"stream:{name}/{group}", **change)
-            declare = after(lambda tx: asked.check_seen(_shown(tx, name, group)), groups.declare_group)
+            declare = after(lambda tx: asked.check_seen(_shown(tx, name, group)), groups.declare_group, "group")
             audited(done, declare, name, group, change, create=False)
             messages.success(request, "Settings saved.")
             return redirect("brokerweb_console:group-settings", name, group)

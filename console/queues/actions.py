@@ -50,7 +50,7 @@ def settings(request: SignedIn, name: str) -> HttpResponseBase:
     if asked.is_valid():
         with refusing(asked):
             change = asked.settings()
-            declare = after(lambda _: asked.check_seen(SettingsForm.of(browse.find(name))), control.declare)
+            declare = after(lambda _: asked.check_seen(SettingsForm.of(browse.find(name))), control.declare, "queue")
             audited(deed(request, "queue.declare", f"queue:{name}", **change), declare, name, change, create=False)
             messages.success(request, "Settings saved.")
             return redirect("brokerweb_console:settings", name)

@@ -53,7 +53,7 @@ def settings(request: SignedIn, name: str) -> HttpResponseBase:
     if asked.is_valid():
         with refusing(asked):
             change = asked.settings()
-            declare = after(lambda _: asked.check_seen(StreamForm.of(control.get(name))), control.declare)
+            declare = after(lambda _: asked.check_seen(StreamForm.of(control.get(name))), control.declare, "stream")
             audited(deed(request, "stream.declare", f"stream:{name}", **change), declare, name, change, create=False)
             messages.success(request, "Settings saved.")
             return redirect("brokerweb_console:stream-settings", name)

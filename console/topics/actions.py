@@ -119,7 +119,7 @@ def settings(request: SignedIn, name: str) -> HttpResponseBase:
     if asked.is_valid():
         with refusing(asked):
             change = asked.settings()
-            declare = after(lambda _: asked.check_seen(TopicForm.of(routing.find(name))), routing.declare)
+            declare = after(lambda _: asked.check_seen(TopicForm.of(routing.find(name))), routing.declare, "topic")
             audited(deed(request, "topic.declare", f"topic:{name}", **change), declare, name, change, create=False)
             messages.success(request, "Settings saved.")
             return redirect("brokerweb_console:topic-settings", name)

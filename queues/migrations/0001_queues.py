@@ -61,6 +61,7 @@ class Migration(migrations.Migration):
             name='SearchValue',
             fields=[
                 ('pk', models.CompositePrimaryKey('message_id', 'field_id', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('queue_id', models.IntegerField()),
                 ('message_id', models.BigIntegerField()),
                 ('field_id', models.IntegerField()),
                 ('value', models.CharField(max_length=70)),
@@ -173,6 +174,7 @@ class Migration(migrations.Migration):
             name='Content',
             fields=[
                 ('message', brokerweb.storage.fields.RowOfField(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='content', serialize=False, to='brokerweb_queues.message')),
+                ('queue_id', models.IntegerField()),
                 ('published_at', brokerweb.storage.fields.InstantField()),
                 ('publisher', models.CharField(max_length=255, null=True)),
                 ('headers', models.TextField(null=True)),

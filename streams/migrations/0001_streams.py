@@ -39,6 +39,7 @@ class Migration(migrations.Migration):
             name='Record',
             fields=[
                 ('id', models.BigIntegerField(primary_key=True, serialize=False)),
+                ('partition_id', models.BigIntegerField()),
                 ('appended_at', brokerweb.storage.fields.InstantField()),
                 ('key', models.CharField(max_length=255, null=True)),
                 ('headers', models.TextField(null=True)),

@@ -147,6 +147,7 @@ def test_a_step_while_it_runs_is_said_and_remembered(pc: Machine, caplog: pytest
                 "duties": "ok",
                 "inbox": "ok",
                 "disk": "ok",
+                "wakeups": "ok",
                 "clock": clock_says,
             },
         }

@@ -3,44 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import transaction
 
 from brokerweb.queues import engine, leasing, publish
 from brokerweb.queues.messages import NewMessage, Settle
 from brokerweb.queues.models import Message, Queue
 from brokerweb.storage.run import perform
+from tests.concurrency.threads import WAIT, in_threads
 from tests.queues.bench import Bench
 from tests.storage.desk import Desk
 
 pytestmark = pytest.mark.django_db(transaction=True)
-WAIT = 60
-
-
-def in_threads(*works: Callable[[], Any]) -> None:
-    """Run each on a thread of its own, all from the same moment on; what one raises is raised here."""
-    start, errors = threading.Barrier(len(works)), list[BaseException]()
-
-    def work(each: Callable[[], Any]) -> None:
-        try:
-            start.wait(WAIT)
-            each()
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=work, args=(each,)) for each in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(WAIT)
-        assert not thread.is_alive()
-    if errors:
-        raise errors[0]
 
 
 def test_the_consoles_transactions_get_their_turn_beside_publishing_at_full_rate(desk: Desk):

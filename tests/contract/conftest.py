@@ -1,4 +1,4 @@
-"""A second database is one more parameter of ``store``, with the alias it has in the tests' settings."""
+"""The contract holds on every database: a further one is one more parameter of ``store``."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import pytest
 
 from tests.contract.store import Orders, Store
 from tests.contract.streams import Log
+from tests.postgres import DATABASES
 from tests.queues.bench import Time
 
-ALIASES = {"sqlite": "default"}
 
-
-@pytest.fixture(params=sorted(ALIASES))
-def store(request: pytest.FixtureRequest, time: Time, db: None) -> Store:
-    return Store(time, ALIASES[request.param])
+@pytest.fixture(params=DATABASES)
+def store(request: pytest.FixtureRequest, time: Time) -> Store:
+    request.getfixturevalue(request.param)
+    return Store(time)
 
 
 @pytest.fixture

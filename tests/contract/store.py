@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS
+import pytest
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from brokerweb.core import events
 from brokerweb.queues import control, duties, engine, kept, leasing
@@ -19,6 +21,17 @@ from tests.queues.bench import Time
 
 NAMES = [state.name.lower() for state in State]
 NO_JITTER = {"initial": 1, "factor": 2, "max": 3600, "jitter": 0}
+
+
+def behind_its_back(alias: str, sql: str) -> None:
+    """Change rows as no verb does: what SQLite's SQL says, on any database. Skips what columns of that one cannot hold."""
+    if connections[alias].vendor == "postgresql":
+        if "AS TEXT" in sql:
+            pytest.skip("a column of bytes holds nothing else there")
+        sql = re.sub(r"\bx'([0-9a-f]*)'", r"'\\x\1'::bytea", sql).replace("AS BLOB", "AS bytea")
+        sql = sql.replace('"binary" = 1', '"binary" = true')
+    with connections[alias].cursor() as cursor:
+        cursor.execute(sql)
 
 
 class Store:

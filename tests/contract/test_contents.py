@@ -48,13 +48,13 @@ def test_what_one_removes_takes_nothing_of_those_between(store: Store, orders: O
     assert orders.ack(*(leased[i] for i in (0, 2, 4, 9))) == ["ok"] * 4
     assert orders.ack(*leased[5:8]) == ["ok"] * 3
     assert carried(store) == [ids[i] for i in (1, 3, 8)]
-    store.do(contents.forget, [])
+    store.do(contents.forget, orders.row.pk, [])
     assert carried(store) == [ids[i] for i in (1, 3, 8)]
 
 
 def test_named_twice_a_message_stands_for_no_other(store: Store, orders: Orders):
     first, second, third = orders.publish(1, 2, 3)
-    store.do(contents.forget, [first, first, third])
+    store.do(contents.forget, orders.row.pk, [first, first, third])
     assert carried(store) == [second]
 
 

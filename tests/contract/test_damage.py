@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from django.db import connections
 
 from brokerweb.core import batches, events
 from brokerweb.faces.codec import answers
@@ -21,7 +20,7 @@ from brokerweb.storage.reading import read
 from brokerweb.streams import checking as records
 from brokerweb.streams.models import OFFSET_BITS
 from brokerweb.streams.records import NewRecord
-from tests.contract.store import Orders, Store
+from tests.contract.store import Orders, Store, behind_its_back
 from tests.contract.streams import Log
 from tests.handout.bench import Share
 
@@ -56,8 +55,7 @@ def spoil(store: Store, id: int, what: str) -> None:
     table, row = ("message", "id") if column == "key" else ("content", "message_id")
     change = "DELETE FROM" if column == "content" else "UPDATE"
     to = "" if column == "content" else f'SET "{column}" = {DAMAGE[what]}'
-    with connections[store.alias].cursor() as cursor:
-        cursor.execute(f"{change} brokerweb_queues_{table} {to} WHERE {row} = {id}")
+    behind_its_back(store.alias, f"{change} brokerweb_queues_{table} {to} WHERE {row} = {id}")
 
 
 def is_dead_and_told(store: Store, orders: Orders, id: int) -> None:
@@ -123,8 +121,7 @@ def test_many_damaged_ones_are_buried_in_bounded_turns(store: Store, orders: Ord
 
 def test_large_damaged_ones_are_buried_a_few_at_a_time(store: Store, orders: Orders, monkeypatch: pytest.MonkeyPatch):
     ids = orders.publish(*("1" * 10 for _ in range(5)))
-    with connections[store.alias].cursor() as cursor:
-        cursor.execute("UPDATE brokerweb_queues_content SET body = CAST('2222222222' AS BLOB)")
+    behind_its_back(store.alias, "UPDATE brokerweb_queues_content SET body = CAST('2222222222' AS BLOB)")
     monkeypatch.setattr(batches, "TURN_BYTES", 20)
     left = []
     while orders.counts().get("ready"):
@@ -200,8 +197,8 @@ def test_the_sweep_leaves_leased_ones_to_who_holds_them(store: Store, orders: Or
 
 
 def spoil_record(log: Log, offset: int, change: str = "body = x'ff'") -> None:
-    with connections[log.alias].cursor() as cursor:
-        cursor.execute(f"UPDATE brokerweb_streams_record SET {change} WHERE id = {log.partition().id << OFFSET_BITS | offset}")
+    id = log.partition().id << OFFSET_BITS | offset
+    behind_its_back(log.alias, f"UPDATE brokerweb_streams_record SET {change} WHERE id = {id}")
 
 
 @pytest.mark.parametrize(
@@ -259,10 +256,9 @@ def test_a_group_whose_records_are_all_damaged_goes_on(time: Any):
 def test_what_was_published_before_is_no_others(store: Store, orders: Orders):
     """A body that is whole, but another's, is damage too."""
     first, second = (a.id for a in orders.publish_all([NewMessage(b"1"), NewMessage(b"2")]))
-    with connections[store.alias].cursor() as cursor:
-        cursor.execute(
-            "UPDATE brokerweb_queues_content SET body = x'32', checksum ="
-            " (SELECT checksum FROM brokerweb_queues_content WHERE message_id = %s) WHERE message_id = %s",
-            [second, first],
-        )
+    behind_its_back(
+        store.alias,
+        "UPDATE brokerweb_queues_content SET body = x'32', checksum ="
+        f" (SELECT checksum FROM brokerweb_queues_content WHERE message_id = {second}) WHERE message_id = {first}",
+    )
     assert [m.id for m in orders.lease(10)] == [second]

@@ -253,7 +253,7 @@ def test_the_sweep_finds_a_key_that_was_left_without_head(keyed: Orders):
 
     def damage(tx: Transaction) -> None:
         tx.raw.execute(f"DELETE FROM brokerweb_queues_message WHERE id = {orphan.pk}")
-        contents.forget(tx, [orphan.pk])
+        contents.forget(tx, orphan.queue_id, [orphan.pk])
         counters.count(tx, orphan.queue_id, orphan.state, -1)
 
     with pytest.raises(AssertionError, match="has a head"):

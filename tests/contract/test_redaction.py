@@ -19,7 +19,7 @@ from brokerweb.queues.represent import message_object
 from brokerweb.storage import reading as storage
 from brokerweb.streams.models import OFFSET_BITS, Record
 from brokerweb.streams.records import NewRecord
-from tests.contract.store import Orders, Store
+from tests.contract.store import Orders, Store, behind_its_back
 from tests.contract.streams import Log
 from tests.handout.bench import Share
 
@@ -83,8 +83,7 @@ def test_a_dead_letter_loses_its_errors_and_can_be_put_back(store: Store, orders
 def test_what_is_redacted_is_not_damaged(store: Store, orders: Orders, damaged: bool):
     id = orders.one(SECRET, **HELD)
     if damaged:
-        with connections[store.alias].cursor() as cursor:
-            cursor.execute("UPDATE brokerweb_queues_content SET body = x'00'")
+        behind_its_back(store.alias, "UPDATE brokerweb_queues_content SET body = x'00'")
     redact(store, id)
     assert storage.read(checking.look, 0, 1_000, using=store.alias).damaged == []
     assert orders.take().body == b"null"

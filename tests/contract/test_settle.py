@@ -12,7 +12,7 @@ from brokerweb.queues import control, duties, engine, leasing
 from brokerweb.queues.filters import ALL
 from brokerweb.queues.messages import Leased, Settle, Settled
 from brokerweb.queues.models import Failure, Message, Queue
-from tests.contract.store import Orders, Store
+from tests.contract.store import Orders, Store, behind_its_back
 
 HOSTILE = [
     "", "-", "--", "1-1", "1-1-1-1", "-1-1-1", "a-b-c", "1-1-x", " 1-1-1", "1-1-1 ", "1-1-1\n", "01-1-1", "1_0-1-1", "+1-1-1",
@@ -351,7 +351,7 @@ def test_what_goes_alone_is_found_behind_others_and_in_its_order(orders: Orders)
     last, first = orders.publish(1, 2)
     late = orders.one(ttl=5, priority=9)
     orders.settle("lose", *orders.lease(3))
-    orders.store.do(lambda tx: tx.raw.execute("UPDATE brokerweb_queues_message SET priority = 8 WHERE id = ?", (first,)))
+    behind_its_back(orders.store.alias, f"UPDATE brokerweb_queues_message SET priority = 8 WHERE id = {first}")
     orders.publish(3, 4, priority=9)
     orders.store.time.advance(6)
     found = [orders.store.do(engine.lease_alone, orders.row.pk, engine.Terms("a")).messages for _ in range(3)]

@@ -29,6 +29,18 @@ def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield running.start()
 
 
+@pytest.fixture(scope="session", params=["uvicorn", "daphne", "postgres"])
+def anywhere(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
+    """A broker on each of the servers, and one that stores in PostgreSQL, for what they must mean alike."""
+    if request.param == "uvicorn":
+        yield request.getfixturevalue("server")
+        return
+    store = request.getfixturevalue("postgres_servers").get("wheel") if request.param == "postgres" else None
+    kind = "uvicorn" if store else request.param
+    with Server(tmp_path_factory.mktemp("faces") / "data", kind=kind, postgres=store) as running:
+        yield running.start()
+
+
 @pytest.fixture(scope="session")
 def rest(server: Server) -> Iterator[Rest]:
     """The REST face, as the administrator."""

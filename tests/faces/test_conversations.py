@@ -1,4 +1,4 @@
-"""One table of conversations, held through every face on both servers."""
+"""One table of conversations, held through every face on both servers, and on both databases."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.server import Server
 
 
 @pytest.fixture(scope="session", params=DRIVERS)
-def driver(either: Server, request: pytest.FixtureRequest) -> Iterator[Driver]:
-    driver = DRIVERS[request.param](either)
+def driver(anywhere: Server, request: pytest.FixtureRequest) -> Iterator[Driver]:
+    driver = DRIVERS[request.param](anywhere)
     yield driver
     driver.close()
 

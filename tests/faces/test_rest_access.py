@@ -254,9 +254,10 @@ def test_metrics_show_streams_groups_and_topics_on_which_monitor_is_held(rest: R
 def test_metrics_have_what_operators_are_told_to_watch(rest: Rest, server: Server) -> None:
     token = made(rest, ("*", ["monitor"]))["token"]
     text = httpx.get(f"{server.url}/metrics", headers={"Authorization": f"Bearer {token}"}).text
-    named = set(re.findall(r"\bbrokerweb_[a-z_]+\b", (ROOT / "docs" / "operations.md").read_text()))
-    assert len(named) > 10
-    assert [name for name in named if f"# TYPE {name} " not in text] == []
+    for document in ("docs/operations.md", "deploy/prometheus/alerts.yml", "deploy/grafana/dashboard.json"):
+        named = set(re.findall(r"\b(?:brokerweb|process)_[a-z_]+\b", (ROOT / document).read_text()))
+        assert len(named) > 10
+        assert [name for name in named if f"# TYPE {name} " not in text] == [], document
     sizes = {name: float(value) for name, value in re.findall(r"^(brokerweb_\w+_bytes) (\S+)$", text, re.MULTILINE)}
     assert sizes["brokerweb_database_bytes"] > 0
     assert sizes["brokerweb_wal_bytes"] > 0
@@ -276,6 +277,16 @@ def test_metrics_count_long_polls(rest: Rest, server: Server) -> None:
         eventually(waiting, 10, why="the poll counted")
         rest.publish(name, {"body": 1})
         assert len(received.result()) == 1
+
+
+def test_metrics_of_a_node_are_asked_for_by_its_address(rest: Rest, server: Server) -> None:
+    token = made(rest, ("*", ["monitor"]))["token"]
+    foreign = {"Host": "10.1.2.3:8000"}
+    assert httpx.get(f"{server.url}/metrics", headers={**foreign, "Authorization": f"Bearer {token}"}).status_code == 200
+    assert httpx.get(f"{server.url}/metrics", headers={**foreign, "Authorization": "Bearer wrong"}).status_code == 401
+    assert httpx.get(f"{server.url}/metrics", headers=foreign).status_code == 400
+    answer = httpx.get(f"{server.url}/api/v1/queues", headers={**foreign, "Authorization": f"Bearer {token}"})
+    assert answer.status_code == 400
 
 
 def test_metrics_need_monitor(server: Server, holders: dict[str, httpx.Client]) -> None:

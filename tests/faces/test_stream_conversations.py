@@ -1,4 +1,6 @@
-"""The table of conversations about streams, topics and transactions, held through every face on both servers."""
+"""The table of conversations about streams, topics and transactions, held through every face on both servers, and on both
+databases.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,8 @@ from tests.server import Server
 
 
 @pytest.fixture(scope="session", params=FACES)
-def face(either: Server, request: pytest.FixtureRequest) -> Iterator[Face]:
-    face = FACES[request.param](either)
+def face(anywhere: Server, request: pytest.FixtureRequest) -> Iterator[Face]:
+    face = FACES[request.param](anywhere)
     yield face
     face.close()
 

@@ -299,6 +299,7 @@ def test_the_runners_read_uses_its_index(db: None) -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute("EXPLAIN QUERY PLAN " + destinations.Q.open.text["sqlite"].replace("?1", "50"))
+        text = destinations.Q.open.text["sqlite"].replace("?1", "'node-1'").replace("?2", "0").replace("?3", "50")
+        cursor.execute(f"EXPLAIN QUERY PLAN {text}")
         plan = " ".join(row[3] for row in cursor.fetchall())
     assert "job_open" in plan

@@ -13,7 +13,7 @@ from brokerweb.storage.statements import Statement
 TEXTS = ["d", "k", "ké", "orders", "events", "a", "shop", "news", None]
 VALUES: list[tuple[list[Any], str]] = [
     (TEXTS, "name kind start answer routed pattern dedup_id owner member next_owner holder headers content_type reply_to"),
-    (TEXTS, "correlation_id redacted publisher route key error last_error reason consumer address boot client connection"),
+    (TEXTS, "correlation_id redacted publisher route key error last_error reason consumer address boot client connection node"),
     (TEXTS, "actor detail"),
     (["acked", "purged"], "outcome event"),
     (TEXTS, "fingerprint destination item code stood"),
@@ -45,22 +45,30 @@ SPECIAL: dict[str, dict[str, list[Any] | str]] = {
     "find_stream": {"name": ["events"]},
     "transacted": {"owner": ["shop"], "dedup_id": ["d"]},
     "remembered": {"dedup_id": ["d"]},
-    "promote": {"id": "scheduled"},
-    "fall_due": {"id": "scheduled"},
+    "promote": {"id": "scheduled", "queue": "scheduled_queue"},
+    "fall_due": {"id": "stated", "queue": "stated_queue", "stated": "stated_at"},
+    "join_key": {"id": "scheduled", "queue": "scheduled_queue"},
+    "id_of_queue": {"name": ["orders", "x"]},
+    "forget_one": {"dedup_id": ["d"]},
     "trim_steps": {"kept": [0, 1]},
     "unblock": {"queue": "keyed", "key": ["other"]},
     "latest_of": {"key": ["ké"]},
     "forget_latest": {"key": ["ké"], "offset": "latest"},
     "weigh": {"id": "record"},
+    "redact of queues": {"message": "id", "queue": "queue"},
+    "add_value of queues": {"message": "id", "queue": "queue"},
+    "insert of queues": {"id": [99, 100]},
+    "insert_content": {"message": [99, 100]},
     "contents of streams": {"id": "record"},
     "redact of streams": {"id": "record"},
     "copies": {"after": [0], "route": "made_of"},
     "remove of streams": {"id": "record"},
-    "forget_contents_between": {"first": [1, 2], "last": [3]},
+    "forget_contents_between": {"first": [1, 2], "last": [3], "queue": [1]},
+    "many_rows": {"rows": [0, 1]},
     "find_group": {"stream": ["events", "x"], "group": ["partitioned", "shared", "x"]},
     "groups_by_name": {"after": ["", "m"]},
     "matching": {"after": [0, 3], "until": [2**62]},
-    "name_cause": {"id": "nameless"},
+    "name_cause": {"id": "nameless", "queue": "nameless_at"},
     "transfers": {"after": [0]},
     "of_cause": {"after": [0], "until": [2**62], "fingerprint": "made_for"},
     "of_cause_desc": {"after": [2**62], "until": [0], "fingerprint": "made_for"},
@@ -105,8 +113,8 @@ SPECIAL: dict[str, dict[str, list[Any] | str]] = {
     "kept_contents": {"queue": "kept_queue", "message": "kept_message"},
     "kept_of": {"queue": "kept_queue"},
     "kept_copies": {"message": "moved"},
-    "forget_kept_error": {"id": "kept_number"},
-    "drop_kept": {"ids": "kept_ids"},
+    "forget_kept_error": {"id": "kept_number", "queue": "kept_where"},
+    "drop_kept": {"ids": "kept_ids", "queue": "kept_queue"},
     "forget_events": {"ids": "told_ids"},
 }
 ABOUT_MESSAGES = """
@@ -122,10 +130,16 @@ ABOUT_MESSAGES = """
       (SELECT min(queue_id) FROM brokerweb_queues_settledmessage) AS kept_queue,
       (SELECT min(message_id) FROM brokerweb_queues_settledmessage WHERE last_error IS NOT NULL) AS kept_message,
       (SELECT min(id) FROM brokerweb_queues_settledmessage WHERE last_error IS NOT NULL) AS kept_number,
+      (SELECT queue_id FROM brokerweb_queues_settledmessage WHERE last_error IS NOT NULL ORDER BY id LIMIT 1) AS kept_where,
       (SELECT '[' || min(id) || ']' FROM brokerweb_queues_settledmessage) AS kept_ids,
       (SELECT max(fingerprint) FROM brokerweb_queues_settledmessage) AS kept_cause,
       (SELECT min(id) FROM brokerweb_queues_message WHERE state = 0) AS scheduled,
+      (SELECT queue_id FROM brokerweb_queues_message WHERE state = 0 ORDER BY id LIMIT 1) AS scheduled_queue,
+      (SELECT min(id) FROM brokerweb_queues_message WHERE deliver_at IS NOT NULL) AS stated,
+      (SELECT queue_id FROM brokerweb_queues_message WHERE deliver_at IS NOT NULL ORDER BY id LIMIT 1) AS stated_queue,
+      (SELECT deliver_at FROM brokerweb_queues_message WHERE deliver_at IS NOT NULL ORDER BY id LIMIT 1) AS stated_at,
       (SELECT min(id) FROM brokerweb_queues_message WHERE state = 4 AND fingerprint IS NULL) AS nameless,
+      (SELECT queue_id FROM brokerweb_queues_message WHERE state = 4 AND fingerprint IS NULL ORDER BY id LIMIT 1) AS nameless_at,
       (SELECT id FROM brokerweb_queues_queue WHERE name = 'keyed') AS keyed,
       (SELECT id FROM brokerweb_queues_queue WHERE name = 'searched') AS searched,
       (SELECT '[' || max(id) || ',' || min(id) || ']' FROM brokerweb_streams_record) AS records
@@ -153,7 +167,15 @@ class Draws:
         self.drawn[key] += 1
         context = self.random.choice(self.about.get(room, self.about["queues"]))
         special = SPECIAL.get(key) or SPECIAL.get(statement.name, {})
-        return [self._value(param, context, special.get(param)) for param in statement.params]
+        values = {param: self._value(param, context, special.get(param)) for param in statement.params}
+        return list((values | self._of_one_partition(statement)).values())
+
+    def _of_one_partition(self, statement: Statement) -> dict[str, Any]:
+        """A range of records, where a statement names their partition as that of the first."""
+        if "first" not in statement.params or "partition_id = $1 >> 40" not in statement.text["postgres"]:
+            return {}
+        place, choose = self.random.choice(self.about["streams"]), self.random.choice
+        return {"first": place["first"] + choose([0, 1, 3]), "beyond": choose([place["first"] + 2, place["beyond"]])}
 
     def _value(self, param: str, context: dict[str, Any], special: list[Any] | str | None) -> Any:
         choose = self.random.choice

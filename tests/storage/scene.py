@@ -45,6 +45,7 @@ def furnished(time: Time) -> Store:
     failed = Failed("queue:orders", "1", "not_found", "It is gone.")
     store.do(failures.note, job, [failed])
     Job.objects.filter(pk=job.pk).update(query="state:ready")
+    Job.objects.filter(finished_at=None).update(node="shop", held_until_at=time.now() + 31_000_000)
     JobItem.objects.create(job_id=job.pk, message_id=1, queue_id=1)
     _transferred(store, job.pk)
     store.do(nodes.begin)

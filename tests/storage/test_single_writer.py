@@ -1,31 +1,27 @@
-"""On a database with several writers no verb is wrong in silence: those that need a single one refuse, the others hold."""
+"""On a database with several writers no verb of streams is wrong in silence; and what statements say when somebody was faster."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
-from unittest import mock
 
 import pytest
 
-from brokerweb.core import clock
 from brokerweb.core.errors import Unavailable
 from brokerweb.handout import lease, shared_groups
-from brokerweb.queues import control, dead_letters, duties, engine, keys, leasing, retirement, sequence
+from brokerweb.queues import dead_letters, engine, leasing, sequence
 from brokerweb.queues import definitions as queues
 from brokerweb.queues.definitions import Q
-from brokerweb.queues.filters import ALL
-from brokerweb.queues.messages import NewMessage, Receipt, Settle
+from brokerweb.queues.messages import NewMessage
 from brokerweb.queues.rows import Ending
 from brokerweb.queues.states import State
 from brokerweb.storage import dialects
 from brokerweb.storage.sqlite import SQLite
-from brokerweb.storage.transaction import SingleWriterNeededError, Transaction, transaction
-from brokerweb.streams import compaction, groups, membership, positions, reading, restamping, retention
+from brokerweb.storage.transaction import Transaction, transaction
 from brokerweb.streams import control as streams
-from brokerweb.streams import duties as stream_duties
 from brokerweb.streams import engine as records
+from brokerweb.streams import groups, membership, positions, reading
 from brokerweb.streams.records import NewRecord
 from tests.contract.store import NO_JITTER, Store
 
@@ -78,51 +74,7 @@ def by_id(tx: Transaction, name: str) -> queues.Definition:
     return queues.find(tx, name)
 
 
-def delete_the_idle_queue(tx: Transaction) -> Any:
-    row = by_id(tx, "idle")
-    tx.now += 120_000_000
-    return retirement.expire_idle(tx, set(), [row.id])
-
-
-def delete_and_sweep_the_idle_queue(tx: Transaction) -> Any:
-    control.delete(tx, "idle")
-    return retirement.sweep_deleted(tx)
-
-
-def delete_and_sweep_the_stream(tx: Transaction) -> Any:
-    streams.delete(tx, "events")
-    while stream_duties.sweep_deleted(tx):
-        pass
-
-
-def restamp_what_the_wall_stamped_ahead(tx: Transaction) -> Any:
-    tx.wall -= 2 * clock.AHEAD
-    with mock.patch.object(clock.Clock, "set_back", True):
-        return restamping.restamp(tx)
-
-
 WORKER = leasing.Terms("w")
-REFUSED: dict[str, tuple[str, Callable[[Transaction], Any]]] = {
-    "publish": ("the numbers", lambda tx: engine.publish(tx, "orders", [NewMessage(b"1")])),
-    "publish with a key": ("join a key", lambda tx: engine.publish(tx, "keyed", [NewMessage(b"1", key="k")])),
-    "publish within a length": ("all there is", lambda tx: engine.publish(tx, "short", [NewMessage(b"1")])),
-    "leave a key": ("join a key", lambda tx: keys.leave(tx, by_id(tx, "keyed").id, ["k"])),
-    "lease": ("as they were read", lambda tx: leasing.lease(tx, "orders", 1, WORKER)),
-    "lease_round": ("as they were read", lambda tx: leasing.lease_round(tx, by_id(tx, "orders").id, [leasing.Want(1, WORKER)])),
-    "lease for good": ("as they were read", lambda tx: leasing.lease(tx, "orders", 1, leasing.Terms("w", acknowledge=False))),
-    "requeue": ("the numbers", lambda tx: control.redrive(tx, "orders", ALL)),
-    "make keyed": ("counted empty", lambda tx: control.declare(tx, "idle", {"keyed": True})),
-    "delete if empty": ("counted empty", lambda tx: control.delete(tx, "idle", if_empty=True)),
-    "delete an idle queue": ("counted empty", delete_the_idle_queue),
-    "sweep a queue": ("still be publishing", delete_and_sweep_the_idle_queue),
-    "refill": ("the numbers", lambda tx: lease.lease(tx, shared_queue(tx), 1, WORKER)),
-    "delete a stream if empty": ("seen empty", lambda tx: streams.delete(tx, "empty", if_empty=True)),
-    "retain": ("weighs", retention.retain),
-    "compact": ("weighs", compaction.compact),
-    "restamp": ("appended between", restamp_what_the_wall_stamped_ahead),
-    "declare a group": ("every partition", lambda tx: groups.declare_group(tx, "events", "new", {})),
-    "sweep a stream": ("still be appending", delete_and_sweep_the_stream),
-}
 
 
 def shared_queue(tx: Transaction) -> int:
@@ -131,42 +83,7 @@ def shared_queue(tx: Transaction) -> int:
     return found
 
 
-@pytest.mark.parametrize(("why", "verb"), REFUSED.values(), ids=list(REFUSED))
-def test_what_reads_decides_and_writes_asks_for_a_single_writer(crowd: Store, why: str, verb: Callable[[Transaction], Any]):
-    with pytest.raises(SingleWriterNeededError, match=f"crowded has several writers, and .*{why}"):
-        crowd.do(verb)
-
-
-def test_nothing_of_it_is_refused_where_there_is_one(store: Store):
-    for _, verb in REFUSED.values():
-        with undone() as tx:
-            verb(tx)
-
-
-def settle(kind: Any, n: int = 1) -> Callable[[Transaction], list[str]]:
-    """Settle the first leases there are."""
-
-    def run(tx: Transaction) -> list[str]:
-        held = tx.raw.execute(f"SELECT queue_id, id, attempts FROM brokerweb_queues_message WHERE state = 3 LIMIT {n}")
-        return [answer.status for answer in engine.settle(tx, [Settle(kind, str(Receipt(*row))) for row in held.fetchall()])]
-
-    return run
-
-
-def later(duty: Callable[[Transaction], int]) -> Callable[[Transaction], int]:
-    def run(tx: Transaction) -> int:
-        tx.now += 61_000_000
-        return duty(tx)
-
-    return run
-
-
 HOLDS: dict[str, tuple[Callable[[Transaction], Any], Any]] = {
-    **{kind: (settle(kind), ["ok"]) for kind in ("ack", "nack", "release", "dead", "extend", "lose")},
-    "ack many": (settle("ack", 5), ["ok"] * 5),
-    "promote": (later(duties.promote), 1),
-    "expire_leases": (later(duties.expire_leases), 5),
-    "purge": (lambda tx: control.purge(tx, "orders", ALL), 3),
     "append": (lambda tx: records.append(tx, "events", [NewRecord(b"3", dedup_id="d")])[0].offset, 2),
     "commit": (lambda tx: positions.commit(tx, "events", "shares", {0: 2}), None),
     "seek": (lambda tx: positions.seek(tx, "events", "shares", "earliest")[0].to, 0),
@@ -176,7 +93,6 @@ HOLDS: dict[str, tuple[Callable[[Transaction], Any], Any]] = {
 
 @pytest.mark.parametrize(("verb", "answer"), HOLDS.values(), ids=list(HOLDS))
 def test_what_is_one_guarded_statement_needs_none(store: Store, verb: Any, answer: Any, monkeypatch: pytest.MonkeyPatch):
-    store.do(leasing.lease, "orders", 5, WORKER)
     monkeypatch.setitem(dialects.DIALECTS, "sqlite", SeveralWriters())
     assert store.do(verb) == answer
 

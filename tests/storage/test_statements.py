@@ -87,7 +87,7 @@ PLANS = {
     "take": "USING INTEGER PRIMARY KEY (rowid=?)",
     "overdue": "USING INDEX message_leased (due_at<?)",
     "due_scheduled": "USING INDEX message_scheduled (due_at<?)",
-    "due_stated": "USING COVERING INDEX message_stated (deliver_at>? AND deliver_at<?)",
+    "due_stated": "USING INDEX message_stated (deliver_at>? AND deliver_at<?)",
     "fall_due": "USING INTEGER PRIMARY KEY (rowid=?)",
     "expired": "USING INDEX message_ttl (expires_at>? AND expires_at<?)",
     "key_taken": "message_key_holder (queue_id=? AND key=?)",

@@ -248,6 +248,9 @@ class Sharing:
     def on_delete(self, tx: Transaction, group: Group) -> None:
         self.asked.append(("delete", group.queue_id))
 
+    def hold(self, tx: Transaction, group: Group) -> None:
+        """Nobody leases anything here."""
+
     def on_seek(self, tx: Transaction, group: Group, partitions: Collection[int]) -> None:
         self.asked.append(("seek", group.queue_id))
 

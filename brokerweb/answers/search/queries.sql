@@ -21,7 +21,7 @@ SELECT CAST(coalesce(sum(scheduled + ready + blocked + leased + dead), 0) AS big
 SELECT max(id) FROM brokerweb_queues_message WHERE id < :beyond;
 
 -- newest_record_below (first, beyond): the highest id of a record in a range
-SELECT max(id) FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond;
+SELECT max(id) FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond AND partition_id = :first >> 40;
 
 -- walk@sqlite (first, beyond, queues, key, error): all messages of a range, for queues that hold many of them; without what they carry
 SELECT count(*), group_concat(m.id) FILTER (WHERE (:key IS NULL OR m."key" = :key) AND (:error IS NULL OR m.last_error LIKE :error))
@@ -118,7 +118,7 @@ SELECT count(*), string_agg(CAST(r.id AS text), ',' ORDER BY r.id) FILTER (WHERE
     AND (CAST(:headers AS text) IS NULL OR r.headers ILIKE :headers)
     AND (CAST(:body AS text) IS NULL OR encode(r.body, 'escape') ILIKE :body OR r."binary"
       OR encode(r.body, 'escape') ~ '\\\\u00[2-7]'))
-FROM brokerweb_streams_record r WHERE r.id >= :first AND r.id < :beyond;
+FROM brokerweb_streams_record r WHERE r.id >= :first AND r.id < :beyond AND r.partition_id = :first >> 40;
 
 -- kept@sqlite (first, beyond, queues, key, error, since, until, headers, body): the same of settled messages that are kept; their id is the number of what they carry
 SELECT count(*), group_concat(m.id) FILTER (WHERE (:key IS NULL OR m."key" = :key) AND (:error IS NULL OR m.last_error LIKE :error)
@@ -198,7 +198,8 @@ FROM json_each(:ids) j CROSS JOIN brokerweb_streams_record r ON r.id = j.value;
 -- appended@postgres (ids): the same of an array, newest first, as the ids are
 SELECT r.id, r.id, r.id >> 40, r."key", r.headers, r.content_type, r."binary", r.reply_to, r.correlation_id, r.publisher, r.route, r.redacted,
   r.appended_at, r.checksum, r.body
-FROM brokerweb_streams_record r WHERE r.id = ANY (translate(:ids, '[]', '{}')::bigint[]) ORDER BY r.id DESC;
+FROM unnest(translate(:ids, '[]', '{}')::bigint[]) AS j(value)
+  JOIN brokerweb_streams_record r ON r.partition_id = j.value >> 40 AND r.id = j.value ORDER BY r.id DESC;
 
 -- deduplicated@sqlite (dedup_id, queues): the messages that a dedup_id names
 SELECT queue_id, message_id FROM brokerweb_queues_dedup WHERE dedup_id = :dedup_id AND queue_id IN (SELECT value FROM json_each(:queues));

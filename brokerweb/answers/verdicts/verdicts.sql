@@ -90,7 +90,7 @@ SELECT g.id, x.member, min(p.number), CAST(sum(p.next_offset - CASE WHEN coalesc
   CAST(sum(CASE WHEN coalesce(x.committed, p.low_offset) < p.low_offset THEN p.low_offset - x.committed ELSE 0 END) AS bigint), max(x.committed_at),
   min((SELECT r.appended_at FROM brokerweb_streams_record r
     WHERE r.id >= (p.id << 40) + CASE WHEN coalesce(x.committed, 0) < p.low_offset THEN p.low_offset ELSE coalesce(x.committed, 0) END
-      AND r.id < (p.id + 1) << 40 ORDER BY r.id LIMIT 1))
+      AND r.id < (p.id + 1) << 40 AND r.partition_id = p.id ORDER BY r.id LIMIT 1))
 FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_partition p ON p.stream_id = g.stream_id
 LEFT JOIN brokerweb_streams_grouppartition x ON x.group_id = g.id AND x.partition_id = p.id
 WHERE coalesce(x.committed, 0) < p.next_offset GROUP BY g.id, x.member;
@@ -100,7 +100,7 @@ SELECT x.member, p.number, p.next_offset - CASE WHEN coalesce(x.committed, 0) < 
   CASE WHEN coalesce(x.committed, p.low_offset) < p.low_offset THEN p.low_offset - x.committed ELSE 0 END, x.committed_at,
   CASE WHEN coalesce(x.committed, 0) < p.next_offset THEN (SELECT r.appended_at FROM brokerweb_streams_record r
     WHERE r.id >= (p.id << 40) + CASE WHEN coalesce(x.committed, 0) < p.low_offset THEN p.low_offset ELSE coalesce(x.committed, 0) END
-      AND r.id < (p.id + 1) << 40 ORDER BY r.id LIMIT 1) END
+      AND r.id < (p.id + 1) << 40 AND r.partition_id = p.id ORDER BY r.id LIMIT 1) END
 FROM brokerweb_streams_consumergroup g JOIN brokerweb_streams_partition p ON p.stream_id = g.stream_id
 LEFT JOIN brokerweb_streams_grouppartition x ON x.group_id = g.id AND x.partition_id = p.id
 WHERE g.id = :group ORDER BY p.number;

@@ -13,6 +13,13 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="Secret",
+            fields=[
+                ("name", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("value", models.CharField(max_length=200)),
+            ],
+        ),
+        migrations.CreateModel(
             name='Node',
             fields=[
                 ('name', models.CharField(max_length=64, primary_key=True, serialize=False)),

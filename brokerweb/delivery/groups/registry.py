@@ -55,6 +55,14 @@ class Groups:
     def refresh_all(self) -> None:
         self.refresh(list(self._members))
 
+    async def look_up(self) -> None:
+        """Find out, by one statement for all, which groups have changed without a word."""
+        if not self._members:
+            return
+        known = {group_id: {(m.generation, m.session_timeout) for m in members} for group_id, members in self._members.items()}
+        now = {group_id: {tuple(told)} for group_id, *told in await aread(membership.generations_among, list(known))}
+        self.refresh(group_id for group_id, told in known.items() if told != now.get(group_id))
+
     async def beat(self) -> None:
         """Say that the members here are alive; one that is a member no more learns it."""
         for group_id, members in list(self._members.items()):

@@ -14,12 +14,13 @@ from brokerweb.delivery.queues.holders import Holders
 from brokerweb.delivery.queues.room import Book, Taker
 from brokerweb.delivery.queues.subscription import Subscription
 from brokerweb.delivery.verbs import VERB_RETRY, Verbs
-from brokerweb.queues import engine
+from brokerweb.queues import engine, readiness
 from brokerweb.queues.activity import activity
 from brokerweb.queues.definitions import Definition
 from brokerweb.queues.engine import Terms
 from brokerweb.queues.messages import Handout
 from brokerweb.storage.calls import Call
+from brokerweb.storage.reading import aread
 
 
 class Desk:
@@ -75,6 +76,20 @@ class Desk:
             dispatcher = self._dispatchers.get(queue_id)
             if dispatcher is not None:
                 dispatcher.look()
+
+    def of_these(self, queue_ids: Iterable[int] | None = None) -> set[int]:
+        """Those of these queues, or of all, that have takers here."""
+        return set(self._dispatchers) if queue_ids is None else self._dispatchers.keys() & set(queue_ids)
+
+    async def look_up(self) -> None:
+        """Find out, by one statement for all, which queues to look at: others may have committed without a word."""
+        if not self._dispatchers:
+            return
+        ready, gone = await aread(readiness.ready_among, list(self._dispatchers))
+        self.look(ready)
+        self.look_behind(list(self._fed))
+        for queue_id in gone:
+            self.queue_deleted(queue_id)
 
     def news(self, queue_id: int, *, ready: bool) -> int | None:
         """How often the queue's dispatcher has been told to look; None where there are no takers, or nothing for them.

@@ -19,6 +19,7 @@ from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.db import connections
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 from django.utils.module_loading import import_string
 
@@ -77,14 +78,17 @@ class DjangoHttp(ASGIHandler):
             await self.send_response(refusal, send)
             return
         request._body = content  # within the broker's limit, and no other
-        await _until_gone(asyncio.ensure_future(self._answer(request, send)), receive)
-
-    async def _answer(self, request: HttpRequest, send: Send) -> None:
-        response = await self.run_get_response(request)
+        answers: list[HttpResponseBase] = []
         try:
-            await self.send_response(response, send)
+            await _until_gone(asyncio.ensure_future(self._answer(request, send, answers)), receive)
         finally:
-            await sync_to_async(response.close)()  # ends the request for Django, on the thread that holds its connections
+            for response in answers:  # whoever has gone
+                await sync_to_async(response.close)()  # ends the request for Django, on the thread that holds its connections
+
+    async def _answer(self, request: HttpRequest, send: Send, answers: list[HttpResponseBase]) -> None:
+        response = await self.run_get_response(request)
+        answers.append(response)
+        await self.send_response(response, send)
 
 
 def _begun_late(atomic: Callable[..., Any], aliases: Sequence[str]) -> Callable[..., Any]:

@@ -30,6 +30,7 @@ from brokerweb.routing.models import Topic
 from brokerweb.storage import disk
 from brokerweb.storage.run import running
 from brokerweb.streams.models import Stream
+from brokerweb.wakeups import node
 
 _process = ProcessCollector(registry=None)  # registered with the registry of each answer
 
@@ -69,6 +70,7 @@ class _Figures(Collector):
         yield from of_streams([s for s in streams if self.principal.may(MONITOR, "stream", s.name)])
         yield from of_topics([t for t in Topic.objects.order_by("name") if self.principal.may(MONITOR, "topic", t.name)])
         yield from _node()
+        yield from _hints()
         yield from _store()
         yield from _sweep()
         yield from _disk()
@@ -118,6 +120,16 @@ def _node() -> Iterator[Metric]:
         yield CounterMetricFamily("brokerweb_committer_calls", "Calls in them.", value=committer.calls)
         failing = int(committer.last_error is not None)
         yield GaugeMetricFamily("brokerweb_committer_failing", "1 while commits fail.", value=failing)
+
+
+def _hints() -> Iterator[Metric]:
+    if node.current is None or node.current.sender is None or node.current.listener is None:
+        return
+    sender, listener = node.current.sender, node.current.listener
+    yield CounterMetricFamily("brokerweb_hints_sent", "Hints told to other nodes.", value=sender.sent)
+    yield CounterMetricFamily("brokerweb_hints_dropped", "Hints that could not be told.", value=sender.dropped)
+    yield CounterMetricFamily("brokerweb_hints_received", "Hints of others.", value=listener.received)
+    yield GaugeMetricFamily("brokerweb_hints_connected", "1 while hints come through.", value=int(node.current.connected))
 
 
 def _store() -> Iterator[Metric]:

@@ -86,7 +86,7 @@ def guarded(view: ApiView, kind: str, show: Show, verb: Callable[..., Any], *, c
             now = None
         condition.check(now)
 
-    return after(check, verb)
+    return after(check, verb, kind)
 
 
 def _tags(view: ApiView, header: str) -> frozenset[str] | None:

@@ -37,6 +37,8 @@ class Migration(migrations.Migration):
                 ('due_at', brokerweb.storage.fields.BrokerInstantField()),
                 ('undone_by', models.BigIntegerField(null=True)),
                 ('query', models.TextField(null=True)),
+                ('node', models.CharField(max_length=200, null=True)),
+                ('held_until_at', brokerweb.storage.fields.BrokerInstantField(null=True)),
             ],
             options={
                 'indexes': [models.Index(models.F('due_at'), condition=models.Q(('state__in', ('waiting', 'running', 'trying'))), name='job_open'), models.Index(models.F('finished_at'), models.F('id'), condition=models.Q(('finished_at__isnull', False)), name='job_finished')],

@@ -23,8 +23,11 @@ from brokerweb.checks import sqlite_version
 from brokerweb.core import memory
 from brokerweb.identity import signin
 from brokerweb.identity.first_start import AdminTokenRefused, FirstStart, check_admin_token, first_start
+from brokerweb.moving.progress import unfinished
+from brokerweb.servers import database
 from brokerweb.servers.claim import claimed, files, is_in_data_of, refuse_data_elsewhere, usable_database
 from brokerweb.servers.lock import AlreadyRunning
+from brokerweb.servers.workers import Workers
 from brokerweb.storage.losses import DataLost
 
 # An interpreter that switches threads every 5 ms lets a busy thread starve the committer from commit to commit.
@@ -39,7 +42,7 @@ class Command(BaseCommand):
         for name, flag in conf.flags().items():
             spec = conf.OPTIONS[name].metadata
             parser.add_argument(flag, help=f"{spec['doc']} ({spec['variable']})")
-        parser.add_argument("--workers", type=int, help="more processes than one; comes with scale-out")
+        parser.add_argument("--workers", type=int, default=1, help="so many processes on one port, on PostgreSQL")
         parser.add_argument("--no-migrate", action="store_true", help="leave the database's schema as it is")
         parser.add_argument(
             "--accept-loss", action="store_true", help="start although something is missing that was stored, as after a restore"
@@ -48,13 +51,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **given: Any) -> None:
         conf.adopt_given(given)
         options = conf.get()
-        refuse_what_is_not_built(options, given["workers"])
+        refuse_workers(given["workers"])
         refuse_admin_token(options)
         os.umask(0o007)  # messages, hashes and the log of the store are nobody else's
         try:
             refuse_data_elsewhere(options, files())
             with claimed(files(), accept_loss=given["accept_loss"], tell=self.stdout.write) as note_url:
-                self.serve(options, note_url, migrate=not given["no_migrate"])
+                self.serve(options, note_url, workers=given["workers"], migrate=not given["no_migrate"])
         except AlreadyRunning as error:
             raise CommandError(f"{error}; stop it first, or choose another --data") from error
         except DataLost as error:
@@ -62,9 +65,9 @@ class Command(BaseCommand):
         except conf.BadOption as error:
             raise CommandError(str(error)) from error
 
-    def serve(self, options: conf.Conf, note_url: Callable[[str], None], *, migrate: bool) -> None:
+    def serve(self, options: conf.Conf, note_url: Callable[[str], None], *, workers: int, migrate: bool) -> None:
         """Prepare the data, say where to go, and serve until a signal. The lock is held."""
-        with usable_database():
+        with usable_database(), database.alone():
             prepare_schema(migrate=migrate)
         from brokerweb.asgi import application, project_sockets  # late: what it imports is nothing for other commands
 
@@ -73,18 +76,24 @@ class Command(BaseCommand):
         port = sock.getsockname()[1]
         url = options.public_url[0] if options.public_url else f"http://{options.shown_host}:{port}"
         note_url(url)
-        self.say_hello(options, url)
+        self.say_hello(options, url, workers)
         sys.setswitchinterval(SWITCH_INTERVAL)
         memory.keep_freed()
-        import_module(f"brokerweb.servers.{options.server}").run(application, sock, options)
 
-    def say_hello(self, options: conf.Conf, url: str) -> None:
+        def run() -> None:
+            import_module(f"brokerweb.servers.{options.server}").run(application, sock, options)
+
+        if workers == 1:
+            run()
+        elif status := Workers(workers, run, close=sock.close).run():
+            sys.exit(status)
+
+    def say_hello(self, options: conf.Conf, url: str, workers: int = 1) -> None:
         """Who can sign in and where; secrets of a first start are shown this once."""
-        with usable_database():
+        with usable_database(), database.alone():
             first = first_start(options.admin_password, options.admin_token)
-        self.stdout.write(
-            f"brokerweb {brokerweb.__version__} on {url} ({options.server}, SQLite {sqlite_version()}, {where(options)})"
-        )
+        server = options.server if workers == 1 else f"{options.server}, {workers} workers"
+        self.stdout.write(f"brokerweb {brokerweb.__version__} on {url} ({server}, {where(options)})")
         if first is not None:
             self.say_secrets(first, url, options)
         if not options.public_url and not options.is_loopback:
@@ -105,20 +114,21 @@ class Command(BaseCommand):
             self.stdout.write(f"Another link, later:  {signin_command(options, first)}")
 
 
-def refuse_what_is_not_built(options: conf.Conf, workers: int | None) -> None:
+def refuse_workers(n: int) -> None:
     """Raises CommandError rather than run as something else than was asked for."""
-    if workers is not None and workers != 1:
+    if n < 1:
+        raise CommandError("--workers is a number of processes, at least 1")
+    if n > 1 and connection.vendor == "sqlite":
         raise CommandError("--workers needs PostgreSQL: SQLite has one writer, and one process serves it best")
-    for name in ("database_url", "redis_url"):
-        if getattr(options, name):
-            raise CommandError(f"{conf.OPTIONS[name].metadata['variable']} is set, but running on it is not built yet; unset it")
 
 
 def where(options: conf.Conf) -> str:
-    """Where the data really are."""
+    """What the data are stored in, and where that really is."""
     found = files()
+    if found is None:
+        return f"PostgreSQL {database.version()}, database {database.shown()}"
     data = f", data in {options.data.absolute()}" if is_in_data_of(options, found) else ""
-    return f"database {found.database}{data}"
+    return f"SQLite {sqlite_version()}, database {found.database}{data}"
 
 
 def refuse_admin_token(options: conf.Conf) -> None:
@@ -147,6 +157,8 @@ def signin_command(options: conf.Conf, first: FirstStart) -> str:
 
 def prepare_schema(*, migrate: bool) -> None:
     """Migrations have run when this returns. Raises CommandError where they must not: some of it would not work, or all."""
+    if unfinished(connection):
+        raise CommandError("the database holds a part of what `copy` was to bring: run that again, or take another database")
     executor = MigrationExecutor(connection)
     if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
         return  # as at most starts; ``migrate`` itself would take longer to find that than all else takes

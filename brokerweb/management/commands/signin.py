@@ -11,6 +11,7 @@ from django.db import DatabaseError
 from brokerweb import conf
 from brokerweb.core.errors import NotFound
 from brokerweb.identity import signin
+from brokerweb.servers import database
 from brokerweb.servers.claim import files, refuse_data_elsewhere
 from brokerweb.servers.lock import url_of_server
 
@@ -26,13 +27,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **given: Any) -> None:
         conf.adopt_given(given)
         try:
-            refuse_data_elsewhere(conf.get(), files())
+            found = files()
+            refuse_data_elsewhere(conf.get(), found)
         except conf.BadOption as error:
             raise CommandError(str(error)) from error
-        here = None if given["bind"] or given["public_url"] else url_of_server(files())
+        here = None if found is None or given["bind"] or given["public_url"] else url_of_server(found)
         try:
             self.stdout.write(signin.link(given["user"], here or conf.get().url))
         except DatabaseError as error:
-            raise CommandError(f"no link can be made in {files().shown} ({error}); start serve first") from error
+            where = found.shown if found else database.shown()
+            raise CommandError(f"no link can be made in {where} ({' '.join(str(error).split())}); start serve first") from error
         except NotFound as error:
             raise CommandError(f"{error}; the first start of serve creates admin") from error

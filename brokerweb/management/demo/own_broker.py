@@ -19,6 +19,7 @@ from brokerweb import conf
 from brokerweb.management.demo.client import Client
 
 STARTING, STOPPING = 60, 20  # seconds
+ELSEWHERE = ("DATABASE_URL", "REDIS_URL")  # what is there is somebody's
 ROOT = Path(brokerweb.__file__).resolve().parent.parent
 
 
@@ -33,7 +34,7 @@ def own_broker(bind: str, server: str) -> Iterator[Client]:
     token = f"demo-{secrets.token_urlsafe(24)}"
     with tempfile.TemporaryDirectory(prefix="brokerweb-demo-") as data:
         options = {"BROKERWEB_DATA": data, "BROKERWEB_BIND": bind, "BROKERWEB_SERVER": server, "BROKERWEB_ADMIN_TOKEN": token}
-        others = {name: value for name, value in os.environ.items() if not name.startswith("BROKERWEB_")}
+        others = {name: value for name, value in os.environ.items() if not name.startswith(("BROKERWEB_", *ELSEWHERE))}
         process = subprocess.Popen(
             [sys.executable, "-m", "django", "serve"],
             cwd=ROOT,

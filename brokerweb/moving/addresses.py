@@ -1,0 +1,80 @@
+"""Databases as the command line names them: ``sqlite:data``, ``sqlite:///srv/brokerweb``, ``postgresql://user:password@host/name``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from brokerweb import conf
+
+FORMS = "sqlite:PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME"
+NO_WAIT = "5"  # seconds to connect, for each host
+
+
+class BadAddress(ValueError):
+    """No database can be meant by it. The message repeats no password."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """One database. ``shown`` is what people know it by, and tells it from others."""
+
+    shown: str
+    settings: dict[str, Any]
+
+    def open(self, alias: str) -> Any:
+        """A connection of Django's, under that alias, which is not connected yet."""
+        given = {DEFAULT_DB_ALIAS: connections.settings[DEFAULT_DB_ALIAS], alias: self.settings}
+        connections.settings[alias] = connections.configure_settings(given)[alias]
+        connections[alias] = connections.create_connection(alias)
+        return connections[alias]
+
+
+def parse(text: str) -> Address:
+    """The database of that address. Raises BadAddress."""
+    scheme, colon, rest = text.partition(":")
+    if not colon or not rest:
+        raise BadAddress(f"write {FORMS}")
+    if scheme == "sqlite":
+        return _file(rest)
+    if scheme in ("postgresql", "postgres"):
+        return _server(text)
+    raise BadAddress(f"{scheme}: is no database that brokerweb stores in; write {FORMS}")
+
+
+def _file(rest: str) -> Address:
+    """A path, with or without the two slashes of a URL; a directory is a broker's data directory."""
+    path = Path(re.sub(r"^/{2,}(?=/)|^//", "", rest)).expanduser().resolve()
+    if path.is_dir() or (not path.suffix and not path.exists()):
+        path /= conf.DATABASE
+    return Address(f"sqlite:{path}", {"ENGINE": "brokerweb.storage.django_sqlite", "NAME": str(path), "CONN_MAX_AGE": None})
+
+
+def _server(text: str) -> Address:
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        given: dict[str, Any] = dict(conninfo_to_dict(text))
+    except ProgrammingError:  # its message has the part that was not understood
+        raise BadAddress(
+            f"is none that libpq reads; write {FORMS}, in user and password @ : / ? # % as %40 and the like"
+        ) from None
+    name, host, port = (str(given.pop(part, None) or "") for part in ("dbname", "host", "port"))
+    if not name:
+        raise BadAddress("names no database; write postgresql://USER:PASSWORD@HOST:PORT/NAME")
+    settings = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": name,
+        "USER": given.pop("user", ""),
+        "PASSWORD": given.pop("password", ""),
+        "HOST": host,
+        "PORT": port,
+        "OPTIONS": {"application_name": "brokerweb copy", "connect_timeout": NO_WAIT, **given},
+        "CONN_MAX_AGE": None,
+    }
+    return Address(f"postgresql:{name} on {host or 'this machine'}{':' + port if port else ''}", settings)

@@ -1,0 +1,37 @@
+"""The broker's clock of a node on PostgreSQL: the database's, so that all nodes have one."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from brokerweb.core import clock
+
+KEPT = 64  # readings, of which the one that took least tells best
+
+
+class DatabaseClock(clock.Clock):
+    """The monotonic clock, held against the database's at every transaction. The wall is the database's, too.
+
+    It never goes back within this process. Safe to use from any thread.
+    """
+
+    def __init__(self, at: int, took: int) -> None:
+        """``at`` is what the database said now, ``took`` how long ago it was asked, in microseconds."""
+        super().__init__(at - took // 2 - clock.monotonic() + took)
+        self._readings: deque[tuple[int, int]] = deque(maxlen=KEPT)
+        self._latest = 0
+
+    def observe(self, at: int, before: int, after: int) -> None:
+        """The database said ``at`` to a question asked at ``before`` and answered at ``after``, by the monotonic clock."""
+        self._readings.append((after - before, at - (before + after) // 2))
+        self.offset = min(tuple(self._readings))[1]
+
+    def now(self) -> int:
+        now = clock.monotonic() + self.offset
+        if now < self._latest:
+            return self._latest
+        self._latest = now
+        return now
+
+    def follow(self) -> None:
+        """The machine's wall clock is of no interest here."""

@@ -1,0 +1,4 @@
+{{- define "brokerweb.labels" -}}
+app.kubernetes.io/name: brokerweb
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}

@@ -1,1 +1,0 @@
-raise ImportError(f"{__name__} is of the tests alone")
