@@ -100,7 +100,7 @@ def _queues(queues: list[Queue]) -> Iterator[Metric]:
     paused = GaugeMetricFamily("brokerweb_queue_paused", "1 where hand-out is paused.", labels=["queue"])
     subscribed = connections.consumers()
     for queue in queues:
-        age.add_metric([queue.name], browse.oldest_ready_age(queue) or 0)
+        age.add_metric([queue.name], browse.oldest_ready_age(queue.pk) or 0)
         consumers.add_metric([queue.name], subscribed[queue.pk])
         paused.add_metric([queue.name], int(queue.paused_at is not None))
     yield from (age, consumers, paused)
