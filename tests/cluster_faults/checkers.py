@@ -58,11 +58,11 @@ def one_lease(history: History) -> Complaints:
     for several in history.deliveries_by_id().values():
         for before, after in pairwise(several):
             if after.attempts == before.attempts:
-                yield f"C3 handed out twice as attempt {after.attempts}: {after.id} to {before.connection} and {after.connection}"
+                yield f"C3 handed out twice as attempt {after.attempts}: {after.id} to {before.connection}, {after.connection}"
             elif before.receipt and not _ended(history, before, after, settles.get(before.receipt, [])):
                 yield (
-                    f"C3 two leases: {after.id} attempt {after.attempts} came to {after.connection} at {after.at:.2f} while attempt "
-                    f"{before.attempts} of {before.connection} ran, since {before.at:.2f}"
+                    f"C3 two leases: {after.id} attempt {after.attempts} came to {after.connection} at {after.at:.2f} while "
+                    f"attempt {before.attempts} of {before.connection} ran, since {before.at:.2f}"
                 )
 
 
