@@ -237,6 +237,7 @@ class Conf:
 
 
 OPTIONS = {f.name: f for f in fields(Conf)}
+DECLARED = ("queues", "streams", "topics")  # in a project's ``BROKERWEB``: what ``brokerweb.routing.declared`` makes
 
 
 def split_bind(text: str) -> tuple[str, int]:
@@ -249,7 +250,7 @@ def split_bind(text: str) -> tuple[str, int]:
 
 def read(environ: Mapping[str, str], settings: Mapping[str, Any] | None = None) -> Conf:
     """The options of an environment over those of a ``BROKERWEB`` dictionary. Raises BadOption."""
-    chosen = dict(settings or {})
+    chosen = {name: value for name, value in (settings or {}).items() if name not in DECLARED}
     for name in chosen:
         if name not in OPTIONS:
             raise BadOption(unknown(name))
