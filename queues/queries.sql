@@ -17,16 +17,17 @@ FROM brokerweb_queues_queue WHERE id = :id AND deleted_at IS NULL;
 SELECT id FROM brokerweb_queues_queue WHERE name = :name AND deleted_at IS NULL;
 
 -- last_id@sqlite (): the highest message id ever given
--- PostgreSQL has no text for these three: its ids come from the column's own sequence, which other transactions take from, too.
--- Numbers in a row, counted on in memory, are for a single writer, for whom sequence.take asks.
 SELECT seq FROM sqlite_sequence WHERE name = 'brokerweb_queues_message';
 
+-- last_id@postgres (): the same, of a sequence that others take from, too
+SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM brokerweb_queues_message_id_seq;
+
 -- burn_ids@sqlite (seq): ids and positions up to here are used, though no row with them was inserted
--- PostgreSQL: none, as for last_id.
+-- PostgreSQL: none, since its numbers come from the sequence itself. Counted on in memory they are for a single writer.
 UPDATE sqlite_sequence SET seq = max(seq, :seq) WHERE name = 'brokerweb_queues_message';
 
 -- begin_ids@sqlite (): the first row of the table's sequence
--- PostgreSQL: none, as for last_id.
+-- PostgreSQL: none, as for burn_ids.
 INSERT INTO sqlite_sequence (name, seq) SELECT 'brokerweb_queues_message', 0
 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'brokerweb_queues_message');
 
@@ -325,7 +326,12 @@ WHERE state = 3 AND holder LIKE 'ws:%' LIMIT :limit;
 UPDATE brokerweb_queues_message SET due_at = due_at + :by WHERE state = 3 AND due_at > :since;
 
 -- note_activity (id, consumed_at, client, settled_at): when a queue was last consumed, and by whom, and when anything of it was last settled
-UPDATE brokerweb_queues_queue SET last_consumer_at = :consumed_at, last_consumer = :client, last_settled_at = :settled_at WHERE id = :id;
+-- Another node may have seen what is later.
+UPDATE brokerweb_queues_queue SET
+  last_consumer = CASE WHEN last_consumer_at > coalesce(CAST(:consumed_at AS bigint), 0) THEN last_consumer ELSE CAST(:client AS text) END,
+  last_consumer_at = CASE WHEN last_consumer_at > coalesce(CAST(:consumed_at AS bigint), 0) THEN last_consumer_at ELSE :consumed_at END,
+  last_settled_at = CASE WHEN last_settled_at > coalesce(CAST(:settled_at AS bigint), 0) THEN last_settled_at ELSE :settled_at END
+WHERE id = :id;
 
 -- activity (): the same, of the queues of which any of it is known
 SELECT id, last_consumer_at, last_consumer, last_settled_at FROM brokerweb_queues_queue

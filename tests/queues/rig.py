@@ -10,7 +10,9 @@ from django.db import connection
 from brokerweb.core import events
 from brokerweb.core.errors import BrokerError
 from brokerweb.queues import engine, leasing
+from brokerweb.queues.definitions import Q
 from brokerweb.queues.states import ARROWS, State
+from brokerweb.storage.reading import read
 from tests.contract.store import Store
 from tests.contract.test_handover import Waiting
 from tests.queues.bench import Time
@@ -115,12 +117,7 @@ class Rig(Store):
 
     def last_number(self) -> int:
         """The last that was given of ids and positions."""
-        table = "(SELECT seq FROM sqlite_sequence WHERE name = 'brokerweb_queues_message')"
-        if self.several:
-            table = "(SELECT last_value - CASE WHEN is_called THEN 0 ELSE 1 END FROM brokerweb_queues_message_id_seq)"
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT coalesce({table}, 0)")
-            return int(cursor.fetchone()[0])
+        return int(read(lambda reads: reads.value(Q.last_id)) or 0)
 
     def rows(self, queue_id: int) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
