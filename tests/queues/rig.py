@@ -162,6 +162,12 @@ class Rig(Store):
             messages = cursor.fetchall()
             cursor.execute("SELECT message_id FROM brokerweb_queues_content ORDER BY message_id")
             assert cursor.fetchall() == messages
+            for table in ("content", "failure"):
+                cursor.execute(
+                    f"SELECT count(*) FROM brokerweb_queues_{table} b JOIN brokerweb_queues_message m ON m.id = b.message_id"
+                    " WHERE b.queue_id <> m.queue_id"
+                )
+                assert cursor.fetchone() == (0,), f"a {table} is not of its message's queue"
             cursor.execute("SELECT DISTINCT old, new FROM changed")
             arrows = {(State(old), State(new)) for old, new in cursor.fetchall()}
         assert [(old, new) for old, new in arrows if new not in ARROWS[old]] == []
