@@ -13,10 +13,10 @@ from brokerweb.core.checksums import checksums
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import Conflict, TooLarge
 from brokerweb.storage import disk
+from brokerweb.storage.search_fields import Carried
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import fields
 from brokerweb.streams.definitions import Definition, PartitionRow, Q, find, forget
-from brokerweb.streams.fields import Carried
 from brokerweb.streams.models import OFFSET_BITS
 from brokerweb.streams.partitioner import partition_of
 from brokerweb.streams.records import Appended, NewRecord, StoredRecord
