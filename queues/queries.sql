@@ -17,9 +17,12 @@ FROM brokerweb_queues_queue WHERE id = :id AND deleted_at IS NULL;
 SELECT id FROM brokerweb_queues_queue WHERE name = :name AND deleted_at IS NULL;
 
 -- last_id@sqlite (): the highest message id ever given
--- PostgreSQL has no text for these three: its ids come from the column's own sequence, which other transactions take from, too.
+-- PostgreSQL does not count on from it, and has no text for the next two: its ids come from the column's own sequence, which other transactions take from, too.
 -- Numbers in a row, counted on in memory, are for a single writer, for whom sequence.take asks.
 SELECT seq FROM sqlite_sequence WHERE name = 'brokerweb_queues_message';
+
+-- last_id@postgres (): the same, for who asks what has been given; others may give more meanwhile
+SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('brokerweb_queues_message', 'id')::regclass), 0);
 
 -- burn_ids@sqlite (seq): ids and positions up to here are used, though no row with them was inserted
 -- PostgreSQL: none, as for last_id.
@@ -80,8 +83,9 @@ FROM (SELECT m.*, c.headers, c.content_type, c."binary", c.body, c.published_at,
   LEFT JOIN LATERAL (SELECT * FROM brokerweb_queues_content WHERE queue_id = :queue AND message_id = m.id OFFSET 0) AS c ON true) AS claimed
 WHERE coalesce(before, 0) <= CAST(:most_bytes AS bigint) ORDER BY priority DESC, position;
 
--- first_alone (queue): where the first message that must go alone stands
-SELECT priority, position FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 AND alone ORDER BY priority DESC, position LIMIT 1;
+-- first_alone (queue, now): where the first message that must go alone stands
+SELECT priority, position FROM brokerweb_queues_message
+WHERE queue_id = :queue AND state = 1 AND alone AND (expires_at IS NULL OR expires_at > :now) ORDER BY priority DESC, position LIMIT 1;
 
 -- next_alone (queue, now): the next message that must go alone, however many others are ready before it
 SELECT id, m.queue_id, attempts, failures, priority, "key", headers, content_type, "binary", body, published_at, expires_at,

@@ -267,7 +267,7 @@ def test_connections_say_what_they_hold(client, monkeypatch):
     live |= {"connected_at": "2026-11-24T04:00:00.000000Z", "subscriptions": subs}
     monkeypatch.setattr(connections, "snapshot", lambda: [live])
     monkeypatch.setattr(connections, "described", {"c1": live}.get)
-    assert "orders × 32" in text(client.get("/connections"))
+    assert "orders, 5 of 32" in text(client.get("/connections"))
     assert "<dt>Unsettled messages</dt><dd>5</dd>" in text(client.get("/connections/c1/close"))
 
 

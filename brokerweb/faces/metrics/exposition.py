@@ -110,7 +110,7 @@ def _queues(queues: list[Queue]) -> Iterator[Metric]:
     age = GaugeMetricFamily("brokerweb_queue_oldest_ready_age_seconds", "Age of the oldest ready message.", labels=["queue"])
     paused = GaugeMetricFamily("brokerweb_queue_paused", "1 where hand-out is paused.", labels=["queue"])
     for queue in queues:
-        age.add_metric([queue.name], browse.oldest_ready_age(queue) or 0)
+        age.add_metric([queue.name], browse.oldest_ready_age(queue.pk) or 0)
         paused.add_metric([queue.name], int(queue.paused_at is not None))
     yield from (age, paused)
 

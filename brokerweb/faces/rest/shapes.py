@@ -12,6 +12,7 @@ from brokerweb.faces.codec.messages import WireMessage
 from brokerweb.faces.rest.setting_shapes import asked, parts, shown
 from brokerweb.jobs.control import MAX_RATE, MIN_RATE
 from brokerweb.queues import limits
+from brokerweb.queues.filters import MAX_CAUSES
 from brokerweb.queues.settings import BACKOFF, ORDER, SETTINGS
 
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$")]
@@ -139,6 +140,7 @@ class NewId(Struct):
 
 AnId = Annotated[str, Meta(pattern="^[1-9][0-9]{0,17}$")] | Annotated[int, Meta(ge=1, le=2**63 - 1)]
 States = Annotated[list[State], Meta(min_length=1)]
+Causes = Annotated[list[Fingerprint], Meta(min_length=1, max_length=MAX_CAUSES)]
 
 
 class Selection(Strict):
@@ -147,7 +149,7 @@ class Selection(Strict):
     state: State | States | None = None
     states: State | States | None = None
     key: Annotated[str, Meta(max_length=limits.MAX_TEXT_BYTES)] | None = None
-    fingerprint: Fingerprint | None = None
+    fingerprint: Fingerprint | Causes | None = None
     order: Literal["asc", "desc"] | None = None
     ids: Annotated[list[AnId], Meta(max_length=1000)] | None = None
 

@@ -53,8 +53,8 @@ STATE = Parameter(
 )
 FINGERPRINT = Parameter(
     "fingerprint",
-    {"type": "string", "pattern": "^[0-9a-f]{16}$"},
-    "only dead messages of this cause, as `GET /dead/groups` has it",
+    {"type": "string", "pattern": "^[0-9a-f]{16}(,[0-9a-f]{16})*$"},
+    "only dead messages of this cause, as `GET /dead/groups` has it; several with commas",
 )
 WITHIN = Parameter(
     "in",
