@@ -11,11 +11,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from brokerweb import conf
 from brokerweb.cluster import nodes, wall
 from brokerweb.cluster.tenure import Tenure
 from brokerweb.core import clock, closing
 from brokerweb.core.errors import BrokerError
 from brokerweb.delivery import hub, open_sockets
+from brokerweb.delivery.destinations import destination
 from brokerweb.identity import clients
 from brokerweb.node_duties import NodeDuties
 from brokerweb.queues import activity, duties, retirement, stats
@@ -23,6 +27,8 @@ from brokerweb.routing import stats as topic_stats
 from brokerweb.storage import damage, disk, run, upkeep
 from brokerweb.storage.calls import Call
 from brokerweb.storage.committer import Committer
+from brokerweb.storage.dialects import dialect_of
+from brokerweb.storage.lanes import Lanes
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
 from brokerweb.storage.transaction import Transaction
@@ -41,7 +47,7 @@ class Broker:
 
     def __init__(self) -> None:
         self.hub = hub.Hub()
-        self.committer = Committer(self._deliver, handover=self.hub.book, closing=self.hub.refilling)
+        self.committer = self._committers()
         self.tenure = Tenure()
         self.duties = NodeDuties(self.hub, self.tenure)
         self.wakeups = Wakeups(self.hub.look, self.hub.holders.by_receipt)
@@ -154,6 +160,12 @@ class Broker:
         await asyncio.get_running_loop().run_in_executor(None, self.committer.stop)
         run.install(None)
         clock.install(None)
+
+    def _committers(self) -> Committer | Lanes:
+        """One, where the database has one writer."""
+        options: dict[str, Any] = {"handover": self.hub.book, "closing": self.hub.refilling}
+        lanes = 1 if dialect_of(connections[DEFAULT_DB_ALIAS]).single_writer else conf.get().lanes
+        return Committer(self._deliver, **options) if lanes == 1 else Lanes(self._deliver, lanes, destination, **options)
 
     def _deliver(self, batch: list[Call]) -> None:
         """The results of a commit, from the committer's thread."""

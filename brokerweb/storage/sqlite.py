@@ -59,7 +59,7 @@ class SQLite:
         return raw.execute(statement.text["sqlite"], args)  # type: ignore[no-any-return]
 
     def ask(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Callable[[], list[tuple[Any, ...]]]:
-        return lambda: raw.execute(statement.text["sqlite"], args).fetchall()  # type: ignore[no-any-return]
+        return lambda: raw.execute(statement.text["sqlite"], args).fetchall()
 
     def later(self, raw: Any, statement: Statement, rows: Sequence[Sequence[Any]]) -> None:
         if len(rows) == 1:

@@ -117,7 +117,7 @@ class Wire:
     def ask(self, raw: Any, text: str, args: Sequence[Any]) -> Callable[[], list[tuple[Any, ...]]]:
         """Run a statement that reads, for its rows when they are called for."""
         if not self.saving:
-            return lambda: self.execute(raw, text, args).fetchall()  # type: ignore[no-any-return]
+            return lambda: self.execute(raw, text, args).fetchall()
         answers: list[Rows] = []
         self.waiting.append((text, args, lambda answer, before, after: answers.append(answer)))
 
