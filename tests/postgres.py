@@ -28,9 +28,6 @@ from django.apps import apps
 from django.db import connections
 from psycopg.conninfo import make_conninfo
 
-from brokerweb.answers.search import running
-from brokerweb.identity import threads
-from brokerweb.storage import reading
 from tests.eventually import eventually
 
 ROOT = Path(__file__).parent.parent
@@ -205,6 +202,13 @@ REAL_COMMITS = [
 ]
 
 
+def empty() -> None:
+    """Take everything out of the default database, which is on PostgreSQL, and begin to count anew."""
+    tables = ", ".join(f'"{model._meta.db_table}"' for model in apps.get_models() if model._meta.managed)
+    with connections["default"].cursor() as cursor:
+        cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+
+
 @pytest.fixture
 def on_postgres(postgres_servers: Servers, django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Django's default database is one on the newest PostgreSQL, for all threads; nothing is in it, and it is emptied after.
@@ -225,9 +229,7 @@ def on_postgres(postgres_servers: Servers, django_db_setup: None, django_db_bloc
         connections["default"] = connections.create_connection("default")
         try:
             yield
-            tables = ", ".join(f'"{model._meta.db_table}"' for model in apps.get_models() if model._meta.managed)
-            with connections["default"].cursor() as cursor:
-                cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+            empty()
         finally:
             connections["default"].close()
             connections.settings["default"] = usual_settings
@@ -244,6 +246,11 @@ def database(request: pytest.FixtureRequest) -> str:
 @contextlib.contextmanager
 def other_threads() -> Iterator[None]:
     """Meanwhile what reads on threads that keep their connections does it on new ones."""
+    # Here: servers are also started where no Django is set up.
+    from brokerweb.answers.search import running
+    from brokerweb.identity import threads
+    from brokerweb.storage import reading
+
     pools: list[tuple[Any, str]] = [(reading, "_executor"), (threads, "_executor"), (running, "_threads")]
     usual = [getattr(module, name) for module, name in pools]
     for module, name in pools:

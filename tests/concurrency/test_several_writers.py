@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from brokerweb.core.errors import BrokerError, Conflict, NotFound, QueueFull, Unavailable
 from brokerweb.queues import control, counters, duties, engine, leasing, publish, retirement
 from brokerweb.queues.filters import ALL
-from brokerweb.queues.messages import Leased, NewMessage, Settle
+from brokerweb.queues.messages import Kind, Leased, NewMessage, Settle
 from brokerweb.queues.models import Message, Queue, QueueCount
 from brokerweb.queues.states import State
 from brokerweb.storage.locks import Lock
@@ -23,7 +23,7 @@ from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import Transaction
 from brokerweb.storage.transaction import transaction as unit
-from tests.concurrency.test_writers import in_threads
+from tests.concurrency.threads import in_threads
 from tests.contract.store import NO_JITTER, Orders, Store
 from tests.eventually import eventually
 from tests.queues.bench import Time
@@ -83,7 +83,7 @@ class Hands:
                 self.acked[message.key].append(message.id)
 
 
-KINDS = ["ack", "ack", "ack", "nack", "release", "lose", "dead"]
+KINDS: list[Kind] = ["ack", "ack", "ack", "nack", "release", "lose", "dead"]
 
 
 def consume(hands: Hands, name: str, chance: random.Random, *, keyed: bool = False) -> None:
@@ -92,7 +92,7 @@ def consume(hands: Hands, name: str, chance: random.Random, *, keyed: bool = Fal
     for message in messages:
         kind = chance.choice(KINDS)
         hands.give_back(message, acked=kind == "ack", keyed=keyed)
-        [answer] = do(engine.settle, [Settle(kind, str(message.receipt), **({"delay": 0} if kind == "nack" else {}))])
+        [answer] = do(engine.settle, [Settle(kind, str(message.receipt), delay=0 if kind == "nack" else None)])
         assert answer.status == "ok"
 
 
