@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.arms import Arm, in_turns, load, of_peer, ours
+from benchmarks.databases import SQLITE, postgres
 from benchmarks.peers.all import PEERS
 from benchmarks.peers.server import Running
 from benchmarks.regimes import KINDS, REGIMES
@@ -50,6 +51,12 @@ def _options() -> argparse.Namespace:
         "--servers", default="daphne,uvicorn", help="comma-separated (default: %(default)s; uvicorn with --peers)"
     )
     parser.add_argument(
+        "--database", choices=["sqlite", "postgres"], default="sqlite", help="what the broker stores in (%(default)s)"
+    )
+    parser.add_argument(
+        "--nodes", type=int, default=1, help="that share a PostgreSQL; those who consume are at the last (%(default)s)"
+    )
+    parser.add_argument(
         "--against", type=Path, metavar="PATH", help="another checkout with its own .venv, in turns with this one"
     )
     parser.add_argument(
@@ -63,6 +70,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=None, help="a folder on the disk to measure")
     parser.add_argument("--profile", type=Path, default=None, help="a folder for samples of the server, by py-spy")
     options = parser.parse_args()
+    if options.nodes > 1 and options.database == "sqlite":
+        parser.error("--nodes needs --database postgres")
     compared = options.against is not None or options.peers is not None
     options.rounds = options.rounds or (3 if compared else 1)
     options.workloads = options.workloads or list(REGIMES if compared else WORKLOADS)
@@ -79,11 +88,12 @@ def _options() -> argparse.Namespace:
 def _arms(options: argparse.Namespace) -> list[Arm] | None:
     """The columns, in their order; None when a peer is named that does not exist."""
     arms = []
+    database = SQLITE if options.database == "sqlite" else postgres(options.nodes)
     for kind in options.servers.split(","):
-        arms.append(ours(kind, kind))
+        arms.append(ours(kind, kind, database=database))
         if options.against is not None:
             tree = options.against.resolve()
-            arms.append(ours(f"{kind}, {tree.name}", kind, tree=tree, base=kind))
+            arms.append(ours(f"{kind}, {tree.name}", kind, tree=tree, base=kind, database=database))
     return arms if options.peers is None else _with_peers(arms, options.peers)
 
 

@@ -9,10 +9,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks.databases import SQLITE, Database
 from benchmarks.peers.server import Peer, Running
 from benchmarks.target import Figures
 from tests.server import ROOT, TOKEN, Server
@@ -41,15 +42,20 @@ class Arm:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def ours(name: str, kind: str, *, tree: Path | None = None, base: str = "") -> Arm:
+def ours(name: str, kind: str, *, tree: Path | None = None, base: str = "", database: Database = SQLITE) -> Arm:
     """A checkout (this one, unless told otherwise) on Daphne or Uvicorn."""
 
     @contextmanager
     def run(folder: Path) -> Iterator[Running]:
-        with Server(folder / "data", kind=kind, empty=True, tree=tree) as server:
-            server.start()
-            yield Running(server.url, server.pid, server.log)
-            server.terminate()
+        with database.run(folder) as environment, ExitStack() as nodes:
+            started: list[Running] = []
+            for n in range(database.nodes):
+                node = Server(folder / f"data{n or ''}", kind=kind, empty=True, tree=tree, environment=environment)
+                nodes.enter_context(node).start()
+                nodes.callback(node.terminate)
+                started.append(Running(node.url, node.pid, node.log))
+            first, *others = started
+            yield replace(first, others=others)
 
     return Arm(name, run, base)
 
@@ -63,12 +69,16 @@ def of_peer(peer: Peer, base: str) -> Arm:
 
 def load(workload: str, running: Running, amounts: Sequence[str]) -> Figures:
     """Run the load generator, a process of its own, on a broker that is up."""
-    command = [sys.executable, "-m", "benchmarks.load", workload, running.url, TOKEN, str(running.pid), *amounts]
+    command = [sys.executable, "-m", "benchmarks.load", workload, *_of_nodes(running), *amounts]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
         return {"failed": last[:300], "log": running.log_tail()}
     return dict(json.loads(done.stdout))
+
+
+def _of_nodes(running: Running) -> list[str]:
+    return [",".join(running.urls), TOKEN, ",".join(map(str, running.pids))]
 
 
 def in_turns(arms: Sequence[Arm], rounds: int) -> Iterator[tuple[int, Arm]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -29,14 +30,17 @@ def rss_total_mib(pid: int) -> float:
 
 
 class Stopwatch:
-    """Wall time, and the share of one core that this process and the server took, since it was started."""
+    """Wall time, and the share of one core that this process and the servers took, since it was started."""
 
-    def __init__(self, server: int) -> None:
-        self.server = server
+    def __init__(self, servers: Sequence[int]) -> None:
+        self.servers = servers
         self.start()
 
     def start(self) -> None:
-        self.began, self.own, self.theirs = time.perf_counter(), time.process_time(), cpu_seconds(self.server)
+        self.began, self.own, self.theirs = time.perf_counter(), time.process_time(), self._of_servers()
+
+    def _of_servers(self) -> float:
+        return sum(map(cpu_seconds, self.servers))
 
     @property
     def seconds(self) -> float:
@@ -47,6 +51,6 @@ class Stopwatch:
         seconds = self.seconds
         return {
             "seconds": round(seconds, 2),
-            "server_cores": round((cpu_seconds(self.server) - self.theirs) / seconds, 2),
+            "server_cores": round((self._of_servers() - self.theirs) / seconds, 2),
             "generator_cores": round((time.process_time() - self.own) / seconds, 2),
         }

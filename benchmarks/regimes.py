@@ -70,7 +70,10 @@ async def _steady(regime: Regime, target: Target, clients: Clients) -> Figures:
     producing = [clients.publisher(batch=regime.batch, window=regime.window) for _ in range(regime.publishers)]
     consuming = [clients.consumer(prefetch=regime.prefetch, singly=regime.singly) for _ in range(regime.consumers)]
     everybody: list[Publishing | Consuming] = [*producing, *consuming]
-    await asyncio.gather(*(each.connect(target.url, target.token) for each in everybody))
+    await asyncio.gather(
+        *(each.connect(target.url, target.token) for each in producing),
+        *(each.connect(target.consumers_url, target.token) for each in consuming),
+    )
 
     def acked() -> int:
         return sum(consumer.acked for consumer in consuming)
@@ -106,8 +109,8 @@ async def _drain(regime: Regime, target: Target, clients: Clients) -> Figures:
     number = min(regime.stored, target.waiting)
     filled = await _fill(target, clients, number)
     consuming = [clients.consumer(prefetch=regime.prefetch, singly=regime.singly) for _ in range(regime.consumers)]
-    await asyncio.gather(*(each.connect(target.url, target.token) for each in consuming))
-    watch = Stopwatch(target.pid)
+    await asyncio.gather(*(each.connect(target.consumers_url, target.token) for each in consuming))
+    watch = Stopwatch(target.pids)
     for consumer in consuming:
         consumer.consume()
 

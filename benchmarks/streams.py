@@ -100,7 +100,7 @@ async def stored(target: Target) -> Figures:
     declare(target, "/streams/events")
     filled = await _fill(target, target.waiting, BODY)
     reader = Subscriber("events", "earliest")
-    watch = Stopwatch(target.pid)
+    watch = Stopwatch(target.pids)
     await reader.connect(target)
     await _until(lambda: reader.got >= target.waiting, lambda: reader.trouble, 300)
     shares = watch.shares()
@@ -158,7 +158,7 @@ async def live(target: Target, rate: int = 500) -> Figures:
     await reader.connect(target)
     appender = await WebSocket.connect(target.url, target.token, lambda payload: None)
     await asyncio.sleep(0.5)
-    watch = Stopwatch(target.pid)
+    watch = Stopwatch(target.pids)
     for n in range(int(rate * target.seconds)):
         await asyncio.sleep(max(0, watch.began + n / rate - time.perf_counter()))
         sent_at[n] = time.perf_counter()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.request import Request, urlopen
@@ -17,13 +17,26 @@ WARM_UP = 0.2  # of the time, before the measurement
 
 @dataclass(frozen=True)
 class Target:
-    """The broker under load, and how long and how much to load it."""
+    """The broker under load, and how long and how much to load it. Those who consume are at the last of its nodes."""
 
-    url: str
+    urls: Sequence[str]  # of its nodes
     token: str
-    pid: int
+    pids: Sequence[int]
     seconds: float
     waiting: int  # messages of the large backlog
+
+    @property
+    def url(self) -> str:
+        """The node for those who publish, and for all else."""
+        return self.urls[0]
+
+    @property
+    def consumers_url(self) -> str:
+        return self.urls[-1]
+
+    @property
+    def pid(self) -> int:
+        return self.pids[0]
 
     def declare(self, queue: str) -> None:
         """Create a queue with its default settings."""
@@ -35,7 +48,7 @@ class Target:
 async def steady(target: Target, count: Callable[[], int], broken: Callable[[], Any], *, unit: str = "messages/s") -> Figures:
     """The rate of ``count`` after a warm-up."""
     await asyncio.sleep(target.seconds * WARM_UP)
-    watch, before = Stopwatch(target.pid), count()
+    watch, before = Stopwatch(target.pids), count()
     await asyncio.sleep(target.seconds)
     done, shares = count() - before, watch.shares()
     if trouble := broken():

@@ -21,7 +21,7 @@ async def _end_to_end(target: Target, *, batch: int, window: int, singly: bool, 
     target.declare("orders")
     producer = Producer("orders", batch=batch, window=window)
     consumer = Consumer("orders", prefetch=max(1000, in_flight), singly=singly)
-    await asyncio.gather(producer.connect(target.url, target.token), consumer.connect(target.url, target.token))
+    await asyncio.gather(producer.connect(target.url, target.token), consumer.connect(target.consumers_url, target.token))
     consumer.consume()
     consumer.on_acked = lambda: producer.allow(consumer.acked + in_flight)
     producer.allow(in_flight)
@@ -73,10 +73,10 @@ async def latency(target: Target, rate: int = 500) -> Figures:
 
     consumer.on_deliver = on_deliver  # type: ignore[method-assign]
     producer = await WebSocket.connect(target.url, target.token, lambda payload: None)
-    await consumer.connect(target.url, target.token)
+    await consumer.connect(target.consumers_url, target.token)
     consumer.consume()
     await asyncio.sleep(0.5)
-    watch = Stopwatch(target.pid)
+    watch = Stopwatch(target.pids)
     for n in range(int(rate * target.seconds)):
         await asyncio.sleep(max(0, watch.began + n / rate - time.perf_counter()))
         sent_at[n] = time.perf_counter()
@@ -103,7 +103,7 @@ async def _drain(target: Target, queue: str, number: int, *, limit: float) -> Fi
     """Consume and acknowledge what waits, all of it or as much as ``limit`` seconds allow; the rate."""
     consumer = Consumer(queue, prefetch=2000)
     await consumer.connect(target.url, target.token)
-    watch = Stopwatch(target.pid)
+    watch = Stopwatch(target.pids)
     consumer.consume()
     deadline = asyncio.create_task(asyncio.sleep(limit))
     while consumer.acked < number and not deadline.done():

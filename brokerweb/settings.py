@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,9 @@ DATABASES: dict[str, dict[str, Any]] = {
     if conf.database_url
     else {"ENGINE": "brokerweb.storage.django_sqlite", "NAME": conf.database, "CONN_MAX_AGE": None}
 }
+if not conf.database_url:
+    # REST framework imports PostgreSQL's driver wherever it is installed: a fifth of a start, for nothing.
+    sys.modules.setdefault("django.contrib.postgres.fields", None)  # type: ignore[arg-type]  # as the import system has it
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [

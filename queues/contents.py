@@ -19,8 +19,8 @@ def insert(tx: Transaction, rows: Sequence[MessageRow]) -> None:
     """Store messages, with what they carry."""
     if rows:  # else all were handed over without acknowledgement
         columns = list(zip(*rows, strict=True))
-        tx.insert(Q.insert, columns[:_CARRIED])
-        tx.insert(Q.insert_content, [columns[0], columns[1], *columns[_CARRIED:]])
+        tx.insert_later(Q.insert, columns[:_CARRIED])
+        tx.insert_later(Q.insert_content, [columns[0], columns[1], *columns[_CARRIED:]])
 
 
 def insert_carried(tx: Transaction, rows: Sequence[MessageRow]) -> None:
@@ -37,14 +37,14 @@ class _Gone:
     def flush(self, tx: Transaction) -> None:
         by_queue, self.by_queue = self.by_queue, {}
         if len(by_queue) > 1 and tx.dialect.single_writer:
-            tx.change(Q.forget_contents_of_any, json_ids(sorted(set().union(*by_queue.values()))))
+            tx.later(Q.forget_contents_of_any, json_ids(sorted(set().union(*by_queue.values()))))
             return
         for queue_id, ids in sorted(by_queue.items()):
             first, last = min(ids), max(ids)
             if last - first + 1 == len(ids):  # as most are that were published together: a third of the time of a list
-                tx.change(Q.forget_contents_between, queue_id, first, last)
+                tx.later(Q.forget_contents_between, queue_id, first, last)
             else:
-                tx.change(Q.forget_contents, queue_id, json_ids(sorted(ids)))
+                tx.later(Q.forget_contents, queue_id, json_ids(sorted(ids)))
 
 
 def forget(tx: Transaction, queue_id: int, ids: Collection[int]) -> None:

@@ -21,7 +21,7 @@ class _Changes:
         slot = tx.dialect.slot(tx.raw)
         rows = [(queue_id, slot, *counts) for queue_id, counts in sorted(self.by_queue.items()) if any(counts)]
         if rows:
-            tx.change_many(_Q.add_counts, rows)
+            tx.later_many(_Q.add_counts, rows)
         self.by_queue.clear()
 
 

@@ -117,10 +117,9 @@ def _publish_once(tx: Transaction, target: Definition, messages: Sequence[NewMes
         rows = _memories(tx, target, first, ids)
         tx.exactly(len(rows), tx.change_many(Q.remember, rows))
     else:
-        ids = _remember_first(tx, target, known, fresh, first)
+        room = _remember_first(tx, target, known, fresh, first)
         fresh, first = _fresh(messages, known)
-        if fresh:
-            _store(tx, target, fresh, origin, ids)
+        ids = _store(tx, target, fresh, origin, room) if fresh else []
     return _answers(messages, known, {d: ids[i] for d, i in first.items()}, iter(ids))
 
 
@@ -154,20 +153,20 @@ def _memories(tx: Transaction, target: Definition, first: Mapping[str, int], ids
 
 def _remember_first(
     tx: Transaction, target: Definition, known: dict[str, int], fresh: Sequence[NewMessage], first: Mapping[str, int]
-) -> list[int]:
+) -> Room:
     """Where others publish meanwhile, dedup_ids are remembered before messages are stored: what another was faster with is
-    ``known`` then. The ids of those that are left to store.
+    ``known`` then. The room of those that are left to store.
     """
-    if target.max_length is not None:
-        _overflow(tx, target, len(fresh))  # a refusal comes before anything is written
-    ids = range(start := sequence.take(tx, len(fresh)), start + len(fresh))
-    rows = _memories(tx, target, first, ids)
+    room = _room(tx, target, fresh)
+    rows = _memories(tx, target, first, room.ids)
     taken = [row[1] for row, n in zip(rows, tx.change_each(Q.remember, rows), strict=True) if not n]
-    if taken:
-        named = _remembered(tx, target, taken)
-        tx.exactly(len(taken), len(named))
-        known |= named
-    return [id for id, message in zip(ids, fresh, strict=True) if message.dedup_id not in known]
+    if not taken:
+        return room
+    named = _remembered(tx, target, taken)
+    tx.exactly(len(taken), len(named))
+    known |= named
+    ids = [id for id, message in zip(room.ids, fresh, strict=True) if message.dedup_id not in known]
+    return Room(min(room.overflow, len(ids)), ids)
 
 
 def _answers(messages: Sequence[NewMessage], known: dict[str, int], first: dict[str, int], ids: Any) -> list[Accepted]:
@@ -200,17 +199,31 @@ class _Plan:
         self.overflow = 0  # how many of the first find no room beside the rest
 
 
-def _store(
-    tx: Transaction, target: Definition, messages: Sequence[NewMessage], origin: Origin, ids: Sequence[int] | None = None
-) -> Sequence[int]:
+class Room(NamedTuple):
+    """What messages find that are about to be stored: how many of the first have no place beside the rest, and their ids."""
+
+    overflow: int
+    ids: Sequence[int]
+
+
+def _room(tx: Transaction, target: Definition, messages: Sequence[NewMessage]) -> Room:
     n = len(messages)
     disk.of().take(tx, messages)
     overflow = 0 if target.max_length is None else _make_room(tx, target, n)
     if target.keyed:
         duties.promote_first(tx, target)
+    if tx.handover is not None and not tx.dialect.single_writer and tx.handover.has_room(target.id):
+        readiness.ask(tx, target.id)  # on the way with what follows
+    start = sequence.take(tx, n)
+    return Room(overflow, range(start, start + n))
+
+
+def _store(
+    tx: Transaction, target: Definition, messages: Sequence[NewMessage], origin: Origin, room: Room | None = None
+) -> Sequence[int]:
+    overflow, ids = room or _room(tx, target, messages)
     plan = _plan(tx, target, messages)
-    plan.overflow = overflow
-    plan.ids = range(start := sequence.take(tx, n), start + n) if ids is None else ids
+    plan.overflow, plan.ids = overflow, ids
     if target.full:
         _tell(tx, target, plan.ids, messages, origin)
     # Takers come after every statement that may fail: from then on the transaction knows what to cancel.
@@ -405,7 +418,7 @@ def _make_room(tx: Transaction, target: Definition, n: int) -> int:
     if (kept := max(n, fitting(message.weight for message in oldest))) < len(oldest):
         oldest, over = oldest[:kept], kept
     _bury_all(tx, target, [message.ending() for message in oldest])
-    return max(0, over - len(oldest))
+    return max(0, min(n, over - len(oldest)))
 
 
 def _bury_all(tx: Transaction, target: Definition, endings: list[Ending]) -> None:

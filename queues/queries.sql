@@ -17,9 +17,12 @@ FROM brokerweb_queues_queue WHERE id = :id AND deleted_at IS NULL;
 SELECT id FROM brokerweb_queues_queue WHERE name = :name AND deleted_at IS NULL;
 
 -- last_id@sqlite (): the highest message id ever given
--- PostgreSQL has no text for these three: its ids come from the column's own sequence, which other transactions take from, too.
+-- PostgreSQL does not count on from it, and has no text for the next two: its ids come from the column's own sequence, which other transactions take from, too.
 -- Numbers in a row, counted on in memory, are for a single writer, for whom sequence.take asks.
 SELECT seq FROM sqlite_sequence WHERE name = 'brokerweb_queues_message';
+
+-- last_id@postgres (): the same, for who asks what has been given; others may give more meanwhile
+SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('brokerweb_queues_message', 'id')::regclass), 0);
 
 -- burn_ids@sqlite (seq): ids and positions up to here are used, though no row with them was inserted
 -- PostgreSQL: none, as for last_id.
@@ -68,7 +71,8 @@ WHERE m.queue_id = :queue AND state = 1 ORDER BY priority DESC, position;
 
 -- claim@postgres (queue, alone, wanted, after, most_bytes): the same, those of them that nobody else is about to lease, which are kept from others
 -- Without alone those that must go alone are passed over. Of what is wanted rows go on as far as the bodies before the last but
--- one have most_bytes: who takes what fits sees whether there is more. SQLite: next_ready.
+-- one have most_bytes: who takes what fits sees whether there is more. SQLite: next_ready. Content is found row by row (OFFSET 0):
+-- planned while the tables were empty, a join walks all content of the queue for each message.
 SELECT id, queue_id, attempts, failures, priority, "key", headers, content_type, "binary", body, published_at, expires_at,
   reply_to, correlation_id, position, alone, route, checksum, redacted, redrives
 FROM (SELECT m.*, c.headers, c.content_type, c."binary", c.body, c.published_at, c.reply_to, c.correlation_id, c.checksum, c.redacted,
@@ -76,11 +80,12 @@ FROM (SELECT m.*, c.headers, c.content_type, c."binary", c.body, c.published_at,
   FROM (SELECT id, queue_id, attempts, failures, priority, "key", expires_at, position, alone, route, redrives FROM brokerweb_queues_message
     WHERE queue_id = :queue AND state = 1 AND (CAST(:alone AS boolean) OR NOT alone)
     ORDER BY priority DESC, position LIMIT :wanted OFFSET :after FOR UPDATE SKIP LOCKED) AS m
-  LEFT JOIN brokerweb_queues_content c ON c.queue_id = :queue AND c.message_id = m.id) AS claimed
+  LEFT JOIN LATERAL (SELECT * FROM brokerweb_queues_content WHERE queue_id = :queue AND message_id = m.id OFFSET 0) AS c ON true) AS claimed
 WHERE coalesce(before, 0) <= CAST(:most_bytes AS bigint) ORDER BY priority DESC, position;
 
--- first_alone (queue): where the first message that must go alone stands
-SELECT priority, position FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 AND alone ORDER BY priority DESC, position LIMIT 1;
+-- first_alone (queue, now): where the first message that must go alone stands
+SELECT priority, position FROM brokerweb_queues_message
+WHERE queue_id = :queue AND state = 1 AND alone AND (expires_at IS NULL OR expires_at > :now) ORDER BY priority DESC, position LIMIT 1;
 
 -- next_alone (queue, now): the next message that must go alone, however many others are ready before it
 SELECT id, m.queue_id, attempts, failures, priority, "key", headers, content_type, "binary", body, published_at, expires_at,
@@ -313,21 +318,33 @@ SELECT queue_id, dedup_id FROM brokerweb_queues_dedup WHERE expires_at <= :now O
 -- forget_one (queue, dedup_id, now): drop one of them, unless it was remembered anew
 DELETE FROM brokerweb_queues_dedup WHERE queue_id = :queue AND dedup_id = :dedup_id AND expires_at <= :now;
 
--- held_by_sockets (limit): leases of subscriptions, which end with the process that served them
+-- held_by_sockets (shared, limit): leases of subscriptions, which end with the process that served them; where there may be others
+-- those alone whose node has ended
 SELECT id, queue_id, attempts, failures, "key", expires_at, holder,
   coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id AND c.queue_id = m.queue_id), 0) AS weight
 FROM brokerweb_queues_message m
-WHERE state = 3 AND holder LIKE 'ws:%' LIMIT :limit;
+WHERE state = 3 AND holder LIKE 'ws:%' AND (:shared = 0 OR NOT EXISTS
+  (SELECT 1 FROM brokerweb_cluster_node n WHERE n.presence <> '' AND m.holder LIKE 'ws:' || n.name || '/%'))
+LIMIT :limit;
 
 -- shift_leases (by, since): leases that ran at ``since`` end later, by the time the broker was not there
 UPDATE brokerweb_queues_message SET due_at = due_at + :by WHERE state = 3 AND due_at > :since;
 
 -- note_activity (id, consumed_at, client, settled_at): when a queue was last consumed, and by whom, and when anything of it was last settled
-UPDATE brokerweb_queues_queue SET last_consumer_at = :consumed_at, last_consumer = :client, last_settled_at = :settled_at WHERE id = :id;
+-- as far as no other node knows of a later time
+UPDATE brokerweb_queues_queue SET
+  last_consumer = CASE WHEN last_consumer_at > :consumed_at THEN last_consumer ELSE coalesce(:client, last_consumer) END,
+  last_consumer_at = CASE WHEN last_consumer_at > :consumed_at THEN last_consumer_at ELSE coalesce(:consumed_at, last_consumer_at) END,
+  last_settled_at = CASE WHEN last_settled_at > :settled_at THEN last_settled_at ELSE coalesce(:settled_at, last_settled_at) END
+WHERE id = :id;
 
 -- activity (): the same, of the queues of which any of it is known
 SELECT id, last_consumer_at, last_consumer, last_settled_at FROM brokerweb_queues_queue
 WHERE last_consumer_at IS NOT NULL OR last_settled_at IS NOT NULL;
+
+-- activity_since (since): of those that were used since then
+SELECT id, last_consumer_at, last_consumer, last_settled_at FROM brokerweb_queues_queue
+WHERE last_consumer_at > :since OR last_settled_at > :since;
 
 -- newest_instant (): the newest instant that was written as the present
 SELECT max(at) FROM (

@@ -11,10 +11,10 @@ from hypothesis import settings as hypothesis_settings
 
 from brokerweb import conf
 from brokerweb.core import clock, events
-from tests.postgres import on_postgres, postgres, postgres_servers
+from tests.postgres import database, on_postgres, postgres, postgres_servers
 from tests.queues.bench import Time
 
-__all__ = ["on_postgres", "postgres", "postgres_servers"]
+__all__ = ["database", "on_postgres", "postgres", "postgres_servers"]
 
 CI = os.environ.get("CI", "").lower() in ("1", "true")
 

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,6 @@ from django.apps import apps
 from django.db import connections
 from psycopg.conninfo import make_conninfo
 
-from brokerweb.answers.search import running
-from brokerweb.identity import threads
-from brokerweb.storage import reading
 from tests.eventually import eventually
 
 ROOT = Path(__file__).parent.parent
@@ -43,8 +40,8 @@ OPTIONS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off
 class Postgres:
     """One running server. Everybody on its socket is its superuser."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
-        self.folder, self.programs = folder, programs
+    def __init__(self, folder: Path, programs: Path, options: Mapping[str, str]) -> None:
+        self.folder, self.programs, self.options = folder, programs, options
         self.process: subprocess.Popen[Any] | None = None
         self.version = 0  # the major one
 
@@ -84,7 +81,7 @@ class Postgres:
 
     def run(self) -> None:
         """Start the server on the data that are there; it answers when this returns."""
-        options = {**OPTIONS, "unix_socket_directories": str(self.folder)}
+        options = {**self.options, "unix_socket_directories": str(self.folder)}
         command: list[str | Path] = [
             self.programs / "postgres",
             "-D",
@@ -154,14 +151,14 @@ class Servers:
 
 
 @contextlib.contextmanager
-def started(programs: Path) -> Iterator[Postgres]:
+def started(programs: Path, options: Mapping[str, str] = OPTIONS, within: Path | None = None) -> Iterator[Postgres]:
     """A server in a new folder, which belongs to whom it runs as."""
-    with tempfile.TemporaryDirectory(prefix="brokerweb-pg-") as name:
+    with tempfile.TemporaryDirectory(prefix="brokerweb-pg-", dir=within) as name:
         folder = Path(name)
         if who := unprivileged():
             os.chown(folder, who["user"], who["group"])
             programs = runnable(programs, folder, who)
-        server = Postgres(folder, programs)
+        server = Postgres(folder, programs, options)
         try:
             server.start()
             yield server
@@ -205,6 +202,13 @@ REAL_COMMITS = [
 ]
 
 
+def empty() -> None:
+    """Take everything out of the default database, which is on PostgreSQL, and begin to count anew."""
+    tables = ", ".join(f'"{model._meta.db_table}"' for model in apps.get_models() if model._meta.managed)
+    with connections["default"].cursor() as cursor:
+        cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+
+
 @pytest.fixture
 def on_postgres(postgres_servers: Servers, django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Django's default database is one on the newest PostgreSQL, for all threads; nothing is in it, and it is emptied after.
@@ -225,18 +229,28 @@ def on_postgres(postgres_servers: Servers, django_db_setup: None, django_db_bloc
         connections["default"] = connections.create_connection("default")
         try:
             yield
-            tables = ", ".join(f'"{model._meta.db_table}"' for model in apps.get_models() if model._meta.managed)
-            with connections["default"].cursor() as cursor:
-                cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+            empty()
         finally:
             connections["default"].close()
             connections.settings["default"] = usual_settings
             connections["default"] = usual
 
 
+@pytest.fixture(params=DATABASES)
+def database(request: pytest.FixtureRequest) -> str:
+    """What uses this runs on SQLite and on PostgreSQL; which of them it is."""
+    request.getfixturevalue(request.param)
+    return connections["default"].vendor
+
+
 @contextlib.contextmanager
 def other_threads() -> Iterator[None]:
     """Meanwhile what reads on threads that keep their connections does it on new ones."""
+    # Here: servers are also started where no Django is set up.
+    from brokerweb.answers.search import running
+    from brokerweb.identity import threads
+    from brokerweb.storage import reading
+
     pools: list[tuple[Any, str]] = [(reading, "_executor"), (threads, "_executor"), (running, "_threads")]
     usual = [getattr(module, name) for module, name in pools]
     for module, name in pools:

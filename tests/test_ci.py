@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.server import ROOT
 
-NEEDED = ("git", "curl", "gcc", "chromium", "postgresql")
+NEEDED = ("git", "curl", "gcc", "chromium", "postgresql", "pgbouncer")
 
 
 def test_a_bare_machine_gets_every_program_that_the_tests_call(tmp_path: Path) -> None:

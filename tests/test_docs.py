@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
-from contextlib import closing
 from pathlib import Path
 
-import pysqlite3
 import pytest
 
 from brokerweb import __version__, conf
@@ -93,18 +90,6 @@ def test_the_readme_shows_the_examples_as_they_are(language: str, example: str):
     shown = re.search(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert shown is not None
     assert shown[1] == (ROOT / "examples" / example).read_text()
-
-
-def test_the_backup_command_copies_what_is_still_in_the_wal(tmp_path: Path):
-    (command,) = re.findall(r"^\.venv/bin/python -c \"(.*backup.*)\"$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
-    (tmp_path / "data").mkdir()
-    with closing(pysqlite3.connect(tmp_path / "data/brokerweb.sqlite3", isolation_level=None)) as running:
-        running.execute("PRAGMA journal_mode=WAL")
-        running.execute("CREATE TABLE kept (n)")
-        running.execute("INSERT INTO kept VALUES (42)")
-        subprocess.run([sys.executable, "-c", command], cwd=tmp_path, check=True, timeout=30)
-    with closing(pysqlite3.connect(tmp_path / "copy.sqlite3")) as copy:
-        assert copy.execute("SELECT n FROM kept").fetchall() == [(42,)]
 
 
 def test_the_map_of_the_code_names_files_that_are_there_and_every_room():

@@ -61,6 +61,7 @@ def test_signin_prints_another_link(tmp_path: Path):
         link = done.stdout.strip()
         assert link.startswith(f"{server.url}/sign-in?code=")
         assert httpx.get(link).status_code == 200
+        assert "psycopg" not in Path(f"/proc/{server.pid}/maps").read_text()  # the driver of a database that is not used
 
 
 def test_signin_knows_where_the_server_listens(tmp_path: Path):

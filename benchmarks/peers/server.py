@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +20,20 @@ ORDINARY = "nobody"  # whom a server runs as when we are root
 
 @dataclass(frozen=True)
 class Running:
-    """Where a broker listens, the process that is it, and what it prints."""
+    """Where a broker listens, the process that is it, and what it prints; and the same of its other nodes."""
 
     url: str
     pid: int
     log: Path
+    others: Sequence[Running] = ()
+
+    @property
+    def urls(self) -> list[str]:
+        return [node.url for node in (self, *self.others)]
+
+    @property
+    def pids(self) -> list[int]:
+        return [node.pid for node in (self, *self.others)]
 
     def log_tail(self, lines: int = 5) -> str:
         """The end of what it printed."""

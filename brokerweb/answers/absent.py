@@ -21,8 +21,7 @@ def absent(queue: Queue, message_id: int, *, may: May | None = None) -> NotFound
         detail = f"The id {message_id} was given by queue {queue.name}: the message {_end(told[-1])}. {_kept(queue)}"
         more = {"timeline": told, "timeline_truncated": truncated, "family": family(queue, message_id, None, may=may)}
         return NotFound(detail, **more)
-    newest = read(_newest)
-    if newest is not None and message_id > newest:
+    if message_id > read(_newest):
         return NotFound(f"Queue {queue.name} never had a message {message_id}: no message has had that id yet.")
     return NotFound(
         f"The id {message_id} was given by queue {queue.name} or by another, since ids are of one sequence. "
@@ -40,10 +39,8 @@ def _end(last: dict[str, Any]) -> str:
     return f"is gone; the last that is written of it is that it was {last['event'].replace('_', ' ')}{by} at {last['at']}"
 
 
-def _newest(reads: Reads) -> int | None:
-    """The highest id ever given, where the database tells."""
-    if reads.dialect.name not in Q.last_id.text:
-        return None
+def _newest(reads: Reads) -> int:
+    """The highest id ever given."""
     return reads.value(Q.last_id) or 0
 
 

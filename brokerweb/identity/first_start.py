@@ -18,6 +18,8 @@ from brokerweb.identity.authentication import digest_of
 from brokerweb.identity.grants import ADMIN, Permit
 from brokerweb.identity.models import Token
 from brokerweb.identity.principal import broker_itself
+from brokerweb.storage import transaction as store
+from brokerweb.storage.declared import declaring
 
 log = logging.getLogger(__name__)
 USERNAME = "admin"
@@ -54,7 +56,8 @@ def first_start(admin_password: str | None = None, admin_token: str | None = Non
         scrub.learn(secret)
     if admin_token:
         check_admin_token(admin_token)
-    with transaction.atomic():
+    with store.transaction() as tx:
+        declaring(tx, "first start")  # of nodes that start at once the first makes them
         first = not Token.objects.exists()
         token = _token(admin_token or None, first)
         if not first:

@@ -44,7 +44,7 @@ def create(tx: Transaction, asked: BulkRequest, destinations: Sequence[Destinati
     params = {
         "action": asked.action,
         "select": {each.label: bulk.as_params(asked.filter_of(each.label)) for each in destinations},
-        "queues": {each.label: each.queue_id for each in destinations},
+        "queues": [(each.label, each.queue_id) for each in destinations],  # in order: PostgreSQL keeps none of an object's names
         "due_at": None if asked.due_at is None else clock.rfc3339(asked.due_at),
         "first": asked.first,
     }
@@ -76,7 +76,7 @@ class _Part:
 
     def __init__(self, tx: Transaction, job: Job) -> None:
         self.tx, self.job, self.action = tx, job, job.params["action"]
-        self.labels = list(job.params["queues"])
+        self.queues: list[tuple[str, int]] = job.params["queues"]
         self.at, self.after = job.cursor["at"], job.cursor["after"]
         self.to = None if job.to is None else find(tx, job.to.partition(":")[2])
         self.transfers: list[Transfer] = []
@@ -88,11 +88,11 @@ class _Part:
         limit = limit if first is None else min(limit, max(1, first - self.job.done))
         for _ in range(AT_A_TIME):
             one = self._one if self.job.query is None else self._found_before
-            if self.at == len(self.labels) or not one(limit - self.done):
+            if self.at == len(self.queues) or not one(limit - self.done):
                 break
         transfers.note(self.tx, self.job.pk, self.transfers)
         cursor = self.job.cursor | {"at": self.at, "after": self.after}
-        finished = self.at == len(self.labels)
+        finished = self.at == len(self.queues)
         if first is not None:
             tried = [*cursor.get("first", []), *([t.target_id, t.message_id, t.was.redrives] for t in self.transfers)]
             cursor |= {"first": tried}
@@ -108,8 +108,8 @@ class _Part:
 
     def _one(self, room: int) -> bool:
         """Act in the destination that it has come to; whether there is room for the next one, too."""
-        label = self.labels[self.at]
-        queue = find_by_id(self.tx, self.job.params["queues"][label])
+        label, queue_id = self.queues[self.at]
+        queue = find_by_id(self.tx, queue_id)
         chosen = filters.parse(self.job.params["select"][label])
         following: int | None = None
         if queue is not None:  # else it was deleted, and another of its name is another
@@ -127,10 +127,10 @@ class _Part:
         kept = dict(searched.items(self.tx, self.job, room))
         found = in_one_turn(self.tx, Found([(id, State.DEAD) for id in kept], None))
         if not found.messages:
-            self.at = len(self.labels)
+            self.at = len(self.queues)
             return False
         ids = [id for id, _ in found.messages]
-        labels = {queue_id: label for label, queue_id in self.job.params["queues"].items()}
+        labels = {queue_id: label for label, queue_id in self.queues}
         still = searched.finder().still(self.tx, searched.asked_of(self.job), searched.destinations_of(self.tx, self.job), ids)
         for queue_id, group in groupby(ids, key=lambda id: kept[id]):
             self._act_where_still(labels[queue_id], queue_id, list(group), still)

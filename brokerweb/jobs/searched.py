@@ -70,7 +70,7 @@ def asked_of(job: Job) -> Asked:
 
 def destinations_of(reads: Reads, job: Job) -> list[Destination]:
     """Those of a job's destinations that there are still."""
-    wanted = set(job.params["queues"].values())
+    wanted = {queue_id for _, queue_id in job.params["queues"]}
     return [each for each in every(reads) if each.queue_id in wanted]
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from brokerweb import conf
+from brokerweb.database_url import as_django
 
 FORMS = "sqlite:PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME"
-NO_WAIT = "5"  # seconds to connect, for each host
 
 
 class BadAddress(ValueError):
@@ -55,26 +55,9 @@ def _file(rest: str) -> Address:
 
 
 def _server(text: str) -> Address:
-    from psycopg import ProgrammingError
-    from psycopg.conninfo import conninfo_to_dict
-
     try:
-        given: dict[str, Any] = dict(conninfo_to_dict(text))
-    except ProgrammingError:  # its message has the part that was not understood
-        raise BadAddress(
-            f"is none that libpq reads; write {FORMS}, in user and password @ : / ? # % as %40 and the like"
-        ) from None
-    name, host, port = (str(given.pop(part, None) or "") for part in ("dbname", "host", "port"))
-    if not name:
-        raise BadAddress("names no database; write postgresql://USER:PASSWORD@HOST:PORT/NAME")
-    settings = {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": name,
-        "USER": given.pop("user", ""),
-        "PASSWORD": given.pop("password", ""),
-        "HOST": host,
-        "PORT": port,
-        "OPTIONS": {"application_name": "brokerweb copy", "connect_timeout": NO_WAIT, **given},
-        "CONN_MAX_AGE": None,
-    }
-    return Address(f"postgresql:{name} on {host or 'this machine'}{':' + port if port else ''}", settings)
+        settings = as_django(text)
+    except conf.BadOption as error:
+        raise BadAddress(str(error).removeprefix("DATABASE_URL: ")) from None
+    where = settings["HOST"] or "this machine"
+    return Address(f"postgresql:{settings['NAME']} on {where}" + (f":{settings['PORT']}" if settings["PORT"] else ""), settings)

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import DatabaseError, transaction
 
-from brokerweb.moving import instants, progress, rows, sequences, sides
+from brokerweb.moving import instants, keys, progress, rows, sequences, sides
 from brokerweb.moving.addresses import Address
 from brokerweb.moving.instants import Shift
 from brokerweb.moving.progress import Noted
@@ -83,6 +83,7 @@ class _Copying:
         for table in whole:
             self._compare(table)
         with transaction.atomic(using=TARGET):
+            keys.carry(self.source, self.target)
             progress.end(self.target)
         if self.target.vendor == "postgresql":
             with self.target.cursor() as cursor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence, Sized
 from typing import Any
 
@@ -12,6 +13,7 @@ from brokerweb.core.clock import seconds
 from brokerweb.core.errors import BrokerError, Invalid, TooLarge, Unroutable
 from brokerweb.queues import engine as queues
 from brokerweb.queues import sequence
+from brokerweb.queues.definitions import find_in_order
 from brokerweb.queues.messages import NewMessage
 from brokerweb.routing import pointers, stats
 from brokerweb.routing.definitions import Definition, Q, find
@@ -41,10 +43,22 @@ def publish(tx: Transaction, topic: str, messages: Sequence[TopicMessage], *, pu
     check_volume(*volume(messages, routes))
     stored = _Copying(tx, target, messages, publisher).all(routes)
     if unrouted:
-        tx.change(Q.drop, target.id, unrouted)
+        tx.gathered(_Dropped).by_topic[target.id] += unrouted
     tx.outcome.topic_event(events.PUBLISHED, target.id, len(routes))
     tx.outcome.topic_event(events.UNROUTED, target.id, unrouted)
     return _answers(tx, target, messages, known, stored)
+
+
+class _Dropped:
+    """Messages that no binding matched, counted last in the transaction: others who count some wait for its commit."""
+
+    def __init__(self) -> None:
+        self.by_topic = Counter[int]()
+
+    def flush(self, tx: Transaction) -> None:
+        for topic_id, n in sorted(self.by_topic.items()):
+            tx.change(Q.drop, topic_id, n)
+        self.by_topic.clear()
 
 
 def _remembered(tx: Transaction, target: Definition, messages: Sequence[TopicMessage]) -> dict[str, list[Copy]]:
@@ -158,6 +172,8 @@ class _Copying:
         """
         if len(groups) < 2:  # it refuses before it writes by itself
             return list(groups)
+        find_in_order(self.tx, *(to.removeprefix("queue:") for to in groups if to.startswith("queue:")))
+        by_limit = self.tx.dialect.single_writer  # else by id: two who append to the same streams do not wait for each other
         order = []
         for to in sorted(groups):
             kind, _, name = to.partition(":")
@@ -166,7 +182,8 @@ class _Copying:
                     queues.check(self.tx, name, [self.bare[place].message for place in groups[to]])
                     order.append((1, 0, to))
                 else:
-                    order.append((0, streams.find(self.tx, name).max_body_bytes, to))
+                    stream = streams.find(self.tx, name)
+                    order.append((0, stream.max_body_bytes if by_limit else stream.id, to))
             except BrokerError as error:
                 raise pointers.for_copies(error, to, groups[to]) from error
         return [to for _, _, to in sorted(order)]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any, cast
 
+from django.conf import settings
 from django.db import OperationalError, connection
 
 from brokerweb import conf
@@ -22,14 +23,13 @@ HOPELESS = re.compile(r"password authentication failed|no password supplied|does
 
 def shown() -> str:
     """The database as people know it, without its password."""
-    settings: dict[str, Any] = connection.settings_dict
-    host, port = (str(settings.get(name) or "") for name in ("HOST", "PORT"))
+    given: dict[str, Any] = connection.settings_dict
+    host, port = (str(given.get(name) or "") for name in ("HOST", "PORT"))
     if host.startswith("/") or not host:
-        return f"{settings['NAME']} on this machine"
-    ports = port.split(",")
-    hosts = host.split(",")
+        return f"{given['NAME']} on this machine"
+    hosts, ports = host.split(","), port.split(",")
     ports = ports * len(hosts) if len(ports) == 1 else ports
-    return f"{settings['NAME']} on " + ", ".join(f"{h}:{p or 5432}" for h, p in zip(hosts, ports, strict=False))
+    return f"{given['NAME']} on " + ", ".join(f"{h}:{p or 5432}" for h, p in zip(hosts, ports, strict=False))
 
 
 def version() -> str:
@@ -59,6 +59,13 @@ def reach(tell: Callable[[str], None]) -> None:
         time.sleep(LOOK)
     if old := too_old(connection):
         raise conf.BadOption(old)
+
+
+def settle() -> None:
+    """A node's start is over: what all nodes share is known, and this thread, which serves, keeps no connection."""
+    if connection.vendor == "postgresql":
+        str(settings.SECRET_KEY)  # else looked up by the first who needs it, who may be on the event loop
+        connection.close()
 
 
 @contextmanager

@@ -6,8 +6,9 @@ connection, and what the driver's errors mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from enum import Enum
 from typing import Any, Protocol
 
 from brokerweb.core.clock import Clock
@@ -15,6 +16,22 @@ from brokerweb.core.errors import BrokerError
 from brokerweb.storage import locks
 from brokerweb.storage.disk import Sizes
 from brokerweb.storage.statements import Statement
+from brokerweb.storage.upkeep import Upkeep
+
+
+class Failure(Enum):
+    """What an error says of its transaction. Before the commit nothing of it is stored, whatever the error."""
+
+    OTHER = "other"  # where it came of a commit, that may be stored
+    REFUSED = "refused"  # the database said no
+    CONFLICT = "conflict"  # others were in the way, and it may succeed at once
+    WAITED = "waited"  # others have for too long what it waits for
+    LOST = "lost"  # the connection is gone: on another it may succeed; a commit may be stored
+
+    @property
+    def certain(self) -> bool:
+        """Whether nothing is stored, also where it came of a commit."""
+        return self in {Failure.REFUSED, Failure.CONFLICT, Failure.WAITED}
 
 
 class Dialect(Protocol):
@@ -35,11 +52,21 @@ class Dialect(Protocol):
     def scan(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         """The rows of a statement one by one, for a caller that stops early."""
 
+    def ask(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Callable[[], list[tuple[Any, ...]]]:
+        """Run one statement that reads, now or when its rows are called for; what is run before that may go with it."""
+
+    def later(self, raw: Any, statement: Statement, rows: Sequence[Sequence[Any]]) -> None:
+        """Run one statement for each row of values. Nobody asks what it did: it may wait for the next that somebody does ask,
+        or for the commit."""
+
     def run_many(self, raw: Any, statement: Statement, rows: Iterable[Sequence[Any]]) -> int:
         """Run one statement for each row of values; the sum of the row counts."""
 
     def insert(self, raw: Any, statement: Statement, columns: Sequence[Sequence[Any]]) -> int:
         """Run an INSERT of one row for many, at least one, given as columns; how many were stored."""
+
+    def insert_later(self, raw: Any, statement: Statement, columns: Sequence[Sequence[Any]]) -> None:
+        """``insert``, as ``later`` has it."""
 
     def run_each(self, raw: Any, statement: Statement, rows: Iterable[Sequence[Any]]) -> list[int]:
         """Run one statement for each row of values; the row count of each."""
@@ -56,17 +83,20 @@ class Dialect(Protocol):
     def prepare(self, raw: Any) -> None:
         """Make a connection the committer's."""
 
+    def outermost(self, connection: Any) -> AbstractContextManager[None] | None:
+        """A transaction on one of Django's connections that is in none, by a shorter way than Django's; None for Django's."""
+
     def shared_clock(self, raw: Any) -> Clock | None:
         """The clock of all nodes, where the database has it; None where a process has one of its own."""
-
-    def lost(self, raw: Any, error: BaseException | None) -> bool:
-        """Whether the connection has ended by itself, as far as this error of it tells: on a new one the same may work."""
 
     def waits_for_standby(self, raw: Any) -> bool:
         """Whether commits of this process wait for another machine, which does not answer; ``raw`` is one that commits nothing.
 
         Those that have waited for long are given up: they fail as ``committed`` says.
         """
+
+    def upkeep(self, using: str) -> Upkeep | None:
+        """What the database needs done again and again, where it does not do that by itself."""
 
     def committing(self, raw: Any) -> None:
         """The transaction's last statement has run. Raises Unavailable where its commit would store nothing."""
@@ -100,6 +130,9 @@ class Dialect(Protocol):
 
     def snapshot(self, raw: Any) -> AbstractContextManager[None]:
         """Statements within it, which read, see one state; within a transaction that of the transaction."""
+
+    def failure(self, error: Exception) -> Failure:
+        """What an error says of the transaction that it ended."""
 
     def translate(self, error: Exception) -> BrokerError | None:
         """What a driver's or Django's error means to a caller; None when it is not the database's."""

@@ -7,6 +7,7 @@ result or error, after the commit returned. The committer knows no verb.
   is then run in a transaction of its own.
 - A transaction that cannot begin or commit answers every call with an error, none with a result; then the connection is
   opened anew, since what it believes to be on disk can no longer be trusted.
+- Where others were in the way (a deadlock), or the connection was lost before the commit, the batch is run once more as it is.
 - Where the disk was full, room is made and every call is run once more by itself: most write less than the one that failed.
 - Calls for the same may be run as one, whoever they come from (``storage.calls``), each with its own answer.
 - Where callers come as a crowd (``quiet``), a batch waits a moment for the rest of it.
@@ -27,8 +28,9 @@ from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections
 
 from brokerweb.core.errors import BrokerError, Internal, StoreFull, Unavailable
 from brokerweb.storage import damage, disk
-from brokerweb.storage.base import Dialect
+from brokerweb.storage.base import Dialect, Failure
 from brokerweb.storage.calls import Call, Unit, run, units
+from brokerweb.storage.dedicated import dedicate
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.handover import HandOver
 from brokerweb.storage.quiet import Quiet
@@ -41,6 +43,8 @@ CROWDED = 0.5  # of either, at which faces stop reading
 BATCH_CALLS, BATCH_COST, BATCH_SECONDS = 512, 8 * 1024 * 1024, 0.05
 READERS = 1.0  # seconds that a full disk's log waits for those who read an old state of it, before it is filled anew
 PATIENCE = 0.002  # seconds that a batch waits for the rest of a crowd
+PAUSE = 0.1  # seconds before a connection that could not be opened is tried again
+OF_THE_STORE = (Failure.OTHER, Failure.REFUSED, Failure.LOST)
 OF_THE_DATA = ("IntegrityError", "DataError")  # say nothing about the store; by name, since every driver has its own
 
 Deliver = Callable[[list[Call]], None]
@@ -48,6 +52,42 @@ Deliver = Callable[[list[Call]], None]
 
 class _RedoSeparatelyError(Exception):
     """A verb failed after it had written: the batch cannot be kept."""
+
+
+class Common:
+    """What the committers of a process have in common: how much waits for them, whether the loop is quiet, how commits fare.
+
+    ``lock`` is held by whoever hands a call in, until it is where it is to be.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.quiet = Quiet()
+        self.last_error: BrokerError | None = None  # why the last commit failed; None again after one that wrote
+        self._calls = self._cost = 0
+        self._closed = False
+
+    @property
+    def crowded(self) -> bool:
+        return self._calls > MAX_CALLS * CROWDED or self._cost > MAX_COST * CROWDED
+
+    def take(self, call: Call) -> None:
+        """One more waits; the lock is held. Raises Unavailable when there is no room, or they are closed."""
+        if self._closed or self._calls >= MAX_CALLS or (self._calls and self._cost + call.cost > MAX_COST):
+            raise Unavailable("The broker is stopping." if self._closed else "The broker has too much to write.")
+        self._calls += 1
+        self._cost += call.cost
+
+    def give(self, batch: list[Call]) -> None:
+        """These wait no more."""
+        with self.lock:
+            self._calls -= len(batch)
+            self._cost -= sum(call.cost for call in batch)
+
+    def close(self) -> None:
+        """None comes any more."""
+        with self.lock:
+            self._closed = True
 
 
 class Committer:
@@ -60,17 +100,21 @@ class Committer:
         using: str = DEFAULT_DB_ALIAS,
         handover: HandOver | None = None,
         closing: Callable[[Transaction], None] | None = None,
+        name: str = "committer",
+        common: Common | None = None,
     ) -> None:
-        """``closing`` is a batch's last verb: where it fails, the calls are kept and it is not."""
+        """``closing`` is a batch's last verb: where it fails, the calls are kept and it is not.
+
+        Where there are several, each has a ``name``, and ``common`` is of all.
+        """
         self._deliver, self._using, self._handover, self._closing = deliver, using, handover, closing
         self._inbox: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._calls = self._cost = 0
+        self._common = common or Common()
+        self.quiet = self._common.quiet
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._prepared: Any = None  # the driver's connection that the dialect has made the committer's
-        self.quiet = Quiet()
-        self.last_error: BrokerError | None = None  # why the last commit failed; None again after one that wrote
+        self._unreachable: Exception | None = None  # why there is none
         self.batches = self.calls = 0
 
     def start(self) -> None:
@@ -78,7 +122,8 @@ class Committer:
 
     def stop(self) -> None:
         """Run what was submitted, then end the thread. Safe to call twice."""
-        with self._lock:
+        self._common.close()
+        with self._common.lock:
             already, self._stopping = self._stopping, True
         if not already:
             self._inbox.put(None)
@@ -87,24 +132,32 @@ class Committer:
 
     @property
     def crowded(self) -> bool:
-        return self._calls > MAX_CALLS * CROWDED or self._cost > MAX_COST * CROWDED
+        return self._common.crowded
+
+    @property
+    def last_error(self) -> BrokerError | None:
+        return self._common.last_error
 
     def submit(self, call: Call) -> None:
         """Queue a call. Calls of one thread run in the order they were submitted. Raises Unavailable when full or stopping."""
-        with self._lock:
-            if self._stopping or self._calls >= MAX_CALLS or (self._calls and self._cost + call.cost > MAX_COST):
-                raise Unavailable("The broker is stopping." if self._stopping else "The broker has too much to write.")
-            self._calls += 1
-            self._cost += call.cost
+        with self._common.lock:
+            self._common.take(call)
             self._inbox.put(call)
+
+    def put(self, call: Call) -> None:
+        """Queue a call that the bounds have taken already, as long as it has not been stopped."""
+        self._inbox.put(call)
 
     # The thread
 
     def _run(self) -> None:
+        dedicate(self._using)
         connection = connections[self._using]
         try:
             while (batch := self._gather()) is not None:
                 self._commit(batch)
+                if self._unreachable is not None:
+                    time.sleep(PAUSE)
             self._save_room()
         finally:
             connection.close()
@@ -113,11 +166,15 @@ class Committer:
         """Make the connection the committer's, also when it is a new one after an error."""
         damage.refuse()  # before a connection is opened, which would change the files
         connection = connections[self._using]
-        connection.ensure_connection()
-        if connection.connection is self._prepared:
+        if connection.connection is self._prepared and self._prepared is not None:
             return
-        self._dialect.prepare(connection.connection)
-        self._prepared = connection.connection
+        try:
+            connection.ensure_connection()
+            self._dialect.prepare(connection.connection)
+        except Exception as error:
+            self._unreachable = error
+            raise
+        self._prepared, self._unreachable = connection.connection, None
 
     def _gather(self) -> list[Call] | None:
         """What is waiting, within the bounds of a batch; waits when there is nothing, and for the rest of a crowd."""
@@ -143,9 +200,7 @@ class Committer:
         return dialect_of(connections[self._using])
 
     def _settle_accounts(self, batch: list[Call]) -> None:
-        with self._lock:
-            self._calls -= len(batch)
-            self._cost -= sum(call.cost for call in batch)
+        self._common.give(batch)
         self.batches += 1
         self.calls += len(batch)
         for call in batch:
@@ -164,7 +219,10 @@ class Committer:
             done = self._try_together(left)
             if done == 0:
                 for call in chain.from_iterable(left):
-                    self._run_alone(call)
+                    if self._unreachable is None:
+                        self._run_alone(call)
+                    else:
+                        self._fail(call, self._unreachable)
                     self._spare_room()
                     self._settle_accounts([call])
                 return
@@ -172,7 +230,7 @@ class Committer:
             self._settle_accounts(list(chain.from_iterable(left[:done])))
             left = left[done:]
 
-    def _try_together(self, batch: list[Unit]) -> int:
+    def _try_together(self, batch: list[Unit], *, again: bool = False) -> int:
         """One transaction with as many units as fit its time; how many, or 0 when it failed and all calls must be run alone."""
         tx: Transaction | None = None
         done, running = 0, False
@@ -193,11 +251,22 @@ class Committer:
                 tx.abandon()
             if self._ran_out(error, committing=not running):
                 return self._again(batch)
-            if running or isinstance(error, IntegrityError):
+            failure = self._dialect.failure(error)
+            kept_nothing = running or failure.certain or isinstance(error, IntegrityError)
+            if kept_nothing and not again and self._passes(failure):
+                self._again(batch)
+                return self._try_together(batch, again=True)
+            if kept_nothing and failure is not Failure.LOST:
                 return self._undo(batch, error)
             return self._refuse(batch[:done] or batch, error)
         self._committed(tx)
         return done
+
+    def _passes(self, failure: Failure) -> bool:
+        """Whether the same may succeed at once; on another connection, where this one is lost."""
+        if failure is Failure.LOST:
+            self._reopen()
+        return failure in {Failure.LOST, Failure.CONFLICT}
 
     def _undo(self, batch: list[Unit], error: Exception) -> int:
         """A verb spoiled the transaction: 0, so that each call is run alone; one that was alone has failed."""
@@ -217,7 +286,7 @@ class Committer:
         for call in chain.from_iterable(batch):
             self._fail(call, error)
         if batch and not isinstance(batch[-1][-1].error, Internal):
-            self.last_error = batch[-1][-1].error
+            self._common.last_error = batch[-1][-1].error
         self._reopen()
         return len(batch)
 
@@ -283,7 +352,7 @@ class Committer:
             log.warning("the last verb of a batch failed; its calls are run without it", exc_info=error)
             raise _RedoSeparatelyError from error
 
-    def _run_alone(self, call: Call, *, lenient: bool = False) -> None:
+    def _run_alone(self, call: Call, *, lenient: bool = False, again: bool = False) -> None:
         tx: Transaction | None = None
         try:
             self._prepare()
@@ -296,20 +365,22 @@ class Committer:
             if not lenient and self._dialect.garbled(error):
                 with self._dialect.lenient(self._prepared):
                     return self._run_alone(call, lenient=True)
+            if not again and self._dialect.failure(error) is Failure.CONFLICT:
+                return self._run_alone(call, again=True)
             self._fail(call, error)
             if call.error is not error:
                 self._reopen()
 
     def _committed(self, tx: Transaction) -> None:
         """A commit of nothing also succeeds where nothing can be written, and says nothing about the store."""
-        if self.last_error is not None and tx.wrote():
-            self.last_error = None
+        if self._common.last_error is not None and tx.wrote():
+            self._common.last_error = None
 
     def _fail(self, call: Call, error: Exception) -> None:
         call.result, call.error = None, self._meaning(error)
         of_the_store = call.error is not error and not isinstance(call.error, Internal)
-        if of_the_store and type(error).__name__ not in OF_THE_DATA:
-            self.last_error = call.error
+        if of_the_store and self._dialect.failure(error) in OF_THE_STORE and type(error).__name__ not in OF_THE_DATA:
+            self._common.last_error = call.error
             place = disk.of(self._using)
             if place.look() and place.low:  # also where the index of the log found no room, which SQLite calls an I/O error
                 place.ran_out()

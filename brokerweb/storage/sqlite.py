@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from itertools import chain
 from typing import Any
 
@@ -14,7 +14,9 @@ import pysqlite3.dbapi2 as pysqlite3
 from brokerweb.core import clock
 from brokerweb.core.errors import BrokerError, StoreFull, Unavailable
 from brokerweb.storage import damage, disk, locks
+from brokerweb.storage.base import Failure
 from brokerweb.storage.statements import Statement
+from brokerweb.storage.upkeep import Upkeep
 
 _ERRORS = (pysqlite3.Error, sqlite3.Error, django.db.Error)
 # Rows a statement: few sizes, so that the driver finds its compiled statements again, and any small number in one.
@@ -56,6 +58,15 @@ class SQLite:
     def scan(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         return raw.execute(statement.text["sqlite"], args)  # type: ignore[no-any-return]
 
+    def ask(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Callable[[], list[tuple[Any, ...]]]:
+        return lambda: raw.execute(statement.text["sqlite"], args).fetchall()
+
+    def later(self, raw: Any, statement: Statement, rows: Sequence[Sequence[Any]]) -> None:
+        if len(rows) == 1:
+            raw.execute(statement.text["sqlite"], rows[0])
+        else:
+            self.run_many(raw, statement, rows)
+
     def run_many(self, raw: Any, statement: Statement, rows: Iterable[Sequence[Any]]) -> int:
         if isinstance(rows, list) and rows and statement.repeats:
             return self.insert(raw, statement, list(zip(*rows, strict=True)))
@@ -85,6 +96,9 @@ class SQLite:
                 start += width
         return changed
 
+    def insert_later(self, raw: Any, statement: Statement, columns: Sequence[Sequence[Any]]) -> None:
+        self.insert(raw, statement, columns)
+
     def run_each(self, raw: Any, statement: Statement, rows: Iterable[Sequence[Any]]) -> list[int]:
         # A loop: its row counts are the answers, and RETURNING for all at once costs more than it saves.
         execute, text = raw.cursor().execute, statement.text["sqlite"]
@@ -104,14 +118,18 @@ class SQLite:
         raw.execute(f"PRAGMA wal_autocheckpoint={disk.of().log_pages}")
         raw.execute("PRAGMA cache_size=-16000")
 
+    def outermost(self, connection: Any) -> AbstractContextManager[None] | None:
+        shortcut = getattr(connection, "outermost", None)  # which Django's stock backend has not
+        return shortcut and shortcut()
+
     def shared_clock(self, raw: Any) -> clock.Clock | None:
         return None
 
-    def lost(self, raw: Any, error: BaseException | None) -> bool:
-        return False
-
     def waits_for_standby(self, raw: Any) -> bool:
         return False
+
+    def upkeep(self, using: str) -> Upkeep | None:
+        return None
 
     def committing(self, raw: Any) -> None:
         """A commit stores it, or raises."""
@@ -164,6 +182,9 @@ class SQLite:
             yield
         finally:
             raw.execute("ROLLBACK")
+
+    def failure(self, error: Exception) -> Failure:
+        return Failure.OTHER
 
     def translate(self, error: Exception) -> BrokerError | None:
         if not isinstance(error, _ERRORS):

@@ -62,6 +62,10 @@ class Transaction(Reads):
         """How far the wall is ahead of the broker's clock."""
         return self.wall - self.now
 
+    def ask(self, statement: Statement, *args: Any) -> Callable[[], list[tuple[Any, ...]]]:
+        """Run a statement whose rows are called for later, so that it may go to the database together with others."""
+        return self.dialect.ask(self.raw, statement, args)
+
     def change(self, statement: Statement, *args: Any) -> int:
         self.writes += 1
         return self.dialect.run(self.raw, statement, args).rowcount  # type: ignore[no-any-return]
@@ -75,6 +79,19 @@ class Transaction(Reads):
         self.writes += 1
         return self.dialect.insert(self.raw, statement, columns)
 
+    def later(self, statement: Statement, *args: Any) -> None:
+        """Run a statement of which nobody asks what it did: at the latest with the commit, and before what comes after it."""
+        self.writes += 1
+        self.dialect.later(self.raw, statement, [args])
+
+    def later_many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> None:
+        self.writes += 1
+        self.dialect.later(self.raw, statement, rows)
+
+    def insert_later(self, statement: Statement, columns: Sequence[Sequence[Any]]) -> None:
+        self.writes += 1
+        self.dialect.insert_later(self.raw, statement, columns)
+
     def change_each(self, statement: Statement, rows: Iterable[Sequence[Any]]) -> list[int]:
         self.writes += 1
         return self.dialect.run_each(self.raw, statement, rows)
@@ -82,6 +99,13 @@ class Transaction(Reads):
     def returning(self, statement: Statement, *args: Any) -> list[tuple[Any, ...]]:
         self.writes += 1
         return self.dialect.run(self.raw, statement, args).fetchall()  # type: ignore[no-any-return]
+
+    def change_kept(self, n: int, statement: Statement, *args: Any) -> None:
+        """Change ``n`` rows that others are kept from, by their locks or since nobody else writes: all of them change."""
+        if self.dialect.single_writer:
+            self.exactly(n, self.change(statement, *args))
+        else:
+            self.later(statement, *args)
 
     def exactly(self, n: int, changed: int) -> None:
         """``n`` rows were to change. Raises Unavailable if others were faster with some: the whole verb must be tried anew."""
@@ -147,11 +171,9 @@ def acting(tx: Transaction, by: str, verb: Callable[..., Any], /, *args: Any, **
         tx.by = before
 
 
-def _atomic(connection: Any) -> AbstractContextManager[Any]:
+def _atomic(connection: Any, dialect: Dialect) -> AbstractContextManager[Any]:
     """The backend's own short way for a caller who is in no transaction yet, where it has one; else Django's."""
-    shortcut = getattr(connection, "outermost", None)
-    own: AbstractContextManager[Any] | None = shortcut and shortcut()
-    return own or django_transaction.atomic(using=connection.alias)
+    return dialect.outermost(connection) or django_transaction.atomic(using=connection.alias)
 
 
 @contextmanager
@@ -163,7 +185,7 @@ def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None)
     damage.refuse()
     connection = connections[using]
     dialect, lasting = dialect_of(connection), connection.in_atomic_block
-    with _atomic(connection):
+    with _atomic(connection, dialect):
         connection.validate_no_broken_transaction()
         tx = Transaction(connection.connection, dialect, handover, lasting=lasting)
         try:

@@ -36,6 +36,12 @@ class Listener:
         self.hearing = False  # what this process told came back
         self.wrong = ""  # why it does not, once that is known
         self.received = 0
+        self._others_at = time.monotonic()  # when another was heard last; at first some may be there
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other node is heard; each tells something every few seconds, and as soon as it is there."""
+        return time.monotonic() - self._others_at > self._silence
 
     def start(self) -> None:
         self._thread.start()
@@ -78,11 +84,16 @@ class Listener:
                 elif hint.told_by == self._name:
                     echoed = time.monotonic()
                     self._echoed()
-                elif hint:
-                    self.received += 1
-                    self._heard(hint)
+                else:
+                    self._others_at = time.monotonic()
+                    self._hear(hint)
             if time.monotonic() - echoed > self._silence:
                 raise Unreachable("what is told does not come back")
+
+    def _hear(self, hint: Hint) -> None:
+        if hint:  # else it is there, and has nothing to tell
+            self.received += 1
+            self._heard(hint)
 
     def _echoed(self) -> None:
         if self.wrong:

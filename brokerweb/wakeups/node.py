@@ -50,7 +50,7 @@ class Wakeups:
                 log.warning("REDIS_URL is set and not used: on SQLite one process serves, and there is no other to be woken")
             return
         self._loop, self.name, told_by = asyncio.get_running_loop(), carrier.name, secrets.token_hex(4)
-        self.sender = Sender(carrier, told_by, held=self._held, beat=BEAT)
+        self.sender = Sender(carrier, told_by, held=self._held, beat=BEAT, alone=lambda: self.alone)
         self.listener = Listener(carrier, told_by, heard=self._heard, connected=self.sender.beat, silence=SILENCE)
         self._unlisten = events.listen(self.sender)
         self.listener.start()
@@ -72,6 +72,11 @@ class Wakeups:
         if self.sender is None or self.listener is None or not (self.sender.wrong or self.listener.wrong):
             return ""
         return f"{self.name} carries no hints: what is published on other nodes is found within seconds, not at once"
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other node is heard."""
+        return self.listener is not None and self.listener.alone
 
     @property
     def connected(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 from brokerweb.core.events import Outcome
 from brokerweb.wakeups.hints import Hint
@@ -17,6 +17,7 @@ from brokerweb.wakeups.transport import Sending, Transport, Unreachable
 log = logging.getLogger(__name__)
 
 EVERY = 0.003  # seconds from one hint to the next, in which commits gather
+LONELY = 0.1  # the same while nobody is there who would hear it sooner
 RETRY = 0.5  # seconds after a hint that could not be sent
 IDLE = 2.0  # seconds without a hint, after which a process that does not beat closes its connection
 
@@ -25,11 +26,19 @@ class Sender:
     """Call it with outcomes, from any thread. It connects when there is something to tell.
 
     ``held`` are the receipts that this process holds. ``beat`` is after how many seconds without a hint an empty one is sent;
-    None: never, and the connection is closed then.
+    None: never, and the connection is closed then. ``alone()`` is whether nobody else listens.
     """
 
-    def __init__(self, transport: Transport, name: str, *, held: Container[str] = (), beat: float | None = None) -> None:
-        self._transport, self.name, self._held, self._beat = transport, name, held, beat
+    def __init__(
+        self,
+        transport: Transport,
+        name: str,
+        *,
+        held: Container[str] = (),
+        beat: float | None = None,
+        alone: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._transport, self.name, self._held, self._beat, self._alone = transport, name, held, beat, alone
         self._news = threading.Condition()
         self._pending, self._due, self._stopping = Hint(), False, False
         self._sending = False  # something is pending or on its way
@@ -74,7 +83,7 @@ class Sender:
     def _run(self) -> None:
         while (hint := self._gathered()) is not None:
             began = time.monotonic()
-            pause = EVERY if self._sent(hint) else RETRY
+            pause = RETRY if not self._sent(hint) else LONELY if self._alone() else EVERY
             with self._news:
                 self._sending = self._due
                 self._news.notify_all()

@@ -31,7 +31,7 @@ def test_clients_of_every_peer_that_is_there_settle_every_message():
         for batch, singly in ((100, False), (1, True)):
             # Not below tmp_path, which an ordinary user may not enter.
             with tempfile.TemporaryDirectory() as folder, peer.run(program, Path(folder)) as running:
-                target = Target(running.url, "", running.pid, seconds=0, waiting=0)
+                target = Target(running.urls, "", running.pids, seconds=0, waiting=0)
                 counted = asyncio.run(settled(target, batch=batch, singly=singly, number=600))
             assert counted == (600, 600), name
 

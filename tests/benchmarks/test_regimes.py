@@ -31,7 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def target(server: Server) -> Target:
-    return Target(server.url, TOKEN, server.pid, seconds=0.2, waiting=2000)
+    return Target([server.url], TOKEN, [server.pid], seconds=0.2, waiting=2000)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -70,7 +70,7 @@ def test_an_error_of_the_broker_ends_a_run(target: Target, monkeypatch: pytest.M
 def test_a_broker_that_goes_away_ends_a_run(tmp_path: Path):
     with Server(tmp_path / "data") as leaving:
         leaving.start()
-        target = Target(leaving.url, TOKEN, leaving.pid, seconds=20, waiting=0)
+        target = Target([leaving.url], TOKEN, [leaving.pid], seconds=20, waiting=0)
 
         async def run() -> None:
             asyncio.get_running_loop().call_later(0.3, leaving.kill)

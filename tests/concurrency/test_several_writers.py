@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import random
 import threading
-from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
-from brokerweb.core.errors import BrokerError, NotFound, QueueFull, Unavailable
+from brokerweb.core.errors import BrokerError, Conflict, NotFound, QueueFull, Unavailable
 from brokerweb.queues import control, counters, duties, engine, leasing, publish, retirement
-from brokerweb.queues.messages import Leased, NewMessage, Settle
+from brokerweb.queues.filters import ALL
+from brokerweb.queues.messages import Kind, Leased, NewMessage, Settle
 from brokerweb.queues.models import Message, Queue, QueueCount
 from brokerweb.queues.states import State
 from brokerweb.storage.locks import Lock
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import Transaction
-from tests.concurrency.test_writers import in_threads
+from brokerweb.storage.transaction import transaction as unit
+from tests.concurrency.threads import in_threads
 from tests.contract.store import NO_JITTER, Orders, Store
+from tests.eventually import eventually
 from tests.queues.bench import Time
 
 pytestmark = pytest.mark.usefixtures("on_postgres")
@@ -79,7 +83,7 @@ class Hands:
                 self.acked[message.key].append(message.id)
 
 
-KINDS = ["ack", "ack", "ack", "nack", "release", "lose", "dead"]
+KINDS: list[Kind] = ["ack", "ack", "ack", "nack", "release", "lose", "dead"]
 
 
 def consume(hands: Hands, name: str, chance: random.Random, *, keyed: bool = False) -> None:
@@ -88,7 +92,7 @@ def consume(hands: Hands, name: str, chance: random.Random, *, keyed: bool = Fal
     for message in messages:
         kind = chance.choice(KINDS)
         hands.give_back(message, acked=kind == "ack", keyed=keyed)
-        [answer] = do(engine.settle, [Settle(kind, str(message.receipt), **({"delay": 0} if kind == "nack" else {}))])
+        [answer] = do(engine.settle, [Settle(kind, str(message.receipt), delay=0 if kind == "nack" else None)])
         assert answer.status == "ok"
 
 
@@ -222,7 +226,7 @@ def test_two_who_need_the_same_queues_do_not_wait_for_each_other_for_ever(store:
     def move(origin: str, to: str) -> Callable[[], None]:
         def run() -> None:
             for _ in range(10):
-                do(control.redrive, origin, engine_filter(), to=to, limit=2)
+                do(control.redrive, origin, ALL, to=to, limit=2)
                 while messages := do(leasing.lease, to, 1, leasing.Terms("w")).messages:
                     do(engine.settle, [Settle("dead", str(m.receipt)) for m in messages])
 
@@ -234,10 +238,83 @@ def test_two_who_need_the_same_queues_do_not_wait_for_each_other_for_ever(store:
     assert read(duties.orphaned_keys) == []
 
 
-def engine_filter() -> Any:
-    from brokerweb.queues.filters import parse
+# One after the other, where that is the promise
 
-    return parse({})
+
+def waits(n: int = 1) -> bool:
+    """Whether so many transactions wait for another's end."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return int(cursor.fetchone()[0]) >= n
+
+
+@contextmanager
+def beside(*verbs: Callable[[], Any]) -> Iterator[Transaction]:
+    """A transaction, while which these begin and wait for it."""
+    threads = [threading.Thread(target=each) for each in verbs]
+    with unit() as tx:
+        yield tx
+        tx.flush()
+        for thread in threads:
+            thread.start()
+        eventually(lambda: waits(len(threads)), why="the others wait")
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def test_a_limit_counts_what_another_is_about_to_store(store: Store):
+    short, answers = declared(store, "short", max_length=10), list[Any]()
+    with beside(lambda: answers.append(refused(engine.publish, "short", [new(11)]))) as tx:
+        engine.publish(tx, "short", [new(n) for n in range(10)])
+    assert answers == [QueueFull]
+    assert short.counts() == {"ready": 10}
+
+
+def test_who_joins_a_key_whose_head_is_about_to_go_is_its_head(store: Store):
+    keyed, ids = declared(store, "keyed", keyed=True), list[int]()
+    keyed.publish(1, key="k")
+    head = keyed.take()
+    with beside(lambda: ids.extend(a.id for a in perform(engine.publish, "keyed", [new(2, key="k")]))) as tx:
+        engine.settle(tx, [Settle("ack", str(head.receipt))])
+    assert store.states(ids) == ["ready"]
+
+
+def test_who_leaves_a_key_sees_who_is_about_to_join_it(store: Store):
+    keyed, ids = declared(store, "keyed", keyed=True), list[int]()
+    keyed.publish(1, key="k")
+    head = keyed.take()
+    with beside(lambda: perform(engine.settle, [Settle("ack", str(head.receipt))])) as tx:
+        ids.extend(a.id for a in engine.publish(tx, "keyed", [new(2, key="k")]))
+    assert store.states(ids) == ["ready"]
+    store.check_books()
+
+
+def refused(verb: Callable[..., Any], *args: Any, **options: Any) -> type[BrokerError] | None:
+    try:
+        perform(verb, *args, **options)
+    except BrokerError as error:
+        return type(error)
+    return None
+
+
+def test_what_must_be_seen_empty_waits_for_who_is_publishing(store: Store):
+    """The delete of an empty queue, and the change to a keyed one: they see what was published while they waited."""
+    orders, answers = declared(store, "orders"), list[Any]()
+    verbs = [
+        lambda: answers.append(refused(control.delete, "orders", if_empty=True)),
+        lambda: answers.append(refused(control.declare, "orders", {"keyed": True})),
+    ]
+    with beside(*verbs) as tx:
+        engine.publish(tx, "orders", [new(1)])
+    assert answers == [Conflict, Conflict]
+    assert not orders.row.keyed
+
+
+def test_one_declares_a_queue_that_all_declare(store: Store):
+    created: list[bool] = []
+    in_threads(*[lambda: created.append(perform(control.declare, "orders", {"lease": 5})[1]) for _ in range(WRITERS)])
+    assert sorted(created) == [False] * (WRITERS - 1) + [True]
 
 
 # A caller's own transaction, which may last
@@ -282,41 +359,6 @@ def test_a_queue_is_not_swept_while_somebody_may_still_be_publishing_to_it(store
     assert not Message.objects.exists()
     assert not Queue.objects.exists()
     assert not QueueCount.objects.exists()
-
-
-def test_what_must_be_seen_empty_waits_for_who_is_publishing(store: Store):
-    """The delete of an empty queue, and the change to a keyed one: they see what was published while they waited."""
-    declared(store, "orders")
-    waiting, errors = threading.Event(), list[type]()
-
-    def elsewhere(verb: Callable[..., Any], *args: Any, **options: Any) -> Callable[[], None]:
-        def run() -> None:
-            waiting.set()
-            with pytest.raises(BrokerError) as found:
-                do(verb, *args, **options)
-            errors.append(type(found.value))
-
-        return run
-
-    threads = [
-        threading.Thread(target=elsewhere(control.delete, "orders", if_empty=True)),
-        threading.Thread(target=elsewhere(control.declare, "orders", {"keyed": True})),
-    ]
-    with transaction.atomic():
-        publish("orders", 1)
-        for thread in threads:
-            thread.start()
-        assert waiting.wait(20)
-    for thread in threads:
-        thread.join(20)
-    assert [error.__name__ for error in errors] == ["Conflict", "Conflict"]
-    assert Counter(Queue.objects.values_list("keyed", flat=True)) == {False: 1}
-
-
-def test_one_declares_a_queue_that_all_declare(store: Store):
-    created: list[bool] = []
-    in_threads(*[lambda: created.append(do(control.declare, "orders", {"lease": 5})[1]) for _ in range(WRITERS)])
-    assert sorted(created) == [False] * (WRITERS - 1) + [True]
 
 
 # What a rolled back statement leaves to others

@@ -15,6 +15,7 @@ from brokerweb.queues import control, duties, engine
 from brokerweb.queues.messages import NewMessage, Settle
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.run import aperform
+from brokerweb.storage.statements import Statement
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import control as streams
 from brokerweb.streams import engine as stream_engine
@@ -259,7 +260,12 @@ def test_looking_costs_few_statements(monkeypatch: pytest.MonkeyPatch):
         ran: list[str] = []
         dialect = type(dialect_of(connection))
         run = dialect.run
-        monkeypatch.setattr(dialect, "run", lambda self, raw, s, args: ran.append(s.name) or run(self, raw, s, args))
+
+        def noted(self: Any, raw: Any, statement: Statement, args: Any) -> Any:
+            ran.append(statement.name)
+            return run(self, raw, statement, args)
+
+        monkeypatch.setattr(dialect, "run", noted)
         await stage.hub.look_up()
         await stage.quiet()
         assert sorted(ran) == ["ends_among", "generations_among", "ready_among", "sizes_among"]

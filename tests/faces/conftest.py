@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.clients import Rest
+from tests.postgres import Servers
 from tests.server import Server
 
 
@@ -32,12 +33,18 @@ def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="session", params=["uvicorn", "daphne", "postgres"])
 def anywhere(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
     """A broker on each of the servers, and one that stores in PostgreSQL, for what they must mean alike."""
-    if request.param == "uvicorn":
-        yield request.getfixturevalue("server")
+    shared = {"uvicorn": "server", "postgres": "node"}
+    if request.param in shared:
+        yield request.getfixturevalue(shared[request.param])
         return
-    store = request.getfixturevalue("postgres_servers").get("wheel") if request.param == "postgres" else None
-    kind = "uvicorn" if store else request.param
-    with Server(tmp_path_factory.mktemp("faces") / "data", kind=kind, postgres=store) as running:
+    with Server(tmp_path_factory.mktemp("faces") / "data", kind=request.param) as running:
+        yield running.start()
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory, postgres_servers: Servers) -> Generator[Server]:
+    """A broker on Uvicorn that stores in PostgreSQL."""
+    with Server(tmp_path_factory.mktemp("faces") / "data", postgres=postgres_servers.get("wheel")) as running:
         yield running.start()
 
 

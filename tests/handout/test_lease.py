@@ -10,7 +10,7 @@ from brokerweb.streams.reading import MAX_RECORDS
 from brokerweb.streams.records import NewRecord
 from tests.handout.bench import Share, offsets, places
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.usefixtures("database")
 
 
 @pytest.fixture
@@ -49,7 +49,6 @@ def test_more_workers_than_partitions_have_work(share: Share):
     assert more is False
 
 
-@pytest.mark.django_db
 def test_all_partitions_get_their_turn():
     share = Share(partitions=3)
     for number in range(3):

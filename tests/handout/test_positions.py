@@ -15,7 +15,7 @@ from brokerweb.storage import reading as storage
 from brokerweb.streams import duties, groups, positions
 from tests.handout.bench import Share, offsets
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.usefixtures("database")
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from brokerweb.core import clock
 from brokerweb.core.errors import Conflict
 from brokerweb.jobs import bulk, chunks, control, indexing
 from brokerweb.jobs.models import Job
@@ -19,16 +18,9 @@ from brokerweb.streams import control as streams
 from tests.concurrency.threads import in_threads, insisting
 from tests.jobs.acting import start, undo
 from tests.jobs.bench import Runner, append, declare_stream, in_stream, replay
-from tests.postgres import REAL_COMMITS
 from tests.queues.bench import Bench, Time
 
-
-@pytest.fixture(params=REAL_COMMITS)
-def time(request: pytest.FixtureRequest) -> Time:
-    request.getfixturevalue(request.param)
-    standing = Time()
-    clock.install(standing)
-    return standing
+ON_BOTH = True
 
 
 @pytest.fixture

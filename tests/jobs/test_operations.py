@@ -24,6 +24,8 @@ from tests.jobs.bench import Runner, shown
 from tests.jobs.test_bulk import dead_records
 from tests.queues.bench import Bench, Time, states
 
+ON_BOTH = True
+
 # What each does
 
 

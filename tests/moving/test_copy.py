@@ -17,7 +17,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
 
-from brokerweb.cluster.models import Node
+from brokerweb.cluster.models import Node, Secret
 from brokerweb.identity.models import Token
 from brokerweb.moving import instants, rows, sides
 from brokerweb.moving.addresses import BadAddress, parse
@@ -125,6 +125,20 @@ def test_a_lease_goes_on_and_its_receipt_counts(moved: str):
         assert again.status == "lease_lost"
         with transaction(LOOKED_AT) as tx:
             assert leasing.lease(tx, "told", 10, leasing.Terms("w")).messages
+
+
+def test_people_stay_signed_in(shop: str, empty: str, tmp_path: Path):
+    before, after = tmp_path / "before", tmp_path / "after"
+    for data, key in ((before, "k" * 50), (after, "other" * 10)):
+        data.mkdir()
+        (data / "secret.key").write_text(key)
+    (tmp_path / "shop.sqlite3").rename(before / "brokerweb.sqlite3")
+    copy(f"sqlite:{before}", empty)
+    with opened(empty):
+        assert Secret.objects.using(LOOKED_AT).get(name="key").value == "k" * 50
+    copy(empty, f"sqlite:{after}")
+    assert (after / "secret.key").read_text() == "k" * 50
+    assert (after / "secret.key").stat().st_mode & 0o077 == 0
 
 
 # In the middle

@@ -88,8 +88,9 @@ class Told(NamedTuple):
 class Shared:
     """What all queues of a store have in common: the time, and one rising sequence of ids and positions."""
 
-    def __init__(self, now: int) -> None:
-        self.now, self.last = now, 0
+    def __init__(self, now: int, *, several: bool = False) -> None:
+        """``several``: the store has several writers, and who leases or publishes looks no further than it must."""
+        self.now, self.last, self.several = now, 0, several
         self.told: dict[int, list[Told]] = defaultdict(list)
         self.walls = [(0, 0)]  # since when the wall was so far ahead, oldest first
         self.queues: list[Books] = []
@@ -114,15 +115,16 @@ class Shared:
             end = start
         return since
 
-    def promote(self) -> None:
+    def promote(self, only: Books | None = None) -> None:
         """Whatever is due in any queue, oldest first; what waits for the wall is due since it has shown that instant."""
-        for queue in self.queues:
+        queues = self.queues if only is None else [only]
+        for queue in queues:
             for item in queue.of(SCHEDULED):
                 if item.deliver_at is not None and item.deliver_at <= self.wall:
                     item.due, item.deliver_at = self.shown_since(item.deliver_at), None
                     if not item.attempts and item.ttl is not None:
                         item.expires = item.due + int(item.ttl) * S
-        due = sorted((i.due, i.id, queue) for queue in self.queues for i in queue.of(SCHEDULED) if self.is_due(i))
+        due = sorted((i.due, i.id, queue) for queue in queues for i in queue.of(SCHEDULED) if self.is_due(i))
         for _, id, queue in due:
             queue.promote(queue.items[id])
 

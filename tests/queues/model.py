@@ -41,7 +41,7 @@ class Model(Books):
                 fresh.append(new)
         overflow = self.make_room(len(fresh))
         if fresh and self.settings.keyed:
-            self.shared.promote()
+            self.shared.promote(self if self.shared.several else None)
         nothing_ready = not self.of(READY)
         items = [self.store(new) for new in fresh]
         for new, item in zip(fresh, items, strict=True):
@@ -97,6 +97,8 @@ class Model(Books):
         found: list[Item] = []
         late: list[Item] = []
         for item in self.in_order():
+            if self.shared.several and len(found) == limit:
+                break
             if self.lapsed(item):
                 late.append(item)
             elif found and (len(found) == limit or item.alone or found[0].alone):
@@ -109,16 +111,20 @@ class Model(Books):
         """Each one's messages, and whether one waits that must go alone. The others are for whoever has the fewest."""
         found: list[Item] = []
         late: list[Item] = []
-        alone = False
+        self.full = alone = False
         for item in self.in_order():
-            if self.lapsed(item):
+            self.full = len(found) == sum(taker.room for taker in takers)
+            if self.shared.several and (self.full or item.alone):
+                alone = alone or (item.alone and not self.full and not self.lapsed(item))
+            elif self.lapsed(item):
                 late.append(item)
             elif item.alone:
                 alone = True
-            elif len(found) == sum(taker.room for taker in takers):
+            elif self.full:
                 break
             else:
                 found.append(item)
+        self.late = bool(late)
         shares = [0] * len(takers)
         for _ in found:
             _, i = min((t.unsettled + shares[i], i) for i, t in enumerate(takers) if shares[i] < t.room)
@@ -134,11 +140,14 @@ class Model(Books):
         if not takers:
             self.idle = False
             return []
-        parts, _ = self.lease_round(takers)
+        parts, alone = self.lease_round(takers)
         left = any(i.state == READY for i in self.items.values()) or any(self.lapsed(i) for i in before)
         # Where heads of keys are gone nobody asks whether they had a following.
         freed = self.settings.keyed and any(part and not t.acknowledge for part, t in zip(parts, takers, strict=True))
         self.idle = not (left or freed or self.paused)
+        if self.shared.several:  # where a round was full, or put something aside, nobody knows
+            full = sum(map(len, parts)) == sum(taker.room for taker in takers)
+            self.idle = None if full or freed or self.late else not (alone or self.paused)
         self.handed += [(taker.holder, [id for id, _ in part]) for taker, part in zip(takers, parts, strict=True)]
         return parts
 

@@ -25,6 +25,16 @@ NOTE_CHANGES = (
     "CREATE TEMP TRIGGER note AFTER UPDATE OF state ON main.brokerweb_queues_message WHEN old.state <> new.state"
     " BEGIN INSERT INTO changed VALUES (old.state, new.state); END",
 )
+NOTE_CHANGES_THERE = (
+    "CREATE TABLE IF NOT EXISTS changed (old int, new int)",
+    "CREATE OR REPLACE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql AS"
+    " 'BEGIN INSERT INTO changed VALUES (old.state, new.state); RETURN NULL; END'",
+    "CREATE OR REPLACE TRIGGER note AFTER UPDATE OF state ON brokerweb_queues_message FOR EACH ROW"
+    " WHEN (old.state <> new.state) EXECUTE FUNCTION note_change()",
+)
+NOTE_NO_MORE = (
+    "DROP TABLE IF EXISTS changed; DROP FUNCTION IF EXISTS note_change CASCADE"  # there alone: the others are temporary
+)
 Call = Callable[[Any], Any]
 
 
@@ -80,8 +90,9 @@ class Rig(Store):
     def __init__(self) -> None:
         super().__init__(Time())
         self.told: list[events.Outcome] = []
+        self.several = connection.vendor == "postgresql"
         with connection.cursor() as cursor:
-            for statement in NOTE_CHANGES:
+            for statement in NOTE_CHANGES_THERE if self.several else NOTE_CHANGES:
                 cursor.execute(statement)
 
     def check_books(self) -> None: ...
@@ -101,6 +112,15 @@ class Rig(Store):
             return answers
 
         return [_answer(lambda _: self.do(calls[0]), None)] if len(calls) == 1 and not crash else self.do(run)
+
+    def last_number(self) -> int:
+        """The last that was given of ids and positions."""
+        table = "(SELECT seq FROM sqlite_sequence WHERE name = 'brokerweb_queues_message')"
+        if self.several:
+            table = "(SELECT last_value - CASE WHEN is_called THEN 0 ELSE 1 END FROM brokerweb_queues_message_id_seq)"
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT coalesce({table}, 0)")
+            return int(cursor.fetchone()[0])
 
     def rows(self, queue_id: int) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:

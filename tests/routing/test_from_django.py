@@ -18,7 +18,7 @@ from brokerweb.routing import publish, transact
 from tests.queues.bench import Bench
 from tests.routing.bench import bind, bodies, committed, declare_queues, group
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.usefixtures("database")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from brokerweb.streams.models import Record
 from tests.queues.bench import Time
 from tests.routing.bench import bind, bodies, declare_queues, declare_stream, message, records, send, targets
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.usefixtures("database")
 
 
 def test_every_destination_gets_a_message_once_whatever_matches() -> None:

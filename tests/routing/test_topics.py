@@ -17,7 +17,7 @@ from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
 from tests.routing.bench import bind, declare_queues, declare_stream, message, send, targets
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.usefixtures("database")
 
 
 def described(name: str) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from brokerweb.streams.models import Record
 from tests.queues.bench import Bench, Time
 from tests.routing.bench import bind, bodies, committed, declare_queues, declare_stream, group, message, records
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.usefixtures("database")
 
 
 @pytest.fixture

@@ -43,9 +43,9 @@ def stored() -> list[str]:
 class Desk:
     """``hold`` keeps the committer busy, so that what is handed in meanwhile becomes one batch."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, kind: Callable[..., Any] = Committer, **options: Any) -> None:
         self.delivered: list[list[Call]] = []
-        self.committer = Committer(self._deliver, **options)
+        self.committer = kind(self._deliver, **options)
         self.committer.start()
         self._answered: dict[int, threading.Event] = {}
 

@@ -75,7 +75,7 @@ def test_a_row_has_its_statements_columns(fields: tuple[str, ...], statements: l
 
 
 def test_a_message_is_stored_as_its_row_names_it():
-    assert MessageRow._fields == QUEUES.insert.params + QUEUES.insert_content.params[1:]
+    assert MessageRow._fields == QUEUES.insert.params + QUEUES.insert_content.params[2:]
     assert QUEUES.insert_content.params[0] == "message"
 
 

@@ -17,7 +17,7 @@ from brokerweb.streams.groups import Group
 from brokerweb.streams.models import ConsumerGroup, GroupPartition, Member
 from tests.streams.group_bench import GroupBench
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.usefixtures("database")
 
 
 @pytest.fixture

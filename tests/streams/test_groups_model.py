@@ -325,11 +325,11 @@ class GroupsModel(RuleBasedStateMachine):
             self.gone[name] = client
 
 
-@pytest.mark.django_db
-def test_groups_keep_their_promises_whatever_happens() -> None:
+def test_groups_keep_their_promises_whatever_happens(database: str) -> None:
+    runs = 60 if database == "sqlite" else 6  # the same ones, of which each takes ten times as long
     run_state_machine_as_test(
         GroupsModel,
-        settings=settings(max_examples=60, stateful_step_count=50, deadline=None, derandomize=True, database=None),
+        settings=settings(max_examples=runs, stateful_step_count=50, deadline=None, derandomize=True, database=None),
     )
 
 

@@ -15,7 +15,7 @@ from brokerweb.streams import membership, positions
 from brokerweb.streams.membership import GRACE, Change, Hold, changes_for
 from tests.streams.group_bench import GroupBench
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.usefixtures("database")
 
 
 @pytest.fixture

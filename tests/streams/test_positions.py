@@ -16,7 +16,7 @@ from brokerweb.streams.membership import changes_for
 from brokerweb.streams.positions import Move, parse_offsets
 from tests.streams.group_bench import GroupBench
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.usefixtures("database")
 
 
 @pytest.fixture

@@ -118,6 +118,20 @@ def test_a_process_without_a_broker_tells_and_closes_its_connection(
         sender.stop(5)
 
 
+def test_who_is_alone_tells_seldom(carrier: transport.Transport, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("brokerweb.wakeups.sender.LONELY", 3600.0)
+    with nodes(carrier, "a") as (a,):
+        eventually(lambda: a.listener.alone, why="nobody else is heard")
+        sender = Sender(carrier, "lonely", alone=lambda: True)
+        sender(of_queues(1))
+        eventually(lambda: sender.sent == 1, why="the first goes at once")
+        sender(of_queues(2))
+        assert sender.sent == 1
+        sender.stop(5)
+        assert sender.sent == 2  # at the end the rest
+        eventually(lambda: not a.listener.alone, why="somebody else is heard")
+
+
 def test_what_is_no_hint_is_passed_over(valkey: Valkey):
     with nodes(Redis(valkey.url), "a", "b") as (a, b):
         assert valkey.client().publish("brokerweb:hints:1", b"{nonsense") == 2

@@ -19,6 +19,7 @@ from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.core.errors import Invalid, RateLimited
 from brokerweb.identity.principal import Principal
 from brokerweb.storage import run
+from brokerweb.storage.dedicated import dedicate
 from brokerweb.storage.reading import read
 
 THREADS = 2
@@ -26,7 +27,7 @@ AT_ONCE = 4  # searches and exports
 BUSY = 100  # calls to the committer a second, from which on the broker is busy
 SHARE = 0.04  # of the time that a search may work while it is
 LONGEST_PAUSE = 3.0  # where others use the machine, too, a turn takes long, and the broker has less of it to give
-_threads = ThreadPoolExecutor(THREADS, thread_name_prefix="search")
+_threads = ThreadPoolExecutor(THREADS, thread_name_prefix="search", initializer=dedicate)
 _slots = threading.BoundedSemaphore(AT_ONCE)
 
 

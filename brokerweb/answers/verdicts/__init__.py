@@ -131,4 +131,4 @@ def of_group_standing(principal: Principal, standing: GroupStanding) -> Verdict:
 
 
 def _live(connection: str) -> bool:
-    return connections.find(connection) is not None
+    return bool(connections.there([connection]))

@@ -292,6 +292,7 @@ class Connection(Struct):
     """A live WebSocket, or an answer of server-sent events (`protocol` is `sse`)."""
 
     id: str
+    node: str
     owner: str
     name: str
     client: str
@@ -305,6 +306,33 @@ class ConnectionList(Struct):
     """A page of live connections."""
 
     items: list[Connection]
+    next: str | None
+
+
+class Node(Struct):
+    """A process that serves. What it says of itself is as old as `seen_at`; `duties` is whether it does those of the cluster.
+
+    `clock_difference` is by how many seconds its machine's clock is ahead of the one that all go by.
+    """
+
+    name: str
+    state: Literal["live", "draining", "silent"]
+    duties: bool
+    version: str | None
+    process: int | None
+    address: str | None
+    started_at: Instant
+    seen_at: Instant
+    connections: int
+    subscriptions: int
+    rates: Rates
+    clock_difference: float
+
+
+class NodeList(Struct):
+    """A page of nodes."""
+
+    items: list[Node]
     next: str | None
 
 

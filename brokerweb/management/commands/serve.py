@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
@@ -69,6 +70,7 @@ class Command(BaseCommand):
         """Prepare the data, say where to go, and serve until a signal. The lock is held."""
         with usable_database(), database.alone():
             prepare_schema(migrate=migrate)
+            str(settings.SECRET_KEY)  # read and kept while the database that may hold it is there
         from brokerweb.asgi import application, project_sockets  # late: what it imports is nothing for other commands
 
         project_sockets()  # an error in the project's own shows now, and not to its first client
@@ -77,6 +79,8 @@ class Command(BaseCommand):
         url = options.public_url[0] if options.public_url else f"http://{options.shown_host}:{port}"
         note_url(url)
         self.say_hello(options, url, workers)
+        with usable_database():
+            database.settle()
         sys.setswitchinterval(SWITCH_INTERVAL)
         memory.keep_freed()
 
@@ -145,7 +149,8 @@ def signin_command(options: conf.Conf, first: FirstStart) -> str:
     python = Path(sys.executable)
     if python.is_relative_to(Path.cwd()):
         python = python.relative_to(Path.cwd())
-    words = [str(python), sys.argv[0], "signin"]
+    program = Path(sys.argv[0])
+    words = [sys.argv[0], "signin"] if program.name == "brokerweb" else [str(python), sys.argv[0], "signin"]
     if not first.created:
         words.append(str(first.username))
     if options.data == conf.Conf.data or not is_in_data_of(options, files()):

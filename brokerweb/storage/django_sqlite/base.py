@@ -11,17 +11,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import pysqlite3.dbapi2 as Database  # noqa: N812 (the name Django uses)
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, OperationalError
+from django.db import DEFAULT_DB_ALIAS, OperationalError
 from django.db.backends.sqlite3 import base as stock
 from django.db.backends.sqlite3._functions import register as register_functions  # type: ignore[import-untyped]
 from django.db.backends.sqlite3.features import DatabaseFeatures as StockFeatures
 from django.db.backends.sqlite3.operations import DatabaseOperations as StockOperations
-from django.db.transaction import TransactionManagementError
 from django.db.utils import DatabaseErrorWrapper
 from django.utils.dateparse import parse_date, parse_datetime, parse_time
 from django.utils.functional import cached_property
 
 from brokerweb.storage import damage, disk
+from brokerweb.storage.outermost import Outermost
 from brokerweb.storage.write_lock import FairLock, lock_for
 
 # What a connection may wait for the lock, and for a writer in another process. Seconds.
@@ -108,53 +108,6 @@ class _Writing:
             self.wrapper.release_write_lock()
 
 
-class _Outermost:
-    """``atomic()`` for a connection that is in no transaction: its rules, in a tenth of its calls.
-
-    The committer makes one of these for a few messages each, and there Django's layers cost more than the statements.
-    ORM calls and ``atomic()`` within it join it, with savepoints; ``on_commit`` is told after it.
-    """
-
-    __slots__ = ("wrapper",)
-
-    def __init__(self, wrapper: DatabaseWrapper) -> None:
-        self.wrapper = wrapper
-
-    def __enter__(self) -> None:
-        wrapper = self.wrapper
-        wrapper.ensure_connection()
-        wrapper._start_transaction_under_autocommit()
-        wrapper.autocommit, wrapper.in_atomic_block, wrapper.needs_rollback = False, True, False
-
-    def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        wrapper, kept = self.wrapper, False
-        wrapper.in_atomic_block = False
-        try:
-            if kind is None and not wrapper.needs_rollback:
-                wrapper._commit()
-                kept = True
-        finally:
-            if not kept:
-                self._roll_back()
-            wrapper.autocommit, wrapper.needs_rollback = True, False
-        if kind is None and not kept:
-            raise TransactionManagementError("An error within the transaction was caught there, and nothing of it is kept.")
-        if wrapper.run_on_commit:
-            wrapper.run_and_clear_commit_hooks()
-
-    def _roll_back(self) -> None:
-        """Also after a commit that failed. A connection that cannot do that is given up, as ``atomic()`` does."""
-        wrapper = self.wrapper
-        wrapper.run_on_commit = []
-        if wrapper.closed_in_transaction:
-            wrapper.connection = None  # the database has rolled back; the next use opens another
-            return
-        try:
-            wrapper._rollback()
-        except DatabaseError:
-            wrapper.close()
-
-
 class DatabaseOperations(StockOperations):
     def _quote_params_for_last_executed_query(self, params: Any) -> Any:
         # The stock method opens a cursor of the stock module; this one only shows values to people.
@@ -220,11 +173,11 @@ class DatabaseWrapper(_Stock):
         cursor.wrapper = self
         return cursor
 
-    def outermost(self) -> _Outermost | None:
+    def outermost(self) -> Outermost | None:
         """A transaction, for a caller who is in none yet; None for one who is."""
         if self.in_atomic_block or not self.get_autocommit():
             return None
-        return _Outermost(self)
+        return Outermost(self)
 
     def writing(self, query: str) -> _Writing:
         if self._to_begin and (not _READS.match(query) or _SAVEPOINT.match(query)):

@@ -1,0 +1,209 @@
+"""``brokerweb publish``, ``consume``, ``tail``, ``peek``, ``redrive``."""
+
+from __future__ import annotations
+
+import json as codec
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from brokerweb.cli import bodies, destinations, exits, jobs, settings
+from brokerweb.cli.client import Broker, path
+from brokerweb.cli.output import Json, print_json, print_line, show_list
+from brokerweb.cli.settings import Yes, confirm
+
+AT_ONCE = 500  # messages in one call
+BYTES = 4 * 1024 * 1024  # of bodies in one call
+WAIT = 20  # seconds of a long poll
+FIELDS = "A field: priority=9, delay=30, ttl=60, dedup_id=order-1001. Repeat it."
+TO = "queue:NAME, stream:NAME or topic:NAME; a name alone is a queue."
+Queue = Annotated[str, typer.Argument(help="The queue's name.")]
+
+
+def publish(
+    to: Annotated[str, typer.Argument(help=TO)],
+    body: Annotated[str | None, typer.Argument(help="JSON, or any text; standard input without it, or for -.")] = None,
+    lines: Annotated[bool, typer.Option("--lines", help="Each line of standard input is a message.")] = False,
+    text: Annotated[bool, typer.Option("--text", help="The body is a text, also where it looks like JSON.")] = False,
+    key: Annotated[str | None, typer.Option(help="Messages with one key stay in order.")] = None,
+    header: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A header. Repeat it.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="priority=9, delay=30, ttl=60, dedup_id=…")
+    ] = None,
+    routing_key: Annotated[str | None, typer.Option(help="For a topic.")] = None,
+    json: Json = False,
+) -> None:
+    """Publish one message, or one a line; prints the id of each once it is stored."""
+    where = destinations.parse(to)
+    fields = _fields(where, key, header, set_, routing_key)
+    given = _lines() if lines else iter([bodies.of_stdin() if body in (None, "-") else str(body).encode()])
+    broker, sent = Broker(), 0
+    for batch in _batches(bodies.encoded(fields, one, text=text) for one in given):
+        kind, field = ("records", "records") if where.kind == "stream" else ("messages", "messages")
+        results = broker.call("POST", path(f"{where.kind}s", where.name, kind), text=f'{{"{field}": [{", ".join(batch)}]}}')[
+            "results"
+        ]
+        sent += len(results)
+        for result in results:
+            print_line(result) if json else typer.echo(_said(result))
+    if lines and not json:
+        exits.note(f"{sent} stored.")
+
+
+def _fields(
+    where: destinations.Destination, key: str | None, header: list[str] | None, given: list[str] | None, routing_key: str | None
+) -> dict[str, Any]:
+    fields = settings.parse(given)
+    if key is not None:
+        fields["key"] = key
+    if header:
+        fields["headers"] = {name: value for name, _, value in (item.partition("=") for item in header)}
+    if routing_key is not None:
+        fields["routing_key"] = routing_key
+    elif where.kind == "topic":
+        raise typer.BadParameter("a topic needs --routing-key")
+    return fields
+
+
+def _lines() -> Iterator[bytes]:
+    return (line.rstrip(b"\r\n") for line in sys.stdin.buffer if line.strip())
+
+
+def _batches(messages: Iterator[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    size = 0
+    for message in messages:
+        batch.append(message)
+        size += len(message)
+        if len(batch) >= AT_ONCE or size >= BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _said(result: dict[str, Any]) -> str:
+    if "routed" in result:
+        return "\t".join(f"{copy['to']} {copy.get('id') or copy.get('offset')}" for copy in result["routed"]) or "unrouted"
+    place = result["id"] if "id" in result else f"{result['partition']}:{result['offset']}"
+    return f"{place}\tduplicate" if result.get("duplicate") else str(place)
+
+
+def consume(
+    queue: Queue,
+    count: Annotated[int | None, typer.Option("-n", "--count", min=1, help="End after so many.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="End when nothing is ready.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Give each back instead of acknowledging it.")] = False,
+    json: Json = False,
+) -> None:
+    """Take messages, print the body of each in a line, and acknowledge it once it is printed."""
+    broker, left = Broker(), count
+    while left is None or left > 0:
+        wanted = min(left or 100, 100)
+        answer = broker.content("POST", path("queues", queue, "receive"), {"max": wanted, "wait": 0 if once else WAIT})
+        got = bodies.messages(answer, "messages")
+        if not got and once:
+            return
+        _hand(broker, queue, got, keep=keep, json=json)
+        left = None if left is None else left - len(got)
+
+
+def _hand(broker: Broker, queue: str, got: list[bodies.Message], *, keep: bool, json: bool) -> None:
+    """Print what was taken; what could not be printed goes back unharmed."""
+    receipts = [codec.loads(bytes(message["receipt"])) for message in got]
+    printed: list[str] = []
+    try:
+        for message, receipt in zip(got, receipts, strict=True):
+            bodies.print_message(message) if json else bodies.print_body(message)
+            printed.append(receipt)
+    finally:
+        back = receipts[len(printed) :]
+        settled = {"release": [*printed, *back]} if keep else {"ack": printed, "release": back}
+        if got:
+            broker.call(
+                "POST", path("queues", queue, "settle"), {name: receipts for name, receipts in settled.items() if receipts}
+            )
+
+
+def tail(
+    stream: Annotated[str, typer.Argument(help="The stream's name, with or without stream:.")],
+    since: Annotated[str, typer.Option("--from", help="earliest, latest, an instant, or a position such as 0-18.")] = "latest",
+    count: Annotated[int | None, typer.Option("-n", "--count", min=1, help="End after so many.")] = None,
+    json: Json = False,
+) -> None:
+    """Follow a stream: print each record as it is appended. It takes nothing away, and moves no group."""
+    where = destinations.parse(stream if ":" in stream else f"stream:{stream}", "stream")
+    events = Broker().events(path("streams", where.name, "live"), **{"from": since})
+    records = (msgspec.json.decode(data, type=bodies.Message) for name, data in events if name == "record")
+    for record in islice(records, count):
+        bodies.print_message(record) if json else bodies.print_body(record)
+
+
+def _field(name: str, message: bodies.Message) -> Any:
+    return msgspec.json.decode(message[name])
+
+
+COLUMNS: dict[str, Callable[[bodies.Message], Any]] = {
+    **{name.upper(): partial(_field, name) for name in ("id", "state", "priority", "key", "attempts")},
+    "PUBLISHED": partial(_field, "published_at"),
+    "BODY": lambda message: _short(message),
+}
+
+
+def peek(
+    queue: Queue,
+    count: Annotated[int, typer.Option("-n", "--count", min=1, max=1000, help="How many at most.")] = 10,
+    state: Annotated[str | None, typer.Option(help="ready, scheduled, blocked, leased or dead.")] = None,
+    key: Annotated[str | None, typer.Option(help="Only messages with this key.")] = None,
+    newest: Annotated[bool, typer.Option("--newest", help="The newest first.")] = False,
+    json: Json = False,
+) -> None:
+    """Look at messages; nothing about them changes."""
+    order = "desc" if newest else None
+    answer = Broker().content("GET", path("queues", queue, "messages"), limit=count, state=state, key=key, order=order)
+    found = bodies.messages(answer, "items")
+    if json:
+        return bodies.print_messages(found)
+    return show_list(found, COLUMNS, empty="There is nothing.", json=False)
+
+
+def _short(message: bodies.Message, most: int = 80) -> str:
+    text = bodies.raw(message).decode(errors="replace")
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def redrive(
+    queue: Queue,
+    to: Annotated[str | None, typer.Option(help="Another queue, instead of their own.")] = None,
+    ids: Annotated[list[str] | None, typer.Option("--id", help="Only these. Repeat it.")] = None,
+    key: Annotated[str | None, typer.Option(help="Only messages with this key.")] = None,
+    fingerprint: Annotated[str | None, typer.Option(help="Only those that died of this cause.")] = None,
+    rate: Annotated[float | None, typer.Option(help="So many a second.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would touch, and touch nothing.")] = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Put dead messages back to the end of their queue."""
+    broker, where = Broker(), path("queues", queue, "redrive")
+    chosen = {"ids": ids, "key": key, "fingerprint": fingerprint}
+    body: dict[str, Any] = {"filter": {name: value for name, value in chosen.items() if value}}
+    plan = broker.call("POST", where, body | {"dry_run": True})
+    if dry_run or not plan["matched"]:
+        print_json(plan) if json else typer.echo(f"{plan['matched']} dead messages match.")
+        return
+    confirm(f"Put {plan['matched']} dead messages of {queue} back{f' into {to}' if to else ''}?", yes=yes)
+    body |= {name: value for name, value in {"to": to, "rate": rate}.items() if value is not None}
+    answer = broker.call("POST", where, body)
+    if "job" in answer:
+        answer = {"job": jobs.wait(broker, answer["job"], quiet=json)}
+    print_json(answer) if json else typer.echo(
+        f"{answer['affected'] if 'affected' in answer else answer['job']['done']} put back."
+    )
+
+
+COMMANDS: tuple[Callable[..., Any], ...] = (publish, consume, tail, peek, redrive)

@@ -1,0 +1,151 @@
+"""``brokerweb backup`` and ``restore``: they open the store itself, and need no token."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from brokerweb import conf
+from brokerweb.cli import doctor, exits, local
+from brokerweb.cli.settings import Yes, confirm
+
+File = Annotated[Path, typer.Argument(help="A file of SQLite's.", dir_okay=False)]
+BESIDE = ("", "-wal", "-shm", ".mark")  # of a database: what is put aside together
+POSTGRES = "the broker stores in PostgreSQL: use pg_dump and pg_restore, as docs/operations.md says"
+
+
+def backup(file: File, force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False) -> None:
+    """Copy the store to a file, while the broker runs or not: one state, checked, there whole or not at all.
+
+    It opens the store itself: run it where the data directory is.
+    """
+    if file.exists() and not force:
+        exits.fail(f"{file} is there already; --force replaces it")
+    found = _files()
+    part = file.with_name(file.name + ".part")
+    try:
+        part.unlink(missing_ok=True)
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        with closing(_opened(found.database)) as source, closing(_opened(part)) as target:
+            source.execute("PRAGMA wal_autocheckpoint = 0")  # that is the broker's affair
+            source.backup(target)
+        _check(part)
+        _put(part, file)
+    except OSError as error:
+        exits.fail(f"{file}: {error.strerror or error}")
+    finally:
+        part.unlink(missing_ok=True)
+    exits.note(f"{found.database} copied to {file}, {file.stat().st_size:,} bytes; secret.key is not in it.")
+
+
+def restore(file: File, yes: Yes = False) -> None:
+    """Put a backup in the store's place; what is there is put aside. No broker may run on it.
+
+    Messages published since the backup are gone, and those acknowledged since come back; ids go on from where they were.
+    """
+    from brokerweb.servers.lock import AlreadyRunning, only_server
+
+    if not file.exists():
+        exits.fail(f"{file} is not there", exits.NOT_FOUND)
+    _check(file)
+    found = _files(begin=True)
+    there = found.database.exists()
+    confirm(f"Put {file} in the place of {found.database}{', which is put aside' if there else ''}?", yes=yes)
+    try:
+        with only_server(found):
+            aside = _put_aside(found.database) if there else None
+            part = found.database.with_name(found.database.name + ".part")
+            with closing(_opened(file)) as source, closing(_opened(part)) as target:
+                source.backup(target)
+                if aside is not None:
+                    _go_on_counting(target, aside)
+            _put(part, found.database)
+    except AlreadyRunning as error:
+        exits.fail(f"{error}; stop it first")
+    except (OSError, conf.BadOption) as error:
+        exits.fail(str(error))
+    exits.note(f"{found.database} is as {file} was." + (f" What was there is {aside}." if aside else ""))
+    exits.note("Restart consumers, too: receipts of before are of no use any more.")
+
+
+def _files(*, begin: bool = False) -> Any:
+    """Of the store. Ends the command where it is none of SQLite's, or there is none."""
+    if not local.set_up(begin=begin):
+        exits.fail("no server has run in this data directory (BROKERWEB_DATA)", exits.NOT_FOUND)
+    from django.db import connection
+
+    from brokerweb.storage.files import files_of
+
+    try:
+        found = files_of(connection)
+    except conf.BadOption as error:
+        exits.fail(str(error))
+    if found is None:
+        exits.fail(POSTGRES)
+    if not begin and not found.database.exists():
+        exits.fail(f"{found.database} is not there", exits.NOT_FOUND)
+    return found
+
+
+def _opened(path: Path) -> Any:
+    """A connection to a file that is there, with the SQLite that the broker has."""
+    import pysqlite3
+
+    try:
+        return pysqlite3.connect(f"{path.absolute().as_uri()}?mode=rw" if path.exists() else str(path), uri=path.exists())
+    except pysqlite3.Error as error:
+        exits.fail(f"{path}: {error}")
+
+
+def _check(path: Path) -> None:
+    """Ends the command where the file is no sound store."""
+    import pysqlite3
+
+    try:
+        with closing(_opened(path)) as copy:
+            [said] = copy.execute("PRAGMA integrity_check(1)").fetchone()
+            ours = copy.execute("SELECT 1 FROM sqlite_master WHERE name = 'brokerweb_queues_message'").fetchone()
+    except pysqlite3.Error as error:
+        exits.fail(f"{path} is no sound database: {error}")
+    if said != "ok":
+        exits.fail(f"{path} is damaged: {said}")
+    if ours is None:
+        exits.fail(f"{path} is no store of brokerweb's")
+
+
+def _put(part: Path, place: Path) -> None:
+    from brokerweb.core import durable
+
+    durable.sync(part)
+    part.replace(place)
+    durable.sync(place.absolute().parent)
+
+
+def _put_aside(database: Path) -> Path:
+    stamp = time.strftime(".before-%Y%m%d-%H%M%S")
+    for ending in BESIDE:
+        path = database.with_name(database.name + ending)
+        if path.exists():
+            path.rename(database.with_name(database.name + stamp + ending))
+    return database.with_name(database.name + stamp)
+
+
+def _go_on_counting(copy: Any, before: Path) -> None:
+    """Ids that were given since the backup are given to nobody else: an old receipt must not fit a new lease."""
+    with closing(_opened(before)) as old:
+        given = old.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
+    copy.executemany("UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1", given)
+    copy.executemany(
+        "INSERT INTO sqlite_sequence (name, seq) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)",
+        given,
+    )
+    copy.commit()
+
+
+COMMANDS: tuple[Callable[..., Any], ...] = (backup, restore, doctor.doctor)
