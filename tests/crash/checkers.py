@@ -69,8 +69,8 @@ def one_lease(history: History) -> Complaints:
                 yield f"C3 handed out twice as attempt {after.attempts}: {after.id} to {before.connection} and {after.connection}"
             elif before.receipt and not _ended(history, before, after, settles.get(before.receipt, [])):
                 yield (
-                    f"C3 two leases: {after.id} attempt {after.attempts} of {after.connection} at {after.at:.2f} began while attempt "
-                    f"{before.attempts} of {before.connection} ran, since {before.at:.2f}; that ended "
+                    f"C3 two leases: {after.id} attempt {after.attempts} of {after.connection} at {after.at:.2f} began while "
+                    f"attempt {before.attempts} of {before.connection} ran, since {before.at:.2f}; that ended "
                     f"{history.closed.get(before.connection)}"
                 )
 
