@@ -74,6 +74,7 @@ class ClusterDuties:
     async def stop(self) -> None:
         for duty in self._loops:
             await duty.stop()
+        await runner.let_go()
         if self._upkeep is not None:
             self._upkeep.close()
         self._unlisten()
