@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import connection, transaction
-from django.test import TestCase, TransactionTestCase
+from django.test import SimpleTestCase, TestCase, TransactionTestCase
 from psycopg.conninfo import make_conninfo
 from shop.models import Order  # type: ignore[import-not-found]  # of the example
 from shop.ordering import place_order  # type: ignore[import-not-found]
@@ -25,6 +25,7 @@ from brokerweb.routing.django import transact
 from brokerweb.storage.run import perform
 from brokerweb.wakeups import process
 from brokerweb.wakeups.postgres import CHANNEL
+from tests.postgres import empty
 
 
 class Changed(Exception):
@@ -79,10 +80,13 @@ class InATestCase(TestCase):
         assert [message.body for message in queues.receive("keyed")] == [2]
 
 
-class Committed(TransactionTestCase):
+class Committed(SimpleTestCase):
     """Commits are real; a connection beside it hears what is told."""
 
+    databases = {"default"}
+
     def setUp(self) -> None:
+        self.addCleanup(empty)
         process.forget()
         perform(control.declare, "billing", {"keyed": True})
         self.told()
@@ -183,3 +187,15 @@ class Committed(TransactionTestCase):
             publish("billing", 1)
             cursor.execute("DO $$ BEGIN RAISE WARNING 'the project says so'; END $$")
         assert (bodies(), self.told()) == ([1], 1)
+
+
+class InATransactionTestCase(TransactionTestCase):
+    """Commits are real, and Django takes away what is left."""
+
+    def test_a_message_is_there_after_its_transaction(self) -> None:
+        perform(control.declare, "billing", {})
+        place_order("ada", Decimal(1))
+        assert len(bodies()) == 1
+
+    def test_and_gone_after_its_test(self) -> None:
+        assert Queue.objects.count() == Message.objects.count() == 0
