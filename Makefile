@@ -36,6 +36,9 @@ bench: .venv/.tested ## the tables of docs/performance.md, and a JSON line for e
 crash: .venv/.tested ## 60 rounds each of kill and power cut, and the other faults in full numbers
 	BROKERWEB_CRASH_ROUNDS=60 CI=true $(BIN)/python -m pytest tests/powerfail tests/crash tests/routing/test_effectively_once.py -s --timeout 3600
 
+cluster: .venv/.tested ## three nodes, PostgreSQL and Valkey under 240 faults, an hour and a half
+	BROKERWEB_CRASH_ROUNDS=60 CI=true $(BIN)/python -m pytest tests/cluster_faults -s
+
 mutants: .venv/.tested ## seeded bugs, each of which some test must notice
 	$(BIN)/python -m tests.mutants
 
@@ -50,4 +53,4 @@ soak: .venv/.tested ## ten minutes of appends and tails with subscribers coming 
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@
 
-.PHONY: help install run test test-django lint bench crash mutants soak
+.PHONY: help install run test test-django lint bench crash cluster mutants soak

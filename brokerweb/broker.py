@@ -11,8 +11,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from django.db import DEFAULT_DB_ALIAS, connections
+
 from brokerweb.cluster import nodes, wall
+from brokerweb.cluster.nodes import Running
+from brokerweb.cluster.shared_tenure import SharedTenure
 from brokerweb.cluster.tenure import Tenure
+from brokerweb.cluster_duties import ClusterDuties
 from brokerweb.core import clock, closing
 from brokerweb.core.errors import BrokerError
 from brokerweb.delivery import hub, open_sockets
@@ -23,6 +28,8 @@ from brokerweb.routing import stats as topic_stats
 from brokerweb.storage import damage, disk, run, upkeep
 from brokerweb.storage.calls import Call
 from brokerweb.storage.committer import Committer
+from brokerweb.storage.dialects import dialect_of
+from brokerweb.storage.locks import Lock
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
 from brokerweb.storage.transaction import Transaction
@@ -31,6 +38,7 @@ from brokerweb.streams import stats as stream_stats
 from brokerweb.wakeups.node import Wakeups
 
 GOODBYE = 5.0  # seconds sockets have to end at a drain
+UNOWNED = "no node has them"
 
 log = logging.getLogger(__name__)
 current: Broker | None = None
@@ -42,8 +50,11 @@ class Broker:
     def __init__(self) -> None:
         self.hub = hub.Hub()
         self.committer = Committer(self._deliver, handover=self.hub.book, closing=self.hub.refilling)
-        self.tenure = Tenure()
-        self.duties = NodeDuties(self.hub, self.tenure)
+        shared = not dialect_of(connections[DEFAULT_DB_ALIAS]).single_writer
+        self.tenure: Tenure | SharedTenure = SharedTenure() if shared else Tenure()
+        self.cluster_duties = ClusterDuties(self.hub, self.tenure.lease)
+        self.duties = NodeDuties(self.hub, self.tenure, self.cluster_duties.timers.due)
+        self.tenure.taken_over = self.cluster_duties.taken_over
         self.wakeups = Wakeups(self.hub.look, self.hub.holders.by_receipt)
         self._loop: asyncio.AbstractEventLoop
         self._unlisten: list[Callable[[], None]] = []
@@ -58,7 +69,7 @@ class Broker:
         self.committer.start()
         run.install(self.committer)
         try:
-            await (self._join() if shared else self._recover())
+            await self._recover()
         except BaseException:
             await self._stop_committer()
             raise
@@ -68,11 +79,13 @@ class Broker:
         await aperform(disk.tend)
         self._unlisten = [stats.install(), stream_stats.install(), topic_stats.install(), activity.install(), progress.install()]
         self.duties.start()
+        self.cluster_duties.start()
         current = self
 
     async def drain(self) -> None:
         """Lease nothing any more, and tell every socket and long poll that this node goes; returns when they ended."""
         self.hub.drain()
+        await self.tenure.drain()
         open_sockets.tell(closing.GOING_AWAY, "the node stops")
         deadline = time.monotonic() + GOODBYE
         while open_sockets.awaited() and time.monotonic() < deadline:  # noqa: ASYNC110 (once a process, with an end in sight)
@@ -84,6 +97,7 @@ class Broker:
         if current is not self:
             return
         current = None
+        await self.cluster_duties.stop()
         await self.duties.stop()
         await self._note_activity()
         for unlisten in self._unlisten:
@@ -96,14 +110,17 @@ class Broker:
         await self.tenure.end()
 
     def ready(self) -> dict[str, Any]:
-        """What ``/readyz`` says: ``ok``, ``degraded``, or ``unavailable`` when the store cannot be written."""
+        """What ``/readyz`` says: ``ok``, ``degraded``, or ``unavailable`` when the store cannot be written, or no node does the
+        duties of the cluster.
+        """
         error = self.committer.last_error
         store = "not writable" if error is not None or self.duties.silent else "ok"
         if self.duties.waits_for_standby:
             store = "waits for the standby"
+        failing = [f"{name} failing" for name in (*self.duties.failing, *self.cluster_duties.failing)]
         checks = {
             "store": f"not writable: {wrong}" if (wrong := damage.found()) else store,
-            "duties": ", ".join(f"{name} failing" for name in self.duties.failing) or "ok",
+            "duties": UNOWNED if self.tenure.lease.unowned else ", ".join(failing) or "ok",
             "inbox": "crowded" if self.committer.crowded else "ok",
             "clock": wall.verdict(running) if (running := clock.running()) is not None else "ok",
             "disk": "full" if disk.of().refusing else "ok",
@@ -111,13 +128,17 @@ class Broker:
             "wakeups": self.wakeups.wrong or "ok",
         }
         healthy = all(state == "ok" for state in checks.values())
-        status = "unavailable" if checks["store"] != "ok" else "ok" if healthy else "degraded"
+        unavailable = checks["store"] != "ok" or checks["duties"] == UNOWNED
+        status = "unavailable" if unavailable else "ok" if healthy else "degraded"
         return {"status": status, "checks": checks}
 
     # Start
 
     async def _recover(self) -> None:
         """Take up where the last run ended: the broker's clock where it stopped, leases given back or prolonged."""
+        if isinstance(self.tenure, SharedTenure):
+            await self._join(self.tenure)
+            return
         last, steps, newest = await aperform(_instants)
         if last is None:
             resumed = clock.Clock(steps=steps)
@@ -136,12 +157,17 @@ class Broker:
         while await aperform(membership.forget_members) > 0:
             pass
 
-    async def _join(self) -> None:
-        """Begin beside other nodes: the clock is that of all, and what they hold is theirs."""
-        await aperform(_begin, self.tenure)
-        self.duties.wall.begin(1)
-        await self.tenure.settle()
+    async def _join(self, tenure: SharedTenure) -> None:
+        """Take part in the cluster. Where no other node lives, leases and members that ended with their nodes are taken back."""
+        gone = await tenure.look_around()
+        alone = await aperform(_take_part, gone, tenure)
+        await tenure.settle()
+        self.duties.wall.begin(len(running.steps) if (running := clock.running()) is not None else 0)
         activity.activity.begin(await aread(activity.load))
+        while alone and await aperform(duties.release_sockets, shared=True) > 0:
+            pass
+        while alone and await aperform(membership.forget_gone) > 0:
+            pass
 
     async def _note_activity(self) -> None:
         """What is known of who consumed is stored; where the store takes nothing any more, that is no reason not to stop."""
@@ -175,9 +201,15 @@ def _take_up(tx: Transaction, last: nodes.Seen | None, steps: list[clock.Step], 
     tenure.begin(tx)
 
 
-def _begin(tx: Transaction, tenure: Tenure) -> None:
-    retirement.wait_anew(tx)
+def _take_part(tx: Transaction, gone: list[Running] | None, tenure: SharedTenure) -> bool:
+    """This node is there from now on; whether it is the only one, and no other begins at the same time."""
+    tx.alone(Lock.NODES, 0)
+    alone = gone is not None and all(nodes.bury(tx, node) for node in gone) and not nodes.running(tx)
+    if alone and (last := nodes.last_seen(tx)) is not None:
+        duties.shift_leases(tx, tx.now - last.at, last.at)
+        retirement.wait_anew(tx)
     tenure.begin(tx)
+    return alone
 
 
 def _tell(batch: list[Call]) -> None:

@@ -13,8 +13,8 @@ from brokerweb.answers.verdicts import See
 _API = "/api/v1"
 _LABELS = {
     "resume": "Resume",
-    "close": "Close it",
-    "head": "Its head",
+    "close": "Disconnect it",
+    "head": "Look at it",
     "settings": "Its settings",
     "in_flight": "Who has them",
     "dead": "Dead letters",
@@ -37,7 +37,7 @@ class Act(NamedTuple):
 
 def first(see: Iterable[See], code: str, kind: str, name: str, group: str = "") -> Act | None:
     """The first of a verdict's ways that has a page; who may not do a thing is not led to it."""
-    of = f"{name}, {group}" if group else name
+    of = f"{name} / {group}" if group else name
     if code == "no_consumer" and not group:
         return Act("Connect one", f"{reverse('brokerweb_console:queue', args=[name])}#connect-consume", of)
     for way in see:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from brokerweb.cluster.nodes import EMBEDDED
 from brokerweb.console.filters import LIMIT, InFlightOf
 from brokerweb.core import clock
 from brokerweb.delivery import connections
@@ -41,7 +40,7 @@ class Consumer(NamedTuple):
 
 
 def consumers(queue: Queue) -> list[Consumer]:
-    """Who subscribes to a queue in this process: those that stand first, then the fullest."""
+    """Who subscribes to a queue: those that stand first, then the fullest."""
     taking = [each for each in waiting.of([queue.pk]).get(queue.pk, []) if each.prefetch is not None]
     names = clients.describe(each.holder for each in taking)
     found = [_consumer(each, names[each.holder], min(queue.lease, SILENT)) for each in taking]
@@ -49,7 +48,7 @@ def consumers(queue: Queue) -> list[Consumer]:
 
 
 def _consumer(taking: Taking, who: Who, patience: float) -> Consumer:
-    live = connections.find(taking.connection) if taking.connection else None
+    live = connections.described(taking.connection) if taking.connection else None
     client = taking.client or who.client
     since = max(taking.busy_since or 0, taking.settled_at or 0)
     silent = (clock.now() - since) / clock.SECOND if taking.unsettled and since else None
@@ -57,13 +56,13 @@ def _consumer(taking: Taking, who: Who, patience: float) -> Consumer:
         taking.connection or "",
         client,
         who.by if who.by and who.by != client else "",
-        who.address if live is None else live.address,
+        who.address if live is None else live["address"],
         taking.prefetch or 0,
         taking.unsettled,
         taking.full,
         None if taking.settled_at is None else clock.to_datetime(clock.to_wall(taking.settled_at)),
         silent,
-        None if live is None else clock.to_datetime(live.connected_at),
+        None if live is None else clock.to_datetime(clock.parse_rfc3339(live["connected_at"])),
         taking.full and (silent or 0.0) > patience,
     )
 
@@ -83,7 +82,8 @@ class Held(NamedTuple):
 def held(messages: Iterable[Message], lease: float, place: Callable[[Message], str]) -> list[Held]:
     """The messages with who holds each; ``lease`` is what their queue gives."""
     listed = list(messages)
-    names, live = clients.describe(m.holder for m in listed), {connection.id for connection in connections.live()}
+    names = clients.describe(m.holder for m in listed)
+    live = connections.there(who.connection for who in names.values())
     found = []
     for message in listed:
         who = names.get(message.holder or "") or Who("somebody unknown")
@@ -96,7 +96,7 @@ def held(messages: Iterable[Message], lease: float, place: Callable[[Message], s
 
 def holder_of(connection: str) -> str | None:
     """How holders begin that are subscriptions of a connection; None without one."""
-    return clients.socket_holder(EMBEDDED, connection, "") if connection else None
+    return clients.socket_holder(connections.node_of(connection), connection, "") if connection else None
 
 
 def page(queue: Queue, asked: InFlightOf, place: Callable[[Message], str]) -> dict[str, Any]:

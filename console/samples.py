@@ -30,4 +30,9 @@ def sample(found: Mapping[str, Any]) -> Sample:
 def beginning(found: Mapping[str, Any]) -> str:
     """The beginning of its body on one line."""
     body = bytes(found["body"]) if "body" in found else base64.b64decode(found.get("body_base64") or "")
-    return excerpt(SimpleNamespace(beginning=body[:160], size=len(body), damaged=bool(found.get("damaged"))))
+    return opening(body, damaged=bool(found.get("damaged")))
+
+
+def opening(body: bytes, *, damaged: bool) -> str:
+    """How a body begins, on one line."""
+    return excerpt(SimpleNamespace(beginning=body[:160], size=len(body), damaged=damaged))

@@ -16,6 +16,7 @@ from brokerweb.console.jobs import actions as job_actions
 from brokerweb.console.jobs import views as job_views
 from brokerweb.console.messages import actions as message_actions
 from brokerweb.console.messages import views as message_views
+from brokerweb.console.nodes import views as node_views
 from brokerweb.console.overview import actions as overview_actions
 from brokerweb.console.overview import views as overview_views
 from brokerweb.console.queues import actions as queue_actions
@@ -159,6 +160,7 @@ urlpatterns = [
     # connections
     path("connections", connection_views.connections, name="connections"),
     path("connections/<slug:connection_id>/close", connection_actions.close, name="close"),
+    path("nodes", node_views.nodes, name="nodes"),
     # tokens
     path("tokens", token_views.tokens, name="tokens"),
     path("new/token", token_actions.new_token, name="new-token"),

@@ -14,9 +14,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from brokerweb.queues.django import publish
+    from brokerweb.queues.django import (
+        Received,
+        apublish,
+        declare,
+        delete,
+        publish,
+        publish_many,
+        purge,
+        receive,
+        settle,
+    )
 
-__all__ = ["publish"]
+__all__ = ["Received", "apublish", "declare", "delete", "publish", "publish_many", "purge", "receive", "settle"]
 
 
 def __getattr__(name: str) -> object:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Set
+from typing import Any, NamedTuple
 
 from brokerweb.core import clock, events
 from brokerweb.identity import clients
@@ -44,6 +44,7 @@ class Activity:
         self._stored: dict[int, Seen] = {}  # as the store has it, where that may be older
         self._present: Counter[int] = Counter()  # takers that are there
         self.behind: dict[int, int] = {}  # queues that more comes to than goes from, and since when
+        self._elsewhere: dict[str, dict[int, int]] = {}  # node -> queues that a caller of receive asked there, and when
 
     # What happens
 
@@ -75,6 +76,11 @@ class Activity:
                 del self._present[queue_id]
             self._seen[queue_id] = self._seen.get(queue_id, NOTHING)._replace(consumed_at=clock.now(), holder=holder)
 
+    def keep(self, there: Set[int]) -> None:
+        """Forget queues that are no more, whose removal was another node's to tell; ``there`` may lack some that are new."""
+        newest = max(there, default=0)
+        self._forget([queue_id for queue_id in list(self._seen) if queue_id <= newest and queue_id not in there])
+
     def _forget(self, queue_ids: Iterable[int]) -> None:
         with self._mutex:
             for queue_id in queue_ids:
@@ -90,7 +96,23 @@ class Activity:
     def of(self, queue_id: int) -> Seen:
         """What is known of a queue. While a taker is there it is being consumed."""
         seen = self._seen.get(queue_id, NOTHING)
+        if self._elsewhere:
+            asked = max((told.get(queue_id, 0) for told in self._elsewhere.values()), default=0)
+            if asked > (seen.asked_at or 0):
+                seen = seen._replace(asked_at=asked, consumed_at=max(asked, seen.consumed_at or 0))
         return seen._replace(consumed_at=clock.now()) if self._present.get(queue_id) else seen
+
+    def asked(self, since: int) -> list[tuple[int, int]]:
+        """The queues that a caller of receive has asked here since then, and when."""
+        with self._mutex:
+            return [(id, seen.asked_at) for id, seen in self._seen.items() if (seen.asked_at or 0) > since and seen.asked_at]
+
+    def told(self, node: str, asked: Iterable[tuple[int, int]] | None) -> None:
+        """The same of another node; None where it is there no more."""
+        elsewhere = {name: told for name, told in self._elsewhere.items() if name != node}
+        if asked is not None:
+            elsewhere[node] = dict(asked)
+        self._elsewhere = elsewhere
 
     def changed(self) -> dict[int, Seen]:
         """What is to be written."""
@@ -107,12 +129,25 @@ class Activity:
         with self._mutex:
             self._stored.update({queue_id: seen for queue_id, seen in written.items() if queue_id in self._seen})
 
+    def learn(self, known: Mapping[int, Seen]) -> None:
+        """What other nodes have written; what is later here stays."""
+        with self._mutex:
+            for queue_id, stored in known.items():
+                seen = self._seen.get(queue_id, NOTHING)
+                if (stored.consumed_at or 0) > (seen.consumed_at or 0):
+                    seen = seen._replace(consumed_at=stored.consumed_at, holder=None, client=stored.client)
+                if (stored.settled_at or 0) > (seen.settled_at or 0):
+                    seen = seen._replace(settled_at=stored.settled_at)
+                self._seen[queue_id] = seen
+                if (seen.consumed_at, seen.settled_at) == (stored.consumed_at, stored.settled_at):
+                    self._stored[queue_id] = seen
+
     def begin(self, known: Mapping[int, Seen]) -> None:
         """A broker starts: nothing but what is stored is known."""
         with self._mutex:
             self._seen, self._stored = dict(known), dict(known)
             self._present.clear()
-            self.behind = {}
+            self.behind, self._elsewhere = {}, {}
 
 
 activity = Activity()
@@ -150,7 +185,13 @@ def store(tx: Transaction, changed: Mapping[int, Seen]) -> int:
 
 def load(reads: Reads) -> dict[int, Seen]:
     """What an earlier run has stored."""
-    return {
-        queue_id: Seen(consumed_at, None, client, None, settled_at)
-        for queue_id, consumed_at, client, settled_at in reads.rows(Q.activity)
-    }
+    return _stored(reads.rows(Q.activity))
+
+
+def load_since(reads: Reads, since: int) -> dict[int, Seen]:
+    """What has been stored of queues that were used since then."""
+    return _stored(reads.rows(Q.activity_since, since))
+
+
+def _stored(rows: Iterable[tuple[Any, ...]]) -> dict[int, Seen]:
+    return {queue_id: Seen(consumed_at, None, client, None, settled_at) for queue_id, consumed_at, client, settled_at in rows}

@@ -28,6 +28,7 @@ MAX_FAILURES_SHOWN = 100
 SAMPLES = 5
 EXCERPT = 160  # bytes of a body that a list of beginnings has
 BEGINNING = {"beginning": Substr("body", 1, EXCERPT, output_field=BinaryField()), "size": Length("body")}  # of a content
+MANY = 200  # queues: of more the counters of all are added up, since each that is named costs more than it spares
 COUNTED = ("ready", "scheduled", "blocked", "leased", "dead")
 
 
@@ -63,17 +64,19 @@ def list_queues(
     return listing.page("queues", Queue.declared.all(), prefix, after=after, limit=limit, visible=visible)
 
 
-def counts(queue_ids: Iterable[int]) -> dict[int, dict[str, int]]:
+def counts(queue_ids: Iterable[int]) -> Mapping[int, Mapping[str, int]]:
     """Exact numbers of messages per state, by queue id."""
     ids = list(queue_ids)
-    sums = QueueCount.objects.filter(queue_id__in=ids).values_list("queue_id").annotate(*map(Sum, COUNTED)).order_by()
+    counters = QueueCount.objects.all() if len(ids) > MANY else QueueCount.objects.filter(queue_id__in=ids)
+    sums = counters.values_list("queue_id").annotate(*map(Sum, COUNTED)).order_by()
     found = {queue_id: dict(zip(COUNTED, numbers, strict=True)) for queue_id, *numbers in sums}
-    return {queue_id: found.get(queue_id) or dict.fromkeys(COUNTED, 0) for queue_id in ids}
+    nothing = dict.fromkeys(COUNTED, 0)
+    return {queue_id: found.get(queue_id, nothing) for queue_id in ids}
 
 
-def oldest_ready_age(queue: Queue) -> float | None:
+def oldest_ready_age(queue_id: int) -> float | None:
     """Seconds since the first ready message of any priority became ready; None when none is."""
-    since = _rows(Q.oldest_ready, queue.pk)[0][0]
+    since = _rows(Q.oldest_ready, queue_id)[0][0]
     return None if since is None else max(0.0, (clock.now() - since) / clock.SECOND)
 
 
@@ -96,7 +99,7 @@ def describe_all(queues: Sequence[Queue], consumers: Mapping[int, int]) -> list[
             "created_at": rfc3339(queue.created_at),
             **settings.to_dict(queue),
             "counts": counted[queue.pk],
-            "oldest_ready_age": oldest_ready_age(queue) if counted[queue.pk]["ready"] else None,
+            "oldest_ready_age": oldest_ready_age(queue.pk) if counted[queue.pk]["ready"] else None,
             "rates": stats.rates(queue.pk),
             "consumers": consumers.get(queue.pk, 0),
             "paused": _paused(queue),

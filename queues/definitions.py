@@ -119,7 +119,8 @@ def find_in_order(tx: Transaction, *queues: str | int) -> None:
     """
     if tx.dialect.single_writer:
         return
-    ids = {tx.value(Q.id_of_queue, queue) if isinstance(queue, str) else queue for queue in queues}
+    own = [queue for queue in queues if isinstance(queue, int) or not queue.startswith(".")]  # as ``find`` has it
+    ids = {tx.value(Q.id_of_queue, queue) if isinstance(queue, str) else queue for queue in own}
     for id in sorted(id for id in ids if id is not None):
         if (queue := find_by_id(tx, id)) is not None:
             take_turn(tx, queue)

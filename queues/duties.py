@@ -210,10 +210,12 @@ def ready_orphans(tx: Transaction, orphans: Iterable[tuple[int, str]]) -> None:
             keys.leave(tx, queue_id, [key for _, key in of_queue])
 
 
-def release_sockets(tx: Transaction, limit: int = LIMIT) -> int:
-    """At the start of the only node: leases of its earlier connections are given back, without a failure."""
+def release_sockets(tx: Transaction, limit: int = LIMIT, *, shared: bool = False) -> int:
+    """At the start of the only node: leases of earlier connections are given back, without a failure. ``shared``: others may
+    have begun since, and what those hold is theirs.
+    """
     done = 0
-    for queue, leases in _turns(tx, _turn([Held(*row) for row in tx.rows(Q.held_by_sockets, limit)]), _held_still):
+    for queue, leases in _turns(tx, _turn([Held(*row) for row in tx.rows(Q.held_by_sockets, int(shared), limit)]), _held_still):
         done += len(leases)
         for held in leases:
             if queue is not None:

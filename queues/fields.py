@@ -1,71 +1,24 @@
-"""Fields that a queue declares for search: their values are written in the publish's commit, and go with the message.
-
-Each declaration of a field is a row with an id of its own, so that dropping one and declaring it again begins anew. What a job
-must do about them is in ``brokerweb.jobs.indexing``.
+"""Fields that a queue declares for search: their values go with the message. What a job must do about them is in
+``brokerweb.jobs.indexing``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable
 
-from brokerweb.core.declared_fields import Contents, Field, parse
 from brokerweb.queues.messages import json_ids
-from brokerweb.storage.reading import Reads
+from brokerweb.storage.search_fields import Carried, DeclaredFields, Holding
 from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
 
 Q = Statements("brokerweb.queues", "search.sql")
-
-
-class Asked(Protocol):
-    """A value, and the fields that may have it, by the queue's id."""
-
-    @property
-    def value(self) -> str: ...
-    @property
-    def fields(self) -> Mapping[int, int]: ...
-
-
-class Holding(Protocol):
-    """A row of a message with what it carries."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def headers(self) -> str | None: ...
-    @property
-    def binary(self) -> bool: ...
-    @property
-    def body(self) -> bytes: ...
-
-
-class Carried(NamedTuple):
-    """What indexing reads of a message, of ``contents``."""
-
-    id: int
-    headers: str | None
-    binary: bool
-    body: bytes
-
-
-def fields_of(tx: Transaction, queue_id: int) -> list[tuple[int, Field]]:
-    """The queue's fields with their ids, looked up once a transaction."""
-    key = ("search", queue_id)
-    if key not in tx.memo:
-        tx.memo[key] = [(id, parse(name)) for id, name in tx.rows(Q.fields, queue_id)]
-    return tx.memo[key]  # type: ignore[no-any-return]
+_fields = DeclaredFields(Q)
+declare, drop_all, indexed, find = _fields.declare, _fields.drop_all, _fields.indexed, _fields.find
 
 
 def index(tx: Transaction, queue_id: int, messages: Iterable[Holding]) -> None:
     """Keep the values of the queue's fields in these messages."""
-    fields, values = fields_of(tx, queue_id), []
-    for message in messages:
-        contents = Contents(message)
-        for id, field in fields:
-            value = contents.value(field)
-            if value is not None:
-                values.append((queue_id, message.id, id, value))
+    values = [(queue_id, *value) for value in _fields.values(tx, queue_id, messages)]
     if values:
         tx.change_many(Q.add_value, values)
 
@@ -107,29 +60,3 @@ class _Gone:
         for queue_id, ids in sorted(by_queue.items()):
             if ids:
                 tx.change(Q.forget_values, queue_id, json_ids(sorted(ids)))
-
-
-def declare(tx: Transaction, queue_id: int, before: Sequence[str], after: Sequence[str], *, empty: bool) -> None:
-    """The queue declares other fields than before. ``empty``: no message is older than that."""
-    for name in before:
-        if name not in after:
-            tx.change(Q.drop_field, queue_id, name)
-    for name in after:
-        if name not in before:
-            tx.change(Q.add_field, queue_id, name, empty)
-    tx.memo.pop(("search", queue_id), None)
-
-
-def drop_all(tx: Transaction, queue_id: int) -> None:
-    """The queue was deleted."""
-    tx.change(Q.drop_fields, queue_id)
-
-
-def indexed(reads: Reads, name: str) -> dict[int, int]:
-    """The field's id by the queue's, of queues that have all its values."""
-    return {queue_id: id for queue_id, id in reads.rows(Q.indexed, name)}  # noqa: C416 (rows of two, as mypy can see)
-
-
-def find(reads: Reads, asked: Asked, low: int, beyond: int, limit: int) -> list[int]:
-    """Messages from ``low`` up to, not including, ``beyond``, the newest first, of which a field has the value."""
-    return [id for (id,) in reads.rows(Q.find, json_ids(asked.fields.values()), asked.value, low, beyond, limit)]

@@ -16,6 +16,7 @@ from brokerweb.queues import limits
 from brokerweb.queues.states import STATE_NAMES, State
 
 MAX_IDS = 1_000
+MAX_CAUSES = 50
 MAX_ID = 2**63 - 1
 _FINGERPRINT = re.compile("[0-9a-f]{16}")
 # Named already, so that asking for them says when they come instead of calling them unknown.
@@ -31,11 +32,11 @@ class MessageFilter:
     key: str | None = None
     ids: tuple[int, ...] | None = None
     descending: bool = False
-    fingerprint: str | None = None  # of dead ones
+    fingerprints: tuple[str, ...] = ()  # of dead ones, which have one of them
 
     def parts(self) -> tuple[object, ...]:
         """All there is of it, in one order, for the digest of a cursor."""
-        return sorted(self.states), self.key, self.ids, self.descending, self.fingerprint
+        return sorted(self.states), self.key, self.ids, self.descending, self.fingerprints
 
 
 ALL = MessageFilter()
@@ -56,7 +57,7 @@ def for_purge(chosen: MessageFilter) -> MessageFilter:
     """What purge takes: leased and dead messages only when their states are named, dead ones by their fingerprint, too."""
     if chosen.states:
         return chosen
-    return replace(chosen, states=PURGED_BY_DEFAULT if chosen.fingerprint is None else frozenset({State.DEAD}))
+    return replace(chosen, states=frozenset({State.DEAD}) if chosen.fingerprints else PURGED_BY_DEFAULT)
 
 
 def for_redrive(chosen: MessageFilter) -> MessageFilter:
@@ -69,7 +70,8 @@ def for_redrive(chosen: MessageFilter) -> MessageFilter:
 def parse(given: Mapping[str, Any], pointer: str = "") -> MessageFilter:
     """The filter that query parameters or a JSON object name. Raises Invalid with every error of them.
 
-    ``state`` and ``states`` are one thing: a name, several with commas between, or a list. ``ids`` are strings or integers.
+    ``state`` and ``states`` are one thing: a name, several with commas between, or a list; ``fingerprint`` is one or several
+    likewise. ``ids`` are strings or integers.
     """
     errors: Errors = []
     found: dict[str, Any] = {}
@@ -90,7 +92,7 @@ def _take(name: str, value: Any, found: dict[str, Any]) -> None:
     elif name == "key":
         found["key"] = _key(value)
     elif name == "fingerprint":
-        found["fingerprint"] = _fingerprint(value)
+        found["fingerprints"] = _fingerprints(value)
     elif name == "ids":
         found["ids"] = _ids(value)
     elif name == "order":
@@ -128,10 +130,13 @@ def _key(value: Any) -> str:
     return value
 
 
-def _fingerprint(value: Any) -> str:
-    if not isinstance(value, str) or not _FINGERPRINT.fullmatch(value):
-        raise ValueError("must be 16 hexadecimals")
-    return value
+def _fingerprints(value: Any) -> tuple[str, ...]:
+    given = _items(value)
+    if not given or not all(isinstance(each, str) and _FINGERPRINT.fullmatch(each) for each in given):
+        raise ValueError("must be 16 hexadecimals, or several of that")
+    if len(given) > MAX_CAUSES:
+        raise ValueError(f"must be at most {MAX_CAUSES} fingerprints")
+    return tuple(sorted(set(given)))
 
 
 def _ids(value: Any) -> tuple[int, ...]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast, get_args
 
 import msgspec
 from django.core.serializers.json import DjangoJSONEncoder
@@ -18,9 +18,10 @@ from msgspec import Meta, Struct
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid, escape_pointer
 from brokerweb.queues import limits
-from brokerweb.queues.messages import NewMessage
+from brokerweb.queues.messages import Kind, NewMessage, Settle
 
 T = TypeVar("T")
+KINDS = tuple(kind for kind in get_args(Kind) if kind != "lose")
 _EXACT = {str, int, float, bool, bytes, type(None), list, tuple}
 _FIELD, _UNKNOWN = re.compile(r"\.(\w+)"), re.compile(r"field `(.*)`", re.DOTALL)
 
@@ -155,3 +156,34 @@ def _deliver_at(given: _Fields) -> int | None:
     if instant > clock.wall() + clock.seconds(limits.MAX_DELAY):
         raise Invalid.at("/deliver_at", "more than 366 days ahead")
     return instant
+
+
+class _Item(Struct, forbid_unknown_fields=True):
+    """A settlement, within the limits that every face has."""
+
+    receipt: str
+    delay: limits.Delay | None = None
+    error: str | None = None
+    reason: str | None = None
+    lease: limits.Lease | None = None
+
+
+def settles(kinds: Mapping[str, Iterable[Any]], pointer: str) -> list[Settle]:
+    """Settlements by kind: receipts, or objects with ``receipt`` and what belongs to the kind. Raises Invalid."""
+    found = []
+    for kind, items in kinds.items():
+        place = f"{pointer}/{escape_pointer(kind)}"
+        if kind not in KINDS:
+            raise Invalid.at(place, f"is not one of {', '.join(KINDS)}")
+        for item in each(items, place):
+            settle = converted(item if isinstance(item, Mapping) else {"receipt": item}, _Item, place)
+            error = limits.cut(settle.error if settle.reason is None else settle.reason)
+            found.append(Settle(cast(Kind, kind), settle.receipt, settle.delay, error, settle.lease))
+    return found
+
+
+def each(items: Any, pointer: str) -> list[Any]:
+    """A text is no list of texts. Raises Invalid."""
+    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+        raise Invalid.at(pointer, "must be a list")
+    return list(items)

@@ -81,6 +81,7 @@ def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[
     found: list[Leased] = []
     aside = _Aside()
     size, more, alone = 0, False, False
+    first_alone = tx.ask(Q.first_alone, source.id, tx.now)
     for message in _ready(tx, source, aside, Claim(room, most_bytes, alone=False)):
         if message.alone:
             alone = True
@@ -92,7 +93,7 @@ def lease_round(tx: Transaction, queue_id: int, wants: Sequence[Want]) -> tuple[
         found.append(message)
     more = more or _full(tx, found, room)
     if not tx.dialect.single_writer:
-        alone = _passed_over(tx, source, found[-1] if more else None)
+        alone = _passed_over(first_alone(), found[-1] if more else None)
     shares = allot(len(found), [(want.unsettled, want.limit) for want in wants])
     rest = iter(found)
     parts = [[message for _, message in zip(range(n), rest, strict=False)] for n in shares]
@@ -204,10 +205,9 @@ def _full(tx: Transaction, found: Sequence[Leased], limit: int) -> bool:
     return not tx.dialect.single_writer and len(found) >= limit
 
 
-def _passed_over(tx: Transaction, source: Definition, last: Leased | None) -> bool:
+def _passed_over(first_alone: list[tuple[Any, ...]], last: Leased | None) -> bool:
     """Whether a message that must go alone is ready before ``last``, or anywhere where a round came to the end."""
-    first = tx.row(Q.first_alone, source.id, tx.now)
-    return first is not None and (last is None or (-first[0], first[1]) < (-last.priority, last.position))
+    return any(last is None or (-priority, position) < (-last.priority, last.position) for priority, position in first_alone)
 
 
 def _ending(source: Definition, message: Leased) -> Ending:

@@ -310,6 +310,8 @@ class SettledMessage(Carrying, models.Model):
         indexes = [
             models.Index("expires_at", name="settled_until"),  # outdated
             models.Index("message_id", name="settled_moved", condition=Q(outcome="moved")),  # unmarked, kept_copies
+            # kept_of_cause: of those that were dead, which are few
+            models.Index("queue", "fingerprint", "id", name="settled_cause", condition=Q(fingerprint__isnull=False)),
         ]
 
     def __str__(self) -> str:

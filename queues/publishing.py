@@ -212,6 +212,8 @@ def _room(tx: Transaction, target: Definition, messages: Sequence[NewMessage]) -
     overflow = 0 if target.max_length is None else _make_room(tx, target, n)
     if target.keyed:
         duties.promote_first(tx, target)
+    if tx.handover is not None and not tx.dialect.single_writer and tx.handover.has_room(target.id):
+        readiness.ask(tx, target.id)  # on the way with what follows
     start = sequence.take(tx, n)
     return Room(overflow, range(start, start + n))
 

@@ -17,17 +17,19 @@ FROM brokerweb_queues_queue WHERE id = :id AND deleted_at IS NULL;
 SELECT id FROM brokerweb_queues_queue WHERE name = :name AND deleted_at IS NULL;
 
 -- last_id@sqlite (): the highest message id ever given
+-- PostgreSQL does not count on from it, and has no text for the next two: its ids come from the column's own sequence, which other transactions take from, too.
+-- Numbers in a row, counted on in memory, are for a single writer, for whom sequence.take asks.
 SELECT seq FROM sqlite_sequence WHERE name = 'brokerweb_queues_message';
 
--- last_id@postgres (): the same, of a sequence that others take from, too
-SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM brokerweb_queues_message_id_seq;
+-- last_id@postgres (): the same, for who asks what has been given; others may give more meanwhile
+SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('brokerweb_queues_message', 'id')::regclass), 0);
 
 -- burn_ids@sqlite (seq): ids and positions up to here are used, though no row with them was inserted
--- PostgreSQL: none, since its numbers come from the sequence itself. Counted on in memory they are for a single writer.
+-- PostgreSQL: none, as for last_id.
 UPDATE sqlite_sequence SET seq = max(seq, :seq) WHERE name = 'brokerweb_queues_message';
 
 -- begin_ids@sqlite (): the first row of the table's sequence
--- PostgreSQL: none, as for burn_ids.
+-- PostgreSQL: none, as for last_id.
 INSERT INTO sqlite_sequence (name, seq) SELECT 'brokerweb_queues_message', 0
 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'brokerweb_queues_message');
 
@@ -316,26 +318,33 @@ SELECT queue_id, dedup_id FROM brokerweb_queues_dedup WHERE expires_at <= :now O
 -- forget_one (queue, dedup_id, now): drop one of them, unless it was remembered anew
 DELETE FROM brokerweb_queues_dedup WHERE queue_id = :queue AND dedup_id = :dedup_id AND expires_at <= :now;
 
--- held_by_sockets (limit): leases of subscriptions, which end with the process that served them
+-- held_by_sockets (shared, limit): leases of subscriptions, which end with the process that served them; where there may be others
+-- those alone whose node has ended
 SELECT id, queue_id, attempts, failures, "key", expires_at, holder,
   coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id AND c.queue_id = m.queue_id), 0) AS weight
 FROM brokerweb_queues_message m
-WHERE state = 3 AND holder LIKE 'ws:%' LIMIT :limit;
+WHERE state = 3 AND holder LIKE 'ws:%' AND (:shared = 0 OR NOT EXISTS
+  (SELECT 1 FROM brokerweb_cluster_node n WHERE n.presence <> '' AND m.holder LIKE 'ws:' || n.name || '/%'))
+LIMIT :limit;
 
 -- shift_leases (by, since): leases that ran at ``since`` end later, by the time the broker was not there
 UPDATE brokerweb_queues_message SET due_at = due_at + :by WHERE state = 3 AND due_at > :since;
 
 -- note_activity (id, consumed_at, client, settled_at): when a queue was last consumed, and by whom, and when anything of it was last settled
--- Another node may have seen what is later.
+-- as far as no other node knows of a later time
 UPDATE brokerweb_queues_queue SET
-  last_consumer = CASE WHEN last_consumer_at > coalesce(CAST(:consumed_at AS bigint), 0) THEN last_consumer ELSE CAST(:client AS text) END,
-  last_consumer_at = CASE WHEN last_consumer_at > coalesce(CAST(:consumed_at AS bigint), 0) THEN last_consumer_at ELSE :consumed_at END,
-  last_settled_at = CASE WHEN last_settled_at > coalesce(CAST(:settled_at AS bigint), 0) THEN last_settled_at ELSE :settled_at END
+  last_consumer = CASE WHEN last_consumer_at > :consumed_at THEN last_consumer ELSE coalesce(:client, last_consumer) END,
+  last_consumer_at = CASE WHEN last_consumer_at > :consumed_at THEN last_consumer_at ELSE coalesce(:consumed_at, last_consumer_at) END,
+  last_settled_at = CASE WHEN last_settled_at > :settled_at THEN last_settled_at ELSE coalesce(:settled_at, last_settled_at) END
 WHERE id = :id;
 
 -- activity (): the same, of the queues of which any of it is known
 SELECT id, last_consumer_at, last_consumer, last_settled_at FROM brokerweb_queues_queue
 WHERE last_consumer_at IS NOT NULL OR last_settled_at IS NOT NULL;
+
+-- activity_since (since): of those that were used since then
+SELECT id, last_consumer_at, last_consumer, last_settled_at FROM brokerweb_queues_queue
+WHERE last_consumer_at > :since OR last_settled_at > :since;
 
 -- newest_instant (): the newest instant that was written as the present
 SELECT max(at) FROM (

@@ -17,8 +17,15 @@ def is_idle(tx: Transaction, queue_id: int) -> bool:
     """Whether nothing is ready; looked up once, and told from then on."""
     key = ("idle", queue_id)
     if key not in tx.memo:
-        tx.memo[key] = tx.row(Q.any_ready, queue_id) is None
+        asked = tx.memo.pop(("asked", queue_id), None)
+        tx.memo[key] = not asked() if asked is not None else tx.row(Q.any_ready, queue_id) is None
     return tx.memo[key]  # type: ignore[no-any-return]
+
+
+def ask(tx: Transaction, queue_id: int) -> None:
+    """``is_idle`` will be asked next, before anything of the queue changes: the question may go with others."""
+    if ("idle", queue_id) not in tx.memo:
+        tx.memo["asked", queue_id] = tx.ask(Q.any_ready, queue_id)
 
 
 def tell(tx: Transaction, queue_id: int, *, idle: bool) -> None:

@@ -22,14 +22,18 @@ from brokerweb.storage.transaction import Transaction
 def idle_work(reader: Reader, in_use: set[int], now: int) -> list[int]:
     """The queues whose idle time begins, ends or is over, looked for outside of commits: there may be thousands that wait.
 
-    ``in_use`` are those with a consumer, or with traffic that may have come and gone since the last call.
+    ``in_use`` are those with a consumer, or with traffic that may have come and gone since the last call. ``now`` may lie
+    back by as long as it takes to hear of a use elsewhere.
     """
     expiring = reader.rows(Q.expiring)
     return [id for id, *idle, held in expiring if _is_due(Idle(*idle), busy=bool(held) or id in in_use, now=now)]
 
 
-def expire_idle(tx: Transaction, in_use: set[int], ids: Sequence[int]) -> list[str]:
-    """Delete those of these queues that had neither consumer nor message for as long as their ``expires`` says; their names."""
+def expire_idle(tx: Transaction, in_use: set[int], ids: Sequence[int], hearsay: int = 0) -> list[str]:
+    """Delete those of these queues that had neither consumer nor message for as long as their ``expires`` says; their names.
+
+    ``hearsay`` is how long it may take to hear of a use elsewhere.
+    """
     gone = []
     for id in sorted(ids):
         if not tx.alone_at_once(Lock.QUEUE, id):  # it is in use
@@ -39,7 +43,7 @@ def expire_idle(tx: Transaction, in_use: set[int], ids: Sequence[int]) -> list[s
             continue
         name, *rest = row
         idle, busy = Idle(*rest), id in in_use or any(counters.counted(tx, id))
-        if not _is_due(idle, busy=busy, now=tx.now):
+        if not _is_due(idle, busy=busy, now=tx.now - hearsay):
             continue
         if busy or idle.since is None:
             tx.change(Q.note_idle, id, None if busy else tx.now)

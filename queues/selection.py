@@ -7,6 +7,9 @@ missed or seen twice. A key is compared row by row, so a scan stops after a budg
 from __future__ import annotations
 
 from collections.abc import Callable
+from heapq import merge
+from itertools import islice
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from brokerweb.queues.filters import MAX_ID, MessageFilter
@@ -61,8 +64,8 @@ def find(read: Read, queue_id: int, chosen: MessageFilter, span: Span, wanted: i
 def _window(read: Read, queue_id: int, chosen: MessageFilter, span: Span, n: int) -> list[tuple[Any, ...]]:
     if chosen.ids is not None:
         return _named(read, queue_id, chosen, span)
-    if chosen.fingerprint is not None:
-        return _of_cause(read, queue_id, chosen, span, n)
+    if chosen.fingerprints:
+        return _of_causes(read, queue_id, chosen, span, n)
     statement = Q.matching_desc if chosen.descending else Q.matching
     return read(statement, queue_id, span.after, span.until, n, chosen.key, *flags(chosen))
 
@@ -74,16 +77,17 @@ def _named(read: Read, queue_id: int, chosen: MessageFilter, span: Span) -> list
         inside = low <= message_id <= high and message_id != span.after
         for state, key, _, _, fingerprint in read(Q.find_message, message_id, queue_id) if inside else ():
             wanted = (not chosen.states or state in chosen.states) and chosen.key in (None, key)
-            wanted = wanted and chosen.fingerprint in (None, fingerprint)
+            wanted = wanted and (not chosen.fingerprints or fingerprint in chosen.fingerprints)
             rows.append((message_id, state, wanted))
     return rows
 
 
-def _of_cause(read: Read, queue_id: int, chosen: MessageFilter, span: Span, n: int) -> list[tuple[Any, ...]]:
+def _of_causes(read: Read, queue_id: int, chosen: MessageFilter, span: Span, n: int) -> list[tuple[Any, ...]]:
     if chosen.states and State.DEAD not in chosen.states:
         return []
     statement = Q.of_cause_desc if chosen.descending else Q.of_cause
-    return read(statement, queue_id, chosen.fingerprint, span.after, span.until, n, chosen.key)
+    found = (read(statement, queue_id, cause, span.after, span.until, n, chosen.key) for cause in chosen.fingerprints)
+    return list(islice(merge(*found, key=itemgetter(0), reverse=chosen.descending), n))
 
 
 def flags(chosen: MessageFilter) -> list[int]:
@@ -93,12 +97,18 @@ def flags(chosen: MessageFilter) -> list[int]:
 
 def summary(read: Read, queue_id: int, chosen: MessageFilter) -> tuple[int, int | None, int | None]:
     """How many messages match, exactly, and the lowest and the highest of their ids."""
-    if chosen.ids is None and chosen.fingerprint is not None:
-        dead = not chosen.states or State.DEAD in chosen.states
-        count, first, last = read(Q.cause_summary, queue_id, chosen.fingerprint, chosen.key)[0] if dead else (0, None, None)
-        return count, first, last
+    if chosen.ids is None and chosen.fingerprints:
+        return _summary_of_causes(read, queue_id, chosen)
     if chosen.ids is None:
         count, first, last = read(Q.matching_summary, queue_id, chosen.key, *flags(chosen))[0]
         return count, first, last
     ids = [message_id for message_id, _, matches in _named(read, queue_id, chosen, Span(0, MAX_ID)) if matches]
     return len(ids), min(ids, default=None), max(ids, default=None)
+
+
+def _summary_of_causes(read: Read, queue_id: int, chosen: MessageFilter) -> tuple[int, int | None, int | None]:
+    if chosen.states and State.DEAD not in chosen.states:
+        return 0, None, None
+    found = [read(Q.cause_summary, queue_id, cause, chosen.key)[0] for cause in chosen.fingerprints]
+    firsts, lasts = [first for _, first, _ in found if first], [last for _, _, last in found if last]
+    return sum(n for n, _, _ in found), min(firsts, default=None), max(lasts, default=None)

@@ -114,18 +114,19 @@ def _ordered(queue: Queue, chosen: MessageFilter, start: int) -> QuerySet[Settle
 
 def _scan(found: QuerySet[SettledMessage], chosen: MessageFilter, wanted: int) -> tuple[list[int], int | None]:
     """The numbers of up to ``wanted`` of them, looking at ``BUDGET`` at most; and after which id to go on."""
-    budget = wanted + 1 if chosen.key is None else BUDGET
-    rows = found.values_list("pk", "message_id", "key")[:budget]
+    narrowed = chosen.key is not None or bool(chosen.fingerprints)
+    budget = BUDGET if narrowed else wanted + 1
+    rows = found.values_list("pk", "message_id", "key", "fingerprint")[:budget]
     ids: list[int] = []
     last, looked_at = None, 0
-    for number, message_id, key in rows.iterator(chunk_size=2_000):
+    for number, message_id, key, fingerprint in rows.iterator(chunk_size=2_000):
         looked_at += 1
-        if chosen.key is None or key == chosen.key:
+        if chosen.key in (None, key) and (not chosen.fingerprints or fingerprint in chosen.fingerprints):
             if len(ids) == wanted:
                 return ids, last
             ids.append(number)
         last = message_id
-    return ids, last if looked_at == budget and chosen.key is not None else None
+    return ids, last if looked_at == budget and narrowed else None
 
 
 def _fitting(ids: Sequence[int]) -> list[int]:

@@ -6,15 +6,17 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.json import encode
+
 from brokerweb.core import events
 from brokerweb.core.checksums import checksums
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import Conflict, TooLarge
 from brokerweb.storage import disk
+from brokerweb.storage.search_fields import Carried
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import fields
 from brokerweb.streams.definitions import Definition, PartitionRow, Q, find, forget
-from brokerweb.streams.fields import Carried
 from brokerweb.streams.models import OFFSET_BITS
 from brokerweb.streams.partitioner import partition_of
 from brokerweb.streams.records import Appended, NewRecord, StoredRecord
@@ -62,13 +64,16 @@ def _check(target: Definition, records: Sequence[NewRecord]) -> None:
 
 
 def _remembered(tx: Transaction, target: Definition, records: Sequence[NewRecord]) -> dict[str, Appended]:
-    known = {}
-    for dedup_id in sorted({record.dedup_id for record in records if record.dedup_id is not None}):
-        row = tx.row(Q.remembered, target.id, dedup_id, tx.now)
-        if row is not None:
-            partition, offset = row
-            known[dedup_id] = Appended(partition, offset, True)
-    return known
+    wanted = sorted({record.dedup_id for record in records if record.dedup_id is not None})
+    if not wanted:
+        return {}
+    if tx.dialect.single_writer:
+        found = [
+            (dedup_id, *row) for dedup_id in wanted if (row := tx.row(Q.remembered, target.id, dedup_id, tx.now)) is not None
+        ]
+    else:
+        found = tx.rows(Q.remembered_of, target.id, encode(wanted).decode(), tx.now)
+    return {dedup_id: Appended(partition, offset, True) for dedup_id, partition, offset in found}
 
 
 def _first_of_each(records: Sequence[NewRecord]) -> list[NewRecord]:
@@ -142,12 +147,9 @@ class _Store:
         return [answer for answer in answers if answer is not None]
 
     def _partition(self, partition: PartitionRow, records: list[NewRecord]) -> int:
-        """The offset of the first. Whoever else appends to the partition waits for this commit: its row is the lock."""
-        tx, size = self.tx, sum(record.size for record in records)
-        base: int
-        [(base, at)] = tx.returning(Q.advance, partition.id, len(records), size, tx.wall)
-        if self.expected is not None:  # it may have been appended to since its end was looked up
-            _check_end(partition.number, base, self.expected)
+        """The offset of the first."""
+        tx = self.tx
+        base, at = self._advance(partition, len(records), sum(record.size for record in records))
         first = partition.record_id(base)
         sums = enumerate(checksums(range(first, first + len(records)), records))
         tx.insert(Q.insert, list(zip(*(self._row(first + i, at, records[i], checksum) for i, checksum in sums), strict=True)))
@@ -157,6 +159,18 @@ class _Store:
         stored = [_stored(partition.number, base + i, at, record) for i, record in enumerate(records)]
         tx.outcome.appended.append((partition.id, base, stored))
         return base
+
+    def _advance(self, partition: PartitionRow, n: int, size: int) -> tuple[int, int]:
+        """The first of the offsets, and the records' instant. The partition's row is the lock of its appenders."""
+        tx = self.tx
+        if tx.dialect.single_writer:  # it is as it was looked up
+            at = max(tx.wall, partition.last_at)
+            tx.change(Q.advance, partition.id, n, size, at)
+            return partition.end, at
+        [(base, at)] = tx.returning(Q.take_offsets, partition.id, n, size, tx.wall)
+        if self.expected is not None:
+            _check_end(partition.number, base, self.expected)
+        return base, at
 
     def _row(self, id: int, at: int, r: NewRecord, checksum: int) -> tuple[Any, ...]:
         about = (r.key, r.headers, r.content_type, r.binary, r.reply_to, r.correlation_id)

@@ -131,6 +131,11 @@ DELETE FROM brokerweb_streams_member WHERE group_id = :group AND member = :membe
 -- populated (limit): groups that have members
 SELECT DISTINCT group_id FROM brokerweb_streams_member ORDER BY group_id LIMIT :limit;
 
+-- of_gone_nodes (limit): members of nodes that are not there
+SELECT m.group_id, m.member FROM brokerweb_streams_member m
+WHERE NOT EXISTS (SELECT 1 FROM brokerweb_cluster_node n WHERE n.presence <> '' AND m.member LIKE n.name || '/%')
+ORDER BY m.group_id, m.member LIMIT :limit;
+
 -- overdue (now, limit): groups in which a member has had its time to let go
 SELECT DISTINCT group_id FROM brokerweb_streams_grouppartition WHERE until_at IS NOT NULL AND until_at <= :now LIMIT :limit;
 

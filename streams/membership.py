@@ -137,6 +137,16 @@ def forget_members(tx: Transaction, limit: int = LIMIT) -> int:
     return len(populated)
 
 
+def forget_gone(tx: Transaction, limit: int = LIMIT) -> int:
+    """At the start of the only node of several: members whose node has ended are gone; how many those were."""
+    gone = tx.rows(Q.of_gone_nodes, limit)
+    for group_id, member in gone:
+        tx.change(Q.dismiss, group_id, member)
+    for group_id in sorted({group_id for group_id, _ in gone}):
+        _rebalance(tx, group_id)
+    return len(gone)
+
+
 def next_work(tx: Transaction) -> int | None:
     """The instant at which one of these duties next has something to do."""
     instants = [instant for instant in (tx.value(Q.next_overdue), tx.value(Q.next_silent)) if instant is not None]

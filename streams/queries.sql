@@ -31,7 +31,11 @@ FROM brokerweb_streams_stream s WHERE s.id = ANY (translate(:streams, '[]', '{}'
 -- is_live (partition): a row if its stream is there
 SELECT 1 FROM brokerweb_streams_partition p JOIN brokerweb_streams_stream s ON s.id = p.stream_id WHERE p.id = :partition AND s.deleted_at IS NULL;
 
--- advance (id, n, bytes, at): allocate the next ``n`` offsets, whose order is that of the commits; the first of them, and their instant
+-- advance (id, n, bytes, at): allocate the next ``n`` offsets, where nobody else does
+UPDATE brokerweb_streams_partition SET next_offset = next_offset + :n, bytes = bytes + :bytes, records = records + :n, last_at = :at
+WHERE id = :id;
+
+-- take_offsets (id, n, bytes, at): the same where others append, who wait for the commit; the first of them, and the records' instant
 UPDATE brokerweb_streams_partition SET next_offset = next_offset + :n, bytes = bytes + :bytes, records = records + :n,
   last_at = CASE WHEN last_at > :at THEN last_at ELSE :at END
 WHERE id = :id RETURNING next_offset - :n, last_at;
@@ -49,6 +53,14 @@ SELECT id, appended_at FROM brokerweb_streams_record WHERE id >= :first AND id <
 
 -- remembered (stream, dedup_id, now): the record a dedup_id names
 SELECT partition, "offset" FROM brokerweb_streams_streamdedup WHERE stream_id = :stream AND dedup_id = :dedup_id AND expires_at > :now;
+
+-- remembered_of@sqlite (stream, dedup_ids, now): the records that several name; a JSON array
+SELECT dedup_id, partition, "offset" FROM brokerweb_streams_streamdedup
+WHERE stream_id = :stream AND expires_at > :now AND dedup_id IN (SELECT value FROM json_each(:dedup_ids));
+
+-- remembered_of@postgres (stream, dedup_ids, now): the same, of an array
+SELECT dedup_id, partition, "offset" FROM brokerweb_streams_streamdedup WHERE stream_id = :stream AND expires_at > :now
+  AND dedup_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(:dedup_ids AS jsonb))));
 
 -- remember (stream, dedup_id, partition, offset, expires, now): a dedup_id names this record from now on, if it names none
 INSERT INTO brokerweb_streams_streamdedup (stream_id, dedup_id, partition, "offset", expires_at)

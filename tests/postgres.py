@@ -28,9 +28,6 @@ from django.apps import apps
 from django.db import connections
 from psycopg.conninfo import make_conninfo
 
-from brokerweb.answers.search import running
-from brokerweb.identity import threads
-from brokerweb.storage import reading
 from tests.eventually import eventually
 
 ROOT = Path(__file__).parent.parent
@@ -249,6 +246,11 @@ def database(request: pytest.FixtureRequest) -> str:
 @contextlib.contextmanager
 def other_threads() -> Iterator[None]:
     """Meanwhile what reads on threads that keep their connections does it on new ones."""
+    # Here: servers are also started where no Django is set up.
+    from brokerweb.answers.search import running
+    from brokerweb.identity import threads
+    from brokerweb.storage import reading
+
     pools: list[tuple[Any, str]] = [(reading, "_executor"), (threads, "_executor"), (running, "_threads")]
     usual = [getattr(module, name) for module, name in pools]
     for module, name in pools:

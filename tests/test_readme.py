@@ -8,11 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 
 from tests.console.browser import chromium
 from tests.eventually import eventually
+from tests.postgres import Servers
 from tests.server import ROOT, TOKEN, Server, inherited
 
 BODY = {"order": 1001}
@@ -100,3 +102,28 @@ def test_the_javascript_program_says_what_is_wrong(server: Server, queue: str, t
                 break
             page.wait_for_timeout(50)
     assert any(says in text for text in printed), printed
+
+
+def test_more_than_one_node_is_started_as_it_is_printed(postgres_servers: Servers, tmp_path: Path):
+    store = postgres_servers.get("wheel")
+
+    class Printed(Server):
+        def start(self, *arguments: str, ready: bool = True) -> Self:
+            places = {
+                "postgresql://broker:secret@db.example:5432/broker": f"'{store.url(store.new_database())}'",
+                "0.0.0.0:8000": f"127.0.0.1:{self.port}",
+                ".venv/bin/python": f"exec {sys.executable}",
+            }
+            lines = shown("sh", "--workers", self)
+            for printed, here in places.items():
+                assert printed in lines
+                lines = lines.replace(printed, here)
+            with self.log.open("ab") as log:
+                self.process = subprocess.Popen(["sh", "-euc", lines], cwd=ROOT, env=inherited(), stdout=log, stderr=log)
+            self.wait_ready()
+            return self
+
+    with Printed(tmp_path / "data") as node:  # without a Redis at that address: that is no reason not to serve
+        node.start()
+        assert re.search(r"https://broker\.example/sign-in\?code=", node.log.read_text())
+        assert node.terminate() == 0

@@ -21,8 +21,7 @@ def absent(queue: Queue, message_id: int, *, may: May | None = None) -> NotFound
         detail = f"The id {message_id} was given by queue {queue.name}: the message {_end(told[-1])}. {_kept(queue)}"
         more = {"timeline": told, "timeline_truncated": truncated, "family": family(queue, message_id, None, may=may)}
         return NotFound(detail, **more)
-    newest = read(_newest)
-    if message_id > newest:
+    if message_id > read(_newest):
         return NotFound(f"Queue {queue.name} never had a message {message_id}: no message has had that id yet.")
     return NotFound(
         f"The id {message_id} was given by queue {queue.name} or by another, since ids are of one sequence. "

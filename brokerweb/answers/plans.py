@@ -186,7 +186,7 @@ class _Look:
         if State.DEAD not in states:
             return []
         found = causes.counted(self.reads, [each for each, _ in made.destinations])
-        top = [cause for cause in found if chosen.fingerprint in (None, cause.fingerprint)][:ERRORS]
+        top = [cause for cause in found if not chosen.fingerprints or cause.fingerprint in chosen.fingerprints][:ERRORS]
         for cause in top:
             self.of_cause[cause.fingerprint] = cause.newest
         return [(cause.fingerprint, cause.count) for cause in top]

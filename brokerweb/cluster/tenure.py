@@ -10,6 +10,7 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 
 from brokerweb.cluster import nodes, presence
+from brokerweb.cluster.leasing import Lease
 from brokerweb.core.errors import BrokerError, Unavailable
 from brokerweb.storage import damage
 from brokerweb.storage.files import files_of
@@ -23,8 +24,12 @@ log = logging.getLogger(__name__)
 class Tenure:
     """``begin`` in the run's first commit and ``settle`` behind it; ``beat`` and ``look`` again and again; ``leave``, ``end``."""
 
+    every = 5.0  # seconds between heartbeats
+
     def __init__(self) -> None:
         damage.begin()
+        self.lease = Lease(shared=False)
+        self.taken_over: Callable[[], None] = lambda: None  # never told: the duties are its own
         connection = connections[DEFAULT_DB_ALIAS]
         self._files = files_of(connection)
         self._watch = Watch(self._files, connection) if self._files else None
@@ -74,6 +79,9 @@ class Tenure:
             damage.note(wrong)
         elif await _in_thread(self._watch.taken_in):
             await self.beat()
+
+    async def drain(self) -> None:
+        """This node goes: nobody else has its duties."""
 
     async def leave(self) -> None:
         """The last commit of a node that ends of its own will."""

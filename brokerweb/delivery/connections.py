@@ -1,15 +1,20 @@
-"""The live connections of this process: who is there, what they wait for and hold, and how to close one."""
+"""The live connections: who is there, what they wait for and hold, and how to close one.
+
+Those of this process are known by themselves, those of other nodes as these told the database.
+"""
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from brokerweb.cluster.nodes import EMBEDDED
+from brokerweb.cluster import here, nodes
 from brokerweb.core import clock, closing
 from brokerweb.core.errors import Conflict, Forbidden, Invalid
+from brokerweb.delivery import elsewhere
 from brokerweb.delivery.groups.member import GroupSubscription
 from brokerweb.delivery.queues.desk import Desk
 from brokerweb.delivery.queues.subscription import Subscription
@@ -19,6 +24,8 @@ from brokerweb.identity import clients
 from brokerweb.identity.clients import Introduction
 from brokerweb.identity.principal import Principal
 from brokerweb.queues import limits
+from brokerweb.storage.reading import read
+from brokerweb.storage.run import perform
 
 MAX_SUBSCRIPTIONS = 1000  # of one connection
 FORBIDDEN = Forbidden("The new token may not consume this.")
@@ -50,7 +57,7 @@ class Connection:
 
     def introduce(self, sub: str, named: str | None = None) -> str:
         """Note who the client of a subscription is that is about to begin; its holder, as messages name it."""
-        holder = clients.socket_holder(EMBEDDED, self.id, sub)
+        holder = clients.socket_holder(here.name(), self.id, sub)
         self._introduce(clients.connection_of(holder), self.client)
         if named is not None and named != self.client:
             self._introduce(holder, named)
@@ -65,7 +72,7 @@ class Connection:
         """Go on as another principal. Subscriptions stay, but for those to what it may not consume."""
         self.principal, self.named = principal, named or self.named
         if self.holders:
-            self._introduce(clients.connection_of(clients.socket_holder(EMBEDDED, self.id, "")), self.client)
+            self._introduce(clients.connection_of(clients.socket_holder(here.name(), self.id, "")), self.client)
         for queue in list(self.subscriptions.values()):
             kind, name = ("queue", queue.queue) if queue.group is None else ("stream", queue.group[0])
             if not principal.may("consume", kind, name):
@@ -136,26 +143,27 @@ def register(connection: Connection) -> None:
 
 
 def live() -> list[Connection]:
+    """Those of this process."""
     return list(_connections.values())
 
 
 def introduced() -> list[str]:
-    """The holders of live connections whose clients are known by name."""
+    """The holders of live connections of this process whose clients are known by name."""
     return [holder for connection in live() for holder in list(connection.holders)]
 
 
 def snapshot() -> list[dict[str, Any]]:
-    """Every connection as REST and the console show it, oldest first."""
-    return [_describe(connection) for connection in live()]
+    """Every connection of this process as REST and the console show it, oldest first."""
+    return [describe(connection) for connection in live()]
 
 
 def find(connection_id: str) -> Connection | None:
-    """The live connection of that id."""
+    """The live connection of that id in this process."""
     return _connections.get(connection_id)
 
 
-def close(connection_id: str) -> bool:
-    """Close one on an operator's word; False when there is none of that id. From any thread."""
+def close_here(connection_id: str) -> bool:
+    """Close one of this process on an operator's word; False when there is none of that id. From any thread."""
     connection = _connections.get(connection_id)
     if connection is None:
         return False
@@ -163,14 +171,88 @@ def close(connection_id: str) -> bool:
     return True
 
 
-def consumers() -> Counter[int]:
+def consumers_here() -> Counter[int]:
     """How many subscriptions of this process wait for messages of each queue, by its id."""
     return Counter(s.queue_id for c in live() for s in list(c.subscriptions.values()))
 
 
-def _describe(connection: Connection) -> dict[str, Any]:
+# Of the whole cluster
+
+
+def close(connection_id: str) -> bool:
+    """Close one on an operator's word, within seconds where it is another node's; False when there is none of that id."""
+    if close_here(connection_id):
+        return True
+    return here.shared() and bool(perform(nodes.close, connection_id))
+
+
+def consumers() -> Counter[int]:
+    """How many subscriptions wait for messages of each queue, by its id."""
+    return consumers_here() + elsewhere.consumers()
+
+
+def total() -> int:
+    """How many there are."""
+    return len(_connections) + elsewhere.connections()
+
+
+def page(after: str, most: int) -> list[dict[str, Any]]:
+    """Those behind that id, by their ids, and at most so many."""
+    found = [item for item in snapshot() if item["id"] > after]
+    if here.shared():
+        found += _told(nodes.Q.connected, after, most)
+    return sorted(found, key=lambda item: str(item["id"]))[:most]
+
+
+def busiest(most: int) -> list[dict[str, Any]]:
+    """Those that hold most, and at most so many."""
+    found = snapshot() + (_told(nodes.Q.busiest, most) if here.shared() else [])
+    return sorted(found, key=lambda item: (-held(item), item["id"]))[:most]
+
+
+def described(connection_id: str) -> dict[str, Any] | None:
+    """One of them, as it is shown; None where there is none of that id."""
+    connection = _connections.get(connection_id)
+    if connection is not None:
+        return describe(connection)
+    row = _row(connection_id) if here.shared() else None
+    return None if row is None else json.loads(row[1])
+
+
+def node_of(connection_id: str) -> str:
+    """The node that a connection is, or was, one of; this one where nobody knows."""
+    row = _row(connection_id) if here.shared() and connection_id not in _connections else None
+    return here.name() if row is None else row[0]
+
+
+def there(connection_ids: Iterable[str | None]) -> set[str]:
+    """Those of these that are live."""
+    wanted = {id for id in connection_ids if id}
+    found = wanted & _connections.keys()
+    return found | {id for id in wanted - found if _row(id) is not None} if here.shared() else found
+
+
+def held(shown: dict[str, Any]) -> int:
+    """How many messages a connection has not settled."""
+    return sum(sub.get("unsettled", 0) for sub in shown["subscriptions"])
+
+
+def _row(connection_id: str) -> tuple[str, str] | None:
+    row: tuple[str, str] | None = read(lambda reads: reads.row(nodes.Q.connection, connection_id, nodes.alive_since(clock.now())))
+    return row
+
+
+def _told(statement: Any, *args: Any) -> list[dict[str, Any]]:
+    """Connections of other nodes. One that came here since, or is over, is not among them."""
+    rows = read(lambda reads: reads.rows(statement, here.name(), nodes.alive_since(clock.now()), *args))
+    return [json.loads(told) for id, told in rows if id not in _connections]
+
+
+def describe(connection: Connection) -> dict[str, Any]:
+    """A connection of this process as REST and the console show it."""
     return {
         "id": connection.id,
+        "node": here.name(),
         "owner": connection.principal.owner,
         "name": connection.principal.name,
         "client": connection.client,

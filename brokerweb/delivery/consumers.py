@@ -1,11 +1,11 @@
-"""Who waits for messages of a queue in this process, and what they hold: for those who ask why a queue stands."""
+"""Who waits for messages of a queue, and what they hold: for those who ask why a queue stands. Of the whole cluster."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from brokerweb.delivery import connections, hub
+from brokerweb.delivery import connections, elsewhere, hub
 from brokerweb.delivery.queues.room import Taker
 from brokerweb.delivery.queues.subscription import Subscription
 
@@ -24,7 +24,19 @@ class Taking(NamedTuple):
 
 
 def of(queue_ids: Iterable[int] | None = None) -> dict[int, list[Taking]]:
-    """By queue, those who take from these, or from any. From any thread; what it reads may be a moment old."""
+    """By queue, those who take from these, or from any. From any thread; what it reads may be a moment old.
+
+    Of a queue with very many consumers at another node there are some: those with room first, and those silent for longest.
+    """
+    wanted = None if queue_ids is None else set(queue_ids)
+    found = here(wanted)
+    for queue_id, others in elsewhere.takings(wanted).items():
+        found.setdefault(queue_id, []).extend(Taking(*other) for other in others)
+    return found
+
+
+def here(queue_ids: Iterable[int] | None = None) -> dict[int, list[Taking]]:
+    """Those in this process."""
     current = hub.current
     if current is None:
         return {}

@@ -1,4 +1,4 @@
-"""Tokens, grants, sign-in codes and the audit trail. No row holds a secret, only hashes of secrets."""
+"""Tokens, grants, sign-in codes, counts of guesses and the audit trail. No row holds a secret, only hashes of secrets."""
 
 from __future__ import annotations
 
@@ -68,6 +68,20 @@ class SignInCode(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["expires_at"], name="sign_in_code_expires")]  # forget_old_codes
+
+
+class Guess(models.Model):
+    """How often a sign-in failed, where nodes share a database; by a digest of the name and the address that tried it."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    failures = models.IntegerField()
+    until_at = BrokerInstantField()  # then it is forgotten
+
+    class Meta:
+        indexes = [models.Index(fields=["until_at"], name="guess_until")]  # forget_guesses
+
+    def __str__(self) -> str:
+        return self.digest
 
 
 class AuditEntry(models.Model):

@@ -147,7 +147,7 @@ def as_params(chosen: MessageFilter) -> dict[str, Any]:
     parts = {
         "states": [state.name.lower() for state in State if state in chosen.states] or None,
         "key": chosen.key,
-        "fingerprint": chosen.fingerprint,
+        "fingerprint": chosen.fingerprints[0] if len(chosen.fingerprints) == 1 else list(chosen.fingerprints) or None,
         "ids": None if chosen.ids is None else [str(id) for id in chosen.ids],
     }
     return {name: value for name, value in parts.items() if value is not None}

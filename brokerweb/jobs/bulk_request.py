@@ -151,8 +151,8 @@ def _filter(given: Any, action: str) -> MessageFilter:
         raise Invalid.at("/select/filter/states", f"{action} takes {takes} messages only")
     if chosen.states:
         return chosen
-    of_cause = chosen.fingerprint is not None and State.DEAD in TAKES[action]
-    return replace(chosen, states=frozenset({State.DEAD}) if of_cause else BY_DEFAULT[action])
+    of_causes = chosen.fingerprints and State.DEAD in TAKES[action]
+    return replace(chosen, states=frozenset({State.DEAD}) if of_causes else BY_DEFAULT[action])
 
 
 def _to(given: Any, action: str) -> str | None:

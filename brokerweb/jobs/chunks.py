@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from brokerweb.cluster.nodes import EMBEDDED
+from brokerweb.cluster.here import EMBEDDED
 from brokerweb.core import clock
 from brokerweb.core.backoff import Backoff
 from brokerweb.core.errors import BrokerError, Conflict, OffsetOutOfRange, StoreFull

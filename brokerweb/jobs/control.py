@@ -118,7 +118,9 @@ def listing(
 
 
 def as_json(job: Job) -> dict[str, Any]:
-    """The job as answers show it. ``trimmed`` are those of ``failed`` that retention took before their turn."""
+    """The job as answers show it. ``trimmed`` are those of ``failed`` that retention took before their turn; ``estimated``: the
+    total is one.
+    """
     until = undo_until(job)
     return {
         "id": str(job.pk),
@@ -126,6 +128,7 @@ def as_json(job: Job) -> dict[str, Any]:
         "state": job.state,
         "done": job.done,
         "total": job.total,
+        "estimated": "estimated" in job.cursor,
         "failed": job.failed,
         "trimmed": job.cursor.get("trimmed", 0),
         "rate": job.rate,
@@ -159,14 +162,25 @@ def undo_until(job: Job) -> int | None:
 
 def eta(job: Job) -> float | None:
     """Seconds until it is done, as its rate or its pace until now has it; None where that cannot be told."""
-    if job.state != "running" or job.total is None or job.started_at is None:
+    behind, total = progress(job)
+    if job.state != "running" or total is None or job.started_at is None:
         return None
-    left, behind = max(0, job.total - job.done - job.failed), job.done + job.failed
-    passed = (clock.wall() - clock.from_datetime(job.started_at)) / clock.SECOND
+    left = max(0, total - behind)
+    passed = (clock.to_wall(clock.now()) - clock.from_datetime(job.started_at)) / clock.SECOND
     pace = behind / passed if passed > 0 else 0.0
     if job.rate is not None:
         pace = job.rate
     return round(left / pace, 1) if pace > 0 else None
+
+
+def progress(job: Job) -> tuple[int, int | None]:
+    """How far it has come, and of how much: in items, of a replay with a filter in offsets that were looked at."""
+    if job.kind == "replay" and job.params.get("filter"):
+        begin, until, now = (
+            sum(map(int, offsets.values())) for offsets in (job.params["from"], job.params["until"], job.cursor["next"])
+        )
+        return now - begin, until - begin
+    return job.done + job.failed, job.total
 
 
 def _shown(instant: datetime | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from brokerweb.core.batches import ANSWER_BYTES
@@ -17,6 +17,7 @@ from brokerweb.streams.records import StoredRecord
 
 SAMPLES = 5
 LOOKED_AT = 20_000  # records that a filter is held against; of more it is known only how many there are at most
+LOOKED_AT_BYTES = 64 * 1024 * 1024  # of them, at most
 COUNTED = 2_000_000  # records that are counted one by one, where compaction has left gaps
 BATCH = 250
 
@@ -46,6 +47,14 @@ class ReplayPlan(NamedTuple):
         return sum(part.records for part in self.parts)
 
 
+class Counted(NamedTuple):
+    """A request, its range fixed where it was looked at, and how many records that is; estimated by the first ``looked``."""
+
+    asked: ReplayRequest
+    total: int | None = None
+    looked: int | None = None
+
+
 def plan(reads: Reads, stream: str, asked: ReplayRequest) -> ReplayPlan:
     """The plan of a replay. Raises what the replay itself would: NotFound, Invalid, OffsetOutOfRange."""
     source = load(reads, stream)
@@ -53,7 +62,7 @@ def plan(reads: Reads, stream: str, asked: ReplayRequest) -> ReplayPlan:
     begin, until = replaying.bounds(reads, source, asked)
     chosen = matching.parse(asked.filter) if asked.filter else None
     parts, samples = [], list[StoredRecord]()
-    room = LOOKED_AT
+    room, room_bytes = LOOKED_AT, LOOKED_AT_BYTES
     for partition in source.partitions:
         low, high = max(begin[partition.number], partition.low), until[partition.number]
         if chosen is None:
@@ -63,24 +72,42 @@ def plan(reads: Reads, stream: str, asked: ReplayRequest) -> ReplayPlan:
                     break
                 samples.append(record)
         else:
-            look = _Look(chosen, room)
+            look = _Look(chosen, room, room_bytes)
             exact = look.through(_records(reads, partition, low, high))
             count = look.found if exact else _counted(reads, partition, low, high)[0]
             samples += look.samples[: SAMPLES - len(samples)]
-            room -= look.seen
+            room, room_bytes = room - look.seen, room_bytes - look.bytes
         parts.append(Part(partition.number, begin[partition.number], high, count, exact))
     return ReplayPlan(parts, _fitting(samples))
 
 
-def counted(reads: Reads, stream: str, asked: ReplayRequest) -> tuple[ReplayRequest, int | None]:
-    """Where records must be counted one by one, the request with its range fixed, and their number; outside of commits."""
+def counted(reads: Reads, stream: str, asked: ReplayRequest) -> Counted:
+    """How many records it is, where that must be looked at, outside of commits. Raises as ``plan``."""
     source = load(reads, stream)
     begin, until = replaying.bounds(reads, source, asked)
-    if asked.filter or replaying.total_of(source, begin, until) is not None:
-        return asked, None
-    parts = [_counted(reads, p, max(begin[p.number], p.low), until[p.number]) for p in source.partitions]
+    if not asked.filter and replaying.total_of(source, begin, until) is not None:
+        return Counted(asked)
     fixed = asked._replace(begin=begin, until=until)
-    return fixed, sum(n for n, _ in parts) if all(exact for _, exact in parts) else None
+    spans = [(p, max(begin[p.number], p.low), until[p.number]) for p in source.partitions]
+    if asked.filter:
+        return _estimated(reads, fixed, spans)
+    parts = [_counted(reads, *span) for span in spans]
+    return Counted(fixed, sum(n for n, _ in parts) if all(exact for _, exact in parts) else None)
+
+
+def _estimated(reads: Reads, asked: ReplayRequest, spans: Sequence[tuple[PartitionRow, int, int]]) -> Counted:
+    """By the first records of every partition; exact where that is all of them."""
+    chosen, total, looked, exact = matching.parse(asked.filter), 0, 0, True
+    share = max(1, LOOKED_AT // len(spans)), LOOKED_AT_BYTES // len(spans)
+    for partition, low, high in spans:
+        look = _Look(chosen, *share)
+        if look.through(_records(reads, partition, low, high)):
+            total += look.found + look.damaged
+        elif look.seen:
+            exact = False
+            total += round(_counted(reads, partition, low, high)[0] * (look.found + look.damaged) / look.seen)
+        looked += look.seen
+    return Counted(asked, total, None if exact else looked)
 
 
 def _counted(reads: Reads, partition: PartitionRow, low: int, high: int) -> tuple[int, bool]:
@@ -108,17 +135,19 @@ def _records(reads: Reads, partition: PartitionRow, low: int, high: int) -> Iter
 class _Look:
     """The first records of a range, held against a filter."""
 
-    def __init__(self, chosen: RecordFilter, room: int) -> None:
-        self.chosen, self.room = chosen, room
-        self.seen = self.found = 0
+    def __init__(self, chosen: RecordFilter, room: int, room_bytes: int) -> None:
+        self.chosen, self.room, self.room_bytes = chosen, room, room_bytes
+        self.seen = self.found = self.damaged = self.bytes = 0
         self.samples: list[StoredRecord] = []
 
     def through(self, records: Iterator[StoredRecord]) -> bool:
         """Whether it came to the end."""
         for record in records:
-            if self.seen == self.room:
+            if self.seen >= self.room or self.bytes >= self.room_bytes:
                 return False
             self.seen += 1
+            self.bytes += len(record.body)
+            self.damaged += record.damaged
             if not record.damaged and self.chosen.matches(record):
                 self.found += 1
                 if len(self.samples) < SAMPLES:

@@ -36,10 +36,13 @@ Offsets = dict[int, int]
 # Making one
 
 
-def create(tx: Transaction, stream: str, asked: ReplayRequest, *, by: str, total: int | None = None) -> Job:
+def create(
+    tx: Transaction, stream: str, asked: ReplayRequest, *, by: str, total: int | None = None, looked: int | None = None
+) -> Job:
     """A job that copies what is in the range now. Raises NotFound, Invalid, OffsetOutOfRange.
 
-    ``total`` is how many records that is, where the caller has counted them: compaction leaves gaps.
+    ``total`` is how many records that is, where the caller has counted them: compaction leaves gaps. ``looked``: it is an
+    estimate by so many of them, which becomes better as the job goes on.
     """
     source = find(tx, stream)
     copying.target(tx, asked.to)
@@ -51,7 +54,7 @@ def create(tx: Transaction, stream: str, asked: ReplayRequest, *, by: str, total
         "speed": asked.speed,
         "routing_key": asked.routing_key,
     }
-    cursor = {"stream": source.id, "next": _shown(begin)}
+    cursor = {"stream": source.id, "next": _shown(begin)} | ({} if looked is None else {"estimated": looked})
     known = total_of(source, begin, until) if not asked.filter else None
     return control.create(
         tx, NewJob("replay", f"stream:{stream}", params, cursor, asked.to, None, total if known is None else known), by=by
@@ -142,7 +145,26 @@ class _Replay:
         lost = f"Retention removed {cursor['trimmed']} records before their turn." if trimmed else None
         error = found.error or lost
         failed = found.failed + trimmed
-        return Chunk(cursor, len(found.messages), failed, found.finished, found.due_at, error, found.items)
+        total = self._refined(len(found.messages) + failed, cursor["trimmed"], finished=found.finished)
+        if total is not None and not found.finished:
+            cursor["estimated"] = self.job.cursor["estimated"]
+        return Chunk(cursor, len(found.messages), failed, found.finished, found.due_at, error, found.items, total=total)
+
+    def _refined(self, come: int, trimmed: int, *, finished: bool) -> int | None:
+        """The total where it is an estimate: in what is left as many match as in what was looked at."""
+        looked = self.job.cursor.get("estimated")
+        if looked is None:
+            return None
+        chosen = self.job.done + self.job.failed + come
+        passed, left = self._way()
+        if finished or passed <= looked:  # what was looked at beforehand says more
+            return chosen if finished else max(chosen, self.job.total or 0)
+        return chosen + round(left * (chosen - trimmed) / max(1, passed - trimmed))
+
+    def _way(self) -> tuple[int, int]:
+        """How many offsets it has come, and how many are left."""
+        now = sum(self.next.values())
+        return now - sum(_parsed(self.job.params["from"]).values()), sum(self.until.values()) - now
 
     def _pass_trimmed(self) -> int:
         """Step over what retention took; how many offsets that were."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brokerweb.cluster.nodes import EMBEDDED
+from brokerweb.cluster import here
 from brokerweb.core import clock
 from brokerweb.core.errors import BrokerError
 from brokerweb.jobs import chunks, indexing, searched
@@ -15,8 +15,9 @@ EVERY = 0.5  # seconds between looks for new jobs
 CROWDED = 0.1  # seconds that jobs wait while there is too much to write without them
 
 
-async def tick(now: int, node: str = EMBEDDED) -> float:
+async def tick(now: int) -> float:
     """One round of what this node may run; seconds until the next. With nothing to do it is two small reads."""
+    node = here.name()
     committer = run.running()
     if committer is not None and committer.crowded:
         return CROWDED

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from brokerweb.core import clock
 from brokerweb.core.errors import Invalid, NotFound
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs.bulk_request import TAKES, BulkRequest
 from brokerweb.jobs.destinations import Destination, browsable, every, holding
+from brokerweb.jobs.searched import Asked, finder
 from brokerweb.queues import selection
-from brokerweb.queues.filters import MessageFilter
+from brokerweb.queues.filters import MAX_ID, MessageFilter
+from brokerweb.queues.selection import Span
 from brokerweb.storage.reading import Reads
 
 MAX_DESTINATIONS = 1_000
+LOOKING = 1.0  # seconds, whether a query finds something where somebody may not act
 
 
 def resolve(reads: Reads, principal: Principal, asked: BulkRequest) -> list[Destination]:
@@ -51,9 +56,35 @@ def _matching(reads: Reads, principal: Principal, asked: BulkRequest) -> list[De
         raise NotFound("There is no queue among those that you may browse that select/in names.")
     states = asked.select.chosen.states or TAKES[asked.action]
     holders = [each for each in found if holding(each, states)]
-    if asked.select.chosen.fingerprint is not None:
+    if asked.select.chosen.fingerprints:
         holders = [each for each in holders if matched(reads, asked, each)[0]]
-    return holders or found[:1]
+    managed = {each.queue_id for each in found if principal.may("manage", *each.permit)}
+    if others := [each for each in holders if each.queue_id not in managed]:
+        touched = managed | _touched(reads, asked, others)
+        holders = [each for each in holders if each.queue_id in touched]
+    return holders or [each for each in found if each.queue_id in managed][:1] or found[:1]
+
+
+def _touched(reads: Reads, asked: BulkRequest, others: Sequence[Destination]) -> set[int]:
+    """Of destinations that the asker may not manage those of which it takes something, as far as a short look can tell.
+
+    The rest is no part of the act, whatever comes there later. Where the look does not come to its end all of them count.
+    """
+    everywhere = {each.queue_id for each in others}
+    if asked.select.q is not None:
+        query, beyond = Asked(asked.query, clock.wall()), reads.value(selection.Q.newest_id) + 1
+        looked = finder().look(reads, query, others, beyond, (1, LOOKING))
+        found = {queue_id for _, queue_id in looked.found}
+        return found if found or looked.beyond is None else everywhere
+    if asked.select.chosen.key is None:
+        return everywhere
+    until = time.monotonic() + LOOKING
+    return {each.queue_id for each in others if time.monotonic() > until or _takes_some(reads, asked, each)}
+
+
+def _takes_some(reads: Reads, asked: BulkRequest, destination: Destination) -> bool:
+    found = selection.find(reads.rows, destination.queue_id, taken(asked, destination), Span(0, MAX_ID), 1)
+    return bool(found.messages) or found.after is not None
 
 
 def total(reads: Reads, asked: BulkRequest, destinations: Sequence[Destination]) -> int | None:

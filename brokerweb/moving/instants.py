@@ -11,8 +11,9 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from brokerweb.cluster.here import EMBEDDED
 from brokerweb.cluster.models import Node, WallStep
-from brokerweb.cluster.nodes import EMBEDDED, Seen
+from brokerweb.cluster.nodes import Seen
 from brokerweb.core import machine
 from brokerweb.core.clock import Clock, Step
 from brokerweb.jobs.models import Job

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, Any
 
 import msgspec
 from django.db import DEFAULT_DB_ALIAS
@@ -12,14 +12,13 @@ from msgspec import Meta, Struct
 from brokerweb.core.errors import Invalid, escape_pointer
 from brokerweb.core.names import parse_destination
 from brokerweb.queues import limits
-from brokerweb.queues.from_python import converted, new_message, text
-from brokerweb.queues.messages import Kind, Settle
-from brokerweb.routing import publishing, transacting
+from brokerweb.queues.from_python import converted, each, new_message, settles, text
+from brokerweb.queues.messages import Settle
+from brokerweb.routing import bindings, publishing, topics, transacting
 from brokerweb.routing.messages import UNFIT, Commit, Publish, TopicMessage, TransactRequest
+from brokerweb.routing.models import Topic
 from brokerweb.storage.run import joining
 from brokerweb.streams.positions import parse_offsets
-
-KINDS = tuple(kind for kind in get_args(Kind) if kind != "lose")
 
 
 def publish(
@@ -40,6 +39,42 @@ def publish(
     return routed
 
 
+def declare(topic: str, *, using: str = DEFAULT_DB_ALIAS, **settings: Any) -> Topic:
+    """Create a topic, or change the settings named (``bindings``, ``unrouted``); the topic as it is then.
+
+    Raises Invalid, NotFound.
+    """
+    with joining(using) as tx:
+        return topics.declare(tx, text(topic, "/topic"), settings)[0]
+
+
+def bind(topic: str, pattern: str, to: str, *, headers: Mapping[str, str] | None = None, using: str = DEFAULT_DB_ALIAS) -> None:
+    """Copy what is published under routing keys of a pattern to ``queue:NAME`` or ``stream:NAME``; once, however often said.
+
+    With ``headers`` a message must have all of them. Raises NotFound, Invalid.
+    """
+    asked = bindings.asked({"bindings": [_binding(pattern, to, headers)]})
+    with joining(using) as tx:
+        topics.bind(tx, text(topic, "/topic"), asked)
+
+
+def unbind(topic: str, pattern: str, to: str, *, headers: Mapping[str, str] | None = None, using: str = DEFAULT_DB_ALIAS) -> None:
+    """Take a binding away; nothing happens where it is not there. Raises NotFound for an unknown topic, Invalid."""
+    asked = bindings.asked({"bindings": [_binding(pattern, to, headers)]})
+    with joining(using) as tx:
+        topics.unbind(tx, text(topic, "/topic"), asked)
+
+
+def delete(topic: str, *, using: str = DEFAULT_DB_ALIAS) -> None:
+    """Delete a topic and its bindings; what they led to stays. Raises NotFound."""
+    with joining(using) as tx:
+        topics.delete(tx, text(topic, "/topic"))
+
+
+def _binding(pattern: str, to: str, headers: Mapping[str, str] | None) -> dict[str, Any]:
+    return {"pattern": text(pattern, "/pattern"), "to": text(to, "/to"), "headers": dict(headers or {})}
+
+
 def transact(
     *,
     settle: Mapping[str, Mapping[str, Iterable[Any]]] | None = None,
@@ -56,8 +91,8 @@ def transact(
     """
     request = TransactRequest(
         {text(queue, "/settle"): _settles(text(queue, "/settle"), kinds) for queue, kinds in (settle or {}).items()},
-        [_commit(part, f"/commit/{place}") for place, part in enumerate(_each(commit, "/commit"))],
-        [_publish(part, f"/publish/{place}") for place, part in enumerate(_each(publish, "/publish"))],
+        [_commit(part, f"/commit/{place}") for place, part in enumerate(each(commit, "/commit"))],
+        [_publish(part, f"/publish/{place}") for place, part in enumerate(each(publish, "/publish"))],
         _dedup_id(dedup_id),
     )
     said = text(owner, "/owner")
@@ -82,30 +117,11 @@ def _message(fields: Mapping[str, Any]) -> TopicMessage:
     return TopicMessage(new_message(named.pop("body", None), named), about.routing_key or "", about.partition)
 
 
-class _Item(Struct, forbid_unknown_fields=True):
-    """A settlement, within the limits that every face has."""
-
-    receipt: str
-    delay: limits.Delay | None = None
-    error: str | None = None
-    reason: str | None = None
-    lease: limits.Lease | None = None
-
-
 def _settles(queue: str, kinds: Mapping[str, Iterable[Any]]) -> list[Settle]:
-    """Settlements by kind: receipts, or objects with ``receipt`` and what belongs to the kind."""
-    found = []
+    pointer = f"/settle/{escape_pointer(queue)}"
     if not isinstance(kinds, Mapping):
-        raise Invalid.at(f"/settle/{escape_pointer(queue)}", "must be an object of settlements by kind")
-    for kind, items in kinds.items():
-        pointer = f"/settle/{escape_pointer(queue)}/{kind}"
-        if kind not in KINDS:
-            raise Invalid.at(pointer, f"is not one of {', '.join(KINDS)}")
-        for item in _each(items, pointer):
-            settle = converted(item if isinstance(item, Mapping) else {"receipt": item}, _Item, pointer)
-            error = limits.cut(settle.error if settle.reason is None else settle.reason)
-            found.append(Settle(cast(Kind, kind), settle.receipt, settle.delay, error, settle.lease))
-    return found
+        raise Invalid.at(pointer, "must be an object of settlements by kind")
+    return settles(kinds, pointer)
 
 
 def _commit(part: Mapping[str, Any], pointer: str) -> Commit:
@@ -122,20 +138,13 @@ def _publish(part: Mapping[str, Any], pointer: str) -> Publish:
     to, messages = (_needed(part, name, pointer) for name in ("to", "messages"))
     to = text(to, f"{pointer}/to")
     kind, _ = parse_destination(to, f"{pointer}/to")
-    messages = _each(messages, f"{pointer}/messages")
+    messages = each(messages, f"{pointer}/messages")
     for place, fields in enumerate(messages):
         _needed(fields, "body", f"{pointer}/messages/{place}")
         for name in UNFIT[kind]:
             if fields.get(name) is not None:
                 raise Invalid.at(f"{pointer}/messages/{place}/{name}", "does not go with this destination")
     return Publish(to, [_message(fields) for fields in messages])
-
-
-def _each(items: Any, pointer: str) -> list[Any]:
-    """A text is no list of texts. Raises Invalid."""
-    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
-        raise Invalid.at(pointer, "must be a list")
-    return list(items)
 
 
 def _needed(part: Mapping[str, Any], name: str, pointer: str) -> Any:

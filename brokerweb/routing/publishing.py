@@ -13,6 +13,7 @@ from brokerweb.core.clock import seconds
 from brokerweb.core.errors import BrokerError, Invalid, TooLarge, Unroutable
 from brokerweb.queues import engine as queues
 from brokerweb.queues import sequence
+from brokerweb.queues.definitions import find_in_order
 from brokerweb.queues.messages import NewMessage
 from brokerweb.routing import pointers, stats
 from brokerweb.routing.definitions import Definition, Q, find
@@ -171,6 +172,8 @@ class _Copying:
         """
         if len(groups) < 2:  # it refuses before it writes by itself
             return list(groups)
+        find_in_order(self.tx, *(to.removeprefix("queue:") for to in groups if to.startswith("queue:")))
+        by_limit = self.tx.dialect.single_writer  # else by id: two who append to the same streams do not wait for each other
         order = []
         for to in sorted(groups):
             kind, _, name = to.partition(":")
@@ -179,7 +182,8 @@ class _Copying:
                     queues.check(self.tx, name, [self.bare[place].message for place in groups[to]])
                     order.append((1, 0, to))
                 else:
-                    order.append((0, streams.find(self.tx, name).max_body_bytes, to))
+                    stream = streams.find(self.tx, name)
+                    order.append((0, stream.max_body_bytes if by_limit else stream.id, to))
             except BrokerError as error:
                 raise pointers.for_copies(error, to, groups[to]) from error
         return [to for _, _, to in sorted(order)]

@@ -17,6 +17,7 @@ from brokerweb.core.errors import BrokerError, Conflict, Invalid, LeaseLost, all
 from brokerweb.core.names import check_name, parse_destination
 from brokerweb.queues import duties as leases
 from brokerweb.queues import engine as queues
+from brokerweb.queues.definitions import find_in_order
 from brokerweb.queues.messages import Settle, parse_receipt
 from brokerweb.routing import pointers, publishing
 from brokerweb.routing.definitions import Q
@@ -103,6 +104,8 @@ def _check(tx: Transaction, request: TransactRequest) -> None:
 
     Leases that ended and queues that are full are everyday things; the rest is left to the parts themselves.
     """
+    named = (part.to.removeprefix("queue:") for part in request.publish if part.to.startswith("queue:"))
+    find_in_order(tx, *request.settle, *named)
     for queue, settles in request.settle.items():
         with _part(f"/settle/{escape_pointer(queue)}"):
             check_name(queue, "")

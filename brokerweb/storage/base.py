@@ -6,7 +6,7 @@ connection, and what the driver's errors mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from enum import Enum
 from typing import Any, Protocol
@@ -52,6 +52,9 @@ class Dialect(Protocol):
     def scan(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         """The rows of a statement one by one, for a caller that stops early."""
 
+    def ask(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Callable[[], list[tuple[Any, ...]]]:
+        """Run one statement that reads, now or when its rows are called for; what is run before that may go with it."""
+
     def later(self, raw: Any, statement: Statement, rows: Sequence[Sequence[Any]]) -> None:
         """Run one statement for each row of values. Nobody asks what it did: it may wait for the next that somebody does ask,
         or for the commit."""
@@ -85,9 +88,6 @@ class Dialect(Protocol):
 
     def shared_clock(self, raw: Any) -> Clock | None:
         """The clock of all nodes, where the database has it; None where a process has one of its own."""
-
-    def lost(self, raw: Any, error: BaseException | None) -> bool:
-        """Whether the connection has ended by itself, as far as this error of it tells: on a new one the same may work."""
 
     def waits_for_standby(self, raw: Any) -> bool:
         """Whether commits of this process wait for another machine, which does not answer; ``raw`` is one that commits nothing.

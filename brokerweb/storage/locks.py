@@ -22,6 +22,7 @@ class Lock(IntEnum):
     TURN = 3  # alone: what happens to a queue one after the other, as with keys and limits
     STREAM = 4  # a stream's definition, as QUEUE
     RECORDS = 5  # alone: who removes records of a partition, or changes them; who appends locks the partition's row
+    NODES = 9  # alone: a node that begins, or finds others gone
     NUMBERS = 6  # for as long as a sequence gives several numbers in a row
 
 

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from brokerweb.core.errors import BrokerError, Unavailable
-from brokerweb.storage.base import Dialect
+from brokerweb.core.errors import BrokerError
+from brokerweb.storage.base import Dialect, Failure
 from brokerweb.storage.dedicated import dedicate
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.statements import Statement
@@ -86,28 +86,21 @@ def lenient(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
 def read(call: Callable[..., T], *args: Any, using: str = DEFAULT_DB_ALIAS) -> T:
     """``call(reader, *args)`` on this thread's connection; once more on a new one where that had ended. Raises BrokerError."""
     connection = connections[using]
-    try:
-        return _read(connection, call, args)
-    except Unavailable as error:
-        raw = connection.connection
-        if connection.in_atomic_block or raw is None or not dialect_of(connection).lost(raw, error.__cause__):
-            raise
-    connection.close()
-    return _read(connection, call, args)
-
-
-def _read(connection: Any, call: Callable[..., T], args: tuple[Any, ...]) -> T:
     dialect = dialect_of(connection)
-    try:
-        connection.ensure_connection()
-        return despite_damage(dialect, connection.connection, lambda: call(Reader(connection.connection, dialect), *args))
-    except BrokerError:
-        raise
-    except Exception as error:
-        known = dialect.translate(error)
-        if known is None:
+    for last in (False, True):
+        try:
+            connection.ensure_connection()
+            return despite_damage(dialect, connection.connection, lambda: call(Reader(connection.connection, dialect), *args))
+        except BrokerError:
             raise
-        raise known from error
+        except Exception as error:
+            known = dialect.translate(error)
+            if known is None:
+                raise
+            if last or connection.in_atomic_block or dialect.failure(error) is not Failure.LOST:
+                raise known from error
+        connection.close()
+    raise AssertionError
 
 
 async def aread(call: Callable[..., T], *args: Any) -> T:

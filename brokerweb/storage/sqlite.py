@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import chain
 from typing import Any
@@ -57,6 +57,9 @@ class SQLite:
 
     def scan(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         return raw.execute(statement.text["sqlite"], args)  # type: ignore[no-any-return]
+
+    def ask(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Callable[[], list[tuple[Any, ...]]]:
+        return lambda: raw.execute(statement.text["sqlite"], args).fetchall()
 
     def later(self, raw: Any, statement: Statement, rows: Sequence[Sequence[Any]]) -> None:
         if len(rows) == 1:
@@ -121,9 +124,6 @@ class SQLite:
 
     def shared_clock(self, raw: Any) -> clock.Clock | None:
         return None
-
-    def lost(self, raw: Any, error: BaseException | None) -> bool:
-        return False
 
     def waits_for_standby(self, raw: Any) -> bool:
         return False

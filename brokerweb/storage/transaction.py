@@ -62,6 +62,10 @@ class Transaction(Reads):
         """How far the wall is ahead of the broker's clock."""
         return self.wall - self.now
 
+    def ask(self, statement: Statement, *args: Any) -> Callable[[], list[tuple[Any, ...]]]:
+        """Run a statement whose rows are called for later, so that it may go to the database together with others."""
+        return self.dialect.ask(self.raw, statement, args)
+
     def change(self, statement: Statement, *args: Any) -> int:
         self.writes += 1
         return self.dialect.run(self.raw, statement, args).rowcount  # type: ignore[no-any-return]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
@@ -32,13 +30,13 @@ def plan(request: SignedIn) -> HttpResponseBase:
         if seen.is_known(given.getlist("known")):
             with refusing(asked):
                 first = {"first": 1} if given.get("first") else {}
-                return redirect(*_after(request, plans.carry_out(request, chosen, asked.request() | first)))
+                return _begun(request, plans.carry_out(request, chosen, asked.request() | first))
         messages.warning(request, "Nothing was done yet: there is something new to know first.")
     context = {"plan": seen, "targets": plans.targets(request.principal)}
     return render_form(request, "brokerweb_console/bulk/plan.html", asked, **context)
 
 
-def _after(request: SignedIn, jobs: list[Job]) -> list[Any]:
+def _begun(request: SignedIn, job: Job) -> HttpResponseBase:
     """Where the work is to be seen."""
-    messages.success(request, f"Job{'s' * (len(jobs) > 1)} {', '.join(str(job.pk) for job in jobs)} began.")
-    return ["brokerweb_console:job", jobs[0].pk] if len(jobs) == 1 else ["brokerweb_console:jobs"]
+    messages.success(request, f"Job {job.pk} began.")
+    return redirect("brokerweb_console:job", job.pk)

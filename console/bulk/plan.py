@@ -26,10 +26,10 @@ from brokerweb.identity.principal import Principal
 from brokerweb.jobs import bulk_request, operations, selecting
 from brokerweb.jobs.bulk_request import ACTIONS, BulkRequest
 from brokerweb.jobs.models import Job
-from brokerweb.queues.filters import MAX_IDS
+from brokerweb.queues.filters import MAX_CAUSES, MAX_IDS
 from brokerweb.storage.reading import read
 
-MOST_CAUSES, SAMPLES, ERRORS, OFFERED = 50, 5, 5, 100
+OFFERED, PARTS = 100, 8  # queues to send to; queues of which it says how many
 VERBS = {"redrive": "Redrive", "move": "Move", "purge": "Discard", "reschedule": "Reschedule"}
 TEXTS = {
     "redrive": "Each is moved, not copied: same id, no failures, at the end of its queue. It can be undone for 15 minutes.",
@@ -46,6 +46,13 @@ class Warned(NamedTuple):
 
     code: str
     text: str
+
+
+class Part(NamedTuple):
+    """How many of one queue or group."""
+
+    place: str
+    n: int
 
 
 NOTHING = Asked()
@@ -66,7 +73,7 @@ class Selection:
         action = given.get("action", "redrive")
         if action not in ACTIONS:
             raise Invalid.at("/action", f"One of {', '.join(ACTIONS)}.")
-        causes = tuple(each for each in given.getlist("cause")[:MOST_CAUSES] if _FINGERPRINT.fullmatch(each))
+        causes = tuple(each for each in given.getlist("cause")[:MAX_CAUSES] if _FINGERPRINT.fullmatch(each))
         places = tuple(filter(None, (place.strip()[:210] for place in given.getlist("in")[:MOST_PLACES])))
         everything = causes or given.get("all")
         picks = () if everything else tuple(given.getlist("pick")[:MAX_IDS])
@@ -85,26 +92,26 @@ class Selection:
         """Its plan, where an address can have it: picks may be more than that."""
         return f"{reverse('brokerweb_console:plan')}?{urlencode(self.fields)}"
 
-    def requests(self, more: Mapping[str, Any]) -> list[BulkRequest]:
-        """What is asked for, one for each cause. Raises Invalid."""
-        return [bulk_request.parse({"action": self.action, "select": select, **more}) for select in self._selects()]
+    def request(self, more: Mapping[str, Any]) -> BulkRequest:
+        """What is asked for. Raises Invalid."""
+        return bulk_request.parse({"action": self.action, "select": self._select(), **more})
 
-    def drafts(self, to: str) -> list[BulkRequest]:
+    def draft(self, to: str) -> BulkRequest:
         """The same before all is filled in: to nowhere yet, or due at once."""
         more = {"due_at": clock.rfc3339(clock.wall())} if self.action == "reschedule" else {"to": to} if to else {}
         if self.action != "move" or to:
-            return self.requests(more)
-        return [request._replace(to=None) for request in self.requests({"to": "nowhere"})]
+            return self.request(more)
+        return self.request({"to": "nowhere"})._replace(to=None)
 
-    def _selects(self) -> list[dict[str, Any]]:
+    def _select(self) -> dict[str, Any]:
         places = {"in": list(self.asked.places)} if self.asked.places else {}
         if self.picks:
-            return [{"ids": _by_place(self.picks)}]
+            return {"ids": _by_place(self.picks)}
         if self.causes:
-            return [{**places, "filter": {"states": ["dead"], "fingerprint": cause}} for cause in self.causes]
+            return {**places, "filter": {"states": ["dead"], "fingerprint": list(self.causes)}}
         if not (self.asked.q or places):
             raise Invalid("Nothing is chosen: tick something first, or search for it.")
-        return [places | ({"q": self.asked.q} if self.asked.q else {})]
+        return places | ({"q": self.asked.q} if self.asked.q else {})
 
 
 def _by_place(picks: Sequence[str]) -> dict[str, list[str]]:
@@ -128,6 +135,7 @@ class Plan:
     errors: list[Mapping[str, Any]] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     warnings: list[Warned] = field(default_factory=list)
+    destinations: list[Part] = field(default_factory=list)
 
     @property
     def action(self) -> str:
@@ -144,6 +152,16 @@ class Plan:
     def is_known(self, codes: Sequence[str]) -> bool:
         """Whether all that speaks against it was on the page that was looked at."""
         return {warning.code for warning in self.warnings} <= set(codes)
+
+    @property
+    def parts(self) -> list[Part]:
+        """Where those are that have most of them."""
+        return sorted(self.destinations, key=lambda part: -part.n)[:PARTS]
+
+    @property
+    def others(self) -> int:
+        """How many more queues and groups there are."""
+        return len(self.destinations) - len(self.parts)
 
     @property
     def may_try(self) -> bool:
@@ -170,34 +188,25 @@ def looked_at(principal: Principal, selection: Selection, to: str) -> tuple[Plan
 
 def plan_of(principal: Principal, selection: Selection, to: str = "") -> Plan:
     """The plan. Raises Forbidden, NotFound, Invalid as the act itself does."""
-    made = Plan(selection)
-    for request in selection.drafts(to):
-        _add(made, plans.as_json(plans.plan(principal, request)))
-    if selection.action == "move" and not to:
-        made.warnings = [warning for warning in made.warnings if warning.code not in OF_TARGETS]
-    made.errors = sorted(made.errors, key=lambda cause: -cause["count"])[:ERRORS]
-    made.warnings = list(dict.fromkeys(made.warnings))
-    return made
+    made = plans.plan(principal, selection.draft(to))
+    found = plans.as_json(made)
+    aimless = selection.action == "move" and not to
+    return Plan(
+        selection,
+        found["matched"],
+        found["complete"],
+        instant(found["oldest_at"]) if found["matched"] else None,
+        instant(found["newest_at"]) if found["matched"] else None,
+        found["errors"],
+        [sample(each) for each in found["samples"]],
+        [Warned(each["code"], each["text"]) for each in found["warnings"] if not (aimless and each["code"] in OF_TARGETS)],
+        [Part(each.label.removeprefix("queue:"), n) for each, n in made.destinations if n],
+    )
 
 
-def _add(made: Plan, found: Mapping[str, Any]) -> None:
-    made.matched += found["matched"]
-    made.complete &= found["complete"]
-    if found["matched"]:
-        oldest, newest = instant(found["oldest_at"]), instant(found["newest_at"])
-        made.oldest_at = min(filter(None, (made.oldest_at, oldest)), default=None)
-        made.newest_at = max(filter(None, (made.newest_at, newest)), default=None)
-    made.errors += found["errors"]
-    made.samples += [sample(each) for each in found["samples"][: SAMPLES - len(made.samples)]]
-    made.warnings += [Warned(warning["code"], warning["text"]) for warning in found["warnings"]]
-
-
-def carry_out(request: SignedIn, selection: Selection, more: Mapping[str, Any]) -> list[Job]:
-    """Begin it: the jobs that do it. Raises BrokerError."""
-    return [_begin(request, asked) for asked in selection.requests(more)]
-
-
-def _begin(request: SignedIn, asked: BulkRequest) -> Job:
+def carry_out(request: SignedIn, selection: Selection, more: Mapping[str, Any]) -> Job:
+    """Begin it: the job that does it. Raises BrokerError."""
+    asked = selection.request(more)
     chosen = read(selecting.resolve, request.principal, asked)
     total = read(selecting.total, asked, chosen)
     target = chosen[0].label if len(chosen) == 1 else f"{len(chosen)} queues"

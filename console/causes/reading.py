@@ -125,4 +125,4 @@ def _place(name: str) -> Place:
     if not colon:
         return Place(name, reverse("brokerweb_console:dead") + f"?queue={name}", "queue", name)
     stream, _, group = rest.partition("/")
-    return Place(f"{stream}, {group}", reverse("brokerweb_console:group-dead", args=[stream, group]), kind, stream)
+    return Place(f"{stream} / {group}", reverse("brokerweb_console:group-dead", args=[stream, group]), kind, stream)

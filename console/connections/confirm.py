@@ -14,10 +14,10 @@ from brokerweb.delivery import connections
 
 def close(request: SignedIn, connection_id: str) -> HttpResponse:
     """What the connection holds. Raises NotFound."""
-    found = next((c for c in connections.snapshot() if c["id"] == connection_id), None)
+    found = connections.described(connection_id)
     if found is None:
         raise NotFound("There is no such connection.")
-    held = sum(sub.get("unsettled", 0) for sub in found["subscriptions"])
+    held = connections.held(found)
     who = found["client"] if found["client"] == found["name"] else f"{found['client']} ({found['name']})"
     facts = [("Client", visible(who)), ("Address", found["address"]), ("Subscriptions", number(len(found["subscriptions"])))]
     listing = reverse("brokerweb_console:connections")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpResponseBase
 
+from brokerweb.cluster import here
 from brokerweb.console.page import SignedIn, page, render
 from brokerweb.console.templatetags.brokerweb_console import instant
 from brokerweb.delivery import connections as live
@@ -19,9 +20,10 @@ def connections(request: SignedIn) -> HttpResponseBase:
         {
             **connection,
             "connected_at": instant(connection["connected_at"]),
-            "unsettled": sum(sub.get("unsettled", 0) for sub in connection["subscriptions"]),
+            "unsettled": live.held(connection),
         }
-        for connection in live.snapshot()
+        for connection in live.busiest(MOST)
     ]
-    shown.sort(key=lambda connection: (-connection["unsettled"], connection["id"]))
-    return render(request, "brokerweb_console/connections/list.html", connections=shown[:MOST], total=len(shown))
+    nodes = here.shared() and len({connection["node"] for connection in shown}) > 1
+    total = max(len(shown), live.total())
+    return render(request, "brokerweb_console/connections/list.html", connections=shown, total=total, nodes=nodes)

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from brokerweb.answers import verdicts as why
+from brokerweb.answers.verdicts import Attending
 from brokerweb.console import holding
 from brokerweb.console.filters import LIMIT
 from brokerweb.console.frames import standing
 from brokerweb.console.holding import Consumer
 from brokerweb.console.page import SignedIn
 from brokerweb.console.rights import Rights
+from brokerweb.core import clock
+from brokerweb.delivery import connections
 from brokerweb.handout import shared_groups
 from brokerweb.queues import stats as queue_stats
 from brokerweb.storage.reading import read
@@ -32,14 +35,30 @@ def listed(stream: str, after: str | None) -> GroupPage:
 
 
 def one(stream: str, name: str) -> dict[str, Any]:
-    """One group, its partitions with their owners' names. Raises NotFound."""
+    """One group, its members with how they get on, its partitions with their owners' names. Raises NotFound."""
     found: dict[str, Any] = read(group_objects.describe, stream, name)
     members = {member["id"]: member.get("client") or member["name"] for member in found["members"]}
+    attending = {each.member.id: each for each in why.members(stream, name)} if members else {}
+    found["members"] = [member | _attendance(attending.get(member["id"])) for member in found["members"]]
     for part in found["partitions"]:
         part |= {name: int(part[name]) for name in ("committed", "low", "end")}
         part["owner_name"], part["heir_name"] = members.get(part["owner"]), members.get(part["heir"])
         part["way"] = Way.of(part)
     return found
+
+
+def _attendance(found: Attending | None) -> dict[str, Any]:
+    """How a member gets on; nothing of one that has gone meanwhile."""
+    if found is None:
+        return {"lag": None}
+    connection = found.member.connection
+    return {
+        "lag": 0 if found.share is None else found.share.lag,
+        "committed_at": None if found.committed_at is None else clock.to_datetime(found.committed_at),
+        "silent": None if found.since is None else max(0.0, (clock.to_wall(clock.now()) - found.since) / clock.SECOND),
+        "stands": found.silent,
+        "connection": connection if connections.find(connection) is not None else "",
+    }
 
 
 class Way(NamedTuple):

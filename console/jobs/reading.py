@@ -52,10 +52,12 @@ def managed(principal: Principal, job_id: int) -> Job:
 
 def shown(principal: Principal, job: Job) -> dict[str, Any]:
     """A job for a list or its page: share done, what it touches, whether it can be cancelled or undone."""
-    share = min(1.0, (job.done + job.failed) / job.total) if job.total else None
+    come, total = control.progress(job)
+    share = min(1.0, come / total) if total else None
     manages = may(principal, "manage", job)
     return {
         "job": job,
+        "estimated": "estimated" in job.cursor,
         "share": 1.0 if job.state == "done" else share,
         "touched": job.touched[:NAMED],
         "others": len(job.touched) - 1,

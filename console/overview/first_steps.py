@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from django.urls import reverse
 from brokerweb.console.page import SignedIn
 from brokerweb.console.rows import QueueRow
 from brokerweb.console.snippets import Host, Snippet, consuming, publishing
+from brokerweb.delivery import elsewhere
 from brokerweb.queues import stats
 
 FEW = 3  # with more queues than this nobody needs first steps
@@ -34,7 +36,7 @@ def first_steps(request: SignedIn, rows: Sequence[QueueRow]) -> list[Step]:
     """
     if not request.principal.admin or request.COOKIES.get(HIDDEN) or len(rows) > FEW:
         return []
-    sums, host, queue = stats.sums(), Host.of(request), rows[0].name if rows else "orders"
+    sums, host, queue = elsewhere.sums() + Counter(stats.sums()), Host.of(request), rows[0].name if rows else "orders"
     consumed = sums["acked"] > 0
     published = consumed or sums["published"] > 0 or any(sum(row.counts.values()) for row in rows)
     if rows and published and consumed:

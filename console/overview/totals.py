@@ -23,7 +23,7 @@ class Totals:
 
 def totals(listed: Iterable[QueueRow]) -> Totals:
     """The rows added up, and how many clients are connected."""
-    sums = Totals(connections=len(connections.snapshot()))
+    sums = Totals(connections=connections.total())
     for row in listed:
         sums.queues += 1
         for name in COUNTED:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from brokerweb.console.filters import LIMIT, QueueFilter
-from brokerweb.console.rights import visible
+from brokerweb.console.rights import Known, visible
 from brokerweb.console.rows import QueueRow
 from brokerweb.delivery import connections
 from brokerweb.identity.principal import Principal
@@ -14,22 +14,24 @@ from brokerweb.queues import browse, stats
 from brokerweb.queues.models import Queue
 from brokerweb.storage.listing import by_name
 
+NO_RATES = dict.fromkeys(stats.RATES, 0.0)
 
-def rows(queues: Iterable[Queue], *, ages: int = 1_000) -> list[QueueRow]:
+
+def rows(queues: Iterable[Queue | Known], *, ages: int = 1_000) -> list[QueueRow]:
     """The queues as rows, with the oldest age of the ``ages`` longest ones: each takes a statement."""
     listed = list(queues)
     counted = browse.counts(queue.pk for queue in listed)
-    consumers = connections.consumers()
+    consumers, rates = connections.consumers(), stats.by_id()
     ready = sorted((queue.pk for queue in listed if counted[queue.pk]["ready"]), key=lambda pk: -counted[pk]["ready"])
     aged = set(ready[:ages])
     return [
         QueueRow(
             queue.name,
             counted[queue.pk],
-            stats.rates(queue.pk),
+            rates.get(queue.pk, NO_RATES),
             consumers[queue.pk],
             queue.paused_at is not None,
-            browse.oldest_ready_age(queue) if queue.pk in aged else None,
+            browse.oldest_ready_age(queue.pk) if queue.pk in aged else None,
         )
         for queue in listed
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
@@ -11,10 +13,16 @@ from brokerweb.console.choosing import offers
 from brokerweb.console.frames import stream_frame
 from brokerweb.console.page import SignedIn, form, render_form
 from brokerweb.console.rights import require_create
+from brokerweb.console.samples import opening
 from brokerweb.console.streams import confirm
 from brokerweb.console.streams.forms import NewStreamForm, StreamForm
+from brokerweb.console.streams.reading import PARTITIONS
 from brokerweb.console.streams.replay_form import ReplayForm
-from brokerweb.jobs import replaying
+from brokerweb.jobs import replay_plan, replaying
+from brokerweb.jobs.models import Job
+from brokerweb.jobs.replay_plan import ReplayPlan
+from brokerweb.jobs.replay_request import ReplayRequest
+from brokerweb.storage.reading import read
 from brokerweb.streams import control
 from brokerweb.streams.models import Stream
 
@@ -54,19 +62,36 @@ def settings(request: SignedIn, name: str) -> HttpResponseBase:
 
 @form
 def replay(request: SignedIn, name: str) -> HttpResponseBase:
-    """Copy a range of its records elsewhere: the form, and posted the job that does it."""
+    """Copy a range of its records elsewhere: the form, what that would copy, and the job that does it."""
     request.principal.require("manage", "stream", name)
     asked = ReplayForm(request.POST) if request.method == "POST" else ReplayForm(initial={"begin": "earliest", "until": "latest"})
+    plan: ReplayPlan | None = None
     if asked.is_valid():
         with refusing(asked):
             wanted = asked.request()
             check_held(request, "publish", *wanted.destination(), field="to")
-            done = deed(request, "stream.replay", f"stream:{name}", to=wanted.to)
-            job = audited(done, replaying.create, name, wanted, by=request.principal.name)
-            messages.success(request, f"Job {job.pk} copies the records.")
-            return redirect("brokerweb_console:job", job.pk)
+            if "preview" not in request.POST:
+                job = _replay(request, name, wanted)
+                messages.success(request, f"Job {job.pk} copies the records.")
+                return redirect("brokerweb_console:job", job.pk)
+            plan = read(replay_plan.plan, name, wanted)
     context = stream_frame(request, name) | offers(request.principal, "queue", "stream", "topic")
-    return render_form(request, "brokerweb_console/streams/replay.html", asked, **context)
+    return render_form(request, "brokerweb_console/streams/replay.html", asked, **context, **_planned(plan))
+
+
+def _planned(plan: ReplayPlan | None) -> dict[str, Any]:
+    """A plan as the page shows it: some of its partitions, and some records with how they begin."""
+    if plan is None:
+        return {}
+    samples = [(record, opening(record.body, damaged=record.damaged)) for record in plan.samples]
+    return {"plan": plan, "parts": plan.parts[:PARTITIONS], "untold": len(plan.parts) - PARTITIONS, "samples": samples}
+
+
+def _replay(request: SignedIn, name: str, wanted: ReplayRequest) -> Job:
+    wanted, total, looked = read(replay_plan.counted, name, wanted)
+    done = deed(request, "stream.replay", f"stream:{name}", to=wanted.to)
+    job: Job = audited(done, replaying.create, name, wanted, by=request.principal.name, total=total, looked=looked)
+    return job
 
 
 @form

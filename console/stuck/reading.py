@@ -46,7 +46,7 @@ class Item:
 
     @property
     def label(self) -> str:
-        return f"{self.name}, {self.group}" if self.group else self.name
+        return f"{self.name} / {self.group}" if self.group else self.name
 
 
 def items(principal: Principal, *, also_behind: bool = False) -> list[Item]:

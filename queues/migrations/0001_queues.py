@@ -218,7 +218,7 @@ class Migration(migrations.Migration):
                 ('queue', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, to='brokerweb_queues.queue')),
             ],
             options={
-                'indexes': [models.Index(models.F('expires_at'), name='settled_until'), models.Index(models.F('message_id'), condition=models.Q(('outcome', 'moved')), name='settled_moved')],
+                'indexes': [models.Index(models.F('expires_at'), name='settled_until'), models.Index(models.F('message_id'), condition=models.Q(('outcome', 'moved')), name='settled_moved'), models.Index(models.F('queue'), models.F('fingerprint'), models.F('id'), condition=models.Q(('fingerprint__isnull', False)), name='settled_cause')],
                 'constraints': [models.UniqueConstraint(fields=('queue', 'message_id'), name='settled_of_queue')],
             },
         ),

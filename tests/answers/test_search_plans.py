@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from django.db import connection
 
 from brokerweb.answers.search import scan
 from brokerweb.answers.search.scope import Q
-from brokerweb.queues import bulk, filters, fingerprints
+from brokerweb.queues import bulk, control, filters, fingerprints
 from brokerweb.queues.fields import Q as FIELDS
 from brokerweb.queues.states import REJECTED
 from brokerweb.streams.fields import Q as STREAM_FIELDS
@@ -39,6 +40,7 @@ def test_statements_use_the_index_they_are_for(analysed: bool):
         Q.records: "brokerweb_streams_record_1 (id>? AND id<?)",
         Q.messages: "SEARCH m USING INTEGER PRIMARY KEY (rowid=?)",
         Q.appended: "brokerweb_streams_record_1 (id=?)",
+        Q.kept_of_cause: "settled_cause (queue_id=? AND fingerprint=? AND id>? AND id<?)",
         Q.newest_below: "USING INTEGER PRIMARY KEY (rowid<?)",
         Q.deduplicated: "(queue_id=? AND dedup_id=?)",
         FIELDS.find: "search_value (field_id=? AND value=? AND message_id>? AND message_id<?)",
@@ -68,5 +70,20 @@ def test_a_cause_is_found_by_its_index_alone(monkeypatch: pytest.MonkeyPatch):
     assert (len(told.items), told.scanned, told.of) == (16, 16, 16), "what died of something else is not looked at"
     assert len(all_of(f"-{asked} state:dead")) == len(all_of(f"fingerprint!={late}")) == 12
     one.do(bulk.redrive, filters.MessageFilter(ids=tuple(wanted)), to="two")
-    assert len(all_of(asked + " state:settled")) == 8
+    kept = once(asked + " state:settled")
+    assert (len(kept.items), kept.scanned, kept.of) == (8, 8, 8), "and of what is kept nothing else, either"
+    assert len(all_of(asked + " state:settled", limit=1)) == 8
     assert [hit.name for hit in all_of(asked + " state:dead", limit=3)] == ["two"] * 8
+
+
+def test_of_queues_that_keep_nothing_nothing_kept_is_looked_for():
+    one, two = Bench("one", keep_settled=3600, search=["$.a"]), Bench("two", search=["$.a"])
+    for bench in (one, two):
+        bench.publish(*(json.dumps({"a": n}) for n in range(10)))
+    one.settle("ack", one.lease(4))
+    told = once("$.a=3", ["queue:two"])
+    assert (len(told.items), told.scanned, told.of) == (1, 1, 1)
+    told = once("$.a=3")
+    assert (len(told.items), told.scanned, told.of) == (2, 5, 5), "kept ones are looked through, and counted"
+    one.do(control.declare, {"keep_settled": 0})
+    assert len(once("$.a=3").items) == 2, "what it still has is found"

@@ -6,6 +6,7 @@ import pytest
 
 from brokerweb.answers import stuck, verdicts
 from brokerweb.answers.verdicts import Verdict
+from brokerweb.core import clock
 from brokerweb.handout import lease, shared_groups
 from brokerweb.identity.principal import broker_itself
 from brokerweb.queues import engine as engine_of_queues
@@ -79,10 +80,13 @@ def test_flowing_and_falling_behind(rest: Rest, server: Server, stream: str) -> 
         append(rest, stream, 2)
         member.call("commit", sub=sub, offsets={"0": "2"})
         assert why(rest, stream)["code"] == "flowing"
+        [seen] = rest.call("GET", f"/streams/{stream}/groups/billing")["members"]
+        assert (seen["client"], seen["lag"], seen["silent_since_at"], seen["silent"]) == ("billing-7", 0, None, False)
+        assert seen["last_commit_at"] >= seen["joined_at"]
         append(rest, stream, 200)
         verdict = why(rest, stream)
         assert (verdict["code"], verdict["facts"]["lag"]) == ("falling_behind", 200)
-        assert "200 records are left to read, and they become" in verdict["text"]
+        assert "200 records are left to read, and they grow by" in verdict["text"]
 
 
 def test_failing(rest: Rest, stream: str) -> None:
@@ -166,6 +170,28 @@ def test_silent(group: Group) -> None:
     assert group.why().code != "silent"
     group.time.advance(61)
     assert group.why().facts["last_commit_at"] is not None
+
+
+def test_members_say_what_is_left_when_they_committed_last_and_since_when_they_are_silent(group: Group) -> None:
+    group.join("billing-7")
+    group.append(5, partition=1)
+    joined = group.time.at
+    group.time.advance(61)
+    [member] = verdicts.members("events", "billing")
+    assert member.share is not None
+    assert (member.share.lag, member.committed_at, member.since, member.silent) == (5, None, joined, True)
+    group.commit(p1=3)
+    committed = group.time.at
+    group.time.advance(60)
+    [member] = verdicts.members("events", "billing")
+    assert (member.committed_at, member.since, member.silent) == (committed, committed, False)
+    group.commit(p1=5)
+    group.time.advance(3600)
+    [member] = verdicts.members("events", "billing")
+    assert (member.share, member.committed_at, member.since, member.silent) == (None, committed + 60 * clock.SECOND, None, False)
+    group.join("late")
+    late = verdicts.members("events", "billing")[1]
+    assert (late.member.client, late.committed_at) == ("late", None), "what was committed before it came is not its own"
 
 
 def test_a_member_whose_records_have_just_come_is_not_silent(group: Group) -> None:

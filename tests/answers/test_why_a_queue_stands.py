@@ -121,7 +121,7 @@ def test_flowing_falling_behind_and_catching_up(rest: Rest, queue: str) -> None:
     verdict = why(rest, queue)
     assert (verdict["code"], verdict["facts"]["ready"]) == ("falling_behind", 200)
     assert verdict["facts"]["by"] > 10
-    assert "200 messages wait, and they become" in verdict["text"]
+    assert "200 messages wait, and they grow by" in verdict["text"]
     rest.settle(queue, ack=[message["receipt"]])
 
     def works() -> Any:

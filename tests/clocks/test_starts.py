@@ -238,7 +238,7 @@ def test_a_wrong_start_does_not_poison_a_partition_for_years(pc: Machine):
         await aperform(records.append, "events", [NewRecord(b"1")] * 3)
 
     async def housekeeping(broker: Broker) -> None:
-        await broker.duties._housekeeping(clock.now())
+        await broker.cluster_duties._housekeeping(clock.now())
 
     run(append)
     pc.start_again()

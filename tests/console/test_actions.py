@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from html import escape
 
 import pytest
@@ -26,7 +27,7 @@ def audited() -> list[tuple[str, str]]:
     return list(AuditEntry.objects.order_by("id").values_list("action", "target"))
 
 
-def counts(name: str) -> dict[str, int]:
+def counts(name: str) -> Mapping[str, int]:
     queue = browse.find(name)
     return browse.counts([queue.pk])[queue.pk]
 

@@ -325,6 +325,7 @@ def filled(broker: Server) -> list[str]:
         "/dead",
         "/dead/redrive?all=1",
         "/connections",
+        "/nodes",
         "/tokens",
     ]
     return [

@@ -50,6 +50,7 @@ def connected(monkeypatch, *subs: dict[str, Any], id: str = "c0ffee", client: st
     }
     live |= {"connected_at": "2026-11-24T04:00:00.000000Z", "subscriptions": [{"client": client, **sub} for sub in subs]}
     monkeypatch.setattr(connections, "snapshot", lambda: [live])
+    monkeypatch.setattr(connections, "described", {live["id"]: live}.get)
     monkeypatch.setattr(waiting, "of", lambda ids: {id: [taking(id, client, sub) for sub in subs] for id in ids})
 
 

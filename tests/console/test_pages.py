@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
+from brokerweb.cluster import nodes
 from brokerweb.delivery import connections
 from brokerweb.queues import control, selection
 from brokerweb.storage.run import perform
@@ -264,8 +266,20 @@ def test_connections_say_what_they_hold(client, monkeypatch):
     subs = [{"sub": "2", "queue": "orders", "prefetch": 32, "unsettled": 5, "ack": "explicit"}]
     live |= {"connected_at": "2026-11-24T04:00:00.000000Z", "subscriptions": subs}
     monkeypatch.setattr(connections, "snapshot", lambda: [live])
-    assert "orders × 32" in text(client.get("/connections"))
+    monkeypatch.setattr(connections, "described", {"c1": live}.get)
+    assert "orders, 5 of 32" in text(client.get("/connections"))
     assert "<dt>Unsettled messages</dt><dd>5</dd>" in text(client.get("/connections/c1/close"))
+
+
+def test_nodes_say_how_they_get_on(client):
+    wrong = json.dumps({"draining": True, "clock_difference": 7_200_000, "connections": 1234, "address": "10.0.0.2:8000"})
+    perform(nodes.begin, "here", "elsewhere-1")
+    perform(nodes.see, "here", "elsewhere-1", wrong)
+    perform(nodes.begin, "here")
+    page = text(client.get("/nodes"))
+    assert "2 nodes" in page
+    for shown in ("elsewhere-1", "10.0.0.2:8000", "draining", "1,234", "7.2 s off", "node-1", "live", "duties", "right"):
+        assert shown in page
 
 
 def test_what_a_person_may_not_see_is_not_listed(client):

@@ -229,7 +229,9 @@ def test_without_browse_a_queue_is_403_whether_it_exists_or_not(name, place):
     assert viewer.get(f"/queues/{name}{place}").status_code == 403
 
 
-@pytest.mark.parametrize("place", ["/connections", "/connections/c1/close", "/tokens", "/new/token", "/tokens/1/revoke"])
+@pytest.mark.parametrize(
+    "place", ["/connections", "/connections/c1/close", "/nodes", "/tokens", "/new/token", "/tokens/1/revoke"]
+)
 def test_administration_needs_admin(place):
     viewer = person(("*", ["publish", "consume", "browse", "manage", "monitor"]))
     assert viewer.post(place, {"name": "x", "pattern-0": "*", "verbs-0": ["admin"]}).status_code in (400, 403, 405)

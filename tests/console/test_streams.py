@@ -271,7 +271,7 @@ def test_a_shared_groups_queue_is_no_queue_of_the_console(client):
     for place in ("/queues", "/dead"):
         assert ".shared-" not in text(client.get(place))
     page = text(client.get("/"))
-    assert "1 dead letter in events, mailing" in page
+    assert "1 dead letter in events / mailing" in page
     assert 'aria-label="Consumer groups"' in text(client.get("/dead"))
     assert re.search(r'id="dead-count">\s*1<', page)
     assert client.get("/streams/events/groups/mailing").context["group"]["counts"]["dead"] == 1
@@ -313,6 +313,20 @@ def test_a_replay_is_a_job_with_what_was_asked(client):
     assert job.params["from"] == {"0": "1"}
     assert job.params["filter"] == {"key": ["k", "l"], "headers": {"a": "1"}, "body": {"x.y": 3, "z": "3", "w": "plain"}}
     assert audited() == [("stream.replay", "stream:events")]
+
+
+def test_a_replay_says_what_it_would_copy_before_it_does(client):
+    declare_stream("events", partitions=2)
+    append("events", *range(5), key="k", partition=0)
+    append("events", {"n": "<b>"}, key="l", partition=1)
+    declare("orders")
+    form = {"begin": "earliest", "until": "latest", "keys": "l", "to": "queue:orders"}
+    page = client.post("/streams/events/replay", {**form, "preview": "1"})
+    assert "It would copy 1 record" in text(page)
+    assert "&lt;b&gt;" in text(page)
+    assert (page.context["plan"].parts, Job.objects.count()) == ([(0, 0, 5, 0, True), (1, 0, 1, 1, True)], 0)
+    client.post("/streams/events/replay", form)
+    assert (Job.objects.get().total, Job.objects.get().cursor.get("estimated")) == (1, None)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from brokerweb.queues import control, stats
 from brokerweb.queues.models import Message, Queue
 from brokerweb.queues.states import State
 from brokerweb.storage.run import perform
+from brokerweb.streams import membership
 from tests.console.conftest import (
     HOSTILE,
     append,
@@ -83,7 +84,7 @@ def test_what_only_falls_behind_is_found_and_does_not_stand_still(client, time: 
     [finding] = page.context["findings"].shown
     assert (finding.name, finding.kind, finding.level) == ("slow", "falling_behind", "warn")
     assert finding.damage == pytest.approx(6_000, 0.01)
-    assert "they become" in text(page)
+    assert "they grow by" in text(page)
     assert page.context["findings"].standing == 0
     assert "Nothing stands still" in text(page)
     assert found(client, "/") == ["slow"]
@@ -146,6 +147,21 @@ def test_the_page_says_what_rest_says(client, time: Time):
     assert "Nothing of that kind" in text(client.get("/stuck?why=full"))
 
 
+def test_a_silent_member_of_a_group_is_seen_on_its_page(client, time: Time):
+    declare_group("readers", declare_stream())
+    perform(membership.join, "events", "readers", "node-1/c1/1", name="shop", client="reader-1")
+    append("events", *range(4))
+    time.advance(30)
+    page = text(client.get("/streams/events/groups/readers"))
+    assert "nothing yet" in page
+    assert '<span class="small soft">silent for 30 s</span>' in page
+    time.advance(31)
+    page = text(client.get("/streams/events/groups/readers"))
+    assert '<span class="badge stands">silent for 1 min' in page
+    [member] = client.get("/streams/events/groups/readers").context["group"]["members"]
+    assert (member["lag"], member["stands"], member["connection"]) == (4, True, "")
+
+
 def test_nothing_stuck_is_said_in_words(client, time: Time):
     wait("just.now")
     assert "Nothing stands still" in text(client.get("/stuck"))
@@ -168,7 +184,7 @@ def test_causes_are_those_of_rest_over_queues_and_groups(client, time: Time):
     assert (first.count, first.hours[-1], [place.name for place in first.places]) == (
         5,
         5,
-        ["emails", "receipts", "events, shared"],
+        ["emails", "receipts", "events / shared"],
     )
     page = text(client.get("/dead/causes"))
     assert "KeyError: " in page
@@ -216,13 +232,21 @@ def test_a_cause_is_planned_put_back_and_taken_back(client, time: Time):
     assert f'action="/jobs/{job.pk}/undo"' not in text(client.get(f"/jobs/{job.pk}"))
 
 
-def test_several_causes_are_a_job_each_and_one_plan(client, time: Time):
-    died("emails", "first 1", "second 2", "first 3")
-    prints = [cause.fingerprint for cause in client.get("/dead/causes").context["causes"]]
+def test_several_causes_are_one_plan_and_one_job_that_is_undone_as_one(client, time: Time):
+    died("emails", "first 1", "second 2", "first 3", "other")
+    died("receipts", "second 4")
+    prints = [c.fingerprint for c in client.get("/dead/causes").context["causes"] if c.title != "other"]
     plan = client.get("/jobs/plan", {"action": "redrive", "cause": prints})
-    assert [error["count"] for error in plan.context["plan"].errors] == [2, 1]
-    assert client.post("/jobs/plan", {"action": "redrive", "cause": prints, "known": ["", "no_consumer"]})["Location"] == "/jobs"
-    assert Job.objects.count() == 2
+    assert [error["count"] for error in plan.context["plan"].errors] == [2, 2]
+    assert "Redrive 4 messages" in text(plan)
+    assert [(part.place, part.n) for part in plan.context["plan"].parts] == [("emails", 3), ("receipts", 1)]
+    job = redriven(client, cause=prints)
+    assert (Job.objects.count(), job.total) == (1, 4)
+    job = run(job)
+    assert (job.state, job.done, Message.objects.filter(state=State.DEAD).count()) == ("done", 4, 1)
+    taken = client.post(f"/jobs/{job.pk}/undo")["Location"]
+    assert run(Job.objects.get(pk=int(taken.rpartition("/")[2]))).done == 4
+    assert Message.objects.filter(state=State.DEAD).count() == 5
 
 
 def test_trying_with_the_first_waits_for_it(client, time: Time):

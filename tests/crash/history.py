@@ -34,6 +34,8 @@ class Publish:
     poison: bool = False
     outcome: str = UNKNOWN
     ids: set[str] = field(default_factory=set)  # every id the broker answered with
+    made: float = field(default_factory=time.monotonic)
+    confirmed: float | None = None  # when the first of these came
 
 
 @dataclass
@@ -125,6 +127,7 @@ class History:
         with self._lock:
             publish.outcome = OK
             publish.ids.add(id)
+            publish.confirmed = publish.confirmed or time.monotonic()
 
     def delivered(self, delivery: Delivery) -> None:
         with self._lock:

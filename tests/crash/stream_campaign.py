@@ -32,6 +32,8 @@ REPLAYED = 1000  # records of every replay
 class StreamCampaign(Run):
     """A server, its traffic over streams, and what its clients saw."""
 
+    pipe = Piper
+
     def __init__(self, server: Server, number: int, *, disk: Disk | None = None) -> None:
         super().__init__(server, number, disk=disk)
         self.history = StreamHistory()
@@ -73,7 +75,7 @@ class StreamCampaign(Run):
             Worker(server, history, f"{name}.sa", stream=LOG),
             Worker(server, history, f"{name}.sb", stream=LOG),
             Watcher(server, history, f"{name}.wt", stream=LOG),
-            Piper(server, history, f"{name}.pi", stream=LOG),
+            self.pipe(server, history, f"{name}.pi", stream=LOG),
         ]
         for actor in self.actors:
             actor.start()

@@ -10,10 +10,12 @@ from unittest import mock
 import pytest
 
 from brokerweb import broker as module
-from brokerweb import node_duties
+from brokerweb import cluster_duties, node_duties
 from brokerweb.broker import Broker
 from brokerweb.cluster import nodes
+from brokerweb.cluster.leasing import Lease
 from brokerweb.cluster.tenure import Tenure
+from brokerweb.cluster_duties import ClusterDuties
 from brokerweb.core import clock, events, machine
 from brokerweb.core.errors import BrokerError, StoreFull, Unauthenticated
 from brokerweb.delivery.groups.member import BEATS
@@ -89,7 +91,7 @@ def test_a_start_that_ends_half_way_prolongs_no_lease_a_second_time(monkeypatch:
 
 
 def test_a_look_for_idle_queues_that_fails_forgets_no_use(monkeypatch: pytest.MonkeyPatch):
-    idle = node_duties.NodeDuties(Hub(), Tenure())
+    idle = ClusterDuties(Hub(), Lease(shared=False))
     outcome, noted = events.Outcome(), idle._in_use
     outcome.asked(5)
     idle._note_use(outcome)
@@ -140,7 +142,7 @@ def test_a_key_that_was_left_without_head_gets_one():
 
 
 def test_a_node_with_much_housekeeping_is_seen_and_ready(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(node_duties, "HEARTBEAT", 0.01)
+    monkeypatch.setattr(Tenure, "every", 0.01)
     turns = 0
 
     def never_done(tx: Any) -> int:
@@ -167,12 +169,12 @@ def test_members_have_not_been_silent_where_the_broker_stood_still(monkeypatch: 
         Member.objects.update(seen_at=tx.now - clock.seconds(30))
 
     async def scene(stage: Stage, broker: Broker) -> None:
-        await broker.duties.timers.stop()
+        await broker.cluster_duties.timers.stop()
         await declare()
         worker = await Worker.join(stage, "a")
         await aperform(stood_still)
         worker.member._beat_at = 0
-        await broker.duties._timers(clock.now())
+        await broker.cluster_duties._timers(clock.now())
         await stage.quiet()
         assert (worker.errors, worker.numbers) == ([], {0})
 
@@ -184,7 +186,7 @@ def test_two_beats_fit_into_the_shortest_session_even_if_one_is_lost():
 
 
 def test_no_housekeeping_waits_for_the_end_of_another(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(node_duties, "HOUSEKEEPING", 0.05)
+    monkeypatch.setattr(cluster_duties, "HOUSEKEEPING", 0.05)
     monkeypatch.setattr(stream_duties, "compact", lambda tx: stream_duties.LIMIT)
 
     async def scene(stage: Stage, broker: Broker) -> None:

@@ -27,6 +27,7 @@ NEEDS = {
     "requeueMessage": "manage", "redactMessage": "manage", "redactRecord": "manage",
     "pauseQueue": "manage", "resumeQueue": "manage", "purgeQueue": "manage", "redriveQueue": "manage",
     "createToken": "admin", "listTokens": "admin", "revokeToken": "admin", "listConnections": "admin", "closeConnection": "admin",
+    "listNodes": "admin",
     "listStreams": "anyone", "declareStream": "manage", "changeStream": "manage", "readStream": "browse",
     "deleteStream": "manage", "appendRecords": "publish", "readRecords": "browse", "followStream": "browse",
     "listGroups": "browse", "declareGroup": "manage", "readGroup": "browse", "deleteGroup": "manage", "commitGroup": "consume",

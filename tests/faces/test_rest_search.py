@@ -210,7 +210,7 @@ def test_suggestions_are_of_what_was_stored_lately(rest: Rest, queue: str) -> No
     rest.publish(
         queue,
         {"body": {"customer": {"country": "DE"}, "items": [{"qty": 3}]}, "key": "acct 0", "headers": {"tenant": "globex"}},
-        {"body": {"customer": {"country": "AT"}, "odd name": 1}},
+        {"body": {"customer": {"country": "AT"}, "odd name": 1, "total": 27.42}},
     )
 
     def suggested(prefix: str) -> list[tuple[Any, ...]]:
@@ -222,6 +222,7 @@ def test_suggestions_are_of_what_was_stored_lately(rest: Rest, queue: str) -> No
     assert suggested("$.i") == [("$.items[0].qty=", "path", 1, "3")]
     assert suggested("$.")[0][0] == "$.customer.country="
     assert ('$."odd name"=', "path", 1, "1") in suggested("$")
+    assert suggested("$.t") == [("$.total=", "path", 1, "27.42")], "a number, which its text would not be"
     assert suggested("header.") == [("header.tenant=", "header", 1, "globex")]
     assert suggested("key") == [('key:"acct 0"', "key", 1, "acct 0"), ("key:", "field", 0, None)]
     assert ("state:", "field", 0, None) in suggested("")

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from brokerweb.core import clock
 from brokerweb.core.errors import NotFound, RateLimited, Unauthenticated
 from brokerweb.identity import attempts, signin
-from brokerweb.identity.models import AuditEntry, SignInCode
+from brokerweb.identity.models import AuditEntry, Guess, SignInCode
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PASSWORD = "a long enough password"
@@ -128,6 +128,18 @@ def test_after_ten_failures_not_even_the_right_password_is_looked_at(user):
 
     assert limited.value.retry_after == 300
     assert check(PASSWORD, address="198.51.100.7"), "elsewhere the same user gets in"
+
+
+def test_failures_count_for_all_nodes_that_share_a_database(on_postgres: None):
+    User.objects.create_user("ada", password=PASSWORD)
+    for _ in range(attempts.PER_NAME):
+        signin.attempts = attempts.Attempts()  # each time at another node
+        with pytest.raises(Unauthenticated):
+            check("wrong")
+    with pytest.raises(RateLimited):
+        check(PASSWORD)
+    assert check(PASSWORD, address="198.51.100.7"), "elsewhere the same user gets in"
+    assert max(Guess.objects.values_list("failures", flat=True)) == attempts.PER_NAME
 
 
 def test_failures_are_forgotten_after_five_minutes(user, monkeypatch):

@@ -11,12 +11,13 @@ from brokerweb.core import clock
 from brokerweb.core.errors import Forbidden, Invalid, NotFound
 from brokerweb.identity.grants import Permit
 from brokerweb.identity.principal import Principal
-from brokerweb.jobs import bulk_request, control, duties, failures
+from brokerweb.jobs import bulk_request, control, duties, failures, selecting
 from brokerweb.jobs.models import JobFailure
 from brokerweb.queues import bulk as of_one_queue
 from brokerweb.queues import control as queues
-from brokerweb.queues import filters
+from brokerweb.queues import filters, fingerprints
 from brokerweb.queues.models import Message
+from brokerweb.queues.states import REJECTED
 from brokerweb.storage.run import perform
 from tests.jobs.acting import BAD, failed, promote_due, start
 from tests.jobs.bench import Runner, shown
@@ -36,6 +37,9 @@ def test_a_redrive_over_queues_and_groups_by_cause(runner: Runner) -> None:
     group = dead_records(3)
     by_cause = start("redrive", {"filter": {"fingerprint": BAD}})
     assert (by_cause.total, by_cause.touched) == (3, ["queue:mails", "queue:orders"])
+    both = start("redrive", {"filter": {"fingerprint": [BAD, fingerprints.of(REJECTED, "another cause")]}})
+    assert (both.total, both.touched) == (4, ["queue:mails", "queue:orders", "queue:other"])
+    perform(control.cancel, both.pk)
     job = start("redrive", {"in": ["queue:orders", "queue:mails", "stream:l*"]})
     assert (job.total, job.touched) == (6, ["queue:mails", "queue:orders", "stream:log"])
     perform(control.cancel, by_cause.pk)
@@ -179,6 +183,58 @@ def test_it_needs_manage_on_all_and_publish_where_they_go(time: Time) -> None:
     for select in ({"in": ["queue:secret"]}, {"q": "1", "in": ["queue:secret"]}):
         with pytest.raises(NotFound):
             start("redrive", select, may)
+
+
+def of_mine() -> Principal:
+    """Somebody who may browse all orders, and manage some."""
+    return Principal("x", "token:1", permits=[
+        Permit("queue", "orders.*", frozenset({"browse"})), Permit("queue", "orders.mine", frozenset({"manage"})),
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "select",
+    [
+        {"q": "NAME"},
+        {"q": "key:NAME", "in": ["queue:orders.*"]},
+        {"filter": {"key": "NAME"}},
+        {"in": ["queue:*"], "filter": {"fingerprint": "CAUSE"}},
+    ],
+)
+def test_it_needs_manage_where_it_takes_something_and_nowhere_else(time: Time, select: dict[str, Any]) -> None:
+    for name, word in (("orders.mine", "north"), ("orders.other", "south")):
+        bench = Bench(name)
+        bench.publish(word, key=word)
+        bench.settle("dead", bench.lease(), error=f"the {word} is late")
+
+    def of(word: str) -> dict[str, Any]:
+        cause = fingerprints.of(REJECTED, f"the {word} is late")
+        named: dict[str, Any] = json.loads(json.dumps(select).replace("NAME", word).replace("CAUSE", cause))
+        return named
+
+    assert start("redrive", of("north"), of_mine()).touched == ["queue:orders.mine"]
+    with pytest.raises(Forbidden) as refused:
+        start("redrive", of("south"), of_mine())
+    assert "orders.other" in refused.value.detail
+
+
+def test_where_a_query_cannot_be_looked_at_to_its_end_it_needs_manage_on_all(time: Time, monkeypatch: pytest.MonkeyPatch) -> None:
+    Bench("orders.mine").kill("x")
+    Bench("orders.other").kill("y")
+    assert start("redrive", {"q": "nothing"}, of_mine()).touched == ["queue:orders.mine"], "and takes nothing"
+    monkeypatch.setattr(selecting, "LOOKING", -1.0)
+    with pytest.raises(Forbidden):
+        start("redrive", {"q": "x"}, of_mine())
+
+
+def test_what_comes_later_where_one_may_not_manage_is_no_part_of_it(runner: Runner) -> None:
+    mine, other = Bench("orders.mine"), Bench("orders.other")
+    mine.kill("x")
+    other.kill("y")
+    job = start("redrive", {"q": "x"}, of_mine())
+    [later] = other.kill("x")
+    runner.until_finished(job)
+    assert (shown(job)["done"], states(later)) == (1, ["dead"])
 
 
 @pytest.mark.parametrize(

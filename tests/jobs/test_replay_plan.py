@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from brokerweb.core.errors import Invalid, NotFound, OffsetOutOfRange
-from brokerweb.jobs import failures, replay_plan, replay_request, replaying
+from brokerweb.jobs import control, failures, replay_plan, replay_request, replaying
 from brokerweb.jobs.models import Job
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
 from brokerweb.streams import compaction
-from tests.jobs.bench import Runner, append, declare_stream, in_queue
+from tests.jobs.bench import Runner, append, declare_stream, in_queue, shown
 from tests.queues.bench import Bench, Time
 
 
@@ -22,8 +22,8 @@ def plan(**asked: Any) -> replay_plan.ReplayPlan:
 
 
 def counted(**asked: Any) -> Job:
-    request, total = read(replay_plan.counted, "log", replay_request.parse({"to": "queue:orders", **asked}))
-    return perform(replaying.create, "log", request, by="me", total=total)  # type: ignore[no-any-return]
+    request, total, looked = read(replay_plan.counted, "log", replay_request.parse({"to": "queue:orders", **asked}))
+    return perform(replaying.create, "log", request, by="me", total=total, looked=looked)  # type: ignore[no-any-return]
 
 
 def test_what_would_be_copied_by_partition_with_the_first_of_it(time: Time) -> None:
@@ -65,7 +65,58 @@ def test_gaps_of_a_compacted_stream_are_not_counted_and_its_jobs_have_a_total(ru
     assert (job.total, done.done) == (len(in_queue("orders")), len(in_queue("orders")))
     assert job.total is not None
     assert job.total < 29
-    assert counted(filter={"key": "k1"}).total is None
+
+
+def test_a_replay_with_a_filter_has_an_exact_total_where_all_was_looked_at(runner: Runner) -> None:
+    Bench()
+    declare_stream(partitions=2)
+    for n in range(30):
+        append(n, key="a" if n % 3 else "b", partition=n % 2)
+    job = counted(filter={"key": "b"})
+    assert (job.total, control.as_json(job)["estimated"]) == (10, False)
+    done = runner.until_finished(job)
+    assert (done.total, done.done) == (10, 10)
+
+
+def test_a_replay_of_more_says_that_its_total_is_an_estimate_until_it_knows(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first hundred records match all, later ones one in four."""
+    Bench()
+    declare_stream()
+    append(*({"n": 0} for _ in range(100)), *({"n": n % 4} for n in range(900)))
+    monkeypatch.setattr(replay_plan, "LOOKED_AT", 50)
+    monkeypatch.setattr(replaying, "LOOKED_AT", 100)
+    job = counted(filter={"body": {"n": 0}})
+    told = control.as_json(job)
+    assert (told["total"], told["estimated"], told["eta"]) == (1000, True, None)
+    totals = []
+    while control.get(job.pk).finished_at is None:
+        runner.rounds(1)
+        told = shown(job)
+        totals.append(told["total"])
+        assert told["done"] <= told["total"]
+        assert told["estimated"] == (told["state"] == "running")
+    assert totals[:2] == [1000, 625]
+    assert (told["total"], told["done"], told["state"]) == (325, 325, "done")
+    assert sorted(totals, reverse=True) == totals
+
+
+def test_the_time_left_of_a_filter_that_matches_nothing_is_told_by_what_was_looked_at(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Bench()
+    declare_stream()
+    append(*range(1000))
+    monkeypatch.setattr(replay_plan, "LOOKED_AT", 50)
+    monkeypatch.setattr(replaying, "LOOKED_AT", 100)
+    job = counted(filter={"key": "none"})
+    for _ in range(2):
+        runner.rounds(1)
+        runner.time.advance(5)
+    told = shown(job)
+    assert (told["total"], told["done"], told["estimated"], told["state"]) == (0, 0, True, "running")
+    assert told["eta"] == pytest.approx(40, abs=6)
 
 
 def test_records_that_were_not_copied_are_listed(runner: Runner) -> None:

@@ -122,10 +122,18 @@ class Committed(TransactionTestCase):
 
     def test_many_in_one_transaction_in_their_order(self) -> None:
         with transaction.atomic():
-            ids = [publish("billing", n, key="k" if n % 2 else None) for n in range(200)]
+            ids = [publish("billing", n) for n in range(200)]
         assert bodies() == list(range(200))
         assert ids == sorted(ids)
         assert self.told() < 20
+
+    def test_messages_of_a_key_wait_for_each_other(self) -> None:
+        with transaction.atomic():
+            for n in range(3):
+                publish("billing", n, key="k")
+        ready = Message.objects.filter(queue__name="billing", state=State.READY)
+        assert [json.loads(bytes(message.body)) for message in ready] == [0]
+        assert len(bodies()) == 3
 
     def test_a_duplicate_is_the_message_that_is_there(self) -> None:
         first = publish("billing", 1, dedup_id="once")

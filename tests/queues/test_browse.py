@@ -13,12 +13,12 @@ from django.db import connection
 
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid, NotFound
-from brokerweb.queues import browse, control, engine, selection
+from brokerweb.queues import browse, bulk, control, engine, fingerprints, selection, settled
 from brokerweb.queues.filters import MessageFilter, parse
 from brokerweb.queues.messages import NewMessage
 from brokerweb.queues.models import Failure
 from brokerweb.queues.represent import message_object
-from brokerweb.queues.states import State
+from brokerweb.queues.states import REJECTED, State
 from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import transaction
 from tests.queues.bench import Bench, Time
@@ -159,6 +159,27 @@ def test_a_message_that_changes_state_between_selecting_and_reading_is_not_shown
 
     monkeypatch.setattr(selection, "find", then_lease)
     assert [m.pk for m in browse.page(bench.row, parse({"state": "ready"})).items] == [third]
+
+
+def test_dead_letters_of_several_causes_are_one_list_in_their_order() -> None:
+    bench = Bench(keep_settled=3600)
+    ids = bench.publish(*range(12))
+    for n, leased in enumerate(bench.lease(12)):
+        bench.settle("dead", [leased], error=("late", "wrong", "else")[n % 3])
+    late, wrong = (fingerprints.of(REJECTED, error) for error in ("late", "wrong"))
+    both = f"{wrong},{late}"
+    wanted = [id for n, id in enumerate(ids) if n % 3 < 2]
+    assert walk(bench, parse({"fingerprint": both}), 3) == wanted
+    assert walk(bench, parse({"fingerprint": [late, wrong], "order": "desc"}), 3) == wanted[::-1]
+    assert walk(bench, parse({"fingerprint": both, "ids": ids[:3]})) == wanted[:2]
+    assert walk(bench, parse({"fingerprint": both, "state": "ready"})) == []
+    bench.do(bulk.purge, parse({"fingerprint": both, "states": "dead"}))
+    kept = settled.page(bench.row, parse({"fingerprint": late}), limit=2)
+    assert [m.message_id for m in kept.items] == ids[::3][:2]
+    assert [m.message_id for m in settled.page(bench.row, parse({"fingerprint": late}), after=kept.next).items] == ids[::3][2:]
+    for refused in ("", "x", f"{late},x", [late, 3], [late] * 51):
+        with pytest.raises(Invalid):
+            parse({"fingerprint": refused})
 
 
 def test_a_search_by_key_stops_after_its_budget_and_goes_on_from_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,19 @@ def test_a_restart_of_the_database_is_told_and_survived(own: Postgres, server: S
         socket.close()
 
 
+def test_a_server_that_takes_no_writes_any_more_is_told_and_survived(own: Postgres, server: Server):
+    with server.rest() as rest, own.connect() as admin:
+        rest.declare("read-only")
+        admin.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        admin.execute("SELECT pg_reload_conf()")
+        eventually(lambda: refusal(lambda: rest.publish("read-only", {"body": 1})) == UNAVAILABLE)
+        eventually(lambda: server.readiness() == 503, 20)
+        admin.execute("ALTER SYSTEM RESET default_transaction_read_only")
+        admin.execute("SELECT pg_reload_conf()")
+        eventually(lambda: server.readiness() == 200, 30)
+        rest.publish("read-only", {"body": 2})
+
+
 @contextmanager
 def without_standby(own: Postgres) -> Iterator[None]:
     """Within it commits wait for a standby that is not there."""

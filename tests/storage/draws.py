@@ -32,14 +32,36 @@ VALUES: list[tuple[list[Any], str]] = [
     (["n1e0", "sx"], "value"),
 ]
 NUMBERS = [0, 1, 2, 3, 4]  # what the others are
+NODES = ["node-1", "node-2"]
 BY_NAME = {name: values for values, names in VALUES for name in names.split()}
 OF_TIME = {"now", "until", "since", "due", "due_at", "expires", "published", "before", "at", "ready_until", "wall", "instant"}
-OF_TIME |= {"leased_at", "consumed_at", "settled_at", "forget"}
+OF_TIME |= {"alive", "leased_at", "consumed_at", "settled_at", "forget"}
 INSTANTS = [-10_000_000, 0, 1, 31_000_000, 100_000_000, 10**12]  # from now
 # Where a name means something else than elsewhere, or a statement would have nothing to do; a text is another column below.
 SPECIAL: dict[str, dict[str, list[Any] | str]] = {
     "begin": {"name": ["node-1", "node-2"]},
-    "see": {"name": ["node-1"], "presence": [""]},
+    "see": {"name": ["node-1"], "presence": [""], "told": TEXTS},
+    "bury": {"name": ["node-2"], "presence": ["here"]},
+    "forget_node": {"name": ["node-1", "node-2"]},
+    "lease of cluster": {"duty": ["duties"]},
+    "take": {"duty": ["duties", "x"], "node": NODES},
+    "give_up": {"duty": ["duties"], "node": NODES},
+    "report": {"node": NODES, "told": TEXTS},
+    "reported": {"node": ["node-1"]},
+    "report_of": {"node": ["node-2"]},
+    "forget_report": {"node": ["node-2"]},
+    "connect": {"connection": ["c1", "c2"], "node": NODES, "told": TEXTS},
+    "disconnect": {"connection": ["c1", "c2"]},
+    "forget_connected": {"node": ["node-2"]},
+    "connected": {"node": ["node-1"], "past": ["", "b", "d"]},
+    "busiest": {"node": ["node-1"]},
+    "connection": {"connection": ["c1", "c2"]},
+    "close of cluster": {"connection": ["c1", "c2"]},
+    "closing": {"node": ["node-2"]},
+    "guess": {"digest": ["d1", "d2"]},
+    "forgive": {"digest": ["d1", "d2"]},
+    "take_back": {"digest": ["d1", "d2"]},
+    "activity_since": {"since": [0, 1, 2]},
     "end": {"name": ["node-1"], "presence": ["", "here"]},
     "find_queue": {"name": ["orders", "x"]},
     "find_stream": {"name": ["events"]},
@@ -83,6 +105,7 @@ SPECIAL: dict[str, dict[str, list[Any] | str]] = {
     "records of search": {"headers": ["%X%", None], "body": ["%1%", None]},
     "kept": {"headers": ["%é%", None], "body": ["%B%", "%4%", None], "error": ["%B%", None]},
     "kept_messages": {"ids": "kept_ids"},
+    "kept_of_cause": {"queue": "kept_queue", "fingerprint": "kept_cause", "first": [0], "beyond": [2**62]},
     "kept_called": {"ids": [str(list(range(1, 40))).replace(" ", "")]},
     "walk of search": {"error": ["%B%", None]},
     "listed": {"error": ["%B%", None]},
@@ -131,6 +154,7 @@ ABOUT_MESSAGES = """
       (SELECT min(id) FROM brokerweb_queues_settledmessage WHERE last_error IS NOT NULL) AS kept_number,
       (SELECT queue_id FROM brokerweb_queues_settledmessage WHERE last_error IS NOT NULL ORDER BY id LIMIT 1) AS kept_where,
       (SELECT '[' || min(id) || ']' FROM brokerweb_queues_settledmessage) AS kept_ids,
+      (SELECT max(fingerprint) FROM brokerweb_queues_settledmessage) AS kept_cause,
       (SELECT min(id) FROM brokerweb_queues_message WHERE state = 0) AS scheduled,
       (SELECT queue_id FROM brokerweb_queues_message WHERE state = 0 ORDER BY id LIMIT 1) AS scheduled_queue,
       (SELECT min(id) FROM brokerweb_queues_message WHERE deliver_at IS NOT NULL) AS stated,

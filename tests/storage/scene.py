@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from brokerweb.cluster import leasing as cluster_lease
 from brokerweb.cluster import nodes, wall
 from brokerweb.core.clock import Step
 from brokerweb.handout import lease
-from brokerweb.identity import clients
+from brokerweb.identity import attempts, clients
 from brokerweb.identity.clients import Introduction
+from brokerweb.identity.models import Guess
 from brokerweb.jobs import control as jobs
 from brokerweb.jobs import failures
 from brokerweb.jobs.failures import Failed
@@ -19,6 +21,7 @@ from brokerweb.queues.states import State
 from brokerweb.queues.transfers import Transfer
 from brokerweb.routing import publishing, topics, transacting
 from brokerweb.routing.messages import TopicMessage, TransactRequest
+from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import compaction, groups, membership, positions
 from brokerweb.streams import control as streams
 from brokerweb.streams import engine as records
@@ -48,7 +51,7 @@ def furnished(time: Time) -> Store:
     Job.objects.filter(finished_at=None).update(node="shop", held_until_at=time.now() + 31_000_000)
     JobItem.objects.create(job_id=job.pk, message_id=1, queue_id=1)
     _transferred(store, job.pk)
-    store.do(nodes.begin)
+    _nodes(store)
     orders_id = Queue.objects.get(name="orders").pk
     store.do(activity.store, {orders_id: activity.Seen(consumed_at=1, client="shop", settled_at=2)})
     for holder in ("d", "rest:token:1", "ws:node-1/c"):
@@ -58,6 +61,22 @@ def furnished(time: Time) -> Store:
     Message.objects.filter(key="other", holds_key=True).delete()
     Partition.objects.create(stream_id=Stream.objects.get(name="events").pk, number=3)
     return store
+
+
+def _nodes(store: Store) -> None:
+    """This one, which does the duties, and another with a connection that is to be closed; and somebody who guesses."""
+    store.do(nodes.begin)
+    store.do(nodes.begin, "here", "node-2")
+    store.do(cluster_lease.renew, "node-1")
+    store.do(nodes.report, "node-2", "{}")
+    store.do(nodes.connect, "node-2", [("c1", 3, "{}")], [])
+    store.do(nodes.close, "c1")
+    store.do(guesses, {("d", ""): 10})
+
+
+def guesses(tx: Transaction, limits: dict[tuple[str, str], int]) -> None:
+    attempts.begin(tx, limits)
+    Guess.objects.update(digest="d1")
 
 
 def _transferred(store: Store, job: int) -> None:

@@ -95,15 +95,17 @@ def test_a_row_that_others_hold_costs_only_who_wants_it(desk: Desk, other: Any):
 def test_of_two_that_wait_for_each_other_the_committer_gives_way_and_comes_again(desk: Desk, other: Any):
     desk.run(put, "1")
     desk.run(put, "2")
-    asked = threading.Event()
     update = "UPDATE brokerweb_queues_dedup SET message_id = 3 WHERE dedup_id = %s"
+    others: list[threading.Thread] = []
 
     def take_the_other_way_round(tx: Any) -> None:
+        for thread in others:  # they go on when this has given way
+            thread.join()
         touch(tx, "1")
-        if not asked.is_set():
+        if not others:
             other.execute(update, ["2"])
-            threading.Thread(target=lambda: (other.execute(update, ["1"]), other.commit())).start()
-            asked.set()
+            others.append(threading.Thread(target=lambda: (other.execute(update, ["1"]), other.commit())))
+            others[0].start()
         tx.raw.execute("SET LOCAL lock_timeout = 0")
         touch(tx, "2")
 

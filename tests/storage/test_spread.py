@@ -101,6 +101,25 @@ def test_a_statement_that_names_none_is_noticed():
     assert nameless(statement)
 
 
+def test_statements_of_records_say_which_partition_they_are_about():
+    records = re.compile(r"(?:FROM|JOIN|UPDATE|INTO) brokerweb_streams_record\b")
+    named = re.compile(r"\bpartition_id = |\[partition_id, id\] >|\[id, partition_id,")
+    for path, statement in STATEMENTS:
+        for level in levels(statement.text.get("postgres", "")):
+            assert not records.search(level) or named.search(level), f"{path.name}: {statement.name}"
+
+
+def test_keys_of_streams_begin_with_what_they_are_spread_by(pg: psycopg.Connection[Any]):
+    by = {"record": "partition_id", "latestkey": "partition_id", "streamdedup": "stream_id", "grouppartition": "group_id"}
+    for table, column in by.items():
+        keys = pg.execute(
+            "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indisunique AND indrelid = %s::regclass",
+            [f"brokerweb_streams_{table}"],
+        ).fetchall()
+        assert keys
+        assert all(f"({column}, " in key for (key,) in keys), keys
+
+
 def test_keys_begin_with_the_queue(pg: psycopg.Connection[Any]):
     for table in HOT:
         keys = pg.execute(

@@ -46,7 +46,7 @@ class Plan:
     scope: Scope
     hints: Hints
     states: frozenset[State]  # of messages, those that may match
-    keeps: bool  # whether settled messages that are kept may match
+    keeping: list[int]  # queues whose settled messages, that are kept, may match
     deduplicated: dict[str, dict[str, frozenset[int]]] = field(default_factory=dict)  # dedup_id -> kind -> ids
     ids: frozenset[int] | None = None  # numbers of messages, all that may match where conditions name them
     record_ids: frozenset[int] | None = None
@@ -67,9 +67,14 @@ class Plan:
             indexed = self.declared_by_streams.fields
             records = sum(place.records for place in self.scope.partitions if place.stream_id not in indexed)
         kept = 0
-        if self.keeps and self.ids is None and self.scope.queues:
-            kept = reads.value(Q.count_kept, json_ids(self.scope.queues), MANY_KEPT)
+        if self.looks_at_kept:
+            kept = reads.value(Q.count_kept, json_ids(self.keeping), MANY_KEPT)
         return records + kept + sum(self.scope.queues[id].count(self.states) for id in self.scanned)
+
+    @property
+    def looks_at_kept(self) -> bool:
+        """Whether kept messages are looked through, since no index names those that may match."""
+        return bool(self.keeping) and self.ids is None and not self.cause
 
     def holds(self, subject: Subject, kind: str) -> bool:
         """Whether every condition holds."""
@@ -88,11 +93,12 @@ def plan(reads: Reads, query: Query, scope: Scope, *, kept: bool = False) -> Pla
     states = frozenset(STATE_NAMES[name] for name in names if name != SETTLED)
     if any(condition.field in OF_DEAD and not condition.negated for condition in query.conditions):
         states &= {State.DEAD}
-    made = Plan(query, scope, hints.of(query.conditions), states, kept and SETTLED in names)
+    keeping = [id for (id,) in reads.rows(Q.keeping, json_ids(scope.queues))] if kept and SETTLED in names else []
+    made = Plan(query, scope, hints.of(query.conditions), states, keeping)
     _look_up_dedups(reads, made)
     made.ids, made.record_ids = _known(made, QUEUES), _known(made, STREAMS)
-    if made.ids is not None and made.keeps:
-        named = reads.rows(Q.kept_called, json_ids(sorted(made.ids)), json_ids(scope.queues))
+    if made.ids is not None and made.keeping:
+        named = reads.rows(Q.kept_called, json_ids(sorted(made.ids)), json_ids(made.keeping))
         made.ids |= {number for (number,) in named}
     if made.ids is None and scope.queues:
         made.declared = _declared(query, scope.queues, lambda name: queue_fields.indexed(reads, name))

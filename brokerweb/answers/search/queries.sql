@@ -159,6 +159,18 @@ SELECT m.id, m.message_id, m.queue_id, m."key", c.headers, c.content_type, c."bi
   coalesce(c.published_at, 0), c.checksum, c.body, -1, m.attempts, m.failures, m.priority, m.reason, m.last_error, m.redrives, m.fingerprint
 FROM brokerweb_queues_settledmessage m LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id WHERE m.id = ANY (translate(:ids, '[]', '{}')::bigint[]) ORDER BY m.id DESC;
 
+-- keeping@sqlite (queues): those of these queues that keep what is settled, or have still some of it
+SELECT q.id FROM json_each(:queues) j CROSS JOIN brokerweb_queues_queue q ON q.id = j.value
+WHERE q.keep_settled > 0 OR EXISTS (SELECT 1 FROM brokerweb_queues_settledmessage s WHERE s.queue_id = q.id);
+
+-- keeping@postgres (queues): the same, of an array
+SELECT q.id FROM brokerweb_queues_queue q WHERE q.id = ANY (translate(:queues, '[]', '{}')::bigint[])
+  AND (q.keep_settled > 0 OR EXISTS (SELECT 1 FROM brokerweb_queues_settledmessage s WHERE s.queue_id = q.id));
+
+-- kept_of_cause (queue, fingerprint, first, beyond, limit): kept messages of one cause, the newest first
+SELECT id FROM brokerweb_queues_settledmessage
+WHERE queue_id = :queue AND fingerprint = :fingerprint AND id >= :first AND id < :beyond ORDER BY id DESC LIMIT :limit;
+
 -- newest_kept_below (beyond): the highest id of a kept message below another
 SELECT max(id) FROM brokerweb_queues_settledmessage WHERE id < :beyond;
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from heapq import merge
+from itertools import chain
 from typing import Any, NamedTuple
 
 from brokerweb.answers.search.conditions import QUEUES, STREAMS, Row, Subject
@@ -101,7 +102,7 @@ class Scan:
             yield from (Row(*values) for values in reads.scan(Q.appended, json_ids(chosen)))
             return
         live = (Row(*values) for values in reads.scan(Q.messages, json_ids(chosen)))
-        kept = (Row(*values) for values in reads.scan(Q.kept_messages, json_ids(chosen) if self.plan.keeps else "[]"))
+        kept = (Row(*values) for values in reads.scan(Q.kept_messages, json_ids(chosen) if self.plan.keeping else "[]"))
         last = None
         for row in merge(live, kept, key=lambda row: -row.number):
             if row.number != last:
@@ -169,7 +170,7 @@ class Scan:
         """What says how high the numbers of messages go that may match."""
         if not self.plan.scope.queues:
             return []
-        return [Q.newest_below, Q.newest_kept_below] if self.plan.keeps else [Q.newest_below]
+        return [Q.newest_below, Q.newest_kept_below] if self.plan.keeping else [Q.newest_below]
 
     def _is_named(self, reads: Reads) -> bool:
         """Whether an index names all that may match here, so that no range is too wide."""
@@ -177,7 +178,7 @@ class Scan:
         if self.position.partition < 0:
             if plan.ids is not None:
                 return True
-            kept = plan.keeps and reads.value(Q.newest_kept_below, self.position.beyond) is not None
+            kept = plan.looks_at_kept and reads.value(Q.newest_kept_below, self.position.beyond) is not None
             return not (plan.scanned or kept)
         return plan.record_ids is not None or self._partition.stream_id in plan.declared_by_streams.fields
 
@@ -195,23 +196,26 @@ class Scan:
             found.update(named)
         for queue in plan.keyed:
             found.update(id for (id,) in reads.rows(Q.keyed, low, beyond, queue, plan.hints.key))
-        if plan.of_cause:
+        if plan.cause:
             low, dead = self._of_cause(reads, low, beyond)
             found.update(dead)
         rows = len(found)
         if plan.scanned and plan.states:
             n, ids = self._scanned(reads, low, beyond)
             rows, found = rows + n, found | set(ids)
-        if plan.keeps:
-            n, ids = _counted(reads.row(Q.kept, low, beyond, json_ids(plan.scope.queues), *plan.hints))
+        if plan.looks_at_kept:
+            n, ids = _counted(reads.row(Q.kept, low, beyond, json_ids(plan.keeping), *plan.hints))
             rows, found = rows + n, found | set(ids)
         return _Range(low, beyond, rows, sorted(found, reverse=True))
 
     def _of_cause(self, reads: Reads, low: int, beyond: int) -> tuple[int, list[int]]:
-        """What died of the cause, and from where up that is all of it."""
+        """What died of the cause, is dead or kept since, and from where up that is all of it."""
         found: list[int] = []
-        for queue in self.plan.of_cause:
-            named = [row[0] for row in reads.rows(CONTROL.of_cause_desc, queue, self.plan.cause, beyond, low, NAMED, None)]
+        cause = self.plan.cause
+        dead = (reads.rows(CONTROL.of_cause_desc, queue, cause, beyond, low, NAMED, None) for queue in self.plan.of_cause)
+        kept = (reads.rows(Q.kept_of_cause, queue, cause, low, beyond, NAMED) for queue in self.plan.keeping)
+        for rows in chain(dead, kept):
+            named = [row[0] for row in rows]
             low = named[-1] if len(named) == NAMED else low
             found += named
         return low, [id for id in found if id >= low]

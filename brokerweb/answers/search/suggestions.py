@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import msgspec
@@ -76,7 +77,12 @@ def _parts(hit: Hit) -> Iterator[tuple[str, str, str]]:
         for n, (path, leaf) in enumerate(_leaves(body, ())):
             if n == LEAVES:
                 break
-            yield "path", f"{json_paths.spelled(path)}=", json.dumps(leaf, ensure_ascii=False, default=str)
+            yield "path", f"{json_paths.spelled(path)}=", _written(leaf)
+
+
+def _written(leaf: Any) -> str:
+    """A value as a condition has it."""
+    return str(leaf) if isinstance(leaf, Decimal) else json.dumps(leaf, ensure_ascii=False)
 
 
 def _value(text: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from brokerweb.answers.verdicts import groups, links, of_group, of_message, of_queue, reading
-from brokerweb.answers.verdicts.standing import GroupStanding, MessageStanding, QueueStanding
+from brokerweb.answers.verdicts.standing import Attending, GroupStanding, MessageStanding, QueueStanding
 from brokerweb.answers.verdicts.verdict import See, Verdict
 from brokerweb.core import clock
 from brokerweb.delivery import connections
@@ -23,7 +23,7 @@ from brokerweb.queues.states import State
 from brokerweb.storage.reading import Reads, read
 from brokerweb.streams.groups import find_group
 
-__all__ = ["MOST", "See", "Verdict", "group", "message", "messages", "queue", "queues", "settled"]
+__all__ = ["MOST", "Attending", "See", "Verdict", "group", "members", "message", "messages", "queue", "queues", "settled"]
 
 MOST = 200  # items of a list that may have verdicts
 
@@ -106,6 +106,11 @@ def group(principal: Principal, stream: str, name: str) -> Verdict:
     return of_group_standing(principal, read(partial(_of_group, stream=stream, name=name)))
 
 
+def members(stream: str, name: str) -> list[Attending]:
+    """How the members of a partitioned group get on; a shared one has none. Raises NotFound."""
+    return read(lambda reads: groups.attending(reads, find_group(reads, stream, name)))
+
+
 def _of_group(reads: Reads, stream: str, name: str) -> GroupStanding:
     found = find_group(reads, stream, name)
     if found.queue_id is None:
@@ -126,4 +131,4 @@ def of_group_standing(principal: Principal, standing: GroupStanding) -> Verdict:
 
 
 def _live(connection: str) -> bool:
-    return connections.find(connection) is not None
+    return bool(connections.there([connection]))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from brokerweb.answers.verdicts import of_group
 from brokerweb.answers.verdicts.reading import Q, shown
-from brokerweb.answers.verdicts.standing import Failing, GroupStanding, Member, QueueStanding, Share
+from brokerweb.answers.verdicts.standing import Attending, Failing, GroupStanding, Member, QueueStanding, Share
 from brokerweb.core import clock, events
 from brokerweb.queues.messages import json_ids, parse_place
 from brokerweb.storage.reading import Reads
@@ -82,6 +83,21 @@ def one(reads: Reads, group: Group, queue: QueueStanding | None) -> GroupStandin
         {} if queue is None else _failing(reads, [queue.id], leased=True),
     )
     return _standing(GroupRow.of(group), found, stats.rates(group.stream_id), progress.rates(group.id))
+
+
+def attending(reads: Reads, group: Group) -> list[Attending]:
+    """How the members of a partitioned group get on, the oldest first; those that have read everything, too."""
+    found = of_group.attending(one(reads, group, None))
+    committed: dict[str | None, int] = {}
+    for member, _, _, _, committed_at, _ in reads.rows(Q.share_of, group.id):
+        committed[member] = max(committed.get(member, 0), committed_at or 0)
+    return [each._replace(committed_at=_own_commit(each.member, committed.get(each.member.id))) for each in found]
+
+
+def _own_commit(member: Member, committed_at: int | None) -> int | None:
+    """None where the last commit was of who had the partitions before."""
+    at = shown(committed_at or None)
+    return at if at is not None and at >= member.joined_at else None
 
 
 def _summed(member: str | None, rows: Sequence[tuple[Any, ...]]) -> Share | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from brokerweb.answers.verdicts import words
 from brokerweb.answers.verdicts.of_queue import SHORT, crowd, silence
-from brokerweb.answers.verdicts.standing import GroupStanding, Member, Share
+from brokerweb.answers.verdicts.standing import Attending, GroupStanding, Member, Share
 from brokerweb.answers.verdicts.verdict import Verdict, instant
 from brokerweb.queues.activity import SWELL
 
@@ -45,17 +45,22 @@ def _unowned(group: GroupStanding) -> Share | None:
     return next((share for share in group.shares if share.member is None and share.lag), None)
 
 
+def attending(group: GroupStanding) -> list[Attending]:
+    """How each member of a partitioned group gets on."""
+    shares = {share.member: share for share in group.shares}
+    return [_attending(group, member, shares.get(member.id)) for member in group.members]
+
+
+def _attending(group: GroupStanding, member: Member, share: Share | None) -> Attending:
+    if share is None or not share.lag:
+        return Attending(member, share, None)
+    since = max(member.joined_at, share.committed_at or 0, share.oldest_at or 0)
+    return Attending(member, share, since, group.age(since) > group.patience)
+
+
 def _silent_member(group: GroupStanding) -> tuple[Member, Share, int] | None:
     """The member that has had records for longest without a commit, for longer than is allowed; and since when."""
-    members = {member.id: member for member in group.members}
-    found = []
-    for share in group.shares:
-        member = members.get(share.member or "")
-        if member is None or not share.lag:
-            continue
-        since = max(member.joined_at, share.committed_at or 0, share.oldest_at or 0)
-        if group.age(since) > group.patience:
-            found.append((member, share, since))
+    found = [(a.member, a.share, a.since) for a in attending(group) if a.silent and a.share is not None and a.since is not None]
     return min(found, key=lambda each: each[2], default=None)
 
 
@@ -157,7 +162,7 @@ def _failing(group: GroupStanding) -> Verdict:
 def _falling_behind(group: GroupStanding) -> Verdict:
     by = group.appended - group.read
     text = (
-        f"{_records(group.lag)} are left to read, and they become {words.rate(by)} more: {words.rate(group.appended)} come, "
+        f"{_records(group.lag)} are left to read, and they grow by {words.rate(by)}: {words.rate(group.appended)} come, "
         f"{words.rate(group.read)} are read. More members, or faster ones, would catch up."
     )
     return Verdict("falling_behind", text, group.behind_since, {"by": round(by, 2), **_rates(group)})

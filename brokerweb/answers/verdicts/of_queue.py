@@ -166,7 +166,7 @@ def _falling_behind(queue: QueueStanding) -> Verdict:
     coming, going, n = queue.rate("published"), queue.out, queue.count("ready")
     by = coming - going
     text = (
-        f"{words.number(n, 'message')} {'waits' if n == 1 else 'wait'}, and they become {words.rate(by)} more: "
+        f"{words.number(n, 'message')} {'waits' if n == 1 else 'wait'}, and they grow by {words.rate(by)}: "
         f"{words.rate(coming)} come, {words.rate(going)} go. More consumers, or faster ones, would catch up."
     )
     return Verdict("falling_behind", text, queue.behind_since, {"by": round(by, 2), **_rates(queue)})

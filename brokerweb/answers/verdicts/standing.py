@@ -187,6 +187,16 @@ class Member(NamedTuple):
         return self.id.split("/")[1] if "/" in self.id else self.id
 
 
+class Attending(NamedTuple):
+    """How a member of a partitioned group gets on."""
+
+    member: Member
+    share: Share | None  # where something is left to read
+    since: int | None  # where something is left: since when it has committed nothing
+    silent: bool = False  # for longer than is allowed
+    committed_at: int | None = None  # the last commit in its partitions since it joined, where that was looked up
+
+
 class Failing(NamedTuple):
     """A record of a shared group that has failed, and is tried again."""
 

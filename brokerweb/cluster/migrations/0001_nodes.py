@@ -28,6 +28,7 @@ class Migration(migrations.Migration):
                 ('seen_at', brokerweb.storage.fields.BrokerInstantField()),
                 ('boot', models.CharField(max_length=36, null=True)),
                 ('up', models.BigIntegerField(default=0)),
+                ('told', models.TextField(default='')),
             ],
         ),
         migrations.CreateModel(
@@ -38,5 +39,35 @@ class Migration(migrations.Migration):
                 ('difference', models.BigIntegerField()),
                 ('slept', models.BooleanField(default=False)),
             ],
+        ),
+        migrations.CreateModel(
+            name='DutyLease',
+            fields=[
+                ('name', models.CharField(max_length=32, primary_key=True, serialize=False)),
+                ('node', models.CharField(max_length=64)),
+                ('since_at', brokerweb.storage.fields.BrokerInstantField()),
+                ('until_at', brokerweb.storage.fields.BrokerInstantField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Report',
+            fields=[
+                ('node', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('at', brokerweb.storage.fields.BrokerInstantField()),
+                ('told', models.TextField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Connected',
+            fields=[
+                ('id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('node', models.CharField(max_length=64)),
+                ('held', models.BigIntegerField(default=0)),
+                ('told', models.TextField()),
+                ('closing', models.BooleanField(default=False)),
+            ],
+            options={
+                'indexes': [models.Index(fields=['node'], name='connected_of_node'), models.Index(condition=models.Q(('closing', True)), fields=['node'], name='connected_closing')],
+            },
         ),
     ]

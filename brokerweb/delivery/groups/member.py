@@ -108,6 +108,10 @@ class GroupSubscription(StreamSubscription):
         self._beat_at = now + self.session_timeout / BEATS
         return True
 
+    def beat_missed(self) -> None:
+        """It could not be said: it is time again as soon as it can."""
+        self._beat_at = 0.0
+
     def goodbye(self) -> None:
         """The member leaves: its partitions are others' at once. One that is lost says nothing, and its session runs out."""
         self._verbs.attempt(membership.leave, (self.group_id, self.member))

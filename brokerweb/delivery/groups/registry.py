@@ -66,9 +66,14 @@ class Groups:
     async def beat(self) -> None:
         """Say that the members here are alive; one that is a member no more learns it."""
         for group_id, members in list(self._members.items()):
-            due = [member.member for member in members if member.beat_due()]
-            if due and await aperform(membership.beat, group_id, due):
-                self.refresh([group_id])
+            due = {member.member: member for member in members if member.beat_due()}
+            try:
+                if due and await aperform(membership.beat, group_id, list(due)):
+                    self.refresh([group_id])
+            except BrokerError:
+                for member in due.values():
+                    member.beat_missed()
+                raise
 
     async def _read(self, group_id: int) -> None:
         try:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from brokerweb import __version__, conf
-from brokerweb.cluster.nodes import EMBEDDED
+from brokerweb.cluster import here
 from brokerweb.core import clock
 from brokerweb.core.errors import BrokerError, LeaseLost, shorten
 from brokerweb.delivery.streams.tail import Run
@@ -26,7 +26,7 @@ _encode = msgspec.json.Encoder().encode
 def hello() -> str:
     """What a client needs to know first."""
     limit = conf.get().max_request_bytes
-    return _text({"op": "hello", "version": __version__, "node": EMBEDDED, "max_frame_bytes": limit})
+    return _text({"op": "hello", "version": __version__, "node": here.name(), "max_frame_bytes": limit})
 
 
 # To commands

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from brokerweb.cluster.nodes import EMBEDDED
+from brokerweb.cluster import here
 from brokerweb.core import clock
 from brokerweb.core.errors import BrokerError, Conflict, Invalid, NotFound
 from brokerweb.core.names import check_name
@@ -90,7 +90,7 @@ class StreamCommands:
 
     async def _join(self, command: frames.Subscribe, group: str) -> None:
         session, sub = self._session, str(command.id)
-        member = f"{EMBEDDED}/{session.connection.id}/{sub[:200]}"
+        member = f"{here.name()}/{session.connection.id}/{sub[:200]}"
         connection = session.connection
         client = command.client or connection.client
         who: dict[str, Any] = {"name": connection.principal.name, "client": client, "address": connection.address}

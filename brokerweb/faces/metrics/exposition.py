@@ -1,4 +1,8 @@
-"""``/metrics`` for Prometheus: what the caller holds ``monitor`` on, the committer, connections, the process."""
+"""``/metrics`` for Prometheus: what the caller holds ``monitor`` on, the committer, connections, the process.
+
+All of it adds up over the nodes of a cluster: each tells what happened and is connected at it, and what the database says is
+told by one, which does the duties.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +19,21 @@ from prometheus_client.registry import Collector
 
 import brokerweb
 from brokerweb import sweep
+from brokerweb.cluster import leasing
 from brokerweb.core import clock, events
 from brokerweb.core.errors import Forbidden, MethodNotAllowed
 from brokerweb.delivery import connections
 from brokerweb.delivery.polls import waits
 from brokerweb.faces.http import caller
 from brokerweb.faces.http.responses import problem, translated
-from brokerweb.faces.metrics.streams import of_streams, of_topics
+from brokerweb.faces.metrics.streams import of_topics, stored_streams, stream_events
 from brokerweb.identity.grants import MONITOR
 from brokerweb.identity.principal import Principal
 from brokerweb.queues import browse, stats
 from brokerweb.queues.models import Queue
 from brokerweb.routing.models import Topic
 from brokerweb.storage import disk, upkeep
+from brokerweb.storage.files import files_of
 from brokerweb.storage.run import running
 from brokerweb.streams.models import Stream
 from brokerweb.wakeups import node
@@ -63,16 +69,21 @@ class _Figures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         queues = [q for q in Queue.declared.all() if self.principal.may(MONITOR, "queue", q.name)]
-        yield from _states(queues)
-        yield from _events(queues)
-        yield from _queues(queues)
         streams = Stream.objects.filter(deleted_at=None).order_by("name")
-        yield from of_streams([s for s in streams if self.principal.may(MONITOR, "stream", s.name)])
+        names = {stream.pk: stream.name for stream in streams if self.principal.may(MONITOR, "stream", stream.name)}
+        yield from _events(queues)
+        yield from _consumers(queues)
+        yield from stream_events(names)
         yield from of_topics([t for t in Topic.objects.order_by("name") if self.principal.may(MONITOR, "topic", t.name)])
         yield from _node()
         yield from _hints()
-        yield from _store()
-        yield from _sweep()
+        yield from _swept()
+        if leasing.here():
+            yield from _states(queues)
+            yield from _queues(queues)
+            yield from stored_streams(names)
+            yield from _damaged()
+            yield from _store()
         yield from _disk()
         yield from _upkeep()
 
@@ -97,21 +108,27 @@ def _events(queues: list[Queue]) -> Iterator[Metric]:
 
 def _queues(queues: list[Queue]) -> Iterator[Metric]:
     age = GaugeMetricFamily("brokerweb_queue_oldest_ready_age_seconds", "Age of the oldest ready message.", labels=["queue"])
-    consumers = GaugeMetricFamily("brokerweb_queue_consumers", "Subscriptions.", labels=["queue"])
     paused = GaugeMetricFamily("brokerweb_queue_paused", "1 where hand-out is paused.", labels=["queue"])
-    subscribed = connections.consumers()
     for queue in queues:
-        age.add_metric([queue.name], browse.oldest_ready_age(queue) or 0)
-        consumers.add_metric([queue.name], subscribed[queue.pk])
+        age.add_metric([queue.name], browse.oldest_ready_age(queue.pk) or 0)
         paused.add_metric([queue.name], int(queue.paused_at is not None))
-    yield from (age, consumers, paused)
+    yield from (age, paused)
+
+
+def _consumers(queues: list[Queue]) -> Iterator[Metric]:
+    consumers = GaugeMetricFamily("brokerweb_queue_consumers", "Subscriptions at this node.", labels=["queue"])
+    subscribed = connections.consumers_here()
+    for queue in queues:
+        consumers.add_metric([queue.name], subscribed[queue.pk])
+    yield consumers
 
 
 def _node() -> Iterator[Metric]:
     info = InfoMetricFamily("brokerweb", "The broker.")
     info.add_metric([], {"version": brokerweb.__version__})
     yield info
-    yield GaugeMetricFamily("brokerweb_connections", "Live WebSockets.", value=len(connections.snapshot()))
+    yield GaugeMetricFamily("brokerweb_duties", "1 at the node that does the duties of the cluster.", value=int(leasing.here()))
+    yield GaugeMetricFamily("brokerweb_connections", "Live WebSockets.", value=len(connections.live()))
     yield GaugeMetricFamily("brokerweb_long_polls", "Requests that wait for messages.", value=len(waits.live()))
     if (clocks := clock.running()) is not None:
         off = "How far the machine's wall clock was set forward (back: less than 0), until it has stood for an hour."
@@ -134,18 +151,26 @@ def _hints() -> Iterator[Metric]:
 
 
 def _store() -> Iterator[Metric]:
+    if files_of(connection) is None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_database_size(current_database())")
+            yield GaugeMetricFamily("brokerweb_database_bytes", "Size of the database.", value=cursor.fetchone()[0])
+        return
     file = str(connection.settings_dict["NAME"])
     yield GaugeMetricFamily("brokerweb_database_bytes", "Size of the database file.", value=_size(file))
     yield GaugeMetricFamily("brokerweb_wal_bytes", "Size of the write-ahead log beside it.", value=_size(file + "-wal"))
 
 
-def _sweep() -> Iterator[Metric]:
+def _swept() -> Iterator[Metric]:
     figures = sweep.figures
     yield CounterMetricFamily("brokerweb_sweep_rows", "Messages and records compared with their checksums.", value=figures.rows)
     yield CounterMetricFamily("brokerweb_sweep_bytes", "Bytes of them.", value=figures.bytes)
     yield CounterMetricFamily("brokerweb_sweep_rounds", "Rounds over all there is.", value=figures.rounds)
+
+
+def _damaged() -> Iterator[Metric]:
     damaged = GaugeMetricFamily("brokerweb_damaged", "Damaged, as the last round found.", labels=["kind"])
-    for kind, n in figures.damaged.items():
+    for kind, n in sweep.figures.damaged.items():
         damaged.add_metric([kind], n)
     yield damaged
 

@@ -13,16 +13,14 @@ from brokerweb.routing.models import Topic
 from brokerweb.storage.reading import read
 from brokerweb.streams import group_objects
 from brokerweb.streams import stats as stream_stats
-from brokerweb.streams.models import ConsumerGroup, Partition, Stream
+from brokerweb.streams.models import ConsumerGroup, Partition
 
 _TOPIC_EVENTS = {events.PUBLISHED: "Messages published", events.UNROUTED: "Messages that no binding matched"}
 
 
-def of_streams(streams: Sequence[Stream]) -> Iterator[Metric]:
-    """By partition what there is, by stream what happened, and how far its groups are behind."""
-    names = {stream.pk: stream.name for stream in streams}
+def stored_streams(names: dict[int, str]) -> Iterator[Metric]:
+    """By partition what there is, and how far groups are behind; of streams by their ids."""
     yield from _partitions(names)
-    yield from _events(names)
     yield from _groups(names)
 
 
@@ -42,7 +40,8 @@ def _partitions(names: dict[int, str]) -> Iterator[Metric]:
     yield from (records, size, low, end)
 
 
-def _events(names: dict[int, str]) -> Iterator[Metric]:
+def stream_events(names: dict[int, str]) -> Iterator[Metric]:
+    """By stream what happened."""
     totals = stream_stats.totals()
     for event in events.STREAM_EVENTS:
         text = f"Records {event} since the process started."

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from brokerweb.faces.codec.answers import Count, Fingerprint, Id, Instant, Message, OffsetText, State
 from brokerweb.faces.codec.json import AnyInstant, Strict
-from brokerweb.faces.rest.shapes import AnId, Rate, States
+from brokerweb.faces.rest.shapes import AnId, Causes, Rate, States
 from brokerweb.jobs.bulk_request import MAX_FIRST, MAX_QUERY, Action
 from brokerweb.jobs.destinations import MAX_PATTERNS
 from brokerweb.queues import limits
@@ -27,7 +27,7 @@ class Filter(Strict):
     state: State | States | None = None
     states: State | States | None = None
     key: Annotated[str, Meta(max_length=limits.MAX_TEXT_BYTES)] | None = None
-    fingerprint: Fingerprint | None = None
+    fingerprint: Fingerprint | Causes | None = None
 
 
 class Select(Strict, rename={"within": "in"}):

@@ -17,7 +17,7 @@ LISTED = cursors.digest("connections")
 def list_connections(view: ApiView) -> HttpResponse:
     query = view.query()
     most, after = paging.limit(query), cursors.unseal(query["after"], LISTED) if "after" in query else ""
-    there = sorted((item for item in connections.snapshot() if item["id"] > after), key=lambda item: str(item["id"]))
+    there = connections.page(after, most + 1)
     more = cursors.seal(LISTED, there[most - 1]["id"]) if len(there) > most else None
     return answer({"items": there[:most], "next": more})
 

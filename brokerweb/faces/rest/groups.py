@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpResponse
 
 from brokerweb.answers import verdicts
+from brokerweb.answers.verdicts.verdict import instant
 from brokerweb.faces.http.responses import answer, no_content
 from brokerweb.faces.rest import paging, shapes, stream_shapes
 from brokerweb.faces.rest.base import ApiView
@@ -48,7 +49,22 @@ def _seen(s: str, g: str) -> Callable[[Reads], dict[str, Any]]:
 def read_group(view: ApiView, s: str, g: str) -> HttpResponse:
     view.query()
     shown = read(group_objects.describe, s, g)
+    if shown["members"]:
+        attending = {each.member.id: each for each in verdicts.members(s, g)}
+        shown["members"] = [member | _attendance(attending.get(member["id"])) for member in shown["members"]]
     return tagged("group", shown | {"verdict": verdicts.group(view.principal, s, g).as_json()})
+
+
+def _attendance(found: verdicts.Attending | None) -> dict[str, Any]:
+    """How a member gets on; nothing of one that has gone meanwhile."""
+    if found is None:
+        return {}
+    return {
+        "lag": 0 if found.share is None else found.share.lag,
+        "last_commit_at": instant(found.committed_at),
+        "silent_since_at": instant(found.since),
+        "silent": found.silent,
+    }
 
 
 def delete_group(view: ApiView, s: str, g: str) -> HttpResponse:

@@ -18,7 +18,8 @@ Scalar = str | int | float | bool | None
 class Job(Struct):
     """Long work: what it does, how far it has come, and how it ended. `failed` counts items it could not do.
 
-    `eta` is seconds until it is done, as far as that can be told; `gone` counts what an undo found handed out since.
+    `estimated`: the `total` is one, and becomes better as the job goes on. `eta` is seconds until it is done, as far as that can
+    be told; `gone` counts what an undo found handed out since.
     """
 
     id: Id
@@ -26,6 +27,7 @@ class Job(Struct):
     state: Literal["waiting", "running", "trying", "done", "failed", "cancelled"]
     done: Count
     total: Count | None
+    estimated: bool
     failed: Count
     trimmed: Count
     rate: float | None

@@ -74,8 +74,8 @@ def replay_stream(view: ApiView, s: str) -> HttpResponse:
     if asked.dry_run:
         plan = read(replay_plan.plan, s, asked)
         return answer(_planned(plan if view.principal.may("browse", "stream", s) else plan._replace(samples=[])))
-    asked, total = read(replay_plan.counted, s, asked)
-    options = {"by": view.principal.name, "total": total}
+    asked, total, looked = read(replay_plan.counted, s, asked)
+    options = {"by": view.principal.name, "total": total, "looked": looked}
     made = view.audited("stream.replay", f"stream:{s}", replaying.create, s, asked, **options, detail={"to": asked.to})
     return answer({"job": control.as_json(made)}, 202)
 

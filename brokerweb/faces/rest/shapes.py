@@ -12,6 +12,7 @@ from brokerweb.faces.codec.messages import WireMessage
 from brokerweb.faces.rest.setting_shapes import asked, parts, shown
 from brokerweb.jobs.control import MAX_RATE, MIN_RATE
 from brokerweb.queues import limits
+from brokerweb.queues.filters import MAX_CAUSES
 from brokerweb.queues.settings import BACKOFF, ORDER, SETTINGS
 
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$")]
@@ -139,6 +140,7 @@ class NewId(Struct):
 
 AnId = Annotated[str, Meta(pattern="^[1-9][0-9]{0,17}$")] | Annotated[int, Meta(ge=1, le=2**63 - 1)]
 States = Annotated[list[State], Meta(min_length=1)]
+Causes = Annotated[list[Fingerprint], Meta(min_length=1, max_length=MAX_CAUSES)]
 
 
 class Selection(Strict):
@@ -147,7 +149,7 @@ class Selection(Strict):
     state: State | States | None = None
     states: State | States | None = None
     key: Annotated[str, Meta(max_length=limits.MAX_TEXT_BYTES)] | None = None
-    fingerprint: Fingerprint | None = None
+    fingerprint: Fingerprint | Causes | None = None
     order: Literal["asc", "desc"] | None = None
     ids: Annotated[list[AnId], Meta(max_length=1000)] | None = None
 
@@ -290,6 +292,7 @@ class Connection(Struct):
     """A live WebSocket, or an answer of server-sent events (`protocol` is `sse`)."""
 
     id: str
+    node: str
     owner: str
     name: str
     client: str
@@ -303,6 +306,33 @@ class ConnectionList(Struct):
     """A page of live connections."""
 
     items: list[Connection]
+    next: str | None
+
+
+class Node(Struct):
+    """A process that serves. What it says of itself is as old as `seen_at`; `duties` is whether it does those of the cluster.
+
+    `clock_difference` is by how many seconds its machine's clock is ahead of the one that all go by.
+    """
+
+    name: str
+    state: Literal["live", "draining", "silent"]
+    duties: bool
+    version: str | None
+    process: int | None
+    address: str | None
+    started_at: Instant
+    seen_at: Instant
+    connections: int
+    subscriptions: int
+    rates: Rates
+    clock_difference: float
+
+
+class NodeList(Struct):
+    """A page of nodes."""
+
+    items: list[Node]
     next: str | None
 
 

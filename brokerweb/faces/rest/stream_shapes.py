@@ -75,7 +75,10 @@ class GroupSettings(_GroupSettings):
 
 
 class Member(Struct):
-    """Who reads in the group, and which partitions it has."""
+    """Who reads in the group, and which partitions it has.
+
+    `silent_since_at`: it has records to read, and has committed nothing since; `silent`: that is longer than its verdict allows.
+    """
 
     id: str
     name: str
@@ -83,6 +86,10 @@ class Member(Struct):
     address: str
     joined_at: Instant
     partitions: list[Count]
+    lag: Count | UnsetType = UNSET  # these are of one group, not of lists
+    last_commit_at: Instant | UnsetType | None = UNSET
+    silent_since_at: Instant | UnsetType | None = UNSET
+    silent: bool | UnsetType = UNSET
 
 
 class GroupPlace(Struct):

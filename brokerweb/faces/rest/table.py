@@ -19,6 +19,7 @@ from brokerweb.faces.rest import (
     job_shapes,
     jobs,
     messages,
+    nodes,
     queues,
     searching,
     shapes,
@@ -52,8 +53,8 @@ STATE = Parameter(
 )
 FINGERPRINT = Parameter(
     "fingerprint",
-    {"type": "string", "pattern": "^[0-9a-f]{16}$"},
-    "only dead messages of this cause, as `GET /dead/groups` has it",
+    {"type": "string", "pattern": "^[0-9a-f]{16}(,[0-9a-f]{16})*$"},
+    "only dead messages of this cause, as `GET /dead/groups` has it; several with commas",
 )
 WITHIN = Parameter(
     "in",
@@ -265,7 +266,12 @@ CALLS = (
     Row("DELETE", "tokens/{id}", tokens.revoke_token, "revokeToken", DELEGATE, "Revoke a token", {204: None},
         errors=("not_found",), tag="administration"),
     Row("GET", "connections", connections.list_connections, "listConnections", ADMIN, "List live connections",
-        {200: shapes.ConnectionList}, parameters=(LIMIT, AFTER), tag="administration"),
+        {200: shapes.ConnectionList}, parameters=(LIMIT, AFTER), tag="administration",
+        description="Of every node; what is at another node may be some seconds old."),
     Row("DELETE", "connections/{id}", connections.close_connection, "closeConnection", ADMIN, "Close a connection", {204: None},
-        errors=("not_found",), tag="administration", description="The WebSocket is closed with 4009."),
+        errors=("not_found",), tag="administration",
+        description="The WebSocket is closed with 4009; within 5 s where it is another node's."),
+    Row("GET", "nodes", nodes.list_nodes, "listNodes", ADMIN, "List the nodes", {200: shapes.NodeList},
+        parameters=(LIMIT, AFTER), tag="administration",
+        description="Those that run, and for an hour those that have fallen silent. On SQLite there is one."),
 )  # fmt: skip

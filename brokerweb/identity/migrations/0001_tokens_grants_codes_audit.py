@@ -44,6 +44,17 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Guess",
+            fields=[
+                ("digest", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("failures", models.IntegerField()),
+                ("until_at", brokerweb.storage.fields.BrokerInstantField()),
+            ],
+            options={
+                "indexes": [models.Index(fields=["until_at"], name="guess_until")],
+            },
+        ),
+        migrations.CreateModel(
             name="SignInCode",
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
@@ -69,6 +70,7 @@ class Command(BaseCommand):
         """Prepare the data, say where to go, and serve until a signal. The lock is held."""
         with usable_database(), database.alone():
             prepare_schema(migrate=migrate)
+            str(settings.SECRET_KEY)  # read and kept while the database that may hold it is there
         from brokerweb.asgi import application, project_sockets  # late: what it imports is nothing for other commands
 
         project_sockets()  # an error in the project's own shows now, and not to its first client

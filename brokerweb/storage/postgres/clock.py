@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 from brokerweb.core import clock
 
@@ -23,8 +24,17 @@ class DatabaseClock(clock.Clock):
 
     def observe(self, at: int, before: int, after: int) -> None:
         """The database said ``at`` to a question asked at ``before`` and answered at ``after``, by the monotonic clock."""
-        self._readings.append((after - before, at - (before + after) // 2))
-        self.offset = min(tuple(self._readings))[1]
+        took, offset = after - before, at - (before + after) // 2
+        best = min(tuple(self._readings), default=(took, offset))
+        if abs(offset - best[1]) > (took + best[0]) // 2 + 1:
+            self._readings.clear()  # both cannot be true: this machine stood still, or it is another server by now
+        self._readings.append((took, offset))
+        self.offset = min(tuple(self._readings), default=(took, offset))[1]
+
+    def told(self, answer: Any, before: int, after: int) -> None:
+        """``observe`` what a statement answered."""
+        [[at]] = answer.fetchall()
+        self.observe(at, before, after)
 
     def now(self) -> int:
         now = clock.monotonic() + self.offset

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import count
 from typing import Any
 
-import psycopg
 from psycopg.pq import TransactionStatus
 
 from brokerweb.core import clock
@@ -18,6 +17,7 @@ from brokerweb.storage.base import Failure
 from brokerweb.storage.disk import Sizes
 from brokerweb.storage.postgres import errors, inserts
 from brokerweb.storage.postgres.clock import DatabaseClock
+from brokerweb.storage.postgres.cursors import ServerCursor
 from brokerweb.storage.postgres.standby import Standby
 from brokerweb.storage.postgres.vacuum import Vacuum
 from brokerweb.storage.postgres.wire import LaneTransaction, committing, wire_of
@@ -59,14 +59,23 @@ class Postgres:
         running = clock.running()
         if running is not None and not isinstance(running, DatabaseClock):
             return running.instants()
+        wire = wire_of(raw)
+        if running is not None and wire.saving:
+            # By the clock that follows the database's, which is asked again on the way: no round trip for that alone.
+            wire.waiting.append((_NOW, (), running.told))
+            at = running.now()
+            return at, at
         before = clock.monotonic()
-        [at] = wire_of(raw).execute(raw, _NOW, ()).fetchone() or (0,)
+        [at] = wire.execute(raw, _NOW, ()).fetchone() or (0,)
         if running is not None:
             running.observe(at, before, clock.monotonic())
         return at, at
 
     def run(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Any:
         return wire_of(raw).execute(raw, statement.text["postgres"], args)
+
+    def ask(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Callable[[], list[tuple[Any, ...]]]:
+        return wire_of(raw).ask(raw, statement.text["postgres"], args)
 
     def later(self, raw: Any, statement: Statement, rows: Sequence[Sequence[Any]]) -> None:
         wire = wire_of(raw)
@@ -77,7 +86,7 @@ class Postgres:
         own = raw.pgconn.transaction_status == TransactionStatus.IDLE and raw.autocommit
         with raw.transaction() if own else nullcontext():
             wire_of(raw).settle(raw)
-            with psycopg.RawServerCursor(raw, f"scan_{next(_scans)}") as cursor:
+            with ServerCursor(raw, f"scan_{next(_scans)}") as cursor:
                 cursor.itersize = AT_ONCE
                 yield from cursor.execute(statement.text["postgres"], args, binary=True)
 
@@ -131,9 +140,6 @@ class Postgres:
         before = clock.monotonic()
         [at] = wire_of(raw).execute(raw, _NOW, ()).fetchone() or (0,)
         return DatabaseClock(at, clock.monotonic() - before)
-
-    def lost(self, raw: Any, error: BaseException | None) -> bool:
-        return bool(raw.closed) or errors.ends(error)
 
     def waits_for_standby(self, raw: Any) -> bool:
         return self._standby.look(raw, committing())

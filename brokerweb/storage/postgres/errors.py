@@ -5,12 +5,13 @@ from __future__ import annotations
 import django.db
 import psycopg
 
-from brokerweb.core.errors import BrokerError, StoreFull, Unavailable
+from brokerweb.core.errors import BrokerError, Invalid, StoreFull, Unavailable
 from brokerweb.storage.base import Failure
 
 DISK_FULL = "53100"
 CONFLICTS = frozenset({"40P01", "40001"})
 WAITED = "55P03"
+NO_TEXT = "22021"
 BUSY = {
     "40P01": "others hold what it waits for, and wait for it",
     "40001": "others changed the same at the same time",
@@ -32,13 +33,10 @@ def translate(error: Exception) -> BrokerError | None:
     state = sqlstate(error)
     if state == DISK_FULL:
         return StoreFull()
+    if state == NO_TEXT or "cannot contain NUL" in str(error):  # the server's word, and the driver's
+        return Invalid("A text cannot have the character U+0000.")
     said = BUSY.get(state or "") or str(error).partition("\n")[0] or type(error).__name__
     return Unavailable(f"The store did not take it: {said}")
-
-
-def ends(error: BaseException | None) -> bool:
-    """Whether the connection is of no use after it: the server ends it, or takes no writes any more."""
-    return error is not None and sqlstate(error) in ENDS
 
 
 def sqlstate(error: BaseException) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import psycopg
+from brokerweb.storage.postgres.cursors import Cursor
 
 LATE = 1.0  # seconds after which a commit is looked at
 ENOUGH, ENOUGH_NOW = 10.0, 2.0  # seconds that one may wait; and while it is known already that there is no standby
@@ -35,4 +35,4 @@ class Standby:
         return self.waited_for
 
     def _ask(self, raw: Any, question: str, pids: list[int]) -> list[tuple[Any, ...]]:
-        return psycopg.RawCursor(raw).execute(question.encode(), [pids]).fetchall()
+        return Cursor(raw).execute(question.encode(), [pids]).fetchall()

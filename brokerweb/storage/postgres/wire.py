@@ -15,16 +15,15 @@ from itertools import count
 from typing import Any
 from weakref import WeakSet
 
-import psycopg
 from psycopg import generators, waiting
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
-from psycopg.types.array import ListBinaryDumper
-from psycopg.types.numeric import Int8BinaryDumper
 
+from brokerweb.core import clock
 from brokerweb.storage.outermost import Outermost
 from brokerweb.storage.postgres.binary import dumped
+from brokerweb.storage.postgres.cursors import Cursor
 
 BINARY = Format.BINARY
 GOOD = {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK, ExecStatus.EMPTY_QUERY}
@@ -32,6 +31,7 @@ GOOD = {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK, ExecStatus.EMPTY_QUERY}
 _names = count()
 _known: WeakSet[Any] = WeakSet()  # the driver's connections
 _Key = tuple[str, tuple[int, ...]]  # a text, and the types of its parameters
+_Waiting = tuple[str, Sequence[Any], Callable[["Rows", int, int], None] | None]  # a statement, and who is told what it answered
 
 
 class Rows:
@@ -71,7 +71,7 @@ class Wire:
         self.changed = self.stored = 0  # rows; those of which it is known that they are on disk
         self.notices: list[str] = []
         self.lane = self.saving = False
-        self.waiting: list[tuple[str, Sequence[Any]]] = []
+        self.waiting: list[_Waiting] = []
         self.committing_since: float | None = None  # by the monotonic clock, while a COMMIT is under way
         self._prepared: dict[_Key, bytes] = {}  # by which name the server knows it
         self._transformer: Any = None
@@ -79,22 +79,22 @@ class Wire:
     def execute(self, raw: Any, text: str, args: Sequence[Any]) -> Any:
         """Run a statement behind whatever waits; a cursor with its rows, or as much as ``Rows`` is of one."""
         if not self.lane:
-            cursor = psycopg.RawCursor(raw).execute(text, args, binary=True)
+            cursor = Cursor(raw).execute(text, args, binary=True)
             self.changed += cursor.rowcount if not (cursor.statusmessage or "SELECT").startswith("SELECT") else 0
             return cursor
-        self.waiting.append((text, args))
+        self.waiting.append((text, args, None))
         return self.send(raw)[-1]
 
     def execute_each(self, raw: Any, text: str, rows: Iterable[Sequence[Any]]) -> list[int]:
         """Run a statement for each row of values; the row count of each."""
         if not self.lane:
             return self._execute_each(raw, text, rows)
-        own = [(text, row) for row in rows]
+        own: list[_Waiting] = [(text, row, None) for row in rows]
         self.waiting += own
         return [answer.rowcount for answer in self.send(raw)[-len(own) :]] if own else []
 
     def _execute_each(self, raw: Any, text: str, rows: Iterable[Sequence[Any]]) -> list[int]:
-        cursor = psycopg.RawCursor(raw)
+        cursor = Cursor(raw)
         cursor.executemany(text, rows, returning=True)
         counts: list[int] = []
         while True:
@@ -108,9 +108,23 @@ class Wire:
     def later(self, raw: Any, text: str, args: Sequence[Any]) -> None:
         """Run a statement of which nobody asks what it did."""
         if self.saving:
-            self.waiting.append((text, args))
+            self.waiting.append((text, args, None))
         else:
             self.execute(raw, text, args)
+
+    def ask(self, raw: Any, text: str, args: Sequence[Any]) -> Callable[[], list[tuple[Any, ...]]]:
+        """Run a statement that reads, for its rows when they are called for."""
+        if not self.saving:
+            return lambda: self.execute(raw, text, args).fetchall()
+        answers: list[Rows] = []
+        self.waiting.append((text, args, lambda answer, before, after: answers.append(answer)))
+
+        def rows() -> list[tuple[Any, ...]]:
+            if not answers:
+                self.settle(raw)
+            return answers[0].fetchall()
+
+        return rows
 
     def settle(self, raw: Any) -> None:
         """Nothing waits after this."""
@@ -120,10 +134,9 @@ class Wire:
     def send(self, raw: Any) -> list[Any]:
         """Run what waits, in one round trip. Raises what the first of them does that fails; what is behind it has not run."""
         sent, self.waiting = self.waiting, []
-        if not self.lane:
-            return [self.execute(raw, *each) for each in sent]
         pgconn, new = raw.pgconn, dict[_Key, bytes]()
-        steps = [step for text, args in sent for step in self._steps(pgconn, new, text, args)]
+        steps = [step for text, args, _ in sent for step in self._steps(pgconn, new, text, args)]
+        before = clock.monotonic()
         pgconn.enter_pipeline_mode()
         try:
             results = raw.wait(_round_trip(pgconn, [step for step, _ in steps]))
@@ -137,7 +150,11 @@ class Wire:
         if self._transformer is None:
             self._transformer = Transformer.from_context(raw)
         answers = [Rows(result, self._transformer) for result, (_, own) in zip(results, steps, strict=True) if own]
-        self.changed += sum(answer.changed for answer in answers)
+        after = clock.monotonic()
+        for (_, _, told), answer in zip(sent, answers, strict=True):
+            self.changed += answer.changed
+            if told is not None:
+                told(answer, before, after)
         return answers
 
     def _steps(
@@ -158,11 +175,11 @@ class Wire:
     # A lane's transactions
 
     def begin(self) -> None:
-        self.saving, self.waiting = True, [("BEGIN", ())]
+        self.saving, self.waiting = True, [("BEGIN", (), None)]
 
     def commit(self, raw: Any) -> None:
         """Send what waits, and the commit behind it."""
-        self.waiting.append(("COMMIT", ()))
+        self.waiting.append(("COMMIT", (), None))
         try:
             self.send(raw)
         finally:
@@ -200,9 +217,6 @@ def wire_of(raw: Any) -> Wire:
         found = raw.brokerweb = Wire()
         _known.add(raw)
         raw.add_notice_handler(found.notice)
-        # One type for all numbers, so that a statement is prepared once; arrays as bytes, since text costs ten times that.
-        raw.adapters.register_dumper(int, Int8BinaryDumper)
-        raw.adapters.register_dumper(list, ListBinaryDumper)
         return found
 
 

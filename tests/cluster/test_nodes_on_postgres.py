@@ -1,0 +1,175 @@
+"""Nodes that share a PostgreSQL: what they know of each other, and what becomes of the work of one that stands still or dies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients import Refused, Rest, Socket
+from tests.eventually import eventually
+from tests.postgres import Servers
+from tests.server import Server
+
+WITHIN = 20  # seconds, a deadline: usual are one or two, and five where a node must have fallen silent
+
+
+class Cluster:
+    """Two nodes on one database."""
+
+    def __init__(self, servers: Servers, folder: Path, ends: ExitStack) -> None:
+        self.first = ends.enter_context(Server(folder / "first", postgres=servers.get("wheel")))
+        self.first.start()
+        self.second = ends.enter_context(
+            Server(folder / "second", postgres=self.first.postgres, environment=self.first.environment)
+        )
+        self.second.start()
+        self.a, self.b = (ends.enter_context(server.rest()) for server in (self.first, self.second))
+
+    def nodes(self, rest: Rest) -> list[dict[str, Any]]:
+        return list(rest.call("GET", "/nodes")["items"])
+
+    def by_process(self, rest: Rest) -> dict[int, dict[str, Any]]:
+        return {node["process"]: node for node in self.nodes(rest)}
+
+    def owner(self, rest: Rest) -> int | None:
+        """The process that has the duties."""
+        return next((node["process"] for node in self.nodes(rest) if node["duties"]), None)
+
+
+@pytest.fixture(scope="module")
+def cluster(postgres_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with ExitStack() as ends:
+        yield Cluster(postgres_servers, tmp_path_factory.mktemp("cluster"), ends)
+
+
+def test_every_node_is_listed_at_each_and_one_has_the_duties(cluster: Cluster):
+    servers = (cluster.first, cluster.second)
+    pids = {server.pid for server in servers}
+    for rest in (cluster.a, cluster.b):
+        nodes = cluster.by_process(rest)
+        assert {nodes[pid]["state"] for pid in pids} == {"live"}
+        assert sum(node["duties"] for node in nodes.values()) == 1
+        assert {nodes[pid]["address"] for pid in pids} == {
+            f"127.0.0.1:{server.port}" for server in (cluster.first, cluster.second)
+        }
+        assert all(abs(node["clock_difference"]) < 60 for node in nodes.values())
+
+
+def test_who_is_connected_elsewhere_counts_is_listed_and_is_closed(cluster: Cluster):
+    cluster.a.declare("orders")
+    cluster.a.publish("orders", *({"body": n} for n in range(3)))
+    assert cluster.b.queue("orders")["verdict"]["code"] == "no_consumer"
+    with cluster.first.socket() as socket:
+        socket.consume("orders", prefetch=2)
+        eventually(lambda: cluster.b.queue("orders")["consumers"] == 1, WITHIN, why="a consumer at the other node is one")
+
+        def listed() -> Any:
+            found = [item for item in cluster.b.call("GET", "/connections")["items"] if item["subscriptions"]]
+            return next((item for item in found if item["subscriptions"][0].get("unsettled") == 2), None)
+
+        found = eventually(listed, WITHIN, why="what it holds is told")
+        assert found["node"] == cluster.by_process(cluster.b)[cluster.first.pid]["name"]
+        assert cluster.b.queue("orders")["verdict"]["code"] != "no_consumer"
+        cluster.b.call("DELETE", f"/connections/{found['id']}")
+        socket.until_closed(WITHIN)
+        assert socket.close_code == 4009
+    with pytest.raises(Refused, match="404"):
+        eventually(lambda: cluster.b.call("DELETE", f"/connections/{found['id']}"), WITHIN)
+    eventually(lambda: cluster.b.queue("orders")["consumers"] == 0, WITHIN)
+
+
+def test_rates_are_of_the_whole_cluster(cluster: Cluster):
+    cluster.a.declare("busy")
+    for rest in (cluster.a, cluster.b):
+        rest.publish("busy", *({"body": n} for n in range(50)))
+    for rest in (cluster.a, cluster.b):
+        eventually(lambda rest=rest: rest.queue("busy")["rates"]["published"] > 6, 9, why="both nodes' messages are counted")  # type: ignore[misc]
+
+
+def test_what_is_revoked_at_one_node_ends_at_the_other(cluster: Cluster):
+    cluster.a.declare("mine")
+    made = cluster.a.call("POST", "/tokens", {"name": "till", "grants": [{"pattern": "*", "verbs": ["consume", "browse"]}]})
+    url, token = cluster.second.url, made["token"]
+    with Rest(url, token) as rest, Socket.open(f"{url.replace('http', 'ws')}/ws", token) as socket:
+        socket.consume("mine")
+        rest.queue("mine")
+        cluster.a.call("DELETE", f"/tokens/{made['id']}")
+        socket.until_closed(WITHIN)
+        assert socket.close_code == 4001
+
+        def refused() -> bool:
+            try:
+                rest.queue("mine")
+            except Refused as error:
+                return error.status == 401
+            return False
+
+        eventually(refused, WITHIN)
+
+
+def test_metrics_add_up(cluster: Cluster):
+    cluster.a.declare("counted")
+    cluster.a.publish("counted", {"body": 1})
+    cluster.b.publish("counted", {"body": 2})
+
+    def told(line: str) -> list[float]:
+        texts = [cluster.a.http.get(f"{server.url}/metrics").text for server in (cluster.first, cluster.second)]
+        return [float(found.split()[-1]) for text in texts for found in text.splitlines() if found.startswith(line)]
+
+    assert told('brokerweb_queue_messages{queue="counted",state="ready"}') == [2.0]
+    assert told('brokerweb_queue_published_total{queue="counted"}') == [1.0, 1.0]
+    assert sorted(told("brokerweb_duties ")) == [0.0, 1.0]
+    assert len(told("brokerweb_database_bytes ")) == 1
+    assert told("brokerweb_database_bytes ")[0] > 1_000_000
+
+
+def test_another_node_does_the_duties_of_one_that_stands_still_and_of_one_that_dies(cluster: Cluster):
+    cluster.a.declare("later")
+    owner, other = cluster.first, cluster.second
+    if cluster.owner(cluster.a) != owner.pid:
+        owner, other = other, owner
+    owner.freeze()
+    with other.rest() as rest:
+        rest.publish("later", {"body": 1, "delay": 1})
+        eventually(lambda: rest.queue("later")["counts"]["ready"] == 1, WITHIN, why="what is due is done by the other")
+        assert cluster.owner(rest) == other.pid
+        eventually(lambda: cluster.by_process(rest)[owner.pid]["state"] == "silent", WITHIN)
+    owner.thaw()
+    with owner.rest() as rest:
+        eventually(lambda: cluster.by_process(rest)[owner.pid]["state"] == "live", WITHIN)
+        assert cluster.owner(rest) == other.pid, "who wakes up has them no more"
+        assert owner.readiness() == 200
+        rest.call("PUT", "/streams/events", {"partitions": 2})
+        rest.call("PUT", "/streams/events/groups/billing", {"session_timeout": 2})
+
+        def members() -> set[str]:
+            return {part["owner"] for part in rest.call("GET", "/streams/events/groups/billing")["partitions"]}
+
+        with owner.socket() as stays, other.socket() as dies:
+            for socket in (stays, dies):
+                socket.call("subscribe", stream="events", group="billing")
+            eventually(lambda: len(members()) == 2, WITHIN, why="each has a partition")
+            other.kill()
+            rest.publish("later", {"body": 2, "delay": 1})
+            eventually(lambda: rest.queue("later")["counts"]["ready"] == 2, WITHIN)
+            eventually(lambda: len(members()) == 1, WITHIN, why="the partition of who died goes to who lives")
+
+
+def test_the_first_start_after_the_last_node_died_gives_back_what_its_subscriptions_held(cluster: Cluster):
+    """Behind the test before it: one node is left."""
+    alive = cluster.first if cluster.first.running else cluster.second
+    with alive.rest() as rest, alive.socket() as socket:
+        rest.declare("held", lease=600)
+        rest.publish("held", *({"body": n} for n in range(3)))
+        socket.consume("held", prefetch=2)
+        assert len(socket.receive()["messages"]) == 2
+        rest.receive("held")
+        alive.kill()
+    with alive.start().rest() as rest:
+        eventually(
+            lambda: rest.queue("held")["counts"] == {"ready": 2, "scheduled": 0, "blocked": 0, "leased": 1, "dead": 0}, WITHIN
+        )
