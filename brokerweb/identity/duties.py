@@ -24,7 +24,7 @@ def flush(now: int) -> None:
     used = authentication.take_used()
     if used:
         with transaction.atomic():
-            for token_id, used_at in used.items():
+            for token_id, used_at in sorted(used.items()):  # so that two nodes do not wait for each other
                 # Also one of the future, which the wall was set back from.
                 earlier = Q(last_used_at=None) | Q(last_used_at__lt=used_at - clock.seconds(EVERY)) | Q(last_used_at__gt=used_at)
                 Token.objects.filter(earlier, pk=token_id).update(last_used_at=used_at)

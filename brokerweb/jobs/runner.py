@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from brokerweb.cluster import here
 from brokerweb.core import clock
 from brokerweb.core.errors import BrokerError
@@ -32,6 +34,13 @@ async def tick(now: int) -> float:
     if due or not jobs:  # other nodes were faster with those that are due
         return EVERY
     return (jobs[0].due_at - clock.now()) / clock.SECOND
+
+
+async def let_go() -> None:
+    """This node stops: where there are others, they go on with its jobs at once."""
+    if here.shared():
+        with suppress(BrokerError):  # then they wait until its lease has run out
+            await aperform(chunks.let_go, here.name())
 
 
 async def _turn(job: Open, node: str) -> bool:

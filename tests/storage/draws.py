@@ -31,6 +31,7 @@ VALUES: list[tuple[list[Any], str]] = [
     (['["d","x"]'], "dedup_ids"),
     (["[0,1,2,4]", "[4]"], "states"),
     (["n1e0", "sx"], "value"),
+    (['["d","k"]'], "dedup_ids"),
 ]
 NUMBERS = [0, 1, 2, 3, 4]  # what the others are
 NODES = ["node-1", "node-2"]
