@@ -180,6 +180,11 @@ def _atomic(connection: Any, dialect: Dialect) -> AbstractContextManager[Any]:
     return dialect.outermost(connection) or django_transaction.atomic(using=connection.alias)
 
 
+def _of_a_caller(connection: Any) -> bool:
+    """Whether a transaction under way is a caller's, and not that in which Django's ``TestCase`` runs a test."""
+    return not all(block._from_testcase for block in connection.atomic_blocks)
+
+
 @contextmanager
 def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None) -> Iterator[Transaction]:
     """One unit of work; commits at the end, or with the caller's ``atomic()``. Listeners hear of it after the commit.
@@ -188,7 +193,7 @@ def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None)
     """
     damage.refuse()
     connection = connections[using]
-    dialect, lasting = dialect_of(connection), connection.in_atomic_block
+    dialect, lasting = dialect_of(connection), connection.in_atomic_block and _of_a_caller(connection)
     with _atomic(connection, dialect):
         connection.validate_no_broken_transaction()
         tx = Transaction(connection.connection, dialect, handover, lasting=lasting)
