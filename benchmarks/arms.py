@@ -47,7 +47,7 @@ def ours(name: str, kind: str, *, tree: Path | None = None, base: str = "", data
 
     @contextmanager
     def run(folder: Path) -> Iterator[Running]:
-        with database.run(folder) as environment, ExitStack() as nodes:
+        with database.run(folder) as (environment, pid), ExitStack() as nodes:
             started: list[Running] = []
             for n in range(database.nodes):
                 node = Server(folder / f"data{n or ''}", kind=kind, empty=True, tree=tree, environment=environment)
@@ -55,7 +55,7 @@ def ours(name: str, kind: str, *, tree: Path | None = None, base: str = "", data
                 nodes.callback(node.terminate)
                 started.append(Running(node.url, node.pid, node.log))
             first, *others = started
-            yield replace(first, others=others)
+            yield replace(first, others=others, database=pid)
 
     return Arm(name, run, base)
 
@@ -70,6 +70,8 @@ def of_peer(peer: Peer, base: str) -> Arm:
 def load(workload: str, running: Running, amounts: Sequence[str]) -> Figures:
     """Run the load generator, a process of its own, on a broker that is up."""
     command = [sys.executable, "-m", "benchmarks.load", workload, *_of_nodes(running), *amounts]
+    if running.database is not None:
+        command.append(str(running.database))
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]

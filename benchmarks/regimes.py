@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.clients import Clients, Consuming, Publishing, clients_of, first_trouble
-from benchmarks.process import Stopwatch
 from benchmarks.roles import Trouble
 from benchmarks.target import Figures, Target, steady
 
@@ -110,7 +109,7 @@ async def _drain(regime: Regime, target: Target, clients: Clients) -> Figures:
     filled = await _fill(target, clients, number)
     consuming = [clients.consumer(prefetch=regime.prefetch, singly=regime.singly) for _ in range(regime.consumers)]
     await asyncio.gather(*(each.connect(target.consumers_url, target.token) for each in consuming))
-    watch = Stopwatch(target.pids)
+    watch = target.watch()
     for consumer in consuming:
         consumer.consume()
 

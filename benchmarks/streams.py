@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.request import Request, urlopen
 
-from benchmarks.process import Stopwatch
 from benchmarks.roles import BODY, RECEIPT, Consumer, Producer, Trouble, publish_frame
 from benchmarks.target import Figures, Target, steady
 from benchmarks.wire import WebSocket
@@ -100,7 +99,7 @@ async def stored(target: Target) -> Figures:
     declare(target, "/streams/events")
     filled = await _fill(target, target.waiting, BODY)
     reader = Subscriber("events", "earliest")
-    watch = Stopwatch(target.pids)
+    watch = target.watch()
     await reader.connect(target)
     await _until(lambda: reader.got >= target.waiting, lambda: reader.trouble, 300)
     shares = watch.shares()
@@ -158,7 +157,7 @@ async def live(target: Target, rate: int = 500) -> Figures:
     await reader.connect(target)
     appender = await WebSocket.connect(target.url, target.token, lambda payload: None)
     await asyncio.sleep(0.5)
-    watch = Stopwatch(target.pids)
+    watch = target.watch()
     for n in range(int(rate * target.seconds)):
         await asyncio.sleep(max(0, watch.began + n / rate - time.perf_counter()))
         sent_at[n] = time.perf_counter()

@@ -24,6 +24,10 @@ class Target:
     pids: Sequence[int]
     seconds: float
     waiting: int  # messages of the large backlog
+    database: int | None = None  # the process of its database, where that has one
+
+    def watch(self) -> Stopwatch:
+        return Stopwatch(self.pids, self.database)
 
     @property
     def url(self) -> str:
@@ -48,7 +52,7 @@ class Target:
 async def steady(target: Target, count: Callable[[], int], broken: Callable[[], Any], *, unit: str = "messages/s") -> Figures:
     """The rate of ``count`` after a warm-up."""
     await asyncio.sleep(target.seconds * WARM_UP)
-    watch, before = Stopwatch(target.pids), count()
+    watch, before = target.watch(), count()
     await asyncio.sleep(target.seconds)
     done, shares = count() - before, watch.shares()
     if trouble := broken():

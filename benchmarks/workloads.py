@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from benchmarks.process import Stopwatch, rss_mib, rss_total_mib
+from benchmarks.process import rss_mib, rss_total_mib
 from benchmarks.regimes import KINDS, REGIMES, drive
 from benchmarks.roles import BODY, Consumer, Producer
 from benchmarks.streams import STREAM_WORKLOADS
@@ -76,7 +76,7 @@ async def latency(target: Target, rate: int = 500) -> Figures:
     await consumer.connect(target.consumers_url, target.token)
     consumer.consume()
     await asyncio.sleep(0.5)
-    watch = Stopwatch(target.pids)
+    watch = target.watch()
     for n in range(int(rate * target.seconds)):
         await asyncio.sleep(max(0, watch.began + n / rate - time.perf_counter()))
         sent_at[n] = time.perf_counter()
@@ -103,7 +103,7 @@ async def _drain(target: Target, queue: str, number: int, *, limit: float) -> Fi
     """Consume and acknowledge what waits, all of it or as much as ``limit`` seconds allow; the rate."""
     consumer = Consumer(queue, prefetch=2000)
     await consumer.connect(target.url, target.token)
-    watch = Stopwatch(target.pids)
+    watch = target.watch()
     consumer.consume()
     deadline = asyncio.create_task(asyncio.sleep(limit))
     while consumer.acked < number and not deadline.done():

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from brokerweb import conf
 from brokerweb.cluster import nodes, wall
 from brokerweb.cluster.nodes import Running
 from brokerweb.cluster.shared_tenure import SharedTenure
@@ -21,6 +22,7 @@ from brokerweb.cluster_duties import ClusterDuties
 from brokerweb.core import clock, closing
 from brokerweb.core.errors import BrokerError
 from brokerweb.delivery import hub, open_sockets
+from brokerweb.delivery.destinations import destination
 from brokerweb.identity import clients
 from brokerweb.node_duties import NodeDuties
 from brokerweb.queues import activity, duties, retirement, stats
@@ -29,6 +31,7 @@ from brokerweb.storage import damage, disk, run, upkeep
 from brokerweb.storage.calls import Call
 from brokerweb.storage.committer import Committer
 from brokerweb.storage.dialects import dialect_of
+from brokerweb.storage.lanes import Lanes
 from brokerweb.storage.locks import Lock
 from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
@@ -49,7 +52,7 @@ class Broker:
 
     def __init__(self) -> None:
         self.hub = hub.Hub()
-        self.committer = Committer(self._deliver, handover=self.hub.book, closing=self.hub.refilling)
+        self.committer = self._committers()
         shared = not dialect_of(connections[DEFAULT_DB_ALIAS]).single_writer
         self.tenure: Tenure | SharedTenure = SharedTenure() if shared else Tenure()
         self.cluster_duties = ClusterDuties(self.hub, self.tenure.lease)
@@ -180,6 +183,12 @@ class Broker:
         await asyncio.get_running_loop().run_in_executor(None, self.committer.stop)
         run.install(None)
         clock.install(None)
+
+    def _committers(self) -> Committer | Lanes:
+        """One, where the database has one writer."""
+        options: dict[str, Any] = {"handover": self.hub.book, "closing": self.hub.refilling}
+        lanes = 1 if dialect_of(connections[DEFAULT_DB_ALIAS]).single_writer else conf.get().lanes
+        return Committer(self._deliver, **options) if lanes == 1 else Lanes(self._deliver, lanes, destination, **options)
 
     def _deliver(self, batch: list[Call]) -> None:
         """The results of a commit, from the committer's thread."""

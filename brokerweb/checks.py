@@ -44,7 +44,9 @@ def check_options(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
     if not isinstance(given, dict):
         return [Error("BROKERWEB must be a dictionary of options", hint="See docs/settings.md.", id="brokerweb.E002")]
     wrong: list[CheckMessage] = [
-        Error(conf.unknown(name), hint="See docs/settings.md.", id="brokerweb.E001") for name in given if name not in conf.OPTIONS
+        Error(conf.unknown(name), hint="See docs/settings.md.", id="brokerweb.E001")
+        for name in given
+        if name not in (*conf.OPTIONS, *conf.DECLARED)
     ]
     if wrong:
         return wrong

@@ -9,21 +9,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from django.db import connection as database
 
 from brokerweb import sweep
-from brokerweb.cluster import nodes
+from brokerweb.cluster import here, nodes
 from brokerweb.cluster.leasing import Lease
 from brokerweb.core import clock, events
 from brokerweb.core.duty import DutyLoop, Tick
+from brokerweb.core.errors import BrokerError
 from brokerweb.delivery import elsewhere
 from brokerweb.delivery.hub import Hub
 from brokerweb.handout import trimming
 from brokerweb.identity import clients
 from brokerweb.identity import duties as identity_duties
+from brokerweb.jobs import chunks, runner, searched, undoing
 from brokerweb.jobs import duties as job_duties
-from brokerweb.jobs import runner, searched, undoing
 from brokerweb.queues import counters, duties, history, kept, retirement
 from brokerweb.routing import duties as routing_duties
 from brokerweb.storage import upkeep
@@ -76,6 +78,9 @@ class ClusterDuties:
         if self._upkeep is not None:
             self._upkeep.close()
         self._unlisten()
+        if self._lease.shared:
+            with suppress(BrokerError):  # else others wait until they are this node's no more
+                await aperform(chunks.let_go, here.name())
 
     def taken_over(self) -> None:
         """This node has the lease from now on: nothing that is due waits for the next look."""

@@ -84,6 +84,13 @@ def _threads(value: Any) -> int:
     return int(text)
 
 
+def _lanes(value: Any) -> int:
+    text = str(value).strip()
+    if not (text.isdecimal() and 1 <= int(text) <= 16):
+        raise ValueError(f"{text!r} is not a number of lanes from 1 to 16")
+    return int(text)
+
+
 def _rate(value: Any) -> int:
     text = str(value).strip()
     if not (text.isdecimal() and (int(text) == 0 or MAX_UNAUTHENTICATED_BYTES <= int(text) <= 1 << 30)):
@@ -158,6 +165,7 @@ class Conf:
         "BROKERWEB_MAX_REQUEST_BYTES", 8_388_608, _bytes, "largest request or WebSocket message, in bytes"
     )
     threads: int = option("BROKERWEB_THREADS", 32, _threads, "threads for the views of a Django project that includes the broker")
+    lanes: int = option("BROKERWEB_LANES", 3, _lanes, "connections that commit side by side, on PostgreSQL")
     sweep_bytes: int = option(
         "BROKERWEB_SWEEP_BYTES", 1_048_576, _rate, "bytes a second that are read to find damage in what is stored; 0 for none"
     )
@@ -237,6 +245,7 @@ class Conf:
 
 
 OPTIONS = {f.name: f for f in fields(Conf)}
+DECLARED = ("queues", "streams", "topics")  # in a project's ``BROKERWEB``: what ``brokerweb.routing.declared`` makes
 
 
 def split_bind(text: str) -> tuple[str, int]:
@@ -249,7 +258,7 @@ def split_bind(text: str) -> tuple[str, int]:
 
 def read(environ: Mapping[str, str], settings: Mapping[str, Any] | None = None) -> Conf:
     """The options of an environment over those of a ``BROKERWEB`` dictionary. Raises BadOption."""
-    chosen = dict(settings or {})
+    chosen = {name: value for name, value in (settings or {}).items() if name not in DECLARED}
     for name in chosen:
         if name not in OPTIONS:
             raise BadOption(unknown(name))

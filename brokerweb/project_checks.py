@@ -44,6 +44,16 @@ def check_mount(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
     return wrong
 
 
+@register()
+def check_declared(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """E008: a queue, stream or topic that cannot be declared so."""
+    if not (apps.is_installed("brokerweb.routing") and isinstance(getattr(settings, "BROKERWEB", {}), dict)):
+        return []
+    from brokerweb.routing import declared
+
+    return [Error(what, hint=DOCS, id="brokerweb.E008") for what in declared.wrong()]
+
+
 def _prefixed(what: str) -> Error:
     return Error(
         f"the broker cannot be mounted under a prefix: {what}",

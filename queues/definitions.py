@@ -68,20 +68,20 @@ def _named(tx: Transaction, name: str) -> tuple[Any, ...] | None:
     if tx.dialect.single_writer:
         return tx.row(Q.find_queue, name)
     # Locked before it is read, by the id that it had when it was last asked for. What it is by then may be another's.
-    id = _ids.get(name)
+    id = ids.get(name)
     while id is None or (row := _shared(tx, id)) is None or row[1] != name:
         id = tx.value(Q.id_of_queue, name)
         if id is None:
-            _ids.pop(name, None)
+            ids.pop(name, None)
             return None
-    if len(_ids) >= MAX_IDS:
-        _ids.clear()
-    _ids[name] = id
+    if len(ids) >= MAX_IDS:
+        ids.clear()
+    ids[name] = id
     return row
 
 
 MAX_IDS = 20_000
-_ids: dict[str, int] = {}  # by name, of queues that were found in this process: a guess, which the row confirms
+ids: dict[str, int] = {}  # by name, of queues that were found in this process: a guess, which the row confirms
 
 
 def find_by_id(tx: Transaction, queue_id: int) -> Definition | None:

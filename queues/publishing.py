@@ -120,6 +120,8 @@ def _publish_once(tx: Transaction, target: Definition, messages: Sequence[NewMes
         room = _remember_first(tx, target, known, fresh, first)
         fresh, first = _fresh(messages, known)
         ids = _store(tx, target, fresh, origin, room) if fresh else []
+    if known:
+        tx.vouch()
     return _answers(messages, known, {d: ids[i] for d, i in first.items()}, iter(ids))
 
 

@@ -43,6 +43,8 @@ def append(
     target = find(tx, stream)
     _check(target, records)
     known = _remembered(tx, target, records)
+    if known:
+        tx.vouch()
     fresh = [r for r in _first_of_each(records) if r.dedup_id is None or r.dedup_id not in known]
     places = _places(target, fresh)
     if expected_offset is not None and fresh:

@@ -26,6 +26,7 @@ class Running:
     pid: int
     log: Path
     others: Sequence[Running] = ()
+    database: int | None = None  # the process of its database, where that has one
 
     @property
     def urls(self) -> list[str]:

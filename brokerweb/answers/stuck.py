@@ -48,14 +48,33 @@ class _Found(NamedTuple):
     damage: float
 
 
-def stuck(principal: Principal, limit: int = 50, *, also_behind: bool = False) -> list[Item]:
-    """What stands still of what the asker may browse; ``also_behind``: and to what more comes than goes."""
+class Stuck(NamedTuple):
+    """The worst ``items``; of all that stands still how many things that are, what they hold, and since when the oldest waits."""
+
+    items: list[Item]
+    total: int
+    held: int
+    oldest_at: int | None
+
+
+def stuck(principal: Principal, limit: int = 50) -> list[Item]:
+    """What stands still of what the asker may browse."""
+    return look(principal, limit).items
+
+
+def look(principal: Principal, limit: int, *, also_behind: bool = False) -> Stuck:
+    """The same with sums; ``also_behind``: also items to which more comes than goes, in no sum."""
     queues, of_groups = read(_read, principal)
-    still = [_still(queue) or (_behind(queue) if also_behind else None) for queue in queues]
-    still += [_still_group(group) or (_behind_group(group) if also_behind else None) for group in of_groups]
-    worst = sorted((found for found in still if found is not None), key=lambda found: -found.damage)[:limit]
+    still = [found for found in (*map(_still, queues), *map(_still_group, of_groups)) if found is not None]
+    behind: list[_Found | None] = []
+    if also_behind:
+        known = {id(found.standing) for found in still}
+        behind += [_behind(queue) for queue in queues if id(queue) not in known]
+        behind += [_behind_group(group) for group in of_groups if id(group) not in known]
+    worst = sorted((*still, *filter(None, behind)), key=lambda found: -found.damage)[:limit]
     names = reading.last_consumers(_queue_ids(worst))
-    return [_item(principal, each, names) for each in worst]
+    items = [_item(principal, each, names) for each in worst]
+    return Stuck(items, len(still), sum(each.held for each in still), min((each.oldest_at for each in still), default=None))
 
 
 def _read(reads: Reads, principal: Principal) -> tuple[list[QueueStanding], list[GroupStanding]]:

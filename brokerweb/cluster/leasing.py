@@ -35,7 +35,8 @@ class Grant(NamedTuple):
 def renew(tx: Transaction, node: str, duty: str = DUTIES) -> Grant:
     """A verb: this node has the lease for some more time, or takes one that has ended; who has it now."""
     row = tx.row(Q.lease, duty)
-    if row is None or row[0] == node or row[1] <= tx.now:
+    # One that lasts for longer than any was given is of a clock that was set back since, or of a server whose clock was ahead.
+    if row is None or row[0] == node or not tx.now < row[1] <= tx.now + clock.seconds(2 * LASTS):
         tx.change(Q.take, duty, node, tx.now, tx.now + clock.seconds(LASTS))
         row = tx.row(Q.lease, duty)
     return Grant(None, 0) if row is None else Grant(row[0], row[1] - tx.now)

@@ -43,11 +43,12 @@ DELETE FROM brokerweb_cluster_node WHERE name = :name AND seen_at <= :before;
 -- lease (duty): who has it, and until when
 SELECT node, until_at FROM brokerweb_cluster_dutylease WHERE name = :duty;
 
--- take (duty, node, now, until): who has the lease keeps it, and one that has ended is anybody's
+-- take (duty, node, now, until): who has the lease keeps it; one that has ended, or lasts for longer than any is given, is anybody's
 INSERT INTO brokerweb_cluster_dutylease (name, node, since_at, until_at) VALUES (:duty, :node, :now, :until)
 ON CONFLICT (name) DO UPDATE SET node = excluded.node, until_at = excluded.until_at, since_at =
   CASE WHEN brokerweb_cluster_dutylease.node = excluded.node THEN brokerweb_cluster_dutylease.since_at ELSE excluded.since_at END
-WHERE brokerweb_cluster_dutylease.node = excluded.node OR brokerweb_cluster_dutylease.until_at <= excluded.since_at;
+WHERE brokerweb_cluster_dutylease.node = excluded.node OR brokerweb_cluster_dutylease.until_at <= excluded.since_at
+  OR brokerweb_cluster_dutylease.until_at > 2 * excluded.until_at - excluded.since_at;
 
 -- give_up (duty, node): who has it wants it no more
 DELETE FROM brokerweb_cluster_dutylease WHERE name = :duty AND node = :node;

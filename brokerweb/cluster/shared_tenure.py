@@ -59,6 +59,7 @@ class SharedTenure:
     async def look_around(self) -> list[Running] | None:
         """The nodes that have not ended well and are not there any more, once that is certain; None where another node lives."""
         first: dict[str, int] | None = None
+        deadline = ticks() + nodes.SILENT
         while True:
             found = await aread(nodes.running)
             if first is None:
@@ -66,7 +67,7 @@ class SharedTenure:
             there = [self._there(node, first) for node in found]
             if True in there:
                 return None
-            if None not in there:
+            if None not in there or ticks() >= deadline:  # then no heartbeat came meanwhile, whatever the time of the last
                 return found
             await asyncio.sleep(LOOK)
 

@@ -40,7 +40,7 @@ class Connection:
         self, desk: Desk, verbs: Verbs, principal: Principal, address: str, protocol: str, *, named: str | None = None
     ) -> None:
         self.id = secrets.token_hex(8)
-        self._desk, self._verbs = desk, verbs
+        self._desk, self._verbs = desk, verbs.of(self)
         self.principal, self.address, self.protocol = principal, address, protocol
         self.named = named  # as its client calls itself
         self.holders: set[str] = set()  # that were introduced
@@ -118,7 +118,7 @@ class Connection:
         """Follow a stream no more. A group's member that is lost, not leaving, keeps its place for its session's time."""
         stream.stop()
         if clean and isinstance(stream, GroupSubscription):
-            stream.goodbye()
+            stream.goodbye(self._verbs)
 
     def end(self, *, clean: bool) -> None:
         """The connection is over: what it held is given back, or has failed once more."""

@@ -28,6 +28,7 @@ from brokerweb.streams.models import Stream
 from brokerweb.streams.progress import progress
 
 EVERY = 1.0  # seconds between reports
+PER_SECOND = 65_536  # bytes of them: one of ten thousand busy queues is written every ten seconds
 TAKERS = 50  # of one queue that are told of
 ALL_TAKERS = 5_000  # of all queues; of those beyond one each
 ASKED = 120.0  # seconds for which it is told that a caller of receive was there
@@ -40,14 +41,14 @@ class Reports:
     """A duty: tells, and hears."""
 
     def __init__(self) -> None:
-        self._written = ""
+        self._written, self._next_at = "", 0.0
         self._connections = _Connections()
         self._heard: dict[str, int] = {}  # node -> of when what it told is
         self._swept_at = time.monotonic()
 
     def begin_anew(self) -> None:
         """What was written before may be gone."""
-        self._written = ""
+        self._written, self._next_at = "", 0.0
         self._connections = _Connections()
 
     async def tick(self, now: int) -> float:
@@ -60,10 +61,11 @@ class Reports:
 
     async def tell(self) -> None:
         """Write what has changed."""
-        report = json.dumps(made(), separators=(",", ":"))
-        if report != self._written:
-            await aperform(nodes.report, here.name(), report)
-            self._written = report
+        if time.monotonic() >= self._next_at:
+            report = json.dumps(made(), separators=(",", ":"))
+            if report != self._written:
+                await aperform(nodes.report, here.name(), report)
+                self._written, self._next_at = report, time.monotonic() + len(report) / PER_SECOND
         there, gone = self._connections.changes()
         if there or gone:
             await aperform(nodes.connect, here.name(), [(id, *told) for id, told in there.items()], gone)

@@ -11,7 +11,7 @@ from brokerweb.core.errors import BrokerError
 from brokerweb.queues import engine
 from brokerweb.queues.messages import Settle
 from brokerweb.storage import run
-from brokerweb.storage.calls import Call
+from brokerweb.storage.calls import Call, Place
 
 RECEIPTS_AT_ONCE = 500  # in one settlement
 VERB_RETRY = 0.5  # seconds after the store refused a verb
@@ -20,12 +20,28 @@ VERB_RETRY = 0.5  # seconds after the store refused a verb
 class Verbs:
     """Once ``stopping``, nothing is leased any more, and what the committer no longer takes is left to the next start."""
 
-    def __init__(self) -> None:
-        self.stopping = False
+    def __init__(self, place: Place | None = None, whole: Verbs | None = None) -> None:
+        self._place, self._whole = place, whole
+        self._stopping = False
 
-    def start(self, verb: Any, args: tuple[Any, ...], done: Callable[[Call], None]) -> None:
+    @property
+    def stopping(self) -> bool:
+        return self._stopping if self._whole is None else self._whole.stopping
+
+    @stopping.setter
+    def stopping(self, stopping: bool) -> None:
+        self._stopping = stopping
+
+    def of(self, session: object) -> Verbs:
+        """The same, behind whatever the calls of that session are."""
+        return Verbs(Place(session), self)
+
+    def start(self, verb: Any, args: tuple[Any, ...], done: Callable[[Call], None], place: Place | None = None) -> None:
         """Run a verb; ``done`` is told on the loop. Raises Unavailable."""
-        run.start(verb, args, {}, done=done)
+        if self._whole is not None:
+            self._whole.start(verb, args, done, self._place)
+        else:
+            run.start(verb, args, {}, done=done, place=place)
 
     def attempt(self, verb: Any, args: tuple[Any, ...]) -> None:
         """Run a verb if the committer takes it; otherwise a duty does its work later."""

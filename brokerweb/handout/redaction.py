@@ -54,7 +54,9 @@ def _redact_copies(tx: Transaction, found: Definition, place: tuple[int, int], k
     redacted = 0
     for (queue_id,) in tx.rows(Q.group_queues, found.id):
         hold(tx, queue_id)  # what is being taken is a copy by then, or taken later
-        after = known.newest if queue_id in known.by_queue else 0
-        ids = known.by_queue.get(queue_id, []) + _copies(tx, queue_id, after, *place)
+        # Of several writers those who have lower ids may have committed later.
+        fits = queue_id in known.by_queue and tx.dialect.single_writer
+        ids = _copies(tx, queue_id, known.newest if fits else 0, *place)
+        ids += known.by_queue[queue_id] if fits else []
         redacted += sum(redact_one(tx, queue_id, id, by=by) for id in ids)
     return redacted

@@ -59,6 +59,20 @@ class TopicDedup(models.Model):
         indexes = [models.Index("expires_at", name="topic_dedup_expires")]  # forget
 
 
+class Declaration(models.Model):
+    """What a project's settings declared of a queue, stream or topic when they were applied last."""
+
+    kind = models.CharField(max_length=10)
+    name = models.CharField(max_length=200)
+    settings = models.TextField()  # JSON
+
+    class Meta:
+        constraints = [models.UniqueConstraint("kind", "name", name="declaration_of")]
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+
 class Transacted(models.Model):
     """A transaction that was carried out, by its owner's ``dedup_id``: a repeat gets the first answer."""
 

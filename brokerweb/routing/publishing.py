@@ -37,6 +37,8 @@ def publish(tx: Transaction, topic: str, messages: Sequence[TopicMessage], *, pu
     """
     target = find(tx, topic)
     known = _remembered(tx, target, messages)
+    if known:
+        tx.vouch()
     fresh = _first_of_each(messages, known)
     routes = _routes(target, messages, fresh)
     unrouted = _unrouted(target, routes)

@@ -49,6 +49,7 @@ def transact(tx: Transaction, request: TransactRequest, *, owner: str, publisher
             first, was = known
             if was != digest:
                 raise Conflict(f"The dedup_id {request.dedup_id} was used for other contents.", pointer="/dedup_id")
+            tx.vouch()
             return Transacted(True, msgspec.Raw(first.encode()))
     _check_size(request)
     _check(tx, request)

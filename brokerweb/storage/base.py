@@ -98,6 +98,9 @@ class Dialect(Protocol):
     def upkeep(self, using: str) -> Upkeep | None:
         """What the database needs done again and again, where it does not do that by itself."""
 
+    def vouch(self, raw: Any) -> None:
+        """Let this transaction's commit be as sure as those whose rows it has seen, though it may write nothing itself."""
+
     def committing(self, raw: Any) -> None:
         """The transaction's last statement has run. Raises Unavailable where its commit would store nothing."""
 

@@ -20,20 +20,21 @@ from brokerweb.storage.calls import CALL_COST, Call, Place
 from brokerweb.storage.committer import Committer
 from brokerweb.storage.declared import declaring
 from brokerweb.storage.dialects import DIALECTS, dialect_of
+from brokerweb.storage.lanes import Lanes
 from brokerweb.storage.reading import despite_damage
 from brokerweb.storage.transaction import Transaction, transaction
 
-_committer: Committer | None = None
+_committer: Committer | Lanes | None = None
 ANSWER_WITHIN = 60  # seconds a thread waits for the committer; its bounds make a batch far shorter
 
 
-def install(committer: Committer | None) -> None:
+def install(committer: Committer | Lanes | None) -> None:
     """From now on calls of this process go through ``committer``; ``None``: each commits by itself."""
     global _committer
     _committer = committer
 
 
-def running() -> Committer | None:
+def running() -> Committer | Lanes | None:
     return _committer
 
 

@@ -131,6 +131,9 @@ class SQLite:
     def upkeep(self, using: str) -> Upkeep | None:
         return None
 
+    def vouch(self, raw: Any) -> None:
+        """What is seen is on disk."""
+
     def committing(self, raw: Any) -> None:
         """A commit stores it, or raises."""
 

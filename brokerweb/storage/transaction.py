@@ -133,6 +133,10 @@ class Transaction(Reads):
             self.dialect.lock(self.raw, kind, wanted, alone=alone)
             held.update(dict.fromkeys(wanted, alone))
 
+    def vouch(self) -> None:
+        """The answer confirms what an earlier transaction stored, whose own commit nobody may have been told of."""
+        self.dialect.vouch(self.raw)
+
     def wrote(self) -> bool:
         """Whether a row was changed, which a statement that found none has not done."""
         return self.dialect.changed(self.raw) != self._changed

@@ -16,7 +16,7 @@ from brokerweb.wakeups.transport import Sending, Transport, Unreachable
 
 log = logging.getLogger(__name__)
 
-EVERY = 0.003  # seconds from one hint to the next, in which commits gather
+EVERY = 0.002  # seconds from one hint to the next, in which commits gather
 LONELY = 0.1  # the same while nobody is there who would hear it sooner
 RETRY = 0.5  # seconds after a hint that could not be sent
 IDLE = 2.0  # seconds without a hint, after which a process that does not beat closes its connection

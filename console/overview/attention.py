@@ -21,6 +21,7 @@ from brokerweb.console.templatetags.brokerweb_console import seconds_since
 from brokerweb.identity.principal import Principal
 from brokerweb.routing import topics
 
+LOOKED_AT = 100  # of what stands still, the worst; all of it is counted
 ALONE, FOLDED = 2, 4  # so many of a kind stand by themselves, once there are so many; the others share a line
 LONGEST = 3_600.0  # seconds for which one more dead letter, job or binding counts at most: it waits for a word, not for a turn
 BEHIND = "falling_behind"
@@ -59,24 +60,25 @@ class Findings(NamedTuple):
 
 def findings(principal: Principal) -> Findings:
     """All that was found, the worst first."""
-    wanting = stuck.items(principal, also_behind=True)
-    standing = [item for item in wanting if item.code != BEHIND]
-    found = [_standing(item) for item in wanting]
+    still = stuck.listed(principal, LOOKED_AT, also_behind=True)
+    unseen = still.total - sum(item.code != BEHIND for item in still.items)
+    found = [_standing(item) for item in still.items]
     found += [_of_cause(cause) for cause in causes.listed(principal)]
     found += [*_of_jobs(principal), *_of_topics(principal)]
-    longest = max((seconds_since(item.oldest_at) for item in standing), default=None)
-    return Findings(_folded(found), len(found), len(standing), sum(item.held for item in standing), longest)
+    longest = None if still.oldest_at is None else seconds_since(still.oldest_at)
+    return Findings(_folded(found, more=unseen > 0), len(found) + unseen, still.total, still.held, longest)
 
 
-def _folded(found: Iterable[Finding]) -> list[Finding]:
+def _folded(found: Iterable[Finding], *, more: bool) -> list[Finding]:
+    """``more``: other things stand still than those that were looked at."""
     kinds: dict[str, list[Finding]] = {}
     for finding in sorted(found, key=lambda f: (-f.damage, f.name)):
         kinds.setdefault(finding.kind, []).append(finding)
-    shown = [part for alike in kinds.values() for part in _few(alike)]
+    shown = [part for kind, alike in kinds.items() for part in _few(alike, more=more and kind in LABELS)]
     return sorted(shown, key=lambda f: -f.damage)
 
 
-def _few(alike: list[Finding]) -> list[Finding]:
+def _few(alike: list[Finding], *, more: bool) -> list[Finding]:
     if len(alike) < FOLDED:
         return alike
     others = alike[ALONE:]
@@ -90,7 +92,7 @@ def _few(alike: list[Finding]) -> list[Finding]:
             first.kind,
             first.level,
             first.icon,
-            f"{len(others):,} more",
+            f"{len(others):,}{'+' if more else ''} more",
             place,
             text,
             sum(finding.damage for finding in others),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.urls import reverse
 
@@ -49,9 +50,20 @@ class Item:
         return f"{self.name} / {self.group}" if self.group else self.name
 
 
-def items(principal: Principal, *, also_behind: bool = False) -> list[Item]:
-    """The worst first; ``also_behind``: with those to which more comes than goes."""
-    return [_item(found) for found in stuck.stuck(principal, MOST, also_behind=also_behind)]
+class Listed(NamedTuple):
+    """The worst first; of all that stands still how many things that are, what they hold, and since when the oldest waits."""
+
+    items: list[Item]
+    total: int
+    held: int
+    oldest_at: datetime | None
+
+
+def listed(principal: Principal, most: int = MOST, *, also_behind: bool = False) -> Listed:
+    """What stands still; ``also_behind``: with items to which more comes than goes."""
+    found = stuck.look(principal, most, also_behind=also_behind)
+    oldest = None if found.oldest_at is None else clock.to_datetime(found.oldest_at)
+    return Listed([_item(each) for each in found.items], found.total, found.held, oldest)
 
 
 def _item(found: stuck.Item) -> Item:

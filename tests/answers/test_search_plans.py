@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from brokerweb.answers.search import scan
+from brokerweb.answers.search import planner, scan
 from brokerweb.answers.search.scope import Q
 from brokerweb.queues import bulk, control, filters, fingerprints
 from brokerweb.queues.fields import Q as FIELDS
@@ -87,3 +87,24 @@ def test_of_queues_that_keep_nothing_nothing_kept_is_looked_for():
     assert (len(told.items), told.scanned, told.of) == (2, 5, 5), "kept ones are looked through, and counted"
     one.do(control.declare, {"keep_settled": 0})
     assert len(once("$.a=3").items) == 2, "what it still has is found"
+
+
+def test_a_few_messages_among_many_are_looked_at_in_one_turn(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(scan, "FIRST_WIDTH", 4)
+    monkeypatch.setattr(scan, "WIDEST", 4)
+    few, many = Bench("few"), Bench("many")
+    few.publish('"late"')
+    many.publish(*range(50))
+    few.publish('"late"')
+    looked, turn = 0, scan.Scan._look
+
+    def counting(self: scan.Scan, *args: Any) -> Any:
+        nonlocal looked
+        looked += 1
+        return turn(self, *args)
+
+    monkeypatch.setattr(scan.Scan, "_look", counting)
+    told = once("late", ["queue:few"])
+    assert (len(told.items), told.scanned, looked) == (2, 2, 1)
+    monkeypatch.setattr(planner, "FEW_CONTENTS", 1)
+    assert (len(once("late", ["queue:few"]).items), looked > 10) == (2, True)

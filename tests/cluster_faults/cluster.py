@@ -14,7 +14,7 @@ from tests.cluster_faults.line import Line
 from tests.crash.dose import SHARE
 from tests.eventually import eventually
 from tests.postgres import Postgres
-from tests.server import Server
+from tests.server import START_SECONDS, Server
 from tests.stepper import VARIABLE
 from tests.valkey import Valkey
 
@@ -62,7 +62,7 @@ class Cluster:
                 node.line.lay()
                 node.start(ready=False)
             for node in self.nodes:
-                node.wait_ready()
+                node.wait_ready(NODES * START_SECONDS)
         return self
 
     def _some(self) -> Node:

@@ -44,6 +44,7 @@ def _published(history: History, number: int, queue: str, made: float, confirmed
 def _history() -> History:
     """Of two nodes: 1 and 2 were under way at once, and 2 was committed first; 3 was made then. 4, then 5 of a key."""
     history = History()
+    history.wall_at_zero = 0
     history.keyed = {"keyed"}
     _published(history, 1, "plain", made=1, confirmed=5)
     _published(history, 2, "plain", made=1, confirmed=2)
@@ -96,6 +97,14 @@ def _back_from_the_ack(history: History) -> None:
     history.deliveries.append(_delivery(3, at=30, connection="b", attempt=2))
 
 
+def _uncounted(history: History) -> None:
+    """A message comes again after a nack as if that had not been."""
+    history.settles[2] = Settle("nack", "1-3-1", 8, 8.1, OK)
+    history.deliveries.append(_delivery(3, at=30, connection="b", attempt=2))
+    history.deliveries[-1].failures = 0
+    history.settles.append(_ack(3, 31, attempt=2))
+
+
 def _lost(history: History) -> None:
     """A confirmed publish that no commit stored."""
     _published(history, 6, "plain", made=1, confirmed=2)
@@ -115,6 +124,7 @@ BREAKS: dict[str, Callable[[History], None]] = {
     "C3 two leases": _while_it_is_held,
     "C3 late": _after_its_lease,
     "C4 back from the ack": _back_from_the_ack,
+    "C10": _uncounted,
     "C1 lost": _lost,
     "C2 stored twice": _twice,
 }

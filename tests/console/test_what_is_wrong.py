@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from brokerweb.answers import causes, stuck
+from brokerweb.console.overview import attention
 from brokerweb.console.overview.attention import ALONE, FOLDED
 from brokerweb.core import events
 from brokerweb.identity.principal import broker_itself
@@ -103,6 +104,17 @@ def test_those_that_are_alike_fold_and_lead_to_all_of_them(client, time: Time):
     assert "stand still for the same reason (no consumer): q3, q2, q1 and others" in more.text
     listed = client.get(more.url).context["items"]
     assert [item.name for item in listed] == [f"q{n}" for n in reversed(range(FOLDED + 2))]
+
+
+def test_all_that_stands_still_is_counted_however_little_of_it_is_shown(client, time: Time, monkeypatch: pytest.MonkeyPatch):
+    for n in range(9):
+        wait(f"q{n}", n + 1)
+    time.advance(60)
+    monkeypatch.setattr(attention, "LOOKED_AT", FOLDED + 1)
+    page = client.get("/")
+    assert re.search(r"9 things stand\s+still:\s+45 messages wait, the oldest for 1 min", text(page))
+    assert (page.context["findings"].total, page.context["findings"].standing) == (9, 9)
+    assert {finding.name for finding in page.context["findings"].shown} == {"q8", "q7", f"{FOLDED - 1}+ more"}
 
 
 def test_a_broker_in_order_is_well_and_nothing_else_is_green(client, time: Time):

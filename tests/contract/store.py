@@ -95,7 +95,16 @@ class Store:
         assert all(m.reason for m in messages if m.state == State.DEAD)
         contents = set(Content.objects.using(self.alias).values_list("pk", flat=True))
         assert contents <= there
+        self._check_belongings({m.pk: m.queue_id for m in messages})
         assert not kept & {m.pk for m in messages}, "a message has ended or not"
+
+    def _check_belongings(self, queues: dict[int, int]) -> None:
+        """What belongs to a message is of its queue, wherever that has moved."""
+        of_contents = Content.objects.using(self.alias).values_list("pk", "queue_id")
+        of_failures = Failure.objects.using(self.alias).values_list("message_id", "queue_id")
+        assert [pair for pair in [*of_contents, *of_failures] if pair[0] in queues and queues[pair[0]] != pair[1]] == []
+        of_kept = dict(SettledMessage.objects.using(self.alias).values_list("pk", "queue_id"))
+        assert [pair for pair in of_contents if pair[0] in of_kept and of_kept[pair[0]] != pair[1]] == []
 
     def _check_keys(self, messages: list[Message]) -> None:
         keyed = set(Queue.objects.using(self.alias).filter(keyed=True).values_list("pk", flat=True))

@@ -41,6 +41,13 @@ def test_one_node_has_the_duties_until_it_asks_no_more(store: Store, time: Time)
     assert store.do(leasing.renew, "a").node == "a"
 
 
+def test_a_lease_of_a_clock_that_was_ahead_is_anybodys(store: Store, time: Time):
+    time.advance(60)
+    store.do(leasing.renew, "a")
+    time.advance(-5)
+    assert store.do(leasing.renew, "b") == ("b", 4_000_000)
+
+
 def test_a_node_that_was_seen_since_is_not_gone(store: Store, time: Time):
     there(store, "a")
     [looked_at] = store.do(nodes.running)

@@ -68,7 +68,11 @@ def one_lease(history: History) -> Complaints:
             if after.attempts == before.attempts:
                 yield f"C3 handed out twice as attempt {after.attempts}: {after.id} to {before.connection} and {after.connection}"
             elif before.receipt and not _ended(history, before, after, settles.get(before.receipt, [])):
-                yield f"C3 two leases: {after.id} attempt {after.attempts} began while attempt {before.attempts} ran"
+                yield (
+                    f"C3 two leases: {after.id} attempt {after.attempts} of {after.connection} at {after.at:.2f} began while "
+                    f"attempt {before.attempts} of {before.connection} ran, since {before.at:.2f}; that ended "
+                    f"{history.closed.get(before.connection)}"
+                )
 
 
 def _ended(history: History, before: Delivery, after: Delivery, settles: list[Settle]) -> bool:

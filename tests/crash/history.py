@@ -108,6 +108,9 @@ class History:
         self.unexpected: list[str] = []  # answers that no client should ever get
         self.slow: list[str] = []
         self.outages: list[float] = []
+        self.wall_at_zero = (
+            time.time() - time.monotonic()
+        )  # what this machine's wall, which nobody sets, shows at zero of the other
         self.stepped = False  # the server's wall is set by whole hours now and then, and this run takes less than half of one
         self._lock = threading.Lock()
 

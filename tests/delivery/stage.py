@@ -22,6 +22,7 @@ from brokerweb.queues.states import State
 from brokerweb.storage import run
 from brokerweb.storage.calls import Call
 from brokerweb.storage.committer import Committer
+from brokerweb.storage.lanes import Lanes
 from brokerweb.storage.reading import THREADS, aread
 from brokerweb.storage.run import aperform
 from tests.contract.store import NO_JITTER
@@ -112,7 +113,7 @@ class Client:
 
 
 class Stage:
-    def __init__(self, hub: Hub, committer: Committer) -> None:
+    def __init__(self, hub: Hub, committer: Committer | Lanes) -> None:
         self.hub, self.committer = hub, committer
 
     async def queue(self, name: str = "orders", **settings: Any) -> int:

@@ -10,7 +10,9 @@ from django.db import connection
 from brokerweb.core import events
 from brokerweb.core.errors import BrokerError
 from brokerweb.queues import engine, leasing
+from brokerweb.queues.definitions import Q
 from brokerweb.queues.states import ARROWS, State
+from brokerweb.storage.reading import read
 from tests.contract.store import Store
 from tests.contract.test_handover import Waiting
 from tests.queues.bench import Time
@@ -115,12 +117,7 @@ class Rig(Store):
 
     def last_number(self) -> int:
         """The last that was given of ids and positions."""
-        table = "(SELECT seq FROM sqlite_sequence WHERE name = 'brokerweb_queues_message')"
-        if self.several:
-            table = "(SELECT last_value - CASE WHEN is_called THEN 0 ELSE 1 END FROM brokerweb_queues_message_id_seq)"
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT coalesce({table}, 0)")
-            return int(cursor.fetchone()[0])
+        return int(read(lambda reads: reads.value(Q.last_id)) or 0)
 
     def rows(self, queue_id: int) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
@@ -165,6 +162,12 @@ class Rig(Store):
             messages = cursor.fetchall()
             cursor.execute("SELECT message_id FROM brokerweb_queues_content ORDER BY message_id")
             assert cursor.fetchall() == messages
+            for table in ("content", "failure"):
+                cursor.execute(
+                    f"SELECT count(*) FROM brokerweb_queues_{table} b JOIN brokerweb_queues_message m ON m.id = b.message_id"
+                    " WHERE b.queue_id <> m.queue_id"
+                )
+                assert cursor.fetchone() == (0,), f"a {table} is not of its message's queue"
             cursor.execute("SELECT DISTINCT old, new FROM changed")
             arrows = {(State(old), State(new)) for old, new in cursor.fetchall()}
         assert [(old, new) for old, new in arrows if new not in ARROWS[old]] == []

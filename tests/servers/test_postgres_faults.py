@@ -115,6 +115,21 @@ def test_a_commit_whose_wait_for_the_standby_was_cancelled_is_not_confirmed(own:
         eventually(lambda: server.readiness() == 200, 30)
 
 
+def test_a_repeated_publish_is_not_confirmed_by_what_no_standby_has(own: Postgres, server: Server):
+    with server.rest() as rest, ThreadPoolExecutor() as threads, own.connect() as admin:
+        rest.declare("repeated")
+        message = {"body": 1, "dedup_id": "once"}
+        with without_standby(own):
+            first = threads.submit(refusal, partial(rest.publish, "repeated", message))
+            waiting = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+            eventually(lambda: admin.execute(waiting).fetchall() and first.done(), 30)
+            assert first.result(30) == UNAVAILABLE
+            assert refusal(lambda: rest.publish("repeated", message)) == UNAVAILABLE
+        eventually(lambda: server.readiness() == 200, 30)
+        [answer] = rest.publish("repeated", message)
+        assert answer["duplicate"], "the first was stored, and is confirmed once a standby has it"
+
+
 def test_a_standby_that_is_gone_is_said_and_callers_are_answered(own: Postgres, server: Server):
     with server.rest() as rest, server.rest() as another, ThreadPoolExecutor() as threads:
         rest.declare("standby")

@@ -62,7 +62,7 @@ def test_what_one_dialect_alone_has_a_text_for_gives_the_reason():
 def test_only_what_says_so_has_no_text():
     alone = {dialect: {s.name for _, s in STATEMENTS if set(s.text) == {dialect}} for dialect in DIALECTS}
     assert alone == {
-        "sqlite": {"last_id", "burn_ids", "begin_ids", "next_ready", "forget", "forget_contents_of_any"},
+        "sqlite": {"burn_ids", "begin_ids", "next_ready", "forget", "forget_contents_of_any"},
         "postgres": {"claim", "lock", "lock_free", "keys_taken", "due_first", "remembered_of", "fold"},
     }
 

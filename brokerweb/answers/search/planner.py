@@ -27,6 +27,7 @@ from brokerweb.streams.models import OFFSET_BITS
 WALKED = 0.3  # share of all messages from which on the whole table is walked
 MANY_UNINDEXED = 200_000  # messages of a keyed queue that wait for a time or are dead, from which on its keys are no index
 MANY_KEPT = 1_000_000
+FEW, FEW_CONTENTS = 2_000, 200  # messages that are looked through at once, wherever in the table they are
 EVERY_STATE = frozenset(State)
 OF_DEAD = ("reason", "fingerprint")
 
@@ -57,6 +58,7 @@ class Plan:
     of_cause: list[int] = field(default_factory=list)  # the queues with dead messages, whose causes are an index
     scanned: list[int] = field(default_factory=list)  # the other queues
     walks: bool = False
+    few: bool = False  # of the queues that are scanned no range has many rows
 
     def of(self, reads: Reads) -> int:
         """How many messages and records there are to look at, besides those that an index names; of those that are kept no
@@ -160,7 +162,9 @@ def _choose_ways(reads: Reads, made: Plan) -> None:
     for queue in queues.values():
         if queue.id not in made.declared.fields:
             (made.keyed if _keys_tell(queue, made.hints) else made.scanned).append(queue.id)
-    if made.states == EVERY_STATE and made.scanned:
+    waiting = sum(queues[id].count(made.states) for id in made.scanned)
+    made.few = waiting <= (FEW_CONTENTS if made.hints.of_contents else FEW)
+    if made.states == EVERY_STATE and made.scanned and not made.few:
         held = sum(queues[id].count(EVERY_STATE) for id in made.scanned)
         made.walks = held >= WALKED * (reads.value(Q.held) or 0)
 

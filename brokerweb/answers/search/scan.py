@@ -173,13 +173,13 @@ class Scan:
         return [Q.newest_below, Q.newest_kept_below] if self.plan.keeping else [Q.newest_below]
 
     def _is_named(self, reads: Reads) -> bool:
-        """Whether an index names all that may match here, so that no range is too wide."""
+        """Whether an index names all that may match here, or few, so that no range is too wide."""
         plan = self.plan
         if self.position.partition < 0:
             if plan.ids is not None:
                 return True
             kept = plan.looks_at_kept and reads.value(Q.newest_kept_below, self.position.beyond) is not None
-            return not (plan.scanned or kept)
+            return not kept and (plan.few or not plan.scanned)
         return plan.record_ids is not None or self._partition.stream_id in plan.declared_by_streams.fields
 
     def _look(self, reads: Reads, low: int, beyond: int) -> _Range:

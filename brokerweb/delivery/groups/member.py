@@ -112,9 +112,12 @@ class GroupSubscription(StreamSubscription):
         """It could not be said: it is time again as soon as it can."""
         self._beat_at = 0.0
 
-    def goodbye(self) -> None:
-        """The member leaves: its partitions are others' at once. One that is lost says nothing, and its session runs out."""
-        self._verbs.attempt(membership.leave, (self.group_id, self.member))
+    def goodbye(self, verbs: Verbs | None = None) -> None:
+        """The member leaves: its partitions are others' at once. One that is lost says nothing, and its session runs out.
+
+        By the ``verbs`` of its session, it does so behind what that has committed.
+        """
+        (verbs or self._verbs).attempt(membership.leave, (self.group_id, self.member))
 
     def stop(self) -> None:
         super().stop()

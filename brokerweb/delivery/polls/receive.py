@@ -16,6 +16,7 @@ from brokerweb.queues import engine
 from brokerweb.queues.messages import Handout, Leased
 from brokerweb.storage.run import aperform
 
+BEHIND = 0.005  # seconds between looks whether what was reserved has come to something
 AT_ONCE = 10  # leases, in a commit each, before a call waits
 
 
@@ -146,6 +147,8 @@ async def _answer(receiver: Receiver, queue: str | int, gone: asyncio.Event | No
         return Handout([])
     paused = False
     if not receiver.answer.done():
+        while receiver.unsettled and not receiver.answer.done():  # noqa: ASYNC110 (on a committer's thread, with an end in sight)
+            await asyncio.sleep(BEHIND)
         paused = (await aperform(leasing.source_of, queue))[0].paused_at is not None
     if receiver.answer.done():
         return Handout(receiver.answer.result())

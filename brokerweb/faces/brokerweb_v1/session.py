@@ -52,7 +52,7 @@ class Session:
         self._bad_in_a_row = 0
         self._calls = self._bytes = 0
         self._settled = asyncio.Event()
-        self._merging = Merging(self)
+        self._merging = Merging(self.connection)
         self._alarms: list[Alarm] = []
         self.handlers: Handlers = {
             frames.Auth: self._auth,
@@ -147,7 +147,7 @@ class Session:
             done(call)
 
         self._merging.flush()
-        run.start(verb, args, kwargs, done=ended, cost=size, place=Place(self))
+        run.start(verb, args, kwargs, done=ended, cost=size, place=Place(self.connection))
         self._calls += 1
         self._bytes += size
 

@@ -187,7 +187,7 @@ def _disk() -> Iterator[Metric]:
 
 
 def _upkeep() -> Iterator[Metric]:
-    if upkeep.figures.runs or upkeep.figures.oldest is not None:
+    if files_of(connection) is None:
         yield CounterMetricFamily("brokerweb_vacuums", "Tables vacuumed by the broker.", value=upkeep.figures.runs)
         yield CounterMetricFamily("brokerweb_vacuum_seconds", "What that took.", value=upkeep.figures.seconds)
         open_for = upkeep.figures.oldest.seconds if upkeep.figures.oldest is not None else 0.0

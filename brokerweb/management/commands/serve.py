@@ -25,6 +25,7 @@ from brokerweb.core import memory
 from brokerweb.identity import signin
 from brokerweb.identity.first_start import AdminTokenRefused, FirstStart, check_admin_token, first_start
 from brokerweb.moving.progress import unfinished
+from brokerweb.routing import declared
 from brokerweb.servers import database
 from brokerweb.servers.claim import claimed, files, is_in_data_of, refuse_data_elsewhere, usable_database
 from brokerweb.servers.lock import AlreadyRunning
@@ -70,6 +71,8 @@ class Command(BaseCommand):
         """Prepare the data, say where to go, and serve until a signal. The lock is held."""
         with usable_database(), database.alone():
             prepare_schema(migrate=migrate)
+            for said in declared.apply():
+                self.stdout.write(said)
             str(settings.SECRET_KEY)  # read and kept while the database that may hold it is there
         from brokerweb.asgi import application, project_sockets  # late: what it imports is nothing for other commands
 

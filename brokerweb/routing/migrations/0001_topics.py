@@ -56,6 +56,18 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Declaration',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(max_length=10)),
+                ('name', models.CharField(max_length=200)),
+                ('settings', models.TextField()),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(models.F('kind'), models.F('name'), name='declaration_of')],
+            },
+        ),
+        migrations.CreateModel(
             name='Transacted',
             fields=[
                 ('pk', models.CompositePrimaryKey('owner', 'dedup_id', blank=True, editable=False, primary_key=True, serialize=False)),

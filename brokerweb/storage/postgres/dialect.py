@@ -43,6 +43,9 @@ _NUMBERS = (
     "SELECT pg_advisory_lock($3), setval(s, nextval(s) + $2 - 1) - $2 + 1, pg_advisory_unlock($3) "
     "FROM (SELECT pg_get_serial_sequence($1::text, 'id')::regclass AS s) AS sequence"
 )
+# A commit that was told to wait for the standby no longer is seen by all, and may be on no other machine. One that has written
+# nothing waits for nobody; with a word in the log it does, and so for all that came before.
+_VOUCH = "SELECT pg_logical_emit_message(true, 'brokerweb', ''::text)::text"
 _scans = count()
 
 
@@ -151,6 +154,9 @@ class Postgres:
 
     def upkeep(self, using: str) -> Upkeep | None:
         return Vacuum(using)
+
+    def vouch(self, raw: Any) -> None:
+        wire_of(raw).later(raw, _VOUCH, ())
 
     def committing(self, raw: Any) -> None:
         if raw.pgconn.transaction_status == TransactionStatus.INERROR:  # COMMIT would then succeed, and store nothing
