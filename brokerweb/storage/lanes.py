@@ -58,6 +58,7 @@ class Lanes:
                 closing=closing,
                 name=f"committer {n}",
                 common=self._common,
+                about=destination,
             )
             for n in range(number)
         ]

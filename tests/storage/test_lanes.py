@@ -87,6 +87,24 @@ def test_calls_of_one_session_keep_their_order_across_lanes(desk: Lane2):
     assert desk.ran == ["b of another", "a1", "b2", "a3", "b4", "b5"]
 
 
+def test_a_batch_is_run_in_the_order_of_what_its_calls_are_about(on_postgres: None):
+    """Else two nodes that write to the same two streams would wait for each other, a second each time."""
+    ran: list[str] = []
+
+    def note(tx: Any, name: str) -> str:
+        ran.append(name)
+        return put(tx, name)
+
+    desk = Desk(Lanes, number=1, destination=lambda call: call.args[0][0] if call.args else None)
+    go_on = desk.hold()
+    calls = [desk.hand_in(note, name, place=Place(FREE)) for name in ("b1", "a2", "c3", "a4", "b5")]
+    go_on()
+    for call in calls:
+        desk.answered(call)
+    desk.committer.stop()
+    assert ran == ["a2", "a4", "b1", "b5", "c3"]
+
+
 def test_a_call_that_fails_lets_the_next_of_its_session_go(desk: Lane2):
     go_on = desk.hold_in("a", ONE)
     refused, after = desk.send(ONE, "b1", put_and_refuse), desk.send(ONE, "a2")
