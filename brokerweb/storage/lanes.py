@@ -1,7 +1,7 @@
 """Several committers in one process, for a database that takes several writers: what waits in one does not hold up the others.
 
-A call goes to the lane of its destination, so that what concerns one queue shares commits. What has none, which is what the broker
-does of its own accord and what concerns several, has the first lane to itself.
+A call goes to the lane of its destination, so that what concerns one queue shares commits. What has none, which is what the
+broker does of its own accord and what concerns several, has the first lane to itself.
 Calls of one session keep their order whichever lanes they go to: one waits while an earlier of its session is under way in
 another. What waits is bounded for all lanes together.
 """
