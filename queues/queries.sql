@@ -25,11 +25,11 @@ SELECT seq FROM sqlite_sequence WHERE name = 'brokerweb_queues_message';
 SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('brokerweb_queues_message', 'id')::regclass), 0);
 
 -- burn_ids@sqlite (seq): ids and positions up to here are used, though no row with them was inserted
--- PostgreSQL: none, since its numbers come from the sequence itself. Counted on in memory they are for a single writer.
+-- PostgreSQL: none, as for last_id.
 UPDATE sqlite_sequence SET seq = max(seq, :seq) WHERE name = 'brokerweb_queues_message';
 
 -- begin_ids@sqlite (): the first row of the table's sequence
--- PostgreSQL: none, as for burn_ids.
+-- PostgreSQL: none, as for last_id.
 INSERT INTO sqlite_sequence (name, seq) SELECT 'brokerweb_queues_message', 0
 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'brokerweb_queues_message');
 

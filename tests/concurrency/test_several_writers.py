@@ -298,6 +298,25 @@ def refused(verb: Callable[..., Any], *args: Any, **options: Any) -> type[Broker
     return None
 
 
+def test_of_two_who_wait_for_each_other_one_is_refused_and_has_done_nothing(store: Store):
+    first, second = declared(store, "first", keyed=True), declared(store, "second", keyed=True)
+    both, answers = threading.Barrier(2), list[Any]()
+
+    def publish_to_both(tx: Transaction, *names: str) -> None:
+        for name in names:
+            engine.publish(tx, name, [new(1, key="k")])
+            if name == names[0]:
+                both.wait(20)
+
+    in_threads(
+        lambda: answers.append(refused(publish_to_both, "first", "second")),
+        lambda: answers.append(refused(publish_to_both, "second", "first")),
+    )
+    assert sorted(map(str, answers)) == sorted(map(str, [None, Unavailable]))
+    assert (first.counts(), second.counts()) == ({"ready": 1}, {"ready": 1})
+    store.check_books()
+
+
 def test_what_must_be_seen_empty_waits_for_who_is_publishing(store: Store):
     """The delete of an empty queue, and the change to a keyed one: they see what was published while they waited."""
     orders, answers = declared(store, "orders"), list[Any]()
@@ -341,6 +360,16 @@ def test_a_key_is_free_again_when_an_open_transaction_has_ended(store: Store):
         id = publish("keyed", 1, key="k")
     assert store.state(id) == "ready"
     store.check_books()
+
+
+def test_within_djangos_test_case_a_key_is_free_at_once(store: Store):
+    declared(store, "keyed", keyed=True)
+    test_case = transaction.atomic()
+    test_case._from_testcase = True  # type: ignore[attr-defined]  # as Django marks its own
+    with test_case:
+        id = publish("keyed", 1, key="k")
+        assert store.state(id) == "ready"
+        transaction.set_rollback(True)
 
 
 def test_a_queue_is_not_swept_while_somebody_may_still_be_publishing_to_it(store: Store):

@@ -28,6 +28,7 @@ VALUES: list[tuple[list[Any], str]] = [
     ([0, 9], "priority"),
     ([b"\x00\xff", b"1"], "body"),
     (["[1,2,3,4,5,6,7]"], "queues streams fields"),
+    (['["d","x"]'], "dedup_ids"),
     (["[0,1,2,4]", "[4]"], "states"),
     (["n1e0", "sx"], "value"),
     (['["d","k"]'], "dedup_ids"),
