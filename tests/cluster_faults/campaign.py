@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.crash.stream_books import stream_wrongs
 from tests.crash.stream_campaign import StreamCampaign
 from tests.server import ROOT, inherited
 
+HEALING = 3.0  # seconds after a fault in which what it has interrupted may still come to nothing
 REPLAYS = 3  # of a run: each copies a thousand messages
 
 
@@ -74,7 +76,9 @@ class Both:
 
     def suffer(self, fault: Callable[[], None]) -> None:
         print(f"{fault.__name__} … ", end="", flush=True)
+        start = time.monotonic()
         fault()
+        self.queues.history.faults.append((start, time.monotonic() + HEALING))
         self.traffic()
 
     def close(self, copy: Path) -> None:

@@ -71,6 +71,13 @@ def _out_of_order(history: History) -> None:
     history.deliveries[0], history.deliveries[2] = history.deliveries[2], history.deliveries[0]
 
 
+def test_what_was_held_by_a_node_that_failed_may_be_late() -> None:
+    history = _history()
+    _out_of_order(history)
+    history.faults = [(3.5, 4.5)]
+    assert complaints(history) == []
+
+
 def _beside_its_key(history: History) -> None:
     """5 is there before 4 has ended."""
     history.settles[3] = _ack(4, 9.5)

@@ -100,6 +100,7 @@ class History:
         self.dead: list[Dead] = []
         self.closed: dict[str, float] = {}  # when a connection ended, or began to
         self.freezes: list[tuple[float, float]] = []  # the server did not run
+        self.faults: list[tuple[float, float]] = []  # of a cluster: something failed, and was not yet what it had been
         self.max_failures: dict[str, int] = {}
         self.keyed: set[str] = set()
         self.at_most_once: set[str] = set()
