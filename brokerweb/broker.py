@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -187,8 +188,11 @@ class Broker:
     def _committers(self) -> Committer | Lanes:
         """One, where the database has one writer."""
         options: dict[str, Any] = {"handover": self.hub.book, "closing": self.hub.refilling}
-        lanes = 1 if dialect_of(connections[DEFAULT_DB_ALIAS]).single_writer else conf.get().lanes
-        return Committer(self._deliver, **options) if lanes == 1 else Lanes(self._deliver, lanes, destination, **options)
+        if dialect_of(connections[DEFAULT_DB_ALIAS]).single_writer:
+            return Committer(self._deliver, **options)
+        lanes = conf.get().lanes
+        one_lane = partial(Committer, self._deliver, about=destination)
+        return one_lane(**options) if lanes == 1 else Lanes(self._deliver, lanes, destination, **options)
 
     def _deliver(self, batch: list[Call]) -> None:
         """The results of a commit, from the committer's thread."""

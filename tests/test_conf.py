@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from brokerweb import conf
+from brokerweb import conf, secret
 from brokerweb.database_url import as_django
 from brokerweb.secret import secret_key
 
@@ -163,6 +163,12 @@ def test_an_empty_secret_key_is_no_key(tmp_path: Path):
     (tmp_path / "secret.key").write_text("\n")
     with pytest.raises(conf.BadOption, match=r"secret\.key is empty"):
         secret_key(tmp_path)
+
+
+def test_a_key_that_is_given_is_the_key(tmp_path: Path):
+    given = {"BROKERWEB_SECRET_KEY": "0123456789" * 5, "BROKERWEB_DATA": str(tmp_path / "data")}
+    assert secret.of(conf.read(given)) == given["BROKERWEB_SECRET_KEY"]
+    assert not (tmp_path / "data").exists()
 
 
 class TestDatabaseUrl:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from heapq import heapify, heappop, heappush
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -74,6 +75,40 @@ def units(calls: Iterable[Call]) -> list[Unit]:
         if place is not None and place.lane is not FREE:
             last[place.lane] = i
     return found
+
+
+def in_order(found: Sequence[Unit], about: Callable[[Call], object]) -> list[Unit]:
+    """Units by what they are ``about``: transactions that run side by side then lock that in one order, and no two wait for each
+    other. Calls of one lane keep theirs; what is about nothing in particular comes last.
+    """
+    before = [0] * len(found)  # units of the same lanes that are still to come
+    behind: list[list[int]] = [[] for _ in found]
+    last: dict[object, int] = {}
+    for i, unit in enumerate(found):
+        for lane in {call.place.lane for call in unit if call.place is not None and call.place.lane is not FREE}:
+            if lane in last:
+                behind[last[lane]].append(i)
+                before[i] += 1
+            last[lane] = i
+    ranks = [_rank(about(unit[0])) for unit in found]
+    open = [(ranks[i], i) for i in range(len(found)) if not before[i]]
+    heapify(open)
+    order = []
+    while open:
+        _, i = heappop(open)
+        order.append(found[i])
+        for following in behind[i]:
+            before[following] -= 1
+            if not before[following]:
+                heappush(open, (ranks[following], following))
+    return order
+
+
+def _rank(about: object) -> tuple[int, Any]:
+    """Something that sorts: numbers, then texts, then what has several parts, then nothing."""
+    if about is None:
+        return 3, 0
+    return (0 if isinstance(about, int) else 1 if isinstance(about, str) else 2), about
 
 
 def _fits(held: tuple[int, int], count: int, cost: int) -> bool:

@@ -29,7 +29,7 @@ from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections
 from brokerweb.core.errors import BrokerError, Internal, StoreFull, Unavailable
 from brokerweb.storage import damage, disk
 from brokerweb.storage.base import Dialect, Failure
-from brokerweb.storage.calls import Call, Unit, run, units
+from brokerweb.storage.calls import Call, Unit, in_order, run, units
 from brokerweb.storage.dedicated import dedicate
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.handover import HandOver
@@ -102,11 +102,14 @@ class Committer:
         closing: Callable[[Transaction], None] | None = None,
         name: str = "committer",
         common: Common | None = None,
+        about: Callable[[Call], object] | None = None,
     ) -> None:
         """``closing`` is a batch's last verb: where it fails, the calls are kept and it is not.
 
-        Where there are several, each has a ``name``, and ``common`` is of all.
+        Where there are several, here or in other processes, each has a ``name``, ``common`` is of all here, and calls are run in
+        the order of what they are ``about``.
         """
+        self._about = about
         self._deliver, self._using, self._handover, self._closing = deliver, using, handover, closing
         self._inbox: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._common = common or Common()
@@ -214,7 +217,7 @@ class Committer:
         """Run the batch in as few transactions as its time allows; calls are answered before the next one commits,
         so that what it hands over cannot overtake what these have leased.
         """
-        left = units(batch)
+        left = units(batch) if self._about is None else in_order(units(batch), self._about)
         while left:
             done = self._try_together(left)
             if done == 0:

@@ -1,6 +1,7 @@
 """Several committers in one process, for a database that takes several writers: what waits in one does not hold up the others.
 
-A call goes to the lane of its destination, so that what concerns one queue shares commits, and what has none to the first.
+A call goes to the lane of its destination, so that what concerns one queue shares commits. What has none, which is what the
+broker does of its own accord and what concerns several, has the first lane to itself.
 Calls of one session keep their order whichever lanes they go to: one waits while an earlier of its session is under way in
 another. What waits is bounded for all lanes together.
 """
@@ -33,7 +34,7 @@ class _Session:
 
 
 class Lanes:
-    """A ``Committer`` to those who use it, and several to the database."""
+    """A ``Committer`` to those who use it, and several to the database: ``number`` of them, at least two."""
 
     def __init__(
         self,
@@ -58,6 +59,7 @@ class Lanes:
                 closing=closing,
                 name=f"committer {n}",
                 common=self._common,
+                about=destination,
             )
             for n in range(number)
         ]
@@ -110,7 +112,7 @@ class Lanes:
 
     def _lane(self, call: Call) -> int:
         destination = self._destination(call)
-        return 0 if destination is None else hash(destination) % len(self.lanes)
+        return 0 if destination is None else 1 + hash(destination) % (len(self.lanes) - 1)
 
     # On the lanes' threads
 

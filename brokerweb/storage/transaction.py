@@ -180,20 +180,17 @@ def _atomic(connection: Any, dialect: Dialect) -> AbstractContextManager[Any]:
     return dialect.outermost(connection) or django_transaction.atomic(using=connection.alias)
 
 
-def _of_a_caller(connection: Any) -> bool:
-    """Whether a transaction under way is a caller's, and not that in which Django's ``TestCase`` runs a test."""
-    return not all(block._from_testcase for block in connection.atomic_blocks)
-
-
 @contextmanager
-def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None) -> Iterator[Transaction]:
+def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None, *, brief: bool = False) -> Iterator[Transaction]:
     """One unit of work; commits at the end, or with the caller's ``atomic()``. Listeners hear of it after the commit.
 
-    Raises Unavailable where the store is damaged.
+    ``brief``: a caller's transaction that it is part of, if there is one, ends right after it. Raises Unavailable where the store
+    is damaged.
     """
     damage.refuse()
     connection = connections[using]
-    dialect, lasting = dialect_of(connection), connection.in_atomic_block and _of_a_caller(connection)
+    dialect, joined = dialect_of(connection), connection.in_atomic_block
+    lasting = joined and not brief and _lasts(connection)
     with _atomic(connection, dialect):
         connection.validate_no_broken_transaction()
         tx = Transaction(connection.connection, dialect, handover, lasting=lasting)
@@ -204,16 +201,22 @@ def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None)
         except BaseException:
             tx.abandon()
             raise
-        connection.on_commit(lambda: _committed(tx, using))
+        connection.on_commit(lambda: _committed(tx, using, joined=joined))
 
 
-def _committed(tx: Transaction, using: str) -> None:
-    if not tx.lasting:  # else the server may have spoken of the caller's own statements, and Django has said that it is stored
+def _lasts(connection: Any) -> bool:
+    """Whether a caller's own transaction is under way. The one that a ``TestCase`` rolls back is none: what is done in it stands
+    for what is done in no transaction."""
+    return any(not block._from_testcase for block in connection.atomic_blocks)
+
+
+def _committed(tx: Transaction, using: str, *, joined: bool) -> None:
+    if not joined:  # else the server may have spoken of the caller's own statements, and Django has said that it is stored
         tx.dialect.committed(tx.raw)
     events.committed(tx.outcome)
     for verb, args in tx._later:
         try:
-            with transaction(using) as own:
+            with transaction(using, brief=True) as own:
                 verb(own, *args)
         except Exception:
             log.exception("what was to follow a commit failed")

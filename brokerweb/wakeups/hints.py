@@ -84,7 +84,7 @@ _decoder = msgspec.json.Decoder(Hint)
 def decoded(text: bytes) -> Hint | None:
     """What was sent; None for what is no hint, which anybody may send who gets at the server."""
     try:
-        return _decoder.decode(text)
+        return _decoder.decode(text) if len(text) <= MOST_BYTES else None
     except (msgspec.DecodeError, RecursionError):
         return None
 

@@ -17,6 +17,7 @@ from brokerweb.wakeups.transport import Sending, Transport, Unreachable
 log = logging.getLogger(__name__)
 
 EVERY = 0.002  # seconds from one hint to the next, in which commits gather
+MANY, BUSY = 4, 0.006  # commits in one hint, from which on it is as long: each costs this process and every other a little
 LONELY = 0.1  # the same while nobody is there who would hear it sooner
 RETRY = 0.5  # seconds after a hint that could not be sent
 IDLE = 2.0  # seconds without a hint, after which a process that does not beat closes its connection
@@ -41,6 +42,7 @@ class Sender:
         self._transport, self.name, self._held, self._beat, self._alone = transport, name, held, beat, alone
         self._news = threading.Condition()
         self._pending, self._due, self._stopping = Hint(), False, False
+        self._commits = self._told = 0  # of which commits the next hint tells, and the last one did
         self._sending = False  # something is pending or on its way
         self._line: Sending | None = None
         self._thread = threading.Thread(target=self._run, name="wakeups sender", daemon=True)
@@ -51,6 +53,7 @@ class Sender:
         """Tell of a commit."""
         with self._news:
             self._pending.add(outcome, self._held)
+            self._commits += 1
             if self._pending:
                 self._tell()
 
@@ -83,12 +86,19 @@ class Sender:
     def _run(self) -> None:
         while (hint := self._gathered()) is not None:
             began = time.monotonic()
-            pause = RETRY if not self._sent(hint) else LONELY if self._alone() else EVERY
+            pause = self._pause if self._sent(hint) else RETRY
             with self._news:
                 self._sending = self._due
                 self._news.notify_all()
                 self._news.wait_for(lambda: self._stopping, max(0.0, began + pause - time.monotonic()))
         self._close()
+
+    @property
+    def _pause(self) -> float:
+        """Until the next hint, after one."""
+        if self._alone():
+            return LONELY
+        return BUSY if self._told >= MANY else EVERY
 
     def _gathered(self) -> Hint | None:
         """The next hint, when there is one or it is time for a beat; None at the end."""
@@ -103,6 +113,7 @@ class Sender:
             if not self._due:
                 return None
             hint, self._pending, self._due = self._pending, Hint(), False
+            self._told, self._commits = self._commits, 0
             return hint
 
     def _sent(self, hint: Hint) -> bool:

@@ -15,6 +15,7 @@ from django.contrib.auth.models import User
 
 from brokerweb.core import clock
 from brokerweb.delivery.connections import Connection
+from brokerweb.delivery.verbs import Verbs
 from brokerweb.identity import audit, signin, tokens
 from brokerweb.identity.principal import broker_itself
 from brokerweb.identity.signin import CODE_LASTS
@@ -148,7 +149,7 @@ def _stamps() -> dict[str, Callable[[], object]]:
         "a token": last(identity, "Token", "created_at", make_token),
         "a code": last(identity, "SignInCode", "created_at", lambda: signin.create_code(ada)),
         "an audit entry": last(identity, "AuditEntry", "at", lambda: audit.record("ada", "x", "y")),
-        "a connection": lambda: clock.to_datetime(Connection(None, None, broker_itself(), "", "").connected_at),  # type: ignore[arg-type]
+        "a connection": lambda: clock.to_datetime(Connection(None, Verbs(), broker_itself(), "", "").connected_at),  # type: ignore[arg-type]
     }
 
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from brokerweb.cluster import nodes, shared_tenure
+from brokerweb.cluster import leasing, nodes, shared_tenure
 from brokerweb.cluster.nodes import Running
 from brokerweb.cluster.presence import Presence
 from brokerweb.cluster.shared_tenure import SharedTenure
 from brokerweb.core import clock, process
 from brokerweb.core.process import Process
+from brokerweb.storage.run import perform
 
 HERE = process.this()
 ELSEWHERE = replace(HERE, boot="another")
@@ -75,6 +76,23 @@ def test_a_node_of_another_machine_that_was_silent_for_long_is_gone(monkeypatch:
     looks = Looks(monkeypatch, [silent])
     assert looks.around() == [silent]
     assert looks.n == 1
+
+
+def test_a_node_that_was_taken_for_gone_begins_anew(on_postgres: None):
+    """It stood still for so long that the others have buried it."""
+    tenure = SharedTenure()
+    perform(tenure.begin)
+    assert not perform(tenure._beat, {}).anew
+    [row] = perform(nodes.running)
+    assert perform(nodes.bury, row)
+    assert perform(tenure._beat, {}).anew
+    assert [node.name for node in perform(nodes.running)] == [tenure.name]
+    assert perform(leasing.renew, "another").node == tenure.name, "its lease is as it was"
+    tenure.draining = True
+    perform(tenure._beat, {})
+    assert perform(leasing.renew, "another").node == "another"
+    perform(tenure._leave)
+    assert perform(nodes.running) == []
 
 
 def test_a_heartbeat_that_does_not_come_ends_the_wait(monkeypatch: pytest.MonkeyPatch):

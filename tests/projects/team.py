@@ -11,12 +11,12 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import connection, transaction
-from django.test import TestCase, TransactionTestCase
+from django.test import SimpleTestCase, TestCase, TransactionTestCase
 from psycopg.conninfo import make_conninfo
 from shop.models import Order  # type: ignore[import-not-found]  # of the example
 from shop.ordering import place_order  # type: ignore[import-not-found]
 
-from brokerweb import routing
+from brokerweb import queues, routing
 from brokerweb.core.errors import NotFound
 from brokerweb.queues import control, publish
 from brokerweb.queues.models import Message, Queue
@@ -25,6 +25,7 @@ from brokerweb.routing.django import transact
 from brokerweb.storage.run import perform
 from brokerweb.wakeups import process
 from brokerweb.wakeups.postgres import CHANNEL
+from tests.postgres import empty
 
 
 class Changed(Exception):
@@ -41,6 +42,7 @@ class InATestCase(TestCase):
     @classmethod
     def setUpTestData(cls) -> None:
         perform(control.declare, "billing", {})
+        perform(control.declare, "keyed", {"keyed": True})
 
     def setUp(self) -> None:
         process.forget()
@@ -49,7 +51,7 @@ class InATestCase(TestCase):
         place_order("ada", Decimal("12.50"))
         message = Message.objects.select_related("queue").get(queue__name="billing", state=State.READY, key="ada")
         assert json.loads(bytes(message.body)) == {"order": Order.objects.get().pk, "total": "12.50"}
-        assert Queue.declared.get().name == "billing"
+        assert {queue.name for queue in Queue.declared.all()} == {"billing", "keyed"}
         assert process._sender is None
 
     def test_what_another_test_published_is_gone(self) -> None:
@@ -66,11 +68,25 @@ class InATestCase(TestCase):
         process._sender.flush(10)
         assert (process._sender.sent, process._sender.dropped) == (1, 0)
 
+    def test_messages_of_a_key_are_received_as_they_would_be(self) -> None:
+        """What is published in a transaction of the project's own waits for its commit, which a test runs as Django has it."""
+        for n in range(2):
+            publish("keyed", n, key="k")
+        assert [message.body for message in queues.receive("keyed", limit=10)] == [0]
+        with self.captureOnCommitCallbacks(execute=True):
+            with transaction.atomic():
+                publish("keyed", 2, key="other")
+            assert queues.receive("keyed") == []
+        assert [message.body for message in queues.receive("keyed")] == [2]
 
-class Committed(TransactionTestCase):
+
+class Committed(SimpleTestCase):
     """Commits are real; a connection beside it hears what is told."""
 
+    databases = {"default"}
+
     def setUp(self) -> None:
+        self.addCleanup(empty)
         process.forget()
         perform(control.declare, "billing", {"keyed": True})
         self.told()
@@ -171,3 +187,15 @@ class Committed(TransactionTestCase):
             publish("billing", 1)
             cursor.execute("DO $$ BEGIN RAISE WARNING 'the project says so'; END $$")
         assert (bodies(), self.told()) == ([1], 1)
+
+
+class InATransactionTestCase(TransactionTestCase):
+    """Commits are real, and Django takes away what is left."""
+
+    def test_a_message_is_there_after_its_transaction(self) -> None:
+        perform(control.declare, "billing", {})
+        place_order("ada", Decimal(1))
+        assert len(bodies()) == 1
+
+    def test_and_gone_after_its_test(self) -> None:
+        assert Queue.objects.count() == Message.objects.count() == 0

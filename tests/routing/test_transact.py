@@ -172,6 +172,7 @@ def test_any_part_that_fails_fails_everything_and_is_named(
     orders.publish(1)
     leased = orders.lease()
     before = records()
+    parts = dict(parts)  # the same on the next database
     settle = {"orders": acks(leased), **parts.pop("settle", {})}
     with pytest.raises(expected) as error:
         run(TransactRequest(settle, dedup_id="d", **parts))

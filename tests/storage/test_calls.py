@@ -48,6 +48,23 @@ def test_units_are_bounded_in_messages_and_bytes(monkeypatch: pytest.MonkeyPatch
     assert run_as(*((name, Place(FREE, "k")) for name in "abcde")) == ["ab", "cd", "e"]
 
 
+def ordered(*given: tuple[str, Place | None]) -> str:
+    """The calls' names in the order of what they are about: the first character; a hyphen is nothing."""
+    found = units([call(name, place) for name, place in given])
+    about = lambda call: None if call.args[0][0] == "-" else int(c) if (c := call.args[0][0]).isdigit() else c  # noqa: E731
+    return " ".join(unit[0].args[0] for unit in calls.in_order(found, about))
+
+
+def test_units_are_in_the_order_of_what_they_are_about_and_what_is_about_nothing_is_last():
+    given = ("b1", "-2", "23", "a4", "15", "-6", "b7", "a8")
+    assert ordered(*((name, None) for name in given)) == "15 23 a4 a8 b1 b7 -2 -6"
+
+
+def test_calls_of_one_lane_keep_their_order_whatever_they_are_about():
+    given = [("c1", Place(A)), ("a2", Place(A)), ("b3", Place(B)), ("b4", Place(A)), ("a5", Place(B)), ("a6", Place(FREE))]
+    assert ordered(*given) == "a6 b3 a5 c1 a2 b4"
+
+
 def put_each(tx: Any, kind: str, groups: list[list[str]]) -> list[str | BrokerError]:
     """Each group by itself; where it has a bad name, none of it."""
     return [NotFound(kind) if "bad" in group else ",".join(put(tx, name) for name in group) for group in groups]

@@ -112,3 +112,4 @@ def test_two_are_one_that_says_what_both_say(one: Hint, other: Hint):
 def test_what_is_no_hint_is_none(text: bytes):
     assert decoded(text) is None or isinstance(decoded(text), Hint)
     assert decoded(b'{"q":[9223372036854775808]}') is None
+    assert decoded(b'{"q":[1]}' + b" " * MOST_BYTES) is None

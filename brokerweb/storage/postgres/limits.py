@@ -8,6 +8,7 @@ from typing import Any
 from django.db.backends.signals import connection_created
 
 OWN = ("reader", "search", "identity", "read-", "write-")  # threads; a project's own views are its own affair
+UID = "brokerweb.limits"
 # Each where it is as a server comes, or would lose what was confirmed: whoever has set it otherwise has their reasons.
 _SET = """
 SELECT set_config(name, wanted, false)
@@ -22,7 +23,7 @@ WHERE current_setting(name) = found
 
 def begin() -> None:
     """From now on, for connections that this process opens. Safe to call twice."""
-    connection_created.connect(_limit, dispatch_uid="brokerweb.limits")
+    connection_created.connect(_limit, dispatch_uid=UID)
 
 
 def _limit(*, connection: Any, **named: Any) -> None:

@@ -6,6 +6,7 @@ import json
 import time
 from abc import ABC, abstractmethod
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,12 +135,13 @@ class WebSocketDriver(Driver):
         return Taken(messages)
 
     def _until_quiet(self, socket: Socket) -> list[Json]:
-        """What is on its way already: verbs of one connection, and their answers, keep their order."""
-        for _ in range(BARRIERS):
-            try:
-                socket.call("ack", receipts=["0-0-0"])
-            except Refused:
-                continue
+        """What is on its way already: verbs about one queue, and their answers, keep their order. On PostgreSQL queues with even
+        and with odd ids are each other's neighbours, and no more than that (``BROKERWEB_LANES``).
+        """
+        for n in range(BARRIERS):
+            for queue_id in (0, 1):
+                with suppress(Refused):
+                    socket.call("ack", receipts=[f"{queue_id}-{n}-0"])
         frames, socket.pending = list(socket.pending), type(socket.pending)()
         return [message for frame in frames for message in _of(frame)]
 
