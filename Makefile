@@ -39,6 +39,10 @@ crash: .venv/.tested ## 60 rounds each of kill and power cut, and the other faul
 cluster: .venv/.tested ## three nodes, PostgreSQL and Valkey under 240 faults, an hour and a half
 	BROKERWEB_CRASH_ROUNDS=60 CI=true $(BIN)/python -m pytest tests/cluster_faults -s
 
+failover: .venv/.tested ## the leader of three PostgreSQL under Patroni dies under traffic, 20 times; needs etcd
+	$(BIN)/python -m pip install --quiet --editable '.[failover]'
+	BROKERWEB_CRASH_ROUNDS=60 CI=true $(BIN)/python -m pytest tests/failover -m full -s
+
 mutants: .venv/.tested ## seeded bugs, each of which some test must notice
 	$(BIN)/python -m tests.mutants
 
@@ -53,4 +57,4 @@ soak: .venv/.tested ## ten minutes of appends and tails with subscribers coming 
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@
 
-.PHONY: help install run test test-django lint bench crash cluster mutants soak
+.PHONY: help install run test test-django lint bench crash cluster failover mutants soak

@@ -51,8 +51,12 @@ UPDATE brokerweb_streams_record SET appended_at = :wall WHERE id >= :first AND i
 -- stamped (id, wall): it is the partition's newest
 UPDATE brokerweb_streams_partition SET last_at = :wall WHERE id = :id;
 
--- latest_of (partition, key): the newest record of a key that compaction has seen
-SELECT "offset" FROM brokerweb_streams_latestkey WHERE partition_id = :partition AND "key" = :key;
+-- latest_of@sqlite (partition, keys): the newest records of keys that compaction has seen; a JSON array
+SELECT "key", "offset" FROM brokerweb_streams_latestkey WHERE partition_id = :partition AND "key" IN (SELECT value FROM json_each(:keys));
+
+-- latest_of@postgres (partition, keys): the same, of an array
+SELECT "key", "offset" FROM brokerweb_streams_latestkey
+WHERE partition_id = :partition AND "key" = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(:keys AS jsonb))));
 
 -- set_latest (partition, key, offset): this is the newest now
 INSERT INTO brokerweb_streams_latestkey (partition_id, "key", "offset") VALUES (:partition, :key, :offset)
@@ -61,12 +65,19 @@ ON CONFLICT (partition_id, "key") DO UPDATE SET "offset" = excluded."offset";
 -- forget_latest (partition, key, offset): that record is gone
 DELETE FROM brokerweb_streams_latestkey WHERE partition_id = :partition AND "key" = :key AND "offset" = :offset;
 
--- weigh (id): what one record weighs
-SELECT length(body) + octet_length(coalesce("key", '')) + octet_length(coalesce(headers, '')) FROM brokerweb_streams_record
-WHERE id = :id AND partition_id = :id >> 40;
+-- weigh@sqlite (partition, ids): what records of a partition weigh; a JSON array
+SELECT id, length(body) + octet_length(coalesce("key", '')) + octet_length(coalesce(headers, '')) FROM brokerweb_streams_record
+WHERE id IN (SELECT value FROM json_each(:ids)) AND id >> 40 = :partition;
 
--- remove (id): remove one record
-DELETE FROM brokerweb_streams_record WHERE id = :id AND partition_id = :id >> 40;
+-- weigh@postgres (partition, ids): the same, of an array
+SELECT id, length(body) + octet_length(coalesce("key", '')) + octet_length(coalesce(headers, '')) FROM brokerweb_streams_record
+WHERE partition_id = :partition AND id = ANY (translate(:ids, '[]', '{}')::bigint[]) ORDER BY id;
+
+-- remove@sqlite (partition, ids): remove records of a partition; a JSON array
+DELETE FROM brokerweb_streams_record WHERE id IN (SELECT value FROM json_each(:ids)) AND id >> 40 = :partition;
+
+-- remove@postgres (partition, ids): the same, of an array
+DELETE FROM brokerweb_streams_record WHERE partition_id = :partition AND id = ANY (translate(:ids, '[]', '{}')::bigint[]);
 
 -- compacted (id, to, records, bytes): compaction has come so far, and the partition holds less
 UPDATE brokerweb_streams_partition SET compacted_to = :to, records = records - :records, bytes = bytes - :bytes WHERE id = :id;

@@ -31,7 +31,7 @@ VALUES: list[tuple[list[Any], str]] = [
     (['["d","x"]'], "dedup_ids"),
     (["[0,1,2,4]", "[4]"], "states"),
     (["n1e0", "sx"], "value"),
-    (['["d","k"]'], "dedup_ids"),
+    (['["d","k"]', '["k","ké"]'], "dedup_ids keys"),
 ]
 NUMBERS = [0, 1, 2, 3, 4]  # what the others are
 NODES = ["node-1", "node-2"]
@@ -76,9 +76,8 @@ SPECIAL: dict[str, dict[str, list[Any] | str]] = {
     "forget_one": {"dedup_id": ["d"]},
     "trim_steps": {"kept": [0, 1]},
     "unblock": {"queue": "keyed", "key": ["other"]},
-    "latest_of": {"key": ["ké"]},
     "forget_latest": {"key": ["ké"], "offset": "latest"},
-    "weigh": {"id": "record"},
+    "weigh": {"ids": "its_records"},
     "redact of queues": {"message": "id", "queue": "queue"},
     "add_value of queues": {"message": "id", "queue": "queue"},
     "insert of queues": {"id": [99, 100]},
@@ -86,7 +85,7 @@ SPECIAL: dict[str, dict[str, list[Any] | str]] = {
     "contents of streams": {"id": "record"},
     "redact of streams": {"id": "record"},
     "copies": {"after": [0], "route": "made_of"},
-    "remove of streams": {"id": "record"},
+    "remove of streams": {"ids": "its_records"},
     "forget_contents_between": {"first": [1, 2], "last": [3], "queue": [1]},
     "many_rows": {"rows": [0, 1]},
     "find_group": {"stream": ["events", "x"], "group": ["partitioned", "shared", "x"]},
@@ -171,7 +170,7 @@ ABOUT_MESSAGES = """
 ABOUT_STREAMS = """
     SELECT x.group_id AS "group", p.id AS partition, p.stream_id AS stream, p.number, x.committed AS origin, x.member, p.id,
       x.generation, p.next_offset AS "end", p.low_offset AS low, p.id << 40 AS first, (p.id + 1) << 40 AS beyond,
-      p.id << 40 | p.next_offset - 1 AS record,
+      p.id << 40 | p.next_offset - 1 AS record, '[' || (p.id << 40 | p.next_offset - 1) || ']' AS its_records,
       (SELECT max("offset") FROM brokerweb_streams_latestkey WHERE partition_id = p.id) AS latest
     FROM brokerweb_streams_grouppartition x JOIN brokerweb_streams_partition p ON p.id = x.partition_id"""
 

@@ -25,7 +25,7 @@ def destination(call: Call) -> int | None:
 class TwoLanes(Desk):
     """Two lanes, one for what begins with "a" and one for what begins with "b", and the one for all else."""
 
-    def __init__(self) -> None:
+    def __init__(self, destination: Callable[[Call], object] = destination) -> None:
         super().__init__(Lanes, number=3, destination=destination)
         self.ran: list[str] = []
 
@@ -87,20 +87,14 @@ def test_calls_of_one_session_keep_their_order_across_lanes(desk: TwoLanes):
 
 def test_a_batch_is_run_in_the_order_of_what_its_calls_are_about(on_postgres: None):
     """Else two nodes that write to the same two streams would wait for each other, a second each time."""
-    ran: list[str] = []
-
-    def note(tx: Any, name: str) -> str:
-        ran.append(name)
-        return put(tx, name)
-
-    desk = Desk(Lanes, number=1, destination=lambda call: call.args[0][0] if call.args else None)
-    go_on = desk.hold()
-    calls = [desk.hand_in(note, name, place=Place(FREE)) for name in ("b1", "a2", "c3", "a4", "b5")]
+    desk = TwoLanes(lambda call: int(call.args[0][0]))  # even numbers have one lane
+    go_on = desk.hold_in("0")
+    calls = [desk.send(FREE, name) for name in ("4a", "2b", "6c", "2d", "4e")]
     go_on()
     for call in calls:
         desk.answered(call)
     desk.committer.stop()
-    assert ran == ["a2", "a4", "b1", "b5", "c3"]
+    assert desk.ran == ["0", "2b", "2d", "4a", "4e", "6c"]
 
 
 def test_a_call_that_fails_lets_the_next_of_its_session_go(desk: TwoLanes):
