@@ -165,7 +165,7 @@ class Conf:
         "BROKERWEB_MAX_REQUEST_BYTES", 8_388_608, _bytes, "largest request or WebSocket message, in bytes"
     )
     threads: int = option("BROKERWEB_THREADS", 32, _threads, "threads for the views of a Django project that includes the broker")
-    lanes: int = option("BROKERWEB_LANES", 3, _lanes, "connections that commit side by side, on PostgreSQL")
+    lanes: int = option("BROKERWEB_LANES", 4, _lanes, "connections that commit side by side, on PostgreSQL")
     sweep_bytes: int = option(
         "BROKERWEB_SWEEP_BYTES", 1_048_576, _rate, "bytes a second that are read to find damage in what is stored; 0 for none"
     )

@@ -43,6 +43,7 @@ def put(tx: Transaction, queue: Definition, target: Definition, message_id: int,
 
     ``was`` is how it stands in this transaction. A lease on it is lost.
     """
+    find_in_order(tx, queue.id, target.id)
     if was.state == State.DEAD:
         place = revive(tx, queue, target, message_id, State.DEAD)
         tx.outcome.event(events.REDRIVEN, queue.id)

@@ -34,7 +34,7 @@ class _Session:
 
 
 class Lanes:
-    """A ``Committer`` to those who use it, and several to the database: ``number`` of them, at least two."""
+    """A ``Committer`` to those who use it, and several to the database: ``number`` of them."""
 
     def __init__(
         self,
@@ -112,7 +112,8 @@ class Lanes:
 
     def _lane(self, call: Call) -> int:
         destination = self._destination(call)
-        return 0 if destination is None else 1 + hash(destination) % (len(self.lanes) - 1)
+        others = len(self.lanes) - 1
+        return 0 if destination is None or not others else 1 + hash(destination) % others
 
     # On the lanes' threads
 

@@ -135,11 +135,11 @@ class WebSocketDriver(Driver):
         return Taken(messages)
 
     def _until_quiet(self, socket: Socket) -> list[Json]:
-        """What is on its way already: verbs about one queue, and their answers, keep their order. On PostgreSQL queues with even
-        and with odd ids are each other's neighbours, and no more than that (``BROKERWEB_LANES``).
+        """What is on its way already: verbs about one queue, and their answers, keep their order. On PostgreSQL the queues of a
+        node are in three lanes, as ``BROKERWEB_LANES`` has it, by their ids.
         """
         for n in range(BARRIERS):
-            for queue_id in (0, 1):
+            for queue_id in (0, 1, 2):
                 with suppress(Refused):
                     socket.call("ack", receipts=[f"{queue_id}-{n}-0"])
         frames, socket.pending = list(socket.pending), type(socket.pending)()

@@ -1,8 +1,8 @@
-"""On a database with several writers no verb of streams is wrong in silence; and what statements say when somebody was faster."""
+"""What statements say when somebody was faster with what was read: they change nothing, and the verb is tried anew."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -16,22 +16,14 @@ from brokerweb.queues.definitions import Q
 from brokerweb.queues.messages import NewMessage
 from brokerweb.queues.rows import Ending
 from brokerweb.queues.states import State
-from brokerweb.storage import dialects
-from brokerweb.storage.sqlite import SQLite
 from brokerweb.storage.transaction import Transaction, transaction
 from brokerweb.streams import control as streams
 from brokerweb.streams import engine as records
-from brokerweb.streams import groups, membership, positions, reading
+from brokerweb.streams import groups, reading
 from brokerweb.streams.records import NewRecord
 from tests.contract.store import NO_JITTER, Store
 
 pytestmark = pytest.mark.django_db
-
-
-class SeveralWriters(SQLite):
-    """What a database whose transactions write side by side says of itself."""
-
-    name, single_writer = "crowded", False
 
 
 class Undo(Exception):
@@ -47,26 +39,14 @@ def undone() -> Iterator[Transaction]:
 
 @pytest.fixture
 def store(time: Any) -> Store:
-    """Everything that verbs act upon: a leased, two ready and a scheduled message, streams, groups, and what was deleted."""
+    """A queue with messages in several states, and a stream with a shared group."""
     store = Store(time)
-    store.queue("keyed", keyed=True)
-    store.queue("short", max_length=10)
-    store.queue("idle", expires=60)
     orders = store.queue("orders")
     orders.publish(1, 2, 3, 4, 5, 6, 7)
     orders.kill(8)
-    orders.one(9, delay=60)
-    store.do(streams.declare, "empty", {})
     store.do(streams.declare, "events", {"retention_records": 1, "compact": True})
     store.do(records.append, "events", [NewRecord(b"1", key="k"), NewRecord(b"2", key="k")])
     store.do(groups.declare_group, "events", "shared", {"kind": "shared", "start": "earliest", "backoff": NO_JITTER})
-    store.do(groups.declare_group, "events", "shares", {})
-    return store
-
-
-@pytest.fixture
-def crowd(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
-    monkeypatch.setitem(dialects.DIALECTS, "sqlite", SeveralWriters())
     return store
 
 
@@ -81,23 +61,6 @@ def shared_queue(tx: Transaction) -> int:
     found = groups.find_group(tx, "events", "shared").queue_id
     assert found is not None
     return found
-
-
-HOLDS: dict[str, tuple[Callable[[Transaction], Any], Any]] = {
-    "append": (lambda tx: records.append(tx, "events", [NewRecord(b"3", dedup_id="d")])[0].offset, 2),
-    "commit": (lambda tx: positions.commit(tx, "events", "shares", {0: 2}), None),
-    "seek": (lambda tx: positions.seek(tx, "events", "shares", "earliest")[0].to, 0),
-    "join": (lambda tx: list(membership.join(tx, "events", "shares", "m", name="m").holds), [0]),
-}
-
-
-@pytest.mark.parametrize(("verb", "answer"), HOLDS.values(), ids=list(HOLDS))
-def test_what_is_one_guarded_statement_needs_none(store: Store, verb: Any, answer: Any, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(dialects.DIALECTS, "sqlite", SeveralWriters())
-    assert store.do(verb) == answer
-
-
-# What the statements themselves say, when somebody was faster
 
 
 def meanwhile(tx: Transaction, sql: str) -> None:
