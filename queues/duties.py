@@ -102,10 +102,11 @@ def promote_first(tx: Transaction, queue: Definition) -> None:
 
 def _promote_of(tx: Transaction, queue: Definition) -> None:
     rows = tx.rows(Q.due_first, queue.id, tx.now, tx.wall, LIMIT)
-    stated = [(id, queue.id, at, clock.shown_since(at)) for id, _, _, at in rows if at is not None]
-    if stated:
-        tx.change_many(Q.fall_due, stated)
-    _promote(tx, [Due(id, queue.id, key, holds_key, 0) for id, key, holds_key, _ in rows])
+    since = {id: clock.shown_since(stated) for id, _, _, stated, _ in rows if stated is not None}
+    if since:
+        tx.change_many(Q.fall_due, [(id, queue.id, stated, since[id]) for id, _, _, stated, _ in rows if id in since])
+    rows.sort(key=lambda row: (since.get(row[0], row[4]), row[0]))  # as they fell due, whichever clock they waited for
+    _promote(tx, [Due(id, queue.id, key, holds_key, 0) for id, key, holds_key, *_ in rows])
 
 
 def _promoted(tx: Transaction, queue_id: int, state: State, n: int) -> None:

@@ -249,12 +249,12 @@ WHERE state = 0 AND deliver_at IS NULL AND due_at <= :now ORDER BY due_at LIMIT 
 
 -- due_first@postgres (queue, now, wall, limit): those of the first that are due, of all queues, that are in this one
 -- SQLite promotes a turn of all queues there, since nobody waits for it.
-SELECT id, "key", holds_key, deliver_at FROM (
+SELECT id, "key", holds_key, deliver_at, due_at FROM (
   (SELECT id, queue_id, "key", holds_key, deliver_at, due_at FROM brokerweb_queues_message
     WHERE state = 0 AND deliver_at IS NULL AND due_at <= :now ORDER BY due_at LIMIT :limit)
   UNION ALL (SELECT id, queue_id, "key", holds_key, deliver_at, due_at FROM brokerweb_queues_message
     WHERE state = 0 AND deliver_at IS NOT NULL AND deliver_at <= :wall ORDER BY deliver_at LIMIT :limit)) AS due
-WHERE queue_id = :queue ORDER BY due_at;
+WHERE queue_id = :queue;
 
 -- promote (id, queue): a scheduled message is due; it is ready since then
 UPDATE brokerweb_queues_message SET state = 1 WHERE id = :id AND queue_id = :queue AND state + 0 = 0;

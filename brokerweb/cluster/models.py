@@ -9,7 +9,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-from brokerweb.storage.fields import BrokerInstantField, InstantField
+from brokerweb.storage.fields import BrokerInstantField, FlagField, InstantField
 
 
 class Secret(models.Model):
@@ -79,7 +79,7 @@ class Connected(models.Model):
     node = models.CharField(max_length=64)
     held = models.BigIntegerField(default=0)  # messages that it has not settled
     told = models.TextField()  # as JSON
-    closing = models.BooleanField(default=False)  # an operator wants it closed
+    closing = FlagField(default=False)  # an operator wants it closed
 
     class Meta:
         indexes = [

@@ -24,10 +24,10 @@ NO_JITTER = {"initial": 1, "factor": 2, "max": 3600, "jitter": 0}
 
 
 def behind_its_back(alias: str, sql: str) -> None:
-    """Change rows as no verb does: what SQLite's SQL says, on any database. Skips what columns of that one cannot hold."""
+    """Change rows as no verb does: what SQLite's SQL says, on any database. What columns of that one cannot hold cannot fail."""
     if connections[alias].vendor == "postgresql":
         if "AS TEXT" in sql:
-            pytest.skip("a column of bytes holds nothing else there")
+            pytest.xfail("a column of bytes holds nothing else there")
         sql = re.sub(r"\bx'([0-9a-f]*)'", r"'\\x\1'::bytea", sql).replace("AS BLOB", "AS bytea")
         sql = sql.replace('"binary" = 1', '"binary" = true')
     with connections[alias].cursor() as cursor:

@@ -183,7 +183,6 @@ def test_a_name_can_be_used_again(rest: Rest, queue: str) -> None:
     [
         "/nothing",
         "/queues/",
-        "/nodes",
         "/users",
     ],
 )

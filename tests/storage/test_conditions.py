@@ -15,6 +15,7 @@ from brokerweb.queues.models import Message
 from brokerweb.queues.states import State
 
 CONDITIONS = {
+    "connected_closing": '"closing"',
     "content_family": '"family" IS NOT NULL',
     "event_forget": '"forget_at" IS NOT NULL',
     "group_partition_until": '"until_at" IS NOT NULL',
@@ -31,6 +32,7 @@ CONDITIONS = {
     "message_scheduled": '("deliver_at" IS NULL AND "state" = 0)',
     "message_stated": '("deliver_at" IS NOT NULL AND "state" = 0)',
     "message_ttl": '"expires_at" IS NOT NULL',
+    "settled_cause": '"fingerprint" IS NOT NULL',
     "settled_moved": "\"outcome\" = 'moved'",
 }
 

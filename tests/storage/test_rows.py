@@ -46,7 +46,7 @@ READ: list[tuple[tuple[str, ...], list[Statement]]] = [
     (Waiting._fields, [QUEUES.expired, QUEUES.oldest_in_state, QUEUES.outlived]),
     (Seen._fields, [OPERATORS.find_message]),
     (StreamDefinition._fields[:-1], [STREAMS.find_stream, STREAMS.find_stream_by_id]),
-    (PARTITION, [STREAMS.partitions, STREAMS.partition, C.ahead]),
+    (PARTITION, [STREAMS.partitions, STREAMS.partition]),
     (Oldest._fields, [C.oldest]),
     (messages.Swept._fields, [OPERATORS.sweep]),
     (kept.Swept._fields, [HISTORY.sweep_kept]),

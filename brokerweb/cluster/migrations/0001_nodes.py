@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
                 ('node', models.CharField(max_length=64)),
                 ('held', models.BigIntegerField(default=0)),
                 ('told', models.TextField()),
-                ('closing', models.BooleanField(default=False)),
+                ('closing', brokerweb.storage.fields.FlagField(default=False)),
             ],
             options={
                 'indexes': [models.Index(fields=['node'], name='connected_of_node'), models.Index(condition=models.Q(('closing', True)), fields=['node'], name='connected_closing')],
