@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -36,7 +35,6 @@ class Broker:
     """One broker: the one that is named, or that of the data directory. Commands end where it does not do as asked."""
 
     def __init__(self) -> None:
-        logging.getLogger("httpx").setLevel(logging.WARNING)
         url, token = self._address()
         headers = {"User-Agent": f"brokerweb/{brokerweb.__version__}", "Client-Name": "brokerweb command"}
         if token:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import Annotated
@@ -59,6 +60,7 @@ _django("demo", "A broker of its own with a shop's traffic and its troubles.")
 def run() -> None:
     """The program."""
     arguments = sys.argv[1:]
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells every call, where Django has set logging up
     if arguments[:1] and arguments[0] in DJANGO:
         from brokerweb.management.entry import execute
 
