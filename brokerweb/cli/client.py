@@ -35,6 +35,7 @@ class Broker:
     """One broker: the one that is named, or that of the data directory. Commands end where it does not do as asked."""
 
     def __init__(self) -> None:
+        self._local = False  # whether the token is the data directory's own
         url, token = self._address()
         headers = {"User-Agent": f"brokerweb/{brokerweb.__version__}", "Client-Name": "brokerweb command"}
         if token:
@@ -48,6 +49,7 @@ class Broker:
         if (url and token) or not local.is_there():
             return url or DEFAULT_URL, token
         try:
+            self._local = not (url or token)
             return url or local.url() or DEFAULT_URL, token or (None if url else local.token())
         except conf.BadOption as error:
             exits.fail(str(error))
@@ -69,9 +71,22 @@ class Broker:
             answer = self._http.request(method, path, params=params, **sent)
         except httpx.HTTPError as error:
             self._unreachable(error)
+        if answer.status_code == 401 and self._renew():
+            return self.content(method, path, body, text=text, **query)
         if answer.is_error:
             self._refused(answer)
         return answer.content
+
+    def _renew(self) -> bool:
+        """Whether there is another token to try: the directory's own may have been revoked, or be of an earlier database."""
+        if not self._local:
+            return False
+        self._local = False
+        try:
+            self._http.headers["Authorization"] = f"Bearer {local.renewed()}"
+        except conf.BadOption as error:
+            exits.fail(str(error))
+        return True
 
     def items(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
         """The items of a list, page after page."""

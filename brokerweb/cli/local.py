@@ -60,6 +60,7 @@ def renewed() -> str:
         lasting = clock.to_datetime(clock.wall() + clock.seconds(RENEWED))
         alive = Token.objects.filter(sha256=authentication.digest_of(kept), revoked_at=None, expires_at__gt=lasting)
         if kept and alive.exists():
+            path.touch()  # looked at
             return kept
         name = f"command line of {getpass.getuser()} on {socket.gethostname()}"[:200]
         expires_at = clock.wall() + clock.seconds(LASTS)

@@ -62,12 +62,19 @@ def _fields(
     if key is not None:
         fields["key"] = key
     if header:
-        fields["headers"] = {name: value for name, _, value in (item.partition("=") for item in header)}
+        fields["headers"] = dict(_header(item) for item in header)
     if routing_key is not None:
         fields["routing_key"] = routing_key
     elif where.kind == "topic":
         raise typer.BadParameter("a topic needs --routing-key")
     return fields
+
+
+def _header(item: str) -> tuple[str, str]:
+    name, equals, value = item.partition("=")
+    if not (equals and name):
+        raise typer.BadParameter(f"{item!r} is not NAME=VALUE")
+    return name, value
 
 
 def _lines() -> Iterator[bytes]:
@@ -139,13 +146,21 @@ def tail(
     """Follow a stream: print each record as it is appended. It takes nothing away, and moves no group."""
     where = destinations.parse(stream if ":" in stream else f"stream:{stream}", "stream")
     events = Broker().events(path("streams", where.name, "live"), **{"from": since})
-    records = (msgspec.json.decode(data, type=bodies.Message) for name, data in events if name == "record")
-    for record in islice(records, count):
+    for record in islice(_records(events), count):
         bodies.print_message(record) if json else bodies.print_body(record)
 
 
 def _field(name: str, message: bodies.Message) -> Any:
     return msgspec.json.decode(message[name])
+
+
+def _records(events: Iterator[tuple[str, str]]) -> Iterator[bodies.Message]:
+    """The records among the events; ends the command where the broker says why it sends no more."""
+    for name, data in events:
+        if name == "record":
+            yield msgspec.json.decode(data, type=bodies.Message)
+        elif name == "closed":
+            exits.fail(f"the broker ended it: {data}")
 
 
 COLUMNS: dict[str, Callable[[bodies.Message], Any]] = {

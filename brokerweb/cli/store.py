@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ from brokerweb.cli.settings import Yes, confirm
 
 File = Annotated[Path, typer.Argument(help="A file of SQLite's.", dir_okay=False)]
 BESIDE = ("", "-wal", "-shm", ".mark")  # of a database: what is put aside together
+MISSING = "INSERT INTO sqlite_sequence (name, seq) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)"
 POSTGRES = "the broker stores in PostgreSQL: use pg_dump and pg_restore, as docs/operations.md says"
 
 
@@ -28,19 +29,10 @@ def backup(file: File, force: Annotated[bool, typer.Option("--force", help="Repl
     if file.exists() and not force:
         exits.fail(f"{file} is there already; --force replaces it")
     found = _files()
-    part = file.with_name(file.name + ".part")
-    try:
-        part.unlink(missing_ok=True)
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        with closing(_opened(found.database)) as source, closing(_opened(part)) as target:
-            source.execute("PRAGMA wal_autocheckpoint = 0")  # that is the broker's affair
-            source.backup(target)
+    with _part_of(file) as part:
+        _copy(found.database, part)
         _check(part)
         _put(part, file)
-    except OSError as error:
-        exits.fail(f"{file}: {error.strerror or error}")
-    finally:
-        part.unlink(missing_ok=True)
     exits.note(f"{found.database} copied to {file}, {file.stat().st_size:,} bytes; secret.key is not in it.")
 
 
@@ -58,20 +50,44 @@ def restore(file: File, yes: Yes = False) -> None:
     there = found.database.exists()
     confirm(f"Put {file} in the place of {found.database}{', which is put aside' if there else ''}?", yes=yes)
     try:
-        with only_server(found):
+        with only_server(found), _part_of(found.database) as part:
+            _copy(file, part)  # whole, before anything is put aside for it
+            counted = not there or _go_on_counting(part, found.database)
             aside = _put_aside(found.database) if there else None
-            part = found.database.with_name(found.database.name + ".part")
-            with closing(_opened(file)) as source, closing(_opened(part)) as target:
-                source.backup(target)
-                if aside is not None:
-                    _go_on_counting(target, aside)
             _put(part, found.database)
     except AlreadyRunning as error:
         exits.fail(f"{error}; stop it first")
-    except (OSError, conf.BadOption) as error:
+    except conf.BadOption as error:
         exits.fail(str(error))
     exits.note(f"{found.database} is as {file} was." + (f" What was there is {aside}." if aside else ""))
+    if not counted:
+        exits.note("What was there cannot be read: ids that it gave since the backup are given again, and so are receipts.")
     exits.note("Restart consumers, too: receipts of before are of no use any more.")
+
+
+@contextmanager
+def _part_of(place: Path) -> Iterator[Path]:
+    """A file beside, for its owner alone, to take that place; gone in the end. Ends the command where it cannot be written."""
+    import pysqlite3
+
+    part = place.with_name(place.name + ".part")
+    try:
+        part.unlink(missing_ok=True)
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        yield part
+    except OSError as error:
+        exits.fail(f"{place}: {error.strerror or error}")
+    except pysqlite3.Error as error:
+        exits.fail(f"{place}: {error}")
+    finally:
+        for ending in ("", "-wal", "-shm"):
+            part.with_name(part.name + ending).unlink(missing_ok=True)
+
+
+def _copy(source: Path, part: Path) -> None:
+    with closing(_opened(source)) as store, closing(_opened(part)) as copy:
+        store.execute("PRAGMA wal_autocheckpoint = 0")  # that is the broker's affair
+        store.backup(copy)
 
 
 def _files(*, begin: bool = False) -> Any:
@@ -136,16 +152,23 @@ def _put_aside(database: Path) -> Path:
     return database.with_name(database.name + stamp)
 
 
-def _go_on_counting(copy: Any, before: Path) -> None:
-    """Ids that were given since the backup are given to nobody else: an old receipt must not fit a new lease."""
-    with closing(_opened(before)) as old:
-        given = old.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
-    copy.executemany("UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1", given)
-    copy.executemany(
-        "INSERT INTO sqlite_sequence (name, seq) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)",
-        given,
-    )
-    copy.commit()
+def _go_on_counting(part: Path, before: Path) -> bool:
+    """Ids that were given since the backup are given to nobody else: an old receipt must not fit a new lease.
+
+    False where what was there cannot be read, which may be why there is a restore.
+    """
+    import pysqlite3
+
+    try:
+        with closing(_opened(before)) as old:
+            given = old.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
+    except pysqlite3.Error:
+        return False
+    with closing(_opened(part)) as copy:
+        copy.executemany("UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1", given)
+        copy.executemany(MISSING, given)
+        copy.commit()
+    return True
 
 
 COMMANDS: tuple[Callable[..., Any], ...] = (backup, restore, doctor.doctor)

@@ -123,6 +123,7 @@ def test_a_token_is_printed_once_and_may_what_it_says(command: Command, monkeypa
     ("arguments", "status", "said"),
     [
         (["queue", "create", "bad", "--set", "max_failures"], 2, "NAME=VALUE"),
+        (["publish", "bad", "1", "--header", "source"], 2, "NAME=VALUE"),
         (["queue", "create", "bad", "--set", "max_failures=-1"], 1, "/max_failures"),
         (["queue", "create", "bad name"], 1, "invalid"),
         (["publish", "somewhere:else", "1"], 2, "queue:NAME"),

@@ -62,6 +62,35 @@ def test_what_is_no_backup_is_refused_and_nothing_is_touched(tmp_path: Path):
     assert (data / "brokerweb.sqlite3").read_bytes() == before
 
 
+def test_a_store_that_cannot_be_read_any_more_is_what_a_backup_is_for(tmp_path: Path):
+    data, copy = tmp_path / "data", tmp_path / "copy.sqlite3"
+    with Server(data) as server:
+        server.start()
+        told(brokerweb(data, "queue", "create", "orders"))
+        told(brokerweb(data, "publish", "orders", '"kept"'))
+        told(brokerweb(data, "backup", str(copy)))
+        assert server.terminate() == 0
+        (data / "brokerweb.sqlite3").write_bytes(b"nothing of a database" * 1000)
+        done = brokerweb(data, "restore", str(copy), "--yes")
+        assert (done.returncode, "given again" in done.stderr) == (0, True)
+        assert (data / "brokerweb.sqlite3").stat().st_mode & 0o777 == 0o600
+        assert not list(data.glob("*.part*"))
+        server.start()
+        assert told(brokerweb(data, "consume", "orders", "--once")).splitlines() == ['"kept"']
+
+
+def test_a_token_of_the_directory_that_was_revoked_is_made_anew(tmp_path: Path):
+    data = tmp_path / "data"
+    with Server(data) as server:
+        server.start()
+        told(brokerweb(data, "queue", "create", "orders"))
+        before = (data / "cli.token").read_text()
+        [own] = [token for token in server.rest().call("GET", "/tokens")["items"] if token["name"].startswith("command line")]
+        server.rest().call("DELETE", f"/tokens/{own['id']}")
+        assert "orders" in told(brokerweb(data, "queue", "list"))
+        assert (data / "cli.token").read_text() != before
+
+
 def test_the_doctor_says_what_is_wrong_and_what_to_do(tmp_path: Path):
     data = tmp_path / "data"
     with Server(data) as server:
