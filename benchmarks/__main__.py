@@ -24,6 +24,7 @@ from benchmarks.table import table
 from benchmarks.target import Figures
 from benchmarks.workloads import TABLES, WORKLOADS
 
+USUAL = [name for title, workloads in TABLES.items() for name in workloads if title != "For long"]
 OF_ALL_BROKERS = {**REGIMES, **KINDS}  # what peers have clients for
 
 
@@ -45,7 +46,10 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "workloads", nargs="*", choices=[[], *WORKLOADS], help="all, unless named; the regimes with --against or --peers"
+        "workloads",
+        nargs="*",
+        choices=[[], *WORKLOADS],
+        help="all but those for long, unless named; the regimes with --against or --peers",
     )
     parser.add_argument(
         "--servers", default="daphne,uvicorn", help="comma-separated (default: %(default)s; uvicorn with --peers)"
@@ -60,21 +64,33 @@ def _options() -> argparse.Namespace:
         "--against", type=Path, metavar="PATH", help="another checkout with its own .venv, in turns with this one"
     )
     parser.add_argument(
+        "--consoles", type=int, default=0, help="people who look at the queue, in turns with nobody who does (%(default)s)"
+    )
+    parser.add_argument(
         "--peers", nargs="?", const="", metavar="NAMES", help="other brokers that are there, in turns with this one"
     )
     parser.add_argument("--rounds", type=int, help="runs of each, of which medians are shown (1; 3 with --against or --peers)")
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement (%(default)s)")
     parser.add_argument(
+        "--minutes", type=float, help="of each measurement, instead of --seconds: for lasting, which tells them apart"
+    )
+    parser.add_argument(
         "--waiting", type=int, default=1_000_000, help="messages of a large backlog, records of a replay (%(default)s)"
     )
     parser.add_argument("--data", type=Path, default=None, help="a folder on the disk to measure")
     parser.add_argument("--profile", type=Path, default=None, help="a folder for samples of the server, by py-spy")
-    options = parser.parse_args()
+    return _checked(parser, parser.parse_args())
+
+
+def _checked(parser: argparse.ArgumentParser, options: argparse.Namespace) -> argparse.Namespace:
+    """What was given, with what follows from it."""
     if options.nodes > 1 and options.database == "sqlite":
         parser.error("--nodes needs --database postgres")
-    compared = options.against is not None or options.peers is not None
+    compared = options.against is not None or options.peers is not None or options.consoles > 0
     options.rounds = options.rounds or (3 if compared else 1)
-    options.workloads = options.workloads or list(REGIMES if compared else WORKLOADS)
+    if options.minutes is not None:
+        options.seconds = 60 * options.minutes
+    options.workloads = options.workloads or list(REGIMES if compared else USUAL)
     if options.peers is not None:
         if options.servers == parser.get_default("servers"):
             options.servers = "uvicorn"
@@ -94,6 +110,9 @@ def _arms(options: argparse.Namespace) -> list[Arm] | None:
         if options.against is not None:
             tree = options.against.resolve()
             arms.append(ours(f"{kind}, {tree.name}", kind, tree=tree, base=kind, database=database))
+        if options.consoles:
+            name = f"{kind}, {options.consoles} consoles"
+            arms.append(ours(name, kind, base=kind, database=database, consoles=options.consoles))
     return arms if options.peers is None else _with_peers(arms, options.peers)
 
 

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks.clients import QUEUE
 from benchmarks.databases import SQLITE, Database
 from benchmarks.peers.server import Peer, Running
 from benchmarks.target import Figures
@@ -42,8 +43,10 @@ class Arm:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def ours(name: str, kind: str, *, tree: Path | None = None, base: str = "", database: Database = SQLITE) -> Arm:
-    """A checkout (this one, unless told otherwise) on Daphne or Uvicorn."""
+def ours(
+    name: str, kind: str, *, tree: Path | None = None, base: str = "", database: Database = SQLITE, consoles: int = 0
+) -> Arm:
+    """A checkout (this one, unless told otherwise) on Daphne or Uvicorn, with so many people looking at its busiest queue."""
 
     @contextmanager
     def run(folder: Path) -> Iterator[Running]:
@@ -55,9 +58,26 @@ def ours(name: str, kind: str, *, tree: Path | None = None, base: str = "", data
                 nodes.callback(node.terminate)
                 started.append(Running(node.url, node.pid, node.log))
             first, *others = started
+            nodes.enter_context(_looking(first.url, consoles))
             yield replace(first, others=others, database=pid)
 
     return Arm(name, run, base)
+
+
+@contextmanager
+def _looking(url: str, consoles: int) -> Iterator[None]:
+    """So many browsers on the pages of the queue that is measured, in a process of their own."""
+    if not consoles:
+        yield
+        return
+    command = [sys.executable, "-m", "benchmarks.consoles", url, str(consoles), QUEUE]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as people:
+        assert people.stdout is not None
+        try:
+            assert people.stdout.readline() == "ready\n", "nobody could sign in"
+            yield
+        finally:
+            people.terminate()
 
 
 def of_peer(peer: Peer, base: str) -> Arm:

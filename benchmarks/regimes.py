@@ -64,8 +64,38 @@ async def drive(regime: Regime, target: Target) -> Figures:
     return {**figures, **shape, "acks": clients.acks} if regime.consumers else {**figures, **shape}
 
 
+FULL_RATE = REGIMES["prefetch_500"]  # with a backlog: every message is stored, leased and removed
+MINUTE = 60.0
+
+
+async def lasting(target: Target) -> Figures:
+    """Full rate for long: the rate of the last minute against that of the first, or of tenths of a time that is shorter."""
+    clients = clients_of(target.url)
+    await clients.declare(target)
+    _, acked, everybody = await _begin(FULL_RATE, target, clients)
+    number = round(target.seconds / MINUTE) if target.seconds >= 2 * MINUTE else 10
+    rates, watch = list[int](), target.watch()
+    for _ in range(number):
+        before, began = acked(), time.monotonic()
+        await asyncio.sleep(target.seconds / number)
+        rates.append(round((acked() - before) / (time.monotonic() - began)))
+        _check(everybody)
+    of = f"rate at the end / at the beginning, of {target.seconds / number:g} s each"
+    return {"ratio": round(rates[-1] / max(1, rates[0]), 2), "unit": of, "rates": rates, **watch.shares()}
+
+
 async def _steady(regime: Regime, target: Target, clients: Clients) -> Figures:
     """Everybody at once, for a time; the rate of acks, or of confirms where nobody consumes."""
+    confirmed, acked, everybody = await _begin(regime, target, clients)
+    figures = await steady(target, acked if regime.consumers else confirmed, lambda: first_trouble(everybody))
+    return {**figures, "waiting": max(0, confirmed() - acked())} if regime.consumers else figures
+
+
+Count = Callable[[], int]
+
+
+async def _begin(regime: Regime, target: Target, clients: Clients) -> tuple[Count, Count, list[Publishing | Consuming]]:
+    """Everybody is at it, and a backlog stands where somebody consumes: what was confirmed, what was acknowledged, and who."""
     producing = [clients.publisher(batch=regime.batch, window=regime.window) for _ in range(regime.publishers)]
     consuming = [clients.consumer(prefetch=regime.prefetch, singly=regime.singly) for _ in range(regime.consumers)]
     everybody: list[Publishing | Consuming] = [*producing, *consuming]
@@ -91,8 +121,7 @@ async def _steady(regime: Regime, target: Target, clients: Clients) -> Figures:
     allow()
     if consuming:
         await _backlog_stands(confirmed, everybody, target)
-    figures = await steady(target, acked if consuming else confirmed, lambda: first_trouble(everybody))
-    return {**figures, "waiting": max(0, confirmed() - acked())} if consuming else figures
+    return confirmed, acked, everybody
 
 
 async def _backlog_stands(confirmed: Callable[[], int], everybody: Sequence[Publishing | Consuming], target: Target) -> None:

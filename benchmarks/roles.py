@@ -15,9 +15,9 @@ ID = re.compile(rb'"id":(\d+)')
 LOST = b"the connection was lost"
 
 
-def publish_frame(queue: str, number: int, messages: int, body: bytes = BODY) -> bytes:
-    """``number`` becomes the command's id."""
-    batch = b",".join([b'{"body":' + body + b"}"] * messages)
+def publish_frame(queue: str, number: int, messages: int, body: bytes = BODY, *, mixed: bool = False) -> bytes:
+    """``number`` becomes the command's id. ``mixed``: of all ten priorities, one after the other."""
+    batch = b",".join(b'{"body":%s,"priority":%d}' % (body, n % 10) if mixed else b'{"body":%s}' % body for n in range(messages))
     return b'{"op":"publish","id":%d,"to":"queue:%s","messages":[%s]}' % (number, queue.encode(), batch)
 
 
@@ -28,12 +28,12 @@ class Trouble(Exception):
 class Producer:
     """Publishes frames of ``batch`` messages, at most ``window`` of them unconfirmed."""
 
-    def __init__(self, queue: str, *, batch: int, window: int) -> None:
+    def __init__(self, queue: str, *, batch: int, window: int, mixed: bool = False) -> None:
         self.batch, self.window = batch, window
         self.confirmed = self.sent = 0
         self.limit = 0  # messages that may be sent so far
         self.trouble: bytes | None = None
-        head, _, self.tail = publish_frame(queue, 0, batch).partition(b'"id":0')
+        head, _, self.tail = publish_frame(queue, 0, batch, mixed=mixed).partition(b'"id":0')
         self.head = head + b'"id":'
         self.changed = asyncio.Event()
         self.socket: WebSocket

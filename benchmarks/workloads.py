@@ -8,8 +8,9 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from benchmarks.answers import searched
 from benchmarks.process import rss_mib, rss_total_mib
-from benchmarks.regimes import KINDS, REGIMES, drive
+from benchmarks.regimes import KINDS, REGIMES, drive, lasting
 from benchmarks.roles import BODY, Consumer, Producer
 from benchmarks.streams import STREAM_WORKLOADS
 from benchmarks.target import Figures, Target, steady
@@ -88,9 +89,9 @@ async def latency(target: Target, rate: int = 500) -> Figures:
     return {**{f"p{p}_ms": round(samples[len(samples) * p // 100] * 1000, 2) for p in (50, 90, 99)}, "rate": rate, **shares}
 
 
-async def _fill(target: Target, queue: str, number: int) -> float:
+async def _fill(target: Target, queue: str, number: int, *, mixed: bool = False) -> float:
     """Publish ``number`` messages; the rate."""
-    producer = Producer(queue, batch=500, window=8)
+    producer = Producer(queue, batch=500, window=8, mixed=mixed)
     await producer.connect(target.url, target.token)
     start = time.perf_counter()
     producer.allow(number)
@@ -114,17 +115,18 @@ async def _drain(target: Target, queue: str, number: int, *, limit: float) -> Fi
     return {"rate": round(consumer.acked / shares["seconds"]), "drained": consumer.acked, **shares}
 
 
-async def backlog(target: Target) -> Figures:
-    """Draining a large backlog against small ones, and memory: idle, and with the large backlog waiting."""
+async def backlog(target: Target, *, mixed: bool = False) -> Figures:
+    """Draining a large backlog against small ones, and memory: idle, and with the large backlog waiting. ``mixed``: of ten
+    priorities."""
     await asyncio.sleep(2)
     idle, idle_total = rss_mib(target.pid), rss_total_mib(target.pid)
     small: list[int] = []
     target.declare("small")
     for _ in range(5):
-        await _fill(target, "small", 10_000)
+        await _fill(target, "small", 10_000, mixed=mixed)
         small.append((await _drain(target, "small", 10_000, limit=30))["rate"])
     target.declare("large")
-    filled = await _fill(target, "large", target.waiting)
+    filled = await _fill(target, "large", target.waiting, mixed=mixed)
     await asyncio.sleep(2)
     full, full_total = rss_mib(target.pid), rss_total_mib(target.pid)
     large = await _drain(target, "large", target.waiting, limit=120)
@@ -150,5 +152,7 @@ TABLES: dict[str, dict[str, Callable[[Target], Awaitable[Figures]]]] = {
     "By the two usual kinds of clients": {name: partial(drive, regime) for name, regime in KINDS.items()},
     "Queues": {"batches": batches, "singles": singles, "rest": rest, "latency": latency, "backlog": backlog},
     "Streams and topics": dict(STREAM_WORKLOADS),
+    "Answers": {"searched": searched},
+    "For long": {"lasting": lasting, "backlog_mixed": partial(backlog, mixed=True)},
 }
 WORKLOADS = {name: workload for table in TABLES.values() for name, workload in table.items()}

@@ -20,7 +20,7 @@ from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 from django.utils.module_loading import import_string  # noqa: E402
 
 from brokerweb import conf  # noqa: E402
-from brokerweb.faces import export, sse  # noqa: E402
+from brokerweb.faces import export, live, news, tail  # noqa: E402
 from brokerweb.faces.brokerweb_v1.language import BrokerwebV1  # noqa: E402
 from brokerweb.faces.http import health, hosts, lean  # noqa: E402
 from brokerweb.faces.http.body import Receive, Scope, Send  # noqa: E402
@@ -38,8 +38,12 @@ async def http(scope: Scope, receive: Receive, send: Send) -> None:
         await health.answer(scope["path"], send, lifecycle.readiness)
     elif lean.matches(scope):
         await lean.app(scope, receive, send)
-    elif sse.matches(scope):
-        await sse.app(scope, receive, send)
+    elif live.matches(scope):
+        await live.app(scope, receive, send)
+    elif news.matches(scope):
+        await news.app(scope, receive, send)
+    elif tail.matches(scope):
+        await tail.app(scope, receive, send)
     elif export.matches(scope):
         await export.app(scope, receive, send)
     else:

@@ -14,17 +14,16 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from brokerweb import conf
-from brokerweb.cluster import nodes, wall
+from brokerweb import __version__, conf
+from brokerweb.cluster import marks, nodes, sources, wall
 from brokerweb.cluster.nodes import Running
 from brokerweb.cluster.shared_tenure import SharedTenure
 from brokerweb.cluster.tenure import Tenure
 from brokerweb.cluster_duties import ClusterDuties
-from brokerweb.core import clock, closing
+from brokerweb.core import clock, closing, remembered
 from brokerweb.core.errors import BrokerError
 from brokerweb.delivery import hub, open_sockets
 from brokerweb.delivery.destinations import destination
-from brokerweb.identity import clients
 from brokerweb.node_duties import NodeDuties
 from brokerweb.queues import activity, duties, retirement, stats
 from brokerweb.routing import stats as topic_stats
@@ -69,7 +68,7 @@ class Broker:
         self._loop = asyncio.get_running_loop()
         shared = await aread(lambda reader: reader.dialect.shared_clock(reader.raw))
         clock.install(shared or clock.Clock())
-        clients.begin_anew()
+        remembered.begin()
         self.committer.start()
         run.install(self.committer)
         try:
@@ -82,6 +81,7 @@ class Broker:
         hub.current = self.hub
         await aperform(disk.tend)
         self._unlisten = [stats.install(), stream_stats.install(), topic_stats.install(), activity.install(), progress.install()]
+        self._unlisten.append(sources.install())
         self.duties.start()
         self.cluster_duties.start()
         current = self
@@ -212,6 +212,7 @@ def _take_up(tx: Transaction, last: nodes.Seen | None, steps: list[clock.Step], 
     retirement.wait_anew(tx)
     wall.note(tx, steps)
     tenure.begin(tx)
+    marks.note(tx, marks.START, f"The broker starts, version {__version__}")
 
 
 def _take_part(tx: Transaction, gone: list[Running] | None, tenure: SharedTenure) -> bool:
@@ -222,6 +223,7 @@ def _take_part(tx: Transaction, gone: list[Running] | None, tenure: SharedTenure
         duties.shift_leases(tx, tx.now - last.at, last.at)
         retirement.wait_anew(tx)
     tenure.begin(tx)
+    marks.note(tx, marks.START, f"Node {tenure.name} starts, version {__version__}")
     return alone
 
 

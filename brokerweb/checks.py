@@ -10,9 +10,10 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from brokerweb import conf
+from brokerweb.core.errors import BrokerError
 from brokerweb.servers.lock import is_held
 from brokerweb.storage import mark
 from brokerweb.storage.django_sqlite.base import DatabaseWrapper
@@ -54,7 +55,9 @@ def check_options(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         conf.get()
     except conf.BadOption as error:
         return [Error(str(error), hint="See docs/settings.md.", id="brokerweb.E002")]
-    return []
+    from brokerweb.identity import oidc
+
+    return [Error(text, hint="See docs/settings.md.", id="brokerweb.E002") for text in oidc.wrong()]
 
 
 @register()
@@ -118,7 +121,35 @@ def check_timers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list
     if last is not None and last.running:  # what it left is for the next start to look at, untouched
         return [_unattended("the last one did not end cleanly, and whatever was delayed or leased then waits")]
     waiting = _waiting(connection, files)
-    return [_unattended(f"{waiting} messages that are delayed or leased wait")] if waiting else []
+    return [_unattended(_waits(waiting))] if waiting else []
+
+
+@register(Tags.database)
+def check_timers_of_nodes(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """W005 where nodes share a database: asked by those who may connect, as E003."""
+    connection = connections["default"]
+    if "default" not in (databases or ()) or connection.vendor != "postgresql" or sys.argv[1:2] == ["serve"]:
+        return []
+    from brokerweb.cluster import nodes
+    from brokerweb.storage.reading import read
+
+    try:
+        waiting = 0 if read(nodes.alive) else _counted(connection)
+    except (BrokerError, DatabaseError):  # there are no tables yet
+        return []
+    return [_unattended(_waits(waiting))] if waiting else []
+
+
+def _waits(n: int) -> str:
+    return "1 message that is delayed or leased waits" if n == 1 else f"{n} messages that are delayed or leased wait"
+
+
+def _counted(connection: Any) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT coalesce(sum(scheduled) + sum(leased), 0) FROM brokerweb_queues_queuecount")
+        return int(cursor.fetchone()[0])
 
 
 def _unattended(what: str) -> Warning:

@@ -14,7 +14,8 @@ from contextlib import suppress
 from django.db import connection as database
 
 from brokerweb import sweep
-from brokerweb.cluster import here, nodes
+from brokerweb.alerts import notices, watching
+from brokerweb.cluster import here, marks, nodes, sources
 from brokerweb.cluster.leasing import Lease
 from brokerweb.core import clock, events
 from brokerweb.core.duty import DutyLoop, Tick
@@ -26,8 +27,9 @@ from brokerweb.identity import clients
 from brokerweb.identity import duties as identity_duties
 from brokerweb.jobs import chunks, runner, searched, undoing
 from brokerweb.jobs import duties as job_duties
-from brokerweb.queues import counters, duties, history, kept, retirement
+from brokerweb.queues import counters, duties, history, kept, results, retirement
 from brokerweb.routing import duties as routing_duties
+from brokerweb.samples import rolling, taking
 from brokerweb.storage import upkeep
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.reading import aread
@@ -52,6 +54,10 @@ class ClusterDuties:
         self._walk = history.Walk()
         self._nameless = True  # there may be dead letters without a fingerprint
         self._unlisten: Callable[[], None] = lambda: None
+        self._sampler = taking.Sampler()
+        self._sending = notices.Sending()
+        told = DutyLoop("alert notices", self._owned(self._sending.tick), longest=notices.EVERY)
+        watch = watching.Watch(lambda: self._sampler.latest, lambda: told.due(clock.now()))
         self.timers = DutyLoop("timers", self._owned(self._timers))
         self._loops = [
             self.timers,
@@ -59,6 +65,10 @@ class ClusterDuties:
             DutyLoop("idle queues", self._idle, longest=IDLE),
             DutyLoop("sign-ins", self._owned(identity_duties.forget), longest=identity_duties.EVERY),
             DutyLoop("jobs", self._owned(runner.tick), longest=runner.EVERY),
+            DutyLoop("samples", self._owned(self._sampler.tick), longest=taking.LONGEST),
+            DutyLoop("kept samples", self._owned(rolling.Rolling().tick), longest=rolling.EVERY),
+            DutyLoop("alerts", self._owned(watch.tick), longest=watching.EVERY),
+            told,
             DutyLoop("sweep", self._owned(sweep.Sweep().tick), longest=sweep.LONGEST, retry=sweep.RETRY),
         ]
         self._upkeep = dialect_of(database).upkeep(database.alias)
@@ -74,6 +84,7 @@ class ClusterDuties:
     async def stop(self) -> None:
         for duty in self._loops:
             await duty.stop()
+        self._sending.close()
         await runner.let_go()
         if self._upkeep is not None:
             self._upkeep.close()
@@ -130,6 +141,7 @@ class ClusterDuties:
             (duties.end_dead, duties.LIMIT),
             (kept.end_kept, kept.LIMIT),
             (history.forget, 1),
+            (results.forget, results.LIMIT),
             (undoing.forget, undoing.FORGOTTEN_AT_ONCE),
             (searched.forget, searched.FOUND_AT_ONCE),
             (routing_duties.forget, routing_duties.LIMIT),
@@ -146,13 +158,12 @@ class ClusterDuties:
         if time.monotonic() >= self._orphans_at:
             self._orphans_at = time.monotonic() + ORPHANS
             await _ready_orphans()
-            while await aperform(counters.fold) >= counters.FOLDED:
-                pass
-            while await aperform(job_duties.forget) >= job_duties.LIMIT:
-                pass
-            while await aperform(clients.forget) >= clients.LIMIT:
-                pass
+            await _all_of(counters.fold, counters.FOLDED)
+            await _all_of(job_duties.forget, job_duties.LIMIT)
+            await _all_of(clients.forget, clients.LIMIT)
             await aperform(nodes.forget_gone)
+            await _all_of(marks.forget, marks.LIMIT)
+            await _all_of(sources.forget, sources.LIMIT)
         return 0 if left else HOUSEKEEPING
 
     async def _name_causes(self) -> None:
@@ -184,6 +195,12 @@ class ClusterDuties:
             upkeep.figures.oldest = None  # whoever has the duties looks
             return UPKEEP
         return await asyncio.get_running_loop().run_in_executor(None, self._upkeep.tend)
+
+
+async def _all_of(verb: Callable[..., int], full: int) -> None:
+    """A step of a task after the other, until one has less to do than it could."""
+    while await aperform(verb) >= full:
+        pass
 
 
 async def _ready_orphans() -> None:

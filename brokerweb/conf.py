@@ -9,16 +9,18 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from brokerweb.core import environments, masking
 from brokerweb.core.addresses import Network, network
 
 DATABASE = "brokerweb.sqlite3"  # in the data directory
+OWN_URLS = "brokerweb.urls"  # the table of addresses of the broker as its own project
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 MAX_UNAUTHENTICATED_BYTES = 65_536  # of a request or frame, before the caller is known
 SHORTEST_KEY = 50  # characters; Django's own check warns of less
@@ -66,6 +68,18 @@ def _redis_url(value: Any) -> str:
     return text
 
 
+def _email_url(value: Any) -> str:
+    text = str(value).strip()  # it may hold a password, and is not repeated
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("smtp", "smtps") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if text and not (usable and parts.query in ("", "tls=1", "tls=0")):
+        raise ValueError("is no URL such as smtp://user:password@host:587?tls=1 or smtps://host")
+    return text
+
+
 def _path(value: Any) -> Path:
     return Path(value).expanduser()
 
@@ -105,6 +119,21 @@ def _free_bytes(value: Any) -> int:
     return int(text)
 
 
+def _days(value: Any) -> int:
+    text = str(value).strip()
+    if not (text.isdecimal() and 1 <= int(text) <= 36_500):
+        raise ValueError(f"{text!r} is not a number of days from 1 to 36500")
+    return int(text)
+
+
+def _flag(value: Any) -> bool:
+    known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    text = str(value).strip().lower()
+    if text not in known:
+        raise ValueError(f"{value!r} is neither true nor false")
+    return known[text]
+
+
 def _server(value: Any) -> str:
     if value not in ("daphne", "uvicorn"):
         raise ValueError(f"{value!r} is not daphne or uvicorn")
@@ -138,6 +167,16 @@ def _origin(text: str) -> str:
 
 def _networks(value: Any) -> tuple[Network, ...]:
     return tuple(network(item) for item in _items(value))
+
+
+def _issuer(value: Any) -> str:
+    text = str(value).strip()
+    place = urlsplit(text)
+    loopback = place.hostname in ("localhost", "127.0.0.1", "::1")
+    schemes = ("https", "http") if loopback else ("https",)
+    if text and (place.scheme not in schemes or not place.hostname or place.query or place.username):
+        raise ValueError("is no issuer such as https://login.example: https, or http on loopback")
+    return text
 
 
 def option(variable: str, default: Any, parse: Callable[[Any], Any], doc: str, *, flag: bool = True) -> Any:
@@ -174,6 +213,52 @@ class Conf:
         None,
         _free_bytes,
         "bytes to keep free on the disk: new messages are refused below; 64 MiB otherwise, or an eighth of a small disk",
+    )
+    environment: environments.Environment | None = option(
+        "BROKERWEB_ENVIRONMENT",
+        None,
+        environments.parsed,
+        "what the console's pages show this broker is: a name, with a colour behind a colon if it is not prod, stage or dev",
+    )
+    read_only: bool = option(
+        "BROKERWEB_READ_ONLY", False, _flag, "true: people may look and change nothing; programs with tokens go on"
+    )
+    audit_days: int = option("BROKERWEB_AUDIT_DAYS", 365, _days, "days that the audit trail is kept")
+    email_url: str = option(
+        "BROKERWEB_EMAIL_URL",
+        "",
+        _email_url,
+        "the mail server that alerts are sent by; Django's own settings otherwise",
+        flag=False,
+    )
+    email_from: str = option(
+        "BROKERWEB_EMAIL_FROM", "", _text, "whom mails of alerts are from; Django's DEFAULT_FROM_EMAIL otherwise"
+    )
+    mask: tuple[masking.Rule, ...] = option(
+        "BROKERWEB_MASK",
+        (),
+        masking.parse,
+        "what of messages people without the verb unmask see as •••: queue:orders.* = $.card.number, header.authorization; …",
+    )
+    oidc_issuer: str = option(
+        "BROKERWEB_OIDC_ISSUER",
+        "",
+        _issuer,
+        "where people sign in by OpenID Connect, beside passwords; the extra oidc has what it takes",
+    )
+    oidc_client_id: str = option("BROKERWEB_OIDC_CLIENT_ID", "", _text, "what the broker is called there")
+    oidc_client_secret: str = option("BROKERWEB_OIDC_CLIENT_SECRET", "", _secret, "the secret of that client", flag=False)
+    oidc_scopes: str = option("BROKERWEB_OIDC_SCOPES", "openid profile", _text, "what it asks for there, openid among them")
+    oidc_name_claim: str = option("BROKERWEB_OIDC_NAME_CLAIM", "preferred_username", _text, "the claim with a new person's name")
+    oidc_roles_claim: str = option(
+        "BROKERWEB_OIDC_ROLES_CLAIM", "groups", _text, "the claim that roles follow from; dots lead into objects"
+    )
+    oidc_roles: str = option(
+        "BROKERWEB_OIDC_ROLES",
+        "",
+        _text,
+        "which values of it are which roles: ops=admin; shop=operator:orders.*,viewer; *=viewer. Without it people have the "
+        "roles that they are given here",
     )
     database_url: str = option("DATABASE_URL", "", _text, "a PostgreSQL database; SQLite otherwise", flag=False)
     redis_url: str = option("REDIS_URL", "", _redis_url, "Redis or Valkey, by which nodes wake each other", flag=False)
@@ -246,6 +331,8 @@ class Conf:
 
 OPTIONS = {f.name: f for f in fields(Conf)}
 DECLARED = ("queues", "streams", "topics")  # in a project's ``BROKERWEB``: what ``brokerweb.routing.declared`` makes
+# Who declares more, as (kind, name, settings): what ``BROKERWEB`` says of a name comes first.
+declared_elsewhere: list[Callable[[], Iterable[tuple[str, str, dict[str, Any]]]]] = []
 
 
 def split_bind(text: str) -> tuple[str, int]:

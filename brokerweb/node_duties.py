@@ -12,18 +12,18 @@ from functools import partial
 
 from django.db import connection as database
 
-from brokerweb.cluster import wall
+from brokerweb.cluster import sources, wall
 from brokerweb.cluster.shared_tenure import SharedTenure
 from brokerweb.cluster.tenure import Tenure
-from brokerweb.core import clock, closing, memory
+from brokerweb.core import clock, closing, memory, remembered
 from brokerweb.core.duty import DutyLoop
-from brokerweb.delivery import connections, nodes, reports
+from brokerweb.delivery import connections, nodes, pace, reports
 from brokerweb.delivery.hub import Hub
 from brokerweb.delivery.polls import waits
 from brokerweb.identity import clients, tokens
 from brokerweb.identity import duties as identity_duties
 from brokerweb.identity.principal import Principal
-from brokerweb.queues import activity, duties, stats
+from brokerweb.queues import activity, bounds, duties, stats
 from brokerweb.storage import changes, disk
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.reading import aread
@@ -46,6 +46,7 @@ class NodeDuties:
         self._hub, self._tenure, self._on_due = hub, tenure, on_due
         self._loop: asyncio.AbstractEventLoop
         self._seen_at = self._alive_at = 0.0
+        self._foreign_commits = True  # since what others wrote was read
         self._unlisten: Callable[[], None] = lambda: None
         self.waits_for_standby = False
         self.wall = wall.Watch(tenure.seen)
@@ -55,6 +56,7 @@ class NodeDuties:
             DutyLoop("clock", self.wall.tick, longest=wall.EVERY),
             DutyLoop("files", self._files, longest=FILES),
             DutyLoop("receipts", self._receipts, longest=RECEIPTS),
+            DutyLoop("paces", self._paces, longest=pace.EVERY),
             DutyLoop("clients", self._clients, longest=CLIENTS),
             DutyLoop("tokens", self._tokens, longest=TOKENS),
             *([DutyLoop("foreign commits", self._foreign, longest=FOREIGN)] if changes.show() else []),
@@ -67,10 +69,12 @@ class NodeDuties:
         ]
         if not dialect_of(database).single_writer:
             self._loops.append(DutyLoop("commits", self._commits, longest=COMMITS))
+            self._loops.append(DutyLoop("dead rows", self._dead_rows, longest=LOOK))
         self._reports = reports.Reports()
         if isinstance(tenure, SharedTenure):
-            tenure.facts, tenure.close, tenure.anew = nodes.facts, _close, self._reports.begin_anew
+            tenure.facts, tenure.close, tenure.anew = nodes.facts, _close, self._begin_anew
             self._loops.append(DutyLoop("reports", self._reports.tick, longest=reports.EVERY))
+            self._loops.append(DutyLoop("store", self._store, longest=tenure.every))
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -106,6 +110,18 @@ class NodeDuties:
     async def _heartbeat(self, now: int) -> float:
         """A duty of its own: it waits for none that may take minutes, such as the removal of a long stream."""
         await self._tenure.beat()
+        if not self._tenure.lease.shared:
+            self._alive_at = time.monotonic()
+        return self._tenure.every
+
+    def _begin_anew(self) -> None:
+        """The store knows nothing of this node any more: others took it for gone, or it went back to an earlier state."""
+        self._reports.begin_anew()
+        remembered.ask_anew()
+
+    async def _store(self, now: int) -> float:
+        """Whether what is to be written is: where nodes share a database, a heartbeat does not wait behind that."""
+        await aperform(self._tenure.seen)
         self._alive_at = time.monotonic()
         return self._tenure.every
 
@@ -113,6 +129,11 @@ class NodeDuties:
         """Whether they wait for a standby that does not answer."""
         self.waits_for_standby = await aread(lambda reader: reader.dialect.waits_for_standby(reader.raw))
         return COMMITS
+
+    async def _dead_rows(self, now: int) -> float:
+        """Whether claims had better pass over what nobody can take away."""
+        await aread(bounds.look)
+        return LOOK
 
     async def _files(self, now: int) -> float:
         await self._tenure.look()
@@ -124,6 +145,10 @@ class NodeDuties:
             self._seen_at = time.monotonic() + clients.SEEN
             await aperform(clients.see, connections.introduced())
         return CLIENTS
+
+    async def _paces(self, now: int) -> float:
+        connections.note_paces()
+        return pace.EVERY
 
     async def _receipts(self, now: int) -> float:
         """Leases that ended in another process give their credit back, too."""
@@ -147,6 +172,7 @@ class NodeDuties:
     async def _foreign(self, now: int) -> float:
         """Notice commits of other processes, of which this one is not told."""
         if await aperform(changes.foreign_commits):
+            self._foreign_commits = True
             await self._hub.refresh()
             self._on_due(clock.now())
         return FOREIGN
@@ -158,7 +184,8 @@ class NodeDuties:
     async def _activity(self, now: int) -> float:
         """Since when more comes than goes; and what is known of who consumed, where that changed."""
         rates, appended = stats.by_id(), stream_stats.by_id()
-        if self._tenure.lease.shared:
+        if self._tenure.lease.shared or self._foreign_commits:
+            self._foreign_commits = False
             activity.activity.learn(await aread(activity.load_since, now - clock.seconds(2 * activity.EVERY)))
         activity.activity.note_behind(activity.behind(rates), now)
         progress.progress.note_behind(appended, activity.SWELL, now)
@@ -166,11 +193,14 @@ class NodeDuties:
         return activity.EVERY
 
     async def note_activity(self) -> None:
-        """Write what has changed of who consumed and settled, and when."""
+        """Write what has changed of who consumed and settled, and when; and who published."""
         changed = activity.activity.changed()
         if changed:
             await aperform(activity.store, changed)
             activity.activity.stored(changed)
+        if published := sources.sources.unwritten(wall_now := clock.wall()):
+            await aperform(sources.store, published)
+            sources.sources.written(published, wall_now)
 
     async def _disk(self, now: int) -> float:
         await aperform(disk.tend)

@@ -21,7 +21,10 @@ NEEDED = (  # by the console, in this order
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 )
+HTMX = "django_htmx.middleware.HtmxMiddleware"  # anywhere
+APPS = tuple(f"brokerweb.{name}" for name in ("identity", "cluster", "queues", "streams", "routing", "handout", "jobs"))
 DOCS = "See docs/django.md."
+OF_TESTS = "file:memorydb_"  # Django's own name of a test database, from which nobody wants to serve
 
 
 @register()
@@ -42,6 +45,13 @@ def check_mount(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
         hint = "Name the project's own before them: the console answers for every address that nothing before it does."
         wrong.append(Warning(f"urls that stand behind brokerweb.urls are never reached: {shown}", hint=hint, id="brokerweb.W004"))
     return wrong
+
+
+@register()
+def check_apps(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """E011: an app that the others stand on is not there, and so are its tables not."""
+    missing = [name for name in APPS if not apps.is_installed(name)]
+    return [Error(f"INSTALLED_APPS lacks {', '.join(missing)}", hint=DOCS, id="brokerweb.E011")] if missing else []
 
 
 @register()
@@ -96,6 +106,7 @@ def check_console(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
     ]
     there = [_place(name) for name in NEEDED]
     wrong += [f"MIDDLEWARE lacks {name}" for name, place in zip(NEEDED, there, strict=True) if place is None]
+    wrong += [f"MIDDLEWARE lacks {HTMX}"] * (_place(HTMX) is None)
     session, _, *others = there
     if session is not None and any(place is not None and place < session for place in others):
         wrong.append("MIDDLEWARE has SessionMiddleware behind what needs a session")
@@ -123,7 +134,8 @@ def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     database = connections[DEFAULT_DB_ALIAS].settings_dict
     if not database["AUTOCOMMIT"]:
         wrong.append(_unusable("the default database has AUTOCOMMIT off"))
-    if ":memory:" in str(database["NAME"]) or "mode=memory" in str(database["NAME"]):
+    name = str(database["NAME"])
+    if ":memory:" in name or ("mode=memory" in name and not name.startswith(OF_TESTS)):
         hint = "Name a file; in memory it is good for tests of code that publishes."
         wrong.append(Warning("the default database is in memory: no broker can serve from it", hint=hint, id="brokerweb.W003"))
     return wrong

@@ -88,6 +88,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
 LOGIN_URL = "/sign-in"
 LOGIN_REDIRECT_URL = "/"
@@ -133,6 +134,10 @@ USE_I18N = False
 APPEND_SLASH = False
 
 STATIC_URL = "/static/"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "brokerweb.faces.http.static_files.HashedNames"},
+}
 WHITENOISE_USE_FINDERS = True  # no collectstatic
 WHITENOISE_ALLOW_ALL_ORIGINS = False  # no CORS headers
 DATA_UPLOAD_MAX_MEMORY_SIZE = conf.max_request_bytes

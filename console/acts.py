@@ -39,7 +39,7 @@ def first(see: Iterable[See], code: str, kind: str, name: str, group: str = "") 
     """The first of a verdict's ways that has a page; who may not do a thing is not led to it."""
     of = f"{name} / {group}" if group else name
     if code == "no_consumer" and not group:
-        return Act("Connect one", f"{reverse('brokerweb_console:queue', args=[name])}#connect-consume", of)
+        return Act("Connect one", f"{reverse('brokerweb_console:connect', args=[name])}#connect-consume", of)
     for way in see:
         if found := _act(way, of, f"{kind}:{name}/{group}" if group else f"{kind}:{name}"):
             return found

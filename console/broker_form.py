@@ -10,10 +10,83 @@ from typing import Any, ClassVar, Self
 from django import forms
 
 from brokerweb.core.errors import BrokerError, Conflict
-from brokerweb.core.settings import plain
+from brokerweb.core.quantities import COUNT, DURATION, MAX_CHARACTERS, RATE, SIZE, Quantity
+from brokerweb.core.settings import UNBOUNDED, Setting, number, plain, seconds
+from brokerweb.jobs.control import MAX_RATE, MIN_RATE
+from brokerweb.queues import limits
 from brokerweb.queues.settings import BACKOFF, SETTINGS
 
 PLAIN = {"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}  # of fields for names and the like
+
+
+class AmountField(forms.Field):
+    """A duration, a size, a count or a rate as people write it; None where it is left empty. What is typed stays as it was typed.
+
+    Whether the setting may be that is said by the verb, in this field's words; or, ``checked``, by the field itself.
+    """
+
+    def __init__(
+        self, quantity: Quantity, setting: Setting | None = None, *, required: bool = False, checked: bool = False, **options: Any
+    ) -> None:
+        attrs: dict[str, Any] = {**PLAIN, "maxlength": MAX_CHARACTERS}
+        if setting is not None and setting.default is not None and quantity is not COUNT:  # of counts empty may mean "none"
+            attrs["placeholder"] = quantity.text(setting.default)
+        super().__init__(required=required, widget=forms.TextInput(attrs=attrs), **options)
+        self.quantity, self.setting, self.checked = quantity, setting, checked
+
+    def prepare_value(self, value: Any) -> Any:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return self.quantity.text(value) if is_number else value
+
+    def to_python(self, value: Any) -> float | None:
+        if not (text := str(value or "").strip()):
+            return None
+        try:
+            found = self.quantity.parse(text)
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from None
+        if self.checked and (fault := self.fault(found)):
+            raise forms.ValidationError(fault)
+        return found
+
+    def fault(self, found: float | None) -> str:
+        """What is accepted instead, in words; empty where the setting may be that."""
+        rule = self.setting
+        if rule is None or found is None or rule.low <= found <= rule.high:
+            return ""
+        low = self.quantity.text(rule.low)
+        return f"Write {low} or more." if rule.high == UNBOUNDED else f"Write {low} to {self.quantity.text(rule.high)}."
+
+
+def duration(setting: Setting, **options: Any) -> AmountField:
+    """The field of a setting in seconds."""
+    return AmountField(DURATION, setting, **options)
+
+
+def size(setting: Setting, **options: Any) -> AmountField:
+    """The field of a setting in bytes."""
+    return AmountField(SIZE, setting, **options)
+
+
+def count(setting: Setting, **options: Any) -> AmountField:
+    """The field of a setting that is a whole number."""
+    return AmountField(COUNT, setting, **options)
+
+
+def rate_field(**options: Any) -> AmountField:
+    """How fast a job goes on, in things a second."""
+    within = number("rate", MIN_RATE, MAX_RATE, default=None)
+    field = AmountField(RATE, within, checked=True, label="At most", **options)
+    field.widget.attrs["placeholder"] = "as fast as it goes"
+    return field
+
+
+def delay_field() -> AmountField:
+    """In how long something that waits is to be handed out."""
+    within = seconds("delay", 0, limits.MAX_DELAY, default=None)
+    return AmountField(
+        DURATION, within, required=True, checked=True, label="Hand out in", help_text="Such as 30 s or 2 h; 0 means now."
+    )
 
 
 class BrokerForm(forms.Form):
@@ -33,7 +106,10 @@ class BrokerForm(forms.Form):
             faults = [{"pointer": "", "detail": f"{error.detail} ({error.code})"}]
         for fault in error.extra.get("errors") or faults:
             name = self.field_at(str(fault["pointer"]))
-            self.add_error(name if name in self.fields else None, str(fault["detail"]))
+            shown, said = self.fields.get(name), str(fault["detail"])
+            if isinstance(shown, AmountField):
+                said = shown.fault(self.cleaned_data.get(name)) or said
+            self.add_error(None if shown is None else name, said)
 
     def field_at(self, pointer: str) -> str:
         """The field a pointer into the request is about."""
@@ -44,12 +120,13 @@ class BrokerForm(forms.Form):
         bound = self[name]
         if bound.data is None:
             return True
-        shown = "" if bound.initial is None else str(bound.initial)
+        shown = "" if bound.initial is None else str(bound.field.prepare_value(bound.initial))
         line_end = "\n" if isinstance(bound.field.widget, forms.Textarea) else ""  # fields of one line drop them
-        return _with(line_end, str(bound.data)) == _with(line_end, shown)
+        return with_line_ends(line_end, str(bound.data)) == with_line_ends(line_end, shown)
 
 
-def _with(line_end: str, text: str) -> str:
+def with_line_ends(line_end: str, text: str) -> str:
+    """A text whose lines end so; browsers send CR LF for each, whatever it was."""
     return re.sub("\r\n|\r|\n", line_end, text)
 
 
@@ -74,7 +151,8 @@ class ChangeForm(BrokerForm):
         before = _settings_in(seen)
         for name, value in now.initial.items():
             if name != "seen" and before.get(name) != value:
-                faults.append({"pointer": f"/{name}", "detail": f"Changed meanwhile: {'empty' if value is None else value}."})
+                said = "empty" if value is None else self.fields[name].prepare_value(value)
+                faults.append({"pointer": f"/{name}", "detail": f"Changed meanwhile: {said}."})
         raise Conflict(detail, errors=faults)
 
 
@@ -89,11 +167,11 @@ def _settings_in(seen: str) -> dict[str, Any]:
 class DeliveryFields(forms.Form):
     """How messages of a queue, or records of a shared group, are leased and tried again."""
 
-    lease = forms.FloatField(required=False, label="Lease (s)", help_text="How long a consumer holds one.")
-    max_failures = forms.IntegerField(required=False, help_text="This failure makes it dead. Empty: never.")
-    backoff_initial = forms.FloatField(required=False, label="First wait (s)")
+    lease = duration(SETTINGS["lease"], help_text="How long a consumer holds one.")
+    max_failures = count(SETTINGS["max_failures"], help_text="This failure makes it dead. Empty: never.")
+    backoff_initial = duration(BACKOFF["initial"], label="First wait")
     backoff_factor = forms.FloatField(required=False, label="Times, for each further one")
-    backoff_max = forms.FloatField(required=False, label="At most (s)")
+    backoff_max = duration(BACKOFF["max"], label="At most")
     backoff_jitter = forms.FloatField(required=False, label="Jitter", help_text="A share, 0 to 1.")
 
     @staticmethod

@@ -37,8 +37,13 @@ def offered(principal: Principal, kinds: Sequence[str], typed: str = "") -> list
 
 
 def _names(principal: Principal, kind: str, part: str) -> list[str]:
-    may = (name for name in _with(_declared(kind), part) if principal.may("publish", kind, name))
+    may = (name for name in named(kind, part) if principal.may("publish", kind, name))
     return list(islice(may, OFFERED))
+
+
+def named(kind: str, part: str) -> Iterator[str]:
+    """The names of that kind with ``part`` in them, those that begin with it first."""
+    return _with(_declared(kind), part)
 
 
 def _declared(kind: str) -> QuerySet[Any]:

@@ -31,7 +31,7 @@ class Asked:
     @classmethod
     def of(cls, request: HttpRequest) -> Asked:
         """What the address of a page says that is one of a search, or was opened from one."""
-        places = [place.strip()[:210] for place in request.GET.getlist("in")]
+        places = [place[:210] for given in request.GET.getlist("in") for place in given.split()]
         return cls(request.GET.get("q", "").replace("\0", "").strip()[:LONGEST], tuple(filter(None, places))[:MOST_PLACES])
 
     @property

@@ -8,26 +8,35 @@ from typing import Any
 from django.http import HttpResponse
 from django.utils.dateparse import parse_datetime
 
-from brokerweb.console import bodies
+from brokerweb import schemas
+from brokerweb.console.body_views import viewed
 from brokerweb.console.filters import TIME_LABELS
 from brokerweb.console.page import SignedIn
 from brokerweb.core.errors import Conflict
 from brokerweb.identity import clients
+from brokerweb.identity.masks import Veil
 from brokerweb.queues.filters import SETTLED
 from brokerweb.queues.models import Failure, Message, SettledMessage
 from brokerweb.queues.represent import content_type
 from brokerweb.queues.states import State
 
 
-def shown(request: SignedIn, message: Any) -> dict[str, Any]:
-    """How a message's or record's body and headers are shown; of a damaged one, that it is."""
+def shown(request: SignedIn, message: Any, veil: Veil, place: tuple[str, str]) -> dict[str, Any]:
+    """How a message's or record's body and headers are shown, as the person sees them; of a damaged one, that it is.
+
+    ``place`` is the queue or stream that it is in, by whose schemas a body is read that is not JSON.
+    """
+    message = veil.over(message)
     if not message.intact:
         return {"message": message, "damaged": True, "headers": []} | redacted(message)
-    view = request.GET.get("view", "pretty")
     headers: dict[str, str] = json.loads(message.headers or "{}")
-    body = bodies.show(bytes(message.body), view if view in bodies.VIEWS else "pretty")
-    kind = {"content_type": content_type(message), "headers": list(headers.items())}
-    return {"message": message, "shown": body, "views": bodies.VIEWS} | kind | redacted(message)
+    kind = content_type(message)
+    body = viewed(request.GET, bytes(message.body), kind, schemas.holding(*place) if message.binary else ())
+    return (
+        {"message": message, "content_type": kind, "headers": list(headers.items()), "masked": veil.fields}
+        | body
+        | redacted(message)
+    )
 
 
 def redacted(message: Any) -> dict[str, Any]:
@@ -36,15 +45,17 @@ def redacted(message: Any) -> dict[str, Any]:
     return {"redacted": said and said | {"at": parse_datetime(said["at"])}}
 
 
-def facts(request: SignedIn, found: Message | SettledMessage, failures: list[Failure]) -> dict[str, Any]:
+def facts(
+    request: SignedIn, found: Message | SettledMessage, failures: list[Failure], veil: Veil, place: tuple[str, str]
+) -> dict[str, Any]:
     """What a message's page shows of it, alive or kept: who held it has a name there."""
     who = clients.describe([found.holder, *(failure.consumer for failure in failures)])
     if isinstance(found, Message):
         state, times = State(found.state).name.lower(), {"due": found.due, "expires": found.expires}
     else:
         state, times = SETTLED, {"due": found.settled_at, "kept_until": found.expires_at}
-    return shown(request, found) | {
-        "failures": [(failure, who.get(failure.consumer or "")) for failure in failures],
+    return shown(request, found, veil, place) | {
+        "failures": [(failure, who.get(failure.consumer or "")) for failure in veil.over_all(failures)],
         "holder": who.get(found.holder or ""),
         "state": state,
         "due_label": TIME_LABELS[state],
@@ -58,10 +69,13 @@ def check_intact(message: Any) -> None:
         raise Conflict("It is damaged: its checksum does not match, so what is stored is not what was published.")
 
 
-def attachment(message: Any, name: str) -> HttpResponse:
-    """A body to be saved: never as something a browser would show or run. Raises Conflict for a damaged one."""
+def attachment(message: Any, name: str, veil: Veil) -> HttpResponse:
+    """A body to be saved, as the person sees it: never as something a browser would show or run.
+
+    Raises Conflict for a damaged one.
+    """
     check_intact(message)
-    response = HttpResponse(bytes(message.body), content_type="application/octet-stream")
+    response = HttpResponse(bytes(veil.over(message).body), content_type="application/octet-stream")
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["X-Content-Type-Options"] = "nosniff"
     return response

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from django.db.models import Sum
 
 from brokerweb.console.rights import visible
@@ -24,11 +26,19 @@ def total(principal: Principal) -> int:
     return sum(numbers[pk] for pk, name, stream in found if (may(name) if stream is None else may_stream(stream)))
 
 
-def by_queue(principal: Principal) -> list[tuple[Queue, int]]:
-    """The queues with dead letters the person may browse, with how many, by name."""
+class Having(NamedTuple):
+    """A queue, without its settings, and how many dead letters it has."""
+
+    pk: int
+    name: str
+    n: int
+
+
+def by_queue(principal: Principal) -> list[Having]:
+    """The queues with dead letters the person may browse, by name."""
     numbers, may = _numbers(), visible(principal)
-    found = Queue.declared.filter(pk__in=list(numbers)).order_by("name")
-    return [(queue, numbers[queue.pk]) for queue in found if may(queue.name)]
+    found = Queue.declared.filter(pk__in=list(numbers)).order_by("name").values_list("pk", "name")
+    return [Having(pk, name, numbers[pk]) for pk, name in found if may(name)]
 
 
 def by_group(principal: Principal) -> list[GroupCount]:

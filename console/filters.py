@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from brokerweb.core.names import KINDS, NAME
+from brokerweb.core.names import NAME
 from brokerweb.queues.filters import SETTLED, MessageFilter, parse
 from brokerweb.queues.limits import MAX_TEXT_BYTES
 from brokerweb.queues.states import DEAD_REASONS, STATE_NAMES
@@ -30,86 +30,6 @@ def _query(**parts: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class QueueFilter:
-    """Queues by the beginning of their name, and by how they are."""
-
-    prefix: str = ""
-    show: str = ""
-    after: str = ""
-    choices = (
-        ("", "All queues"),
-        ("busy", "With messages"),
-        ("unattended", "Ready, no consumer"),
-        ("dead", "With dead letters"),
-        ("paused", "Paused"),
-    )
-
-    @classmethod
-    def of(cls, query: Mapping[str, str]) -> QueueFilter:
-        show = query.get("show", "")
-        return cls(query.get("prefix", "").strip()[:200], show if show in dict(cls.choices) else "", query.get("after", ""))
-
-    @property
-    def active(self) -> bool:
-        return bool(self.prefix or self.show)
-
-    @property
-    def first_page(self) -> str:
-        return _query(prefix=self.prefix, show=self.show)
-
-    def page_after(self, name: str) -> str:
-        return _query(prefix=self.prefix, show=self.show, after=name)
-
-
-@dataclass(frozen=True, slots=True)
-class NameFilter:
-    """Streams or topics by the beginning of their name; ``after`` is a cursor."""
-
-    prefix: str = ""
-    after: str = ""
-
-    @classmethod
-    def of(cls, query: Mapping[str, str]) -> NameFilter:
-        return cls(query.get("prefix", "").strip()[:200], query.get("after", "")[:1_000])
-
-    @property
-    def active(self) -> bool:
-        return bool(self.prefix)
-
-    @property
-    def first_page(self) -> str:
-        return _query(prefix=self.prefix)
-
-    def page_after(self, cursor: str) -> str:
-        return _query(prefix=self.prefix, after=cursor)
-
-
-@dataclass(frozen=True, slots=True)
-class JobsOf:
-    """Jobs of everything, or of one target; ``after`` is a cursor."""
-
-    target: str = ""
-    after: str = ""
-
-    @classmethod
-    def of(cls, query: Mapping[str, str]) -> JobsOf:
-        kind, _, name = query.get("target", "").partition(":")
-        known = kind in KINDS and NAME.fullmatch(name)
-        return cls(f"{kind}:{name}" if known else "", query.get("after", "")[:1_000])
-
-    @property
-    def active(self) -> bool:
-        return bool(self.target)
-
-    @property
-    def first_page(self) -> str:
-        return _query(target=self.target)
-
-    def page_after(self, cursor: str) -> str:
-        return _query(target=self.target, after=cursor)
-
-
-@dataclass(frozen=True, slots=True)
 class RecordsOf:
     """Records of one partition: upwards from an offset, an end or an instant; or, newest first, those before an offset."""
 
@@ -118,7 +38,8 @@ class RecordsOf:
     offset: int | None = None
     before: int | None = None
     time: str = ""
-    choices = (("latest", "The newest"), ("earliest", "The oldest"), ("offset", "From offset"), ("time", "From time (UTC)"))
+    look: tuple[tuple[str, str], ...] = ()  # how the rows of a page are sorted, and which columns they have
+    choices = (("latest", "The newest"), ("earliest", "The oldest"), ("offset", "From offset"), ("time", "From a time"))
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> RecordsOf:
@@ -126,7 +47,8 @@ class RecordsOf:
         begin = query.get("from", "latest" if offset is None else "offset")
         known = begin in dict(cls.choices) and (begin != "offset" or offset is not None)
         partition = _digits(query.get("partition", "")[:9]) or 0
-        return cls(partition, begin if known else "latest", offset, before, query.get("time", "").strip()[:40])
+        look = tuple((name, query[name][:400]) for name in ("sort", "columns") if query.get(name))
+        return cls(partition, begin if known else "latest", offset, before, query.get("time", "").strip()[:40], look)
 
     @property
     def newest_first(self) -> bool:
@@ -137,11 +59,15 @@ class RecordsOf:
         return self.before is not None or self.begin != "latest"
 
     def upwards(self, offset: int) -> str:
-        return urlencode({"partition": self.partition, "from": "offset", "offset": offset})
+        return urlencode([("partition", self.partition), ("from", "offset"), ("offset", offset), *self.look])
 
     def downwards(self, before: int | None) -> str:
         """The query of what is before an offset; of the newest without one."""
-        return urlencode({"partition": self.partition} | ({} if before is None else {"before": before}))
+        return urlencode([("partition", self.partition), *([] if before is None else [("before", before)]), *self.look])
+
+    @property
+    def newest(self) -> str:
+        return self.downwards(None)
 
 
 def _digits(text: str, most: int = 13) -> int | None:
@@ -160,13 +86,17 @@ class MessagesOf:
     key: str = ""
     order: str = "desc"
     after: str = ""
+    before: str = ""
+    by: str = ""  # another order than that of ids, as lists write it
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> MessagesOf:
-        state, order = query.get("state", ""), query.get("order", "desc")
+    def of(cls, query: Mapping[str, str], by: str = "") -> MessagesOf:
+        sorted_by = {"id": "asc", "-id": "desc"}.get(query.get("sort", ""), "desc")
+        state, order = query.get("state", ""), query.get("order", sorted_by)
         key = query.get("key", "").replace("\0", "").encode("utf-8", "replace")[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
         known = state in STATE_NAMES or state == SETTLED
-        return cls(state if known else "", key, order if order == "asc" else "desc", query.get("after", ""))
+        order = order if order == "asc" else "desc"
+        return cls(state if known else "", key, order, query.get("after", ""), query.get("before", ""), by)
 
     @property
     def active(self) -> bool:
@@ -183,6 +113,11 @@ class MessagesOf:
         return TIME_LABELS.get(self.state, "Since or until")
 
     @property
+    def about_label(self) -> str:
+        """What besides its body tells one of the list from another."""
+        return {"dead": "Reason and last error", "leased": "Held by"}.get(self.state, "Key")
+
+    @property
     def chosen(self) -> MessageFilter:
         return parse({"state": None if self.settled else self.state or None, "key": self.key or None, "order": self.order})
 
@@ -193,10 +128,18 @@ class MessagesOf:
 
     @property
     def first_page(self) -> str:
-        return _query(state=self.state, key=self.key, order=self.order)
+        return _query(state=self.state, key=self.key, sort=self.sort)
+
+    @property
+    def sort(self) -> str:
+        """The order as lists write it."""
+        return self.by or ("id" if self.order == "asc" else "-id")
 
     def page_after(self, cursor: str) -> str:
-        return _query(state=self.state, key=self.key, order=self.order, after=cursor)
+        return _query(state=self.state, key=self.key, sort=self.sort, after=cursor)
+
+    def page_before(self, cursor: str) -> str:
+        return _query(state=self.state, key=self.key, sort=self.sort, before=cursor)
 
     def chips(self, counts: Mapping[str, int], *, kept: bool) -> list[dict[str, Any]]:
         """The states to choose from, with how many messages each has; where some are ``kept`` after their end, those, too."""
@@ -205,7 +148,7 @@ class MessagesOf:
             {
                 "label": {"": "All", "leased": "In flight"}.get(name, name.capitalize()),
                 "count": counts.get(name) if name else sum(counts.values()),
-                "query": replace(self, state=name, after="").first_page,
+                "query": replace(self, state=name, after="", before="").first_page,
                 "chosen": name == self.state,
             }
             for name in names
@@ -224,45 +167,19 @@ class InFlightOf:
         connection = query.get("connection", "")
         return cls(connection if _CONNECTION.fullmatch(connection) else "", _id(query.get("after", "")) or 0)
 
-    @property
-    def first_page(self) -> str:
-        return _query(connection=self.connection)
-
-    def page_after(self, message_id: int) -> str:
-        return _query(connection=self.connection, after=message_id)
-
 
 @dataclass(frozen=True, slots=True)
 class DeadLetters:
-    """Dead letters by queue and reason, newest first; ``before`` is the last id of the page before."""
+    """Dead letters by queue and reason."""
 
     queue: str = ""
     reason: str = ""
-    before: int | None = None
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> DeadLetters:
-        queue, reason, before = query.get("queue", ""), query.get("reason", ""), _id(query.get("before", ""))
-        return cls(queue if NAME.fullmatch(queue) else "", reason if reason in DEAD_REASONS else "", before)
+        queue, reason = query.get("queue", ""), query.get("reason", "")
+        return cls(queue if NAME.fullmatch(queue) else "", reason if reason in DEAD_REASONS else "")
 
     @property
     def active(self) -> bool:
         return bool(self.queue or self.reason)
-
-    @property
-    def after(self) -> bool:
-        return self.before is not None
-
-    @property
-    def first_page(self) -> str:
-        return _query(queue=self.queue, reason=self.reason)
-
-    @property
-    def all_queues(self) -> str:
-        return _query(reason=self.reason)
-
-    def page_before(self, message_id: int) -> str:
-        return _query(queue=self.queue, reason=self.reason, before=message_id)
-
-    def in_queue(self, name: str) -> str:
-        return _query(queue=name, reason=self.reason)

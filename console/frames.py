@@ -13,7 +13,9 @@ from brokerweb.answers.verdicts import Verdict
 from brokerweb.console.page import SignedIn
 from brokerweb.console.rights import Rights
 from brokerweb.console.verdicts import shown
+from brokerweb.identity import masks
 from brokerweb.queues import browse
+from brokerweb.queues.represent import veil_of
 from brokerweb.routing import topics
 from brokerweb.streams import control as streams
 
@@ -23,7 +25,12 @@ def queue_frame(request: SignedIn, name: str) -> dict[str, Any]:
     request.principal.require("browse", "queue", name)
     queue = browse.find(name)
     stands = standing(request, lambda: why.queue(request.principal, queue), "messages")
-    return {"queue": queue, "rights": Rights(request.principal, name), "standing": stands}
+    return {
+        "queue": queue,
+        "rights": Rights(request.principal, name),
+        "standing": stands,
+        "veil": veil_of(request.principal, queue),
+    }
 
 
 def standing(request: SignedIn, verdict: Callable[[], Verdict], *but: str) -> Any:
@@ -34,7 +41,8 @@ def standing(request: SignedIn, verdict: Callable[[], Verdict], *but: str) -> An
 def stream_frame(request: SignedIn, name: str) -> dict[str, Any]:
     """For every tab of a stream. Raises Forbidden before NotFound."""
     request.principal.require("browse", "stream", name)
-    return {"stream": streams.get(name), "rights": Rights(request.principal, name, "stream")}
+    veil = masks.veil(request.principal, "stream", name)
+    return {"stream": streams.get(name), "rights": Rights(request.principal, name, "stream"), "veil": veil}
 
 
 def topic_frame(request: SignedIn, name: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from brokerweb.core.errors import BrokerError
 HINTS = {
     "invalid": "Correct what is named and send it again.",
     "unauthenticated": "Sign in again.",
-    "forbidden": "It takes a grant on that name. Whoever runs the broker can give you one, outside of the console.",
+    "forbidden": "It takes a grant on that name. Whoever administers the broker can give you one.",
     "not_found": "It may have been acknowledged, expired or deleted since the page was drawn.",
     "conflict": "Its state has changed since the page was drawn. Reload the page and look again.",
     "precondition_failed": "Read it again, and see whether the change still fits.",
@@ -20,6 +20,7 @@ HINTS = {
     "unavailable": "The broker cannot write at the moment. Try again shortly, and look at /readyz.",
     "store_full": "Make room on the broker's disk, or take messages away: consume or purge them. It goes on by itself.",
 }
+ABSENT = "Somebody may have deleted it, or it never was: look for it in the list."  # of what has a name
 OTHERWISE = "Try again. If it happens again, look into the server's log."
 
 

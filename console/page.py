@@ -14,13 +14,17 @@ from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import escape_leading_slashes, url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
-from brokerweb.console import dead_counts
-from brokerweb.console.hints import hint
+from brokerweb import conf
+from brokerweb.console import dead_counts, fragments, ranges, zones
+from brokerweb.console.entries import administration, entry, section
+from brokerweb.console.hints import ABSENT, hint
 from brokerweb.console.rendering import render_to_string
 from brokerweb.core.errors import BrokerError, NotFound
+from brokerweb.faces.http.compression import compress
 from brokerweb.faces.http.ownership import is_own
 from brokerweb.faces.rest import handlers
 from brokerweb.identity import users
@@ -56,22 +60,33 @@ def action(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseB
     return _signed_in(view, ["POST"])
 
 
+def choice(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+    """An action that changes nothing but what the person's own browser keeps: they have it where people only look, too."""
+    return _signed_in(view, ["POST"], changes=False)
+
+
 def form(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
     """A view for signed-in people that shows a form, and acts when it is posted."""
     return _signed_in(view, ["GET", "HEAD", "POST"])
 
 
-def _signed_in(view: View[P], methods: list[str]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+def _signed_in(
+    view: View[P], methods: list[str], *, changes: bool = True
+) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
     @functools.wraps(view)
     def checked(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        if not request.user.is_authenticated:
+        if not request.user.is_authenticated or users.has_ended(request.session, request.user):
             return _ask_to_sign_in(request)
         signed_in = cast(SignedIn, request)
-        try:
-            signed_in.principal = users.principal_of(request.user, session_key=request.session.session_key)
-            response = view(signed_in, *args, **kwargs)
-        except (BrokerError, OperationalError) as error:
-            response = problem(signed_in, told(error))
+        with timezone.override(zones.of(request)), fragments.costing(request):
+            try:
+                signed_in.principal = users.principal_of(request.user, session_key=request.session.session_key)
+                if changes and request.method == "POST":
+                    signed_in.principal.require_changes()
+                response = view(signed_in, *args, **kwargs)
+            except (BrokerError, OperationalError) as error:
+                response = problem(signed_in, told(error))
+        ranges.remember(request, response)
         response.headers.setdefault("Cache-Control", "no-store, private")
         return response
 
@@ -99,13 +114,14 @@ def came_from(request: HttpRequest) -> str:
 
 def render(request: HttpRequest, template: str, status: int = 200, **context: Any) -> HttpResponse:
     """The page, or for a poll only what is live in it: ``template#live``, and the navigation's count beside it."""
-    context |= _around(request)
+    context |= _around(request) | fragments.around(request)
     if getattr(request, "htmx", False):
-        fragment = render_to_string(f"{template}#live", context, request)
-        return HttpResponse(
-            fragment + render_to_string("brokerweb_console/_dead_count.html", context | {"beside": True}, request), status=status
-        )
-    return HttpResponse(render_to_string(template, context, request), status=status)
+        parts = ["_dead_count.html", *(f"_{part}.html" for part in ("poll", "answer") if context.get(part))]
+        beside = "".join(render_to_string(f"brokerweb_console/{part}", context | {"beside": True}, request) for part in parts)
+        response = fragments.answer(request, render_to_string(f"{template}#live", context, request) + beside, status)
+    else:
+        response = HttpResponse(render_to_string(template, context, request), status=status)
+    return compress(request, response)
 
 
 def render_form(request: HttpRequest, template: str, asked: BaseForm, **context: Any) -> HttpResponse:
@@ -121,9 +137,22 @@ def _around(request: HttpRequest) -> dict[str, Any]:
         "theme": theme,
         "themes": THEMES,
         "next_theme": THEMES[(THEMES.index(theme) + 1) % len(THEMES)],
+        "environment": conf.get().environment,
+        "read_only": conf.get().read_only,
         "principal": principal,
-        "section": _section(request.path),
         "dead_total": _dead_total(principal),
+        **_frame(request, principal),
+    }
+
+
+def _frame(request: HttpRequest, principal: Principal | None) -> dict[str, Any]:
+    """For the navigation and the bar on top of a page."""
+    return {
+        "section": section(request.path),
+        "entry": entry(request.path),
+        "administration": administration(principal) if principal else [],
+        "shown_range": ranges.of(request),
+        "zone_name": zones.name(),
     }
 
 
@@ -133,12 +162,6 @@ def _dead_total(principal: Principal | None) -> int:
         return dead_counts.total(principal) if principal else 0
     except OperationalError:
         return 0
-
-
-def _section(path: str) -> str:
-    """The entry of the navigation that a page belongs to."""
-    first, _, rest = path.strip("/").partition("/")
-    return f"{rest}s" if first == "new" else first
 
 
 def told(error: BrokerError | OperationalError) -> BrokerError:
@@ -164,13 +187,22 @@ def problem(request: HttpRequest, error: BrokerError) -> HttpResponse:
     """The error as a page of its own, with its code and what to do."""
     if getattr(request, "htmx", False):
         return HttpResponse(error.detail, status=error.http_status, content_type="text/plain")
-    section = _section(request.path)
-    listing = f"brokerweb_console:{section}" if section in LISTS else ""
-    told = "" if isinstance(error, NoSuchPage) else hint(error)
-    return render(request, "brokerweb_console/problem.html", error.http_status, error=error, hint=told, listing=listing)
+    about = section(request.path)
+    listing = f"brokerweb_console:{about}" if about in LISTS else ""
+    target = _target(request, about) if listing and isinstance(error, NotFound) else ""
+    told = "" if isinstance(error, NoSuchPage) else ABSENT if target else hint(error)
+    context = {"error": error, "hint": told, "listing": listing, "target": target}
+    return render(request, "brokerweb_console/problem.html", error.http_status, **context)
 
 
-@action
+def _target(request: HttpRequest, about: str) -> str:
+    """What a page is about, as the trail names it; empty where it is about nothing that has a name."""
+    named = request.resolver_match.kwargs if request.resolver_match is not None else {}
+    name = "/".join(filter(None, (named.get("name"), named.get("group"))))
+    return f"{about.removesuffix('s')}:{name}" if name else ""
+
+
+@choice
 def _stale(request: SignedIn) -> HttpResponse:
     return render(request, "brokerweb_console/stale.html", 403, place=came_from(request))
 
@@ -194,7 +226,7 @@ def missing(request: HttpRequest) -> HttpResponseBase:
 
 @page
 def _missing(request: SignedIn) -> HttpResponse:
-    raise NoSuchPage("Check the address, or look for it from the overview.")
+    raise NoSuchPage("Check the address, or find it by its name (Ctrl+K).")
 
 
 def place_back(request: HttpRequest, otherwise: str) -> str:

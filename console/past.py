@@ -15,6 +15,7 @@ from brokerweb.core import clock
 from brokerweb.core.names import parse_destination
 from brokerweb.identity import clients
 from brokerweb.queues.models import Failure, Message, Queue
+from brokerweb.queues.represent import veil_of
 from brokerweb.queues.states import State
 
 _RELATIVES = {ORIGINAL: "Copy of", COPY: "Replaced by"}
@@ -33,7 +34,7 @@ class Relative(NamedTuple):
 def past(request: SignedIn, queue: Queue, message_id: int, found: Found, failures: Sequence[Failure]) -> dict[str, Any]:
     """The waterfall and the relatives of a message that is there, or kept."""
     may = request.principal.may
-    told, truncated = timeline(queue, message_id, found, failures, may=may)
+    told, truncated = timeline(queue, message_id, found, failures, veil_of(request.principal, queue), may=may)
     relatives = family(queue, message_id, found, may=may)
     return _shown(request, queue, drawn(request, told, present(found), truncated=truncated), relatives)
 

@@ -23,8 +23,11 @@ AROUND = (
 def _engine() -> DjangoTemplates:
     libraries = {
         "brokerweb_console": "brokerweb.console.templatetags.brokerweb_console",
+        "brokerweb_charts": "brokerweb.console.templatetags.brokerweb_charts",
+        "brokerweb_flows": "brokerweb.console.templatetags.brokerweb_flows",
         "brokerweb_answers": "brokerweb.console.templatetags.brokerweb_answers",
         "brokerweb_search": "brokerweb.console.templatetags.brokerweb_search",
+        "brokerweb_lists": "brokerweb.console.templatetags.brokerweb_lists",
         "django_htmx": "django_htmx.templatetags.django_htmx",
     }
     return templates.engine("brokerweb_console", [Path(__file__).parent / "templates"], libraries, context=AROUND)

@@ -38,12 +38,15 @@ class Rights:
 
 def may_create(principal: Principal, kind: str = "queue") -> bool:
     """Whether there is any name under which the person may declare a queue, or a stream or topic."""
+    if principal.read_only:
+        return False
     return any(permit.gives("manage") and permit.kind in (None, kind) for permit in principal.permits)
 
 
 def require_create(principal: Principal, kind: str) -> None:
     """Raise Forbidden unless ``may_create``: nobody fills in a form that no name would get accepted."""
     if not may_create(principal, kind):
+        principal.require_changes()
         raise Forbidden(f"manage on a {kind} is not among your grants")
 
 

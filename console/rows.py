@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from django.utils.safestring import SafeString
+
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
@@ -17,6 +19,8 @@ class QueueRow:
     consumers: int
     paused: bool
     oldest: float | None = None
+    pk: int = 0
+    spark: SafeString | str = ""  # how much there was lately, as a little picture
 
     @property
     def unattended(self) -> bool:
@@ -38,6 +42,14 @@ class Sizes(NamedTuple):
     bytes: int
 
 
+class GroupCount(NamedTuple):
+    """A group and how many records, or dead letters, wait there for somebody."""
+
+    stream: str
+    group: str
+    n: int
+
+
 @dataclass(frozen=True, slots=True)
 class StreamRow:
     """One stream of a list."""
@@ -47,11 +59,6 @@ class StreamRow:
     sizes: Sizes
     groups: int
     rate: float
-
-
-class GroupCount(NamedTuple):
-    """A group and how many records, or dead letters, wait there for somebody."""
-
-    stream: str
-    group: str
-    n: int
+    pk: int = 0
+    furthest: GroupCount | None = None  # the group that has most left to read
+    spark: SafeString | str = ""  # how much there was lately, as a little picture

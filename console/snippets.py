@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from django.http import HttpRequest
 
 from brokerweb import conf
+from brokerweb.identity.grants import ADMIN, BROWSE, CONSUME, MANAGE, MONITOR, PUBLISH, Permit
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +44,16 @@ _JSON = "-H 'Content-Type: application/json'"
 
 
 def _in_shell(token: str) -> str:
-    return f'-H "Authorization: Bearer {token or "$TOKEN"}"'
+    return f'-H "Authorization: Bearer {token or "$BROKERWEB_TOKEN"}"'
 
 
 def _in_python(token: str) -> str:
-    return f'"Bearer {token}"' if token else '"Bearer " + os.environ["TOKEN"]'
+    return f'"Bearer {token}"' if token else '"Bearer " + os.environ["BROKERWEB_TOKEN"]'
 
 
 def _in_javascript(token: str) -> str:
     """In Node from the environment; a page asks for it."""
-    said = json.dumps(token) if token else 'globalThis.process?.env.TOKEN ?? prompt("A token")'
+    said = json.dumps(token) if token else 'globalThis.process?.env.BROKERWEB_TOKEN ?? prompt("A token")'
     return f"const token = {said};\n"
 
 
@@ -73,7 +76,8 @@ print(urllib.request.urlopen(request).read().decode())"""
   body: JSON.stringify({{ messages: [{{ body: {{ hello: "world" }} }}] }}),
 }});
 console.log(await answer.json());"""
-    return [Snippet("curl", curl), Snippet("Python", python), Snippet("JavaScript", javascript)]
+    command = _command(host, token, ["publish", f"queue:{queue}", '{"hello": "world"}'])
+    return _all(curl, python, javascript, command)
 
 
 def consuming(host: Host, queue: str, token: str = TOKEN) -> list[Snippet]:
@@ -109,7 +113,8 @@ ws.onmessage = (event) => {{
   }}
 }};
 ws.onclose = (event) => console.log("closed:", event.code, event.reason);"""
-    return [Snippet("curl", curl), Snippet("Python", python), Snippet("JavaScript", javascript)]
+    command = "# It acknowledges each message once it is printed; --keep gives them back.\n"
+    return _all(curl, python, javascript, command + _command(host, token, ["consume", queue]))
 
 
 def appending(host: Host, stream: str, token: str = TOKEN) -> list[Snippet]:
@@ -130,7 +135,8 @@ print(urllib.request.urlopen(request).read().decode())"""
   body: JSON.stringify({{ records: [{{ key: "customer-42", body: {{ hello: "world" }} }}] }}),
 }});
 console.log(await answer.json());"""
-    return [Snippet("curl", curl), Snippet("Python", python), Snippet("JavaScript", javascript)]
+    command = _command(host, token, ["publish", f"stream:{stream}", "--key=customer-42", '{"hello": "world"}'])
+    return _all(curl, python, javascript, command)
 
 
 def following(host: Host, stream: str, token: str = TOKEN) -> list[Snippet]:
@@ -163,7 +169,77 @@ ws.onmessage = (event) => {{
   ws.send(JSON.stringify({{ op: "credit", sub: frame.sub, n: frame.records.length }}));
 }};
 ws.onclose = (event) => console.log("closed:", event.code, event.reason);"""
-    return [Snippet("curl", curl), Snippet("Python", python), Snippet("JavaScript", javascript)]
+    return _all(curl, python, javascript, _command(host, token, ["tail", stream]))
+
+
+def routing(host: Host, topic: str, token: str = TOKEN) -> list[Snippet]:
+    """Publish one message to a topic over REST."""
+    url = f"{host.http}/api/v1/topics/{topic}/messages"
+    curl = _curl(url, token, '{"messages": [{"routing_key": "orders.new", "body": {"hello": "world"}}]}')
+    python = f"""import json, os, urllib.request
+
+request = urllib.request.Request(
+    {json.dumps(url)},
+    data=json.dumps({{"messages": [{{"routing_key": "orders.new", "body": {{"hello": "world"}}}}]}}).encode(),
+    headers={{"Authorization": {_in_python(token)}, "Content-Type": "application/json"}},
+)
+print(urllib.request.urlopen(request).read().decode())"""
+    javascript = f"""{_in_javascript(token)}const answer = await fetch({json.dumps(url)}, {{
+  method: "POST",
+  headers: {{ Authorization: `Bearer ${{token}}`, "Content-Type": "application/json" }},
+  body: JSON.stringify({{ messages: [{{ routing_key: "orders.new", body: {{ hello: "world" }} }}] }}),
+}});
+console.log(await answer.json());"""
+    command = _command(host, token, ["publish", f"topic:{topic}", "--routing-key=orders.new", '{"hello": "world"}'])
+    return _all(curl, python, javascript, command)
+
+
+Known = Callable[[str], Iterable[str]]  # the names of queues, streams or topics that are there
+_PUBLISHING = {"queue": publishing, "stream": appending, "topic": routing}
+_CONSUMING = {"queue": consuming, "stream": following}
+
+
+def trying(host: Host, permits: Iterable[Permit], token: str, known: Known) -> list[Snippet]:
+    """What just such a token may do, with something that is there if there is any; nothing for one that may nothing."""
+    permits = list(permits)
+    for verb, made in ((PUBLISH, _PUBLISHING), (CONSUME, _CONSUMING)):
+        found = [(kind, permit) for permit in permits if permit.gives(verb) for kind in made if permit.kind in (None, kind)]
+        named = [(kind, permit, name) for kind, permit in found if (name := next(_matching(permit, known(kind)), None))]
+        for kind, _, name in named:
+            return made[kind](host, name, token)
+        for kind, permit in found:
+            return made[kind](host, _example(permit), token)
+    for permit in permits:
+        place = _looked_at(permit, known)
+        return [Snippet("curl", f"curl {host.http}{place} \\\n  {_in_shell(token)}")]
+    return []
+
+
+def _matching(permit: Permit, names: Iterable[str]) -> Iterator[str]:
+    return (name for name in names if permit.matches(permit.kind or "queue", name))
+
+
+def _example(permit: Permit) -> str:
+    """A name that the pattern matches."""
+    return permit.pattern.replace("*", "example").replace("?", "x") if permit.pattern != "*" else "orders"
+
+
+def _looked_at(permit: Permit, known: Known) -> str:
+    if set(permit.verbs) == {MONITOR}:
+        return "/metrics"
+    kind = permit.kind or "queue"
+    name = next(_matching(permit, known(kind)), None) or _example(permit)
+    return f"/api/v1/{kind}s/{name}" if permit.verbs & {BROWSE, MANAGE, ADMIN} else "/metrics"
+
+
+def _command(host: Host, token: str, words: list[str]) -> str:
+    """The command, with what it does not know from where it runs."""
+    named = f"BROKERWEB_URL={shlex.quote(host.http)} " + (f"BROKERWEB_TOKEN={shlex.quote(token)} " if token else "")
+    return named + shlex.join(["brokerweb", *words])
+
+
+def _all(curl: str, python: str, javascript: str, command: str) -> list[Snippet]:
+    return [Snippet("curl", curl), Snippet("Python", python), Snippet("JavaScript", javascript), Snippet("Command", command)]
 
 
 def _curl(url: str, token: str, sent: str) -> str:

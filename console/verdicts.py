@@ -93,6 +93,8 @@ _PLACES: Mapping[str, _Place] = {
     "close": _close,
     "connections": _page("connections"),
     "head": _page("message", 1, 3),
+    "copy": _page("message", 1, 3),
+    "moved": _page("message", 1, 3),
     "similar": _page("messages", 1, state="dead"),
     "dead": _dead,
     "settings": _page("settings", 1),

@@ -1,13 +1,13 @@
 """Fan-out: one publish, and everybody who is concerned has a copy: two queues of workers, and a log that can be read again.
 
-TOKEN=bw_… python examples/fan_out.py
+BROKERWEB_TOKEN=bw_… python examples/fan_out.py
 """
 
 from __future__ import annotations
 
 import asyncio
 
-from broker import call, socket
+from broker import call, run, socket
 
 ORDERS = 20
 
@@ -63,11 +63,10 @@ async def read_all() -> int:
 
 
 async def main() -> None:
-    prepare()
     paid, eu = sum(n % 4 > 0 for n in range(ORDERS)), sum(n % 2 for n in range(ORDERS))
     _, billed, cleared, logged = await asyncio.gather(produce(), work("fan-billing", paid), work("fan-customs", eu), read_all())
     print(f"{ORDERS} orders: {billed} billed, {cleared} through customs, {logged} logged")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(prepare, main)

@@ -1,12 +1,18 @@
 import asyncio
 import json
 import os
+import sys
 
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+URL = os.environ.get("BROKERWEB_URL", "http://127.0.0.1:8000")
+TOKEN = os.environ.get("BROKERWEB_TOKEN") or sys.exit("set BROKERWEB_TOKEN")
+HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
 
 async def main() -> None:
-    async with connect("ws://127.0.0.1:8000/ws", additional_headers={"Authorization": f"Bearer {os.environ['TOKEN']}"}) as socket:
+    async with connect(URL.replace("http", "ws", 1) + "/ws", additional_headers=HEADERS) as socket:
         await socket.send(json.dumps({"op": "consume", "id": 1, "queue": "orders"}))
         async for frame in socket:
             frame = json.loads(frame)
@@ -18,4 +24,9 @@ async def main() -> None:
                 await socket.send(json.dumps({"op": "ack", "receipts": [m["receipt"] for m in frame["messages"]]}))
 
 
-asyncio.run(main())
+try:
+    asyncio.run(main())
+except (OSError, ConnectionClosed) as error:
+    sys.exit(f"{URL}: {error}")
+except KeyboardInterrupt:
+    sys.exit(130)

@@ -1,7 +1,7 @@
 """A pipeline: stages with a queue between, each scaled by itself. A stage hands on and acknowledges in one commit (transact),
 so that whatever dies, every order passes every stage once.
 
-    TOKEN=bw_… python examples/pipeline.py
+    BROKERWEB_TOKEN=bw_… python examples/pipeline.py
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from broker import Socket, call, socket
+from broker import Socket, call, run, socket
 
 ORDERS = 12
 Step = Callable[[Any], Any]
@@ -55,21 +55,25 @@ async def collect() -> list[Any]:
     return done
 
 
-async def main() -> None:
+def prepare() -> None:
+    """The queues between the stages, and the orders that are to pass."""
     for queue in ("pipe-orders", "pipe-priced", "pipe-done"):
         call("PUT", f"/queues/{queue}", {})
-    stages = [
-        asyncio.create_task(stage(*each))
-        for each in [("pipe-orders", price, "pipe-priced")] * 2 + [("pipe-priced", tax, "pipe-done")]
-    ]
     call("POST", "/queues/pipe-orders/messages", {"messages": [{"body": {"order": n, "items": n + 1}} for n in range(ORDERS)]})
-    done = await collect()
-    for task in stages:
-        task.cancel()
-    await asyncio.gather(*stages, return_exceptions=True)
+
+
+async def main() -> None:
+    async with asyncio.TaskGroup() as group:
+        stages = [
+            group.create_task(stage(*each))
+            for each in [("pipe-orders", price, "pipe-priced")] * 2 + [("pipe-priced", tax, "pipe-done")]
+        ]
+        done = await collect()
+        for task in stages:
+            task.cancel()
     print(f"{len(done)} orders, {len({order['order'] for order in done})} of them different")
     print(f"{sum(order['price'] + order['tax'] for order in done)} in all")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(prepare, main)

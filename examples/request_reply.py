@@ -1,6 +1,6 @@
 """Request and reply: a client asks over a queue and says where the answer goes; services answer, however many there are.
 
-TOKEN=bw_… python examples/request_reply.py
+BROKERWEB_TOKEN=bw_… python examples/request_reply.py
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ import asyncio
 import uuid
 from typing import Any
 
-from broker import Socket, call, socket
+from broker import Socket, call, run, socket
+
+ANSWERS = f"answers-{uuid.uuid4().hex[:8]}"  # a queue of this client's own
 
 
 async def serve(name: str) -> None:
@@ -50,20 +52,20 @@ class Client:
             await self._broker.say("ack", receipts=[message["receipt"] for message in frame["messages"]])
 
 
-async def main() -> None:
-    answers = f"answers-{uuid.uuid4().hex[:8]}"
+def prepare() -> None:
     call("PUT", "/queues/ask", {})
-    call("PUT", f"/queues/{answers}", {"expires": 60})  # goes by itself when nobody listens any more
-    services = [asyncio.create_task(serve(name)) for name in ("one", "two")]
-    async with socket() as broker:
-        client = Client(broker, answers)
-        services.append(asyncio.create_task(client.listen()))
+    call("PUT", f"/queues/{ANSWERS}", {"expires": 60})  # goes by itself when nobody listens any more
+
+
+async def main() -> None:
+    async with socket() as broker, asyncio.TaskGroup() as group:
+        client = Client(broker, ANSWERS)
+        working = [group.create_task(each) for each in (serve("one"), serve("two"), client.listen())]
         replies = await asyncio.gather(*(client.ask(n) for n in range(10)))
-    for task in services:
-        task.cancel()
-    await asyncio.gather(*services, return_exceptions=True)
+        for task in working:
+            task.cancel()
     print(" ".join(str(reply["square"]) for reply in replies))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(prepare, main)

@@ -1,8 +1,8 @@
 """A worker over WebSocket: reconnects, keeps long work leased, reports failures, and stops without losing anything.
 
-    TOKEN=bw_… python examples/websocket_worker.py orders
+    BROKERWEB_TOKEN=bw_… python examples/websocket_worker.py orders
 
-It needs ``pip install websockets``. Put your own work in ``handle``.
+It needs ``pip install websockets``. Put your own work in ``handle``. Ctrl-C stops it, after what it handles.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-URL = os.environ.get("URL", "ws://127.0.0.1:8000/ws")
+URL = os.environ.get("BROKERWEB_URL", "http://127.0.0.1:8000")
+TOKEN = os.environ.get("BROKERWEB_TOKEN") or sys.exit("set BROKERWEB_TOKEN")
 AT_ONCE = 16  # messages handled at the same time, and leased at most
 WRONG_TOKEN = 4001
 
@@ -29,6 +30,10 @@ async def handle(body: Any) -> None:
     if body == "bad":
         raise ValueError("bad input")
     print(body, flush=True)
+
+
+class Refused(Exception):
+    """The broker said no, and will say so again."""
 
 
 class Worker:
@@ -42,20 +47,24 @@ class Worker:
         failed = 0
         while not self.stopping.is_set():
             try:
-                async with connect(URL, additional_headers={"Authorization": f"Bearer {os.environ['TOKEN']}"}) as socket:
+                async with self._connected() as socket:
                     await self.work(socket)
                 failed = 0
-            except ConnectionClosed as closed:
-                if closed.rcvd is not None and closed.rcvd.code == WRONG_TOKEN:
-                    raise
-                failed += 1
-            except (OSError, InvalidHandshake):
+            except (OSError, ConnectionClosed, InvalidHandshake) as error:
+                if isinstance(error, ConnectionClosed) and error.rcvd is not None and error.rcvd.code == WRONG_TOKEN:
+                    raise Refused(error.rcvd.reason) from None
+                print(f"{URL}: {error}", file=sys.stderr)
                 failed += 1
             if failed:
                 await self._pause(random.uniform(0, min(30, 0.2 * 2**failed)))
 
+    def _connected(self) -> connect:
+        return connect(
+            URL.replace("http", "ws", 1) + "/ws", additional_headers={"Authorization": f"Bearer {TOKEN}"}, close_timeout=0.5
+        )
+
     async def work(self, socket: ClientConnection) -> None:
-        """Consume until told to stop, then take no more and finish what is under way. Raises ConnectionClosed."""
+        """Consume until told to stop, then take no more and finish what is under way. Raises ConnectionClosed, and Refused."""
         await socket.send(json.dumps({"op": "consume", "id": 1, "queue": self.queue, "prefetch": AT_ONCE}))
         under_way: set[asyncio.Task[None]] = set()
         cancel = asyncio.create_task(self._cancel_when_stopping(socket))
@@ -69,8 +78,10 @@ class Worker:
                 elif frame["op"] == "ok" and frame["id"] == 2:
                     await asyncio.gather(*under_way)  # no more will come, and what is here may still be settled
                     return
-                elif frame["op"] in ("error", "closed"):
-                    print(frame, file=sys.stderr)
+                elif frame["op"] == "closed" or (frame["op"] == "error" and frame.get("id") == 1):
+                    raise (ConnectionError if frame.get("retryable") else Refused)(f"{frame['message']} [{frame['code']}]")
+                elif frame["op"] == "error":  # a lease had ended: somebody else has the message
+                    print(f"{frame['message']} [{frame['code']}]", file=sys.stderr)
         finally:
             cancel.cancel()
 
@@ -111,7 +122,10 @@ async def main(queue: str) -> None:
     worker = Worker(queue)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, worker.stopping.set)
-    await worker.run()
+    try:
+        await worker.run()
+    except Refused as refused:
+        raise SystemExit(str(refused)) from None
 
 
 if __name__ == "__main__":

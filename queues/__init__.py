@@ -35,4 +35,4 @@ def __getattr__(name: str) -> object:
         from brokerweb.queues import django
 
         return getattr(django, name)
-    raise AttributeError(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

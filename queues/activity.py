@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Set
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from brokerweb.core import clock, events
+from brokerweb.core import clock, events, remembered
 from brokerweb.identity import clients
 from brokerweb.queues.definitions import Q
 from brokerweb.storage.reading import Reads
@@ -130,7 +131,7 @@ class Activity:
             self._stored.update({queue_id: seen for queue_id, seen in written.items() if queue_id in self._seen})
 
     def learn(self, known: Mapping[int, Seen]) -> None:
-        """What other nodes have written; what is later here stays."""
+        """What other processes have written; what is later here stays."""
         with self._mutex:
             for queue_id, stored in known.items():
                 seen = self._seen.get(queue_id, NOTHING)
@@ -138,11 +139,18 @@ class Activity:
                     seen = seen._replace(consumed_at=stored.consumed_at, holder=None, client=stored.client)
                 if (stored.settled_at or 0) > (seen.settled_at or 0):
                     seen = seen._replace(settled_at=stored.settled_at)
+                if (stored.asked_at or 0) > (seen.asked_at or 0):
+                    seen = seen._replace(asked_at=stored.asked_at)
                 self._seen[queue_id] = seen
                 if (seen.consumed_at, seen.settled_at) == (stored.consumed_at, stored.settled_at):
                     self._stored[queue_id] = seen
 
-    def begin(self, known: Mapping[int, Seen]) -> None:
+    def write_anew(self) -> None:
+        """What was written may be gone."""
+        with self._mutex:
+            self._stored.clear()
+
+    def begin(self, known: Mapping[int, Seen] = MappingProxyType({})) -> None:
         """A broker starts: nothing but what is stored is known."""
         with self._mutex:
             self._seen, self._stored = dict(known), dict(known)
@@ -151,6 +159,8 @@ class Activity:
 
 
 activity = Activity()
+remembered.of_store(activity.write_anew)
+remembered.of_run(activity.begin)
 
 
 def out(rates: Mapping[str, float]) -> float:
@@ -183,6 +193,12 @@ def store(tx: Transaction, changed: Mapping[int, Seen]) -> int:
     return len(rows)
 
 
+def attend(tx: Transaction, queue_ids: Iterable[int], who: clients.Introduction) -> None:
+    """A process without a broker consumes these queues: brokers learn of it, and count it as they do a caller of receive."""
+    clients.note(tx, who)
+    tx.change_many(Q.attend, [(queue_id, tx.now, who.client) for queue_id in sorted(queue_ids)])
+
+
 def load(reads: Reads) -> dict[int, Seen]:
     """What an earlier run has stored."""
     return _stored(reads.rows(Q.activity))
@@ -194,4 +210,4 @@ def load_since(reads: Reads, since: int) -> dict[int, Seen]:
 
 
 def _stored(rows: Iterable[tuple[Any, ...]]) -> dict[int, Seen]:
-    return {queue_id: Seen(consumed_at, None, client, None, settled_at) for queue_id, consumed_at, client, settled_at in rows}
+    return {queue_id: Seen(consumed, None, client, attended, settled) for queue_id, consumed, client, attended, settled in rows}

@@ -13,6 +13,7 @@ from brokerweb.core import clock
 from brokerweb.core.batches import ANSWER_BYTES, fitting
 from brokerweb.core.cursors import digest, seal, unseal_id
 from brokerweb.core.errors import NotFound
+from brokerweb.identity.masks import Veil
 from brokerweb.queues import filters, selection, settings, stats
 from brokerweb.queues.filters import MAX_ID, MessageFilter
 from brokerweb.queues.models import Content, Failure, Message, Queue, QueueCount
@@ -67,8 +68,11 @@ def list_queues(
 def counts(queue_ids: Iterable[int]) -> Mapping[int, Mapping[str, int]]:
     """Exact numbers of messages per state, by queue id."""
     ids = list(queue_ids)
-    counters = QueueCount.objects.all() if len(ids) > MANY else QueueCount.objects.filter(queue_id__in=ids)
-    sums = counters.values_list("queue_id").annotate(*map(Sum, COUNTED)).order_by()
+    if len(ids) > MANY:
+        sums: Iterable[Sequence[int]] = _rows(Q.counts_of_all)
+    else:
+        counters = QueueCount.objects.filter(queue_id__in=ids)
+        sums = counters.values_list("queue_id").annotate(*map(Sum, COUNTED)).order_by()
     found = {queue_id: dict(zip(COUNTED, numbers, strict=True)) for queue_id, *numbers in sums}
     nothing = dict.fromkeys(COUNTED, 0)
     return {queue_id: found.get(queue_id, nothing) for queue_id in ids}
@@ -123,7 +127,7 @@ def page(queue: Queue, chosen: MessageFilter = filters.ALL, *, after: str | None
     whole = whole_in_one_answer(ids)
     if len(whole) < len(ids):
         last = whole[-1]
-    return Page(_load(queue, whole, chosen), _cursor(queue, chosen, last))
+    return Page(_load(queue, whole, chosen), None if last is None else cursor(queue, chosen, last))
 
 
 def page_of_beginnings(queue: Queue, chosen: MessageFilter = filters.ALL, *, after: str | None = None, limit: int = 50) -> Page:
@@ -131,6 +135,17 @@ def page_of_beginnings(queue: Queue, chosen: MessageFilter = filters.ALL, *, aft
     ``damaged``. That is seen of as many as fit an answer; of the others where they are read whole.
     """
     ids, last = _select(queue, chosen, after, limit)
+    return Page(beginnings(queue, chosen, ids), None if last is None else cursor(queue, chosen, last))
+
+
+def newest(queue: Queue, chosen: MessageFilter, limit: int) -> list[Message]:
+    """The newest that the filter selects, without what they carry."""
+    ids, _ = _select(queue, filters.descending(chosen), None, limit)
+    return _load(queue, ids, chosen, Message.objects.defer("content__body", "content__headers"))
+
+
+def beginnings(queue: Queue, chosen: MessageFilter, ids: list[int]) -> list[Message]:
+    """These messages, of each the ``beginning``, as ``page_of_beginnings`` has them."""
     beginning = Substr("content__body", 1, EXCERPT, output_field=BinaryField())
     some = Message.objects.defer("content__body").annotate(beginning=beginning, size=Length("content__body"))
     found: list[Any] = _load(queue, ids, chosen, some)
@@ -139,7 +154,7 @@ def page_of_beginnings(queue: Queue, chosen: MessageFilter = filters.ALL, *, aft
         damaged = {pk for pk, whole in Message.objects.in_bulk(seen).items() if not whole.intact}
     for message in found:
         message.damaged = message.pk in damaged or message.size is None
-    return Page(found, _cursor(queue, chosen, last))
+    return found
 
 
 def in_flight(queue: Queue, *, holder: str | None = None, after: int = 0, limit: int = 50) -> tuple[list[Message], int | None]:
@@ -148,6 +163,14 @@ def in_flight(queue: Queue, *, holder: str | None = None, after: int = 0, limit:
     chosen = MessageFilter(states=frozenset({State.LEASED}))
     found = _load(queue, ids[:limit], chosen, Message.objects.defer("content__body"))
     return found, ids[limit - 1] if len(ids) > limit else None
+
+
+def held_since(queue: Queue, limit: int = 5_000) -> dict[str, list[int]]:
+    """By holder since when they hold each message of a queue, the longest first, by the broker's clock; of so many messages."""
+    found: dict[str, list[int]] = {}
+    for holder, leased_at in _rows(Q.held_since, queue.pk, limit):
+        found.setdefault(holder or "", []).append(leased_at)
+    return found
 
 
 def neighbours(queue: Queue, message_id: int, chosen: MessageFilter = filters.ALL) -> tuple[int | None, int | None]:
@@ -170,8 +193,14 @@ def _listed(queue: Queue, chosen: MessageFilter) -> bytes:
     return digest("messages", queue.pk, *chosen.parts())
 
 
-def _cursor(queue: Queue, chosen: MessageFilter, last: int | None) -> str | None:
-    return None if last is None else seal(_listed(queue, chosen), str(last))
+def cursor(queue: Queue, chosen: MessageFilter, message_id: int) -> str:
+    """The cursor of what comes behind a message, in the filter's order."""
+    return seal(_listed(queue, chosen), str(message_id))
+
+
+def beginning_with(queue: Queue, chosen: MessageFilter, message_id: int) -> str:
+    """The cursor of the page whose first message has this id, or one that follows it in the filter's order."""
+    return seal(_listed(queue, chosen), str(message_id + (1 if chosen.descending else -1)))
 
 
 def whole_in_one_answer(ids: list[int]) -> list[int]:
@@ -203,7 +232,7 @@ def read(queue: Queue, message_id: int) -> tuple[Message, list[Failure]]:
     return message, list(newest)[::-1]
 
 
-def preview(queue: Queue, chosen: MessageFilter, verb: str) -> dict[str, Any]:
+def preview(queue: Queue, chosen: MessageFilter, verb: str, veil: Veil) -> dict[str, Any]:
     """What ``purge`` or ``redrive`` would take: how many exactly, published from when to when, some of them."""
     chosen = filters.ascending(filters.for_purge(chosen) if verb == "purge" else filters.for_redrive(chosen))
     matched, first, last = selection.summary(_rows, queue.pk, chosen)
@@ -211,7 +240,7 @@ def preview(queue: Queue, chosen: MessageFilter, verb: str) -> dict[str, Any]:
         "matched": matched,
         "oldest_at": published_at(first),
         "newest_at": published_at(last),
-        "samples": [message_object(m) for m in page(queue, chosen, limit=SAMPLES).items],
+        "samples": [message_object(m, veil) for m in page(queue, chosen, limit=SAMPLES).items],
     }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from brokerweb.cluster import marks
 from brokerweb.core import events
 from brokerweb.core.errors import NotFound
 from brokerweb.queues import filters, holding, kept, selection
@@ -70,12 +71,23 @@ def _in_chunks(
     chosen = filters.ascending(chosen)
     bounds = perform(begin, name)
     first, others = how
-    chunk: Chunk = (first or others)(verb, name, chosen, bounds, **options)
+    chunk: Chunk = (first or others)(_marked, verb, name, chosen, bounds, **options)
     affected = chunk.affected
     while chunk.after is not None:
         chunk = others(verb, name, chosen, bounds._replace(after=chunk.after), **options)
         affected += chunk.affected
     return affected
+
+
+def _marked(tx: Transaction, verb: Callable[..., Chunk], name: str | int, *args: Any, **options: Any) -> Chunk:
+    """The first chunk, which is also when charts show that it began."""
+    chunk = verb(tx, name, *args, **options)
+    if chunk.affected:
+        queue = _source(tx, name)
+        target = f"queue:{queue.name}" if queue.stream is None else f"stream:{queue.stream}"
+        kind, done = ("redrive", "put back") if verb is redrive_chunk else ("purge", "deleted")
+        marks.note(tx, kind, f"{target.partition(':')[2]}: messages {done}", target)
+    return chunk
 
 
 def begin(tx: Transaction, name: str | int) -> Bounds:

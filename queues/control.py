@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from brokerweb.cluster import marks
 from brokerweb.core import clock, events
 from brokerweb.core.errors import Conflict, LeaseLost, NotFound
 from brokerweb.core.names import check_name
@@ -116,6 +117,7 @@ def pause(tx: Transaction, name: str, *, reason: str, by: str) -> Queue:
     queue = find(tx, name)
     if tx.change(Q.pause, queue.id, tx.wall, by[:200], limits.cut(reason) or ""):
         forget(tx, queue.id, name)
+        marks.note(tx, marks.PAUSE, f"{name} paused{f': {reason}' if reason else ''}", f"queue:{name}", by=by)
     return Queue.objects.get(pk=queue.id)
 
 
@@ -124,6 +126,7 @@ def resume(tx: Transaction, name: str) -> Queue:
     queue = find(tx, name)
     if tx.change(Q.resume, queue.id):
         forget(tx, queue.id, name)
+        marks.note(tx, marks.RESUME, f"{name} resumed", f"queue:{name}")
         tx.outcome.ready.add(queue.id)
     return Queue.objects.get(pk=queue.id)
 
@@ -196,7 +199,7 @@ def _fall_due(tx: Transaction, queue: Definition, message_id: int, seen: Seen) -
     """As when its time comes: a delayed message of a keyed queue takes its place at the end of its key now."""
     if queue.keyed and seen.key is not None and not seen.holds_key:
         _retime(tx, queue, message_id, seen, (State.BLOCKED, tx.now, None))
-        tx.change(Q.line_up, message_id, queue.id, sequence.take(tx, 1, stored=False))
+        tx.change(Q.line_up, message_id, queue.id, sequence.take_one(tx))
         keys.leave(tx, queue.id, [seen.key])
     else:
         _retime(tx, queue, message_id, seen, (State.READY, tx.now, None))

@@ -41,6 +41,10 @@ WHERE queue_id = :queue AND state = 3 AND +id > :after
   AND (CAST(:holder AS text) IS NULL OR substr(holder, 1, length(CAST(:holder AS text))) = :holder)
 ORDER BY +id LIMIT :n;
 
+-- held_since (queue, n): who holds a queue's leased messages, and since when each is held, the longest first
+SELECT holder, leased_at FROM brokerweb_queues_message INDEXED BY message_leased
+WHERE queue_id = :queue AND state = 3 ORDER BY leased_at LIMIT :n;
+
 -- matching_summary (queue, key, scheduled, ready, blocked, leased, dead): how many match, and the first and the last of them
 -- Without a key the indexes answer alone: the row is read only where the key is compared.
 SELECT CAST(sum(n) AS bigint), min(first), max(last) FROM (
@@ -104,6 +108,10 @@ UPDATE brokerweb_queues_message SET fingerprint = :fingerprint WHERE id = :id AN
 SELECT min((SELECT due_at FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 AND priority = p.column1 ORDER BY position LIMIT 1))
 FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS p;
 
+-- counts_of_all (): the messages of every queue that are ready, scheduled, blocked, leased and dead
+SELECT queue_id, CAST(sum(ready) AS bigint), CAST(sum(scheduled) AS bigint), CAST(sum(blocked) AS bigint), CAST(sum(leased) AS bigint),
+  CAST(sum(dead) AS bigint) FROM brokerweb_queues_queuecount GROUP BY queue_id;
+
 -- newest_id (): the highest id of any message, so that a long action ends at what existed when it began
 SELECT coalesce(max(id), 0) FROM brokerweb_queues_message;
 
@@ -163,7 +171,7 @@ SELECT "key", attempts, state, position, failures, holds_key, alone, due_at, del
 FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue FOR UPDATE;
 
 -- as_it_was (id, queue, state, origin, restored, position, failures, holds_key, alone, due_at, deliver_at, expires_at, holder, reason, last_error, fingerprint, redrives, route): a revive or a transfer is taken back
-UPDATE brokerweb_queues_message SET queue_id = :origin, state = :restored, position = :position, failures = :failures, holds_key = :holds_key, alone = :alone,
+UPDATE brokerweb_queues_message SET queue_id = :origin, state = :restored, position = :position, returned = returned OR CAST(:restored AS smallint) = 1, failures = :failures, holds_key = :holds_key, alone = :alone,
   due_at = :due_at, deliver_at = :deliver_at, expires_at = :expires_at, holder = :holder, reason = :reason, last_error = :last_error,
   fingerprint = :fingerprint, redrives = :redrives, route = :route
 WHERE id = :id AND queue_id = :queue AND state + 0 = :state;
@@ -171,7 +179,7 @@ WHERE id = :id AND queue_id = :queue AND state + 0 = :state;
 -- retime (id, queue, state, retimed, due_at, deliver_at, ttl): a message that waits for a time, or for its turn, gets another time
 -- Ttl counts from when a message is first due, which is not known where that is an instant of the wall; once leased, its
 -- end stays what it was.
-UPDATE brokerweb_queues_message SET state = :retimed, due_at = :due_at, deliver_at = :deliver_at,
+UPDATE brokerweb_queues_message SET state = :retimed, returned = true, due_at = :due_at, deliver_at = :deliver_at,
   ttl = CASE WHEN CAST(:deliver_at AS bigint) IS NULL THEN ttl ELSE coalesce(ttl, CAST(:ttl AS double precision)) END,
   expires_at = CASE WHEN attempts > 0 THEN expires_at WHEN CAST(:deliver_at AS bigint) IS NOT NULL THEN NULL
     ELSE :due_at + CAST(round(coalesce(ttl, CAST(:ttl AS double precision)) * 1000000) AS bigint) END
@@ -252,3 +260,34 @@ UPDATE brokerweb_queues_message SET last_error = NULL WHERE id = :id AND queue_i
 
 -- redact_failures (message): the errors of its failures are gone
 UPDATE brokerweb_queues_failure SET error = NULL WHERE message_id = :message AND error IS NOT NULL;
+
+-- published_among@sqlite (queue, state, froms): from each of these ids on a queue's first message in a state, and when it was published
+SELECT x.value, c.message_id, c.published_at FROM json_each(:froms) x JOIN brokerweb_queues_content c ON c.message_id =
+  (SELECT id FROM brokerweb_queues_message INDEXED BY message_browse
+   WHERE queue_id = :queue AND state = :state AND NOT (state = 3) AND id >= x.value ORDER BY id LIMIT 1);
+
+-- published_among@postgres (queue, state, froms): the same, of an array
+SELECT x.first, m.id, c.published_at FROM unnest(translate(:froms, '[]', '{}')::bigint[]) AS x(first) CROSS JOIN LATERAL
+  (SELECT id FROM brokerweb_queues_message WHERE queue_id = :queue AND state = :state AND NOT (state = 3) AND id >= x.first ORDER BY id LIMIT 1) m
+JOIN brokerweb_queues_content c ON c.queue_id = :queue AND c.message_id = m.id;
+
+-- last_in_state (queue, state): the newest of a queue's messages in a state
+SELECT id FROM brokerweb_queues_message INDEXED BY message_browse
+WHERE queue_id = :queue AND state = :state AND NOT (state = 3) ORDER BY id DESC LIMIT 1;
+
+-- counted_among@sqlite (queue, state, froms, beyonds, n): from each of these ids up to one beyond how many there are, at most n, and the nth
+SELECT x.key,
+  (SELECT count(*) FROM (SELECT 1 FROM brokerweb_queues_message INDEXED BY message_browse
+   WHERE queue_id = :queue AND state = :state AND NOT (state = 3) AND id >= x.value AND id < json_extract(:beyonds, '$[' || x.key || ']') LIMIT :n)),
+  (SELECT id FROM brokerweb_queues_message INDEXED BY message_browse
+   WHERE queue_id = :queue AND state = :state AND NOT (state = 3) AND id >= x.value AND id < json_extract(:beyonds, '$[' || x.key || ']')
+   ORDER BY id LIMIT 1 OFFSET CAST(:n AS bigint) - 1)
+FROM json_each(:froms) x;
+
+-- counted_among@postgres (queue, state, froms, beyonds, n): the same, of arrays
+SELECT x.n - 1,
+  (SELECT count(*) FROM (SELECT 1 FROM brokerweb_queues_message
+   WHERE queue_id = :queue AND state = :state AND NOT (state = 3) AND id >= x.first AND id < x.beyond LIMIT :n) AS a),
+  (SELECT id FROM brokerweb_queues_message
+   WHERE queue_id = :queue AND state = :state AND NOT (state = 3) AND id >= x.first AND id < x.beyond ORDER BY id LIMIT 1 OFFSET CAST(:n AS bigint) - 1)
+FROM unnest(translate(:froms, '[]', '{}')::bigint[], translate(:beyonds, '[]', '{}')::bigint[]) WITH ORDINALITY AS x(first, beyond, n);

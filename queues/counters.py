@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from brokerweb.queues import bounds
 from brokerweb.storage.statements import Statements
 from brokerweb.storage.transaction import Transaction
 
 STATES = 5
 SLOTS = 16  # rows of a queue, above which they are folded: more than that have no connection that writes now
 FOLDED = 50  # queues a turn
+VERSIONS = 100  # of a row that a connection leaves behind before it goes on to another, where nobody may clear them away
+ROWS, BITS = 512, 22  # of a connection and queue; of what a dialect calls it
 _Q = Statements("brokerweb.queues", "counters.sql")
 
 
@@ -18,11 +21,22 @@ class _Changes:
         self.by_queue: dict[int, list[int]] = {}
 
     def flush(self, tx: Transaction) -> None:
-        slot = tx.dialect.slot(tx.raw)
+        slot = _slot(tx)
         rows = [(queue_id, slot, *counts) for queue_id, counts in sorted(self.by_queue.items()) if any(counts)]
         if rows:
             tx.later_many(_Q.add_counts, rows)
         self.by_queue.clear()
+
+
+def _slot(tx: Transaction) -> int:
+    """The connection's, or the one that it has come to: each write finds its way through all versions of its row there are."""
+    own = tx.dialect.slot(tx.raw)
+    kept = tx.dialect.keeping(tx.raw) if bounds.needed else None
+    if kept is None:
+        return own
+    written: int = kept.get(_Changes, 0) + 1
+    kept[_Changes] = written
+    return own + (written // VERSIONS % ROWS << BITS)
 
 
 def count(tx: Transaction, queue_id: int, state: int, delta: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from brokerweb.core import remembered
 from brokerweb.core.backoff import Backoff
 from brokerweb.core.errors import NotFound
 from brokerweb.storage.locks import Lock
@@ -54,14 +55,18 @@ class Definition(NamedTuple):
 
 def find(tx: Transaction, name: str) -> Definition:
     """The queue of that name. Raises NotFound."""
-    found = tx.memo.get(name)
+    # A name that begins with a dot is the broker's own: a shared group's queue, or a deleted one.
+    found: Definition | None = tx.memo.get(name)
+    if found is None and not name.startswith("."):
+        found = _kept(tx, name) or _read(tx, name)
     if found is None:
-        # A name that begins with a dot is the broker's own: a shared group's queue, or a deleted one.
-        row = None if name.startswith(".") else _named(tx, name)
-        if row is None:
-            raise NotFound(f"There is no queue {name}.")
-        found = remember(tx, Definition(*row))
+        raise NotFound(f"There is no queue {name}.")
     return found
+
+
+def _read(tx: Transaction, name: str) -> Definition | None:
+    row = _named(tx, name)
+    return None if row is None else remember(tx, Definition(*row))
 
 
 def _named(tx: Transaction, name: str) -> tuple[Any, ...] | None:
@@ -82,22 +87,41 @@ def _named(tx: Transaction, name: str) -> tuple[Any, ...] | None:
 
 MAX_IDS = 20_000
 ids: dict[str, int] = {}  # by name, of queues that were found in this process: a guess, which the row confirms
+rows: dict[int, tuple[Any, ...]] = {}  # by id, as they were then: a guess, which the row as it is now confirms before the commit
+remembered.of_store(ids.clear)
+remembered.of_store(rows.clear)
 
 
 def find_by_id(tx: Transaction, queue_id: int) -> Definition | None:
     """The queue of that id; None when it was deleted, or never was."""
     key = ("queue", queue_id)
-    if key not in tx.memo:
+    found: Definition | None = tx.memo.get(key) or _kept(tx, key)
+    if found is None:
         row = _shared(tx, queue_id)
-        if row is None:
-            return None
-        remember(tx, Definition(*row))
-    return tx.memo[key]  # type: ignore[no-any-return]
+        found = None if row is None else remember(tx, Definition(*row))
+    return found
+
+
+def _kept(tx: Transaction, key: object) -> Definition | None:
+    """The queue as an earlier transaction found it, where it is still so."""
+    found: Definition | None = None if tx.kept is None else tx.kept.get(key)
+    if found is not None:
+        tx.memo[found.name] = tx.memo["queue", found.id] = found
+    return found
 
 
 def _shared(tx: Transaction, queue_id: int) -> tuple[Any, ...] | None:
+    if tx.dialect.single_writer:
+        return tx.row(Q.find_queue_by_id, queue_id)
     tx.share(Lock.QUEUE, queue_id)
-    return tx.row(Q.find_queue_by_id, queue_id)
+    row = tx.foreseen(rows.get(queue_id), Q.find_queue_by_id, queue_id)
+    if row is None:
+        rows.pop(queue_id, None)
+    else:
+        if len(rows) >= MAX_IDS:
+            rows.clear()
+        rows[queue_id] = row
+    return row
 
 
 def find_alone(tx: Transaction, name: str) -> Definition:
@@ -138,6 +162,8 @@ def take_turn(tx: Transaction, queue: Definition) -> Definition:
 
 def remember(tx: Transaction, found: Definition) -> Definition:
     tx.memo[found.name] = tx.memo["queue", found.id] = found
+    if tx.kept is not None:
+        tx.kept[found.name] = tx.kept["queue", found.id] = found
     return found
 
 
@@ -145,4 +171,5 @@ def forget(tx: Transaction, found_id: int, name: str) -> None:
     """The definition changed in this transaction: it is read again when it is next asked for."""
     tx.memo.pop(name, None)
     tx.memo.pop(("queue", found_id), None)
+    tx.changes_lookups()
     tx.outcome.changed.add(found_id)

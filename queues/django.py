@@ -14,8 +14,9 @@ from msgspec import Meta, Struct
 
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid
+from brokerweb.core.from_python import converted, text
 from brokerweb.queues import bulk, control, filters, leasing, limits, publishing, settling
-from brokerweb.queues.from_python import converted, new_message, settles, text
+from brokerweb.queues.from_python import new_message, settles
 from brokerweb.queues.messages import Accepted, Leased, Settled
 from brokerweb.queues.models import Queue
 from brokerweb.storage.run import joining
@@ -67,7 +68,8 @@ def publish(queue: str, body: Any, *, using: str = DEFAULT_DB_ALIAS, publisher: 
     message, name = new_message(body, fields), text(queue, "/queue")
     said = None if publisher is None else text(publisher, "/publisher")
     with joining(using) as tx:
-        return publishing.publish(tx, name, [message], publisher=said)[0].id
+        accepted = publishing.publish(tx, name, [message], publisher=said)
+        return accepted[0].id
 
 
 async def apublish(queue: str, body: Any, *, using: str = DEFAULT_DB_ALIAS, publisher: str | None = None, **fields: Any) -> int:
@@ -112,7 +114,7 @@ def receive(
     terms = leasing.Terms(text(holder, "/holder")[:200], asked.lease)
     with joining(using) as tx:
         leased = leasing.lease(tx, text(queue, "/queue"), asked.limit, terms).messages
-    return [_received(message) for message in leased]
+    return [received(message) for message in leased]
 
 
 def settle(
@@ -159,7 +161,8 @@ def purge(queue: str, **chosen: Any) -> int:
     return bulk.purge_all(text(queue, "/queue"), filters.for_purge(filters.parse(chosen)))
 
 
-def _received(message: Leased) -> Received:
+def received(message: Leased) -> Received:
+    """A leased message as Python code has it."""
     body = message.body if message.binary else json.loads(message.body)
     expires_at = None if message.expires_at is None else clock.to_datetime(clock.to_wall(message.expires_at))
     return Received(

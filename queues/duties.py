@@ -17,7 +17,7 @@ from brokerweb.core.clock import SECOND, seconds
 from brokerweb.queues import contents, counters, dead_letters, holding, keys, sequence, settling
 from brokerweb.queues.definitions import Definition, Q, find_by_id, take_turn
 from brokerweb.queues.holding import Stand
-from brokerweb.queues.messages import Receipt, json_ids, parse_receipt, receipt_text
+from brokerweb.queues.messages import json_ids, parse_receipt, receipt_text
 from brokerweb.queues.readiness import became_ready
 from brokerweb.queues.rows import Due, Held, Waiting
 from brokerweb.queues.states import State
@@ -76,7 +76,7 @@ def _promote(tx: Transaction, turn: Sequence[Due]) -> int:
             if not _joins(queue, message):
                 continue
             state, held = keys.enter(tx, queue.id, message.key)
-            position = sequence.take(tx, 1, stored=False)
+            position = sequence.take_one(tx)
             _promoted(tx, queue.id, state, tx.change(Q.join_key, message.id, queue.id, state, held, position))
         others = [(message.id, queue.id) for message in messages if not _joins(queue, message)]
         if others:
@@ -250,11 +250,18 @@ def ended_of(tx: Transaction, receipts: list[str]) -> list[str]:
     return [text for text, r in parsed if r is None or tx.row(Q.held, r.message_id, r.queue_id, r.attempt, tx.now) is None]
 
 
-def over(reads: Reads, receipts: Iterable[str], now: int) -> list[str]:
+def over(reads: Reads, receipts: Sequence[str], now: int) -> list[str]:
     """The same, for those who only read: a statement a queue."""
-    parsed = [(text, parse_receipt(text)) for text in receipts]
-    held = set()
-    for queue_id in {receipt.queue_id for _, receipt in parsed if receipt is not None}:
-        ids = (receipt.message_id for _, receipt in parsed if receipt is not None and receipt.queue_id == queue_id)
-        held |= {Receipt(queue_id, *row) for row in reads.rows(Q.held_among, json_ids(ids), queue_id, now)}
-    return [text for text, receipt in parsed if receipt not in held]
+    held = running(reads, receipts, now)
+    return [text for text in receipts if text not in held]
+
+
+def running(reads: Reads, receipts: Sequence[str], now: int) -> dict[str, int]:
+    """Those of these leases that are not over, and until when they run."""
+    parsed = [receipt for receipt in map(parse_receipt, receipts) if receipt is not None]
+    held: dict[str, int] = {}
+    for queue_id in {receipt.queue_id for receipt in parsed}:
+        ids = json_ids(receipt.message_id for receipt in parsed if receipt.queue_id == queue_id)
+        rows = reads.rows(Q.held_among, ids, queue_id, now)
+        held |= {receipt_text(queue_id, id, attempts): until for id, attempts, until in rows}
+    return held

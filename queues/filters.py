@@ -18,10 +18,8 @@ from brokerweb.queues.states import STATE_NAMES, State
 MAX_IDS = 1_000
 MAX_CAUSES = 50
 MAX_ID = 2**63 - 1
-_FINGERPRINT = re.compile("[0-9a-f]{16}")
-# Named already, so that asking for them says when they come instead of calling them unknown.
+FINGERPRINT = re.compile("[0-9a-f]{16}")
 SETTLED = "settled"  # no state: what is kept of messages that have ended
-PLANNED = frozenset({"search", "published_after", "published_before", "header", "body"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +95,6 @@ def _take(name: str, value: Any, found: dict[str, Any]) -> None:
         found["ids"] = _ids(value)
     elif name == "order":
         found["descending"] = _descending(value)
-    elif name.partition(".")[0] in PLANNED:
-        raise ValueError("is planned, and refused until then")
     else:
         raise ValueError("is not part of a filter")
 
@@ -132,7 +128,7 @@ def _key(value: Any) -> str:
 
 def _fingerprints(value: Any) -> tuple[str, ...]:
     given = _items(value)
-    if not given or not all(isinstance(each, str) and _FINGERPRINT.fullmatch(each) for each in given):
+    if not given or not all(isinstance(each, str) and FINGERPRINT.fullmatch(each) for each in given):
         raise ValueError("must be 16 hexadecimals, or several of that")
     if len(given) > MAX_CAUSES:
         raise ValueError(f"must be at most {MAX_CAUSES} fingerprints")

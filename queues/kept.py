@@ -85,7 +85,7 @@ def keep_taken(tx: Transaction, queue: Definition, rows: Sequence[MessageRow]) -
 
 def keep_moved(tx: Transaction, queue: Definition, message_id: int, state: int, end: End) -> None:
     """Keep a message in the queue that it leaves for another. It goes on with its content; what is kept has a copy."""
-    copy = sequence.take(tx, 1, stored=False)
+    copy = sequence.take_one(tx)
     tx.change(Q.copy_content, copy, queue.id, message_id)
     tx.change(Q.keep_moved, copy, message_id, queue.id, state, end.actor, end.detail, tx.wall, _until(tx, queue))
 

@@ -12,7 +12,7 @@ from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.core.checksums import intact, size
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import NotFound
-from brokerweb.queues import contents, counters, dead_letters, fields, history, kept, keys, readiness
+from brokerweb.queues import bounds, contents, counters, dead_letters, fields, history, kept, keys, readiness
 from brokerweb.queues.definitions import Definition, Q, find, find_by_id, take_turn
 from brokerweb.queues.history import What
 from brokerweb.queues.kept import End
@@ -195,7 +195,7 @@ def _claimed(tx: Transaction, source: Definition, aside: _Aside, claim: Claim) -
     """
     wanted, after = claim.limit, 0
     while wanted > 0:
-        rows, before = tx.rows(Q.claim, source.id, claim.alone, wanted, after, claim.most_bytes), aside.n
+        rows, before = bounds.claim(tx, source.id, claim.alone, wanted, after, claim.most_bytes), aside.n
         yield from rows
         after, wanted = after + len(rows), aside.n - before
 

@@ -179,13 +179,17 @@ Kind = Literal["ack", "nack", "release", "dead", "extend", "lose"]
 
 
 class Settle(Struct):
-    """One settlement: ``delay`` for nack, ``error`` for nack and dead, ``lease`` for extend; ``lose`` is the broker's own."""
+    """One settlement: ``delay`` for nack, ``error`` for nack and dead, ``lease`` for extend; ``lose`` is the broker's own.
+
+    ``max_failures``, of a nack, is in the place of the queue's.
+    """
 
     kind: Kind
     receipt: str
     delay: float | None = None
     error: str | None = None
     lease: float | None = None
+    max_failures: int | None = None
 
 
 class Settled(Struct, frozen=True):

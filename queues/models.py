@@ -60,6 +60,9 @@ class Queue(models.Model):
     last_consumer_at = BrokerInstantField(null=True)  # when anybody consumed last; this and the next by a duty, seconds late
     last_consumer = models.CharField(max_length=255, null=True)  # what that client is called
     last_settled_at = BrokerInstantField(null=True)  # when a consumer settled anything last
+    attended_at = BrokerInstantField(
+        null=True
+    )  # when a process without a broker, such as manage.py consume, last said that it consumes
 
     objects = models.Manager()
     declared = DeclaredQueues()
@@ -150,6 +153,7 @@ class Message(Carrying, models.Model):
     state = models.SmallIntegerField(choices=[(s.value, s.name.lower()) for s in State])
     priority = models.SmallIntegerField(default=4)
     position = models.BigIntegerField()
+    returned = FlagField(default=False)  # it was not published ready where it stands, but came (back) there: see bounds.py
     attempts = models.IntegerField(default=0)  # every lease; never goes down: it fences the lease
     failures = models.IntegerField(default=0)
     holds_key = FlagField(default=False)  # the one message of its key that is ready, leased or backing off
@@ -381,6 +385,23 @@ class Failure(models.Model):
 
     class Meta:
         indexes = [models.Index("message_id", "attempt", name="failure_of_message")]  # forget_failures, trim_failures
+
+
+class Result(models.Model):
+    """What work on a message came to, as a document of who did it: ``results.py``. It may outlive the message."""
+
+    message_id = models.BigIntegerField(primary_key=True)
+    queue_id = models.IntegerField()  # where it was settled last
+    token = models.CharField(max_length=255, null=True)  # the message's correlation id
+    finished_at = InstantField(null=True)  # when the message was settled for good
+    forget_at = BrokerInstantField()  # from when on it may go, if the message has
+    document = models.TextField()  # JSON
+
+    class Meta:
+        indexes = [models.Index("forget_at", name="result_forget")]  # old_results
+
+    def __str__(self) -> str:
+        return str(self.message_id)
 
 
 class Transfer(models.Model):

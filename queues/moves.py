@@ -101,7 +101,7 @@ def revive(
     detail = leaving(tx, queue, target, message_id, state) if moves else None
     key = find_message(tx, queue, message_id).key if target.keyed else None
     revived = State.READY if key is None else State.BLOCKED
-    position = sequence.take(tx, 1, stored=False)
+    position = sequence.take_one(tx)
     found = tx.returning(Q.revive, message_id, queue.id, state, target.id, revived, position, tx.now, target.ttl)
     if not found:
         raise Conflict("The message changed meanwhile.")

@@ -216,8 +216,7 @@ def _room(tx: Transaction, target: Definition, messages: Sequence[NewMessage]) -
         duties.promote_first(tx, target)
     if tx.handover is not None and not tx.dialect.single_writer and tx.handover.has_room(target.id):
         readiness.ask(tx, target.id)  # on the way with what follows
-    start = sequence.take(tx, n)
-    return Room(overflow, range(start, start + n))
+    return Room(overflow, sequence.take(tx, n))
 
 
 def _store(
@@ -238,6 +237,10 @@ def _store(
     if target.search is not None:
         fields.index(tx, target.id, rows)
     _count(tx, target, plan)
+    source, sources = (origin.publisher, origin.route, "queue", target.id), tx.outcome.sources
+    sources[source] = sources.get(source, 0) + len(messages)
+    if events.shown and target.id in events.shown:
+        tx.outcome.seen = [*(tx.outcome.seen or ()), (target.id, rows)]
     if target.keyed:
         keys.leave(tx, target.id, freed)
     if overflow:  # the first of these, which those behind them left no room

@@ -34,9 +34,9 @@ INSERT INTO sqlite_sequence (name, seq) SELECT 'brokerweb_queues_message', 0
 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'brokerweb_queues_message');
 
 -- insert (id, queue, state, priority, attempts, holds_key, due, expires, ttl, key, holder, route, deliver_at, leased_at): store how a message stands; its position is its id
-INSERT INTO brokerweb_queues_message (id, queue_id, state, priority, position, attempts, failures, holds_key, alone, due_at, expires_at,
+INSERT INTO brokerweb_queues_message (id, queue_id, state, priority, position, returned, attempts, failures, holds_key, alone, due_at, expires_at,
   ttl, "key", holder, route, deliver_at, leased_at, extended, redrives)
-VALUES (:id, :queue, :state, :priority, :id, :attempts, 0, :holds_key, false, :due, :expires,
+VALUES (:id, :queue, :state, :priority, :id, false, :attempts, 0, :holds_key, false, :due, :expires,
   :ttl, :key, :holder, :route, :deliver_at, :leased_at, 0, 0);
 
 -- insert_content (message, queue, published, headers, content_type, binary, body, reply_to, correlation_id, publisher, checksum, redacted, dedup_id, family, streams): store what it carries
@@ -47,6 +47,26 @@ VALUES (:message, :queue, :published, :headers, :content_type, :binary, :body, :
 
 -- any_ready (queue): is anything of the queue ready?
 SELECT 1 FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 LIMIT 1;
+
+-- any_ready_above@postgres (queue, lows): the same, where nothing that is ready for the first time is below these positions, by priority from the highest
+-- SQLite: none, as for bounds.
+SELECT 1 FROM unnest(translate(:lows, '[]', '{}')::bigint[]) WITH ORDINALITY AS b (low, n) CROSS JOIN LATERAL (SELECT 1
+    FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 AND priority = CAST(10 - b.n AS smallint)
+      AND position >= least(b.low, (SELECT r.position FROM brokerweb_queues_message r WHERE r.queue_id = :queue AND r.state = 1
+        AND r.priority = CAST(10 - b.n AS smallint) AND r.returned ORDER BY r.position LIMIT 1))
+    ORDER BY position LIMIT 1) AS m
+LIMIT 1;
+
+-- bounds@postgres (queue, lows): the first of each priority, from the highest, that is ready for the first time, no lower than these; with the oldest transaction that runs, and this one
+-- SQLite needs none: what a reader keeps stands in the log, and in nobody's way.
+SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint), CAST(CAST(pg_current_xact_id() AS text) AS bigint),
+  (SELECT position FROM brokerweb_queues_message WHERE queue_id = :queue AND state = 1 AND priority = CAST(10 - b.n AS smallint)
+    AND position >= b.low AND NOT returned ORDER BY position LIMIT 1)
+FROM unnest(translate(:lows, '[]', '{}')::bigint[]) WITH ORDINALITY AS b (low, n) ORDER BY b.n;
+
+-- dead_rows@postgres (): how many rows of messages are dead and still there, as the server counts
+-- SQLite: none, as for bounds.
+SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = 'brokerweb_queues_message'::regclass;
 
 -- ready_among@sqlite (queues): those of these queues in which something is ready, and those that are gone
 SELECT j.value AS id, q.id IS NULL AS gone
@@ -80,6 +100,22 @@ FROM (SELECT m.*, c.headers, c.content_type, c."binary", c.body, c.published_at,
   FROM (SELECT id, queue_id, attempts, failures, priority, "key", expires_at, position, alone, route, redrives FROM brokerweb_queues_message
     WHERE queue_id = :queue AND state = 1 AND (CAST(:alone AS boolean) OR NOT alone)
     ORDER BY priority DESC, position LIMIT :wanted OFFSET :after FOR UPDATE SKIP LOCKED) AS m
+  LEFT JOIN LATERAL (SELECT * FROM brokerweb_queues_content WHERE queue_id = :queue AND message_id = m.id OFFSET 0) AS c ON true) AS claimed
+WHERE coalesce(before, 0) <= CAST(:most_bytes AS bigint) ORDER BY priority DESC, position;
+
+-- claim_above@postgres (queue, alone, wanted, after, most_bytes, lows): the same, where nothing that is ready for the first time is below these positions
+-- By priority from the highest, each from there on, or from the first that came back to its place, below it. SQLite: next_ready.
+SELECT id, queue_id, attempts, failures, priority, "key", headers, content_type, "binary", body, published_at, expires_at,
+  reply_to, correlation_id, position, alone, route, checksum, redacted, redrives
+FROM (SELECT m.*, c.headers, c.content_type, c."binary", c.body, c.published_at, c.reply_to, c.correlation_id, c.checksum, c.redacted,
+    sum(coalesce(octet_length(c.body), 0)) OVER (ORDER BY m.priority DESC, m.position ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS before
+  FROM (SELECT o.* FROM unnest(translate(:lows, '[]', '{}')::bigint[]) WITH ORDINALITY AS b (low, n) CROSS JOIN LATERAL (
+      SELECT id, queue_id, attempts, failures, priority, "key", expires_at, position, alone, route, redrives FROM brokerweb_queues_message
+      WHERE queue_id = :queue AND state = 1 AND priority = CAST(10 - b.n AS smallint) AND (CAST(:alone AS boolean) OR NOT alone)
+        AND position >= least(b.low, (SELECT r.position FROM brokerweb_queues_message r WHERE r.queue_id = :queue AND r.state = 1
+          AND r.priority = CAST(10 - b.n AS smallint) AND r.returned ORDER BY r.position LIMIT 1))
+      ORDER BY position LIMIT CAST(:wanted AS bigint) + CAST(:after AS bigint) FOR UPDATE SKIP LOCKED) AS o
+    LIMIT :wanted OFFSET :after) AS m
   LEFT JOIN LATERAL (SELECT * FROM brokerweb_queues_content WHERE queue_id = :queue AND message_id = m.id OFFSET 0) AS c ON true) AS claimed
 WHERE coalesce(before, 0) <= CAST(:most_bytes AS bigint) ORDER BY priority DESC, position;
 
@@ -132,17 +168,20 @@ DELETE FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND st
 SELECT id, queue_id, attempts, failures, "key", expires_at, holder
 FROM brokerweb_queues_message WHERE id = :id AND queue_id = :queue AND state + 0 = 3 AND attempts = :attempts AND due_at > :now FOR UPDATE;
 
--- held_among@sqlite (ids, queue, now): those of these messages that are leased, and by which attempt
-SELECT id, attempts FROM brokerweb_queues_message
+-- held_among@sqlite (ids, queue, now): those of these messages that are leased, by which attempt, and until when
+SELECT id, attempts, due_at FROM brokerweb_queues_message
 WHERE id IN (SELECT value FROM json_each(:ids)) AND queue_id = :queue AND state + 0 = 3 AND due_at > :now;
 
 -- held_among@postgres (ids, queue, now): the same, of an array
-SELECT id, attempts FROM brokerweb_queues_message
+SELECT id, attempts, due_at FROM brokerweb_queues_message
 WHERE id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND queue_id = :queue AND state + 0 = 3 AND due_at > :now;
 
 -- extend (id, queue, attempts, now, until): a new deadline, if the lease is still this one
 UPDATE brokerweb_queues_message SET due_at = :until, extended = extended + 1
 WHERE id = :id AND queue_id = :queue AND state + 0 = 3 AND attempts = :attempts AND due_at > :now;
+
+-- postpone (id, queue, attempts, until): the deadline of a lease that was just extended, which is kept from others, once more
+UPDATE brokerweb_queues_message SET due_at = :until WHERE id = :id AND queue_id = :queue AND state + 0 = 3 AND attempts = :attempts;
 
 -- lock@postgres (queue, ids): how messages stand that are about to be changed, which nobody else can change until that is done
 -- SQLite has one writer, and what it has read stays so.
@@ -160,7 +199,7 @@ SELECT id, queue_id, attempts, failures, "key", expires_at, holder,
 FROM brokerweb_queues_message m WHERE state = 3 AND due_at <= :now ORDER BY due_at LIMIT :limit;
 
 -- put_back (id, queue, attempts, state, due, failures, alone, last_error): a leased message returns, keeping its place and its key
-UPDATE brokerweb_queues_message SET state = :state, due_at = :due, failures = :failures, alone = coalesce(:alone, alone),
+UPDATE brokerweb_queues_message SET state = :state, returned = true, due_at = :due, failures = :failures, alone = coalesce(:alone, alone),
   last_error = coalesce(:last_error, last_error), leased_at = NULL, extended = 0 WHERE id = :id AND queue_id = :queue AND state + 0 = 3 AND attempts = :attempts;
 
 -- last_error (id, queue): why a message failed last, since a redrive
@@ -221,7 +260,7 @@ SELECT k.value FROM jsonb_array_elements_text(CAST(:keys AS jsonb)) AS k(value) 
   OR EXISTS (SELECT 1 FROM brokerweb_queues_message WHERE queue_id = :queue AND "key" = k.value AND state = 2);
 
 -- unblock (queue, key, now): the first blocked message of a key becomes its head, unless there is one
-UPDATE brokerweb_queues_message SET state = 1, holds_key = true, due_at = :now
+UPDATE brokerweb_queues_message SET state = 1, returned = true, holds_key = true, due_at = :now
 WHERE id = (SELECT id FROM brokerweb_queues_message WHERE queue_id = :queue AND "key" = :key AND state = 2 ORDER BY position LIMIT 1)
   AND queue_id = :queue AND NOT EXISTS (SELECT 1 FROM brokerweb_queues_message WHERE queue_id = :queue AND "key" = :key AND holds_key);
 
@@ -245,7 +284,7 @@ WHERE id = :id AND queue_id = :queue AND state + 0 = 0 AND deliver_at = :stated;
 SELECT id, queue_id, "key", holds_key,
   coalesce((SELECT length(c.body) FROM brokerweb_queues_content c WHERE c.message_id = m.id AND c.queue_id = m.queue_id), 0) AS weight
 FROM brokerweb_queues_message m
-WHERE state = 0 AND deliver_at IS NULL AND due_at <= :now ORDER BY due_at LIMIT :limit;
+WHERE state = 0 AND deliver_at IS NULL AND due_at <= :now ORDER BY due_at, id LIMIT :limit;
 
 -- due_first@postgres (queue, now, wall, limit): those of the first that are due, of all queues, that are in this one
 -- SQLite promotes a turn of all queues there, since nobody waits for it.
@@ -257,7 +296,7 @@ SELECT id, "key", holds_key, deliver_at, due_at FROM (
 WHERE queue_id = :queue;
 
 -- promote (id, queue): a scheduled message is due; it is ready since then
-UPDATE brokerweb_queues_message SET state = 1 WHERE id = :id AND queue_id = :queue AND state + 0 = 0;
+UPDATE brokerweb_queues_message SET state = 1, returned = true WHERE id = :id AND queue_id = :queue AND state + 0 = 0;
 
 -- join_key (id, queue, state, holds_key, position): a delayed message of a keyed queue takes its place at the end of its key
 UPDATE brokerweb_queues_message SET state = :state, holds_key = :holds_key, position = :position WHERE id = :id AND queue_id = :queue AND state + 0 = 0;
@@ -338,12 +377,15 @@ UPDATE brokerweb_queues_queue SET
   last_settled_at = CASE WHEN last_settled_at > :settled_at THEN last_settled_at ELSE coalesce(:settled_at, last_settled_at) END
 WHERE id = :id;
 
--- activity (): the same, of the queues of which any of it is known
-SELECT id, last_consumer_at, last_consumer, last_settled_at FROM brokerweb_queues_queue
+-- attend (id, at, client): somebody consumes it in a process without a broker
+UPDATE brokerweb_queues_queue SET last_consumer = :client, last_consumer_at = :at, attended_at = :at WHERE id = :id;
+
+-- activity (): what is known of them, of the queues of which anything is
+SELECT id, last_consumer_at, last_consumer, attended_at, last_settled_at FROM brokerweb_queues_queue
 WHERE last_consumer_at IS NOT NULL OR last_settled_at IS NOT NULL;
 
 -- activity_since (since): of those that were used since then
-SELECT id, last_consumer_at, last_consumer, last_settled_at FROM brokerweb_queues_queue
+SELECT id, last_consumer_at, last_consumer, attended_at, last_settled_at FROM brokerweb_queues_queue
 WHERE last_consumer_at > :since OR last_settled_at > :since;
 
 -- newest_instant (): the newest instant that was written as the present

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from brokerweb.queues import bounds
 from brokerweb.queues.definitions import Q
 from brokerweb.queues.messages import json_ids
 from brokerweb.storage.reading import Reads
@@ -18,14 +19,14 @@ def is_idle(tx: Transaction, queue_id: int) -> bool:
     key = ("idle", queue_id)
     if key not in tx.memo:
         asked = tx.memo.pop(("asked", queue_id), None)
-        tx.memo[key] = not asked() if asked is not None else tx.row(Q.any_ready, queue_id) is None
+        tx.memo[key] = not (asked or bounds.ask_any_ready(tx, queue_id))()
     return tx.memo[key]  # type: ignore[no-any-return]
 
 
 def ask(tx: Transaction, queue_id: int) -> None:
     """``is_idle`` will be asked next, before anything of the queue changes: the question may go with others."""
     if ("idle", queue_id) not in tx.memo:
-        tx.memo["asked", queue_id] = tx.ask(Q.any_ready, queue_id)
+        tx.memo["asked", queue_id] = bounds.ask_any_ready(tx, queue_id)
 
 
 def tell(tx: Transaction, queue_id: int, *, idle: bool) -> None:

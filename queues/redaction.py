@@ -5,7 +5,7 @@ from __future__ import annotations
 from brokerweb.core.errors import NotFound
 from brokerweb.core.redactions import Left, said
 from brokerweb.identity.audit import forget_error
-from brokerweb.queues import fields, history
+from brokerweb.queues import fields, history, results
 from brokerweb.queues.definitions import find, find_by_id
 from brokerweb.queues.filters import MAX_ID
 from brokerweb.queues.history import What
@@ -15,7 +15,7 @@ from brokerweb.storage.transaction import Transaction
 
 def redact(tx: Transaction, name: str, message_id: int, *, by: str) -> None:
     """Body, headers and errors of a message are gone, whatever its state; also of one that is kept after its end, and the errors
-    where its history alone is left. Raises NotFound.
+    where its history alone is left. What work on it came to is forgotten. Raises NotFound.
     """
     queue = find(tx, name)
     if not (
@@ -52,6 +52,7 @@ def _redact_elsewhere(tx: Transaction, message_id: int, by: str) -> None:
     """Errors of its failures and events, and what queues have kept of it that it left."""
     tx.change(Q.redact_failures, message_id)
     tx.change(Q.redact_transfers, message_id)
+    results.drop(tx, message_id)
     tx.change(history.Q.redact_events, message_id)
     for number, queue_id, *held in tx.rows(history.Q.kept_copies, message_id):
         _redact(tx, (queue_id, number), message_id, Left(*held), by)
@@ -61,7 +62,7 @@ def _redact_elsewhere(tx: Transaction, message_id: int, by: str) -> None:
 def _redact_kept(tx: Transaction, queue_id: int, message_id: int, by: str) -> bool:
     """The same of a message that has ended in that queue; False where nothing is known of it."""
     row = tx.row(history.Q.kept_contents, queue_id, message_id)
-    if row is None and tx.row(history.Q.known, message_id, queue_id) is None:
+    if row is None and tx.row(history.Q.known, message_id, queue_id) is None and not results.known(tx, queue_id, message_id):
         return False
     if row is not None:
         number, *held = row

@@ -10,8 +10,10 @@ from typing import Any
 from msgspec import Raw
 
 from brokerweb.core import clock
-from brokerweb.identity import clients
-from brokerweb.queues.models import Failure, Message, SettledMessage
+from brokerweb.identity import clients, masks
+from brokerweb.identity.masks import Veil
+from brokerweb.identity.principal import Principal
+from brokerweb.queues.models import Failure, Message, Queue, SettledMessage
 from brokerweb.queues.states import State
 
 _NO_HEADERS = Raw(b"{}")
@@ -28,12 +30,18 @@ def rfc3339(value: datetime | None) -> str | None:
     return None if value is None else clock.rfc3339(clock.from_datetime(value))
 
 
-def message_object(message: Message, failures: Iterable[Failure] | None = None) -> dict[str, Any]:
-    """What browsing shows of a message: what a consumer gets but for the receipt, and how it stands. Encode it with msgspec.
+def veil_of(principal: Principal, queue: Queue) -> Veil:
+    """What somebody does not see of a queue's messages, or of a shared group's, which are its stream's records."""
+    return masks.veil(principal, *(("queue", queue.name) if queue.stream is None else ("stream", queue.stream)))
+
+
+def message_object(message: Message, veil: Veil, failures: Iterable[Failure] | None = None) -> dict[str, Any]:
+    """What browsing shows of a message: what a consumer gets but for the receipt and what is behind the ``veil``, and how it
+    stands. Encode it with msgspec.
 
     ``lease`` is what is left of it, in seconds, so that the reader's clock does not matter.
     """
-    leased = message.state == State.LEASED
+    leased, message = message.state == State.LEASED, veil.over(message)
     shown = {
         "id": str(message.pk),
         "state": State(message.state).name.lower(),
@@ -53,14 +61,12 @@ def message_object(message: Message, failures: Iterable[Failure] | None = None) 
         "publisher": message.publisher,
         "parent": None if message.parent is None else str(message.parent),
     }
-    if message.redacted is not None:
-        shown["redacted"] = Raw(message.redacted.encode())
-    return shown if failures is None else {**shown, "failed": failure_objects(list(failures))}
+    return shown | _besides(message, veil, failures)
 
 
-def settled_object(message: SettledMessage, failures: Iterable[Failure] | None = None) -> dict[str, Any]:
+def settled_object(message: SettledMessage, veil: Veil, failures: Iterable[Failure] | None = None) -> dict[str, Any]:
     """The same of a message that has ended and is kept: ``due_at`` is when it ended, and ``outcome`` how."""
-    settled_at = rfc3339(message.settled_at)
+    settled_at, message = rfc3339(message.settled_at), veil.over(message)
     shown = {
         "id": str(message.message_id),
         "state": "settled",
@@ -84,9 +90,19 @@ def settled_object(message: SettledMessage, failures: Iterable[Failure] | None =
         "settled_at": settled_at,
         "kept_until_at": rfc3339(message.expires_at),
     }
+    return shown | _besides(message, veil, failures)
+
+
+def _besides(message: Message | SettledMessage, veil: Veil, failures: Iterable[Failure] | None) -> dict[str, Any]:
+    """What not every message has."""
+    shown: dict[str, Any] = {}
     if message.redacted is not None:
         shown["redacted"] = Raw(message.redacted.encode())
-    return shown if failures is None else {**shown, "failed": failure_objects(list(failures))}
+    if veil:
+        shown["masked"] = list(veil.fields)
+    if failures is not None:
+        shown["failed"] = failure_objects(veil.over_all(failures))
+    return shown
 
 
 def _contents(message: Message | SettledMessage) -> dict[str, Any]:

@@ -84,6 +84,11 @@ def page_of_beginnings(queue: Queue, chosen: MessageFilter, *, after: str | None
     return Page(found, None if last is None else seal(listed, str(last)))
 
 
+def cursor(queue: Queue, chosen: MessageFilter, number: int) -> str:
+    """The cursor of what comes behind the one of that number, in the filter's order."""
+    return seal(digest("settled", queue.pk, *chosen.parts()), str(number))
+
+
 def _begin(message: Any, content: Any, whole: Content | None) -> None:
     """``whole`` is its content where that was read, to see whether it is damaged."""
     message.attach(whole or content)
@@ -110,6 +115,11 @@ def _ordered(queue: Queue, chosen: MessageFilter, start: int) -> QuerySet[Settle
     if chosen.descending:
         return found.filter(message_id__lt=start).order_by("-message_id")
     return found.filter(message_id__gt=start).order_by("message_id")
+
+
+def numbers(queue: Queue, chosen: MessageFilter, start: int, wanted: int) -> tuple[list[int], int | None]:
+    """The numbers of the next kept messages behind an id, in the filter's order; and after which id to go on."""
+    return _scan(_ordered(queue, chosen, start), chosen, wanted)
 
 
 def _scan(found: QuerySet[SettledMessage], chosen: MessageFilter, wanted: int) -> tuple[list[int], int | None]:

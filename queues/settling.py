@@ -105,7 +105,7 @@ def _ack_alike(tx: Transaction, alike: Alike, n: int, only: int | None, may: May
     keeping = kept.keeps(queue)
     if keeping and not kept.keep_all(tx, queue, alike.ids, n, alike.attempt):
         return False
-    if not tx.change(Q.ack_all, alike.ids, n, queue.id, alike.attempt, tx.now):
+    if not tx.changes(n, Q.ack_all, alike.ids, n, queue.id, alike.attempt, tx.now):
         return False
     ids = alike.numbers()
     if not keeping:
@@ -129,7 +129,7 @@ def _ack_run(tx: Transaction, run: Sequence[Receipt], may: May) -> list[int]:
     if keeping:
         kept.keep_held(tx, queue, run)
     fences = [(r.message_id, r.queue_id, r.attempt, tx.now) for r in run]
-    removed = _ack_keyed(tx, queue, fences) if queue.keyed else tx.change_each(Q.ack, fences)
+    removed = _ack_keyed(tx, queue, fences) if queue.keyed else tx.changes_each(Q.ack, fences)
     done = [receipt for receipt, gone in zip(run, removed, strict=True) if gone]
     for receipt in done:
         tx.outcome.ended.append(str(receipt))
@@ -185,7 +185,7 @@ def _settle_one(tx: Transaction, item: Settle, only: int | None, may: May) -> Se
     held = Held(*row)
     if item.kind == "nack":
         wait = None if item.delay is None else seconds(item.delay)
-        fail(tx, queue, held, Failing(NACKED, item.error, wait))
+        fail(tx, queue, held, Failing(NACKED, item.error, wait, item.max_failures))
     elif item.kind == "lose":
         fail(tx, queue, held, Failing(CONSUMER_LOST, None, 0))
     elif item.kind == "dead":
@@ -196,9 +196,13 @@ def _settle_one(tx: Transaction, item: Settle, only: int | None, may: May) -> Se
 
 
 def _extend(tx: Transaction, item: Settle, queue: Definition, fence: tuple[int, int, int, int]) -> Settled:
-    until = tx.now + seconds(item.lease if item.lease is not None else queue.lease)
+    length = seconds(item.lease if item.lease is not None else queue.lease)
+    until = tx.now + length
     if not tx.change(Q.extend, *fence, until):
         return Settled(item.receipt, LOST)
+    if tx.now + length > until:  # it waited for somebody who had the message in hand
+        until = tx.now + length
+        tx.change(Q.postpone, *fence[:3], until)
     tx.outcome.due(until)  # it may be sooner than the deadline it had
     tx.outcome.extended.append((item.receipt, until))
     if history.told(tx, queue):
@@ -208,11 +212,12 @@ def _extend(tx: Transaction, item: Settle, queue: Definition, fence: tuple[int, 
 
 
 class Failing(NamedTuple):
-    """How a lease failed; ``wait`` is microseconds until the next, None for the queue's backoff."""
+    """How a lease failed; ``wait`` is microseconds until the next, None for the queue's backoff, and so with ``max_failures``."""
 
     kind: str
     error: str | None
     wait: int | None
+    max_failures: int | None = None
 
 
 def fail(tx: Transaction, queue: Definition, held: Held, failing: Failing) -> None:
@@ -225,7 +230,8 @@ def fail(tx: Transaction, queue: Definition, held: Held, failing: Failing) -> No
     if failing.kind == NACKED:  # by a consumer, who is there
         tx.outcome.settled.add(queue.id)
     error = failing.error or failing.kind.replace("_", " ")
-    if queue.max_failures is not None and failures >= queue.max_failures:
+    most = queue.max_failures if failing.max_failures is None else failing.max_failures
+    if most is not None and failures >= most:
         _ended(tx, held)
         dead_letters.bury(tx, queue, held.ending(queue, failures), MAX_FAILURES, error)
         return

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from brokerweb.core import events
+from brokerweb.core import events, remembered
 from brokerweb.core.rates import Rates
 
 RATES = (events.PUBLISHED, events.DELIVERED, events.ACKED, events.FAILED)
@@ -24,6 +24,7 @@ class Stats(Rates):
 
 
 stats = Stats()
+remembered.of_run(stats.begin)
 rates, by_id, totals, sums = stats.rates, stats.by_id, stats.totals, stats.sums
 
 

@@ -60,7 +60,7 @@ def _transfer(tx: Transaction, queue: Definition, target: Definition, message_id
     moved = State.SCHEDULED if was.state == State.SCHEDULED else State.READY if key is None else State.BLOCKED
     due = was.due_at if moved is State.SCHEDULED else tx.now
     detail = leaving(tx, queue, target, message_id, was.state) if target.id != queue.id else None
-    position = sequence.take(tx, 1, stored=False)
+    position = sequence.take_one(tx)
     tx.exactly(1, tx.change(Q.transfer, message_id, queue.id, was.state, target.id, moved, position, due, target.ttl))
     counters.count(tx, queue.id, was.state, -1)
     counters.count(tx, target.id, moved, 1)

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.json import encode
 
-from brokerweb.core import events
+from brokerweb.core import events, remembered
 from brokerweb.core.checksums import checksums
 from brokerweb.core.clock import seconds
 from brokerweb.core.errors import Conflict, TooLarge
@@ -25,6 +25,7 @@ __all__ = ["append", "find"]
 
 _turns: dict[int, int] = {}  # stream id -> how many records without key it had here
 _turns_lock = threading.Lock()
+remembered.of_run(_turns.clear)
 
 
 def append(
@@ -51,6 +52,9 @@ def append(
         _check_expected(target, places, expected_offset)
     disk.of().take(tx, fresh)
     stored = _Store(tx, target, publisher, route, expected_offset).all(fresh, places) if fresh else []
+    if stored:
+        source, sources = (publisher, route, "stream", target.id), tx.outcome.sources
+        sources[source] = sources.get(source, 0) + len(stored)
     return _answers(tx, target, records, known, stored)
 
 

@@ -5,7 +5,7 @@ Who is in one is in ``brokerweb.streams.membership``, how far it has come in ``b
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from brokerweb.core.errors import Conflict, Invalid, NotFound
@@ -81,6 +81,12 @@ class SharedKind(Protocol):
 
     def describe(self, reads: Reads, group: Group, shown: dict[str, Any]) -> dict[str, Any]:
         """The group's whole object, made from what every group shows."""
+
+    def lease(self, tx: Transaction, group: Group, limit: int, holder: str, lease: float | None) -> Sequence[Any]:
+        """Up to ``limit`` of its records, leased. Raises Conflict for a group of the other kind."""
+
+    def settle(self, tx: Transaction, group: Group, kinds: Mapping[str, Iterable[Any]]) -> list[Any]:
+        """Settle its records, by kind as Python code gives them. Raises Invalid, and Conflict for a group of the other kind."""
 
 
 _shared: SharedKind | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from brokerweb.cluster import marks
 from brokerweb.core.errors import Conflict, Invalid, NotFound, OffsetOutOfRange
 from brokerweb.storage.reading import Reads
 from brokerweb.storage.transaction import Transaction
@@ -123,14 +124,16 @@ def _checked(tx: Transaction, group: Group, fence: Fence, number: int, offset: i
 
 
 def seek(tx: Transaction, stream: str, group: str, to: Any, *, dry_run: bool = False) -> list[Move]:
-    """Go elsewhere: to ``earliest``, ``latest``, an instant, offsets by partition, or ``{"shift": n}``; never outside of
-    what the stream has. Running members are told. Records are not ``counted``. Raises NotFound, Invalid, Conflict."""
+    """Go elsewhere: to ``earliest``, ``latest``, an instant, offsets by partition, ``{"shift": n}``, or where another group of
+    the stream is, ``{"group": name}``; never outside of what the stream has. Running members are told. Records are not
+    ``counted``. Raises NotFound, Invalid, Conflict."""
     found = find_group(tx, stream, group)
     if dry_run:
         return [move for _, move in _plan(tx, found, places(tx, found.id), to)]
     moves = _plan(tx, found, _held(tx, found), to)
     tx.change(Q.forget_previous, found.id)
     _move(tx, found, [(place, move.to, move.origin) for place, move in moves])
+    marks.note(tx, marks.SEEK, f"{group} of {stream} moved", f"stream:{stream}")
     return [move for _, move in moves]
 
 
@@ -188,11 +191,12 @@ def undo(tx: Transaction, stream: str, group: str) -> list[Move]:
     if not moves:
         raise Conflict(f"Group {group} has no seek to take back.")
     _move(tx, found, [(place, move.to, None) for place, move in moves])
+    marks.note(tx, marks.SEEK, f"{group} of {stream} moved back", f"stream:{stream}")
     return [move for _, move in moves]
 
 
 def _plan(reads: Reads, group: Group, now: Sequence[Place], to: Any) -> list[tuple[Place, Move]]:
-    wanted = _target(reads, to)
+    wanted = _target(reads, group, to)
     shown = _shown(reads, group, now)
     if isinstance(wanted, dict):
         unknown = wanted.keys() - {place.number for place in now}
@@ -209,15 +213,29 @@ def _shown(reads: Reads, group: Group, now: Sequence[Place]) -> dict[int, Place]
     return {p.number: p._replace(committed=min(p.committed, unfinished.get(p.number, p.committed))) for p in now}
 
 
-def _target(reads: Reads, to: Any) -> dict[int, int] | Callable[[Place], int]:
+def _target(reads: Reads, group: Group, to: Any) -> dict[int, int] | Callable[[Place], int]:
     """Offsets by partition, or how to find the offset of any. Raises Invalid."""
     if isinstance(to, Mapping):
+        if "group" in to:
+            return _where_is(reads, group.stream, to)
         if "shift" in to:
             shift = _shift(to)
             return lambda place: max(place.committed, place.partition.low) + shift
         return parse_offsets(to, "/to")
     where = _where(to)
     return lambda place: reading.position(reads, place.partition, where)
+
+
+def _where_is(reads: Reads, stream: str, to: Mapping[str, Any]) -> dict[int, int]:
+    """Where another group of the stream is now."""
+    name = to["group"]
+    if len(to) != 1 or not isinstance(name, str):
+        raise Invalid.at("/to/group", "must be the name of a group, and alone")
+    try:
+        other = find_group(reads, stream, name)
+    except NotFound as error:
+        raise Invalid.at("/to/group", error.detail) from None
+    return {number: place.committed for number, place in _shown(reads, other, places(reads, other.id)).items()}
 
 
 def _shift(to: Mapping[str, Any]) -> int:
@@ -231,7 +249,8 @@ def _where(to: Any) -> reading.Where:
     try:
         return reading.parse_where(to)
     except ValueError:
-        raise Invalid.at("/to", 'is "earliest", "latest", an RFC 3339 instant, offsets by partition, or a shift') from None
+        detail = 'is "earliest", "latest", an RFC 3339 instant, offsets by partition, a shift, or a group'
+        raise Invalid.at("/to", detail) from None
 
 
 def _between(place: Place, wanted: int) -> Move:

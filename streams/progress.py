@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from brokerweb.core import events
+from brokerweb.core import events, remembered
 from brokerweb.core.rates import Counts, Rates
 
 READ = "read"
@@ -15,8 +15,8 @@ class Progress(Rates):
 
     rated, known = (READ,), (READ,)
 
-    def __init__(self) -> None:
-        super().__init__()
+    def begin(self) -> None:
+        super().begin()
         self._streams: dict[int, int] = {}  # group id -> its stream's
         self._streams_elsewhere: dict[str, dict[int, int]] = {}  # node -> the same
         self.behind: dict[int, int] = {}  # groups that read more slowly than their streams grow, and since when
@@ -58,6 +58,7 @@ class Progress(Rates):
 
 
 progress = Progress()
+remembered.of_run(progress.begin)
 
 
 def install() -> Callable[[], None]:

@@ -48,6 +48,15 @@ VALUES (:id, :partition, :at, :key, :headers, :content_type, :binary, :reply_to,
 SELECT id, appended_at, "key", headers, content_type, "binary", reply_to, correlation_id, redacted, checksum, body
 FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond AND partition_id = :first >> 40 ORDER BY id LIMIT :limit;
 
+-- instants_among@sqlite (firsts): from each of these ids on the first record of the partition, and its instant
+SELECT x.value, r.id, r.appended_at FROM json_each(:firsts) x JOIN brokerweb_streams_record r ON r.id =
+  (SELECT id FROM brokerweb_streams_record WHERE id >= x.value AND id < ((x.value >> 40) + 1) << 40 ORDER BY id LIMIT 1);
+
+-- instants_among@postgres (firsts): the same, of an array
+SELECT x.first, r.id, r.appended_at FROM unnest(translate(:firsts, '[]', '{}')::bigint[]) AS x(first) CROSS JOIN LATERAL
+  (SELECT id, appended_at FROM brokerweb_streams_record WHERE partition_id = x.first >> 40 AND id >= x.first
+   ORDER BY partition_id, id LIMIT 1) r;
+
 -- instant_at (first, beyond): the id and instant of the first record from an id on
 SELECT id, appended_at FROM brokerweb_streams_record WHERE id >= :first AND id < :beyond AND partition_id = :first >> 40 ORDER BY id LIMIT 1;
 

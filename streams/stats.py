@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from brokerweb.core import events
+from brokerweb.core import events, remembered
 from brokerweb.core.rates import Rates
 
 
@@ -22,6 +22,7 @@ class StreamStats(Rates):
 
 
 stats = StreamStats()
+remembered.of_run(stats.begin)
 rates, by_id, totals, sums = stats.rates, stats.by_id, stats.totals, stats.sums
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Generator
+from functools import cache
 from itertools import groupby, islice
 
+import httpx._transports.default as transports
 import pytest
 from hypothesis import settings as hypothesis_settings
 
 from brokerweb import conf
-from brokerweb.core import clock, events
+from brokerweb.core import clock, events, remembered
+from tests import sqlite
 from tests.postgres import database, on_postgres, postgres, postgres_servers
 from tests.queues.bench import Time
 
@@ -21,6 +25,10 @@ CI = os.environ.get("CI", "").lower() in ("1", "true")
 # An example may take as long as the machine lets it: tests run side by side. All else is as Hypothesis has it, here or in CI.
 hypothesis_settings.register_profile("unhurried", deadline=None)
 hypothesis_settings.load_profile("unhurried")
+sqlite.install()
+gc.disable()  # until all is collected
+# Nothing here is TLS, and reading the list of authorities takes longer than most requests: once, instead of by every client.
+transports.create_ssl_context = cache(transports.create_ssl_context)  # type: ignore[attr-defined]  # it is httpx' own
 
 
 @pytest.hookimpl(wrapper=True)
@@ -47,6 +55,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = dealt(items, workers)
 
 
+def pytest_collection_finish() -> None:
+    """Modules and tests stay to the end: Python's collector looks through what comes from now on."""
+    gc.freeze()
+    gc.enable()
+
+
 def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
     """The items, so that each worker's part begins with some of the long tests: else a run ends with one of them, alone.
 
@@ -65,13 +79,14 @@ def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
 
 @pytest.fixture(autouse=True)
 def _process_state() -> Generator[None]:
-    """No clock, listener or option of one test reaches the next."""
+    """No clock, listener or option of one test reaches the next, and nothing that was remembered of its store."""
     listeners = list(events._listeners)
     clock.elsewhere(None)  # it would read the store wherever a clock is read
     yield
     clock.install(None)
     events._listeners[:] = listeners
     conf.forget()
+    remembered.begin()
 
 
 @pytest.fixture

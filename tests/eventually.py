@@ -9,13 +9,18 @@ from typing import TypeVar
 Answer = TypeVar("Answer")
 
 
-def eventually(predicate: Callable[[], Answer], timeout: float = 10, *, why: str = "", interval: float = 0.02) -> Answer:
-    """The first truthy answer of ``predicate``; AssertionError with ``why`` and the last answer after ``timeout`` seconds."""
-    deadline = time.monotonic() + timeout
+def eventually(predicate: Callable[[], Answer], timeout: float = 10, *, why: str = "", interval: float | None = None) -> Answer:
+    """The first truthy answer of ``predicate``; AssertionError with ``why`` and the last answer after ``timeout`` seconds.
+
+    It is asked every ``interval`` seconds. Without one it is asked the more seldom the longer it has been: asking is work for
+    who is waited for, and for all who have the same cores.
+    """
+    began = time.monotonic()
     while True:
         answer = predicate()
         if answer:
             return answer
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > timeout:
             raise AssertionError(f"not within {timeout} s: {why or predicate}; last answer {answer!r}")
-        time.sleep(interval)
+        time.sleep(interval or min(max(0.02, waited / 20), 0.25))

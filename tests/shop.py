@@ -71,9 +71,9 @@ def with_settings(directory: Path, settings: str = "", **modules: str) -> dict[s
     return environment | {"DJANGO_SETTINGS_MODULE": "unusual", "BROKERWEB_ADMIN_PASSWORD": PASSWORD}
 
 
-def sign_in(client: httpx.Client, url: str) -> None:
+def sign_in(client: httpx.Client, url: str, password: str = PASSWORD) -> None:
     """As the administrator of a first start."""
     form = client.get(f"{url}/sign-in")
     token = re.findall(r'name="csrfmiddlewaretoken" value="(.*?)"', form.text)[0]
-    given = {"username": "admin", "password": PASSWORD, "csrfmiddlewaretoken": token}
+    given = {"username": "admin", "password": password, "csrfmiddlewaretoken": token}
     assert client.post(f"{url}/sign-in", data=given).status_code == 302

@@ -7,15 +7,18 @@ from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
-import pysqlite3
 import pytest
 from django.conf import settings
-from django.core.checks import run_checks
+from django.core.checks import CheckMessage, run_checks
 
 from brokerweb import checks, conf
+from brokerweb.cluster import nodes
 from brokerweb.servers.lock import only_server
 from brokerweb.storage import mark
+from brokerweb.storage.driver import sqlite
 from brokerweb.storage.files import Files
+from brokerweb.storage.run import perform
+from tests.queues.bench import Bench
 
 
 @pytest.mark.parametrize(
@@ -99,14 +102,14 @@ class Unattended:
 
     def __init__(self, directory: Path, **waiting: int) -> None:
         self.files = Files(directory / "shop.sqlite3")
-        with closing(pysqlite3.connect(self.files.database)) as connection, connection:
+        with closing(sqlite.connect(self.files.database)) as connection, connection:
             connection.execute("CREATE TABLE brokerweb_queues_queuecount (queue_id, slot, scheduled, ready, leased)")
             values = [waiting.get(state, 0) for state in ("scheduled", "ready", "leased")]
             connection.execute("INSERT INTO brokerweb_queues_queuecount VALUES (1, 0, ?, ?, ?)", values)
 
     def warnings(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         named = {"NAME": self.files.database}
-        connection = SimpleNamespace(vendor="sqlite", Database=pysqlite3, settings_dict=named)
+        connection = SimpleNamespace(vendor="sqlite", Database=sqlite, settings_dict=named)
         monkeypatch.setattr(checks, "connections", {"default": connection})
         found = checks.check_timers(None)
         assert {message.id for message in found} <= {"brokerweb.W005"}
@@ -154,3 +157,22 @@ def test_w001_people_come_without_https(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("BROKERWEB_PUBLIC_URL", "http://broker.example")
     conf.forget()
     assert [message.id for message in checks.check_public_url(None)] == ["brokerweb.W001"]
+
+
+def test_w005_of_a_cluster_is_told_to_those_who_may_connect(on_postgres: None):
+    queue = Bench()
+    queue.publish(1)
+    assert unattended() == []
+    queue.publish(2, delay=60)
+    assert checks.check_timers_of_nodes(None) == []
+    [message] = unattended()
+    assert message.id == "brokerweb.W005"
+    assert "1 message that is delayed" in message.msg
+    perform(nodes.begin, "here", "n")
+    assert unattended() == []
+    perform(nodes.end, "here", "n")
+    assert len(unattended()) == 1
+
+
+def unattended() -> list[CheckMessage]:
+    return checks.check_timers_of_nodes(None, databases=["default"])

@@ -92,6 +92,13 @@ def test_proxies_are_addresses_or_networks():
         ("BROKERWEB_MAX_REQUEST_BYTES", "1000"),
         ("BROKERWEB_SECRET_KEY", "short"),
         ("REDIS_URL", "localhost:6379"),
+        ("BROKERWEB_READ_ONLY", "maybe"),
+        ("BROKERWEB_AUDIT_DAYS", "0"),
+        ("BROKERWEB_ENVIRONMENT", "two words"),
+        ("BROKERWEB_ENVIRONMENT", "prod:red"),
+        ("BROKERWEB_ENVIRONMENT", "prod:#b0002"),
+        ("BROKERWEB_ENVIRONMENT", ":#b00020"),
+        ("BROKERWEB_ENVIRONMENT", "n" * 33),
     ],
 )
 def test_a_value_that_cannot_be_used_names_its_variable(variable: str, value: str):

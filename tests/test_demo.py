@@ -58,7 +58,7 @@ def test_in_a_running_broker_it_shows_what_goes_wrong_and_is_cleared_away(broker
     log, place = tmp_path / "log", ("--url", broker.url)
     with broker.rest() as rest:
         rest.declare("demo.theirs")
-        with demo(log, *place, "--messages", "200", TOKEN=TOKEN):
+        with demo(log, *place, "--messages", "200", BROKERWEB_TOKEN=TOKEN):
             eventually(lambda: "The shop is open" in log.read_text(), 60)
             eventually(lambda: _counts(rest, "orders")["scheduled"] == 1, 60)  # the poison message waits for its next try
             eventually(lambda: _counts(rest, "payments")["blocked"] > 0, 60)
@@ -70,7 +70,7 @@ def test_in_a_running_broker_it_shows_what_goes_wrong_and_is_cleared_away(broker
             assert rest.queue("demo.invoices")["consumers"] == 0
             eventually(lambda: rest.call("GET", "/streams/demo.events/groups/analytics")["lag"] > 100, 60)
         assert "It stays there until you delete it" in log.read_text()
-        with demo(log, *place, "--remove", TOKEN=TOKEN) as process:
+        with demo(log, *place, "--remove", BROKERWEB_TOKEN=TOKEN) as process:
             assert process.wait(60) == 0, log.read_text()
         left = [queue["name"] for queue in rest.call("GET", "/queues")["items"]]
         assert left == ["demo.theirs"]
@@ -87,7 +87,7 @@ def _counts(rest, queue: str) -> dict[str, int]:
         (["--messages", "2000000"], "--messages at most"),
         (["--remove"], "name it by --url"),
         (["--url", "ftp://x"], "is no address"),
-        (["--url", "http://127.0.0.1:1"], "set TOKEN"),
+        (["--url", "http://127.0.0.1:1"], "set BROKERWEB_TOKEN"),
     ],
 )
 def test_what_cannot_be_played_is_said_before_anything_is_done(tmp_path: Path, arguments: list[str], said: str):

@@ -10,11 +10,13 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 from pathlib import Path
 
 import pytest
 
+import brokerweb
 from tests.eventually import eventually
 from tests.server import ROOT, Server, free_port, inherited
 
@@ -33,13 +35,23 @@ class Image:
     def __init__(self, root: Path) -> None:
         self.root, self.directory = root, root
         self.environment = {**inherited(), "PATH": f"{python_without_packages(root / 'python')}:{os.environ['PATH']}"}
+        self.entrypoint: list[str] = []
         self.command: list[str] = []
+        self.health: list[str] = []
 
     def inside(self, path: str) -> str:
         return str(self.root / path.lstrip("/")) if path.startswith("/") else path
 
     def carry_out(self, instruction: str, rest: str) -> None:
-        steps = {"ENV": self.env, "WORKDIR": self.workdir, "COPY": self.copy, "RUN": self.run, "CMD": self.cmd}
+        steps = {
+            "ENV": self.env,
+            "WORKDIR": self.workdir,
+            "COPY": self.copy,
+            "RUN": self.run,
+            "ENTRYPOINT": self.entry,
+            "CMD": self.cmd,
+            "HEALTHCHECK": self.healthcheck,
+        }
         steps.get(instruction, lambda rest: None)(rest)
 
     def env(self, rest: str) -> None:
@@ -53,11 +65,13 @@ class Image:
         *sources, target = rest.split()
         for source in sources:
             if (ROOT / source).is_dir():
-                shutil.copytree(
-                    ROOT / source, self.directory / target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
-                )
+                left_out = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(ROOT / source, self.directory / target, symlinks=True, ignore=left_out)
             else:
                 shutil.copy(ROOT / source, self.directory / target)
+
+    def entry(self, rest: str) -> None:
+        self.entrypoint = [self.inside(word) for word in json.loads(rest)]
 
     def run(self, rest: str) -> None:
         done = subprocess.run(
@@ -67,6 +81,24 @@ class Image:
 
     def cmd(self, rest: str) -> None:
         self.command = json.loads(rest)
+
+    def healthcheck(self, rest: str) -> None:
+        self.health = [self.inside(word) for word in json.loads(rest.partition(" CMD ")[2])]
+
+    def given(self, *arguments: str) -> list[str]:
+        """What ``docker run`` starts with these arguments."""
+        return [*self.entrypoint, *(arguments or self.command)]
+
+    def told(self, *arguments: str) -> str:
+        """What such a container prints, and ends with 0."""
+        done = self.ran(self.given(*arguments))
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def ran(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=self.directory, env=self.environment, capture_output=True, text=True, timeout=60, check=False
+        )
 
 
 def python_without_packages(directory: Path) -> Path:
@@ -89,27 +121,58 @@ def test_the_image_holds_only_what_the_broker_needs():
     assert copied == allowed
 
 
-@pytest.fixture
-def image(tmp_path: Path) -> Image:
-    image = Image(tmp_path)
-    for instruction, rest in instructions():
-        image.carry_out(instruction, rest)
-    return image
+def test_a_change_of_the_source_installs_no_dependency_anew():
+    steps = [(name, rest) for name, rest in instructions() if name in ("COPY", "RUN")]
+    (first, dependencies), *others = steps
+    assert (first, dependencies.split()[0]) == ("COPY", "pyproject.toml")
+    assert [name for name, rest in others[:1]] == ["RUN"]
+    assert "--requirement" in others[0][1]
+    assert all({"--no-deps", "--no-build-isolation"} <= set(rest.split()) for _, rest in others[1:] if "pip install" in rest)
+
+
+def test_its_labels_say_what_it_is():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    [text] = [rest for name, rest in instructions() if name == "LABEL"]
+    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', text))
+    assert labels == {
+        "title": "brokerweb",
+        "description": project["description"],
+        "version": brokerweb.__version__,
+        "licenses": project["license"],
+    }
+
+
+def test_the_documents_name_the_user_that_it_runs_as():
+    [user] = [rest.partition(":")[0] for name, rest in instructions() if name == "USER"]
+    assert user.isdigit()
+    assert int(user) >= 1000
+    assert f"uid {user}" in (ROOT / "docs" / "docker.md").read_text()
 
 
 @pytest.mark.long
-def test_its_lines_make_a_broker_that_starts_and_stops(image: Image, tmp_path: Path):
+def test_its_lines_make_a_broker_that_starts_is_asked_and_stops(tmp_path: Path):
+    image = Image(tmp_path)
+    for instruction, rest in instructions():
+        image.carry_out(instruction, rest)
     server = Server(tmp_path / "data")
     server.port = free_port()
-    environment = {**image.environment, "BROKERWEB_BIND": f"127.0.0.1:{server.port}"}
+    image.environment["BROKERWEB_BIND"] = f"127.0.0.1:{server.port}"
     with server.log.open("ab") as log:
         server.process = subprocess.Popen(
-            image.command, cwd=image.directory, env=environment, stdout=log, stderr=subprocess.STDOUT
+            image.given(), cwd=image.directory, env=image.environment, stdout=log, stderr=subprocess.STDOUT
         )
     with server:
         eventually(lambda: server.readiness() == 200 or not server.running, 60, why=server.log_tail())
         assert server.running, server.log_tail()
         assert str(tmp_path / "data") in server.log_tail()
         assert "(uvicorn, " in server.log_tail()
+        assert image.ran(image.health).returncode == 0
+
+        first = image.told("token", "create", "first", "--grant", "queue:*=publish,manage")
+        assert "orders" in image.told("brokerweb", "--token", first, "queue", "create", "orders")
+        assert image.told("sh", "-c", "echo $BROKERWEB_DATA") == str(tmp_path / "data")
+
         os.kill(server.pid, signal.SIGTERM)
         assert server.exit_status(10) == 0
+    assert image.ran(image.health).returncode == 1
+    assert image.told("token", "create", "second", "--admin").startswith("bw_")

@@ -103,3 +103,12 @@ def test_the_map_of_the_code_names_files_that_are_there_and_every_room():
     }
     rooms |= {path.split("/")[2] for path in listed if path.startswith("brokerweb/faces/") and path.count("/") > 2}
     assert [room for room in sorted(rooms) if f"{room}/" not in text] == []
+
+
+def test_a_project_is_told_of_all_apps():
+    from brokerweb import settings
+
+    apps = {app for app in settings.INSTALLED_APPS if app.split(".")[0] == "brokerweb"}
+    page, example = (ROOT / path for path in ("docs/django.md", "examples/in_your_project/shop/settings.py"))
+    assert apps == set(re.findall(r'^    "(brokerweb[\w.]*)",$', page.read_text(), re.MULTILINE))
+    assert apps - {"brokerweb.console"} == set(re.findall(r'^    "(brokerweb(?:\.\w+)?)",$', example.read_text(), re.MULTILINE))

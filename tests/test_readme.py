@@ -27,15 +27,21 @@ def shown(language: str, containing: str, server: Server) -> str:
     return block.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
 
 
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("readme") / "data", kind="daphne") as server:
+        yield server.start()
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    """A broker to which the README's ``curl`` lines have been said."""
-    with Server(tmp_path / "data", kind="daphne") as server:
-        server.start()
-        lines = shown("sh", "curl", server).replace("export TOKEN=bw_…", f"export TOKEN={TOKEN}")
-        done = subprocess.run(["sh", "-euc", lines], capture_output=True, text=True, env=inherited(), timeout=60)
-        assert '"results":[{"id":"1","duplicate":false}]' in done.stdout, done.stdout + done.stderr
-        yield server
+def server(started: Server) -> Server:
+    """A broker to which the README's ``curl`` lines have been said, and nothing before."""
+    with started.rest() as rest:
+        rest.http.delete("/queues/orders")
+    lines = shown("sh", "curl", started).replace("export BROKERWEB_TOKEN=bw_…", f"export BROKERWEB_TOKEN={TOKEN}")
+    done = subprocess.run(["sh", "-euc", lines], capture_output=True, text=True, env=inherited(), timeout=60)
+    assert re.search(r'"results":\[{"id":"\d+","duplicate":false}\]', done.stdout), done.stdout + done.stderr
+    return started
 
 
 def acknowledged(server: Server) -> bool:
@@ -47,7 +53,7 @@ def test_the_python_program_prints_the_message_and_acknowledges_it(server: Serve
     program = tmp_path / "first_message.py"
     program.write_text(shown("python", "consume", server))
     with (tmp_path / "output").open("wb") as output:
-        running = subprocess.Popen([sys.executable, "-u", program], stdout=output, env={**os.environ, "TOKEN": TOKEN})
+        running = subprocess.Popen([sys.executable, "-u", program], stdout=output, env={**os.environ, "BROKERWEB_TOKEN": TOKEN})
     try:
         eventually(lambda: acknowledged(server), 20)
     finally:
@@ -80,7 +86,12 @@ def test_the_python_program_ends_with_the_reason(server: Server, tmp_path: Path,
     program = tmp_path / "first_message.py"
     program.write_text(shown("python", "consume", server).replace('"orders"', f'"{queue}"'))
     done = subprocess.run(
-        [sys.executable, program], capture_output=True, text=True, env={**os.environ, "TOKEN": token}, timeout=60, check=False
+        [sys.executable, program],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "BROKERWEB_TOKEN": token},
+        timeout=60,
+        check=False,
     )
     assert done.returncode != 0
     assert re.search(says, done.stderr)
@@ -112,7 +123,7 @@ def test_more_than_one_node_is_started_as_it_is_printed(postgres_servers: Server
             places = {
                 "postgresql://broker:secret@db.example:5432/broker": f"'{store.url(store.new_database())}'",
                 "0.0.0.0:8000": f"127.0.0.1:{self.port}",
-                ".venv/bin/python": f"exec {sys.executable}",
+                "brokerweb serve": f"exec {sys.executable} -m brokerweb serve",
             }
             lines = shown("sh", "--workers", self)
             for printed, here in places.items():

@@ -58,6 +58,7 @@ def test_nodes_that_start_at_once_prepare_it_once_and_have_one_secret_key(store:
                 assert person.get(f"{node.url}/queues").status_code == 200
         link = manage_with(environment, "signin", "--bind", f"127.0.0.1:{two.port}").stdout.strip()
         assert httpx.get(link).status_code == 200
+        assert manage_with(environment, "signin").stdout.startswith((f"{one.url}/sign-in?", f"{two.url}/sign-in?"))
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
 import httpx
-import pysqlite3.dbapi2 as sqlite
 import pytest
 
+from brokerweb.storage.driver import sqlite
 from tests.server import TOKEN
 from tests.shop import ShopServer, sign_in, with_settings
 

@@ -14,7 +14,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.server import ROOT, TOKEN, Server, inherited
+from tests.clients import Rest
+from tests.documents.blocks import Block, Command, blocks
+from tests.documents.lists import untyped
+from tests.documents.typist import Lasting, Typist
+from tests.eventually import eventually
+from tests.server import ROOT, TOKEN, Server, free_port, inherited
+from tests.shop import sign_in
 
 pytestmark = pytest.mark.long
 
@@ -96,20 +102,35 @@ def test_the_wheel_holds_every_file_of_the_apps_and_nothing_beside_them(wheel: P
     assert {name.partition("/")[0] for name in packed if ".dist-info/" not in name} == {"brokerweb"}
 
 
+def installed(environment: Path, *packages: Path | str) -> Path:
+    """A fresh environment with these packages; the folder of its programs."""
+    venv.create(environment, symlinks=True)
+    programs = environment / "bin"
+    site = environment / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+    # What they need is taken from here: nothing is downloaded twice. An editable install's finder is not.
+    (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(programs / "python"),
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--ignore-installed",
+    ]
+    subprocess.run([*pip, *map(str, packages)], check=True, capture_output=True, timeout=300)
+    return programs
+
+
 class Warehouse(Server):
     """A project with an app ``queues`` of its own, whose interpreter has the wheel and PyPI's ``console``."""
 
     def __init__(self, directory: Path, wheel: Path) -> None:
         super().__init__(directory / "data")
         self.directory = directory
-        environment = directory / "environment"
-        venv.create(environment, symlinks=True)
-        self.python = str(environment / "bin" / "python")
-        site = environment / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
-        # What both need is taken from here: nothing is downloaded twice. An editable install's finder is not.
-        (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-        pip = [sys.executable, "-m", "pip", "--python", self.python, "install", "--quiet", "--no-deps", "--ignore-installed"]
-        subprocess.run([*pip, "console", str(wheel)], check=True, capture_output=True, timeout=300)
+        self.python = str(installed(directory / "environment", wheel, "console") / "python")
         for name, text in PROJECT.items():
             (directory / name).parent.mkdir(parents=True, exist_ok=True)
             (directory / name).write_text(text)
@@ -161,14 +182,81 @@ def test_a_project_with_an_app_queues_publishes_and_consumes_beside_pypis_consol
 
 def test_its_console_opens(warehouse: Warehouse):
     with httpx.Client(base_url=warehouse.url, timeout=30) as client:
-        form = client.get("/sign-in").text
-        token = re.findall(r'name="csrfmiddlewaretoken" value="(.*?)"', form)[0]
-        given = {"username": "admin", "password": PASSWORD, "csrfmiddlewaretoken": token}
-        assert client.post("/sign-in", data=given).status_code == 302
+        sign_in(client, warehouse.url, PASSWORD)
         page = client.get("/queues").text
         assert "orders" in page
-        [style] = re.findall(r'<link rel="stylesheet" href="([^"]+console\.css[^"]*)"', page)
+        [style] = re.findall(r'<link rel="stylesheet" href="([^"]+/console\.[^"]*css)"', page)
         assert client.get(style).status_code == 200
+
+
+PAGE, FIRST_STEPS = ROOT / "docs" / "django.md", ROOT / "docs" / "first-steps.md"
+OF_PACKAGES = {"django-admin": "django", "gunicorn": "gunicorn"}  # programs that pip makes, and what they run
+ADDRESS = "http://127.0.0.1:8000"
+LASTING = (
+    Lasting(r"^python manage\.py serve$", f"{ADDRESS}/readyz"),
+    Lasting(r"^python manage\.py consume$", "billing"),
+    Lasting(r"^gunicorn ", "http://127.0.0.1:8001/sign-in"),
+    Lasting(r"^brokerweb serve$", f"{ADDRESS}/readyz"),
+    Lasting(r"python worker\.py$", "$ true"),
+)
+
+
+@pytest.fixture(scope="module")
+def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Those of an environment in which the wheel was just installed."""
+    programs = installed(tmp_path_factory.mktemp("installed") / "environment", wheel)
+    for name, module in OF_PACKAGES.items():
+        (programs / name).write_text(f'#!/bin/sh\nexec "{programs}/python" -m {module} "$@"\n')
+        (programs / name).chmod(0o755)
+    return programs
+
+
+def typist(programs: Path, directory: Path) -> Typist:
+    """Somebody in an empty folder."""
+    given = {name: value for name, value in inherited().items() if name != "PYTHONPATH"}
+    given |= {
+        "PATH": f"{programs}:{given['PATH']}",
+        "CURL_HOME": str(directory),
+        "HOME": str(directory),
+        "BROKERWEB_ADMIN_TOKEN": TOKEN,
+    }
+    (directory / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\n")
+    serve, web = free_port(), free_port()
+    given |= {"BROKERWEB_BIND": f"127.0.0.1:{serve}", "BROKERWEB_ADMIN_PASSWORD": PASSWORD}
+    written = {r"127\.0\.0\.1:8000": f"127.0.0.1:{serve}", r"127\.0\.0\.1:8001": f"127.0.0.1:{web}"}
+    (directory / "here").mkdir()
+    return Typist(directory / "here", given, written=written, lasting=LASTING)
+
+
+def test_the_page_for_django_is_typed_from_top_to_bottom(programs: Path, tmp_path: Path):
+    billed = "from shop.models import Order; print(Order.objects.filter(billed=True).count())"
+    count = Command(Block(PAGE, 1, "sh", ""), f'python manage.py shell --verbosity 0 --command "{billed}"')
+    with typist(programs, tmp_path) as person:
+        url = person.here(ADDRESS)
+        rest = Rest(url, TOKEN)
+        for block in blocks(PAGE):
+            if block.file:
+                person.write(block)
+            for command in block.commands:
+                if untyped(command) is None:
+                    person.enter(command)
+        eventually(
+            lambda: not any(rest.queue("billing")["counts"].values()), why="what the web workers published is consumed, too"
+        )
+        assert person.enter(count).split() == ["2"]
+        assert "brokerweb.W" not in person.log.read_text(), "nothing is warned of that is as the page has it"
+        person.stop()
+
+        person.environment["BROKERWEB_SERVER"] = "uvicorn"
+        person.enter(Command(count.block, "python manage.py serve"))
+        with httpx.Client(base_url=url, timeout=30) as client:
+            assert client.post("/orders", data={"customer": "eve"}).status_code == 201
+            assert client.post("/orders", data={"custom": "eve"}).status_code == 400
+            sign_in(client, url, PASSWORD)
+            assert "billing" in client.get("/queues").text
+            [style] = re.findall(r'<link rel="stylesheet" href="([^"]+console\.css[^"]*)"', client.get("/queues").text)
+            assert client.get(style).status_code == 200
+        assert rest.queue("billing")["counts"]["ready"] == 1
 
 
 def test_no_module_names_the_folders_at_the_top_level():
@@ -177,3 +265,26 @@ def test_no_module_names_the_folders_at_the_top_level():
     folders = [ROOT / folder for folder in (*APPS, "tests", "benchmarks", "examples")]
     modules = [path for folder in folders for path in sorted(folder.rglob("*.py")) if path != Path(__file__)]
     assert [str(path.relative_to(ROOT)) for path in modules if named.search(path.read_text())] == []
+
+
+def test_the_first_steps_are_typed_from_top_to_bottom(programs: Path, tmp_path: Path):
+    with typist(programs, tmp_path) as person:
+        rest = Rest(person.here(ADDRESS), TOKEN)
+        for block in blocks(FIRST_STEPS):
+            if block.file:
+                person.write(block)
+            for command in block.commands:
+                if command.typed.startswith("brokerweb peek"):
+                    eventually(lambda: rest.queue("orders")["counts"]["dead"] == 1, 20, why="the worker has failed twice")
+                    person.interrupt()
+                    assert '{"order": 1002, "items": 1}' in person.enter(command)
+                elif untyped(command) is None:
+                    person.enter(command)
+        [failed] = rest.browse("orders")
+        assert failed["last_error"] == "KeyError('price')"
+        rest.publish("orders", {"body": {**failed["body"], "price": 5}})
+        eventually(lambda: rest.queue("orders")["counts"]["ready"] + rest.queue("orders")["counts"]["leased"] == 0)
+        person.stop()
+        said = "".join(path.read_text() for path in tmp_path.glob("here.[0-9]*"))
+    assert {"1001 costs 15", "1002 costs 5"} <= set(said.splitlines())
+    assert "Traceback" not in said

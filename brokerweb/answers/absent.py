@@ -8,15 +8,17 @@ from brokerweb.answers.family import family
 from brokerweb.answers.names import May
 from brokerweb.answers.timeline import timeline
 from brokerweb.core.errors import NotFound
+from brokerweb.core.quantities import DURATION
+from brokerweb.identity.masks import Veil
 from brokerweb.queues import history
 from brokerweb.queues.definitions import Q
 from brokerweb.queues.models import OUTCOMES, Queue
 from brokerweb.storage.reading import Reads, read
 
 
-def absent(queue: Queue, message_id: int, *, may: May | None = None) -> NotFound:
+def absent(queue: Queue, message_id: int, veil: Veil, *, may: May | None = None) -> NotFound:
     """The error for a message that is neither alive nor kept, in words that are true; with its history where there is one."""
-    told, truncated = timeline(queue, message_id, None, [], may=may)
+    told, truncated = timeline(queue, message_id, None, [], veil, may=may)
     if told:
         detail = f"The id {message_id} was given by queue {queue.name}: the message {_end(told[-1])}. {_kept(queue)}"
         more = {"timeline": told, "timeline_truncated": truncated, "family": family(queue, message_id, None, may=may)}
@@ -47,7 +49,8 @@ def _newest(reads: Reads) -> int:
 def _kept(queue: Queue) -> str:
     """What the queue keeps of what is settled."""
     if queue.keep_settled:
-        return f"Settled messages are kept for {queue.keep_settled:g} s (keep_settled), and then gone."
+        return f"Settled messages are kept for {DURATION.text(queue.keep_settled)} (keep_settled), and then gone."
     if queue.history == "full":
-        return f"Of settled messages the queue keeps no bodies, and what happened for {queue.keep_history:g} s (keep_history)."
+        kept = DURATION.text(queue.keep_history)
+        return f"Of settled messages the queue keeps no bodies, and what happened for {kept} (keep_history)."
     return "The queue keeps no history of settled messages (history: failures, keep_settled: 0)."

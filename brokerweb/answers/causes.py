@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 from brokerweb.core import clock
 from brokerweb.core.cursors import digest, seal, unseal
 from brokerweb.core.errors import Invalid
+from brokerweb.identity import masks
+from brokerweb.identity.masks import Veil
 from brokerweb.identity.principal import Principal
-from brokerweb.jobs.destinations import EVERYWHERE, Destination, Within, browsable, every
+from brokerweb.jobs.destinations import EVERYWHERE, Destination, Within, browsable, with_some
 from brokerweb.queues import browse
 from brokerweb.queues.fingerprints import telling_line
 from brokerweb.queues.messages import json_ids, parse_place
@@ -72,20 +74,24 @@ def groups(
     principal: Principal, within: Within = EVERYWHERE, since: int | None = None, limit: int = PAGE, after: str | None = None
 ) -> Causes:
     """A page of the causes of what died since an instant of the wall. Raises Invalid for a cursor of another list."""
-    there = browsable(principal, [each for each in read(every) if each.counts[State.DEAD]], within)
-    return _page(there, since, limit, after, digest("causes", within, since))
+    there = browsable(principal, read(with_some, State.DEAD), within)
+    return _page(principal, there, since, limit, after=after, listed=digest("causes", within, since))
 
 
-def groups_of(queue: Destination, since: int | None = None, limit: int = PAGE, after: str | None = None) -> Causes:
+def groups_of(
+    principal: Principal, queue: Destination, since: int | None = None, limit: int = PAGE, after: str | None = None
+) -> Causes:
     """The same of one queue."""
-    return _page([queue], since, limit, after, digest("causes of", queue.queue_id, since))
+    return _page(principal, [queue], since, limit, after=after, listed=digest("causes of", queue.queue_id, since))
 
 
-def _page(there: Sequence[Destination], since: int | None, limit: int, after: str | None, listed: bytes) -> Causes:
+def _page(
+    principal: Principal, there: Sequence[Destination], since: int | None, limit: int, *, after: str | None, listed: bytes
+) -> Causes:
     died_since = -1 if since is None else clock.from_wall(since)
     found = read(counted, there, died_since)
     start = 0 if after is None else _place(found, unseal(after, listed))
-    items = _shown(found[start : start + limit])
+    items = _shown(principal, found[start : start + limit])
     if not items or start + len(items) == len(found):
         return Causes(items, None)
     last = found[start + len(items) - 1]
@@ -117,22 +123,24 @@ def counted(reads: Reads, there: Sequence[Destination], since: int = -1) -> list
     return sorted(found.values(), key=lambda cause: cause.order)
 
 
-def _shown(causes: Sequence[Cause]) -> list[dict[str, Any]]:
+def _shown(principal: Principal, causes: Sequence[Cause]) -> list[dict[str, Any]]:
     """As answers show them, as many as have room with their samples."""
     ids = browse.whole_in_one_answer([cause.newest for cause in causes])
     with lenient():
         samples = Message.objects.in_bulk(ids)
-    return [_object(cause, samples.get(cause.newest)) for cause in causes[: len(ids)]]
+    return [_object(principal, cause, samples.get(cause.newest)) for cause in causes[: len(ids)]]
 
 
-def _object(cause: Cause, found: Message | None) -> dict[str, Any]:
+def _object(principal: Principal, cause: Cause, found: Message | None) -> dict[str, Any]:
     queues = cause.queues
     by_id = {each.queue_id: each for each in queues}
-    example = None if found is None else sample(found, by_id.get(found.queue_id, queues[0]))
+    where = queues[0] if found is None else by_id.get(found.queue_id, queues[0])
+    veil = masks.veil(principal, *where.permit)
+    example = None if found is None else sample(found, where, veil)
     return {
         "fingerprint": cause.fingerprint,
         "reason": None if found is None else found.reason,
-        "error": None if found is None else telling_line(found.last_error) or None,
+        "error": None if found is None else telling_line(veil.over(found).last_error) or None,
         "sample": example,
         "queues": [each.name if each.group is None else each.label for each in queues[:NAMED]],
         "destinations": len(queues),
@@ -144,8 +152,8 @@ def _object(cause: Cause, found: Message | None) -> dict[str, Any]:
     }
 
 
-def sample(message: Message, destination: Destination) -> dict[str, Any]:
+def sample(message: Message, destination: Destination, veil: Veil) -> dict[str, Any]:
     """A message as browsing shows it, with where it is."""
     place = parse_place(message.route) if destination.group is not None else None
     where = {} if place is None else {"partition": place[0], "offset": str(place[1])}
-    return {**destination.shown(), **message_object(message), **where}
+    return {**destination.shown(), **message_object(message, veil), **where}

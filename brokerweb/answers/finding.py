@@ -11,6 +11,7 @@ from brokerweb.answers.search.grammar import Query
 from brokerweb.answers.search.scan import Position, Scan
 from brokerweb.answers.search.scope import Q, QueuePlace, Scope
 from brokerweb.core.errors import Invalid
+from brokerweb.core.masking import Hidden
 from brokerweb.jobs import searched
 from brokerweb.jobs.destinations import Destination
 from brokerweb.jobs.searched import Asked, Looked
@@ -25,6 +26,9 @@ class Finder:
     def check(self, asked: Asked) -> None:
         if QUEUES not in _parsed(asked).kinds:
             raise Invalid.at("/select/q", "finds records only, and no messages")
+
+    def asks(self, asked: Asked, hidden: Hidden) -> bool:
+        return any(condition.is_of(hidden) for condition in _parsed(asked).conditions)
 
     def look(self, reads: Reads, asked: Asked, within: Sequence[Destination], beyond: int, most: tuple[int, float]) -> Looked:
         wanted, seconds = most

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from brokerweb.answers import causes
+from brokerweb.answers.verdicts import reading
 from brokerweb.core import clock
-from brokerweb.delivery import connections
+from brokerweb.identity import masks
+from brokerweb.identity.masks import CLEAR, Veil
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs import selecting
 from brokerweb.jobs.bulk_request import BulkRequest
@@ -75,14 +77,15 @@ def plan(principal: Principal, request: BulkRequest) -> Plan:
     Who may manage what they name, and not browse it, is told how many messages that is, and nothing of what they hold.
     """
     destinations = read(selecting.resolve, principal, request)
-    made: Plan = read(_plan, request, destinations)
+    veils = {each.queue_id: masks.veil(principal, *each.permit) for each in destinations}
+    made: Plan = read(_plan, request, destinations, veils)
     if not all(principal.may("browse", *each.permit) for each in destinations):
         made.samples, made.errors = [], []
     return made
 
 
-def _plan(reads: Reads, request: BulkRequest, destinations: Sequence[Destination]) -> Plan:
-    made, look = Plan(request, []), _Look(reads, request)
+def _plan(reads: Reads, request: BulkRequest, destinations: Sequence[Destination], veils: Mapping[int, Veil]) -> Plan:
+    made, look = Plan(request, []), _Look(reads, request, veils)
     if request.select.q is None:
         _by_filter(reads, made, look, destinations)
     else:
@@ -123,8 +126,8 @@ def _by_query(reads: Reads, made: Plan, look: _Look, destinations: Sequence[Dest
 class _Look:
     """The first messages that are matched, looked at one by one."""
 
-    def __init__(self, reads: Reads, request: BulkRequest) -> None:
-        self.reads, self.request = reads, request
+    def __init__(self, reads: Reads, request: BulkRequest, veils: Mapping[int, Veil]) -> None:
+        self.reads, self.request, self.veils = reads, request, veils
         self.target = None if request.to is None else browse.find(request.to)
         self.seen = self.again = self.keyed = self.in_flight = self.too_large = 0
         self.causes: Counter[str | None] = Counter()
@@ -167,15 +170,22 @@ class _Look:
         ids = browse.whole_in_one_answer([id for id, _ in self.first]) if self.first else []
         with lenient():
             found = Message.objects.in_bulk(ids)
-        return [causes.sample(found[id], destination) for id, destination in self.first if id in found]
+        return [
+            causes.sample(found[id], destination, self.veils[destination.queue_id])
+            for id, destination in self.first
+            if id in found
+        ]
 
     def errors(self, made: Plan) -> list[dict[str, Any]]:
         """The most frequent causes among them: of all where the index alone tells, else of those looked at."""
         top = self._counted(made) or self.causes.most_common(ERRORS)
         with lenient():
             examples = Message.objects.in_bulk([self.of_cause[name] for name, _ in top if name in self.of_cause])
-        by_cause = {message.fingerprint: message for message in examples.values()}
+        by_cause = {message.fingerprint: self._seen(message) for message in examples.values()}
         return [_error(fingerprint, n, by_cause.get(fingerprint)) for fingerprint, n in top]
+
+    def _seen(self, message: Message) -> Message:
+        return self.veils.get(message.queue_id, CLEAR).over(message)
 
     def _counted(self, made: Plan) -> list[tuple[str | None, int]]:
         chosen = made.request.select.chosen
@@ -203,7 +213,7 @@ def _error(fingerprint: str | None, n: int, message: Message | None) -> dict[str
 def _warnings(made: Plan, look: _Look) -> list[Caution]:
     found: list[Caution] = []
     if made.request.action in ("redrive", "move"):
-        found += _of_targets(made, look.target)
+        found += _of_targets(made, look)
         if look.again:
             found.append(_some(made, "again", look.again, "back again: redriven before, and dead once more"))
         if look.too_large and look.target is not None:
@@ -224,12 +234,13 @@ def _some(made: Plan, code: str, n: int, what: str) -> Caution:
     return Caution(code, n, text[0].upper() + text[1:])
 
 
-def _of_targets(made: Plan, to: Queue | None) -> Iterator[Caution]:
+def _of_targets(made: Plan, look: _Look) -> Iterator[Caution]:
     """Of the queue that they go to, or of each that they are put back into."""
-    going = {each.queue_id: (each.label, n) for each, n in made.destinations if n}
+    going, to = {each.queue_id: (each.label, n) for each, n in made.destinations if n}, look.target
     if to is not None:
         going = {to.pk: (f"queue:{to.name}", made.matched)}
-    queues, consumers, counts = Queue.objects.in_bulk(list(going)), connections.consumers(), browse.counts(going)
+    queues, counts = Queue.objects.in_bulk(list(going)), browse.counts(going)
+    attended = reading.attended(look.reads, queues.values(), counts)
     going = {pk: what for pk, what in going.items() if pk in queues}
     for pk, (label, n) in going.items():
         if (over := _over(queues[pk], counts[pk], n)) > 0:
@@ -238,7 +249,7 @@ def _of_targets(made: Plan, to: Queue | None) -> Iterator[Caution]:
             text = f"{label} holds {queues[pk].max_length} messages at most, and would have {over} more: {then}."
             yield Caution("target_full", over, text)
     paused = [label for pk, (label, _) in going.items() if queues[pk].paused_at is not None]
-    silent = [label for pk, (label, _) in going.items() if not consumers.get(pk, 0)]
+    silent = [label for pk, (label, _) in going.items() if pk not in attended]
     if paused:
         yield Caution("target_paused", len(paused), f"Paused, and handing out nothing until resumed: {_named(paused)}.")
     if silent:

@@ -13,7 +13,9 @@ from typing import Any
 
 from brokerweb.answers import names
 from brokerweb.answers.names import May
+from brokerweb.core.masking import ERROR, HIDDEN
 from brokerweb.identity.clients import Who
+from brokerweb.identity.masks import Veil
 from brokerweb.queues import history
 from brokerweb.queues.messages import parse_place
 from brokerweb.queues.models import Failure, Message, MessageEvent, Queue, SettledMessage
@@ -53,12 +55,12 @@ class Entry:
 
 
 def timeline(
-    queue: Queue, message_id: int, found: Found, failures: Sequence[Failure], *, may: May | None = None
+    queue: Queue, message_id: int, found: Found, failures: Sequence[Failure], veil: Veil, *, may: May | None = None
 ) -> tuple[list[dict[str, Any]], bool]:
     """The newest of what happened, oldest first, and whether there was more before it.
 
     ``found`` is the message as its queue has it, alive or kept; None where it is gone, and its events alone are left. Names of
-    queues and topics that the asker may not browse are left out; without ``may`` none is.
+    queues and topics that the asker may not browse are left out; without ``may`` none is. Errors are seen through ``veil``.
     """
     told, more = _events(queue, message_id, found)
     entries = [*_merged(told, _untold(told, failures))]
@@ -68,6 +70,8 @@ def timeline(
         entries += _ended(found, entries)
     shown = _with_holders(entries)[-SHOWN:]
     names.hide(shown, queue, may)
+    for entry in shown if veil.hides(ERROR) else ():
+        entry.detail = {name: HIDDEN if name == ERROR else value for name, value in entry.detail.items()}
     who = names.described(entry.holder for entry in shown)
     return [entry.shown(who) for entry in shown], more or len(entries) > SHOWN
 

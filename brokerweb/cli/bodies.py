@@ -13,21 +13,31 @@ from rich.text import Text
 from brokerweb.cli import exits
 from brokerweb.cli.output import console
 
+
+class NoJsonError(ValueError):
+    """A body looks like JSON and is none: why, and where."""
+
+
 Message = dict[str, msgspec.Raw]
 TEXT = "text/plain; charset=utf-8"
 
 
 def encoded(fields: dict[str, Any], body: bytes, *, text: bool) -> str:
-    """One message as JSON. A body that is no JSON, or is not to be looked at as such, goes as base64 with the type of a text."""
-    shown = fields
+    """One message as JSON. A body that is no JSON, or is not to be looked at as such, goes as base64 with the type of a text.
+
+    Raises NoJsonError for one that begins as JSON does, which is a slip more often than a text, unless its type is given.
+    """
     if not text:
         try:
             decoded = body.decode()
             json.loads(decoded)
-        except (UnicodeDecodeError, ValueError, RecursionError):
+        except json.JSONDecodeError as error:
+            if body.lstrip()[:1] in (b"{", b"[") and "content_type" not in fields:
+                raise NoJsonError(f"{error.msg}, line {error.lineno}, column {error.colno}") from None
+        except (ValueError, RecursionError):
             pass
         else:
-            return _object(json.dumps(shown), decoded)
+            return _object(json.dumps(fields), decoded)
     shown = fields | {"body_base64": base64.b64encode(body).decode()}
     if "content_type" not in shown:
         shown["content_type"] = TEXT if _is_text(body) else "application/octet-stream"

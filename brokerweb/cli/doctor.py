@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from brokerweb import conf
-from brokerweb.cli import exits, local
+from brokerweb.cli import client, exits, local
 from brokerweb.cli.output import Json, console, print_json
 
 OK, NOTE, WRONG = "ok", "note", "wrong"
@@ -38,8 +38,9 @@ class Finding(NamedTuple):
 def doctor(
     deep: Annotated[bool, typer.Option("--deep", help="Read the whole database, too.")] = False, json: Json = False
 ) -> None:
-    """Look at files, locks, clock, disk, SQLite, proxies and limits; status 1 where something is wrong.
+    """Say what is wrong, and what to do about it.
 
+    It looks at files, locks, clock, disk, SQLite, proxies and limits, and ends with status 1 where something is wrong.
     It opens the store itself: run it where the data directory is.
     """
     found = list(_findings(deep=deep))
@@ -66,6 +67,9 @@ def _findings(*, deep: bool) -> Iterator[Finding]:
     yield from _network(options)
     yield _descriptors()
     yield _clock()
+    if (url := client.named()) is not None:
+        client.refuse_address(url)
+        yield from _asked(url.rstrip("/"))
     if not known:
         yield Finding("data", NOTE, f"no server has run in {options.data.absolute()}; brokerweb serve begins one")
         return
@@ -145,7 +149,9 @@ def _file(database: Path, *, deep: bool) -> Iterator[Finding]:
         return
     kind = _file_system(database)
     state, where = (WRONG, f" on {kind}, where SQLite's locks do not hold: use a local disk") if kind in FAR else (OK, "")
-    yield Finding("database", state, f"{database}, {database.stat().st_size:,} bytes{where}")
+    log = database.with_name(database.name + "-wal")
+    logged = f", and {log.stat().st_size:,} of its log" if log.exists() else ""
+    yield Finding("database", state, f"{database}, {database.stat().st_size:,} bytes{logged}{where}")
 
     def whole() -> None:
         with connection.cursor() as cursor:
@@ -196,22 +202,39 @@ def _disk(options: conf.Conf, folder: Path) -> Finding:
 
 
 def _server(files: Any) -> Iterator[Finding]:
-    from brokerweb.servers.lock import is_held, url_of_server
+    from brokerweb.servers.lock import address_of_server, is_held
 
-    if files is not None and not is_held(files):
+    if client.named() is not None:
+        return  # that one has been asked
+    if files is None:
+        yield Finding("broker", NOTE, "name one that is to be looked at by BROKERWEB_URL")
+        return
+    if not is_held(files):
         yield Finding("broker", NOTE, "none runs on this database: delays, ended leases and retention wait for it")
         return
-    url = url_of_server(files) if files is not None else os.environ.get("BROKERWEB_URL")
+    url = address_of_server(files)
     if url is None:
         yield Finding("broker", NOTE, "one holds the lock, but has not said where it listens")
-        return
+    else:
+        yield from _asked(url)
+
+
+def _asked(url: str) -> Iterator[Finding]:
+    """What a broker says of itself."""
     try:
-        answer = httpx.get(url + "/readyz", timeout=TIMEOUT).json()
-    except (httpx.HTTPError, ValueError) as error:
+        answer = httpx.get(url + "/readyz", timeout=TIMEOUT)
+        said = answer.json()
+    except httpx.HTTPError as error:
         yield Finding("broker", WRONG, f"{url} does not answer: {error}")
         return
-    state = {"ok": OK, "degraded": NOTE}.get(answer["status"], WRONG)
-    yield Finding("broker", state, f"{url} says {answer['status']}")
-    for check, said in answer.get("checks", {}).items():
-        if said != "ok":
-            yield Finding(f"broker: {check}", WRONG if answer["status"] == "unavailable" else NOTE, said)
+    except ValueError:
+        said = None
+    if not (isinstance(said, dict) and "status" in said):
+        to = f", but redirects to {answer.headers['Location']}" if answer.has_redirect_location else ""
+        yield Finding("broker", WRONG, f"what answers on {url} is no broker{to}")
+        return
+    state = {"ok": OK, "degraded": NOTE}.get(said["status"], WRONG)
+    yield Finding("broker", state, f"{url} says {said['status']}")
+    for check, found in said.get("checks", {}).items():
+        if found != "ok":
+            yield Finding(f"broker: {check}", WRONG if said["status"] == "unavailable" else NOTE, found)

@@ -12,7 +12,11 @@ USAGE = 2  # as click has it: the command was not understood
 UNREACHABLE = 3  # no broker answers
 FORBIDDEN = 4  # the token is wrong, or may not do that
 NOT_FOUND = 5
-HELP = "Exit statuses: 0 done, 1 refused or not in order, 2 not understood, 3 no broker answers, 4 not allowed, 5 not found."
+CLOSED = 141  # as a shell says of SIGPIPE: whoever read the output is gone
+HELP = (
+    "Exit statuses: 0 done, 1 refused or not in order, 2 not understood, 3 no broker answers, 4 not allowed, 5 not found, "
+    "130 ended by Ctrl-C, 141 by a reader that is gone, 143 by SIGTERM."
+)
 
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from brokerweb.cli.client import Broker, path
-from brokerweb.cli.output import Json, show_fields, show_list
+from brokerweb.cli.output import Json, counted, show_fields, show_list
 from brokerweb.cli.settings import Settings, Yes, confirm, parse
 
 app = typer.Typer(help="Consumer groups of a stream: list, show, create, delete.", no_args_is_help=True, rich_markup_mode=None)
@@ -35,14 +35,17 @@ PLACES: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 @app.command("list")
 def list_(stream: Stream, json: Json = False) -> None:
-    """A stream's groups, how many members each has, and how far it is behind."""
+    """A stream's groups, their members and lag."""
     found = list(Broker().items(path("streams", stream, "groups"), verdict="true"))
     show_list(found, COLUMNS, empty=f"Stream {stream} has no groups.", json=json)
 
 
 @app.command()
 def show(stream: Stream, name: Name, json: Json = False) -> None:
-    """A group's members and positions; every position is the next offset to read."""
+    """A group's members and positions.
+
+    Every position is the next offset to read.
+    """
     found = Broker().call("GET", path("streams", stream, "groups", name))
     show_fields({key: value for key, value in found.items() if json or key in SHOWN}, json=json)
     if not json:
@@ -62,5 +65,5 @@ def delete(stream: Stream, name: Name, yes: Yes = False) -> None:
     """Delete a group; its members' subscriptions end."""
     broker = Broker()
     members = broker.call("GET", path("streams", stream, "groups", name))["members"]
-    confirm(f"Delete group {name} of {stream}, which has {len(members)} members?", yes=yes)
+    confirm(f"Delete group {name} of {stream}, which has {counted(len(members), 'member')}?", yes=yes)
     broker.call("DELETE", path("streams", stream, "groups", name))

@@ -10,7 +10,9 @@ import getpass
 import os
 import socket
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from brokerweb import conf
 
@@ -28,11 +30,11 @@ def is_there() -> bool:
 
 def url() -> str | None:
     """Where the directory's server listens, as it noted itself; None where none does."""
-    from brokerweb.servers.lock import is_held, url_of_server
+    from brokerweb.servers.lock import address_of_server, is_held
     from brokerweb.storage.files import Files
 
     found = Files(_data() / conf.DATABASE)
-    return url_of_server(found) if is_held(found) else None
+    return address_of_server(found) if is_held(found) else None
 
 
 def token() -> str:
@@ -62,13 +64,34 @@ def renewed() -> str:
         if kept and alive.exists():
             path.touch()  # looked at
             return kept
-        name = f"command line of {getpass.getuser()} on {socket.gethostname()}"[:200]
+        name = f"command line of {_user()} on {socket.gethostname()}"[:200]
         expires_at = clock.wall() + clock.seconds(LASTS)
         made = tokens.store(broker_itself(), name, [Permit(None, "*", frozenset({ADMIN}))], expires_at=expires_at)
         _keep(path, made.text)
     except (DatabaseError, OSError) as error:
         raise conf.unusable(_data(), error) from error
     return made.text
+
+
+def make_token(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a token in the store itself, as ``POST /tokens`` does. Raises BrokerError, and BadOption for a store of no use."""
+    set_up()
+    from django.db import DatabaseError
+
+    from brokerweb.identity import tokens
+    from brokerweb.identity.principal import broker_itself
+
+    try:
+        return tokens.create(broker_itself(f"command line of {_user()}"[:200]), request).as_json()
+    except DatabaseError as error:
+        raise conf.unusable(_data(), error) from error
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # in a container a user need not have a name
+        return f"user {os.getuid()}"
 
 
 def _keep(path: Path, text: str) -> None:

@@ -62,6 +62,11 @@ def show_fields(values: Mapping[str, Any], *, json: bool) -> None:
     return console().print(table)
 
 
+def counted(n: int, thing: str) -> str:
+    """A number of things: 1 message, 2 messages."""
+    return f"{n} {thing}" if n == 1 else f"{n} {thing}s"
+
+
 def shown(value: Any) -> str:
     """A value as people read it."""
     if value is None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from brokerweb.cli.client import Broker, path
-from brokerweb.cli.output import Json, show_fields, show_list
+from brokerweb.cli.output import Json, counted, show_fields, show_list
 from brokerweb.cli.settings import Settings, Yes, confirm, parse
 
 app = typer.Typer(help="Queues: list, show, create, delete.", no_args_is_help=True, rich_markup_mode=None)
@@ -34,8 +34,9 @@ COLUMNS: dict[str, Callable[[dict[str, Any]], Any]] = {
 @app.command("list")
 def list_(prefix: Annotated[str | None, typer.Option(help="Only names that begin so.")] = None, json: Json = False) -> None:
     """Queues, how much each holds, and what stands still."""
-    found = list(Broker().items(path("queues"), prefix=prefix, verdict="true"))
-    show_list(found, COLUMNS, empty="There are no queues.", json=json)
+    broker = Broker()
+    found = list(broker.items(path("queues"), prefix=prefix, verdict="true"))
+    show_list(found, COLUMNS, empty=f"There are no queues{broker.seen}.", json=json)
 
 
 @app.command()
@@ -62,5 +63,5 @@ def delete(
     broker = Broker()
     if not if_empty:
         counts = broker.call("GET", path("queues", name))["counts"]
-        confirm(f"Delete queue {name} and its {sum(counts.values())} messages?", yes=yes)
+        confirm(f"Delete queue {name} and its {counted(sum(counts.values()), 'message')}?", yes=yes)
     broker.call("DELETE", path("queues", name), if_empty="true" if if_empty else None)

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from brokerweb.cli import exits
+
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A setting, as JSON or as plain text: max_failures=5, ttl=null. Repeat it."),
@@ -31,5 +33,12 @@ def parse(given: Sequence[str] | None) -> dict[str, Any]:
 
 def confirm(question: str, *, yes: bool) -> None:
     """Go on, or end the command: asks a person, and refuses a program that has not said ``--yes``."""
-    if not yes:
-        typer.confirm(question, abort=True)
+    if yes:
+        return
+    try:
+        agreed = typer.confirm(question, err=False)
+    except typer.Abort:  # nobody answers
+        typer.echo()
+        agreed = False
+    if not agreed:
+        exits.fail("nothing was done; --yes answers it")

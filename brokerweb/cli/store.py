@@ -22,9 +22,9 @@ POSTGRES = "the broker stores in PostgreSQL: use pg_dump and pg_restore, as docs
 
 
 def backup(file: File, force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False) -> None:
-    """Copy the store to a file, while the broker runs or not: one state, checked, there whole or not at all.
+    """Copy the store to a file, while the broker runs too.
 
-    It opens the store itself: run it where the data directory is.
+    One state, checked, there whole or not at all. It opens the store itself: run it where the data directory is.
     """
     if file.exists() and not force:
         exits.fail(f"{file} is there already; --force replaces it")
@@ -37,8 +37,9 @@ def backup(file: File, force: Annotated[bool, typer.Option("--force", help="Repl
 
 
 def restore(file: File, yes: Yes = False) -> None:
-    """Put a backup in the store's place; what is there is put aside. No broker may run on it.
+    """Put a backup in the store's place.
 
+    What is there is put aside. No broker may run on it.
     Messages published since the backup are gone, and those acknowledged since come back; ids go on from where they were.
     """
     from brokerweb.servers.lock import AlreadyRunning, only_server
@@ -68,7 +69,7 @@ def restore(file: File, yes: Yes = False) -> None:
 @contextmanager
 def _part_of(place: Path) -> Iterator[Path]:
     """A file beside, for its owner alone, to take that place; gone in the end. Ends the command where it cannot be written."""
-    import pysqlite3
+    from brokerweb.storage.driver import sqlite
 
     part = place.with_name(place.name + ".part")
     try:
@@ -77,7 +78,7 @@ def _part_of(place: Path) -> Iterator[Path]:
         yield part
     except OSError as error:
         exits.fail(f"{place}: {error.strerror or error}")
-    except pysqlite3.Error as error:
+    except sqlite.Error as error:
         exits.fail(f"{place}: {error}")
     finally:
         for ending in ("", "-wal", "-shm"):
@@ -111,23 +112,23 @@ def _files(*, begin: bool = False) -> Any:
 
 def _opened(path: Path) -> Any:
     """A connection to a file that is there, with the SQLite that the broker has."""
-    import pysqlite3
+    from brokerweb.storage.driver import sqlite
 
     try:
-        return pysqlite3.connect(f"{path.absolute().as_uri()}?mode=rw" if path.exists() else str(path), uri=path.exists())
-    except pysqlite3.Error as error:
+        return sqlite.connect(f"{path.absolute().as_uri()}?mode=rw" if path.exists() else str(path), uri=path.exists())
+    except sqlite.Error as error:
         exits.fail(f"{path}: {error}")
 
 
 def _check(path: Path) -> None:
     """Ends the command where the file is no sound store."""
-    import pysqlite3
+    from brokerweb.storage.driver import sqlite
 
     try:
         with closing(_opened(path)) as copy:
             [said] = copy.execute("PRAGMA integrity_check(1)").fetchone()
             ours = copy.execute("SELECT 1 FROM sqlite_master WHERE name = 'brokerweb_queues_message'").fetchone()
-    except pysqlite3.Error as error:
+    except sqlite.Error as error:
         exits.fail(f"{path} is no sound database: {error}")
     if said != "ok":
         exits.fail(f"{path} is damaged: {said}")
@@ -157,12 +158,12 @@ def _go_on_counting(part: Path, before: Path) -> bool:
 
     False where what was there cannot be read, which may be why there is a restore.
     """
-    import pysqlite3
+    from brokerweb.storage.driver import sqlite
 
     try:
         with closing(_opened(before)) as old:
             given = old.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
-    except pysqlite3.Error:
+    except sqlite.Error:
         return False
     with closing(_opened(part)) as copy:
         copy.executemany("UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1", given)

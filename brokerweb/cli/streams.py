@@ -26,9 +26,10 @@ COLUMNS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 @app.command("list")
 def list_(prefix: Annotated[str | None, typer.Option(help="Only names that begin so.")] = None, json: Json = False) -> None:
-    """Streams, and how many records each has in how many partitions."""
-    found = list(Broker().items(path("streams"), prefix=prefix))
-    show_list(found, COLUMNS, empty="There are no streams.", json=json)
+    """Streams, and how much each holds."""
+    broker = Broker()
+    found = list(broker.items(path("streams"), prefix=prefix))
+    show_list(found, COLUMNS, empty=f"There are no streams{broker.seen}.", json=json)
 
 
 @app.command()

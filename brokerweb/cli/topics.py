@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from brokerweb.cli.client import Broker, path
-from brokerweb.cli.output import Json, show_fields, show_list
+from brokerweb.cli.output import Json, counted, show_fields, show_list
 from brokerweb.cli.settings import Settings, Yes, confirm, parse
 
 app = typer.Typer(help="Topics: list, show, create, bind, unbind, delete.", no_args_is_help=True, rich_markup_mode=None)
@@ -34,8 +34,9 @@ BINDINGS: dict[str, Callable[[dict[str, Any]], Any]] = {
 @app.command("list")
 def list_(prefix: Annotated[str | None, typer.Option(help="Only names that begin so.")] = None, json: Json = False) -> None:
     """Topics and how many bindings each has."""
-    found = list(Broker().items(path("topics"), prefix=prefix))
-    show_list(found, COLUMNS, empty="There are no topics.", json=json)
+    broker = Broker()
+    found = list(broker.items(path("topics"), prefix=prefix))
+    show_list(found, COLUMNS, empty=f"There are no topics{broker.seen}.", json=json)
 
 
 @app.command()
@@ -56,7 +57,10 @@ def create(name: Name, settings: Settings = None, json: Json = False) -> None:
 
 @app.command()
 def bind(name: Name, pattern: Pattern, to: To) -> None:
-    """Copy what is published under keys of a pattern to a queue or stream."""
+    """Lead keys of a pattern to a queue or stream.
+
+    What is published under them is copied there.
+    """
     Broker().call("POST", path("topics", name, "bindings"), {"bindings": [{"pattern": pattern, "to": to}]})
 
 
@@ -71,5 +75,5 @@ def delete(name: Name, yes: Yes = False) -> None:
     """Delete a topic and its bindings; what they led to stays."""
     broker = Broker()
     bindings = broker.call("GET", path("topics", name))["bindings"]
-    confirm(f"Delete topic {name} and its {len(bindings)} bindings?", yes=yes)
+    confirm(f"Delete topic {name} and its {counted(len(bindings), 'binding')}?", yes=yes)
     broker.call("DELETE", path("topics", name))

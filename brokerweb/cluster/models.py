@@ -2,6 +2,10 @@
 WallStep: a time at which the wall clock was set.
 
 Where nodes share a database, what each has to tell the others: DutyLease, Report, Connected.
+
+How things stood and what happened, for charts: FreshSamples, HourOfSamples, Mark. Who published, for the map: Publisher.
+
+What people are told unasked: AlertRule, AlertChannel, Alert, AlertSilence, AlertNotice.
 """
 
 from __future__ import annotations
@@ -89,3 +93,153 @@ class Connected(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+
+class FreshSamples(models.Model):
+    """How a bucket of series stood at a step of ten seconds, those of them that had changed; packed."""
+
+    pk = models.CompositePrimaryKey("bucket", "tick")
+    bucket = models.BigIntegerField()
+    tick = models.BigIntegerField()  # steps of ten seconds since 1970
+    packed = models.BinaryField()
+
+
+class HourOfSamples(models.Model):
+    """How one series stood at each minute of an hour in which it was not idle and empty; packed."""
+
+    pk = models.CompositePrimaryKey("series", "hour")
+    series = models.BigIntegerField()
+    hour = models.IntegerField()  # hours since 1970
+    depth = models.BigIntegerField()  # the most there was
+    dead = models.BigIntegerField()  # the most of them
+    packed = models.BinaryField()
+
+    class Meta:
+        indexes = [models.Index("hour", name="samples_hour")]  # forget_hours
+
+
+class Publisher(models.Model):
+    """Who published lately, and where to: the kind and id of a queue, stream or topic. Code without a name has an empty one."""
+
+    pk = models.CompositePrimaryKey("kind", "number", "name")
+    kind = models.CharField(max_length=10)
+    number = models.BigIntegerField()
+    name = models.CharField(max_length=255)
+    seen_at = InstantField()  # within the hour
+
+    class Meta:
+        indexes = [models.Index("seen_at", name="publisher_seen")]  # seen, forget_publishers
+
+    def __str__(self) -> str:
+        return f"{self.name} -> {self.kind} {self.number}"
+
+
+class Mark(models.Model):
+    """Something that charts show where it happened: a deploy, a pause, a seek, a node's start."""
+
+    id = models.BigAutoField(primary_key=True)
+    at = InstantField()
+    text = models.CharField(max_length=200)
+    kind = models.CharField(max_length=20)
+    target = models.CharField(max_length=255, null=True)  # queue:NAME, stream:NAME; None: of the whole broker
+    actor = models.CharField(max_length=255, null=True)
+
+    class Meta:
+        indexes = [models.Index("at", name="mark_at")]  # listed, unmark, crowd
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class AlertChannel(models.Model):
+    """Where alerts are sent: ``to`` are addresses with commas between them, or a URL, which may be a secret itself."""
+
+    name = models.CharField(max_length=200, primary_key=True)
+    kind = models.CharField(max_length=20)  # email, webhook, slack
+    to = models.TextField()
+    secret = models.CharField(max_length=200, default="")  # a webhook's, which signs what it is sent
+    sent_at = InstantField(null=True)  # when it last took something
+    failed_at = InstantField(null=True)  # when it last did not, and
+    error = models.CharField(max_length=500, default="")  # why
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AlertRule(models.Model):
+    """What is an alert: a figure of things by a pattern, ``over`` or ``under`` a limit, or a verdict, for so many seconds."""
+
+    name = models.CharField(max_length=200, primary_key=True)
+    figure = models.CharField(max_length=20)
+    target = models.CharField(max_length=420)  # queue:PATTERN, stream:PATTERN/PATTERN, broker
+    over = models.FloatField(null=True)
+    under = models.FloatField(null=True)
+    verdict = models.CharField(max_length=40, null=True)
+    lasts = models.IntegerField(default=0)  # seconds
+    channels = models.JSONField(default=list)  # names
+    enabled = FlagField(default=True)
+    version = models.BigIntegerField(default=0)  # when it was changed: alerts of another version are over
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Alert(models.Model):
+    """A rule holds of a target since then; once ``resolved_at`` is set it does not any more."""
+
+    id = models.BigAutoField(primary_key=True)
+    rule = models.CharField(max_length=200)
+    figure = models.CharField(max_length=20)
+    version = models.BigIntegerField()
+    target = models.CharField(max_length=420)  # queue:NAME, stream:NAME/GROUP, broker
+    value = models.FloatField(null=True)  # of the figure, when it was last written
+    text = models.CharField(max_length=500)
+    since_at = InstantField()
+    fired_at = InstantField()
+    resolved_at = InstantField(null=True)
+    told = FlagField(default=False)  # its channels were told, or are being told
+    channels = models.JSONField(default=list)  # those that were
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["fired_at"], name="alert_fired_at"),  # listed, forget
+            models.Index(fields=["rule"], condition=Q(resolved_at=None), name="alert_firing"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.target}"
+
+
+class AlertSilence(models.Model):
+    """Nothing is told of what the pattern names, until then."""
+
+    id = models.BigAutoField(primary_key=True)
+    target = models.CharField(max_length=420)  # as a rule's, or *
+    rule = models.CharField(max_length=200, default="")  # of this rule alone
+    until_at = InstantField()
+    reason = models.CharField(max_length=200, default="")
+    actor = models.CharField(max_length=255)
+
+    def __str__(self) -> str:
+        return f"{self.target} until {self.until_at}"
+
+
+class AlertNotice(models.Model):
+    """Something a channel is to be told, until it was, or was tried often enough."""
+
+    id = models.BigAutoField(primary_key=True)
+    channel = models.CharField(max_length=200)
+    told = models.JSONField()
+    at = InstantField()
+    due_at = InstantField(null=True)  # the next try; None when there is none
+    tries = models.IntegerField(default=0)
+    error = models.CharField(max_length=500, default="")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["due_at"], condition=~Q(due_at=None), name="notice_due"),
+            models.Index(fields=["at"], name="notice_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel}: {self.told}"

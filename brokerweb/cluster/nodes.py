@@ -66,6 +66,12 @@ def running(tx: Reads) -> list[Running]:
     return [Running(*row) for row in tx.rows(Q.running)]
 
 
+def alive(tx: Reads) -> list[Running]:
+    """Those of them that are there, by the clock of the database that they share; for processes that are no node, too."""
+    now, _ = tx.dialect.instants(tx.raw)
+    return [node for node in running(tx) if not node.silent(now)]
+
+
 def begin(tx: Transaction, presence: str = "", name: str = EMBEDDED) -> int:
     """This node starts now; the instant that was stored."""
     tx.change(Q.begin, name, presence, tx.now, tx.wall, machine.boot(), machine.up())

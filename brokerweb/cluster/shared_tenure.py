@@ -18,7 +18,7 @@ from brokerweb.core.errors import BrokerError
 from brokerweb.core.process import this
 from brokerweb.storage import damage
 from brokerweb.storage.reading import aread
-from brokerweb.storage.run import aperform
+from brokerweb.storage.run import Own, aperform
 from brokerweb.storage.transaction import Transaction
 
 BEAT = 1.0  # seconds between heartbeats
@@ -52,6 +52,7 @@ class SharedTenure:
         self.taken_over: Callable[[], None] = lambda: None  # the duties are this node's from now on
         self.anew: Callable[[], None] = lambda: None  # others took it for gone, and forgot what it told
         self.draining = False
+        self._own: Own | None = None  # what the heartbeat goes by, from ``settle`` to ``leave``
         self._presence = str(Presence(this(), 0, ""))
 
     # The start
@@ -90,14 +91,18 @@ class SharedTenure:
         """That is stored: others know this node by its name."""
         here.become(self.name)
         leasing.install(self.lease)
+        self._own = Own("heartbeat")
         self.lease.noted(self.name, self._first, self._asked_at)
 
     # The heartbeat
 
     async def beat(self) -> None:
-        """This node is alive, and asks for the duties; what others want of it is done. Raises BrokerError."""
+        """This node is alive, and asks for the duties; what others want of it is done. Raises BrokerError.
+
+        By a connection of its own: however much waits to be written, and for whatever that waits, the duties stay where they are.
+        """
         asked_at = ticks()
-        heard: Heard = await aperform(self._beat, self.facts())
+        heard: Heard = await (aperform if self._own is None else self._own.aperform)(self._beat, self.facts())
         if self.draining:
             self.lease.dropped()
         elif self.lease.noted(self.name, heard.grant, asked_at):
@@ -124,7 +129,7 @@ class SharedTenure:
         return Heard(tx.now, grant, nodes.closing(tx, self.name), anew)
 
     def seen(self, tx: Transaction) -> int | None:
-        """A verb: this node is alive. It has its own heartbeat."""
+        """A verb: the usual committers get on. This node has its own heartbeat."""
         return tx.now
 
     async def look(self) -> None:
@@ -144,6 +149,9 @@ class SharedTenure:
 
     async def leave(self) -> None:
         """The last commit of a node that ends of its own will."""
+        if self._own is not None:
+            own, self._own = self._own, None
+            await own.stop()
         try:
             await aperform(self._leave)
         except BrokerError as error:

@@ -7,6 +7,7 @@ committed, must be quick and must not raise.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -19,8 +20,17 @@ DISCARDED = "discarded"  # a dead letter that its queue keeps no longer
 REMOVED = "removed"  # a deleted queue's last row: nothing more will be told of it
 APPENDED, TRIMMED, COMPACTED = "appended", "trimmed", "compacted"
 UNROUTED = "unrouted"  # a message no binding of its topic matched
+AUDIT, JOBS, ALERTS = "audit", "jobs", "alerts"  # what people look at besides queues and streams
 STREAM_EVENTS = (APPENDED, TRIMMED, COMPACTED)
 QUEUE_EVENTS = (PUBLISHED, DELIVERED, ACKED, FAILED, RELEASED, DEAD, DAMAGED, EXPIRED, REDRIVEN, PURGED, DISCARDED)
+
+
+# Who published, by name, and through which topic; None where code names nobody, and where it came directly. Then where to: the
+# kind and the id of a queue, stream or topic.
+Source = tuple[str | None, str | None, str, int]
+
+
+_NONE: frozenset[str] = frozenset()
 
 
 class Outcome:
@@ -35,13 +45,16 @@ class Outcome:
         "ended",
         "extended",
         "handed",
+        "lists",
         "moved",
         "orders",
         "polled",
         "ready",
         "reshaped",
         "rounds",
+        "seen",
         "settled",
+        "sources",
         "stream_counts",
         "streams",
         "topic_counts",
@@ -59,6 +72,7 @@ class Outcome:
         ] = []  # queues that the commit looked at: (queue id, dispatcher's news, what is left)
         self.due_at: int | None = None  # the earliest instant at which a duty has work because of this
         self.changed: set[int] = set()  # queues whose definition changed: settings, paused, deleted
+        self.sources: dict[Source, int] = {}  # where messages came from, and how many
         self.stream_counts: dict[tuple[str, int], int] = {}  # (event, stream id) -> how many
         self.topic_counts: dict[tuple[str, int], int] = {}  # (event, topic id) -> how many
         self.streams: set[int] = set()  # streams that have new records, or were changed or deleted
@@ -69,6 +83,8 @@ class Outcome:
         self.polled: dict[int, str] = {}  # queues that a caller asked for messages, and the last such holder
         self.settled: set[int] = set()  # queues of which consumers settled something
         self.advanced: list[tuple[int, int, int]] = []  # (group id, stream id, offsets committed)
+        self.seen: list[tuple[int, list[Any]]] | None = None  # (queue id, rows published), of queues that somebody watches
+        self.lists: frozenset[str] = _NONE  # which of AUDIT, JOBS and ALERTS are others by it
         self.orders = False  # other nodes are asked to do something: to close a connection, say
 
     def event(self, name: str, queue_id: int, n: int = 1) -> None:
@@ -93,6 +109,28 @@ class Outcome:
     def due(self, instant: int) -> None:
         if self.due_at is None or instant < self.due_at:
             self.due_at = instant
+
+
+_shown: list[int] = []
+_showing = threading.Lock()
+shown: frozenset[int] = frozenset()  # ids of queues that somebody watches: of these commits say what they published
+
+
+def show(queue_id: int) -> Callable[[], None]:
+    """Somebody watches a queue; returns how to say that they do no longer."""
+    global shown
+    with _showing:
+        _shown.append(queue_id)
+        shown = frozenset(_shown)
+
+    def end() -> None:
+        global shown
+        with _showing:
+            if queue_id in _shown:
+                _shown.remove(queue_id)
+            shown = frozenset(_shown)
+
+    return end
 
 
 Listener = Callable[[Outcome], None]

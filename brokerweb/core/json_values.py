@@ -40,6 +40,15 @@ def decode(text: str) -> Any:
     return _decoder.decode(text)
 
 
+def scalar(text: str) -> Any:
+    """The text, number, true, false or null that JSON text is; MISSING where it is none of these."""
+    try:
+        found = decode(text)
+    except (ValueError, RecursionError):
+        return MISSING
+    return MISSING if isinstance(found, dict | list) else found
+
+
 def is_number(value: Any) -> bool:
     """Whether it is one: booleans are none."""
     return isinstance(value, int | Decimal) and not isinstance(value, bool)

@@ -1,4 +1,4 @@
-"""How long the C library keeps memory that was freed, for the whole process.
+"""What memory the whole process keeps: how long the C library keeps what was freed, and what Python need not look through.
 
 Frames are built and dropped in pieces of half a MiB. glibc by itself gives such pieces back to the kernel and asks for them
 again, and touching new pages costs more than what is written to them: a third of the rate of a replay. What is kept for them is
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import os
 from pathlib import Path
 
@@ -31,6 +32,20 @@ def keep_freed() -> bool:
     ours = [limit for name, limit in _LIMITS.items() if name not in os.environ]
     taken = [mallopt(parameter, size) for parameter, size in ours]  # 1 for each that is
     return all(taken)
+
+
+def keep_made() -> None:
+    """What was imported and made so far stays until ``let_go``: Python's collector looks through what comes from now on alone.
+
+    A look at all of it holds every thread up for a tenth of a second, and comes when the first thousands of messages do.
+    """
+    gc.freeze()
+    gc.enable()
+
+
+def let_go() -> None:
+    """At the end what was kept may go as well: the store's connections close by it, and the last one takes SQLite's log away."""
+    gc.unfreeze()
 
 
 def resident() -> int | None:

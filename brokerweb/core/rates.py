@@ -24,10 +24,17 @@ class Rates:
     def __init__(self, monotonic: Callable[[], int] = clock.monotonic) -> None:
         self._monotonic = monotonic
         self._mutex = threading.Lock()
-        self._ring: list[tuple[int, Counts]] = [(-1, {})] * (WINDOW + 1)
-        self._totals: Counts = {}
-        self._gone: dict[str, int] = {}  # what those that are no more had counted
-        self._elsewhere: dict[str, dict[int, Sequence[float]]] = {}  # node -> id -> rates, in the order of ``rated``
+        self._ring: list[tuple[int, Counts]]
+        self._totals: Counts
+        self._gone: dict[str, int]  # what those that are no more had counted
+        self._elsewhere: dict[str, dict[int, Sequence[float]]]  # node -> id -> rates, in the order of ``rated``
+        self.begin()
+
+    def begin(self) -> None:
+        """Nothing has happened yet."""
+        with self._mutex:
+            self._ring = [(-1, {})] * (WINDOW + 1)
+            self._totals, self._gone, self._elsewhere = {}, {}, {}
 
     def add(self, counts: Counts) -> None:
         """Count what happened just now."""
@@ -56,7 +63,13 @@ class Rates:
 
     def by_id(self) -> dict[int, dict[str, float]]:
         """The same of all of which anything happened, by one look."""
-        found = self.here()
+        return self._with_others(self.here())
+
+    def elsewhere(self) -> dict[int, dict[str, float]]:
+        """The same of what happened at other nodes, as they told."""
+        return self._with_others({})
+
+    def _with_others(self, found: dict[int, dict[str, float]]) -> dict[int, dict[str, float]]:
         for told in self._elsewhere.values():
             for of, others in told.items():
                 self._add(found.setdefault(of, dict.fromkeys(self.rated, 0.0)), others)

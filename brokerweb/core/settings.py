@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
-from brokerweb.core.errors import Invalid, escape_pointer
+from brokerweb.core.errors import MAX_STEP, Invalid, escape_pointer
 
 Errors = list[dict[str, str]]
 
@@ -48,6 +49,7 @@ class Setting:
         return self.type(value)
 
 
+NAMED = 3  # errors in an answer's own text
 UNBOUNDED = 2**53  # the largest integer that readers of JSON keep as it is
 
 
@@ -100,7 +102,9 @@ def check(given: Mapping[str, Any], table: Mapping[str, Setting], errors: Errors
         setting = table.get(name)
         pointer = f"{at}/{escape_pointer(name)}"
         if setting is None:
-            errors.append({"pointer": pointer, "detail": "is not a setting"})
+            errors.append(
+                {"pointer": pointer, "detail": "is not a setting" + ("" if len(errors) >= NAMED else _meant(name, table))}
+            )
         elif value is None:
             changes[setting.column] = None if setting.null_is_a_value else setting.default
         else:
@@ -111,10 +115,16 @@ def check(given: Mapping[str, Any], table: Mapping[str, Setting], errors: Errors
     return changes
 
 
+def _meant(name: str, table: Mapping[str, Setting]) -> str:
+    """Not looked for where there are many, or long ones: likeness is dear."""
+    alike = get_close_matches(name, table, n=1) if len(name) <= MAX_STEP else []
+    return f"; did you mean {alike[0]}?" if alike else ""
+
+
 def refuse(errors: Errors) -> None:
     """Raise Invalid with every error there is, if there is one."""
     if errors:
-        raise Invalid("; ".join(f"{e['pointer']} {e['detail']}" for e in errors[:3]), errors=errors)
+        raise Invalid("; ".join(f"{e['pointer']} {e['detail']}" for e in errors[:NAMED]), errors=errors)
 
 
 def plain(value: Any) -> Any:

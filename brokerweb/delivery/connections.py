@@ -9,13 +9,14 @@ import json
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from brokerweb.cluster import here, nodes
 from brokerweb.core import clock, closing
 from brokerweb.core.errors import Conflict, Forbidden, Invalid
 from brokerweb.delivery import elsewhere
 from brokerweb.delivery.groups.member import GroupSubscription
+from brokerweb.delivery.news import CONNECTIONS, QUEUE, news
 from brokerweb.delivery.queues.desk import Desk
 from brokerweb.delivery.queues.subscription import Subscription
 from brokerweb.delivery.streams.subscription import StreamSubscription
@@ -31,6 +32,15 @@ MAX_SUBSCRIPTIONS = 1000  # of one connection
 FORBIDDEN = Forbidden("The new token may not consume this.")
 
 _connections: dict[str, Connection] = {}
+
+
+class Reader(NamedTuple):
+    """A client that reads a stream; ``group`` is empty where it does so by itself. ``rate`` is records a second."""
+
+    stream: str
+    group: str
+    client: str
+    rate: float
 
 
 class Connection:
@@ -96,6 +106,7 @@ class Connection:
         self.check_free(subscription.sub)
         self.subscriptions[subscription.sub] = subscription
         self._desk.join(subscription)
+        _relisted(subscription)
 
     def cancel(self, sub: str, *, release: bool, done: Callable[[], None] = lambda: None) -> Subscription | None:
         """End one subscription; its messages go back, which ``done`` is told when they have, or stay with the connection."""
@@ -109,16 +120,23 @@ class Connection:
             self.cancelled.append(subscription)
         self._forget_settled()
         self._verbs.release(held if release else [], done)
+        _relisted(subscription)
         return subscription
 
     def _forget_settled(self) -> None:
         self.cancelled = [s for s in self.cancelled if s.held]
+
+    def add_stream(self, stream: StreamSubscription) -> None:
+        """Begin to follow a stream."""
+        self.streams[stream.sub] = stream
+        _relisted()
 
     def end_stream(self, stream: StreamSubscription, *, clean: bool) -> None:
         """Follow a stream no more. A group's member that is lost, not leaving, keeps its place for its session's time."""
         stream.stop()
         if clean and isinstance(stream, GroupSubscription):
             stream.goodbye(self._verbs)
+        _relisted()
 
     def end(self, *, clean: bool) -> None:
         """The connection is over: what it held is given back, or has failed once more."""
@@ -130,6 +148,7 @@ class Connection:
         for subscription in [*self.subscriptions.values(), *self.cancelled]:
             held += subscription.stop()
             self._desk.leave(subscription)
+        _relisted(*self.subscriptions.values())
         self.subscriptions.clear()
         self.cancelled.clear()
         if clean:
@@ -140,6 +159,13 @@ class Connection:
 
 def register(connection: Connection) -> None:
     _connections[connection.id] = connection
+    _relisted()
+
+
+def _relisted(*subscriptions: Subscription) -> None:
+    """Pages that show who takes what are others now: they are told as soon as that can be seen."""
+    news.note([CONNECTIONS])
+    news.of(QUEUE, (subscription.queue_id for subscription in subscriptions))
 
 
 def live() -> list[Connection]:
@@ -176,7 +202,37 @@ def consumers_here() -> Counter[int]:
     return Counter(s.queue_id for c in live() for s in list(c.subscriptions.values()))
 
 
+def readers_here() -> list[Reader]:
+    """Who of this process reads streams."""
+    found: dict[tuple[str, str, str], float] = {}
+    for connection in live():
+        for s in list(connection.streams.values()):
+            group = s.group if isinstance(s, GroupSubscription) else ""
+            of = s.stream, group, s.named or connection.client
+            found[of] = found.get(of, 0.0) + s.pace.rate()
+    return [Reader(*of, round(rate, 2)) for of, rate in sorted(found.items())]
+
+
+def note_paces() -> None:
+    """It is time again to note how much each subscription of this process was given."""
+    now = clock.monotonic()
+    for connection in live():
+        for subscription in list(connection.subscriptions.values()):
+            subscription.pace.note(now)
+        for stream in list(connection.streams.values()):
+            stream.pace.note(now)
+
+
 # Of the whole cluster
+
+
+def readers() -> dict[tuple[str, str], dict[str, float]]:
+    """The same by stream and group: by the clients' names the records a second that each is given."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for stream, group, client, rate in [*readers_here(), *elsewhere.readers()]:
+        clients_there = found.setdefault((stream, group), {})
+        clients_there[client] = round(clients_there.get(client, 0.0) + rate, 2)
+    return found
 
 
 def close(connection_id: str) -> bool:
@@ -269,10 +325,11 @@ def describe(connection: Connection) -> dict[str, Any]:
 def _queue(s: Subscription) -> dict[str, Any]:
     ack = "explicit" if s.acknowledge else "none"
     source = {"queue": s.queue} if s.group is None else {"stream": s.group[0], "group": s.group[1]}
-    return {"sub": s.sub, **source, "prefetch": s.prefetch, "unsettled": len(s.held), "ack": ack}
+    return {"sub": s.sub, **source, "prefetch": s.prefetch, "unsettled": len(s.held), "rate": s.pace.rate(), "ack": ack}
 
 
 def _stream(s: StreamSubscription) -> dict[str, Any]:
     places = {str(place.number): str(place.next) for place in s.places.values()}
     group = {"group": s.group} if isinstance(s, GroupSubscription) else {}
-    return {"sub": s.sub, "stream": s.stream, **group, "prefetch": s.prefetch, "credit": s.credit, "positions": places}
+    window = {"prefetch": s.prefetch, "credit": s.credit, "rate": s.pace.rate()}
+    return {"sub": s.sub, "stream": s.stream, **group, **window, "positions": places}

@@ -21,6 +21,7 @@ class Taking(NamedTuple):
     full: bool
     settled_at: int | None
     busy_since: int | None
+    rate: float | None = None  # messages a second that it is given; None of a call
 
 
 def of(queue_ids: Iterable[int] | None = None) -> dict[int, list[Taking]]:
@@ -52,4 +53,5 @@ def _taking(taker: Taker) -> Taking:
     client = taker.named or (None if connection is None else connection.client)
     id = None if connection is None else connection.id
     unsettled = len(taker.held) if taker.acknowledge else taker.unsettled
-    return Taking(taker.holder, client, id, taker.prefetch, unsettled, taker.full, taker.settled_at, taker.busy_since)
+    settled_at, busy_since, rate = taker.settled_at, taker.busy_since, taker.pace.rate()
+    return Taking(taker.holder, client, id, taker.prefetch, unsettled, taker.full, settled_at, busy_since, rate)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
+
+from brokerweb.core import remembered
 
 
 class Waiting(NamedTuple):
@@ -21,6 +23,7 @@ class Told(NamedTuple):
     in_use: frozenset[int]  # queues with consumers or traffic
     connections: int
     sums: Mapping[str, int]  # events of all its queues since it started
+    readers: Sequence[tuple[str, str, str, float]] = ()  # some who read streams, as ``connections.Reader``
 
 
 _told: dict[str, Told] = {}
@@ -36,6 +39,9 @@ def forget() -> None:
     """No broker runs here any more."""
     global _told
     _told = {}
+
+
+remembered.of_run(forget)
 
 
 def nodes() -> list[str]:
@@ -69,6 +75,11 @@ def in_use() -> set[int]:
 def connections() -> int:
     """How many there are."""
     return sum(told.connections for told in _told.values())
+
+
+def readers() -> list[tuple[str, str, str, float]]:
+    """Some who read streams, as ``connections.Reader``."""
+    return [reader for told in _told.values() for reader in told.readers]
 
 
 def sums() -> Counter[str]:

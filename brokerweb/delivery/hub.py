@@ -13,6 +13,7 @@ from contextlib import suppress
 from brokerweb.core import clock, events
 from brokerweb.core.errors import BrokerError
 from brokerweb.delivery.groups.registry import Groups
+from brokerweb.delivery.news import QUEUE, STREAM, news
 from brokerweb.delivery.queues.desk import Desk
 from brokerweb.delivery.queues.holders import Holders
 from brokerweb.delivery.queues.reconciling import Reconciling
@@ -101,6 +102,7 @@ class Hub:
         if hint.all:
             self._look_everywhere()
             self.on_due(clock.now())
+            news.note_all()
         self.queues.look(hint.queues | hint.changed)
         self.queues.check(hint.changed)
         self.queues.look_behind(hint.streams)
@@ -109,6 +111,9 @@ class Hub:
             self.tails.changed(hint.reshaped)
         self.groups.refresh(hint.groups)
         self.reconciling.of(hint.ended)
+        news.of(QUEUE, hint.queues | hint.changed)
+        news.of(STREAM, hint.streams | hint.reshaped)
+        news.note((name, 0) for name in hint.lists)
         if hint.due_at is not None:
             self.on_due(hint.due_at)
         if hint.orders or hint.all:
@@ -134,6 +139,7 @@ class Hub:
 
     async def refresh(self) -> None:
         """Other processes have committed: find out what that means for everybody here."""
+        news.note_all()
         self.queues.look()
         await self.tails.refresh()
         self.groups.refresh_all()

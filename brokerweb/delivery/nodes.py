@@ -32,6 +32,7 @@ def facts() -> dict[str, Any]:
         "version": brokerweb.__version__,
         "process": os.getpid(),
         "address": address(),
+        "url": conf.get().url,
         "connections": len(live),
         "subscriptions": sum(len(connection.subscriptions) + len(connection.streams) for connection in live),
         "rates": rates,
@@ -47,6 +48,12 @@ def address() -> str:
 def listed() -> list[dict[str, Any]]:
     """Every node that has not ended, by name; one that has fallen silent is shown for a while."""
     return read(_listed)
+
+
+def url_of_one() -> str | None:
+    """Where people open the console of a node that is there."""
+    urls = (json.loads(node.told).get("url") for node in read(nodes.alive) if node.told)
+    return next((url for url in urls if url), None)
 
 
 def _listed(reads: Reads) -> list[dict[str, Any]]:

@@ -12,8 +12,9 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from brokerweb.cluster import here, nodes
+from brokerweb.cluster.sources import sources
 from brokerweb.core import clock
-from brokerweb.delivery import connections, consumers, elsewhere
+from brokerweb.delivery import connections, consumers, elsewhere, news
 from brokerweb.delivery.consumers import Taking
 from brokerweb.delivery.elsewhere import Told, Waiting
 from brokerweb.queues import stats
@@ -31,6 +32,7 @@ EVERY = 1.0  # seconds between reports
 PER_SECOND = 65_536  # bytes of them: one of ten thousand busy queues is written every ten seconds
 TAKERS = 50  # of one queue that are told of
 ALL_TAKERS = 5_000  # of all queues; of those beyond one each
+READERS = 200  # of streams that are told of, those first who are given most
 ASKED = 120.0  # seconds for which it is told that a caller of receive was there
 NEW, LOOKED_AT, CHANGED = 1_000, 500, 200  # connections in one turn: told of first, looked at again, told of again
 SUMS = ("published", "acked")
@@ -114,7 +116,9 @@ def made() -> dict[str, Any]:
         "streams": _rows(stream_stats.stats.here()),
         "topics": _rows(topic_stats.stats.here()),
         "groups": progress.told_of(),
+        "sources": sources.tell(),
         "takers": _takers(),
+        "readers": sorted(connections.readers_here(), key=lambda reader: -reader.rate)[:READERS],
         "asked": activity.asked(clock.now() - clock.seconds(ASKED)),
         "connections": len(connections.live()),
         "sums": {name: sums[name] for name in SUMS},
@@ -127,13 +131,15 @@ def note(node: str, report: Mapping[str, Any] | None) -> None:
     for rates, what in ((stats.stats, "queues"), (stream_stats.stats, "streams"), (topic_stats.stats, "topics")):
         rates.told(node, of.get(what))
     progress.hear(node, of.get("groups"))
+    sources.told(node, of.get("sources"))
     activity.told(node, of.get("asked"))
     if report is None:
         elsewhere.note(node, None)
         return
+    news.heard(report)
     takers = {queue_id: Waiting(n, some) for queue_id, n, some in report["takers"]}
     in_use = frozenset(takers).union(queue_id for queue_id, *_ in report["queues"])
-    elsewhere.note(node, Told(takers, in_use, report["connections"], report["sums"]))
+    elsewhere.note(node, Told(takers, in_use, report["connections"], report["sums"], report.get("readers", ())))
 
 
 def _rows(rates: Mapping[int, Mapping[str, float]]) -> list[list[float]]:

@@ -48,6 +48,13 @@ class Verbs:
         with suppress(BrokerError):
             self.start(verb, args, lambda _: None)
 
+    async def attempted(self, verb: Any, args: tuple[Any, ...]) -> None:
+        """The same, until it is committed or refused."""
+        over = asyncio.Event()
+        with suppress(BrokerError):
+            self.start(verb, args, lambda _: over.set())
+            await over.wait()
+
     def release(self, receipts: list[str], done: Callable[[], None] = lambda: None) -> None:
         """Give messages back that nobody will handle; ``done`` is told when they are."""
         self.settle([Settle("release", receipt) for receipt in receipts], done)

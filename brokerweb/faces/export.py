@@ -1,7 +1,7 @@
 """What a search finds, streamed as lines or as CSV straight from ASGI: never held, and ended with a line that says whether it is
 all.
 
-A cell of CSV that a spreadsheet would take for a formula begins with an apostrophe.
+A cell of CSV that a spreadsheet would take for a formula begins with an apostrophe, which ``text_of`` takes away again.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ COLUMNS = (
     "destination", "id", "partition", "offset", "state", "published_at", "key", "headers", "content_type", "body", "body_base64",
     "correlation_id", "publisher", "priority", "attempts", "failures", "redrives", "reason", "last_error", "fingerprint",
 )  # fmt: skip
+MAY_BE_EMPTY = frozenset({"key", "body_base64", "correlation_id"})
+OUTCOME = frozenset({"rows", "complete", "scanned", "of", "stopped", "error"})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -72,24 +74,43 @@ class Table:
     media_type = "text/csv; charset=utf-8"
 
     def begin(self) -> bytes:
-        return _csv([COLUMNS])
+        return csv_rows([COLUMNS])
 
     def rows(self, found: Sequence[Hit]) -> bytes:
-        return _csv([[_cell(value) for value in _values(hit)] for hit in found])
+        return csv_rows([[*map(cell, _values(hit), COLUMNS)] for hit in found])
 
     def end(self, outcome: dict[str, Any]) -> bytes:
-        return _csv([("#", _encode(outcome).decode())])
+        return csv_rows([("#", _encode(outcome).decode())])
 
 
-def _csv(rows: Sequence[Sequence[str]]) -> bytes:
+def csv_rows(rows: Sequence[Sequence[str]]) -> bytes:
+    """Rows of CSV."""
     text = StringIO()
     csv.writer(text, lineterminator="\r\n").writerows(rows)
     return text.getvalue().encode()
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any, column: str = "") -> str:
+    """A value in a cell, which no spreadsheet takes for a formula. An apostrophe alone is a text without letters, in columns
+    where there may be none.
+    """
     text = "" if value is None else bytes(value).decode() if isinstance(value, msgspec.Raw) else str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    bare = text.lstrip("'")
+    quoted = bare.startswith(FORMULA) or (not bare and column in MAY_BE_EMPTY and value is not None)
+    return f"'{text}" if quoted else text
+
+
+def text_of(cell: str, column: str) -> str:
+    """What ``cell`` made the text of a cell of."""
+    bare = cell.lstrip("'")
+    quoted = bare.startswith(FORMULA) or (not bare and column in MAY_BE_EMPTY)
+    return cell[1:] if quoted and cell.startswith("'") else cell
+
+
+def is_outcome(said: Any) -> bool:
+    """Whether JSON is what the last line of an export says."""
+    plain = isinstance(said, dict) and isinstance(said.get("complete"), bool)
+    return plain and said.keys() <= OUTCOME and not said.keys().isdisjoint({"rows", "scanned"})
 
 
 def _values(hit: Hit) -> list[Any]:
@@ -121,7 +142,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     gone = asyncio.Event()
     reader = asyncio.ensure_future(_until_gone(receive, gone))
     try:
-        with suppress(TimeoutError, Unauthenticated), waits.entered(export.principal, gone):
+        with suppress(TimeoutError, Unauthenticated), waits.entered(export.principal, gone.set):
             await export.write(send, first, gone, head=scope["method"] == "HEAD")
     finally:
         reader.cancel()

@@ -52,8 +52,8 @@ def refill(tx: Transaction, source: Definition, wants: Sequence[Want], most_byte
         taken, more = [record for record in taken if not record.damaged], True
         _bury(tx, source, damaged)
     shares = allot(len(taken), [(want.unsettled, want.limit) for want in wants])
-    first = sequence.take(tx, len(taken), stored=all(want.terms.acknowledge for want in wants)) if taken else 0
-    records = iter(enumerate(taken, first))
+    ids = sequence.take(tx, len(taken), stored=all(want.terms.acknowledge for want in wants)) if taken else ()
+    records = iter(zip(ids, taken, strict=True))
     return [
         _adopt(tx, source, want.terms, [item for _, item in zip(range(n), records, strict=False)])
         for n, want in zip(shares, wants, strict=True)
@@ -115,11 +115,11 @@ def _adopt(tx: Transaction, source: Definition, terms: Terms, records: list[tupl
 
 def _bury(tx: Transaction, source: Definition, records: list[StoredRecord]) -> None:
     """Damaged records are dead letters of the group at once: with their place, and nothing of what they held."""
-    first = sequence.take(tx, len(records), stored=True)
+    ids = sequence.take(tx, len(records), stored=True)
     nobody = Terms("")
     rows = [
         _row(source, id, record, nobody, tx.now)._replace(attempts=0, holder=None, checksum=NEVER)
-        for id, record in enumerate(records, first)
+        for id, record in zip(ids, records, strict=True)
     ]
     contents.insert(tx, rows)
     counters.count(tx, source.id, State.LEASED, len(rows))

@@ -7,11 +7,14 @@ from typing import Any
 
 from brokerweb.core.errors import Conflict
 from brokerweb.core.settings import plain
+from brokerweb.handout import lease as handout
 from brokerweb.handout.refill import Q, hold
-from brokerweb.queues import browse, contents, control, counters, settings
+from brokerweb.queues import browse, contents, control, counters, settings, settling
 from brokerweb.queues.definitions import Q as QUEUES
 from brokerweb.queues.definitions import find_by_id, forget
-from brokerweb.queues.messages import parse_place, receipt_text
+from brokerweb.queues.from_python import settles
+from brokerweb.queues.leasing import Terms
+from brokerweb.queues.messages import Leased, Settled, parse_place, receipt_text
 from brokerweb.queues.models import Queue
 from brokerweb.queues.states import State
 from brokerweb.storage.reading import Reads
@@ -73,6 +76,12 @@ class SharedGroups:
         lag = sum(part["lag"] for part in partitions)
         return shown | rest | {"committed": committed, "lag": lag, "partitions": partitions, "counts": counts}
 
+    def lease(self, tx: Transaction, group: Group, limit: int, holder: str, lease: float | None) -> list[Leased]:
+        return handout.lease(tx, _queue_id_of(group), limit, Terms(holder, lease)).messages
+
+    def settle(self, tx: Transaction, group: Group, kinds: Mapping[str, Iterable[Any]]) -> list[Settled]:
+        return settling.settle(tx, settles(kinds, ""), queue=_queue_id_of(group))
+
 
 def install() -> None:
     """Shared groups may be declared from now on."""
@@ -85,9 +94,13 @@ def queue_of(reads: Reads, stream: str, group: str) -> Queue:
 
 
 def _queue_of(group: Group) -> Queue:
+    return Queue.objects.get(pk=_queue_id_of(group))
+
+
+def _queue_id_of(group: Group) -> int:
     if group.queue_id is None:
         raise Conflict(f"Group {group.name} is {group.kind}: no single record of it can be taken, or die.")
-    return Queue.objects.get(pk=group.queue_id)
+    return group.queue_id
 
 
 def _as_of(part: dict[str, Any], committed: str) -> dict[str, Any]:

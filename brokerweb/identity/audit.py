@@ -1,4 +1,7 @@
-"""The audit trail: one row for everything a named somebody did. It holds no secrets and no bodies."""
+"""The audit trail: one row for everything a named somebody did. It holds no secrets and no bodies.
+
+``trail`` is how it is read, and how it ends.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,21 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from brokerweb.core import clock
+from brokerweb.core.events import AUDIT
 from brokerweb.identity.models import AuditEntry
 from brokerweb.identity.principal import Principal
 from brokerweb.storage.run import perform
-from brokerweb.storage.transaction import Transaction, acting
+from brokerweb.storage.transaction import Transaction, acting, relisted
+
+_DECLARING = ("declare", "delete", "bind", "unbind", "undo_unbind")  # what is done to a definition
+Reader = Callable[[str, str], Mapping[str, Any] | None]
+_reader: Reader | None = None
+
+
+def read_by(reader: Reader) -> None:
+    """From now on ``reader`` says what the settings are of a queue, stream, topic or group, by kind and name; None of none."""
+    global _reader
+    _reader = reader
 
 
 def record(
@@ -29,6 +43,7 @@ def record(
         detail=detail or {},
         address=(address or "")[:100],
     )
+    relisted(AUDIT)
     return entry.pk
 
 
@@ -61,14 +76,36 @@ class Entry(NamedTuple):
         """Write it, in the transaction that is open if there is one; its id."""
         return record(self.actor, self.action, self.target, detail=dict(self.detail), address=self.address)
 
+    @property
+    def settings(self) -> Mapping[str, Any] | None:
+        """What this is about, as it is declared now; None where it is not there, or the act is of another kind."""
+        kind, _, act = self.action.partition(".")
+        return _reader(kind, self.target.partition(":")[2]) if _reader is not None and act in _DECLARING else None
+
+    def done(self, before: Mapping[str, Any] | None, result: Any) -> Entry:
+        """The entry with what changed of the settings, and the job that goes on with it."""
+        after, detail = self.settings, {**self.detail, **getattr(result, "audit_detail", {})}
+        if before is not None or after is not None:
+            detail["before"], detail["after"] = changed(before, after), changed(after, before)
+        return self._replace(detail=detail)
+
+
+def changed(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Of the one what the other has otherwise."""
+    if one is None or other is None:
+        return None if one is None else dict(one)
+    return {name: value for name, value in one.items() if other.get(name) != value}
+
 
 def audited(entry: Entry, verb: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """Perform the verb and write its entry in one commit; the verb's result. Raises BrokerError."""
-    return perform(_with_entry, entry, verb, *args, **options)
+    return perform(with_entry, entry, verb, *args, **options)
 
 
-def _with_entry(tx: Transaction, entry: Entry, verb: Callable[..., Any], *args: Any, **options: Any) -> Any:
+def with_entry(tx: Transaction, entry: Entry, verb: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """``audited`` within a transaction."""
+    before = entry.settings
     result = acting(tx, entry.actor.name, verb, *args, **options)
     tx.writes += 1
-    entry.record()
+    entry.done(before, result).record()
     return result

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from django.db import Error, transaction
 from django.db.models import Q, QuerySet
 
-from brokerweb.core import clock
+from brokerweb.core import clock, remembered
 from brokerweb.core.errors import Unauthenticated, Unavailable
 from brokerweb.identity import users
 from brokerweb.identity.cache import PrincipalCache
@@ -28,6 +28,8 @@ _cache = PrincipalCache()
 _listeners: list[Callable[[str], None]] = []
 _used: dict[int, int] = {}  # token id -> when last read, until the duty writes it
 _used_mutex = threading.Lock()
+remembered.of_store(_cache.clear)
+remembered.of_run(_used.clear)
 
 
 def digest_of(text: str) -> str:
@@ -68,6 +70,7 @@ def still_valid_all(principals: Sequence[Principal]) -> list[bool]:
     """``still_valid`` for many, tokens by one statement for 500."""
     try:
         by_owner = _tokens_now({p.owner for p in principals if p.owner.startswith("token:")})
+        _note_used(by_owner.values())
         return [_stands(principal, by_owner) for principal in principals]
     except Error as error:
         raise Unavailable("the tokens cannot be read") from error
@@ -124,9 +127,15 @@ def _load(digest: str) -> Principal:
             _cache.put_unknown(digest)
             raise Unauthenticated("the token is unknown, revoked or expired")
         if _cache.put(digest, principal, read_at=read_at, generation=generation):
-            with _used_mutex:
-                _used[int(principal.owner.partition(":")[2])] = clock.wall()
+            _note_used([principal])
             return principal
+
+
+def _note_used(principals: Iterable[Principal]) -> None:
+    """Tokens that are used now: one that is asked about, and those of open sockets and polls, which are asked for together."""
+    now = clock.wall()
+    with _used_mutex:
+        _used.update((int(p.owner.partition(":")[2]), now) for p in principals)
 
 
 def _read(digest: str) -> Principal | None:

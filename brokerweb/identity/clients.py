@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
-from brokerweb.core import clock
+from brokerweb.core import clock, remembered
 from brokerweb.core.errors import BrokerError
 from brokerweb.identity.models import Client, Token
 from brokerweb.identity.principal import Principal
@@ -106,16 +106,12 @@ class _Known:
 
 
 _known = _Known()
+remembered.of_store(_known.clear)
 
 
 def known(holder: str) -> bool:
     """Whether a holder was introduced lately."""
     return _known.knows(holder)
-
-
-def begin_anew() -> None:
-    """A broker starts: what was said before may stand in another database."""
-    _known.clear()
 
 
 def introduce(introduction: Introduction) -> None:

@@ -65,7 +65,7 @@ def first_start(admin_password: str | None = None, admin_token: str | None = Non
         password = admin_password or secrets.token_urlsafe(15)
         created = not get_user_model()._default_manager.exists() and _create_user(password)
         user = created or _superuser()
-        audit.record(broker_itself(), "broker.first_start", f"user:{user.pk}" if user else "token")
+        audit.record(broker_itself(), "broker.first_start", f"user:{user.get_username()}" if user else "token")
         code = signin.create_code(user) if user and signin.console_page() else None
     generated = password if created and not admin_password else None
     return FirstStart(user and user.get_username(), bool(created), code, generated, token)

@@ -14,8 +14,9 @@ from typing import Any
 from brokerweb.core.errors import Invalid, escape_pointer
 from brokerweb.core.names import KINDS, glob
 
-PUBLISH, CONSUME, BROWSE, MANAGE, MONITOR, ADMIN = "publish", "consume", "browse", "manage", "monitor", "admin"
-VERBS = (PUBLISH, CONSUME, BROWSE, MANAGE, MONITOR, ADMIN)
+PUBLISH, CONSUME, BROWSE, UNMASK, MANAGE = "publish", "consume", "browse", "unmask", "manage"
+MONITOR, ADMIN = "monitor", "admin"
+VERBS = (PUBLISH, CONSUME, BROWSE, UNMASK, MANAGE, MONITOR, ADMIN)
 MAX_GRANTS = 100
 PATTERN = re.compile(r"[A-Za-z0-9._*?-]{1,200}")
 _PROOF_STEPS = 100_000  # of a tenth of a second in all; what is not proven by then counts as not covered
@@ -54,26 +55,28 @@ class Permit:
         return {"pattern": self.target, "verbs": [verb for verb in VERBS if verb in self.verbs]}
 
 
-def parse_grants(value: object, pointer: str = "/grants") -> list[Permit]:
-    """The grants of a request. Raises Invalid at the place that is wrong."""
+def parse_grants(value: object, pointer: str = "/grants", one: Callable[[object, str], Permit] | None = None) -> list[Permit]:
+    """The grants of a request; ``one`` reads each, as ``parse_grant`` does. Raises Invalid at the place that is wrong."""
     if not isinstance(value, list):
         raise Invalid.at(pointer, "a list of grants")
     if len(value) > MAX_GRANTS:
         raise Invalid.at(pointer, f"at most {MAX_GRANTS} grants")
-    return [_parse_grant(item, f"{pointer}/{n}") for n, item in enumerate(value)]
+    return [(one or parse_grant)(item, f"{pointer}/{n}") for n, item in enumerate(value)]
 
 
-def _parse_grant(item: object, pointer: str) -> Permit:
+def parse_grant(item: object, pointer: str) -> Permit:
+    """One of them: a pattern and verbs. Raises Invalid."""
     if not isinstance(item, dict):
         raise Invalid.at(pointer, 'a grant is {"pattern", "verbs"}')
     for field in item:
         if field not in ("pattern", "verbs"):
             raise Invalid.at(f"{pointer}/{escape_pointer(field)}", "unknown field")
-    kind, pattern = _parse_target(item.get("pattern"), f"{pointer}/pattern")
+    kind, pattern = parse_target(item.get("pattern"), f"{pointer}/pattern")
     return Permit(kind, pattern, _parse_verbs(item.get("verbs"), f"{pointer}/verbs"))
 
 
-def _parse_target(value: object, pointer: str) -> tuple[str | None, str]:
+def parse_target(value: object, pointer: str) -> tuple[str | None, str]:
+    """The kind, None for all, and the pattern of names that a text names. Raises Invalid."""
     if not isinstance(value, str):
         raise Invalid.at(pointer, "a pattern is a text such as orders.* or queue:orders.*")
     kind, colon, pattern = value.rpartition(":")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from brokerweb.core.errors import Forbidden
-from brokerweb.identity.grants import ADMIN, MONITOR, VERBS, Permit
+from brokerweb.identity.grants import ADMIN, CONSUME, MANAGE, MONITOR, PUBLISH, VERBS, Permit
 
 _MEMO = 4096  # answers kept per principal
 _LONGEST_NAME = 200
 _ANY = "any"  # stands for a verb in the memo
+_CHANGING = (PUBLISH, CONSUME, MANAGE)
 
 
 class Principal:
@@ -17,10 +18,10 @@ class Principal:
 
     ``name`` is shown as publisher, ``by`` and actor; ``owner`` is ``token:ID`` or ``user:ID`` and identifies.
     ``admin`` is true for superusers and for the verb admin on ``*``. A principal never changes: who must notice a
-    revocation asks ``tokens.still_valid``.
+    revocation asks ``tokens.still_valid``. One that is ``read_only`` sees what its grants show, and may change nothing.
     """
 
-    __slots__ = ("_memo", "account", "admin", "expires_at", "name", "owner", "permits", "session_key")
+    __slots__ = ("_memo", "account", "admin", "expires_at", "name", "owner", "permits", "read_only", "session_key")
 
     def __init__(
         self,
@@ -30,12 +31,14 @@ class Principal:
         permits: Iterable[Permit] = (),
         superuser: bool = False,
         expires_at: int | None = None,
+        read_only: bool = False,
     ) -> None:
         self.name, self.owner, self.expires_at = name, owner, expires_at
         self.permits = (Permit(None, "*", frozenset({ADMIN})),) if superuser else tuple(permits)
         self.admin = any(permit.of_everything and ADMIN in permit.verbs for permit in self.permits)
         self.account = owner  # who is behind it: a token's is its maker, so that a socket may go on with a newer token
         self.session_key: str | None = None  # of a browser's session, which may end before the user does
+        self.read_only = read_only
         self._memo: dict[tuple[str, str, str], bool] = {}
 
     def may(self, verb: str, kind: str, name: str) -> bool:
@@ -48,7 +51,16 @@ class Principal:
     def require(self, verb: str, kind: str, name: str) -> None:
         """Raise Forbidden unless ``may``; to be asked before the name is looked up."""
         if not self.may(verb, kind, name):
+            if verb in _CHANGING:
+                self.require_changes()
             raise Forbidden(f"{verb} on {kind}:{name[:_LONGEST_NAME]} is not among your grants")
+
+    def require_changes(self) -> None:
+        """Raise Forbidden where this one may only look."""
+        if self.read_only:
+            raise Forbidden(
+                "The broker is read-only for people: a session may look, and change nothing. Programs with tokens go on."
+            )
 
     def holds_any(self, kind: str, name: str) -> bool:
         """Whether any verb is held on that name: without one it is 403 whether it exists or not, and is not listed."""
@@ -79,7 +91,10 @@ class Principal:
             raise ValueError(f"{verb!r} is no verb of grants")
         if len(name) > _LONGEST_NAME:  # no name at all; and must not fill the memory
             return self.admin
-        allowed = any((verb == _ANY or permit.gives(verb)) and permit.matches(kind, name) for permit in self.permits)
+        if self.admin:  # of everything, and every verb: nothing to look for, or to remember
+            return not (self.read_only and verb in _CHANGING)
+        held = () if self.read_only and verb in _CHANGING else self.permits
+        allowed = any((verb == _ANY or permit.gives(verb)) and permit.matches(kind, name) for permit in held)
         if len(self._memo) >= _MEMO:
             self._memo.clear()
         self._memo[verb, kind, name] = allowed

@@ -1,6 +1,6 @@
 """Keeps secrets out of logs: a filter for every handler.
 
-It knows tokens and sign-in codes by their prefixes, what follows ``Bearer``, headers and JSON members that carry
+It knows tokens, sign-in codes and invitations by their prefixes, what follows ``Bearer``, headers and JSON members that carry
 secrets by name, and the secrets it was told.
 """
 
@@ -16,7 +16,7 @@ _learnt: dict[str, None] = {}
 _HEADER = r"(?:proxy-)?authorization|set-cookie|cookie|x-csrftoken"
 _MEMBER = r"password|token|secret|csrfmiddlewaretoken"
 _PATTERNS = (
-    (re.compile(r"\bbwc?_[A-Za-z0-9_-]{30,}"), HIDDEN),
+    (re.compile(r"\bbw[ci]?_[A-Za-z0-9_-]{30,}"), HIDDEN),
     (re.compile(r"(?i)\b(bearer|basic)(\s+|%20)[^\s\"',;<>]+"), rf"\1\2{HIDDEN}"),
     # a header shown as Python or JSON: 'authorization': 'x', (b'cookie', b'x')
     (re.compile(rf"(?i)({_HEADER})(['\"]?\s*[:=,]\s*b?)(['\"])(?:(?!\3).)*\3"), rf"\1\2\3{HIDDEN}\3"),

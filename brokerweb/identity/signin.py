@@ -16,7 +16,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from brokerweb.core import clock
+from brokerweb.core import clock, remembered
 from brokerweb.core.errors import NotFound, Unauthenticated
 from brokerweb.identity import audit
 from brokerweb.identity.attempts import Attempts
@@ -27,6 +27,7 @@ from brokerweb.identity.users import principal_of
 CODE_PREFIX = "bwc_"
 CODE_LASTS = 900.0  # seconds
 attempts = Attempts()
+remembered.of_run(attempts.clear)
 
 
 def create_code(user: Any) -> str:
@@ -76,7 +77,7 @@ def redeem(code: str, *, address: str | None = None, enter: Callable[[Any], None
         if not usable.update(used_at=now):
             raise _unusable()
         user = SignInCode.objects.select_related("user").get(sha256=digest).user
-        audit.record(principal_of(user), "user.sign_in", f"user:{user.pk}", detail={"by": "link"}, address=address)
+        audit.record(principal_of(user), "user.sign_in", f"user:{user.get_username()}", detail={"by": "link"}, address=address)
         if enter is not None:
             enter(user)
     return user
@@ -103,7 +104,7 @@ def check_password(request: HttpRequest, username: str, password: str, *, addres
         audit.record(username if known else "somebody", "user.sign_in_failed", "sign-in", address=address)
         raise Unauthenticated("the user name or the password is wrong")
     attempts.succeeded(username, address)
-    audit.record(principal_of(user), "user.sign_in", f"user:{user.pk}", detail={"by": "password"}, address=address)
+    audit.record(principal_of(user), "user.sign_in", f"user:{user.get_username()}", detail={"by": "password"}, address=address)
     return user
 
 

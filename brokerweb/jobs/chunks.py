@@ -15,6 +15,7 @@ from brokerweb.cluster.here import EMBEDDED
 from brokerweb.core import clock
 from brokerweb.core.backoff import Backoff
 from brokerweb.core.errors import BrokerError, Conflict, OffsetOutOfRange, StoreFull
+from brokerweb.core.events import JOBS
 from brokerweb.jobs import bulk, failures, indexing, operations, replaying, searched, undoing
 from brokerweb.jobs.chunk import Chunk
 from brokerweb.jobs.destinations import Q
@@ -119,6 +120,7 @@ def _due_at(tx: Transaction, job: Job, chunk: Chunk) -> int:
 
 def _change(tx: Transaction, job: Job, changes: Mapping[str, Any]) -> None:
     tx.writes += 1
+    tx.outcome.lists |= {JOBS}
     same = Job.objects.filter(pk=job.pk, state__in=OPEN, chunks=job.chunks, retries=job.retries)
     held = {"node": job.node, "held_until_at": tx.now + HELD}
     if not same.update(chunks=job.chunks + 1, **held, **changes):

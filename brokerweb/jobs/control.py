@@ -9,14 +9,22 @@ from typing import Any, NamedTuple
 
 from django.db.models import Q
 
+from brokerweb.cluster import marks
 from brokerweb.core import clock, cursors
 from brokerweb.core.errors import Conflict, Invalid, NotFound
+from brokerweb.core.events import JOBS
+from brokerweb.identity import masks
+from brokerweb.identity.principal import Principal
 from brokerweb.jobs.models import OPEN, Job
 from brokerweb.storage.transaction import Transaction
 
 MIN_RATE, MAX_RATE = 0.001, 1_000_000  # items per second
 MAX_ID = 2**63 - 1
 UNDOABLE = ("redrive", "move")
+# What charts show of a job, of so many of its targets.
+MARKED = {"redrive": "redrive of", "move": "move from", "purge": "purge of", "replay": "replay of", "undo": "undo in"}
+TARGETS_MARKED = 20
+BY_CONTENTS = ("q", "filter", "key", "select")  # parameters that may repeat what messages hold
 UNDO_WITHIN = 15 * 60  # seconds after the end
 
 
@@ -40,6 +48,7 @@ def create(tx: Transaction, new: NewJob, *, by: str) -> Job:
     if new.rate is not None and not MIN_RATE <= new.rate <= MAX_RATE:
         raise Invalid.at("/rate", f"must be a number from {MIN_RATE} to {MAX_RATE}")
     tx.writes += 1
+    tx.outcome.lists |= {JOBS}
     made = Job.objects.create(
         kind=new.kind,
         target=new.target,
@@ -54,6 +63,9 @@ def create(tx: Transaction, new: NewJob, *, by: str) -> Job:
         created_at=tx.wall,
         due_at=tx.now,
     )
+    if new.kind in MARKED:
+        for target in (list(dict.fromkeys(new.targets)) or [new.target])[:TARGETS_MARKED]:
+            marks.note(tx, new.kind, f"Job {made.pk}: {MARKED[new.kind]} {target.partition(':')[2]}", target, by=by)
     return Job.objects.get(pk=made.pk)
 
 
@@ -61,6 +73,7 @@ def cancel(tx: Transaction, job_id: int) -> Job:
     """The job does nothing more; what it did stays. Raises NotFound, and Conflict for one that is finished."""
     job = lock(job_id)
     tx.writes += 1
+    tx.outcome.lists |= {JOBS}
     if not Job.objects.filter(pk=job.pk, state__in=OPEN).update(state="cancelled", finished_at=tx.wall):
         raise Conflict(f"Job {job_id} is finished: it is {job.state}.")
     return get(job_id)
@@ -146,6 +159,15 @@ def as_json(job: Job) -> dict[str, Any]:
         "undone_by": None if job.undone_by is None else str(job.undone_by),
         "gone": job.cursor.get("gone", 0),
     }
+
+
+def seen_by(principal: Principal, job: Job) -> dict[str, Any]:
+    """The same for somebody from whom some of what it works on may be masked: by what that was chosen is then not told."""
+    shown = as_json(job)
+    places = (touched.partition(":") for touched in job.touched)
+    if any(masks.veil(principal, kind, name) for kind, _, name in places):
+        shown["params"] = {name: value for name, value in shown["params"].items() if name not in BY_CONTENTS}
+    return shown
 
 
 def _params(job: Job) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from brokerweb.storage.statements import Statements
 
 Q = Statements("brokerweb.jobs")
 MAX_PATTERNS = 20
+_COUNTS = 4  # the column of ``destinations`` that is the first state's
 
 
 class Destination(NamedTuple):
@@ -46,7 +47,16 @@ class Destination(NamedTuple):
 
 def every(reads: Reads) -> list[Destination]:
     """All there are, by kind and name."""
-    return sorted((_of(row) for row in reads.rows(Q.destinations)), key=lambda found: found.label)
+    return _sorted(reads.rows(Q.destinations))
+
+
+def with_some(reads: Reads, state: State) -> list[Destination]:
+    """Those that hold messages of a state."""
+    return _sorted(row for row in reads.rows(Q.destinations) if row[_COUNTS + state])
+
+
+def _sorted(rows: Iterable[Sequence[Any]]) -> list[Destination]:
+    return sorted(map(_of, rows), key=lambda found: found.label)
 
 
 def _of(row: Sequence[Any]) -> Destination:

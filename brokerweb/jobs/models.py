@@ -57,6 +57,11 @@ class Job(models.Model):
         return f"{self.kind} {self.pk}"
 
     @property
+    def audit_detail(self) -> dict[str, str]:
+        """What the audit trail says of who began it."""
+        return {"job": str(self.pk)}
+
+    @property
     def touched(self) -> list[str]:
         """Every destination that it works on."""
         return [self.target] if self.targets is None else self.targets.split("\n")

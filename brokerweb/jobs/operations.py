@@ -227,10 +227,11 @@ def _look_at_first(tx: Transaction, job: Job) -> Chunk:
         going_on = cursor | {"tried": False, "first": []}
         return Chunk(going_on, 0, finished=cursor["at"] == len(job.params["queues"]))
     if tx.now > cursor["since"] + TRIED_FOR:
-        return _stopped(job, f"{waiting} of the first {len(first)} were not settled within a day.")
+        return _stopped(job, f"{waiting} of the first {len(first)} {'was' if waiting == 1 else 'were'} not settled within a day.")
     return Chunk(cursor, 0, state="trying", due_at=tx.now + LOOK_AGAIN)
 
 
 def _stopped(job: Job, why: str) -> Chunk:
-    left = "" if job.total is None else f" {max(0, job.total - job.done - job.failed)} others are left as they are."
+    n = 0 if job.total is None else max(0, job.total - job.done - job.failed)
+    left = f" {n} {'other is' if n == 1 else 'others are'} left as found." if n else ""
     return Chunk(job.cursor | {"tried": False}, 0, finished=True, state="failed", error=f"Stopped: {why.rstrip('.')}.{left}")

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from brokerweb.core.batches import ANSWER_BYTES
+from brokerweb.identity import masks
+from brokerweb.identity.masks import Veil
+from brokerweb.identity.principal import Principal
 from brokerweb.jobs import copying, matching, replaying
 from brokerweb.jobs.matching import RecordFilter
 from brokerweb.jobs.replay_request import ReplayRequest
@@ -46,6 +49,10 @@ class ReplayPlan(NamedTuple):
     def records(self) -> int:
         return sum(part.records for part in self.parts)
 
+    def seen(self, veil: Veil) -> ReplayPlan:
+        """As somebody sees it from whom some of the records is hidden."""
+        return self._replace(samples=[veil.over_record(record) for record in self.samples])
+
 
 class Counted(NamedTuple):
     """A request, its range fixed where it was looked at, and how many records that is; estimated by the first ``looked``."""
@@ -53,6 +60,17 @@ class Counted(NamedTuple):
     asked: ReplayRequest
     total: int | None = None
     looked: int | None = None
+
+
+def allowed(principal: Principal, stream: str, asked: ReplayRequest) -> Veil:
+    """What of the records the asker does not see. Raises Forbidden where a replay would tell it: by how many a filter finds, or
+    by taking them to where less is masked.
+    """
+    veil = masks.veil(principal, "stream", stream)
+    if asked.filter:
+        veil.require_all("To replay what a filter finds")
+    masks.require_no_less(principal, ("stream", stream), asked.destination())
+    return veil
 
 
 def plan(reads: Reads, stream: str, asked: ReplayRequest) -> ReplayPlan:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from brokerweb.core.errors import Unavailable
+from brokerweb.core.masking import Hidden
 from brokerweb.jobs.chunk import Chunk
 from brokerweb.jobs.destinations import Destination, Q, every
 from brokerweb.jobs.models import Job
@@ -40,6 +41,9 @@ class Finder(Protocol):
 
     def check(self, asked: Asked) -> None:
         """Raises Invalid for what is no query of messages."""
+
+    def asks(self, asked: Asked, hidden: Hidden) -> bool:
+        """Whether it is about something that is hidden."""
 
     def look(self, reads: Reads, asked: Asked, within: Sequence[Destination], beyond: int, most: tuple[int, float]) -> Looked:
         """Messages with ids below ``beyond`` that match, the newest first, at ``most`` so many, in so many seconds."""

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid, NotFound
+from brokerweb.identity import masks
+from brokerweb.identity.masks import Veil
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs.bulk_request import TAKES, BulkRequest
 from brokerweb.jobs.destinations import Destination, browsable, every, holding
@@ -24,13 +26,16 @@ LOOKING = 1.0  # seconds, whether a query finds something where somebody may not
 def resolve(reads: Reads, principal: Principal, asked: BulkRequest) -> list[Destination]:
     """The destinations of which it would take something now, or one that it names.
 
-    Raises Forbidden without ``manage`` on all of them, and ``publish`` on where they go; NotFound where there is none.
+    Raises Forbidden without ``manage`` on all of them, and ``publish`` on where they go, and where it would tell what is masked;
+    NotFound where there is none.
     """
     if asked.to is not None:
         principal.require("publish", "queue", asked.to)
     named = _named(reads, principal, asked) if asked.select.ids is not None else _matching(reads, principal, asked)
     for each in named:
         principal.require("manage", *each.permit)
+        if asked.to is not None:
+            masks.require_no_less(principal, each.permit, ("queue", asked.to))
     if len(named) > MAX_DESTINATIONS:
         raise Invalid.at("/select/in", f"is of {len(named)} queues: an act is for {MAX_DESTINATIONS} at most")
     return named
@@ -50,6 +55,8 @@ def _named(reads: Reads, principal: Principal, asked: BulkRequest) -> list[Desti
 
 def _matching(reads: Reads, principal: Principal, asked: BulkRequest) -> list[Destination]:
     found = browsable(principal, every(reads), asked.select.within)
+    for each in found:
+        _require_unmasked(masks.veil(principal, *each.permit), asked, each)
     if asked.action == "move":
         found = [each for each in found if each.label != f"queue:{asked.to}"]
     if not found:
@@ -63,6 +70,13 @@ def _matching(reads: Reads, principal: Principal, asked: BulkRequest) -> list[De
         touched = managed | _touched(reads, asked, others)
         holders = [each for each in holders if each.queue_id in touched]
     return holders or [each for each in found if each.queue_id in managed][:1] or found[:1]
+
+
+def _require_unmasked(veil: Veil, asked: BulkRequest, destination: Destination) -> None:
+    """Raises Forbidden for a selection by what is hidden: how many that are would tell it."""
+    veil.require_key(asked.select.chosen.key)
+    if veil and asked.select.q is not None and finder().asks(Asked(asked.query, clock.wall()), veil.hidden):
+        veil.require_all(f"To choose messages of {destination.label} by that query")
 
 
 def _touched(reads: Reads, asked: BulkRequest, others: Sequence[Destination]) -> set[int]:

@@ -41,7 +41,8 @@ def chunk(tx: Transaction, job: Job, limit: int) -> Chunk:
     back = sum(transfers.take_back(tx, transfer) for _, transfer in noted)
     gone = job.cursor["gone"] + len(noted) - back
     cursor = job.cursor | {"gone": gone, "after": noted[-1][0] if noted else job.cursor["after"]}
-    error = f"{gone} were handed out, moved or deleted since, and stay as they are." if gone else None
+    stay = "1 was" if gone == 1 else f"{gone} were"
+    error = f"{stay} handed out, moved or deleted since, and left as found." if gone else None
     return Chunk(cursor, back, finished=len(noted) < limit, error=error)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.core.management import call_command
-from django.db import transaction
+from django.db import Error, OperationalError, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from brokerweb.cluster.models import Node
@@ -24,6 +24,7 @@ from brokerweb.storage.losses import DataLost
 
 SOURCE, TARGET = "brokerweb_source", "brokerweb_target"
 ONE_COPY = 0x636F7079  # "copy": the number of the lock, among those that programs of a database agree on
+PATIENCE = "3s"  # for the lock of a copy that was killed, which ends a moment after it
 
 
 class Refused(Exception):
@@ -98,10 +99,17 @@ def _held(connection: Any, address: Address, role: str) -> Iterator[None]:
 @contextmanager
 def _one_copy(connection: Any, address: Address) -> Iterator[None]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [ONE_COPY])
-        if not cursor.fetchone()[0]:
-            raise Refused(f"{address.shown}: another copy is under way there")
-    yield  # the lock ends with the connection
+        cursor.execute("SELECT set_config('lock_timeout', %s, false)", [PATIENCE])
+        try:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [ONE_COPY])
+        except OperationalError as error:
+            raise Refused(f"{address.shown}: another copy is under way there") from error
+        cursor.execute("RESET lock_timeout")
+    try:
+        yield
+    finally:
+        with suppress(Error), connection.cursor() as cursor:  # it ends with the connection, but not before its server sees that
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [ONE_COPY])
 
 
 def _require_whole(files: Files | None, address: Address) -> None:

@@ -22,7 +22,11 @@ from brokerweb.storage.fields import BrokerInstantField
 
 Row = list[Any]
 GENERATED = ("contenttypes.contenttype", "auth.permission")  # ``migrate`` makes these
-SHARED_BY_NODES = "secret"  # of the app of nodes: the rest of it is of processes that run, and begins anew
+# Of the app of nodes: the rest of it is of processes that run, and begins anew.
+KEPT_OF_NODES = (
+    *("secret", "freshsamples", "hourofsamples", "mark", "publisher"),
+    *("alertrule", "alertchannel", "alert", "alertsilence", "alertnotice"),
+)
 # Read and written alike by every database's driver; whatever else there is goes through Django.
 PLAIN = (models.CharField, models.TextField, models.IntegerField, models.FloatField)
 _encode = msgspec.msgpack.Encoder(enc_hook=repr).encode
@@ -126,7 +130,7 @@ def tables() -> list[Table]:
 def _roots() -> Iterator[type[models.Model]]:
     for model in apps.get_models():
         label, name = model._meta.app_label, model._meta.model_name
-        if label == "sessions" or (label.startswith("brokerweb_") and (label != "brokerweb_cluster" or name == SHARED_BY_NODES)):
+        if label == "sessions" or (label.startswith("brokerweb_") and (label != "brokerweb_cluster" or name in KEPT_OF_NODES)):
             yield model
 
 

@@ -25,4 +25,4 @@ def __getattr__(name: str) -> object:
         from brokerweb.routing import django
 
         return getattr(django, name)
-    raise AttributeError(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from brokerweb.core import remembered
 from brokerweb.core.errors import NotFound
 from brokerweb.routing.bindings import Binding, Table
 from brokerweb.storage.reading import Reads
@@ -13,6 +14,7 @@ from brokerweb.storage.transaction import Transaction
 Q = Statements("brokerweb.routing")
 REMEMBERED_TABLES = 128
 _tables: dict[int, Table] = {}  # by version, which no two sets of bindings share
+remembered.of_store(_tables.clear)
 
 
 class Definition(NamedTuple):

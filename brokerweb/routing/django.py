@@ -10,9 +10,10 @@ from django.db import DEFAULT_DB_ALIAS
 from msgspec import Meta, Struct
 
 from brokerweb.core.errors import Invalid, escape_pointer
+from brokerweb.core.from_python import converted, each, text
 from brokerweb.core.names import parse_destination
 from brokerweb.queues import limits
-from brokerweb.queues.from_python import converted, each, new_message, settles, text
+from brokerweb.queues.from_python import new_message, settles
 from brokerweb.queues.messages import Settle
 from brokerweb.routing import bindings, publishing, topics, transacting
 from brokerweb.routing.messages import UNFIT, Commit, Publish, TopicMessage, TransactRequest

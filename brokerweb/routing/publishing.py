@@ -48,6 +48,9 @@ def publish(tx: Transaction, topic: str, messages: Sequence[TopicMessage], *, pu
         tx.gathered(_Dropped).by_topic[target.id] += unrouted
     tx.outcome.topic_event(events.PUBLISHED, target.id, len(routes))
     tx.outcome.topic_event(events.UNROUTED, target.id, unrouted)
+    if routes:
+        source, sources = (publisher, None, "topic", target.id), tx.outcome.sources
+        sources[source] = sources.get(source, 0) + len(routes)
     return _answers(tx, target, messages, known, stored)
 
 
@@ -149,8 +152,8 @@ class _Copying:
         about to give its messages, so that no other publish has it.
         """
         several = [place for place, to in routes.items() if len(to) > 1 and any(name.startswith("queue:") for name in to)]
-        first = sequence.upcoming(self.tx) if several else 0
-        return {place: queues.Family(first + i) for i, place in enumerate(several)}
+        numbers = sequence.upcoming(self.tx, len(several)) if several else ()
+        return {place: queues.Family(number) for place, number in zip(several, numbers, strict=True)}
 
     def _note_streams(self, copies: Mapping[int, Copy]) -> None:
         """What went to streams goes there first, and is named in the queues' copies: records have no column to be found by."""

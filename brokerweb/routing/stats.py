@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from brokerweb.core import events
+from brokerweb.core import events, remembered
 from brokerweb.core.rates import Rates
 
 
@@ -21,6 +21,7 @@ class TopicStats(Rates):
 
 
 stats = TopicStats()
+remembered.of_run(stats.begin)
 rates, totals = stats.rates, stats.totals
 
 

@@ -196,9 +196,18 @@ def route(reads: Reads, name: str, routing_key: str, headers: Mapping[str, str] 
 
     ``unrouted`` is null, or what would become of a message that no binding matches: ``refuse`` or ``drop``.
     """
+    return routes(reads, name, [(routing_key, headers or {})])[0]
+
+
+def routes(reads: Reads, name: str, asked: Sequence[tuple[str, Mapping[str, str]]]) -> list[dict[str, Any]]:
+    """The same of several, by their routing keys and headers."""
     topic = definitions.load(reads, name)
+    return [_route(topic, routing_key, headers) for routing_key, headers in asked]
+
+
+def _route(topic: definitions.Definition, routing_key: str, headers: Mapping[str, str]) -> dict[str, Any]:
     matched: dict[str, list[bindings.Binding]] = {}
-    for binding in topic.table.matches(routing_key, headers or {}):
+    for binding in topic.table.matches(routing_key, headers):
         matched.setdefault(binding.to, []).append(binding)
     routed = [{"to": to, "bindings": [binding.shown() for binding in by]} for to, by in matched.items()]
     return {"routed": routed, "unrouted": None if routed else topic.unrouted}

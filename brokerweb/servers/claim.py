@@ -66,8 +66,8 @@ def usable_database() -> Iterator[None]:
 @contextmanager
 def claimed(
     found: Files | None, *, accept_loss: bool = False, tell: Callable[[str], None] = log.info
-) -> Iterator[Callable[[str], None]]:
-    """Serve the database within this, and note by what it yields under which URL. A server's database any number may serve.
+) -> Iterator[Callable[[str, str], None]]:
+    """Serve the database within this, and note by what it yields where (``only_server``). That of a server any number may serve.
 
     ``accept_loss``: go on with what is there. Raises AlreadyRunning, DataLost and BadOption.
     """
@@ -88,7 +88,7 @@ def claimed(
         yield note_url
 
 
-def _unnoted(url: str) -> None:
+def _unnoted(url: str, here: str) -> None:
     """Nobody looks there: nodes are many."""
 
 

@@ -18,6 +18,7 @@ from brokerweb.core.duty import DutyLoop
 log = logging.getLogger(__name__)
 LOOK, EVERY = 1.0, 60.0  # seconds between looks, and between lines
 NEAR = 16
+LATE = 5.0  # seconds after some are free in which what failed before may still be told
 CANNOT_OPEN = "unable to open database file"  # SQLite's words for it, and for other reasons
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE)
 
@@ -29,6 +30,7 @@ class Descriptors(logging.Filter):
         super().__init__()
         self._exhausted = False
         self._said_at: float | None = None
+        self._over_at: float | None = None
         self._dropped = 0
         self._duty = DutyLoop("descriptors", self._look, longest=LOOK)
 
@@ -46,7 +48,8 @@ class Descriptors(logging.Filter):
         if record.name == __name__ or not self._tells(record):
             return True
         self._dropped += 1
-        self._noticed()
+        if self._exhausted or not self._lately:  # else it tells of what is over, as far as is known
+            self._noticed()
         return False
 
     async def _look(self, now: int) -> float:
@@ -59,6 +62,7 @@ class Descriptors(logging.Filter):
         else:
             if self._exhausted:
                 log.warning("file descriptors are free again; %d messages of failures without one were left out", self._dropped)
+                self._over_at = time.monotonic()
             self._exhausted, self._dropped = False, 0
         return LOOK
 
@@ -77,7 +81,11 @@ class Descriptors(logging.Filter):
         texts = [record.getMessage(), *map(str, errors)]
         if any("Too many open files" in text for text in texts):
             return True
-        return any(CANNOT_OPEN in text for text in texts) and (self._exhausted or _nearly_all_taken())
+        return any(CANNOT_OPEN in text for text in texts) and (self._lately or _nearly_all_taken())
+
+    @property
+    def _lately(self) -> bool:
+        return self._exhausted or (self._over_at is not None and time.monotonic() - self._over_at < LATE)
 
 
 def _nearly_all_taken() -> bool:

@@ -22,7 +22,7 @@ from brokerweb.storage.postgres import limits
 
 GRACE = 3.0  # seconds that requests under way get to finish
 KEEP_ALIVE = 75.0  # seconds a connection may idle between requests
-LINGER = 2.0  # seconds an answered client may go on sending what nobody will read, so that it gets to see the answer
+LINGER = 2.0  # seconds until the connection of an answered client ends that has sent nothing more of what nobody will read
 
 log = logging.getLogger(__name__)
 _state = {"draining": False}

@@ -23,8 +23,8 @@ class AlreadyRunning(Exception):
 
 
 @contextmanager
-def only_server(files: Files) -> Iterator[Callable[[str], None]]:
-    """Hold the database's lock, and yield what notes in it under which URL the server is reached.
+def only_server(files: Files) -> Iterator[Callable[[str, str], None]]:
+    """Hold the database's lock, and yield what notes in it under which URL people reach the server, and where it listens.
 
     Raises AlreadyRunning where another server holds it, BadOption where nobody can.
     """
@@ -34,16 +34,25 @@ def only_server(files: Files) -> Iterator[Callable[[str], None]]:
     except OSError as error:
         raise unusable(files.shown, error, named_by=files.named_by) from error
     try:
-        yield lambda url: _note(descriptor, str(os.getpid()), url)
+        yield lambda url, here: _note(descriptor, str(os.getpid()), url, here)
     finally:
         _note(descriptor)
         os.close(descriptor)
 
 
 def url_of_server(files: Files) -> str | None:
-    """Under which URL the database's server is reached, as it noted itself."""
+    """Under which URL people reach the database's server, as it noted itself."""
+    return _noted(files, 1)
+
+
+def address_of_server(files: Files) -> str | None:
+    """Under which URL programs on its machine reach the database's server, whatever stands between it and people."""
+    return _noted(files, 2)
+
+
+def _noted(files: Files, line: int) -> str | None:
     try:
-        return files.lock.read_text().split("\n")[1] or None
+        return files.lock.read_text().split("\n")[line] or None
     except (OSError, IndexError):
         return None
 

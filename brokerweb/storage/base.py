@@ -46,6 +46,10 @@ class Dialect(Protocol):
     def instants(self, raw: Any) -> tuple[int, int]:
         """The present by the broker's clock and by the wall: of this process, or the database's where nodes share it."""
 
+    def on_wait(self, raw: Any, waited: Callable[[], None]) -> None:
+        """Tell the transaction that begins, by a method of its own, whenever a statement of it took long: as when it had to wait
+        for a lock."""
+
     def run(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Any:
         """Run one statement; the cursor has its rows and row count."""
 
@@ -54,6 +58,10 @@ class Dialect(Protocol):
 
     def ask(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Callable[[], list[tuple[Any, ...]]]:
         """Run one statement that reads, now or when its rows are called for; what is run before that may go with it."""
+
+    def foresee(self, raw: Any, statement: Statement, args: Sequence[Any], fits: Callable[[Any], bool]) -> None:
+        """Run one statement without waiting for its answer, which is looked at before the commit: should it not be one that
+        ``fits``, the transaction fails with a CONFLICT. For several writers."""
 
     def later(self, raw: Any, statement: Statement, rows: Sequence[Sequence[Any]]) -> None:
         """Run one statement for each row of values. Nobody asks what it did: it may wait for the next that somebody does ask,
@@ -77,8 +85,8 @@ class Dialect(Protocol):
     def lock_at_once(self, raw: Any, kind: locks.Lock, number: int) -> bool:
         """Have this turn alone until the transaction ends, unless somebody else has or shares it."""
 
-    def numbers(self, raw: Any, table: str, n: int) -> int:
-        """The first of ``n`` ids in a row of a table; for several writers, as a single one counts on."""
+    def numbers(self, raw: Any, table: str, n: int) -> Sequence[int]:
+        """``n`` ids of a table, rising; for several writers, as a single one counts on."""
 
     def prepare(self, raw: Any) -> None:
         """Make a connection the committer's."""
@@ -118,6 +126,9 @@ class Dialect(Protocol):
 
     def version(self, raw: Any) -> int | None:
         """A number that changes when another connection has committed; None where that cannot be told."""
+
+    def keeping(self, raw: Any) -> dict[Any, Any] | None:
+        """What verbs keep for as long as this connection lasts; None where it is not a committer's."""
 
     def slot(self, raw: Any) -> int:
         """Which counter row this connection writes, so that writers never wait for each other."""

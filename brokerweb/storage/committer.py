@@ -33,6 +33,7 @@ from brokerweb.storage.calls import Call, Unit, in_order, run, units
 from brokerweb.storage.dedicated import dedicate
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.handover import HandOver
+from brokerweb.storage.lookups import Lookups
 from brokerweb.storage.quiet import Quiet
 from brokerweb.storage.transaction import Transaction, transaction
 
@@ -43,6 +44,7 @@ CROWDED = 0.5  # of either, at which faces stop reading
 BATCH_CALLS, BATCH_COST, BATCH_SECONDS = 512, 8 * 1024 * 1024, 0.05
 READERS = 1.0  # seconds that a full disk's log waits for those who read an old state of it, before it is filled anew
 PATIENCE = 0.002  # seconds that a batch waits for the rest of a crowd
+WARY = 16  # batches that wait for every answer, after one that did not and had to be run again
 PAUSE = 0.1  # seconds before a connection that could not be opened is tried again
 OF_THE_STORE = (Failure.OTHER, Failure.REFUSED, Failure.LOST)
 OF_THE_DATA = ("IntegrityError", "DataError")  # say nothing about the store; by name, since every driver has its own
@@ -118,6 +120,8 @@ class Committer:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._prepared: Any = None  # the driver's connection that the dialect has made the committer's
         self._unreachable: Exception | None = None  # why there is none
+        self._wary = 0  # batches that wait for every answer
+        self._lookups = Lookups()
         self.batches = self.calls = 0
 
     def start(self) -> None:
@@ -239,7 +243,8 @@ class Committer:
         done, running = 0, False
         try:
             self._prepare()
-            with transaction(self._using, self._handover) as tx:
+            foreseeing = not again and self._foresees()
+            with transaction(self._using, self._handover, lookups=self._lookups, foreseeing=foreseeing) as tx:
                 running, deadline = True, time.monotonic() + BATCH_SECONDS
                 for unit in batch:
                     self._run_in(tx, unit)
@@ -255,7 +260,8 @@ class Committer:
             if self._ran_out(error, committing=not running):
                 return self._again(batch)
             failure = self._dialect.failure(error)
-            kept_nothing = running or failure.certain or isinstance(error, IntegrityError)
+            before_commit = running or (failure is Failure.LOST and tx is not None and not tx.committing)
+            kept_nothing = before_commit or failure.certain or isinstance(error, IntegrityError)
             if kept_nothing and not again and self._passes(failure):
                 self._again(batch)
                 return self._try_together(batch, again=True)
@@ -265,10 +271,16 @@ class Committer:
         self._committed(tx)
         return done
 
+    def _foresees(self) -> bool:
+        """Whether the next batch goes on with answers that it has yet to get; not for a while after one that was another."""
+        self._wary = max(0, self._wary - 1)
+        return self._wary == 0
+
     def _passes(self, failure: Failure) -> bool:
         """Whether the same may succeed at once; on another connection, where this one is lost."""
         if failure is Failure.LOST:
             self._reopen()
+        self._wary = WARY
         return failure in {Failure.LOST, Failure.CONFLICT}
 
     def _undo(self, batch: list[Unit], error: Exception) -> int:
@@ -352,6 +364,8 @@ class Committer:
         try:
             self._closing(tx)
         except Exception as error:
+            if tx.foreseeing and self._dialect.failure(error) is Failure.CONFLICT:
+                raise  # the batch is run again, and waits for every answer
             log.warning("the last verb of a batch failed; its calls are run without it", exc_info=error)
             raise _RedoSeparatelyError from error
 
@@ -359,7 +373,7 @@ class Committer:
         tx: Transaction | None = None
         try:
             self._prepare()
-            with transaction(self._using, self._handover) as tx:
+            with transaction(self._using, self._handover, lookups=self._lookups) as tx:
                 run(tx, [call])
             self._committed(tx)
         except Exception as error:
@@ -394,7 +408,9 @@ class Committer:
         known = self._translated(error)
         if known is None:
             log.error("a verb failed", exc_info=error)
-            return Internal()
+            internal = Internal()
+            internal.__cause__ = error  # for who tells of it anew
+            return internal
         log.warning("the store refused a commit: %s", error)
         return known
 

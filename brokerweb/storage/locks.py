@@ -23,7 +23,6 @@ class Lock(IntEnum):
     STREAM = 4  # a stream's definition, as QUEUE
     RECORDS = 5  # alone: who removes records of a partition, or changes them; who appends locks the partition's row
     NODES = 9  # alone: a node that begins, or finds others gone
-    NUMBERS = 6  # for as long as a sequence gives several numbers in a row
 
 
 def key(kind: Lock, number: int) -> int:

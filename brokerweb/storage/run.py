@@ -67,6 +67,30 @@ async def aperform(verb: Callable[..., Any], *args: Any, cost: int = 0, **kwargs
     return _result(call)
 
 
+class Own:
+    """A committer beside the usual ones, for what must not wait behind whatever waits for those. On the loop."""
+
+    def __init__(self, name: str) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._committer = Committer(self._deliver, name=name)
+        self._committer.start()
+
+    async def aperform(self, verb: Callable[..., Any], *args: Any) -> Any:
+        """Run ``verb(tx, *args)`` in one commit and return its result after it. Raises BrokerError."""
+        answered = self._loop.create_future()
+        call = Call(verb, args, {}, lambda _: None if answered.done() else answered.set_result(None))
+        self._committer.submit(call)
+        await answered
+        return _result(call)
+
+    async def stop(self) -> None:
+        await self._loop.run_in_executor(None, self._committer.stop)
+
+    def _deliver(self, batch: list[Call]) -> None:
+        for call in batch:
+            self._loop.call_soon_threadsafe(call.done, call)
+
+
 def start(
     verb: Callable[..., Any],
     args: tuple[Any, ...],

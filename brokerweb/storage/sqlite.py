@@ -9,16 +9,16 @@ from itertools import chain
 from typing import Any
 
 import django.db
-import pysqlite3.dbapi2 as pysqlite3
 
 from brokerweb.core import clock
 from brokerweb.core.errors import BrokerError, StoreFull, Unavailable
 from brokerweb.storage import damage, disk, locks
 from brokerweb.storage.base import Failure
+from brokerweb.storage.driver import sqlite as driver
 from brokerweb.storage.statements import Statement
 from brokerweb.storage.upkeep import Upkeep
 
-_ERRORS = (pysqlite3.Error, sqlite3.Error, django.db.Error)
+_ERRORS = (driver.Error, sqlite3.Error, django.db.Error)
 # Rows a statement: few sizes, so that the driver finds its compiled statements again, and any small number in one.
 AT_ONCE = (100, 32, 16, 8, 4, 2, 1)
 MANY = 32  # rows from which on it pays to look for what they have alike: each kind of likeness is a text of its own
@@ -52,6 +52,9 @@ class SQLite:
     def instants(self, raw: Any) -> tuple[int, int]:
         return clock.instants()
 
+    def on_wait(self, raw: Any, waited: Callable[[], None]) -> None:
+        """Transactions begin with the one lock there is: nothing in them waits."""
+
     def run(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Any:
         return raw.execute(statement.text["sqlite"], args)
 
@@ -60,6 +63,9 @@ class SQLite:
 
     def ask(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Callable[[], list[tuple[Any, ...]]]:
         return lambda: raw.execute(statement.text["sqlite"], args).fetchall()
+
+    def foresee(self, raw: Any, statement: Statement, args: Sequence[Any], fits: Callable[[Any], bool]) -> None:
+        raise NotImplementedError
 
     def later(self, raw: Any, statement: Statement, rows: Sequence[Sequence[Any]]) -> None:
         if len(rows) == 1:
@@ -110,7 +116,7 @@ class SQLite:
     def lock_at_once(self, raw: Any, kind: locks.Lock, number: int) -> bool:
         return True
 
-    def numbers(self, raw: Any, table: str, n: int) -> int:
+    def numbers(self, raw: Any, table: str, n: int) -> Sequence[int]:
         raise NotImplementedError("a single writer counts on by itself")
 
     def prepare(self, raw: Any) -> None:
@@ -157,6 +163,9 @@ class SQLite:
     def version(self, raw: Any) -> int | None:
         [version] = raw.execute("PRAGMA data_version").fetchone()
         return int(version)
+
+    def keeping(self, raw: Any) -> dict[Any, Any] | None:
+        return None
 
     def slot(self, raw: Any) -> int:
         return 0

@@ -21,6 +21,7 @@ from brokerweb.storage.base import Dialect
 from brokerweb.storage.dialects import dialect_of
 from brokerweb.storage.handover import HandOver
 from brokerweb.storage.locks import Lock
+from brokerweb.storage.lookups import Lookups
 from brokerweb.storage.reading import Reads
 from brokerweb.storage.statements import Statement
 
@@ -38,24 +39,64 @@ G = TypeVar("G", bound=Gathered)
 
 
 class Transaction(Reads):
-    """``now`` is the one instant of all that its verbs do, ``wall`` what the wall calls it; ``writes`` counts statements that
+    """``now`` is the instant of what its verbs do, ``wall`` what the wall calls it: read when it begins, and anew after a
+    statement that had to wait, so that what lasts is counted from when its locks were held. ``writes`` counts statements that
     may have changed a row. ``by`` is the token or user on whose behalf an operator's verb runs (``acting``). ``lasting``: it
-    is part of a caller's own transaction, which may last.
+    is part of a caller's own transaction, which may last. ``foreseeing``: it is run once more, should an answer not be
+    what a verb went on with.
     """
 
-    __slots__ = ("_changed", "_gathered", "_later", "by", "handover", "lasting", "memo", "now", "outcome", "wall", "writes")
+    __slots__ = (
+        "__weakref__",
+        "_changed",
+        "_gathered",
+        "_later",
+        "_learnt",
+        "by",
+        "committing",
+        "foreseeing",
+        "handover",
+        "kept",
+        "lasting",
+        "memo",
+        "now",
+        "outcome",
+        "wall",
+        "writes",
+    )
 
-    def __init__(self, raw: Any, dialect: Dialect, handover: HandOver | None = None, *, lasting: bool = False) -> None:
+    def __init__(
+        self,
+        raw: Any,
+        dialect: Dialect,
+        handover: HandOver | None = None,
+        *,
+        lasting: bool = False,
+        kept: dict[Any, Any] | None = None,
+        foreseeing: bool = False,
+    ) -> None:
         super().__init__(raw, dialect)
-        self.handover, self.lasting = handover, lasting
+        self.handover, self.lasting, self.foreseeing = handover, lasting, foreseeing and not dialect.single_writer
         self.now, self.wall = dialect.instants(raw)
+        if not dialect.single_writer:
+            dialect.on_wait(raw, self._waited)
         self.outcome = events.Outcome()
         self.writes = 0
         self._changed = dialect.changed(raw)
         self.memo: dict[Any, Any] = {}  # what verbs of this transaction have looked up
+        self.kept = (
+            kept  # what those of the writer's earlier transactions have, as far as it still is so; None where nobody knows
+        )
         self._gathered: dict[type, Any] = {}
         self._later: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+        self._learnt: list[Callable[[], None]] = []
         self.by: str | None = None
+        self.committing = False  # all its statements have been answered, and its commit is next
+
+    def _waited(self) -> None:
+        now, wall = self.dialect.instants(self.raw)
+        if now > self.now:
+            self.now, self.wall = now, wall
 
     @property
     def difference(self) -> int:
@@ -100,6 +141,30 @@ class Transaction(Reads):
         self.writes += 1
         return self.dialect.run(self.raw, statement, args).fetchall()  # type: ignore[no-any-return]
 
+    def foreseen(self, row: tuple[Any, ...] | None, statement: Statement, *args: Any) -> tuple[Any, ...] | None:
+        """The first row of a statement, which has most likely not changed since it was ``row``: then nobody waits for it."""
+        if row is None or not self.foreseeing:
+            return self.row(statement, *args)
+        self.dialect.foresee(self.raw, statement, args, lambda answer: answer.fetchone() == row)
+        return row
+
+    def changes(self, n: int, statement: Statement, *args: Any) -> bool:
+        """Whether a statement changes ``n`` rows, as it most likely does."""
+        if not self.foreseeing:
+            return self.change(statement, *args) == n
+        self.writes += 1
+        self.dialect.foresee(self.raw, statement, args, lambda answer: answer.rowcount == n)
+        return True
+
+    def changes_each(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> list[int]:
+        """``change_each`` for rows of which each most likely changes one."""
+        if not self.foreseeing:
+            return self.change_each(statement, rows)
+        self.writes += 1
+        for row in rows:
+            self.dialect.foresee(self.raw, statement, row, lambda answer: answer.rowcount == 1)
+        return [1] * len(rows)
+
     def change_kept(self, n: int, statement: Statement, *args: Any) -> None:
         """Change ``n`` rows that others are kept from, by their locks or since nobody else writes: all of them change."""
         if self.dialect.single_writer:
@@ -141,6 +206,10 @@ class Transaction(Reads):
         """Whether a row was changed, which a statement that found none has not done."""
         return self.dialect.changed(self.raw) != self._changed
 
+    def changes_lookups(self) -> None:
+        """Something changes that verbs look up: what was kept of that is so no more, nor is it kept before the commit."""
+        self.kept = None
+
     def gathered(self, kind: type[G]) -> G:
         """The transaction's one ``kind()``, whose ``flush`` is called at its end."""
         found: G | None = self._gathered.get(kind)
@@ -158,6 +227,10 @@ class Transaction(Reads):
         what it leaves undone.
         """
         self._later.append((verb, args))
+
+    def learnt(self, note: Callable[[], None]) -> None:
+        """``note`` what the transaction has seen, once it is committed: what it saw of its own changes is true from then on."""
+        self._learnt.append(note)
 
     def abandon(self) -> None:
         """The transaction was rolled back: give reserved takers their room back."""
@@ -181,11 +254,19 @@ def _atomic(connection: Any, dialect: Dialect) -> AbstractContextManager[Any]:
 
 
 @contextmanager
-def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None, *, brief: bool = False) -> Iterator[Transaction]:
+def transaction(
+    using: str = DEFAULT_DB_ALIAS,
+    handover: HandOver | None = None,
+    *,
+    brief: bool = False,
+    lookups: Lookups | None = None,
+    foreseeing: bool = False,
+) -> Iterator[Transaction]:
     """One unit of work; commits at the end, or with the caller's ``atomic()``. Listeners hear of it after the commit.
 
-    ``brief``: a caller's transaction that it is part of, if there is one, ends right after it. Raises Unavailable where the store
-    is damaged.
+    ``brief``: a caller's transaction that it is part of, if there is one, ends right after it. ``lookups`` are those of a writer
+    that is in no other transaction. ``foreseeing``: the caller runs it once more after a CONFLICT. Raises Unavailable where the
+    store is damaged.
     """
     damage.refuse()
     connection = connections[using]
@@ -193,15 +274,27 @@ def transaction(using: str = DEFAULT_DB_ALIAS, handover: HandOver | None = None,
     lasting = joined and not brief and _lasts(connection)
     with _atomic(connection, dialect):
         connection.validate_no_broken_transaction()
-        tx = Transaction(connection.connection, dialect, handover, lasting=lasting)
+        raw = connection.connection
+        kept = None if lookups is None else lookups.taken(raw, dialect.version(raw))
+        tx = Transaction(raw, dialect, handover, lasting=lasting, kept=kept, foreseeing=foreseeing)
         try:
             yield tx
             tx.flush()
             dialect.committing(tx.raw)
+            tx.committing = True
         except BaseException:
             tx.abandon()
             raise
         connection.on_commit(lambda: _committed(tx, using, joined=joined))
+    if lookups is not None:
+        lookups.keep(tx.kept)
+
+
+def relisted(what: str) -> None:
+    """That list (of ``events``) is another one, once the caller's transaction is committed; at once where there is none."""
+    outcome = events.Outcome()
+    outcome.lists |= {what}
+    django_transaction.on_commit(lambda: events.committed(outcome))
 
 
 def _lasts(connection: Any) -> bool:
@@ -213,6 +306,8 @@ def _lasts(connection: Any) -> bool:
 def _committed(tx: Transaction, using: str, *, joined: bool) -> None:
     if not joined:  # else the server may have spoken of the caller's own statements, and Django has said that it is stored
         tx.dialect.committed(tx.raw)
+    for note in tx._learnt:
+        note()
     events.committed(tx.outcome)
     for verb, args in tx._later:
         try:

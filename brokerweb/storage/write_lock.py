@@ -51,5 +51,8 @@ _locks_mutex = threading.Lock()
 
 def lock_for(database: str) -> FairLock:
     """The one lock of a database file in this process."""
-    with _locks_mutex:
-        return _locks.setdefault(database, FairLock())
+    found = _locks.get(database)
+    if found is None:
+        with _locks_mutex:
+            found = _locks.setdefault(database, FairLock())
+    return found

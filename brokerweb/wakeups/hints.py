@@ -17,7 +17,8 @@ MOST_IDS = 1000  # of one kind; beyond that the hint says to look everywhere
 SOON = clock.seconds(1.0)  # what is due later than this, the duty that does it finds by itself
 
 Id = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
-KINDS = ("queues", "ended", "changed", "streams", "reshaped", "partitions", "groups")
+Name = Annotated[str, Meta(max_length=20)]
+KINDS = ("queues", "ended", "changed", "streams", "reshaped", "partitions", "groups", "lists")
 
 
 class Hint(Struct, omit_defaults=True, rename=lambda name: name[0]):
@@ -34,6 +35,7 @@ class Hint(Struct, omit_defaults=True, rename=lambda name: name[0]):
     due_at: Id | None = None  # the earliest instant at which a duty has work
     orders: bool = False  # a node is asked to do something
     all: bool = False  # look everywhere
+    lists: set[Name] = field(default_factory=set)  # that people look at, and that are others: of jobs, alerts, the audit trail
 
     def __bool__(self) -> bool:
         return self.all or self.orders or self.due_at is not None or any(getattr(self, kind) for kind in KINDS)
@@ -45,6 +47,7 @@ class Hint(Struct, omit_defaults=True, rename=lambda name: name[0]):
         self.streams |= outcome.streams
         self.reshaped |= outcome.reshaped
         self.groups |= outcome.moved
+        self.lists |= outcome.lists
         self.partitions.update(partition_id for partition_id, _, _ in outcome.appended)
         self.ended |= _queues_of(receipt for receipt in outcome.ended if receipt not in held)
         self.orders = self.orders or outcome.orders

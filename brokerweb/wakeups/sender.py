@@ -76,6 +76,8 @@ class Sender:
             self._thread.join(seconds)
 
     def _tell(self) -> None:
+        if self._due:  # the thread has been told, and waking it costs whoever committed the interpreter's lock
+            return
         self._due = self._sending = True
         if self._thread.ident is None and not self._stopping:
             self._thread.start()

@@ -7,10 +7,8 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
-from brokerweb.console.broker_form import PLAIN, BrokerForm
+from brokerweb.console.broker_form import PLAIN, BrokerForm, delay_field, rate_field
 from brokerweb.core import clock
-from brokerweb.jobs.control import MAX_RATE, MIN_RATE
-from brokerweb.queues import limits
 
 TAKES = {"redrive": ("to", "rate"), "move": ("to", "rate"), "purge": ("rate", "typed"), "reschedule": ("delay", "rate")}
 
@@ -24,16 +22,8 @@ class PlanForm(BrokerForm):
         help_text="Any queue you may publish to.",
         widget=forms.TextInput(attrs={**PLAIN, "list": "targets"}),
     )
-    delay = forms.FloatField(
-        label="Hand out in (seconds)", min_value=0, max_value=limits.MAX_DELAY, help_text="0 means now.", widget=forms.TextInput
-    )
-    rate = forms.FloatField(
-        required=False,
-        label="At most so many a second",
-        min_value=MIN_RATE,
-        max_value=MAX_RATE,
-        widget=forms.TextInput(attrs={"inputmode": "decimal", "placeholder": "as fast as it goes", "autocomplete": "off"}),
-    )
+    delay = delay_field()
+    rate = rate_field(help_text="Such as 5/s or 90/min.")
     typed = forms.CharField(label="How many are discarded", widget=forms.TextInput(attrs={"inputmode": "numeric", **PLAIN}))
     FIELD_OF = {"not_found": "to", "forbidden": "to"}
 

@@ -5,25 +5,25 @@ from __future__ import annotations
 from django.http import HttpResponseBase
 
 from brokerweb.cluster import here
+from brokerweb.console import list_frame
+from brokerweb.console.connections.listing import LISTING, MOST
 from brokerweb.console.page import SignedIn, page, render
-from brokerweb.console.templatetags.brokerweb_console import instant
 from brokerweb.delivery import connections as live
-
-MOST = 500
 
 
 @page
+@list_frame.opens_preferred
 def connections(request: SignedIn) -> HttpResponseBase:
-    """Who is connected, and what they hold: the busiest first."""
+    """Who is connected, and what they hold: the busiest first until somebody sorts otherwise."""
     request.principal.require_admin()
-    shown = [
-        {
-            **connection,
-            "connected_at": instant(connection["connected_at"]),
-            "unsettled": live.held(connection),
-        }
-        for connection in live.busiest(MOST)
-    ]
+    context = list_frame.context(request, list_frame.asked(request, LISTING))
+    shown, total = context["rows"], live.total()
     nodes = here.shared() and len({connection["node"] for connection in shown}) > 1
-    total = max(len(shown), live.total())
-    return render(request, "brokerweb_console/connections/list.html", connections=shown, total=total, nodes=nodes)
+    context |= {
+        "connections": shown,
+        "total": max(len(shown), total),
+        "most": MOST,
+        "unsettled": sum(row["unsettled"] for row in shown),
+        "nodes": nodes,
+    }
+    return render(request, "brokerweb_console/connections/list.html", **context)

@@ -23,6 +23,7 @@ from brokerweb.console.notes import offer
 from brokerweb.console.page import SignedIn, action, back, form, render_form
 from brokerweb.console.undoing import before, remembered
 from brokerweb.core.errors import NotFound
+from brokerweb.identity import masks
 from brokerweb.jobs import bulk
 from brokerweb.jobs.models import Job
 from brokerweb.queues import definitions, undoing
@@ -41,6 +42,8 @@ def redrive(request: SignedIn) -> HttpResponseBase:
             to = asked.cleaned_data["to"] or None
             if to:
                 check_held(request, "publish", "queue", to, field="to")
+                for part in plan.parts:
+                    masks.require_no_less(request.principal, ("queue", part.queue), ("queue", to))
                 known = cautions(request.principal, plan, to)
             if not to or {caution.key for caution in known} <= set(given.getlist("known")):
                 moved, jobs = plan.carry_out(request, to, asked.cleaned_data["rate"])

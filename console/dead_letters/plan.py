@@ -22,6 +22,7 @@ from brokerweb.jobs.models import Job
 from brokerweb.queues import browse, filters
 from brokerweb.queues.filters import MAX_IDS, MessageFilter
 from brokerweb.queues.models import Message
+from brokerweb.queues.represent import veil_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def plan_of(principal: Principal, asked: QueryDict) -> Plan:
 
 
 def _manageable(principal: Principal) -> list[str]:
-    seen = [queue.name for queue, _ in dead_counts.by_queue(principal)]
+    seen = [queue.name for queue in dead_counts.by_queue(principal)]
     names = [name for name in seen if principal.may("manage", "queue", name)]
     if seen and not names:
         raise Forbidden("manage on a queue with dead letters is not among your grants")
@@ -113,6 +114,7 @@ def _matching(principal: Principal, name: str, reason: str) -> Part:
 def _part(principal: Principal, name: str, chosen: MessageFilter) -> Part:
     principal.require("manage", "queue", name)
     queue = browse.find(name)
-    seen: dict[str, Any] = browse.preview(queue, chosen, "redrive")
-    samples = browse.page(queue, filters.for_redrive(chosen), limit=browse.SAMPLES).items
+    veil = veil_of(principal, queue)
+    seen: dict[str, Any] = browse.preview(queue, chosen, "redrive", veil)
+    samples = veil.over_all(browse.page(queue, filters.for_redrive(chosen), limit=browse.SAMPLES).items)
     return Part(name, chosen, seen["matched"], instant(seen["oldest_at"]), instant(seen["newest_at"]), samples)

@@ -8,7 +8,7 @@ from django.shortcuts import redirect
 
 from brokerweb.console.acting import after, audited, deed, made_new, refusing, telling
 from brokerweb.console.frames import stream_frame
-from brokerweb.console.groups import confirm
+from brokerweb.console.groups import confirm, reading
 from brokerweb.console.groups.forms import GroupForm, GroupSettingsForm, SeekForm
 from brokerweb.console.groups.reading import group_frame
 from brokerweb.console.page import SignedIn, action, form, render_form
@@ -62,7 +62,7 @@ def seek(request: SignedIn, name: str, group: str) -> HttpResponseBase:
     """First from where to where it would go; then going there. A thousand offsets are no part of an address: both are posted."""
     request.principal.require("manage", "stream", name)
     given = request.POST if request.method == "POST" else request.GET
-    asked = SeekForm(given) if given.get("where") else SeekForm()
+    asked = SeekForm(given) if request.method == "POST" or given.get("where") else SeekForm()
     context, moves = group_frame(request, name, group), list[Move]()
     if asked.is_valid():
         with refusing(asked):
@@ -72,6 +72,7 @@ def seek(request: SignedIn, name: str, group: str) -> HttpResponseBase:
                 messages.success(request, "Moved. The position before is kept, for one step back.")
                 return redirect("brokerweb_console:group", name, group)
             moves = read(positions.preview, name, group, to)
+    context |= reading.sought(request, name, context["group"], asked.chosen())
     return render_form(request, "brokerweb_console/groups/seek.html", asked, **context, moves=moves)
 
 

@@ -8,10 +8,11 @@ from typing import Any, Self
 from django import forms
 
 from brokerweb.console import instants
-from brokerweb.console.broker_form import PLAIN, BrokerForm, ChangeForm, DeliveryFields, name_field
+from brokerweb.console.broker_form import PLAIN, BrokerForm, ChangeForm, DeliveryFields, duration, name_field
 from brokerweb.console.places import PLACES, place_of, time_field
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid
+from brokerweb.core.quantities import COUNT, MAX_CHARACTERS
 from brokerweb.core.settings import plain
 from brokerweb.streams.group_settings import SETTINGS, SHARED
 
@@ -19,8 +20,8 @@ from brokerweb.streams.group_settings import SETTINGS, SHARED
 class GroupSettingsForm(DeliveryFields, ChangeForm):
     """What can be changed of a consumer group; how records are leased is a shared one's alone."""
 
-    session_timeout = forms.FloatField(
-        required=False, label="Session timeout (s)", help_text="Silence after which a member counts as dead."
+    session_timeout = duration(
+        SETTINGS["session_timeout"], help_text="Silence after which a member counts as dead, such as 15 s."
     )
 
     @classmethod
@@ -65,18 +66,41 @@ class GroupForm(GroupSettingsForm):
 class SeekForm(BrokerForm):
     """Where a group is to go."""
 
-    where = forms.ChoiceField(label="Go to", choices=[*PLACES, ("shift", "So many records on, or back")])
+    where = forms.ChoiceField(
+        label="Go to",
+        choices=[("", "Choose …"), *PLACES, ("shift", "So many records on, or back"), ("group", "Where another group is")],
+    )
     time = time_field()
-    shift = forms.IntegerField(required=False, label="Shift", help_text="-100 is a hundred records back.")
+    shift = forms.CharField(
+        required=False,
+        max_length=MAX_CHARACTERS,
+        help_text="Records: -100 is a hundred back, 10,000 as many on.",
+        widget=forms.TextInput(attrs=PLAIN),
+    )
     offsets = forms.CharField(
         required=False,
         help_text="One a line, partition: offset. Partitions left out stay.",
         widget=forms.Textarea(attrs={"rows": 3, "class": "mono", **PLAIN}),
     )
 
+    group = forms.CharField(
+        required=False,
+        help_text="Of this stream. It is copied once, as it is then.",
+        widget=forms.TextInput(attrs={"list": "groups", **PLAIN}),
+    )
+
+    def clean_shift(self) -> int | None:
+        text = str(self.cleaned_data["shift"]).strip()
+        back = text.startswith("-")
+        try:
+            return int(COUNT.parse(text.lstrip("+-"))) * (-1 if back else 1) if text else None
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from None
+
     def field_at(self, pointer: str) -> str:
         if pointer.startswith("/to/"):
-            return "shift" if self.data.get("where") == "shift" else "offsets"
+            where = self.data.get("where")
+            return where if where in ("shift", "group") else "offsets"
         return {"/to": "where"}.get(pointer, super().field_at(pointer))
 
     def to(self) -> Any:
@@ -86,4 +110,12 @@ class SeekForm(BrokerForm):
             if given["shift"] is None:
                 raise Invalid.at("/to/shift", "No shift is given.")
             return {"shift": given["shift"]}
+        if given["where"] == "group":
+            return {"group": given["group"]}
         return place_of(given["where"], given["time"], given["offsets"], ("/time", "/offsets"))
+
+    def chosen(self) -> str:
+        """The end, or the instant as it was typed, that was chosen; empty for places that are no time."""
+        given = getattr(self, "cleaned_data", {})
+        where = str(given.get("where", ""))
+        return str(given.get("time", "")) if where == "time" else where if where in ("earliest", "latest") else ""

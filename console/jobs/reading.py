@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from brokerweb.console.filters import LIMIT, JobsOf
+from brokerweb.console.listing import Asked, Beyond
 from brokerweb.core import clock
 from brokerweb.core.errors import Forbidden, Invalid
-from brokerweb.core.names import parse_destination
+from brokerweb.core.names import KINDS, NAME, parse_destination
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs import control, failures
-from brokerweb.jobs.control import JobPage
 from brokerweb.jobs.models import OPEN, Job
 
 RECENT, LATELY = 20, 86_400  # failed jobs that the overview looks at; seconds
+NEWEST = 1_000  # jobs that are sorted by what they are and how far they came
 NAMED, FAILED_SHOWN, LONGEST_ASKED = 10, 50, 20_000  # destinations, items, characters
 
 
@@ -28,10 +29,35 @@ def may(principal: Principal, verb: str, job: Job) -> bool:
         return principal.admin
 
 
-def listed(principal: Principal, asked: JobsOf) -> JobPage:
-    """A page of jobs, the newest first. Raises Invalid for a cursor of another list."""
-    target, after = asked.target or None, asked.after or None
-    return control.listing(target=target, after=after, limit=LIMIT, visible=lambda job: may(principal, "browse", job))
+def some(principal: Principal, asked: Asked, beyond: Beyond) -> list[Job]:
+    """Jobs on what the person may browse, by their ids."""
+    found = _asked_for(asked).order_by("id" if beyond.upwards else "-id")
+    if beyond.id is not None:
+        found = found.filter(pk__gt=beyond.id) if beyond.upwards else found.filter(pk__lt=beyond.id)
+    seen = (job for job in found.iterator(chunk_size=200) if _suits(principal, job, asked))
+    return list(islice(seen, beyond.limit))
+
+
+def newest(principal: Principal, asked: Asked) -> list[Job]:
+    """Those that are sorted by other columns than when they were made."""
+    return [job for job in _asked_for(asked).order_by("-id")[:NEWEST] if _suits(principal, job, asked)]
+
+
+def target_of(asked: Asked) -> str:
+    """The destination that jobs are asked for of."""
+    kind, _, name = asked.get("target").partition(":")
+    return f"{kind}:{name}" if kind in KINDS and NAME.fullmatch(name) else ""
+
+
+def _asked_for(asked: Asked) -> QuerySet[Job]:
+    target, found = target_of(asked), Job.objects.all()
+    return found.filter(Q(target=target) | Q(targets__contains=target)) if target else found
+
+
+def _suits(principal: Principal, job: Job, asked: Asked) -> bool:
+    target, part = target_of(asked), asked.q.lower()
+    told = f"{job.kind} {job.pk} {job.state} {job.target} {job.to or ''} {job.created_by}".lower()
+    return (not target or target in job.touched) and part in told and may(principal, "browse", job)
 
 
 def found(principal: Principal, job_id: int) -> Job:
@@ -46,6 +72,7 @@ def managed(principal: Principal, job_id: int) -> Job:
     """One job that the person may act on. Raises NotFound, Forbidden."""
     job = found(principal, job_id)
     if not may(principal, "manage", job):
+        principal.require_changes()
         raise Forbidden(f"manage on {job.target} is not among your grants")
     return job
 
@@ -74,7 +101,7 @@ def whole(principal: Principal, job: Job) -> dict[str, Any]:
     undoable = until is not None and until >= clock.wall() and job.undone_by is None and bool(job.done)
     found = shown(principal, job)
     return found | {
-        "params": _asked(job),
+        "params": _asked(principal, job),
         "eta": control.eta(job),
         "undo_until": clock.to_datetime(until) if undoable and until is not None else None,
         "may_undo": undoable and may(principal, "manage", job),
@@ -83,10 +110,15 @@ def whole(principal: Principal, job: Job) -> dict[str, Any]:
     }
 
 
-def _asked(job: Job) -> str:
+def _asked(principal: Principal, job: Job) -> str:
     """Its parameters as text; what it is told of besides is left out."""
-    told = {name: value for name, value in job.params.items() if name != "queues" and value not in (None, "", {})}
+    told = {name: value for name, value in control.seen_by(principal, job)["params"].items() if value not in (None, "", {})}
     return json.dumps(told, indent=2, ensure_ascii=False)[:LONGEST_ASKED] if told else ""
+
+
+def at_work(principal: Principal) -> int:
+    """How many jobs have not ended."""
+    return sum(may(principal, "browse", job) for job in Job.objects.filter(state__in=OPEN)[:NEWEST])
 
 
 def failed(principal: Principal) -> list[Job]:

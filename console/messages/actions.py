@@ -12,30 +12,16 @@ from brokerweb.console.acting import audited, deed, refusing, telling
 from brokerweb.console.contents import check_intact
 from brokerweb.console.frames import crumbs, queue_frame
 from brokerweb.console.messages import confirm
-from brokerweb.console.messages.forms import CopyForm, MessageForm, RescheduleForm
+from brokerweb.console.messages.forms import CopyForm, RescheduleForm
 from brokerweb.console.messages.views import with_form
 from brokerweb.console.notes import offer
 from brokerweb.console.page import SignedIn, action, back, form, render_form
 from brokerweb.console.undoing import before, remembered
 from brokerweb.core import clock
 from brokerweb.core.errors import TooLarge
-from brokerweb.queues import browse, control, engine, redaction, undoing
-from brokerweb.storage.run import perform
+from brokerweb.queues import browse, control, redaction, undoing
 
 LONGEST_EDITED = 256 * 1024
-
-
-@form
-def publish(request: SignedIn, name: str) -> HttpResponseBase:
-    """Publish one message."""
-    request.principal.require("publish", "queue", name)
-    asked = MessageForm(request.POST) if request.method == "POST" else MessageForm(initial={"kind": "json", "body": "{}"})
-    if asked.is_valid():
-        with refusing(asked):
-            [accepted] = perform(engine.publish, name, [asked.message()], publisher=request.principal.name)
-            messages.success(request, f"{'A duplicate of' if accepted.duplicate else 'Stored as'} message {accepted.id}.")
-            return redirect("brokerweb_console:publish", name)
-    return render_form(request, "brokerweb_console/messages/publish.html", asked, **queue_frame(request, name))
 
 
 @form
@@ -43,6 +29,7 @@ def edit(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
     """An edited copy takes the message's place."""
     context = queue_frame(request, name)
     request.principal.require("manage", "queue", name)
+    context["veil"].require_all("To edit a copy of a message")
     found, _ = browse.read(context["queue"], message_id)
     check_intact(found)
     if len(found.body) > LONGEST_EDITED:

@@ -1,35 +1,22 @@
-"""The forms of messages: a new one or an edited copy, and when one is due."""
+"""The forms of messages: an edited copy, and when one is due."""
 
 from __future__ import annotations
 
-import base64
 import json
-import re
 from typing import Any
 
 import msgspec
-from django import forms
 from django.http import QueryDict
 
-from brokerweb.console.body_form import BodyForm, QueueFields
-from brokerweb.console.broker_form import BrokerForm
+from brokerweb.console.body_form import MessageForm
+from brokerweb.console.broker_form import BrokerForm, delay_field
+from brokerweb.console.editable import Editable, line_ends
 from brokerweb.console.lines import of_headers
 from brokerweb.core.settings import plain
 from brokerweb.faces.codec.json import decode
 from brokerweb.faces.codec.messages import WireMessage, to_one
-from brokerweb.queues import limits
 from brokerweb.queues.messages import NewMessage
 from brokerweb.queues.models import Message
-
-
-class MessageForm(QueueFields, BodyForm):
-    """A message to publish."""
-
-    OPTIONS = (*BodyForm.OPTIONS, "priority", "delay", "ttl")
-
-    def message(self) -> NewMessage:
-        """The message as the verbs take it. Raises Invalid."""
-        return to_one(decode(WireMessage, self.as_json()))
 
 
 class CopyForm(MessageForm):
@@ -43,7 +30,7 @@ class CopyForm(MessageForm):
 
     def __init__(self, original: Message, data: QueryDict | None = None) -> None:
         self.original = original
-        body, kind, self.line_end = _editable(bytes(original.body), original.binary)
+        body, kind, self.line_end = Editable.of(bytes(original.body), original.binary)
         headers: dict[str, str] = json.loads(original.headers or "{}")
         copied = {name: getattr(original, name) for name in self.COPIED}
         shown = {"body": body, "kind": kind, "ttl": plain(original.ttl), "headers": of_headers(headers), **copied}
@@ -68,35 +55,11 @@ class CopyForm(MessageForm):
         if self.line_end == "\r\n":
             self.fields["body"].help_text = "Its lines end in CR LF, those of the copy too."
         for name in ("key", "correlation_id"):
-            if _line_ends(getattr(self.original, name) or ""):
+            if line_ends(getattr(self.original, name) or ""):
                 self.fields[name].help_text = "It has line ends, which this field does not show: they stay unless it is changed."
-
-
-def _editable(body: bytes, binary: bool) -> tuple[str, str, str]:
-    """A body for a text field, its kind, and what ends its lines.
-
-    Such a field keeps no NUL, and no line end but one: bytes that have the one, or several of the other, are edited as Base64.
-    """
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        text = "\0"
-    ends = _line_ends(text)
-    if binary and ("\0" in text or len(ends) > 1):
-        return base64.b64encode(body).decode(), "base64", "\n"
-    return text, "text" if binary else "json", ends.pop() if len(ends) == 1 else "\n"
-
-
-def _line_ends(text: str) -> set[str]:
-    return set(re.findall("\r\n|\r|\n", text))
 
 
 class RescheduleForm(BrokerForm):
     """When a message is to be due."""
 
-    delay = forms.FloatField(
-        label="Hand out in (seconds)",
-        min_value=0,
-        max_value=limits.MAX_DELAY,
-        widget=forms.TextInput(attrs={"inputmode": "decimal", "placeholder": "0 means now", "autocomplete": "off"}),
-    )
+    delay = delay_field()

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpResponseBase
 from django.urls import reverse
 
-from brokerweb.console import verdicts
+from brokerweb.console import list_frame, verdicts, volumes
+from brokerweb.console.conditions import Asked, condition
 from brokerweb.console.contents import attachment, facts
-from brokerweb.console.filters import LIMIT, MessagesOf
+from brokerweb.console.filters import MessagesOf
 from brokerweb.console.frames import queue_frame
 from brokerweb.console.messages import reading
 from brokerweb.console.messages.forms import RescheduleForm
+from brokerweb.console.messages.listing import LISTING, SETTLED
 from brokerweb.console.messages.reading import AnyMessage
 from brokerweb.console.page import SignedIn, page, render, render_form
 from brokerweb.console.past import past, remembered
+from brokerweb.console.tails import watching
+from brokerweb.console.volumes import Spans
 from brokerweb.core.errors import NotFound
 from brokerweb.identity import clients
-from brokerweb.queues import browse, selection, settled
+from brokerweb.queues import browse
+from brokerweb.queues.filters import SETTLED as STATE_SETTLED
 from brokerweb.queues.models import Message, Queue
 from brokerweb.queues.states import State
 
@@ -28,20 +34,38 @@ ITS_OWN = frozenset({"requeue", "queue"})  # what a message's page has itself
 
 
 @page
+@list_frame.opens_preferred
 def messages(request: SignedIn, name: str) -> HttpResponseBase:
     """By state and key."""
-    context, asked = queue_frame(request, name), MessagesOf.of(request.GET.dict())
-    queue = context["queue"]
-    look = settled.page_of_beginnings if asked.settled else browse.page_of_beginnings
-    found = look(queue, asked.chosen, after=asked.after or None, limit=LIMIT)
-    chips = asked.chips(browse.counts([queue.pk])[queue.pk], kept=bool(queue.keep_settled))
-    context |= {"filter": asked, "chips": chips, "found": found.items}
+    context, kind = queue_frame(request, name), SETTLED if request.GET.get("state") == STATE_SETTLED else LISTING
+    wanted = list_frame.asked(request, kind, of=name)
+    asked = MessagesOf.of(request.GET.dict(), "" if wanted.sorted_by[0].key == kind.by_id else wanted.get("sort"))
+    queue, veil = context["queue"], context["veil"]
+    veil.require_key(asked.chosen.key)
+    found = reading.sorted_newest(queue, asked, wanted, veil) if asked.by else reading.listed(queue, asked)
+    counts, spans = browse.counts([queue.pk])[queue.pk], Spans.of(request.GET.dict())
+    chips = asked.chips(counts, kept=bool(queue.keep_settled))
+    context |= {"histogram": volumes.of_queue(queue, asked, counts, spans), "spans": spans}
+    context |= list_frame.framed(request, replace(wanted, given={**wanted.given, "sort": asked.sort}))
+    context |= list_frame.polled(request, found.page)
+    context |= {"filter": asked, "chips": chips, "found": veil.over_all(found.items), "looked_at": found.looked_at}
+    context |= {"next": found.next, "previous": found.previous, "search": _searched(name, asked)}
     if asked.state == "leased":
-        _name_holders(found.items)
-    stopped = asked.key and found.next and len(found.items) < LIMIT  # a key is compared message by message, so many a page
-    context |= {"looked_at": selection.BUDGET if stopped else None}
-    more = asked.page_after(found.next) if found.next else None
-    return render(request, "brokerweb_console/messages/list.html", **context, next=more)
+        _name_holders(context["found"])
+    return render(request, "brokerweb_console/messages/list.html", **context)
+
+
+def _searched(name: str, asked: MessagesOf) -> str:
+    """The same as a search, where they are chosen and acted on, however many they are."""
+    terms = [condition(field, value) for field, value in (("state", asked.state), ("key", asked.key)) if value]
+    return Asked(" ".join(terms) or "-state:settled", (f"queue:{name}",)).url
+
+
+@page
+def live(request: SignedIn, name: str) -> HttpResponseBase:
+    """What is published, as it comes, and what becomes of it."""
+    context = queue_frame(request, name) | watching(request, "queue", name)
+    return render(request, "brokerweb_console/messages/live.html", 400 if "fault" in context else 200, **context)
 
 
 def _name_holders(found: Sequence[Any]) -> None:
@@ -65,8 +89,9 @@ def with_form(request: SignedIn, name: str, message_id: int, asked: RescheduleFo
         found, failures = reading.read(request.principal, queue, message_id)
     except NotFound as error:
         return _gone(request, context, error)
-    context |= facts(request, found, failures) | past(request, queue, message_id, found, failures)
-    context |= _offers(queue, message_id, found)
+    veil = context["veil"]
+    context |= facts(request, found, failures, veil, ("queue", name)) | past(request, queue, message_id, found, failures)
+    context |= _offers(queue, message_id, found) | {"result": reading.result(message_id, veil)}
     verdict = reading.verdict(request.principal, queue, found)
     context |= {"verdict": verdicts.shown(verdict, WHY, here=request.get_full_path(), but=ITS_OWN)}
     return render_form(request, "brokerweb_console/messages/message.html", asked, **context, still=asked.is_bound)
@@ -101,5 +126,6 @@ def _gone(request: SignedIn, context: dict[str, Any], error: NotFound) -> HttpRe
 @page
 def body(request: SignedIn, name: str, message_id: int) -> HttpResponseBase:
     """The whole body as a file."""
-    found, _ = reading.read(request.principal, queue_frame(request, name)["queue"], message_id)
-    return attachment(found, f"{name}-{message_id}")
+    context = queue_frame(request, name)
+    found, _ = reading.read(request.principal, context["queue"], message_id)
+    return attachment(found, f"{name}-{message_id}", context["veil"])

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from django.http import HttpResponseBase
 
+from brokerweb.console import list_frame
+from brokerweb.console.nodes.listing import LISTING
 from brokerweb.console.page import SignedIn, page, render
-from brokerweb.console.templatetags.brokerweb_console import instant
-from brokerweb.delivery import nodes as all_nodes
-
-OFF = 1.0  # seconds from which a node's clock is said to be wrong
 
 
 @page
+@list_frame.opens_preferred
 def nodes(request: SignedIn) -> HttpResponseBase:
     """Who serves, and how they get on."""
     request.principal.require_admin()
-    shown = [
-        {
-            **node,
-            "started_at": instant(node["started_at"]),
-            "seen_at": instant(node["seen_at"]),
-            "off": abs(node["clock_difference"]) >= OFF,
-        }
-        for node in all_nodes.listed()
-    ]
-    return render(request, "brokerweb_console/nodes/list.html", nodes=shown)
+    context = list_frame.context(request, list_frame.asked(request, LISTING))
+    silent = sum(node["state"] == "silent" for node in context["rows"])
+    return render(request, "brokerweb_console/nodes/list.html", **context, nodes=context["rows"], silent=silent)

@@ -34,14 +34,16 @@ def first_steps(request: SignedIn, rows: Sequence[QueueRow]) -> list[Step]:
 
     They are the administrator's: others may not take them, and what ticks them is the whole broker's traffic.
     """
-    if not request.principal.admin or request.COOKIES.get(HIDDEN) or len(rows) > FEW:
+    person = request.principal
+    if not person.admin or person.read_only or request.COOKIES.get(HIDDEN) or len(rows) > FEW:
         return []
     sums, host, queue = elsewhere.sums() + Counter(stats.sums()), Host.of(request), rows[0].name if rows else "orders"
     consumed = sums["acked"] > 0
     published = consumed or sums["published"] > 0 or any(sum(row.counts.values()) for row in rows)
     if rows and published and consumed:
         return []
-    token = f"$TOKEN is a token that may, made under Tokens; the queue is {queue}."
+    token = f"$BROKERWEB_TOKEN is a token that may; on the page of the queue {queue} one is made, and stands in the programs."
+    connect = reverse("brokerweb_console:connect", args=[queue]) if rows else ""
     return [
         Step(
             "queue",
@@ -51,6 +53,6 @@ def first_steps(request: SignedIn, rows: Sequence[QueueRow]) -> list[Step]:
             "Create a queue",
             reverse("brokerweb_console:new-queue"),
         ),
-        Step("publish", "Publish a message", published, token, snippets=publishing(host, queue)),
+        Step("publish", "Publish a message", published, token, "Make a token", connect, snippets=publishing(host, queue)),
         Step("consume", "Consume it", consumed, "Acknowledged is gone for good.", snippets=consuming(host, queue)),
     ]

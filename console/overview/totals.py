@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from brokerweb.console.rows import QueueRow
+from brokerweb.console.queues.reading import Figures
 from brokerweb.delivery import connections
 from brokerweb.queues.browse import COUNTED
 from brokerweb.queues.stats import RATES
@@ -21,13 +20,13 @@ class Totals:
     rates: dict[str, float] = field(default_factory=lambda: dict.fromkeys(RATES, 0.0))
 
 
-def totals(listed: Iterable[QueueRow]) -> Totals:
-    """The rows added up, and how many clients are connected."""
-    sums = Totals(connections=connections.total())
-    for row in listed:
-        sums.queues += 1
-        for name in COUNTED:
-            sums.counts[name] += row.counts[name]
+def totals(figures: Figures) -> Totals:
+    """The figures added up, and how many clients are connected."""
+    counts, rates = figures.counts, figures.rates
+    sums = Totals(len(counts), connections.total())
+    for name in COUNTED:
+        sums.counts[name] = sum(count[name] for count in counts.values())
+    for moving in filter(None, map(rates.get, counts)):
         for name in RATES:
-            sums.rates[name] += row.rates[name]
+            sums.rates[name] += moving[name]
     return sums

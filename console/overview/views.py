@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Iterable
+from typing import Any
+
 from django.http import HttpResponseBase
 
-from brokerweb.console.overview.attention import findings
+from brokerweb.alerts import alerts
+from brokerweb.answers.marking import may_mark
+from brokerweb.console import pictures, ranges
+from brokerweb.console.overview.attention import findings, pictured
 from brokerweb.console.overview.first_steps import first_steps
 from brokerweb.console.overview.totals import totals
 from brokerweb.console.page import SignedIn, page, render
 from brokerweb.console.queues import reading as queues
-from brokerweb.console.rights import browsable_queues, browsable_streams, may_create
-from brokerweb.console.streams.reading import appended, busiest
+from brokerweb.console.queues.reading import Figures
+from brokerweb.console.rights import Known, browsable_queues, browsable_streams, may_create
+from brokerweb.console.streams import reading
 
 BUSIEST, FEW_STREAMS = 8, 5
-AGES = 50  # queues whose oldest age is read: the longest ones
+ALERTS = 100  # that hold and are counted
 
 
 @page
 def overview(request: SignedIn) -> HttpResponseBase:
     """What is going on, what needs a look, and the first steps of who is new."""
-    rows, streams = queues.rows(browsable_queues(request.principal), ages=AGES), browsable_streams(request.principal)
-    return render(
-        request,
-        "brokerweb_console/overview/overview.html",
-        seen=totals(rows),
-        findings=findings(request.principal),
-        streams=len(streams),
-        appended=sum(map(appended, streams)),
-        busiest_streams=busiest(streams, FEW_STREAMS),
-        busiest=sorted(rows, key=lambda row: (-sum(row.counts.values()), -sum(row.rates.values()), row.name))[:BUSIEST],
-        steps=first_steps(request, rows),
-        may_create=may_create(request.principal),
-    )
+    over = ranges.of(request)
+    principal = request.principal
+    listed, streams = browsable_queues(principal), browsable_streams(principal)
+    figures = Figures(queue.pk for queue in listed)
+    rows = queues.rows(_busiest(listed, figures), known=figures)
+    context: dict[str, Any] = {
+        "chart": pictures.of_everything(principal, over),
+        "range": over,
+        "seen": totals(figures),
+        "streams": len(streams),
+    }
+    found = pictured(findings(principal), listed, over)
+    context |= {"findings": found, "steps": first_steps(request, sorted(rows, key=lambda row: row.name))}
+    context |= {"alerts": alerts.listed(firing=True, visible=alerts.visible_to(principal), limit=ALERTS)}
+    context |= {"appended": sum(map(reading.appended, streams)), "busiest": queues.pictured(rows, over)}
+    context |= {"busiest_streams": reading.pictured(reading.busiest(streams, FEW_STREAMS), over)}
+    context |= {"may_create": may_create(principal), "may_mark": may_mark(principal)}
+    return render(request, "brokerweb_console/overview/overview.html", **context)
+
+
+def _busiest(listed: Iterable[Known], figures: Figures) -> list[Known]:
+    """Those that hold most, and of those alike in that through which most goes."""
+
+    def order(queue: Known) -> tuple[float, float, str]:
+        rates = figures.rates.get(queue.pk, {})
+        return -sum(figures.counts[queue.pk].values()), -sum(rates.values()), queue.name
+
+    return heapq.nsmallest(BUSIEST, listed, key=order)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from brokerweb.console.broker_form import ChangeForm, DeliveryFields, name_field, searched_fields
+from brokerweb.console.broker_form import ChangeForm, DeliveryFields, count, duration, name_field, searched_fields, size
 from brokerweb.core.settings import plain
 from brokerweb.queues.models import Queue
 from brokerweb.queues.settings import BACKOFF, SETTINGS
@@ -16,23 +16,23 @@ class SettingsForm(DeliveryFields, ChangeForm):
     """A queue's settings; an empty field means the default, which for most limits is none."""
 
     keyed = forms.BooleanField(required=False, label="Keyed", help_text="One at a time, in order, within a key.")
-    ttl = forms.FloatField(required=False, label="Time to live (s)", help_text="Empty: unlimited.")
+    ttl = duration(SETTINGS["ttl"], label="Time to live", help_text="Empty: unlimited.")
     on_expire = forms.ChoiceField(required=False, label="When it expires", choices=[("drop", "Drop it"), ("dead", "Dead letter")])
-    max_length = forms.IntegerField(required=False, label="Most messages", help_text="Empty: unlimited.")
+    max_length = count(SETTINGS["max_length"], label="Most messages", help_text="Empty: unlimited.")
     overflow = forms.ChoiceField(
         required=False, label="When full", choices=[("refuse", "Refuse new ones"), ("dead_letter_oldest", "The oldest is dead")]
     )
-    max_body_bytes = forms.IntegerField(required=False, label="Largest body (bytes)")
-    dedup_window = forms.FloatField(required=False, label="Dedup window (s)")
-    dead_retention = forms.FloatField(
-        required=False, label="Keep dead letters for (s)", help_text="Empty: until they are handled."
+    max_body_bytes = size(SETTINGS["max_body_bytes"], label="Largest body")
+    dedup_window = duration(SETTINGS["dedup_window"], label="Dedup window")
+    dead_retention = duration(
+        SETTINGS["dead_retention"], label="Keep dead letters for", help_text="Empty: until they are handled."
     )
     history = forms.ChoiceField(
         required=False, label="History", choices=[("failures", "Failures, and what operators did"), ("full", "Everything")]
     )
-    keep_settled = forms.FloatField(required=False, label="Keep settled messages for (s)", help_text="0: not at all.")
-    keep_history = forms.FloatField(required=False, label="Keep the history of what is gone for (s)")
-    expires = forms.FloatField(required=False, label="Remove when unused for (s)", help_text="Empty: never.")
+    keep_settled = duration(SETTINGS["keep_settled"], label="Keep settled messages for", help_text="0: not at all.")
+    keep_history = duration(SETTINGS["keep_history"], label="Keep history for")
+    expires = duration(SETTINGS["expires"], label="Remove when unused for", help_text="Empty: never.")
     search = searched_fields()
 
     @classmethod

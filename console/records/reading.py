@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from django.db.models import BinaryField, QuerySet
 from django.db.models.functions import Length, Substr
 
+from brokerweb.answers.verdicts.words import names
 from brokerweb.console import instants
 from brokerweb.console.filters import LIMIT, RecordsOf
+from brokerweb.console.listing import Asked
 from brokerweb.core.batches import ANSWER_BYTES, fitting
 from brokerweb.core.errors import NotFound
 from brokerweb.storage.reading import lenient, read
 from brokerweb.streams import reading
 from brokerweb.streams.definitions import PartitionRow, load
-from brokerweb.streams.models import MAX_OFFSET, Record
+from brokerweb.streams.models import MAX_OFFSET, ConsumerGroup, GroupPartition, Record
 
 EXCERPT = 160  # bytes of a body that a list reads
 
@@ -46,6 +48,13 @@ def page(stream: str, asked: RecordsOf) -> RecordPage:
         if bounds[0] > begin:  # compaction left a gap there; or retention has passed by, which must be told
             reading.check_range(find(stream, asked.partition), begin)
     return RecordPage(partition, items, _older(partition, asked, bounds[0]), _newer(partition, asked, bounds[1]))
+
+
+def pinned(wanted: Asked, asked: RecordsOf, found: RecordPage) -> Asked:
+    """The list's headings sort these very records, also when there are newer ones by then."""
+    if not asked.newest_first or not found.items:
+        return wanted
+    return replace(wanted, given={**wanted.given, "before": str(offset_of(found.items[0]) + 1)})
 
 
 def find(stream: str, number: int) -> PartitionRow:
@@ -113,6 +122,26 @@ class Found:
     @property
     def offset(self) -> int:
         return offset_of(self.record)
+
+
+class Readers(NamedTuple):
+    """Groups by whether a record lies behind them or before them, as a sentence names them, and how many these are."""
+
+    behind: str
+    past: int
+    ahead: str
+    before: int
+
+
+def readers(stream_id: int, partition_id: int, offset: int) -> Readers:
+    """Who has read a record; of a shared group who has been handed it."""
+    groups = dict(ConsumerGroup.objects.filter(stream_id=stream_id).order_by("name").values_list("pk", "name"))
+    places = dict(
+        GroupPartition.objects.filter(partition_id=partition_id, group_id__in=list(groups)).values_list("group_id", "committed")
+    )
+    past = [name for pk, name in groups.items() if places.get(pk, 0) > offset]
+    before = [name for pk, name in groups.items() if places.get(pk, 0) <= offset]
+    return Readers(names(past), len(past), names(before), len(before))
 
 
 def one(stream: str, number: int, offset: int) -> Found:

@@ -9,14 +9,15 @@ from itertools import islice
 from time import monotonic
 from types import SimpleNamespace
 from typing import NamedTuple
-from urllib.parse import urlencode
 
 from django.urls import reverse
 
+from brokerweb.answers import causes
 from brokerweb.answers.search import running
 from brokerweb.answers.search.search import Found, Hit
 from brokerweb.answers.search.suggestions import LONGEST as LONGEST_EXAMPLE
 from brokerweb.answers.search.suggestions import Suggestion, suggest
+from brokerweb.console import listing
 from brokerweb.console.conditions import Asked, quoted
 from brokerweb.console.templatetags.brokerweb_console import excerpt, span, state_of
 from brokerweb.core import clock
@@ -45,6 +46,42 @@ class Row:
     message_key: str | None
     at: datetime | None
     pick: str = ""
+
+
+_CAUSE = re.compile(r"(?:^| )fingerprint:([0-9a-f]{16})(?: |$)")
+CAUSES = 500  # among which one is looked for: those with the most dead letters
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """When the dead letters of one cause died, hour by hour, the last one last."""
+
+    count: int
+    hours: list[int]
+    again: float
+
+    @property
+    def most(self) -> int:
+        return max(self.hours)
+
+    @property
+    def lately(self) -> int:
+        return sum(self.hours)
+
+    @property
+    def rows(self) -> list[tuple[int, int]]:
+        """How many hours ago, and how many died then."""
+        return list(enumerate(self.hours[::-1]))
+
+
+def cause_of(principal: Principal, asked: Asked) -> Cause | None:
+    """The cause that a search is about; None where it is about none, or several."""
+    wanted = _CAUSE.findall(asked.q)
+    if len(wanted) != 1:
+        return None
+    found = causes.groups(principal, destinations.within(asked.places), limit=CAUSES).items
+    items = (item for item in found if item["fingerprint"] == wanted[0])
+    return next((Cause(item["count"], list(item["hours"]), item["again"]) for item in items), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +114,12 @@ class Fault:
         return cls(detail[:1].upper() + detail[1:], int(found[1]) - 1 if found else None)
 
 
-def results(principal: Principal, asked: Asked, after: str) -> Results:
+def results(principal: Principal, asked: Asked, wanted: listing.Asked) -> Results:
     """The next of what matches, of what the person may browse. Raises Invalid, RateLimited."""
     began = monotonic()
-    found = running.search(principal, asked.q, asked.places, LIMIT, after or None, budget=BUDGET)
-    following = f"{asked.query}&{urlencode({'after': found.next})}" if found.next else ""
-    rows = [_row(principal, asked, hit) for hit in found.items]
+    found = running.search(principal, asked.q, asked.places, LIMIT, wanted.after or None, budget=BUDGET)
+    following = wanted.query(after=found.next) if found.next else ""
+    rows = listing.arranged((_row(principal, asked, hit) for hit in found.items), wanted)
     told = (found.scanned, found.of, found.complete, _because(found), monotonic() - began)
     return Results(rows, *told, following)
 

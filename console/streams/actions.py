@@ -70,11 +70,12 @@ def replay(request: SignedIn, name: str) -> HttpResponseBase:
         with refusing(asked):
             wanted = asked.request()
             check_held(request, "publish", *wanted.destination(), field="to")
+            veil = replay_plan.allowed(request.principal, name, wanted)
             if "preview" not in request.POST:
                 job = _replay(request, name, wanted)
                 messages.success(request, f"Job {job.pk} copies the records.")
                 return redirect("brokerweb_console:job", job.pk)
-            plan = read(replay_plan.plan, name, wanted)
+            plan = read(replay_plan.plan, name, wanted).seen(veil)
     context = stream_frame(request, name) | offers(request.principal, "queue", "stream", "topic")
     return render_form(request, "brokerweb_console/streams/replay.html", asked, **context, **_planned(plan))
 

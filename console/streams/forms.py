@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from django import forms
 
-from brokerweb.console.broker_form import ChangeForm, name_field, searched_fields
+from brokerweb.console.broker_form import ChangeForm, count, duration, name_field, searched_fields, size
 from brokerweb.core.settings import plain
 from brokerweb.streams.models import Partition, Stream
 from brokerweb.streams.settings import PARTITIONS, SETTINGS
@@ -15,13 +15,17 @@ from brokerweb.streams.settings import PARTITIONS, SETTINGS
 class StreamForm(ChangeForm):
     """A stream's settings; an empty field means the default."""
 
-    partitions = forms.IntegerField(required=False, help_text="Can become more, never fewer.")
+    partitions = count(SETTINGS[PARTITIONS], help_text="Can become more, never fewer.")
     compact = forms.BooleanField(required=False, label="Compact", help_text="Keep the last record of each key.")
-    retention_age = forms.FloatField(required=False, label="Keep for (s)", help_text="Empty: for ever.")
-    retention_bytes = forms.IntegerField(required=False, label="Keep at most (bytes)", help_text="Of each partition.")
-    retention_records = forms.IntegerField(required=False, label="Keep at most (records)", help_text="Of each partition.")
-    max_body_bytes = forms.IntegerField(required=False, label="Largest body (bytes)")
-    dedup_window = forms.FloatField(required=False, label="Dedup window (s)")
+    retention_age = duration(SETTINGS["retention_age"], label="Keep for", help_text="Empty: for ever.")
+    retention_bytes = size(
+        SETTINGS["retention_bytes"], label="Keep at most, in bytes", help_text="Of each partition. Empty: all."
+    )
+    retention_records = count(
+        SETTINGS["retention_records"], label="Keep at most, in records", help_text="Of each partition. Empty: all."
+    )
+    max_body_bytes = size(SETTINGS["max_body_bytes"], label="Largest body")
+    dedup_window = duration(SETTINGS["dedup_window"], label="Dedup window")
     search = searched_fields()
     FIELD_OF = {"conflict": "partitions"}
 

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from brokerweb.console.bodies import visible
 
 register = template.Library()
-_WIDE, _HIGH, _LEAST = 4, 20, 2  # of a bar, and how high one is at least that stands for something
+_WIDE, _HIGH, _LEAST = 4, 100, 8  # of a bar, and how high one is at least that stands for something
 
 
 @register.filter
@@ -30,7 +30,11 @@ def bars(hours: Sequence[int], most: int) -> SafeString:
         ((at * _WIDE, _HIGH - high, _WIDE - 1, high) for at, high in enumerate(heights) if high),
     )
     return format_html(
-        '<svg class="bars" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>', _WIDE * len(hours), _HIGH, said(hours), drawn
+        '<svg class="bars" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>',
+        _WIDE * len(hours),
+        _HIGH,
+        said(hours),
+        drawn,
     )
 
 

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
 from datetime import datetime
-from itertools import accumulate
 from typing import Any
 
 import django
 from django import template
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from brokerweb.console import instants, zones
 from brokerweb.console.bodies import visible as show_controls
 from brokerweb.console.destinations import url_of
 from brokerweb.console.icons import icon as draw
 from brokerweb.console.life import Phase
 from brokerweb.console.notes import offered
-from brokerweb.console.rows import QueueRow
 from brokerweb.console.verdicts import Shown
 from brokerweb.core import clock
 from brokerweb.identity.principal import Principal
 from brokerweb.jobs.models import Job
+from brokerweb.queues.fingerprints import telling_line
 from brokerweb.queues.models import Message
 from brokerweb.queues.states import State
 from brokerweb.streams.models import MAX_OFFSET
@@ -35,13 +34,18 @@ if django.VERSION < (6, 0):  # since then Django has these tags built in, and re
 
 STATES = ("ready", "scheduled", "blocked", "leased", "dead")
 STATE_WORDS = {"leased": "in flight"}
-_THINNEST = 1.5  # of the 100 units of a bar: what is there is seen
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
 @register.simple_tag
 def icon(name: str) -> SafeString:
     return draw(name)
+
+
+@register.simple_tag
+def zone() -> str:
+    """The zone that instants are printed in, as a heading has it."""
+    return zones.word()
 
 
 @register.filter
@@ -91,13 +95,31 @@ def seconds_since(instant: datetime) -> float:
     return (clock.to_wall(clock.now()) - clock.from_datetime(instant)) / clock.SECOND
 
 
-@register.filter
 def age(instant: datetime | None) -> str:
     """How long ago, or how long until."""
     if instant is None:
         return "–"
     seconds = seconds_since(instant)
     return f"in {span(round(-seconds))}" if seconds < -1 else span(max(0, round(seconds)))
+
+
+@register.filter("age")
+def ageing(instant: datetime | None) -> SafeString | str:
+    """``age``, which the browser goes on counting."""
+    if instant is None:
+        return "–"
+    return format_html('<time data-age datetime="{}">{}</time>', clock.rfc3339(clock.from_datetime(instant)), age(instant))
+
+
+@register.filter
+def elapsed(seconds: float | None) -> SafeString | str:
+    """How long something has lasted that still does, which the browser goes on counting. It began at a whole second, so that it
+    is the same when it is asked for again.
+    """
+    if seconds is None:
+        return "–"
+    since = round((clock.to_wall(clock.now()) / clock.SECOND) - seconds) * clock.SECOND
+    return format_html('<time data-age datetime="{}">{}</time>', clock.rfc3339(since), span(max(0, round(seconds))))
 
 
 @register.filter
@@ -110,11 +132,21 @@ def expiry(instant: datetime | None) -> str:
 
 @register.filter
 def when(instant: datetime | None) -> SafeString | str:
-    """An instant to the millisecond in UTC, with its distance as a tooltip."""
+    """An instant to the millisecond in the person's zone, with its distance as a tooltip."""
     if instant is None:
         return "–"
-    exact, shown = clock.rfc3339(clock.from_datetime(instant)), f"{instant:%Y-%m-%d %H:%M:%S}.{instant.microsecond // 1000:03d}"
+    here = zones.local(instant)
+    exact, shown = clock.rfc3339(clock.from_datetime(instant)), f"{here:%Y-%m-%d %H:%M:%S}.{here.microsecond // 1000:03d}"
     return format_html('<time datetime="{}" title="{}">{}</time>', exact, age(instant), shown)
+
+
+@register.filter
+def typed(instant: datetime) -> str:
+    """An instant as a field for one has it."""
+    return instants.typed(clock.from_datetime(instant))
+
+
+register.filter("field_type", instants.field_type)
 
 
 @register.filter
@@ -122,14 +154,14 @@ def lasting(instant: datetime | None) -> SafeString | str:
     """How long since, or until, an instant, with the instant itself as a tooltip."""
     if instant is None:
         return "–"
-    exact, said = clock.rfc3339(clock.from_datetime(instant)), f"{instant:%Y-%m-%d %H:%M:%S} UTC"
-    return format_html('<time datetime="{}" title="{}">{}</time>', exact, said, age(instant))
+    exact, said = clock.rfc3339(clock.from_datetime(instant)), f"{zones.local(instant):%Y-%m-%d %H:%M:%S %Z}"
+    return format_html('<time data-age datetime="{}" title="{}">{}</time>', exact, said, age(instant))
 
 
 @register.filter
 def moment(instant: datetime | None) -> SafeString | str:
-    """An instant where no heading says that it is UTC."""
-    return "–" if instant is None else format_html("{} UTC", when(instant))
+    """An instant where no heading says in which zone."""
+    return "–" if instant is None else format_html("{} {}", when(instant), f"{zones.local(instant):%Z}")
 
 
 @register.filter
@@ -180,29 +212,6 @@ def standing(verdict: Shown | None) -> SafeString | str:
 @register.filter
 def state_word(name: str) -> str:
     return STATE_WORDS.get(name, name)
-
-
-@register.filter
-def longest(rows: Iterable[QueueRow]) -> int:
-    """The messages of the longest queue among the rows."""
-    return max((sum(row.counts[name] for name in STATES) for row in rows), default=0)
-
-
-@register.filter
-def mix(counts: Mapping[str, int], most: int) -> SafeString | str:
-    """The shares of the states as one thin bar, which the queue with ``most`` messages fills."""
-    widths = {name: max(100 * counts[name] / most, _THINNEST) for name in STATES if counts[name]}
-    if not widths:
-        return ""
-    widest = max(widths, key=lambda name: widths[name])
-    widths[widest] -= max(0.0, sum(widths.values()) - 100)
-    starts = accumulate(widths.values(), initial=0.0)
-    parts = [(name, f"{at:.2f}", f"{width:.2f}") for (name, width), at in zip(widths.items(), starts, strict=False)]
-    bars = format_html_join("", '<rect class="fill-{}" x="{}" y="0" width="{}" height="4"/>', parts)
-    said = ", ".join(f"{counts[name]:,} {state_word(name)}" for name in widths)
-    return format_html(
-        '<svg class="mix" viewBox="0 0 100 4" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>', said, bars
-    )
 
 
 JOB_BADGES = {"waiting": "scheduled", "running": "leased", "trying": "leased", "done": "ok", "failed": "dead"}
@@ -315,6 +324,12 @@ def excerpt(message: Any) -> str:
 
 
 @register.filter
+def telling(error: str | None) -> str:
+    """The line of an error that says what went wrong."""
+    return telling_line(error)
+
+
+@register.filter
 def visible(text: object) -> str:
     """Text of unknown origin: control characters and those that reorder text are shown, not obeyed."""
     return show_controls(str(text))
@@ -324,8 +339,8 @@ def visible(text: object) -> str:
 def due(message: Message) -> SafeString | str:
     """What a message waits for, and until when."""
     if message.state == State.SCHEDULED:
-        return age(message.due)
-    return f"lease ends {age(message.due_at)}" if message.state == State.LEASED else f"since {age(message.due_at)}"
+        return ageing(message.due)
+    return format_html("{} {}", "lease ends" if message.state == State.LEASED else "since", ageing(message.due_at))
 
 
 STATE_HINTS = {

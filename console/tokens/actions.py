@@ -7,6 +7,7 @@ from django.shortcuts import redirect
 
 from brokerweb.console import snippets
 from brokerweb.console.acting import telling
+from brokerweb.console.choosing import named
 from brokerweb.console.page import SignedIn, form, render, render_form
 from brokerweb.console.tokens import confirm
 from brokerweb.console.tokens.forms import TokenForm
@@ -32,8 +33,7 @@ def new_token(request: SignedIn) -> HttpResponseBase:
 
 def _shown_once(request: SignedIn, made: identity.NewToken) -> HttpResponseBase:
     grants = [permit for g in made.token.grants.all() if (permit := stored(g.kind, g.pattern, g.verbs))]
-    plain = next((g.pattern for g in grants if not set(g.pattern) & set("*?")), "orders")
-    examples = snippets.publishing(snippets.Host.of(request), plain, made.text)
+    examples = snippets.trying(snippets.Host.of(request), grants, made.text, lambda kind: named(kind, ""))
     return render(request, "brokerweb_console/tokens/made.html", made=made.token, secret=made.text, snippets=examples)
 
 

@@ -9,19 +9,14 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
-from brokerweb.console.broker_form import BrokerForm
+from brokerweb.console.broker_form import BrokerForm, duration
 from brokerweb.core import clock
 from brokerweb.core.errors import BrokerError
+from brokerweb.core.settings import seconds
 from brokerweb.identity.grants import MAX_GRANTS, VERBS
 
 _DAY = 86_400
-LASTS = [
-    ("", "Never"),
-    (str(_DAY), "In a day"),
-    (str(30 * _DAY), "In 30 days"),
-    (str(90 * _DAY), "In 90 days"),
-    (str(365 * _DAY), "In a year"),
-]
+LASTS = seconds("expires", 60, 3_660 * _DAY, default=None)
 _AT = re.compile(r"/grants/(\d+)")
 
 
@@ -40,7 +35,7 @@ class TokenForm(BrokerForm):
     name = forms.CharField(
         max_length=200, help_text="Who will use it.", widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "off"})
     )
-    expires = forms.ChoiceField(required=False, label="Expires", choices=LASTS)
+    expires = duration(LASTS, checked=True, label="Expires in", help_text="Such as 1 d, 90 d or 8 h. Empty: never.")
     verbs = VERBS
 
     def __init__(self, data: QueryDict | None = None) -> None:
@@ -52,7 +47,7 @@ class TokenForm(BrokerForm):
     def request(self) -> dict[str, Any]:
         """The request as REST would have it."""
         lasts = self.cleaned_data["expires"]
-        expires_at = clock.rfc3339(clock.wall() + clock.seconds(float(lasts))) if lasts else None
+        expires_at = clock.rfc3339(clock.wall() + clock.seconds(lasts)) if lasts else None
         grants = [{"pattern": row.pattern, "verbs": row.verbs} for row in self.grants]
         return {"name": self.cleaned_data["name"], "grants": grants, "expires_at": expires_at}
 

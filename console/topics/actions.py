@@ -1,4 +1,4 @@
-"""What is done with a topic: made, bound and unbound, published to, changed, deleted."""
+"""What is done with a topic: made, bound and unbound, changed, deleted."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.http import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from brokerweb.console import list_frame, listing
 from brokerweb.console.acting import after, audited, check_held, deed, made_new, refusing, telling
 from brokerweb.console.choosing import offers
 from brokerweb.console.frames import topic_frame
@@ -17,14 +18,13 @@ from brokerweb.console.notes import offer
 from brokerweb.console.page import SignedIn, action, form, render_form
 from brokerweb.console.rights import require_create
 from brokerweb.console.topics import bindings, confirm
-from brokerweb.console.topics.forms import BindingForm, NewTopicForm, TopicForm, TopicMessageForm
+from brokerweb.console.topics.forms import BindingForm, NewTopicForm, TopicForm
+from brokerweb.console.topics.listing import BINDINGS
 from brokerweb.console.undoing import before, remembered
 from brokerweb.core.errors import Invalid
-from brokerweb.routing import publishing
+from brokerweb.identity import masks
 from brokerweb.routing import topics as routing
-from brokerweb.routing.messages import Published
 from brokerweb.routing.models import Topic
-from brokerweb.storage.run import perform
 
 
 @form
@@ -44,6 +44,7 @@ def new_topic(request: SignedIn) -> HttpResponseBase:
 
 
 @form
+@list_frame.opens_preferred
 def bind(request: SignedIn, name: str) -> HttpResponseBase:
     """The bindings; posted, one more."""
     context = topic_frame(request, name)
@@ -54,11 +55,19 @@ def bind(request: SignedIn, name: str) -> HttpResponseBase:
         with refusing(asked):
             binding = asked.binding()
             done = deed(request, "topic.bind", f"topic:{name}", **binding)
-            audited(done, bindings.add, name, binding, lambda kind, to: check_held(request, "publish", kind, to, field="to"))
+            audited(done, bindings.add, name, binding, partial(_may_bind, request, name))
             messages.success(request, "Bound.")
             return redirect("brokerweb_console:bindings", name)
+    wanted = list_frame.asked(request, BINDINGS, of=name)
+    context |= list_frame.context(request, wanted, found=listing.page(context["topic"]["bindings"], wanted))
     context |= offers(request.principal, "queue", "stream")
     return render_form(request, "brokerweb_console/topics/bindings.html", asked, **context)
+
+
+def _may_bind(request: SignedIn, name: str, kind: str, to: str) -> None:
+    """Raises Invalid where it may not be published to, and Forbidden where it would show what is masked in the topic."""
+    check_held(request, "publish", kind, to, field="to")
+    masks.require_no_less(request.principal, ("topic", name), (kind, to))
 
 
 @action
@@ -84,29 +93,13 @@ def undo_unbind(request: SignedIn, name: str) -> HttpResponseBase:
     with telling(request, "Undone: bound again. What was published in between was not copied there."):
         was = before(request, "topic.unbind", f"topic:{name}")
         done = deed(request, "topic.undo_unbind", f"topic:{name}", **was["binding"])
-        may = partial(request.principal.require, "publish")
+
+        def may(kind: str, to: str) -> None:
+            request.principal.require("publish", kind, to)
+            masks.require_no_less(request.principal, ("topic", name), (kind, to))
+
         audited(done, bindings.add, name, was["binding"], may, place=was["place"])
     return redirect("brokerweb_console:bindings", name)
-
-
-@form
-def publish(request: SignedIn, name: str) -> HttpResponseBase:
-    """Publish one message."""
-    request.principal.require("publish", "topic", name)
-    start = {"kind": "json", "body": "{}"}
-    asked = TopicMessageForm(request.POST) if request.method == "POST" else TopicMessageForm(initial=start)
-    if asked.is_valid():
-        with refusing(asked):
-            [answer] = perform(publishing.publish, name, [asked.message()], publisher=request.principal.name)
-            messages.success(request, _said(answer))
-            return redirect("brokerweb_console:topic-publish", name)
-    return render_form(request, "brokerweb_console/topics/publish.html", asked, **topic_frame(request, name))
-
-
-def _said(answer: Published) -> str:
-    places = [f"{copy.to} as {copy.id or f'{copy.partition}-{copy.offset}'}" for copy in answer.routed]
-    said = "A duplicate. The first went to " if answer.duplicate else "Copied to "
-    return said + ", ".join(places[:20]) + "." if places else "No binding matched: dropped, and counted."
 
 
 @form

@@ -1,4 +1,4 @@
-"""The forms of topics: settings, a binding, a message."""
+"""The forms of topics: settings, a binding, the dry run of a message."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ from typing import Any, Self
 
 from django import forms
 
-from brokerweb.console.body_form import BodyForm, QueueFields
-from brokerweb.console.broker_form import PLAIN, BrokerForm, ChangeForm, name_field
+from brokerweb.console.broker_form import PLAIN, BrokerForm, ChangeForm, duration, name_field
 from brokerweb.console.choosing import destination_field
 from brokerweb.console.lines import headers_of
 from brokerweb.core.settings import plain
-from brokerweb.faces.codec import destinations
-from brokerweb.faces.codec.json import decode
-from brokerweb.routing.messages import TopicMessage
 from brokerweb.routing.models import Topic
 from brokerweb.routing.settings import SETTINGS
 
@@ -24,7 +20,7 @@ class TopicForm(ChangeForm):
     """A topic's settings, but for its bindings."""
 
     unrouted = forms.ChoiceField(required=False, label="What no binding matches", choices=UNROUTED)
-    dedup_window = forms.FloatField(required=False, label="Dedup window (s)")
+    dedup_window = duration(SETTINGS["dedup_window"], label="Dedup window", help_text="Such as 5 min or 1 h.")
 
     @classmethod
     def of(cls, topic: Topic) -> Self:
@@ -87,15 +83,3 @@ class RouteForm(BrokerForm):
     def asked(self) -> tuple[str, dict[str, str]]:
         """Routing key and headers. Raises Invalid."""
         return self.cleaned_data["routing_key"], headers_of(self.cleaned_data["headers"]) or {}
-
-
-class TopicMessageForm(QueueFields, BodyForm):
-    """A message to publish to a topic."""
-
-    routing_key = forms.CharField(required=False, widget=forms.TextInput(attrs=PLAIN))
-    OPTIONS = (*BodyForm.OPTIONS, "priority", "delay", "ttl", "routing_key")
-
-    def message(self) -> TopicMessage:
-        """The message as the verbs take it. Raises Invalid."""
-        [message] = destinations.for_topic([decode(destinations.AnyMessage, self.as_json())])
-        return message

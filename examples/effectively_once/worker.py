@@ -1,6 +1,6 @@
 """Squares the numbers of one queue into another: every number once, whoever is killed, whenever that is.
 
-    TOKEN=... python worker.py
+    BROKERWEB_TOKEN=bw_… python worker.py
 
 Needs the queues ``numbers`` and ``squares``, and no package beside Python. Start as many as you like.
 """
@@ -8,12 +8,14 @@ Needs the queues ``numbers`` and ``squares``, and no package beside Python. Star
 import http.client
 import json
 import os
+import sys
 import time
 import urllib.error
 import urllib.request
 from typing import Any
 
-BROKER, TOKEN = os.environ.get("BROKER", "http://127.0.0.1:8000"), os.environ["TOKEN"]
+BROKER = os.environ.get("BROKERWEB_URL", "http://127.0.0.1:8000")
+TOKEN = os.environ.get("BROKERWEB_TOKEN") or sys.exit("set BROKERWEB_TOKEN")
 
 
 class Refused(Exception):
@@ -24,6 +26,7 @@ def call(path: str, body: dict[str, Any]) -> dict[str, Any]:
     """The broker's answer. While it cannot be reached, or says that later may do, the same call is made again."""
     headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
     request = urllib.request.Request(f"{BROKER}/api/v1{path}", json.dumps(body).encode(), headers)
+    away = False
     while True:
         try:
             with urllib.request.urlopen(request, timeout=30) as response:
@@ -32,9 +35,11 @@ def call(path: str, body: dict[str, Any]) -> dict[str, Any]:
         except urllib.error.HTTPError as error:
             problem = json.load(error)
             if not problem["retryable"]:
-                raise Refused(problem["code"]) from error
-        except (OSError, http.client.HTTPException):
-            pass  # it may have acted, or not: the next call finds out
+                raise Refused(problem["code"], problem["detail"]) from error
+        except (OSError, http.client.HTTPException) as error:
+            if not away:
+                print(f"{BROKER}: {error}", file=sys.stderr)
+            away = True  # it may have acted, or not: the next call finds out
         time.sleep(0.2)
 
 
@@ -59,11 +64,16 @@ def main() -> None:
             if messages:
                 square(messages)
         except Refused as refused:
-            if str(refused) != "lease_lost":
+            if refused.args[0] != "lease_lost":
                 raise
             # A lease ended before the work did: nothing was stored, and the numbers are somebody else's by now.
-            print(f"{refused}: let go of {len(messages)} numbers", flush=True)
+            print(f"{refused.args[0]}: let go of {len(messages)} numbers", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Refused as refused:
+        sys.exit("{1} [{0}]".format(*refused.args))

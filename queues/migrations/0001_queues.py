@@ -120,6 +120,7 @@ class Migration(migrations.Migration):
                 ('last_consumer_at', brokerweb.storage.fields.BrokerInstantField(null=True)),
                 ('last_consumer', models.CharField(max_length=255, null=True)),
                 ('last_settled_at', brokerweb.storage.fields.BrokerInstantField(null=True)),
+                ('attended_at', brokerweb.storage.fields.BrokerInstantField(null=True)),
             ],
             options={
                 'constraints': [models.CheckConstraint(condition=models.Q(('lease__gte', 1), ('lease__lte', 43200)), name='queue_lease_range'), models.CheckConstraint(condition=models.Q(('max_failures', None), ('max_failures__gte', 1), _connector='OR'), name='queue_max_failures_positive'), models.CheckConstraint(condition=models.Q(('on_expire__in', ['drop', 'dead'])), name='queue_on_expire_known'), models.CheckConstraint(condition=models.Q(('overflow__in', ['refuse', 'dead_letter_oldest'])), name='queue_overflow_known'), models.CheckConstraint(condition=models.Q(('history__in', ['failures', 'full'])), name='queue_history_known')],
@@ -145,6 +146,7 @@ class Migration(migrations.Migration):
                 ('state', models.SmallIntegerField(choices=[(0, 'scheduled'), (1, 'ready'), (2, 'blocked'), (3, 'leased'), (4, 'dead')])),
                 ('priority', models.SmallIntegerField(default=4)),
                 ('position', models.BigIntegerField()),
+                ('returned', brokerweb.storage.fields.FlagField(default=False)),
                 ('attempts', models.IntegerField(default=0)),
                 ('failures', models.IntegerField(default=0)),
                 ('holds_key', brokerweb.storage.fields.FlagField(default=False)),
@@ -191,6 +193,20 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(models.F('family'), condition=models.Q(('family__isnull', False)), name='content_family')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Result',
+            fields=[
+                ('message_id', models.BigIntegerField(primary_key=True, serialize=False)),
+                ('queue_id', models.IntegerField()),
+                ('token', models.CharField(max_length=255, null=True)),
+                ('finished_at', brokerweb.storage.fields.InstantField(null=True)),
+                ('forget_at', brokerweb.storage.fields.BrokerInstantField()),
+                ('document', models.TextField()),
+            ],
+            options={
+                'indexes': [models.Index(models.F('forget_at'), name='result_forget')],
             },
         ),
         migrations.CreateModel(

@@ -9,6 +9,10 @@ COLUMNS = {
     "brokerweb_queues_messageevent": "id",
     "brokerweb_queues_searchvalue": "message_id, field_id",
 }
+# any_ready_above, claim_above: what came back to a place that claims have passed
+RETURNED = """
+CREATE INDEX message_returned ON brokerweb_queues_message (queue_id, priority DESC, position) WHERE state = 1 AND returned
+"""
 
 
 def forwards(apps, schema_editor):
@@ -18,6 +22,7 @@ def forwards(apps, schema_editor):
         schema_editor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey, ADD PRIMARY KEY (queue_id, {columns})")
         if "," not in columns:
             schema_editor.execute(f"CREATE INDEX {table.removeprefix('brokerweb_queues_')}_by_id ON {table} ({columns})")
+    schema_editor.execute(RETURNED)
 
 
 def backwards(apps, schema_editor):
@@ -27,6 +32,7 @@ def backwards(apps, schema_editor):
         schema_editor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey, ADD PRIMARY KEY ({columns})")
         if "," not in columns:
             schema_editor.execute(f"DROP INDEX {table.removeprefix('brokerweb_queues_')}_by_id")
+    schema_editor.execute("DROP INDEX message_returned")
 
 
 class Migration(migrations.Migration):

@@ -4,20 +4,23 @@ import { refreshAnyway, toggle } from "./live.js";
 const help = document.getElementById("keys");
 const off = document.getElementById("keys-off");
 const PLACES = {
-  o: "overview",
-  f: "search",
+  o: "now",
+  n: "now",
   q: "queues",
   s: "streams",
   r: "topics",
-  d: "dead",
+  f: "messages",
+  m: "messages",
+  d: "failures",
   k: "stuck",
-  j: "jobs",
+  j: "operations",
+  t: "access",
   c: "connections",
-  t: "tokens",
+  h: "health",
 };
 let going = 0;
 
-const go = (name) => document.querySelector(`.nav a[data-nav="${name}"]`)?.click();
+const go = (name) => document.querySelector(`nav a[data-nav="${name}"]`)?.click();
 const typing = (target) => target.closest?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
 
 function move(step) {
@@ -33,7 +36,7 @@ function move(step) {
 function find() {
   const field = document.getElementById("search");
   if (field) field.focus();
-  else go("search");
+  else go("messages");
 }
 
 function choose() {
@@ -42,12 +45,14 @@ function choose() {
 
 function act() {
   const places = ["[data-actions]", ".why .actions", ".selection", "form.confirm > footer", "main .actions"].map((place) => `${place} :is(a, button):not([hidden], :disabled)`);
-  places.map((place) => document.querySelector(place)).find(Boolean)?.focus();
+  const there = places.flatMap((place) => [...document.querySelectorAll(place)]);
+  there.find((each) => each.checkVisibility())?.focus(); // what is folded away takes no focus
 }
 
 function turn(step) {
-  const here = document.querySelector(".tabs > [aria-current]");
-  (step > 0 ? here?.nextElementSibling : here?.previousElementSibling)?.click();
+  // within what a tab is divided into, and at its end to the next tab
+  const heres = ["nav.segments", ".tabs"].map((bar) => document.querySelector(`${bar} > [aria-current]`)).filter(Boolean);
+  heres.map((here) => (step > 0 ? here.nextElementSibling : here.previousElementSibling)).find(Boolean)?.click();
 }
 
 const KEYS = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 
 import httpx
 import pytest
@@ -64,12 +63,9 @@ def test_chunks_without_end_are_refused_at_the_limit(broker: Server, known: bool
     chunk = b"10000\r\n" + b" " * 65_536 + b"\r\n"
     with connected(broker) as connection:
         connection.sendall(head(broker, PUBLISH, "Transfer-Encoding: chunked", authorized=known))
-        with suppress(ConnectionError, TimeoutError):
-            connection.settimeout(3)  # a server that has refused need not read on
-            for _ in range(1000):
-                connection.sendall(chunk)
-        connection.settimeout(15)
-        assert statuses(rest_of(connection)) in ([413], [])  # the answer may be lost in what was still on its way
+        for _ in range(1000):  # read away, so that the answer is not lost
+            connection.sendall(chunk)
+        assert statuses(rest_of(connection)) == [413]
 
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND", "X" * 1000])

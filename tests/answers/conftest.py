@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faces.conftest import browser, either, name, queue, rest, server
+from tests.faces.conftest import browser, either, name, node, queue, rest, server
 from tests.jobs.bench import Runner
 from tests.queues.bench import Time
 
-__all__ = ["browser", "either", "name", "queue", "rest", "server"]
+__all__ = ["browser", "either", "name", "node", "queue", "rest", "server"]
 
 
 @pytest.fixture

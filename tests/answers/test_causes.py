@@ -6,9 +6,8 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.django import TestCase
 
 from brokerweb.answers import causes
 from brokerweb.core import clock
@@ -20,6 +19,7 @@ from brokerweb.queues.filters import ALL
 from brokerweb.queues.models import Message
 from brokerweb.queues.states import REJECTED, State
 from brokerweb.storage.run import perform
+from tests.answers.examples import examples, undone
 from tests.queues.bench import Bench, Time
 
 ERRORS = ["HTTP 429", "HTTP 503", "no answer", "Traceback (most recent call last):\n  File 'x'\nKeyError: 'a'", ""]
@@ -53,47 +53,46 @@ def naive(names: list[str], now: int, since: int) -> dict[str, tuple[Any, ...]]:
     return told
 
 
-class AgainstANaiveCount(TestCase):
-    @settings(max_examples=25, deadline=None)
+def test_causes_are_what_a_naive_count_finds(database: str) -> None:
+    @examples(25)
     @given(steps=STEPS, since_hours=st.none() | st.integers(0, 40))
-    def test_causes_are_what_a_naive_count_finds(self, steps: list[tuple[str, int, int, int]], since_hours: int | None) -> None:
+    def check(steps: list[tuple[str, int, int, int]], since_hours: int | None) -> None:
         time = Time()
         clock.install(time)
-        try:
-            self._run(time, steps, since_hours)
-        finally:
-            clock.install(None)
-
-    def _run(self, time: Time, steps: list[tuple[str, int, int, int]], since_hours: int | None) -> None:
-        benches = [Bench(f"q{n}", max_failures=None) for n in range(3)]
-        for what, queue, error, hours in steps:
-            bench = benches[queue]
-            if what == "kill":
-                bench.publish(error)
-                bench.settle("dead", bench.lease(), error=ERRORS[error] or None)
-            elif what == "redrive":
-                perform(control.redrive, bench.name, ALL, limit=2)
-            elif what == "requeue" and (dead := Message.objects.filter(queue__name=bench.name, state=State.DEAD).first()):
-                perform(control.requeue, bench.name, dead.pk)
-            elif what == "purge":
-                perform(control.purge, bench.name, ALL, limit=1)
-            else:
-                time.advance(hours * 3600 + 1)
-        since = None if since_hours is None else time.now() - since_hours * 3600 * clock.SECOND
-        for names in (["q0", "q1", "q2"], ["q1"]):
-            found = causes.groups(broker_itself(), within([f"queue:{name}" for name in names]), since)
-            told = {
-                item["fingerprint"]: (
-                    item["count"], item["again"], item["first_at"], item["last_at"], set(item["queues"]), item["hours"],
-                )
-                for item in found.items
-            }  # fmt: skip
-            assert told == naive(names, time.now(), -1 if since is None else since)
-            assert [item["count"] for item in found.items] == sorted((item["count"] for item in found.items), reverse=True)
-            assert all(item["sample"]["fingerprint"] == item["fingerprint"] for item in found.items)
+        with undone():
+            compare(time, steps, since_hours)
 
 
-def test_pages_go_on_though_counts_change(time: Time, db: None) -> None:
+def compare(time: Time, steps: list[tuple[str, int, int, int]], since_hours: int | None) -> None:
+    benches = [Bench(f"q{n}", max_failures=None) for n in range(3)]
+    for what, queue, error, hours in steps:
+        bench = benches[queue]
+        if what == "kill":
+            bench.publish(error)
+            bench.settle("dead", bench.lease(), error=ERRORS[error] or None)
+        elif what == "redrive":
+            perform(control.redrive, bench.name, ALL, limit=2)
+        elif what == "requeue" and (dead := Message.objects.filter(queue__name=bench.name, state=State.DEAD).first()):
+            perform(control.requeue, bench.name, dead.pk)
+        elif what == "purge":
+            perform(control.purge, bench.name, ALL, limit=1)
+        else:
+            time.advance(hours * 3600 + 1)
+    since = None if since_hours is None else time.now() - since_hours * 3600 * clock.SECOND
+    for names in (["q0", "q1", "q2"], ["q1"]):
+        found = causes.groups(broker_itself(), within([f"queue:{name}" for name in names]), since)
+        told = {
+            item["fingerprint"]: (
+                item["count"], item["again"], item["first_at"], item["last_at"], set(item["queues"]), item["hours"],
+            )
+            for item in found.items
+        }  # fmt: skip
+        assert told == naive(names, time.now(), -1 if since is None else since)
+        assert [item["count"] for item in found.items] == sorted((item["count"] for item in found.items), reverse=True)
+        assert all(item["sample"]["fingerprint"] == item["fingerprint"] for item in found.items)
+
+
+def test_pages_go_on_though_counts_change(time: Time, database: str) -> None:
     bench = Bench()
     for n in range(5):
         for _ in range(n + 1):
@@ -109,7 +108,7 @@ def test_pages_go_on_though_counts_change(time: Time, db: None) -> None:
             causes.groups(broker_itself(), within(["queue:orders"]), limit=2, after=cursor)
 
 
-def test_large_samples_make_a_page_short(time: Time, db: None) -> None:
+def test_large_samples_make_a_page_short(time: Time, database: str) -> None:
     bench = Bench()
     for error in ("one broke", "two broke", "three broke"):
         bench.publish('"' + "x" * 300_000 + '"')
@@ -124,7 +123,7 @@ def test_large_samples_make_a_page_short(time: Time, db: None) -> None:
     assert (sum(pages), pages[0]) == (3, 1)
 
 
-def test_what_died_before_there_were_fingerprints_gets_its_own(time: Time, db: None) -> None:
+def test_what_died_before_there_were_fingerprints_gets_its_own(time: Time, database: str) -> None:
     bench = Bench()
     ids = bench.kill(1, 2, 3)
     Message.objects.filter(pk__in=ids[:2]).update(fingerprint=None)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from brokerweb.core import declared_fields, json_values
@@ -34,8 +34,10 @@ from brokerweb.streams.definitions import find as find_stream
 from brokerweb.streams.models import Record, Stream, StreamSearchField, StreamSearchValue
 from brokerweb.streams.records import NewRecord
 from brokerweb.streams.settings import validate as validate_stream
+from tests.answers.examples import examples
 from tests.answers.searching import all_of, once, places
 from tests.jobs.bench import Runner
+from tests.postgres import REAL_COMMITS
 from tests.queues.bench import Bench, Time
 
 FIELDS = ["$.order.id", "header.tenant"]
@@ -172,22 +174,21 @@ def first(bench: Bench, act: Callable[[int], Any]) -> None:
         act(message.pk)
 
 
-@pytest.mark.django_db
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.sampled_from(sorted(ACTS)), st.booleans()), max_size=14), st.booleans())
-def test_values_are_those_of_the_messages_there_are(time: Time, acts: list[tuple[str, bool]], keyed: bool):
-    start = Queue.objects.count()
-    one = Bench(f"one{start}", search=FIELDS, keyed=keyed, dead_retention=10)
-    two, plain = Bench(f"two{start}", search=FIELDS[1:]), Bench(f"plain{start}")
-    for name, other in acts:
-        ACTS[name](*((one, two) if other else (two, one if len(acts) % 2 else plain)), time)
-        asked = set(SearchField.objects.filter(dropped=False, indexed=True).values_list("pk", flat=True))
-        live = {key: value for key, value in stored_values().items() if key[1] in asked}
-        assert live == right_values(), name
+def test_values_are_those_of_the_messages_there_are(time: Time, database: str):
+    @examples(40)
+    @given(st.lists(st.tuples(st.sampled_from(sorted(ACTS)), st.booleans()), max_size=14), st.booleans())
+    def check(acts: list[tuple[str, bool]], keyed: bool) -> None:
+        start = Queue.objects.count()
+        one = Bench(f"one{start}", search=FIELDS, keyed=keyed, dead_retention=10)
+        two, plain = Bench(f"two{start}", search=FIELDS[1:]), Bench(f"plain{start}")
+        for name, other in acts:
+            ACTS[name](*((one, two) if other else (two, one if len(acts) % 2 else plain)), time)
+            asked = set(SearchField.objects.filter(dropped=False, indexed=True).values_list("pk", flat=True))
+            live = {key: value for key, value in stored_values().items() if key[1] in asked}
+            assert live == right_values(), name
 
 
-@pytest.mark.django_db
-def test_equality_is_answered_by_the_index_alone():
+def test_equality_is_answered_by_the_index_alone(database: str):
     bench = Bench(search=FIELDS)
     ids = bench.publish(*(body(n % 7) for n in range(40)))
     found = once("$.order.id=3", ["queue:orders"])
@@ -199,8 +200,7 @@ def test_equality_is_answered_by_the_index_alone():
     assert once("$.order.id>=3").scanned == 40
 
 
-@pytest.mark.django_db
-def test_queues_with_and_without_the_index_are_found_together():
+def test_queues_with_and_without_the_index_are_found_together(database: str):
     one, two = Bench("one", search=FIELDS), Bench("two")
     for n in range(6):
         (one if n % 2 else two).publish(body("x"), body("y"))
@@ -208,8 +208,7 @@ def test_queues_with_and_without_the_index_are_found_together():
     assert [hit.name for hit in hits] == ["one", "two"] * 3
 
 
-@pytest.mark.django_db
-def test_a_queue_without_the_setting_has_no_values():
+def test_a_queue_without_the_setting_has_no_values(database: str):
     bench = Bench()
     bench.publish(body(1))
     bench.settle("ack", bench.lease())
@@ -218,6 +217,12 @@ def test_a_queue_without_the_setting_has_no_values():
 
 
 # What is older
+
+
+@pytest.fixture(params=REAL_COMMITS)
+def runner(request: pytest.FixtureRequest, time: Time) -> Runner:
+    request.getfixturevalue(request.param)
+    return Runner(time)
 
 
 def jobs() -> list[Job]:
@@ -344,8 +349,7 @@ def stream_values() -> dict[int, list[str]]:
     return found
 
 
-@pytest.mark.django_db
-def test_records_have_values_until_they_go(time: Time):
+def test_records_have_values_until_they_go(time: Time, database: str):
     perform(streams_control.declare, "log", {"search": FIELDS, "retention_records": 3})
     new = [NewRecord(body(n).encode(), headers='{"tenant":"x"}' if n % 2 else None, key=str(n % 2)) for n in range(5)]
     perform(streams.append, "log", new)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
-from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from brokerweb.answers import verdicts
@@ -26,10 +25,11 @@ from brokerweb.queues.models import Message, Queue
 from brokerweb.queues.states import State
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
+from tests.answers.examples import examples, undone
 from tests.contract.store import NO_JITTER
 from tests.queues.bench import Time
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.usefixtures("database")
 
 ROOT = broker_itself()
 NEW = st.builds(
@@ -184,36 +184,28 @@ def among(monkeypatch: pytest.MonkeyPatch, takers: list[Taking], seen: Seen) -> 
         yield
 
 
-def undone(test: Callable[[], None]) -> None:
-    """Whatever the test writes is undone."""
-    with transaction.atomic():
-        test()
-        transaction.set_rollback(True)
+def test_verdicts_are_those_of_a_reference_that_looks_at_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    @examples(150)
+    @given(steps=st.lists(STEP, max_size=25), takers=st.lists(TAKER, max_size=3), seen=SEEN, settings=SETTINGS)
+    def scene(steps: Any, takers: Any, seen: Any, settings: Any) -> None:
+        with undone():
+            play(monkeypatch, steps, takers, seen, settings)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(steps=st.lists(STEP, max_size=25), takers=st.lists(TAKER, max_size=3), seen=SEEN, settings=SETTINGS)
-def test_verdicts_are_those_of_a_reference_that_looks_at_everything(
-    monkeypatch: pytest.MonkeyPatch, steps: Any, takers: Any, seen: Any, settings: Any
-) -> None:
-    def scene() -> None:
-        time = Time()
-        clock.install(time)
-        world = World(time, settings)
-        for what, *args in steps:
-            world.step(what, *args)
-        there = [
-            Taking(
-                f"ws:node-1/c{n}/1", f"till-{n}", f"c{n}", most, unsettled, full and most is not None, *map(world.before, (a, b))
-            )
-            for n, (unsettled, most, full, a, b) in enumerate(takers)
-        ]
-        consumed, asked, settled = map(world.before, seen)
-        known = Seen(consumed, None, "till-9", asked, settled)
-        with among(monkeypatch, there, known):
-            compare(Reference(time.now(), there, known))
-
-    undone(scene)
+def play(monkeypatch: pytest.MonkeyPatch, steps: Any, takers: Any, seen: Any, settings: Any) -> None:
+    time = Time()
+    clock.install(time)
+    world = World(time, settings)
+    for what, *args in steps:
+        world.step(what, *args)
+    there = [
+        Taking(f"ws:node-1/c{n}/1", f"till-{n}", f"c{n}", most, unsettled, full and most is not None, *map(world.before, (a, b)))
+        for n, (unsettled, most, full, a, b) in enumerate(takers)
+    ]
+    consumed, asked, settled = map(world.before, seen)
+    known = Seen(consumed, None, "till-9", asked, settled)
+    with among(monkeypatch, there, known):
+        compare(Reference(time.now(), there, known))
 
 
 def compare(expected: Reference) -> None:

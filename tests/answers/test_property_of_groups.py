@@ -6,8 +6,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import pytest
-from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from brokerweb.answers import verdicts
@@ -21,9 +20,10 @@ from brokerweb.streams import control, engine, membership, positions, retention
 from brokerweb.streams import groups as declaring
 from brokerweb.streams.models import OFFSET_BITS, ConsumerGroup, GroupPartition, Member, Partition, Record
 from brokerweb.streams.records import NewRecord
+from tests.answers.examples import examples, undone
 from tests.queues.bench import Time
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.usefixtures("database")
 
 STEP = st.one_of(
     st.tuples(st.just("append"), st.integers(0, 2), st.integers(1, 4)),
@@ -133,26 +133,30 @@ def expected(now: int, places: list[Place]) -> set[str]:
     return codes
 
 
-@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
-@given(steps=st.lists(STEP, min_size=4, max_size=20))
-def test_verdicts_of_groups_are_those_of_a_reference(steps: Any) -> None:
-    with transaction.atomic():
-        time = Time()
-        clock.install(time)
-        world = World(time)
-        for what, *args in steps:
-            getattr(world, what)(*args)
-        places = reference()
-        one = read(groups.one, read(declaring.find_group, "events", "billing"), None)
-        [every] = read(groups.every, read(groups.every_group), {})
-        for standing in (one, every):
-            assert standing.lag == sum(len(place.unread) for place in places)
-            assert standing.lost == sum(place.lost for place in places)
-            stamps = [clock.from_datetime(record.appended_at) for place in places for record in place.unread]
-            assert standing.oldest_at == min(stamps, default=None)
-            codes = of_group.holding(standing)
-            moving = {"idle", "flowing", "catching_up", "falling_behind"}
-            assert set(codes) - moving == expected(time.now(), places)
-        verdict = verdicts.group(broker_itself(), "events", "billing")
-        assert [verdict.code, *verdict.facts.get("also", ())] == of_group.holding(one)
-        transaction.set_rollback(True)
+def test_verdicts_of_groups_are_those_of_a_reference() -> None:
+    @examples(250)
+    @given(steps=st.lists(STEP, min_size=4, max_size=20))
+    def scene(steps: Any) -> None:
+        with undone():
+            play(steps)
+
+
+def play(steps: Any) -> None:
+    time = Time()
+    clock.install(time)
+    world = World(time)
+    for what, *args in steps:
+        getattr(world, what)(*args)
+    places = reference()
+    one = read(groups.one, read(declaring.find_group, "events", "billing"), None)
+    [every] = read(groups.every, read(groups.every_group), {})
+    for standing in (one, every):
+        assert standing.lag == sum(len(place.unread) for place in places)
+        assert standing.lost == sum(place.lost for place in places)
+        stamps = [clock.from_datetime(record.appended_at) for place in places for record in place.unread]
+        assert standing.oldest_at == min(stamps, default=None)
+        codes = of_group.holding(standing)
+        moving = {"idle", "flowing", "catching_up", "falling_behind"}
+        assert set(codes) - moving == expected(time.now(), places)
+    verdict = verdicts.group(broker_itself(), "events", "billing")
+    assert [verdict.code, *verdict.facts.get("also", ())] == of_group.holding(one)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from brokerweb.answers.search import scan
@@ -26,10 +26,11 @@ from brokerweb.storage.run import perform
 from brokerweb.streams import control as streams_control
 from brokerweb.streams import engine as streams
 from brokerweb.streams.records import NewRecord
+from tests.answers.examples import examples
 from tests.answers.searching import all_of, once, place_of, places, shown
 from tests.queues.bench import Bench, Time
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.usefixtures("database")
 numbers = itertools.count(1)
 
 # Everything is drawn from few words, so that queries meet what is there.
@@ -264,67 +265,62 @@ def happen(bench: Bench, fates: list[str]) -> None:
 
 
 FATES = st.lists(st.sampled_from(["lease", "nack", "dead", "redact", "back"]), max_size=4)
-MANY = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@MANY
-@given(st.lists(MESSAGES, max_size=12), FATES, queries(ABOUT_MESSAGES), st.integers(1, 5), st.booleans())
-def test_messages_are_found_as_by_looking_at_each(
-    messages: list[dict[str, Any]], fates: list[str], query: list[tuple[Asked, bool]], limit: int, keyed: bool
-):
-    bench = Bench(f"q{next(numbers)}", keyed=keyed)
-    perform(queues.publish, bench.name, [NewMessage(**fields) for fields in messages])
-    happen(bench, fates)
-    stored = Message.objects.filter(queue_id=bench.row.pk).order_by("-pk")
-    wanted = [f"queue:{bench.name}/{message.pk}" for message in stored if expected(query, message)]
-    assert places(all_of(asked_for(query), [f"queue:{bench.name}"], limit)) == wanted
+def test_messages_are_found_as_by_looking_at_each() -> None:
+    @examples(150)
+    @given(st.lists(MESSAGES, max_size=12), FATES, queries(ABOUT_MESSAGES), st.integers(1, 5), st.booleans())
+    def check(messages: list[dict[str, Any]], fates: list[str], query: list[tuple[Asked, bool]], limit: int, keyed: bool) -> None:
+        bench = Bench(f"q{next(numbers)}", keyed=keyed)
+        perform(queues.publish, bench.name, [NewMessage(**fields) for fields in messages])
+        happen(bench, fates)
+        stored = Message.objects.filter(queue_id=bench.row.pk).order_by("-pk")
+        wanted = [f"queue:{bench.name}/{message.pk}" for message in stored if expected(query, message)]
+        assert places(all_of(asked_for(query), [f"queue:{bench.name}"], limit)) == wanted
 
 
-@MANY
-@given(st.lists(MESSAGES, max_size=12), queries(ABOUT_BOTH), st.integers(1, 5))
-def test_records_are_found_as_by_looking_at_each(records: list[dict[str, Any]], query: list[tuple[Asked, bool]], limit: int):
-    name = f"s{next(numbers)}"
-    perform(streams_control.declare, name, {"partitions": 2})
-    if records:
-        perform(streams.append, name, [NewRecord(**fields) for fields in records])
-    everything = all_of("", [f"stream:{name}"])
-    assert len(everything) == len(records)
-    wanted = [f"stream:{name}/{place_of(hit.found)}" for hit in everything if expected(query, hit.found)]
-    assert places(all_of(asked_for(query), [f"stream:{name}"], limit)) == wanted
+def test_records_are_found_as_by_looking_at_each() -> None:
+    @examples(150)
+    @given(st.lists(MESSAGES, max_size=12), queries(ABOUT_BOTH), st.integers(1, 5))
+    def check(records: list[dict[str, Any]], query: list[tuple[Asked, bool]], limit: int) -> None:
+        name = f"s{next(numbers)}"
+        perform(streams_control.declare, name, {"partitions": 2})
+        if records:
+            perform(streams.append, name, [NewRecord(**fields) for fields in records])
+        everything = all_of("", [f"stream:{name}"])
+        assert len(everything) == len(records)
+        wanted = [f"stream:{name}/{place_of(hit.found)}" for hit in everything if expected(query, hit.found)]
+        assert places(all_of(asked_for(query), [f"stream:{name}"], limit)) == wanted
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.data())
-def test_what_is_there_throughout_is_found_once_while_others_come_and_go(data: st.DataObject):
-    one, two = (
-        Bench(
-            f"q{next(numbers)}",
-        ),
-        Bench(f"q{next(numbers)}"),
-    )
-    ids: list[int] = []
-    for bench in (one, two, one):
-        ids += bench.publish(*[f'"late {n}"' for n in range(data.draw(st.integers(0, 8)))])
-    gone: set[int] = set()
+def test_what_is_there_throughout_is_found_once_while_others_come_and_go() -> None:
+    @examples(40)
+    @given(st.data())
+    def check(data: st.DataObject) -> None:
+        one, two = Bench(f"q{next(numbers)}"), Bench(f"q{next(numbers)}")
+        ids: list[int] = []
+        for bench in (one, two, one):
+            ids += bench.publish(*[f'"late {n}"' for n in range(data.draw(st.integers(0, 8)))])
+        gone: set[int] = set()
 
-    acts: dict[str, Callable[[Bench, Bench], Any]] = {
-        "publish": lambda bench, other: bench.publish('"late"', '"other"'),
-        "ack": lambda bench, other: bench.settle("ack", bench.lease(1)),
-        "dead": lambda bench, other: bench.settle("dead", bench.lease(1)),
-        "purge": lambda bench, other: bench.do(bulk.purge, filters.MessageFilter(states=frozenset({State.DEAD}))),
-        "move": lambda bench, other: bench.do(bulk.redrive, filters.ALL, to=other.name, limit=1),
-    }
+        acts: dict[str, Callable[[Bench, Bench], Any]] = {
+            "publish": lambda bench, other: bench.publish('"late"', '"other"'),
+            "ack": lambda bench, other: bench.settle("ack", bench.lease(1)),
+            "dead": lambda bench, other: bench.settle("dead", bench.lease(1)),
+            "purge": lambda bench, other: bench.do(bulk.purge, filters.MessageFilter(states=frozenset({State.DEAD}))),
+            "move": lambda bench, other: bench.do(bulk.redrive, filters.ALL, to=other.name, limit=1),
+        }
 
-    def between() -> None:
-        before = set(Message.objects.values_list("pk", flat=True))
-        for bench, other in ((one, two), (two, one)):
-            acts[data.draw(st.sampled_from(sorted(acts)))](bench, other)
-        gone.update(before - set(Message.objects.values_list("pk", flat=True)))
+        def between() -> None:
+            before = set(Message.objects.values_list("pk", flat=True))
+            for bench, other in ((one, two), (two, one)):
+                acts[data.draw(st.sampled_from(sorted(acts)))](bench, other)
+            gone.update(before - set(Message.objects.values_list("pk", flat=True)))
 
-    hits = all_of("late", [f"queue:{one.name}", f"queue:{two.name}"], 3, between=between)
-    found = [hit.found.pk for hit in hits if isinstance(hit.found, Message)]
-    assert len(found) == len(set(found))
-    assert set(ids) - gone <= set(found)
+        hits = all_of("late", [f"queue:{one.name}", f"queue:{two.name}"], 3, between=between)
+        found = [hit.found.pk for hit in hits if isinstance(hit.found, Message)]
+        assert len(found) == len(set(found))
+        assert set(ids) - gone <= set(found)
 
 
 # What is shown, and to whom
@@ -418,10 +414,12 @@ def test_dedup_ids_name_what_is_remembered():
 
 def test_damage_holds_nothing():
     [one, two] = Bench().publish('"late"', '"late"')
-    connection.connection.execute("UPDATE brokerweb_queues_content SET body = '\"late!\"' WHERE message_id = ?", [one])
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE brokerweb_queues_content SET body = %s WHERE message_id = %s", [b'"late!"', one])
     assert places(all_of("late")) == [f"queue:orders/{two}"]
     assert places(all_of("-late")) == [f"queue:orders/{one}"]
-    connection.connection.execute("DELETE FROM brokerweb_queues_content WHERE message_id = ?", [two])
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM brokerweb_queues_content WHERE message_id = %s", [two])
     assert places(all_of("-late state:ready published<1h")) == [f"queue:orders/{one}"]
     assert len(all_of("-late state:ready")) == 2
 
@@ -464,23 +462,24 @@ def shown_as(found: Any) -> str:
     return f"{found.message_id} settled" if isinstance(found, SettledMessage) else f"{found.pk} {State(found.state).name.lower()}"
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(MESSAGES, min_size=1, max_size=12), FATES, queries(ABOUT_BOTH), st.integers(1, 5), st.integers(0, 2))
-def test_what_ends_meanwhile_and_is_kept_is_found_once(
-    messages: list[dict[str, Any]], fates: list[str], query: list[tuple[Asked, bool]], limit: int, settled: int
-):
-    bench = Bench(f"q{next(numbers)}", keep_settled=3600)
-    perform(queues.publish, bench.name, [NewMessage(**fields) for fields in messages])
-    happen(bench, fates)
-    wanted = {message.pk for message in Message.objects.filter(queue_id=bench.row.pk) if expected(query, message)}
+def test_what_ends_meanwhile_and_is_kept_is_found_once() -> None:
+    @examples(40)
+    @given(st.lists(MESSAGES, min_size=1, max_size=12), FATES, queries(ABOUT_BOTH), st.integers(1, 5), st.integers(0, 2))
+    def check(
+        messages: list[dict[str, Any]], fates: list[str], query: list[tuple[Asked, bool]], limit: int, settled: int
+    ) -> None:
+        bench = Bench(f"q{next(numbers)}", keep_settled=3600)
+        perform(queues.publish, bench.name, [NewMessage(**fields) for fields in messages])
+        happen(bench, fates)
+        wanted = {message.pk for message in Message.objects.filter(queue_id=bench.row.pk) if expected(query, message)}
 
-    def between() -> None:
-        bench.settle("ack", bench.lease(settled) if settled else [])
+        def between() -> None:
+            bench.settle("ack", bench.lease(settled) if settled else [])
 
-    hits = all_of(asked_for(query), [f"queue:{bench.name}"], limit, between=between)
-    found = [getattr(hit.found, "message_id", hit.found.pk) for hit in hits]  # type: ignore[union-attr]
-    assert len(found) == len(set(found))
-    assert set(found) == wanted
+        hits = all_of(asked_for(query), [f"queue:{bench.name}"], limit, between=between)
+        found = [getattr(hit.found, "message_id", hit.found.pk) for hit in hits]  # type: ignore[union-attr]
+        assert len(found) == len(set(found))
+        assert set(found) == wanted
 
 
 def test_a_declared_field_does_not_hide_what_is_kept():

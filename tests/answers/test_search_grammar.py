@@ -133,6 +133,7 @@ def test_what_is_written_is_what_is_asked(text: str, wanted: Condition):
         ("attempts~3", 9, "one of = != < <= > >="),
         ("key<3", 4, "one of = != ~"),
         ("id:x", 4, "an id"),
+        ("fingerprint:6c1f", 13, "16 hexadecimals"),
         ("id:99999999999999999999", 4, "an id"),
         ("published<yesterday", 11, "an instant"),
         ("published>2026-13-01", 11, "an instant"),

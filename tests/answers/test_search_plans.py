@@ -76,6 +76,20 @@ def test_a_cause_is_found_by_its_index_alone(monkeypatch: pytest.MonkeyPatch):
     assert [hit.name for hit in all_of(asked + " state:dead", limit=3)] == ["two"] * 8
 
 
+def test_of_keys_with_many_messages_some_are_named_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(scan, "NAMED", 3)
+    wanted = list[int]()
+    for bench in (one := Bench("one", keyed=True), two := Bench("two", keyed=True), one, two):
+        for key in "ab":
+            ids = bench.publish(*range(5), key=key)
+            wanted += ids if key == "a" else []
+    one.lease(1)
+    found = [int(place.rpartition("/")[2]) for place in places(all_of("key:a", limit=2))]
+    assert found == sorted(wanted, reverse=True)
+    told = once("key:a")
+    assert (len(told.items), told.scanned, told.of) == (20, 20, 20)
+
+
 def test_of_queues_that_keep_nothing_nothing_kept_is_looked_for():
     one, two = Bench("one", keep_settled=3600, search=["$.a"]), Bench("two", search=["$.a"])
     for bench in (one, two):
@@ -107,4 +121,7 @@ def test_a_few_messages_among_many_are_looked_at_in_one_turn(monkeypatch: pytest
     told = once("late", ["queue:few"])
     assert (len(told.items), told.scanned, looked) == (2, 2, 1)
     monkeypatch.setattr(planner, "FEW_CONTENTS", 1)
+    told = once("late", ["queue:few"])
+    assert (len(told.items), told.scanned, looked) == (2, 2, 2), "and where what they carry is too much for one"
+    monkeypatch.setattr(planner, "FEW", 1)
     assert (len(once("late", ["queue:few"]).items), looked > 10) == (2, True)

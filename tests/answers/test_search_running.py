@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from brokerweb.answers.search import running, scan
+from brokerweb.answers.search.browsing import Browsing, split
 from brokerweb.answers.search.search import Search
 from brokerweb.core.errors import Invalid, RateLimited
+from brokerweb.identity.masks import CLEAR
+from brokerweb.queues import filters
 from brokerweb.storage import run
 from brokerweb.storage.reading import read
 from tests.answers.searching import ADMIN
+from tests.postgres import REAL_COMMITS
 from tests.queues.bench import Bench
+
+
+@pytest.fixture
+def stored(request: pytest.FixtureRequest) -> None:
+    request.getfixturevalue(request.param)
 
 
 def calls_of_a_turn(q: str, limit: int) -> list[Any]:
@@ -30,8 +40,8 @@ def calls_of_a_turn(q: str, limit: int) -> list[Any]:
             return found
 
 
-@pytest.mark.django_db
-def test_a_search_that_runs_out_of_time_goes_on_to_the_same_whole(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("stored", REAL_COMMITS, indirect=True)
+def test_a_search_that_runs_out_of_time_goes_on_to_the_same_whole(stored: None, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(scan, "FIRST_WIDTH", 8)
     monkeypatch.setattr(scan, "COMPARED", 3)
     ids = Bench().publish(*(n % 4 for n in range(50)))
@@ -47,8 +57,8 @@ def test_a_search_that_runs_out_of_time_goes_on_to_the_same_whole(monkeypatch: p
         assert all(each.of == 50 for each in found)
 
 
-@pytest.mark.django_db(transaction=True)
-def test_threads_and_the_loop_search_alike():
+@pytest.mark.parametrize("stored", REAL_COMMITS, indirect=True)
+def test_threads_and_the_loop_search_alike(stored: None):
     ids = Bench().publish(1, 2, 3)
     for found in (running.search(ADMIN, "$>=2"), asyncio.run(running.asearch(ADMIN, "$>=2"))):
         assert [hit.found.pk for hit in found.items] == ids[:0:-1]  # type: ignore[union-attr]
@@ -88,6 +98,25 @@ def test_a_search_rests_while_the_broker_is_busy(monkeypatch: pytest.MonkeyPatch
 
     assert after(0.02, 0) == 0
     assert after(0.02, 1) == 0, "the duties alone"
-    assert after(0.02, 10) == pytest.approx(0.02 / running.SHARE - 0.02)
+    assert after(0.02, 20) == 0, "what a duty writes at once"
+    assert after(0.02, 10) == pytest.approx(0.02 / running.SHARE - 0.02), "together they are more than that"
     assert after(0.2, 100) == running.LONGEST_PAUSE
     assert after(0.02, 0) == 0
+    assert after(1.0, 90) == after(1.0, 90) == 0, "some calls for a long time"
+    assert after(1.0, 110) == running.LONGEST_PAUSE
+
+
+@pytest.mark.parametrize("stored", REAL_COMMITS, indirect=True)
+def test_what_is_browsed_is_compared_without_holding_all_bodies(stored: None):
+    bench = Bench()
+    size = 256 * 1024
+    ids = [bench.publish(f'"{"x" * size}"', headers='{"a":"b"}' if n % 2 else None)[0] for n in range(60)]
+    rest, conditions = split({"header.a": "b"})
+    tracemalloc.start()
+    try:
+        found = running.few(Browsing(bench.row, filters.parse(rest), conditions, CLEAR), 1000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found == ids[1::2]
+    assert peak < 30 * size, "of 60 that were compared"

@@ -12,6 +12,7 @@ from brokerweb.answers import timeline as timelines
 from brokerweb.answers.absent import absent
 from brokerweb.answers.timeline import timeline
 from brokerweb.handout import shared_groups
+from brokerweb.identity.masks import CLEAR
 from brokerweb.queues import browse, bulk, control, filters, settled
 from brokerweb.queues.models import Failure, MessageEvent, Queue
 from brokerweb.storage import reading as storage
@@ -20,11 +21,9 @@ from tests.contract.store import Orders, Store
 from tests.handout.bench import Share
 from tests.queues.bench import Time
 
-pytestmark = pytest.mark.django_db
-
 
 @pytest.fixture
-def store(time: Time) -> Store:
+def store(time: Time, database: str) -> Store:
     return Store(time)
 
 
@@ -36,7 +35,8 @@ def orders(store: Store) -> Orders:
 def told(orders: Orders, id: int) -> list[tuple[str, int]]:
     queue = Queue.objects.get(name=orders.name)
     found: Any = settled.read(queue, id) or browse.read(queue, id)
-    entries, _ = timeline(queue, id, *found)
+    message, failures = found
+    entries, _ = timeline(queue, id, message, failures, CLEAR)
     return [(entry["event"], entry["attempt"] or 0) for entry in entries]
 
 
@@ -115,7 +115,7 @@ def test_the_newest_are_shown_also_where_failures_are_older(store: Store, orders
     for _ in range(3):
         orders.settle("release", orders.take())
     queue = Queue.objects.get(name="orders")
-    entries, truncated = timeline(queue, id, *browse.read(queue, id))
+    entries, truncated = timeline(queue, id, *browse.read(queue, id), CLEAR)
     assert [(e["event"], e["attempt"]) for e in entries] == [("released", 3), ("leased", 4), ("released", 4)]
     assert truncated
 
@@ -136,7 +136,8 @@ def test_one_look_takes_few_queries_however_much_happened(store: Store, orders: 
     queue = Queue.objects.get(name="orders")
     found = browse.read(queue, id)
     with CaptureQueriesContext(connection) as asked:
-        entries, _ = timeline(queue, id, *found)
+        message, failures = found
+    entries, _ = timeline(queue, id, message, failures, CLEAR)
     assert len(entries) == 61
     assert len(asked) <= 3
 
@@ -145,7 +146,7 @@ def test_one_look_takes_few_queries_however_much_happened(store: Store, orders: 
 
 
 def said(orders: Orders, id: int) -> str:
-    return absent(Queue.objects.get(name=orders.name), id).detail
+    return absent(Queue.objects.get(name=orders.name), id, CLEAR).detail
 
 
 def test_how_it_ended_is_said_where_that_is_written(store: Store, orders: Orders):
@@ -172,7 +173,7 @@ def test_one_that_moved_has_left(store: Store, orders: Orders):
 def test_of_another_queues_message_nothing_is_told(store: Store, orders: Orders):
     other = store.queue("other", history="full")
     theirs = other.one("secret")
-    error = absent(Queue.objects.get(name="orders"), theirs)
+    error = absent(Queue.objects.get(name="orders"), theirs, CLEAR)
     assert error.extra == {}
     assert "by queue orders or by another" in error.detail
 
@@ -186,7 +187,7 @@ def test_an_id_that_nobody_had_never_was(orders: Orders):
 # Records of shared groups
 
 
-def test_a_dead_record_says_where_it_is_from_and_who_put_it_back(time: Time):
+def test_a_dead_record_says_where_it_is_from_and_who_put_it_back(time: Time, database: str):
     share = Share(max_failures=1)
     share.append(1)
     share.settle("nack", *share.lease(), error="bad")
@@ -194,7 +195,7 @@ def test_a_dead_record_says_where_it_is_from_and_who_put_it_back(time: Time):
     dead = Failure.objects.get().message_id
     share.do(acting, "ann", bulk.redrive, queue.pk, filters.ALL)
     share.settle("nack", *share.lease(), error="worse")
-    entries, _ = timeline(queue, dead, *browse.read(queue, dead), may=lambda verb, kind, name: False)
+    entries, _ = timeline(queue, dead, *browse.read(queue, dead), CLEAR, may=lambda verb, kind, name: False)
     assert [entry["event"] for entry in entries] == ["published", "nacked", "redriven", "nacked", "dead"]
     assert entries[0]["detail"] == {"partition": 0, "offset": "0"}
     assert entries[2]["by"] == "ann"

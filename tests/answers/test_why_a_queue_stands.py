@@ -96,6 +96,7 @@ def test_key_stuck(rest: Rest, name: str) -> None:
     rest.settle(name, nack=[{"receipt": message["receipt"], "delay": 60, "error": "no"}])
     verdict = why(rest, name)
     assert (verdict["code"], verdict["facts"]["held"], verdict["facts"]["head"]["id"]) == ("key_stuck", 2, head)
+    assert "also" not in verdict["facts"], "it is not idle: two wait"
     assert verdict["text"] == (
         f"Message {head} of key acct-0 has failed 1 time and is tried again; 2 messages of that key wait behind it."
     )

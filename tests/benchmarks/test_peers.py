@@ -24,16 +24,19 @@ from tests.benchmarks.exactly import settled
 @pytest.mark.long
 def test_clients_of_every_peer_that_is_there_settle_every_message():
     """None needs to be: then this says nothing, and what is below says the rest."""
+    ways = [(100, False), (1, True)]  # messages a batch, and whether each is acknowledged by itself
     for name, peer in PEERS.items():
         program = peer.program()
         if program is None:
             continue
-        for batch, singly in ((100, False), (1, True)):
+        # RabbitMQ boots for ten seconds, and its queue may be declared again; the others are there at once.
+        for at_once in [ways] if name.startswith("rabbitmq") else [[way] for way in ways]:
             # Not below tmp_path, which an ordinary user may not enter.
             with tempfile.TemporaryDirectory() as folder, peer.run(program, Path(folder)) as running:
                 target = Target(running.urls, "", running.pids, seconds=0, waiting=0)
-                counted = asyncio.run(settled(target, batch=batch, singly=singly, number=600))
-            assert counted == (600, 600), name
+                for batch, singly in at_once:
+                    counted = asyncio.run(settled(target, batch=batch, singly=singly, number=600))
+                    assert counted == (600, 600), (name, batch, singly)
 
 
 def test_what_is_not_installed_has_no_program(monkeypatch: pytest.MonkeyPatch):

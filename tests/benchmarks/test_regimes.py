@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 import uvloop
 
 from benchmarks import clients
-from benchmarks.regimes import KINDS, REGIMES, drive
-from benchmarks.roles import Trouble
+from benchmarks.regimes import KINDS, REGIMES, drive, lasting
+from benchmarks.roles import Trouble, publish_frame
 from benchmarks.target import Target
 from benchmarks.workloads import TABLES, WORKLOADS
 from tests.benchmarks.exactly import settled
@@ -45,6 +46,21 @@ def test_a_tiny_run_of_every_regime(name: str, server: Server, target: Target, m
     if regime.stored:
         assert figures["drained"] == figures["stored"] == 2000
         assert not any(server.rest().queue(name)["counts"].values())
+
+
+def test_a_tiny_run_for_long_tells_its_parts_apart(target: Target, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(clients, "QUEUE", "lasting")
+    figures = uvloop.run(asyncio.wait_for(lasting(replace(target, seconds=0.5)), 60))
+    assert len(figures["rates"]) == 10
+    assert figures["ratio"] >= 0
+
+
+def test_mixed_messages_are_of_all_priorities(server: Server):
+    with server.rest() as rest:
+        rest.declare("mixed")
+        batch = json.loads(publish_frame("mixed", 1, 20, mixed=True))["messages"]
+        rest.publish("mixed", *batch)
+        assert sorted(item["priority"] for item in rest.browse("mixed")) == sorted([*range(10)] * 2)
 
 
 @pytest.mark.parametrize("batch", [1, 100])

@@ -56,7 +56,8 @@ def command(server: Server, monkeypatch: pytest.MonkeyPatch) -> Command:
 
     def run(*arguments: str, input: str | bytes | None = None) -> Ran:
         client._given.clear()
-        result = CliRunner().invoke(main.app, main._first([*arguments]), input=input, prog_name="brokerweb")
+        common, rest = main._parted([*arguments])
+        result = CliRunner().invoke(main.app, [*common, *rest], input=input, prog_name="brokerweb")
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Ran(result.exit_code, result.stdout, result.stderr)

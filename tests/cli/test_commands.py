@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from brokerweb.cli import client
 from tests.cli.conftest import Command
 from tests.clients import Rest
+from tests.eventually import eventually
+from tests.server import Server
 
 
 def test_a_queue_from_its_creation_to_its_end(command: Command):
@@ -63,6 +71,46 @@ def test_what_is_kept_goes_back_unharmed(command: Command):
     [taken] = map(json.loads, command("consume", "kept", "-n", "1", "--keep", "--json").lines)
     [there] = command("peek", "kept", "--state", "ready", "--json").json
     assert (there["id"], there["attempts"], there["failures"]) == (taken["id"], 1, 0)
+
+
+def test_all_that_is_ready_is_kept_once_and_goes_back(command: Command):
+    command("queue", "create", "looked.at")
+    command("publish", "looked.at", "--lines", input="1\n2\n3\n")
+    assert command("consume", "looked.at", "--once", "--keep").lines == ["1", "2", "3"]
+    assert [m["failures"] for m in command("peek", "looked.at", "--state", "ready", "--json").json] == [0, 0, 0]
+    assert command("consume", "looked.at", "--keep").status == 2, "it would go on for ever"
+
+
+def test_what_is_told_to_end_ends_although_it_waits(command: Command, rest: Rest):
+    command("queue", "create", "followed")
+    command("publish", "followed", "1")
+    with subprocess.Popen([sys.executable, "-m", "brokerweb", "consume", "followed"], stdout=subprocess.PIPE) as consumer:
+        try:
+            eventually(lambda: not any(rest.queue("followed")["counts"].values()), 20, why="it has the message, and waits")
+            consumer.terminate()
+            assert (consumer.wait(30), consumer.communicate()[0]) == (143, b"1\n")
+        finally:
+            consumer.kill()
+
+
+def test_a_reader_that_is_gone_has_a_status_and_what_it_did_not_get_is_given_back(command: Command, rest: Rest):
+    command("queue", "create", "piped")
+    command("publish", "piped", "1")
+    for arguments in (["consume", "piped"], ["queue", "list"]):
+        reading, writing = os.pipe()
+        os.close(reading)
+        done = subprocess.run([sys.executable, "-m", "brokerweb", *arguments], stdout=writing, stderr=subprocess.PIPE, timeout=60)
+        os.close(writing)
+        assert (done.returncode, done.stderr) == (141, b"")
+    assert rest.queue("piped")["counts"]["ready"] == 1
+
+
+def test_the_doctor_looks_at_the_broker_that_is_named(server: Server, tmp_path: Path):
+    doctor = [sys.executable, "-m", "brokerweb", "doctor", "--json", "--data", str(tmp_path / "none"), "--url"]
+    for url, state, said in ((server.url, "ok", "says ok"), ("http://127.0.0.1:9", "wrong", "does not answer")):
+        done = subprocess.run([*doctor, url], capture_output=True, timeout=60)
+        found = {finding["check"]: finding for finding in json.loads(done.stdout)}
+        assert (found["broker"]["state"], f"{url} {said}" in found["broker"]["detail"]) == (state, True), found["broker"]
 
 
 def test_a_duplicate_says_so(command: Command):
@@ -136,6 +184,10 @@ def test_a_token_is_printed_once_and_may_what_it_says(command: Command, monkeypa
         (["token", "revoke", "999999", "--yes"], 5, "not_found"),
         (["queue", "list", "--token", "wrong"], 4, "unauthenticated"),
         (["queue", "list", "--url", "http://127.0.0.1:9"], 3, "no broker answers"),
+        (["queue", "create", "bad", "--set", "max_failuers=1"], 1, "did you mean max_failures?"),
+        (["publish", "bad", '{"order": 1001,'], 2, "line 1, column 16); --text"),
+        (["publish", "bad", "1", "--lines"], 2, "not both"),
+        (["publish", "bad"], 2, "the body is empty"),
         (["quue"], 2, "No such command"),
     ],
 )
@@ -145,8 +197,58 @@ def test_what_cannot_be_done_is_said_on_stderr_with_a_status(command: Command, a
     assert said in ran.err
 
 
+def test_what_looks_like_json_and_is_none_is_stored_where_that_is_meant(command: Command):
+    command("queue", "create", "slips")
+    assert len(command("publish", "slips", "[red] alert", "--text").lines) == 1
+    assert len(command("publish", "slips", "[red] alert", "--set", "content_type=text/plain").lines) == 1
+    ran = command("publish", "slips", "--lines", input='1\n\n{"a"\n')
+    assert (ran.status, "line 3 of the input is no JSON" in ran.err) == (2, True), ran.err
+    [first, *_] = command("peek", "slips", "--json").json
+    assert base64.b64decode(first["body_base64"]) == b"[red] alert"
+
+
+def test_what_is_wrong_is_said_once(command: Command):
+    command("queue", "create", "strict")
+    said = command("publish", "strict", "1", "--set", "priority=99").err
+    assert said.count("priority") == 1, said
+    assert command("queue", "create", "strict", "--set", "ttl=-1").err.count("/ttl") == 1
+
+
+def test_one_is_one_and_a_question_that_nobody_answers_is_not_answered(command: Command, rest: Rest):
+    command("queue", "create", "single")
+    command("publish", "single", "1")
+    [message] = rest.call("POST", "/queues/single/receive", {"max": 1})["messages"]
+    rest.call("POST", "/queues/single/settle", {"dead": [{"receipt": message["receipt"], "reason": "no stock"}]})
+    assert command("redrive", "single", "--dry-run").lines == ["1 dead message matches."]
+    asked = command("redrive", "single")
+    assert (asked.status, "Put 1 dead message of single back?" in asked.out) == (1, True)
+    assert "nothing was done; --yes answers it" in asked.err
+    assert "its 1 message?" in command("queue", "delete", "single", input="n\n").out
+
+
+def test_an_empty_list_says_whose_it_is(command: Command):
+    [token] = command("token", "create", "blind", "--grant", "queue:nothing.here=consume").lines
+    for kind in ("queue", "stream", "topic"):
+        assert command(kind, "list", "--token", token).lines == [f"There are no {kind}s that this token may see."]
+
+
+def test_in_a_project_the_broker_is_started_by_manage_py(command: Command, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(client, "DEFAULT_URL", "http://127.0.0.1:9")
+    arguments = ("queue", "list", "--url", "http://127.0.0.1:9")
+    monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)
+    assert "start one with: brokerweb serve\n" in command(*arguments).err
+    monkeypatch.setenv("BROKERWEB_DATA", "/nowhere")
+    assert "no server has run in /nowhere (BROKERWEB_DATA) either; start one with" in command(*arguments).err
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "shop.settings")
+    assert "start one with: manage.py serve, or name it by BROKERWEB_URL" in command(*arguments).err
+
+
 def test_every_command_has_help(command: Command):
-    names = [line.split()[0] for line in command("--help").out.partition("Commands:")[2].splitlines() if line.startswith("  ")]
+    names = [
+        line.split()[0]
+        for line in command("--help").out.partition("Commands:")[2].partition("\n\n")[0].splitlines()
+        if line.startswith("  ")
+    ]
     assert {"publish", "queue", "backup", "doctor", "serve", "token"} <= set(names)
-    for name in set(names) - {"serve", "signin", "demo", "copy", "Exit", "broker"}:
+    for name in set(names) - {"serve", "signin", "demo", "copy"}:
         assert command(name, "--help").status == 0, name

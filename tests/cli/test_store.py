@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.clients import Rest
 from tests.server import ROOT, Server, inherited
 
 
@@ -70,6 +71,7 @@ def test_a_store_that_cannot_be_read_any_more_is_what_a_backup_is_for(tmp_path: 
         told(brokerweb(data, "publish", "orders", '"kept"'))
         told(brokerweb(data, "backup", str(copy)))
         assert server.terminate() == 0
+        assert not (data / "brokerweb.sqlite3-wal").exists(), "an end that is none of a crash leaves one file"
         (data / "brokerweb.sqlite3").write_bytes(b"nothing of a database" * 1000)
         done = brokerweb(data, "restore", str(copy), "--yes")
         assert (done.returncode, "given again" in done.stderr) == (0, True)
@@ -89,6 +91,25 @@ def test_a_token_of_the_directory_that_was_revoked_is_made_anew(tmp_path: Path):
         server.rest().call("DELETE", f"/tokens/{own['id']}")
         assert "orders" in told(brokerweb(data, "queue", "list"))
         assert (data / "cli.token").read_text() != before
+
+
+def test_a_token_is_made_where_no_broker_answers(tmp_path: Path):
+    data = tmp_path / "data"
+    with Server(data, environment={"BROKERWEB_PUBLIC_URL": "https://nowhere.invalid"}) as server:
+        server.start()
+        told(brokerweb(data, "queue", "create", "orders"))  # by where it listens, and not by where people come
+        lock = data / "lock"
+        process, url, _ = lock.read_text().split("\n")
+        lock.write_text(f"{process}\n{url}\nhttp://127.0.0.1:9")  # as in another container, where this address is nobody's
+        assert brokerweb(data, "queue", "list").returncode == 3
+        made = json.loads(told(brokerweb(data, "token", "create", "elsewhere", "--grant", "queue:*=browse", "--json")))
+        assert made["expires_at"] is None, "it does not end with the directory's own"
+        with Rest(server.url, made["token"]) as rest:
+            assert rest.queue("orders")["name"] == "orders"
+        refused = brokerweb(data, "token", "create", "elsewhere", "--grant", "queue:*=fly")
+        assert (refused.returncode, "/grants/0" in refused.stderr) == (1, True), refused.stderr
+        assert server.terminate() == 0
+    assert told(brokerweb(data, "token", "create", "later", "--admin")).startswith("bw_")
 
 
 def test_the_doctor_says_what_is_wrong_and_what_to_do(tmp_path: Path):

@@ -6,7 +6,7 @@ The wall is set forward and back, by an hour and by years, while each is under w
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,12 +40,10 @@ STEPS = [HOUR, -2 * HOUR, DAY, YEARS, -YEARS]
 
 
 @pytest.fixture
-def pc(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+def pc(monkeypatch: pytest.MonkeyPatch) -> Machine:
     machine = Machine().installed(monkeypatch)
     clock.install(clock.Clock())
-    tokens.forget_cached()
-    yield machine
-    tokens.forget_cached()
+    return machine
 
 
 def columns() -> dict[str, type]:

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
+import psycopg
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -36,6 +38,11 @@ class Cluster:
 
     def nodes(self, rest: Rest) -> list[dict[str, Any]]:
         return list(rest.call("GET", "/nodes")["items"])
+
+    def store(self) -> psycopg.Connection[Any]:
+        """A connection to their database, whose transactions end when they are told to."""
+        assert self.first.postgres is not None
+        return psycopg.connect(self.first.postgres.dsn(urlsplit(self.first.environment["DATABASE_URL"]).path[1:]))
 
     def by_process(self, rest: Rest) -> dict[int, dict[str, Any]]:
         return {node["process"]: node for node in self.nodes(rest)}
@@ -119,6 +126,26 @@ def test_what_is_revoked_at_one_node_ends_at_the_other(cluster: Cluster):
         eventually(refused, WITHIN)
 
 
+def test_who_is_changed_at_one_node_is_out_at_the_other(cluster: Cluster):
+    made = cluster.a.call("POST", "/users", {"name": "ada", "role": "viewer"})
+    url, place = cluster.second.url, urlsplit(made["invitation"]).path
+    with httpx.Client(base_url=url) as browser:
+        browser.get(place)
+        form = {"password": "a long enough password", "again": "a long enough password"}
+        form["csrfmiddlewaretoken"] = browser.cookies["brokerweb_csrf"]
+        assert browser.post(place, data=form, headers={"Referer": f"{url}{place}"}).status_code == 302
+        cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+        headers = {"Cookie": cookies}
+        with connect(f"{url.replace('http', 'ws')}/ws", additional_headers=headers, origin=Origin(url), proxy=None) as socket:
+            assert json.loads(socket.recv(WITHIN))["op"] == "hello"
+            assert browser.get("/api/v1/queues").status_code == 200
+            cluster.a.call("PATCH", "/users/ada", {"role": "operator"})
+            assert browser.get("/api/v1/queues").status_code == 401
+            with pytest.raises(ConnectionClosed):
+                list(socket)
+            assert socket.close_code == 4001
+
+
 def test_who_signs_out_at_one_node_is_out_at_the_other(cluster: Cluster):
     with httpx.Client(base_url=cluster.first.url) as browser:
         browser.get("/sign-in")
@@ -153,6 +180,68 @@ def test_metrics_add_up(cluster: Cluster):
     assert sorted(told("brokerweb_duties ")) == [0.0, 1.0]
     assert len(told("brokerweb_database_bytes ")) == 1
     assert told("brokerweb_database_bytes ")[0] > 1_000_000
+
+
+def test_a_lease_that_is_extended_at_another_node_is_held_as_long(cluster: Cluster):
+    """Past the deadline that its consumer's node was told of, its window stays full."""
+    for name in ("window", "clock"):
+        cluster.a.declare(name, lease=2, backoff={"initial": 0.05, "max": 0.5})
+    with cluster.first.socket() as socket:
+        socket.consume("window", prefetch=1)
+        cluster.a.publish("window", {"body": 1}, {"body": 2})
+        [held] = socket.receive()["messages"]
+        settled = cluster.b.settle("window", extend=[{"receipt": held["receipt"], "lease": 600}])
+        assert [each["status"] for each in settled] == ["ok"]
+        with cluster.first.socket() as other:  # leased later, so that the first one's deadline is over when this one's is
+            other.consume("clock", prefetch=1)
+            cluster.a.publish("clock", {"body": 3})
+            assert [other.receive()["messages"][0]["attempts"] for _ in range(2)] == [1, 2]
+        assert socket.next(0.5) is None
+        socket.call("ack", receipts=[held["receipt"]])
+        assert socket.receive()["messages"][0]["body"] == 2
+
+
+def test_what_ran_out_goes_before_what_stands_behind_it(cluster: Cluster):
+    cluster.a.declare("in-order", lease=1, backoff={"initial": 0, "jitter": 0})
+    cluster.a.publish("in-order", *({"body": n} for n in range(3)))
+    with cluster.first.socket() as socket:
+        socket.consume("in-order", prefetch=1)
+        for attempt in (1, 2, 3):
+            [message] = socket.receive()["messages"]
+            assert (message["body"], message["attempts"]) == (0, attempt)
+
+
+def test_duties_stay_where_they_are_however_long_commits_wait(cluster: Cluster):
+    def lease_and_beats() -> tuple[Any, int]:
+        with cluster.store() as look:
+            lease = look.execute("SELECT node, since_at FROM brokerweb_cluster_dutylease").fetchall()
+            [(beat,)] = look.execute("SELECT min(seen_at) FROM brokerweb_cluster_node WHERE presence <> ''").fetchall()
+            return lease, beat
+
+    before, since = lease_and_beats()
+    with cluster.store() as busy:
+        busy.execute("LOCK TABLE brokerweb_queues_message, brokerweb_queues_queue")
+        eventually(lambda: lease_and_beats()[1] > since + 6_000_000, WITHIN, why="nodes beat", interval=0.2)
+        busy.rollback()
+    assert lease_and_beats()[0] == before
+    for server in (cluster.first, cluster.second):
+        eventually(lambda: server.readiness() == 200, WITHIN)  # noqa: B023 (called at once)
+
+
+def test_a_cluster_without_an_owner_of_the_duties_is_not_ready(cluster: Cluster):
+    cluster.a.declare("meanwhile")
+    servers = (cluster.first, cluster.second)
+    with cluster.store() as held:
+        held.execute("SELECT * FROM brokerweb_cluster_dutylease FOR UPDATE")
+        eventually(lambda: [server.readiness() for server in servers] == [503, 503], WITHIN, why="both say so")
+        checks = httpx.get(f"{cluster.first.url}/readyz").json()["checks"]
+        assert checks["duties"] == "no node has them"
+        assert checks["store"] == "ok"
+        cluster.a.publish("meanwhile", {"body": 1})
+        assert len(cluster.b.receive("meanwhile")) == 1, "all else goes on"
+        held.rollback()
+    eventually(lambda: [server.readiness() for server in servers] == [200, 200], WITHIN)
+    assert cluster.owner(cluster.a) in {server.pid for server in servers}
 
 
 def test_another_node_does_the_duties_of_one_that_stands_still_and_of_one_that_dies(cluster: Cluster):

@@ -13,6 +13,10 @@ import pytest
 from django.db import connection, transaction
 
 from brokerweb.core.errors import BrokerError, Conflict, NotFound, QueueFull, Unavailable
+from brokerweb.identity import masks
+from brokerweb.identity.audit import Entry
+from brokerweb.identity.models import AuditEntry
+from brokerweb.identity.principal import broker_itself
 from brokerweb.queues import control, counters, duties, engine, leasing, publish, retirement
 from brokerweb.queues.filters import ALL
 from brokerweb.queues.messages import Kind, Leased, NewMessage, Settle
@@ -334,6 +338,17 @@ def test_one_declares_a_queue_that_all_declare(store: Store):
     created: list[bool] = []
     in_threads(*[lambda: created.append(perform(control.declare, "orders", {"lease": 5})[1]) for _ in range(WRITERS)])
     assert sorted(created) == [False] * (WRITERS - 1) + [True]
+
+
+def test_masks_are_changed_by_one_at_a_time(store: Store):
+    first, second = masks.parse([{"pattern": name, "fields": ["key"]} for name in ("a", "b")])
+    entry = Entry(broker_itself(), "masks.put", "masks", {}, None)
+    with beside(lambda: masks.put(entry, [second])) as tx:
+        masks.change(tx, entry, lambda there: [*there, first])
+    assert masks.stored() == (second,)
+    put = AuditEntry.objects.order_by("id").last()
+    assert put is not None
+    assert put.detail["before"] == {"masks": [first.as_json()]}, "what it took the place of"
 
 
 # A caller's own transaction, which may last

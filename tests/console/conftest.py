@@ -8,13 +8,12 @@ from collections.abc import Generator, Sequence
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, StorageState, expect
 
 from brokerweb.answers.verdicts import reading
 from brokerweb.core import events
 from brokerweb.handout.lease import lease
 from brokerweb.identity.models import Grant
-from brokerweb.identity.signin import attempts
 from brokerweb.queues import control, engine, leasing
 from brokerweb.queues.activity import Activity
 from brokerweb.queues.messages import NewMessage, Settle
@@ -26,7 +25,7 @@ from brokerweb.streams import groups
 from brokerweb.streams.models import ConsumerGroup
 from brokerweb.streams.records import NewRecord
 from tests.clients import Rest
-from tests.console.browser import Visit, chromium, sign_in, visiting
+from tests.console.browser import Visit, chromium, signed_in, visiting
 from tests.server import Server
 
 HOSTILE = (
@@ -56,11 +55,18 @@ def browser() -> Generator[Browser]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def session(browser: Browser, broker: Server) -> StorageState:
+    """What a browser keeps of the administrator's session."""
+    return signed_in(browser, broker.url)
+
+
 @pytest.fixture
-def visit(browser: Browser, broker: Server) -> Generator[Visit]:
-    """A page that is signed in."""
-    with visiting(browser, broker.url, viewport={"width": 1280, "height": 860}) as visit:
-        sign_in(visit.page)
+def visit(browser: Browser, broker: Server, session: StorageState) -> Generator[Visit]:
+    """A page in a profile of its own that is signed in, and shows the overview."""
+    with visiting(browser, broker.url, viewport={"width": 1280, "height": 860}, storage_state=session) as visit:
+        visit.page.goto("/")
+        expect(visit.page.get_by_role("heading", name="Now", exact=True)).to_be_visible()
         yield visit
 
 
@@ -75,9 +81,8 @@ def rest(broker: Server) -> Generator[Rest]:
 
 @pytest.fixture
 def database(db, settings):
-    """The database, and nothing left of other tests' sign-ins."""
+    """The database, and messages for people in their sessions."""
     settings.MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
-    attempts.clear()
 
 
 @pytest.fixture
@@ -163,3 +168,10 @@ def declare_topic(name: str = "shop", **bindings: str) -> str:
     bound = [{"pattern": pattern, "to": to} for pattern, to in bindings.items()]
     perform(topics.declare, name, {"bindings": bound})
     return name
+
+
+def saved_view(client: Client, place: str = "/queues?sort=-ready", name: str = "Fullest", **more: str) -> str:
+    """Keep a list's address as a view; where it leads."""
+    response = client.post("/lists/views", {"place": place, "name": name, **more})
+    assert response.status_code == 302
+    return response["Location"]

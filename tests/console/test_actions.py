@@ -63,7 +63,22 @@ def test_settings_are_changed_and_a_wrong_one_is_named(client):
     response = client.post("/queues/orders/settings", {**SETTINGS, "lease": "0", "backoff_factor": "0"})
     assert response.status_code == 400
     assert set(response.context["form"].errors) == {"lease", "backoff_factor"}
+    assert response.context["form"].errors["lease"] == ["Write 1 s to 12 h."]
     assert browse.find("orders").lease == 45
+
+
+def test_settings_are_written_and_shown_in_words(client):
+    declare("orders")
+    words = {**SETTINGS, "lease": "1 min 30 s", "keep_settled": "7 d", "max_length": "2 million", "max_body_bytes": "64 KiB"}
+    client.post("/queues/orders/settings", words)
+    queue = browse.find("orders")
+    assert (queue.lease, queue.keep_settled, queue.max_length, queue.max_body_bytes) == (90, 604_800, 2_000_000, 65_536)
+    page = text(client.get("/queues/orders/settings"))
+    for shown in ("1 min 30 s", "7 d", "2,000,000", "64 KiB"):
+        assert f'value="{shown}"' in page
+    wrong = client.post("/queues/orders/settings", {**words, "lease": "1,5 h"})
+    assert "Write a duration such as 30 s, 1 h 30 min or 7 d" in wrong.context["form"].errors["lease"][0]
+    assert 'value="1,5 h"' in text(wrong)
 
 
 @pytest.mark.parametrize(
@@ -341,10 +356,10 @@ def test_a_made_up_state_that_was_seen_is_an_older_one(client, seen):
 @pytest.mark.parametrize(
     ("place", "change"),
     [
-        ("/queues/orders/settings", {"lease": "77", "on_expire": "drop", "overflow": "refuse"}),
-        ("/streams/orders/settings", {"retention_records": "77"}),
-        ("/streams/orders/groups/billing/settings", {"session_timeout": "77"}),
-        ("/topics/orders/settings", {"dedup_window": "77", "unrouted": "drop"}),
+        ("/queues/orders/settings", {"lease": "50", "on_expire": "drop", "overflow": "refuse"}),
+        ("/streams/orders/settings", {"retention_records": "50"}),
+        ("/streams/orders/groups/billing/settings", {"session_timeout": "50"}),
+        ("/topics/orders/settings", {"dedup_window": "50", "unrouted": "drop"}),
     ],
 )
 def test_settings_changed_meanwhile_are_not_undone_without_a_word(client, place, change):
@@ -359,8 +374,8 @@ def test_settings_changed_meanwhile_are_not_undone_without_a_word(client, place,
     assert late.status_code == 400
     assert "changed meanwhile" in text(late)
     assert late.context["form"][field].value() == "12"
-    assert str(client.get(place).context["form"].initial[field]).startswith("77")
-    assert late.context["form"].errors[field][0].startswith("Changed meanwhile: 77")
+    assert str(client.get(place).context["form"].initial[field]).startswith("50")
+    assert late.context["form"].errors[field][0].startswith("Changed meanwhile: 50")
     again = late.context["form"]["seen"].value()
     assert again != shown
     assert f'name="seen" value="{escape(again)}"' in text(late)

@@ -44,7 +44,7 @@ class Keys:
         expect(self.page.locator("[data-keys]")).to_have_js_property("hidden", False)  # the page hears keys
 
     def tab(self, name: str) -> None:
-        expect(self.page.locator(".tabs [aria-current]")).to_have_text(name)
+        expect(self.page.locator(":is(.tabs, nav.segments) [aria-current]").last).to_have_text(name)
         expect(self.page.locator("[data-keys]")).to_have_js_property("hidden", False)
 
 

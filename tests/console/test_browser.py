@@ -8,8 +8,7 @@ from collections.abc import Generator
 import pytest
 from playwright.sync_api import Browser, Page, Route, StorageState, expect
 
-from tests.clients import Rest
-from tests.console.browser import Visit, refreshed, sign_in, sign_in_where_asked, signed_in, visiting
+from tests.console.browser import Visit, refreshed, sign_in, sign_in_where_asked, visiting
 from tests.eventually import eventually
 from tests.server import Server
 
@@ -22,11 +21,6 @@ HOSTILE = '{"html": "<script>window.pwned = 1</script><img src=x onerror=\'windo
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
     with Server(tmp_path_factory.mktemp("console") / "data", kind="daphne", empty=True) as server:
         yield server.start()
-
-
-@pytest.fixture(scope="module")
-def session(browser: Browser, broker: Server) -> StorageState:
-    return signed_in(browser, broker.url)
 
 
 @pytest.fixture
@@ -52,18 +46,18 @@ def test_a_message_from_publish_to_death_and_back(browser: Browser, broker: Serv
         page.get_by_role("button", name="Create queue").click()
         expect(page.get_by_role("heading", name="orders")).to_be_visible()
 
-        page.get_by_role("link", name="Publish", exact=True).click()
+        page.get_by_role("link", name="Connect & publish").click()
         page.get_by_label("Body", exact=True).fill(HOSTILE)
         page.get_by_role("button", name="Publish to orders").click()
         expect(page.get_by_text("Stored as message")).to_be_visible()
 
-        page.get_by_role("link", name="Messages").click()
+        page.locator(".tabs").get_by_role("link", name="Messages").click()
         page.locator("[data-row] a.name").click()
         expect(page.locator("#body-text")).to_contain_text("<script>window.pwned = 1</script>")
         assert page.evaluate("window.pwned") is None
 
         fail_to_death(broker, "orders")
-        page.get_by_role("link", name="Dead letters").click()
+        page.locator(".nav").get_by_role("link", name="Failures").click()
         expect(page.get_by_role("row", name="no such country")).to_be_visible()
         page.get_by_role("link", name="One by one").click()
         expect(page.get_by_role("cell", name="max_failures")).to_be_visible()
@@ -95,8 +89,12 @@ def test_a_live_page_keeps_what_the_person_was_doing(visit: Visit, broker: Serve
         search = page.locator("#search")
         search.press_sequentially("half a wo")
         rest.publish("live", {"body": 2})
+
+    def shown() -> bool:  # not at once where an answer of before was on its way
         refreshed(page)
-    expect(page.locator("[data-row]")).to_have_count(2)
+        return page.locator("[data-row]").count() == 2
+
+    eventually(shown)
     expect(search).to_have_value("half a wo")
     expect(search).to_be_focused()
 
@@ -121,6 +119,7 @@ def test_a_page_of_what_was_deleted_says_so_and_keeps_what_it_showed(visit: Visi
     visit.page.keyboard.press("r")
     expect(visit.page.locator("#pulse")).to_contain_text("Gone, last good")
     expect(visit.page.get_by_role("heading", name="doomed")).to_be_visible()
+    visit.page.goto("about:blank")  # it asks no more
     visit.wrong = [text for text in visit.wrong if "404" not in text]
 
 
@@ -144,7 +143,7 @@ def test_what_was_typed_comes_back_when_the_session_had_ended(visit: Visit, brok
     expect(page.get_by_label("Priority")).to_have_value("7")
     page.get_by_role("button", name="Publish to kept").click()
     expect(page.get_by_text("Stored as message")).to_be_visible()
-    expect(page.get_by_label("Body", exact=True)).not_to_have_value(TYPED)
+    assert page.evaluate("sessionStorage.length") == 0
 
 
 def test_what_was_typed_does_not_come_back_for_another_person(visit: Visit, broker: Server):
@@ -225,8 +224,8 @@ def test_the_keyboard_reaches_everything(visit: Visit):
 def test_keys_pressed_while_the_page_still_loads_are_not_lost(visit: Visit, broker: Server):
     page = visit.page
     held: list[Route] = []
-    page.route("**/keys.js", lambda route: held.append(route))
-    with page.expect_request("**/keys.js"):
+    page.route("**/keys.*js", lambda route: held.append(route))
+    with page.expect_request("**/keys.*js"):
         page.goto("/queues", wait_until="commit")
     page.keyboard.press("g")
     page.keyboard.press("s")
@@ -259,6 +258,7 @@ def test_forms_work_without_javascript(browser: Browser, broker: Server):
         page.goto("/new/queue")
         page.get_by_label("Name").fill("plain")
         page.get_by_role("button", name="Create queue").click()
+        page.goto("/queues/plain/settings")
         page.get_by_role("link", name="Delete").click()
         page.get_by_label("Type plain to confirm").fill("plain")
         page.get_by_role("button", name="Delete the queue and 0 messages").click()
@@ -295,81 +295,12 @@ def test_a_replay_shows_its_progress_until_it_is_done(visit: Visit, broker: Serv
         page.goto("/streams/originals/replay")
         page.get_by_label("Keys").fill("a")
         page.get_by_label("To", exact=True).fill("queue:copies")
+        page.get_by_role("button", name="Preview").click()
         page.get_by_role("button", name="Start the replay").click()
         expect(page.get_by_role("heading", name="Progress")).to_be_visible()
         eventually(lambda: rest.queue("copies")["counts"]["ready"] == 1)
     refreshed(page)
     expect(page.locator(".badge.ok")).to_have_text("done")
-
-
-@pytest.fixture(scope="module")
-def filled(broker: Server) -> list[str]:
-    """Addresses of every kind of page, with something on each."""
-    with broker.rest() as rest:
-        rest.declare("seen", max_failures=1, history="full", keep_settled=3600)
-        rest.publish("seen", *[{"body": {"n": n}, "key": "k", "headers": {"a": "b"}} for n in range(4)])
-        dead, held, acked = rest.receive("seen", max=3, lease=600)
-        rest.settle("seen", dead=[{"receipt": dead["receipt"], "reason": "bad"}], ack=[acked["receipt"]])
-        rest.declare("idle")
-        rest.call("POST", "/queues/idle/pause", {"reason": "maintenance"})
-        streams = filled_streams(rest)
-    message = f"/queues/seen/messages/{dead['id']}"
-    tabs = ("", "/messages", "/messages?state=settled", "/in-flight", "/consumers", "/publish", "/settings", "/pause", "/purge")
-    queue = [f"/queues/seen{tab}" for tab in (*tabs, "/delete")]
-    lists = [
-        "/",
-        "/queues",
-        "/queues?prefix=zzz",
-        "/new/queue",
-        "/queues/idle",
-        "/dead",
-        "/dead/redrive?all=1",
-        "/connections",
-        "/nodes",
-        "/tokens",
-    ]
-    return [
-        *lists,
-        *queue,
-        *streams,
-        message,
-        f"{message}?view=hex",
-        f"{message}/edit",
-        f"{message}/delete",
-        f"/queues/seen/messages/{held['id']}",
-        f"/queues/seen/messages/{held['id']}/release",
-        f"/queues/seen/messages/{acked['id']}?life=all",
-        "/queues/seen/messages/999999",
-        "/new/token",
-        "/queues/none",
-    ]
-
-
-def filled_streams(rest: Rest) -> list[str]:
-    """The same for streams, groups, topics and jobs."""
-    rest.call("PUT", "/streams/events", {"partitions": 2})
-    rest.call("POST", "/streams/events/records", {"records": [{"body": {"n": n}, "key": f"k{n}"} for n in range(9)]})
-    rest.call("PUT", "/streams/events/groups/billing", {"start": "earliest"})
-    rest.call("PUT", "/streams/events/groups/mailing", {"kind": "shared", "start": "earliest"})
-    [taken] = rest.call("POST", "/streams/events/groups/mailing/receive", {"max": 1})["messages"]
-    rest.call("POST", "/streams/events/groups/mailing/settle", {"dead": [{"receipt": taken["receipt"], "reason": "bad"}]})
-    bindings = [{"pattern": "a.#", "to": "queue:seen", "headers": {"x": "y"}}, {"pattern": "a.*", "to": "stream:events"}]
-    rest.call("PUT", "/topics/shop", {"bindings": bindings})
-    job = rest.call("POST", "/streams/events/replay", {"to": "queue:idle"})["job"]
-    record = f"/streams/events/records/{taken['partition']}/{taken['offset']}"
-    stream = [
-        "",
-        "/records",
-        "/groups",
-        "/groups/billing",
-        "/groups/billing/seek?where=latest",
-        "/groups/mailing",
-        "/groups/mailing/in-flight",
-        "/groups/mailing/dead",
-        "/replay",
-    ]
-    topic = ["/topics/shop?routing_key=a.b&headers=", "/topics/shop/bindings", "/topics/shop/publish"]
-    return ["/streams", *(f"/streams/events{place}" for place in stream), record, *topic, f"/jobs/{job['id']}"]
 
 
 def test_names_as_long_as_they_may_be_fit(visit: Visit, broker: Server):
@@ -402,7 +333,7 @@ def test_a_phone_shows_the_tab_and_the_place_one_is_at(visit: Visit, broker: Ser
     visit.page.set_viewport_size({"width": 390, "height": 844})
     visit.page.goto("/queues/narrow/settings")
     expect(visit.page.locator(".tabs [aria-current]")).to_be_in_viewport(ratio=0.9)
-    visit.page.goto("/tokens")
+    visit.page.goto("/streams")
     expect(visit.page.locator(".nav [aria-current]")).to_be_in_viewport(ratio=0.9)
 
 
@@ -448,22 +379,3 @@ def test_dead_letters_of_a_queue_with_a_long_name_fit_and_show_their_error(visit
     shown = row.get_by_text("an error").filter(visible=True).bounding_box()
     assert shown is not None
     assert shown["width"] > width / 4
-
-
-@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
-def test_every_page_is_accessible_and_fits(browser: Browser, broker: Server, filled: list[str], theme: str, width: int):
-    with (
-        visiting(browser, broker.url, viewport={"width": width, "height": 844}, color_scheme=theme) as visit,
-        broker.socket() as socket,
-    ):
-        socket.consume("seen", prefetch=1)
-        visit.page.goto("/sign-in")
-        found = {"/sign-in": visit.axe()}
-        sign_in(visit.page)
-        for place in filled:
-            visit.page.goto(place)
-            found[place] = visit.axe()
-            if visit.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                found[place].append("wider than the window")
-        visit.wrong = [text for text in visit.wrong if "404" not in text]  # one page is of a queue that is not there
-    assert "\n".join(f"{place} {problem}" for place, problems in found.items() for problem in problems) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from base64 import b64encode
 from collections.abc import Generator
@@ -34,12 +35,19 @@ PAGES = [
     "/queues/q/messages?key=" + quote(TEXT),
     "/queues/q/messages/{id}",
     "/queues/q/messages/{id}?view=raw",
+    "/queues/q/messages/{id}?view=tree",
+    "/queues/q/messages/{id}?view=tree&at=" + quote(TEXT),
+    "/queues/q/messages/{id}?as=cbor",
     "/queues/q/messages/{id}?view=" + quote(TEXT),
     "/queues/q/messages/{id}/edit",
     "/queues/q/messages/{id}/delete",
     "/queues/q/messages/{html}",
     "/queues/q/consumers",
     "/queues/q/publish",
+    "/queues/q/connect",
+    "/queues/q/connect?like=queue:q/{id}",
+    "/queues/q/connect?template=1",
+    "/streams/s/connect?like=stream:s/0-0",
     "/queues/q/settings",
     "/queues/q/pause",
     "/queues/q/purge",
@@ -51,6 +59,7 @@ PAGES = [
     "/streams/s/records?from=" + quote(TEXT),
     "/streams/s/records/0/0",
     "/streams/s/records/0/0?view=raw",
+    "/streams/s/records/0/0?view=tree",
     "/streams/s/records/0/1",
     "/streams/s/groups",
     "/streams/s/groups/g",
@@ -62,6 +71,10 @@ PAGES = [
     "/topics/t",
     "/topics/t/bindings",
     "/topics/t/publish",
+    "/topics/t/connect",
+    "/map",
+    "/map?around=" + quote("publisher:" + TEXT),
+    "/marks",
     "/jobs",
     "/jobs/1",
     "/dead",
@@ -75,12 +88,21 @@ PAGES = [
     "/dead/redrive?all=1",
     "/connections",
     "/tokens",
+    "/tokens/2",
+    *("/users", "/access?who=token:2&verb=publish&to=queue:q", "/users?q=" + quote(TEXT)),
+    *("/audit", "/audit?who=" + quote(TEXT), "/definitions"),
     "/new/token",
     "/tokens/2/revoke",
     "/sign-in?code=" + quote(TEXT),
     "/sign-in?next=" + quote("javascript:pwned()//" + TEXT),
 ]
-ABSENT = ["/queues/" + quote(TEXT, safe=""), "/nothing?" + quote(TEXT)]
+REFUSED = {
+    **dict.fromkeys(("/queues/" + quote(TEXT, safe=""), "/nothing?" + quote(TEXT)), 404),
+    "/access?who=" + quote(TEXT): 400,
+    "/audit?since=" + quote(TEXT): 400,
+    "/users?after=" + quote(TEXT): 400,
+    "/invitation/" + quote("<b onclick=pwned()>"): 401,
+}
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +128,15 @@ def fill(broker: Server) -> dict[str, str]:
         records(rest)
         binding = {"pattern": "#", "to": "queue:q", "headers": {TEXT: TEXT}}
         rest.call("PUT", "/topics/t", {"bindings": [binding]})
+        rest.call("POST", "/marks", {"text": TEXT[:200]})
         rest.call("POST", "/streams/s/replay", {"from": "earliest", "to": "queue:q", "filter": {"key": TEXT}})
     with sqlite3.connect(broker.data / "brokerweb.sqlite3") as store:
         store.execute("UPDATE auth_user SET username = ?", (USER,))
+        store.execute(
+            "INSERT INTO brokerweb_identity_messagetemplate (user_id, name, kind, destination, shared, fields, size, saved_at)"
+            " SELECT id, ?, 'queue', 'q', 1, ?, 1, 0 FROM auth_user LIMIT 1",
+            (TEXT, json.dumps({"body": TEXT, "kind": TEXT, "key": TEXT, "headers": TEXT, "content_type": TEXT})),
+        )
     store.close()
     return {"id": first, "html": second, "token": token}
 
@@ -144,10 +172,10 @@ def test_nothing_that_clients_send_runs_on_any_page(broker: Server):
         visit.page.on("request", lambda request: asked.append(request.url))
         socket.send("subscribe", stream="s", group="g")
         sign_in(visit.page)
-        for place in PAGES + ABSENT:
+        for place in [*PAGES, *REFUSED]:
             answer = visit.page.goto(place.format(**ids))
             assert answer is not None
-            assert answer.status == (404 if place in ABSENT else 200), place
+            assert answer.status == REFUSED.get(place, 200), place
             seen += visit.page.content().count("pwned")
         refused = "the server responded with a status of 4"  # what Chromium itself says of such a page
         visit.wrong[:] = [what for what in visit.wrong if refused not in what]

@@ -23,7 +23,8 @@ NO_PAGES = ("/static/", "/api/", "/sign-out")
 
 def play(server: Server) -> None:
     command = [sys.executable, "manage.py", "demo", "--url", server.url, "--seconds", "8"]
-    done = subprocess.run(command, cwd=ROOT, env={**inherited(), "TOKEN": TOKEN}, capture_output=True, text=True, timeout=120)
+    env = {**inherited(), "BROKERWEB_TOKEN": TOKEN}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -50,6 +51,14 @@ def test_every_page_is_shown(postgres_servers: Servers, tmp_path: Path) -> None:
             rest.call("POST", "/queues/demo.receipts/redrive", {})
         wrong, seen, of_a_kind = {}, set(), Counter[str]()
         with closing(signed_in(server)) as client:
+            token = {"csrfmiddlewaretoken": client.cookies["brokerweb_csrf"]}
+            sent = {"body": "{}", "kind": "json", "template_name": "usual", "template_shared": "1", "as": "template"}
+            for fields in (sent, sent, {**sent, "as": "", "times": "600"}):
+                kept = client.post("/queues/demo.receipts/publish", data=fields | token, headers={"Referer": server.url})
+                assert kept.status_code == 200
+            made = {"token-name": "shop", "token-use": "both", "token-expires": ""}
+            place = "/queues/demo.receipts/connect/token"
+            assert client.post(place, data=made | token, headers={"Referer": server.url}).status_code == 200
             waiting = deque(["/"])
             while waiting:
                 link = waiting.popleft()

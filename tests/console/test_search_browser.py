@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, StorageState, expect
 
 from tests.clients import Rest
 from tests.console.browser import Visit, sign_in, visiting
@@ -149,10 +150,10 @@ def test_words_are_suggested_from_what_was_stored_lately(visit: Visit):
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
-def test_the_page_is_accessible_and_fits(browser: Browser, broker: Server, theme: str, width: int):
+def test_the_page_is_accessible_and_fits(browser: Browser, broker: Server, session: StorageState, theme: str, width: int):
     found: dict[str, list[str]] = {}
-    with visiting(browser, broker.url, viewport={"width": width, "height": 844}, color_scheme=theme) as visit:
-        sign_in(visit.page)
+    view: dict[str, Any] = {"viewport": {"width": width, "height": 844}, "color_scheme": theme}
+    with visiting(browser, broker.url, storage_state=session, **view) as visit:
         for name, place in (
             ("help", "/search"),
             ("results", "/search?q=state:ready&in=queue:*&in=stream:log"),
@@ -173,7 +174,7 @@ def test_it_works_without_javascript(browser: Browser, broker: Server):
     with visiting(browser, broker.url, java_script_enabled=False) as visit:
         page = visit.page
         sign_in(page)
-        page.get_by_role("link", name="Search").click()
+        page.locator(".nav").get_by_role("link", name="Messages").click()
         page.get_by_label("What to look for").fill("key:acct-1")
         page.get_by_label("In", exact=True).fill("stream:*")
         page.get_by_role("button", name="Search").click()

@@ -24,7 +24,17 @@ from tests.console.conftest import HOSTILE, declare, declare_stream, declare_top
 pytestmark = pytest.mark.usefixtures("database")
 
 VALUES = {"name": "orders", "message_id": "1", "token_id": "1", "connection_id": "c1", "code": "bwc_x"}
-VALUES |= {"group": "billing", "partition": "0", "offset": "0", "job_id": "1"}
+VALUES |= {
+    "group": "billing",
+    "partition": "0",
+    "offset": "0",
+    "job_id": "1",
+    "number": "1",
+    "view_id": "1",
+    "template_id": "1",
+    "what": "queues",
+    "person": "ada",
+}
 POLICY = {
     "default-src 'none'",
     "script-src 'self'",
@@ -39,8 +49,11 @@ POLICY = {
 
 def places() -> list[str]:
     """Every address of the console, with something for each of its parameters."""
-    patterns = [p for p in brokerweb.console.urls.urlpatterns if isinstance(p, URLPattern)]
-    return ["/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda found: VALUES[found[1]], str(p.pattern)) for p in patterns]
+    return [addressed(p) for p in brokerweb.console.urls.urlpatterns if isinstance(p, URLPattern)]
+
+
+def addressed(pattern: URLPattern) -> str:
+    return "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda found: VALUES[found[1]], str(pattern.pattern))
 
 
 class Elements(HTMLParser):
@@ -73,7 +86,8 @@ def assert_nothing_runs(page: str) -> None:
 def test_without_a_session_only_sign_in_answers():
     answering = [p for p in places() if Client().get(p).status_code == 200]
     assert answering == ["/sign-in", "/sign-in/bwc_x"]
-    for place in set(places()) - set(answering):
+    assert Client().get("/invitation/bwc_x").status_code == 401  # of whom there is no invitation
+    for place in {*places()} - {*answering, "/invitation/bwc_x"}:
         for response in (Client().get(place), Client().post(place)):
             allowed = response.status_code == 405 or response["Location"].startswith("/sign-in")
             assert allowed, place
@@ -230,7 +244,19 @@ def test_without_browse_a_queue_is_403_whether_it_exists_or_not(name, place):
 
 
 @pytest.mark.parametrize(
-    "place", ["/connections", "/connections/c1/close", "/nodes", "/tokens", "/new/token", "/tokens/1/revoke"]
+    "place",
+    [
+        "/audit",
+        "/definitions",
+        "/users",
+        "/access",
+        "/connections",
+        "/connections/c1/close",
+        "/nodes",
+        "/tokens",
+        "/new/token",
+        "/tokens/1/revoke",
+    ],
 )
 def test_administration_needs_admin(place):
     viewer = person(("*", ["publish", "consume", "browse", "manage", "monitor"]))

@@ -45,7 +45,7 @@ def counts(server: Server) -> list[int]:
 
 @pytest.mark.parametrize("token", ["", TOKEN])
 def test_what_is_published_with_curl_is_leased_and_acknowledged_with_it(server: Server, token: str):
-    env = {**inherited(), "TOKEN": "" if token else TOKEN}
+    env = {**inherited(), "BROKERWEB_TOKEN": "" if token else TOKEN}
     for found in (snippets.publishing, snippets.consuming):
         text = of(found(host(server), "orders", token), "curl")
         done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, env=env, timeout=60, check=True)
@@ -55,7 +55,7 @@ def test_what_is_published_with_curl_is_leased_and_acknowledged_with_it(server: 
 
 
 def test_the_python_programs_publish_and_acknowledge(server: Server, tmp_path: Path):
-    env = {**os.environ, "TOKEN": TOKEN}
+    env = {**os.environ, "BROKERWEB_TOKEN": TOKEN}
     published = of(snippets.publishing(host(server), "orders"), "Python")
     subprocess.run([sys.executable, "-c", published], env=env, timeout=60, check=True, capture_output=True)
     assert counts(server) == [1, 0]

@@ -91,7 +91,7 @@ def test_a_record_is_appended_as_it_was_typed(client):
     declare_stream("events", partitions=3)
     form = {"body": '{"n": 1.10}', "kind": "json", "key": "k", "partition": "2", "headers": "a: 1"}
     page = client.post("/streams/events/append", form, follow=True)
-    assert "Stored as offset 0 of partition 2." in text(page)
+    assert 'Stored as <a href="/streams/events/records/2/0">offset 0 of partition 2</a>.' in text(page)
     record = Record.objects.get()
     assert (bytes(record.body), record.key, record.headers, record.publisher) == (b'{"n": 1.10}', "k", '{"a":"1"}', "admin")
     wrong = client.post("/streams/events/append", {**form, "partition": "9", "body": "1"})
@@ -207,7 +207,7 @@ def test_a_seek_of_a_thousand_partitions_is_previewed_though_no_address_holds_it
     declare_group("billing", declare_stream(partitions=1000))
     asked = {"where": "offsets", "offsets": "\n".join(f"{n}: 0" for n in range(1000))}
     page = text(client.get("/streams/events/groups/billing/seek"))
-    assert re.search(r'<form class="card" method="post" novalidate>.*name="preview"', page, re.S)
+    assert re.search(r'<form class="card choosing" id="seek" method="post" novalidate>.*name="preview"', page, re.S)
     shown = client.post("/streams/events/groups/billing/seek", {**asked, "preview": "1"})
     assert (shown.status_code, len(shown.context["moves"])) == (200, 1000)
     assert 'name="preview"' not in text(shown).partition('aria-label="What would move"')[2]

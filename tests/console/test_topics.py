@@ -86,7 +86,7 @@ def test_a_message_is_published_to_where_its_bindings_lead(client):
     form["priority"] = ""
     page = text(client.post("/topics/shop/publish", form, follow=True))
     message = Message.objects.get()
-    assert f"Copied to queue:orders as {message.pk}, stream:events as 0-0." in page
+    assert f'Copied to\n    <a href="/queues/orders/messages/{message.pk}">' in page
     assert (message.priority, message.route, Record.objects.get().route) == (4, "shop", "shop")
     refused = client.post("/topics/shop/publish", {**form, "routing_key": "other"})
     assert refused.context["form"].errors["routing_key"]

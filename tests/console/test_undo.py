@@ -181,8 +181,19 @@ def test_notes_of_the_projects_own_have_no_button(client):
 
 ASKED_FIRST_OR_HARMLESS = {
     "theme": "a choice of one's own",
+    "zone": "a choice of one's own",
     "hide-steps": "a choice of one's own",
+    "list-look": "a choice of one's own",
+    "save-view": "a form that is filled in",
+    "change-view": "a form that is filled in",
+    "begin-alert-silence": "a form that is filled in",
+    "end-alert-silence": "whoever is told then can begin another; the trail has it",
+    "try-alert-channel": "sends what says that it is a test",
+    "forget-template": "takes a name from what a form holds, which the trail has",
+    "delete-view": "takes a name from an address, which the trail has; the list stays",
     "signout": "ends what one may do",
+    "oidc-link": "a form that is filled in, behind a page that says what it is of",
+    "unlink": "one links again as before",
     "undo": "takes a seek back, which had a preview",
     "undo-job": "takes back what a plan was shown of",
 }

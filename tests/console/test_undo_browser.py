@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, StorageState, expect
 
 from tests.clients import Rest
-from tests.console.browser import sign_in, visiting
+from tests.console.browser import Visit, sign_in, visiting
 from tests.server import Server
 
 
@@ -37,11 +38,13 @@ def shoot(page: Page, name: str) -> None:
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
-def test_a_requeue_is_taken_back_where_it_was_done(browser: Browser, broker: Server, rest: Rest, theme: str, width: int):
+def test_a_requeue_is_taken_back_where_it_was_done(
+    browser: Browser, broker: Server, session: StorageState, rest: Rest, theme: str, width: int
+):
     queue = f"orders-{theme}-{width}"
     die(rest, queue)
-    with visiting(browser, broker.url, viewport={"width": width, "height": 844}, color_scheme=theme) as visit:
-        sign_in(visit.page)
+    view: dict[str, Any] = {"viewport": {"width": width, "height": 844}, "color_scheme": theme}
+    with visiting(browser, broker.url, storage_state=session, **view) as visit:
         requeued(visit.page, queue)
         assert dead(rest, queue) == 1
         assert visit.axe() == []
@@ -55,25 +58,23 @@ def test_a_requeue_is_taken_back_where_it_was_done(browser: Browser, broker: Ser
     assert dead(rest, queue) == 2
 
 
-def test_the_button_is_the_first_of_the_content_and_has_a_key(browser: Browser, broker: Server, rest: Rest):
+def test_the_button_is_the_first_of_the_content_and_has_a_key(visit: Visit, rest: Rest):
     die(rest, "keyboard")
-    with visiting(browser, broker.url, viewport={"width": 1280, "height": 844}) as visit:
-        page = visit.page
-        sign_in(page)
-        requeued(page, "keyboard")
-        assert "is back in keyboard." in page.title()
-        page.keyboard.press("Tab")
-        expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
-        page.keyboard.press("Enter")
-        page.keyboard.press("Tab")
-        button = page.get_by_role("button", name="Undo", exact=True)
-        expect(button).to_be_focused()
-        expect(button).to_have_accessible_description(re.compile("is back in keyboard"))
-        page.keyboard.press("Enter")
-        expect(page.get_by_text("is as it was before")).to_be_visible()
-        requeued(page, "keyboard")
-        page.keyboard.press("u")
-        expect(page.get_by_text("is as it was before")).to_be_visible()
+    page = visit.page
+    requeued(page, "keyboard")
+    assert "is back in keyboard." in page.title()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    button = page.get_by_role("button", name="Undo", exact=True)
+    expect(button).to_be_focused()
+    expect(button).to_have_accessible_description(re.compile("is back in keyboard"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("is as it was before")).to_be_visible()
+    requeued(page, "keyboard")
+    page.keyboard.press("u")
+    expect(page.get_by_text("is as it was before")).to_be_visible()
     assert dead(rest, "keyboard") == 2
 
 
@@ -101,19 +102,17 @@ def test_what_a_consumer_took_stays_with_it(browser: Browser, broker: Server, re
     assert settled["status"] == "ok"
 
 
-def test_cancelling_a_job_asks_first(browser: Browser, broker: Server, rest: Rest):
+def test_cancelling_a_job_asks_first(visit: Visit, rest: Rest):
     die(rest, "many", 3)
     job = rest.call("POST", "/queues/many/redrive", {"rate": 0.001})["job"]
-    with visiting(browser, broker.url, viewport={"width": 1280, "height": 844}) as visit:
-        page = visit.page
-        sign_in(page)
-        page.goto(f"/jobs/{job['id']}")
-        page.get_by_role("link", name="Cancel the job").click()
-        assert rest.call("GET", f"/jobs/{job['id']}")["state"] in ("waiting", "running")
-        assert visit.axe() == []
-        shoot(page, "cancel-job")
-        page.get_by_role("link", name="Let it run").click()
-        page.get_by_role("link", name="Cancel the job").click()
-        page.get_by_role("button", name="Cancel the job").click()
-        expect(page.get_by_text("Cancelled. What it has done stays.")).to_be_visible()
+    page = visit.page
+    page.goto(f"/jobs/{job['id']}")
+    page.get_by_role("link", name="Cancel the job").click()
+    assert rest.call("GET", f"/jobs/{job['id']}")["state"] in ("waiting", "running")
+    assert visit.axe() == []
+    shoot(page, "cancel-job")
+    page.get_by_role("link", name="Let it run").click()
+    page.get_by_role("link", name="Cancel the job").click()
+    page.get_by_role("button", name="Cancel the job").click()
+    expect(page.get_by_text("Cancelled. What it has done stays.")).to_be_visible()
     assert rest.call("GET", f"/jobs/{job['id']}")["state"] == "cancelled"

@@ -313,6 +313,7 @@ def test_a_replay_finds_keys_as_they_were_typed(visit: Visit, rest: Rest):
     visit.page.goto("/streams/keys/replay")
     visit.page.get_by_label("Keys").fill("\n".join(keys[:3]))
     visit.page.get_by_label("To", exact=True).fill("queue:found")
+    visit.page.get_by_role("button", name="Preview").click()
     visit.page.get_by_role("button", name="Start the replay").click()
     expect(visit.page.get_by_role("heading", name="Progress")).to_be_visible()
     eventually(lambda: rest.queue("found")["counts"]["ready"] == 3)

@@ -12,10 +12,12 @@ from brokerweb.answers import causes, stuck
 from brokerweb.console.overview import attention
 from brokerweb.console.overview.attention import ALONE, FOLDED
 from brokerweb.core import events
+from brokerweb.identity.clients import Introduction
 from brokerweb.identity.principal import broker_itself
 from brokerweb.jobs import chunks
 from brokerweb.jobs.models import Job
 from brokerweb.queues import control, stats
+from brokerweb.queues.activity import attend
 from brokerweb.queues.models import Message, Queue
 from brokerweb.queues.states import State
 from brokerweb.storage.run import perform
@@ -68,9 +70,9 @@ def test_findings_come_by_damage_each_with_since_when_and_its_one_act(client, ti
     first, second, third = page.context["findings"].shown
     assert [first.name, second.name, third.name] == ["many", "few", "boom"]
     assert (first.act.label, third.act.label) == ("Connect one", "Plan a redrive")
-    assert re.search(r"2 things stand\s+still:\s+102 messages wait, the oldest for 1 min", text(page))
+    assert re.search(r"2 things stand\s+still:\s+102 messages wait, the oldest for <span[^>]*>1 min", text(page))
     assert "Nobody consumes many, and 100 messages wait." in text(page)
-    assert "since 1 min" in text(page)
+    assert re.search(r"for <time [^>]*>1 min</time>", text(page))
 
 
 def test_what_only_falls_behind_is_found_and_does_not_stand_still(client, time: Time, monkeypatch: pytest.MonkeyPatch):
@@ -112,7 +114,7 @@ def test_all_that_stands_still_is_counted_however_little_of_it_is_shown(client, 
     time.advance(60)
     monkeypatch.setattr(attention, "LOOKED_AT", FOLDED + 1)
     page = client.get("/")
-    assert re.search(r"9 things stand\s+still:\s+45 messages wait, the oldest for 1 min", text(page))
+    assert re.search(r"9 things stand\s+still:\s+45 messages wait, the oldest for <span[^>]*>1 min", text(page))
     assert (page.context["findings"].total, page.context["findings"].standing) == (9, 9)
     assert {finding.name for finding in page.context["findings"].shown} == {"q8", "q7", f"{FOLDED - 1}+ more"}
 
@@ -242,6 +244,18 @@ def test_a_cause_is_planned_put_back_and_taken_back(client, time: Time):
     assert run(Job.objects.get(pk=int(taken.rpartition("/")[2]))).done == 3
     assert Message.objects.filter(state=State.DEAD).count() == 4
     assert f'action="/jobs/{job.pk}/undo"' not in text(client.get(f"/jobs/{job.pk}"))
+
+
+def test_a_queue_with_a_handler_has_a_consumer_in_plans(client, time: Time):
+    died("emails", "a")
+    queue = Queue.objects.get(name="emails")
+    pages = [
+        f"/jobs/plan?action=redrive&cause={client.get('/dead/causes').context['causes'][0].fingerprint}",
+        "/dead/redrive?all=1",
+    ]
+    assert ["nobody consumes" in text(client.get(page)).lower() for page in pages] == [True, True]
+    perform(attend, [queue.pk], Introduction("consume@till:1", "consume@till:1", "handlers", "python", None, None))
+    assert ["nobody consumes" in text(client.get(page)).lower() for page in pages] == [False, False]
 
 
 def test_several_causes_are_one_plan_and_one_job_that_is_undone_as_one(client, time: Time):

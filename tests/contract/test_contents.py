@@ -8,6 +8,7 @@ import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
+from brokerweb.identity.masks import CLEAR
 from brokerweb.queues import contents, control, engine, filters, leasing, retirement
 from brokerweb.queues.messages import NewMessage, Settle
 from brokerweb.queues.models import Content, Message
@@ -86,7 +87,7 @@ def test_it_comes_in_the_messages_own_query(store: Store, orders: Orders):
 def test_a_message_without_it_shows_as_damaged(store: Store, orders: Orders):
     id = orders.one(1)
     Content.objects.using(store.alias).filter(pk=id).delete()
-    shown = message_object(store.message(id))
+    shown = message_object(store.message(id), CLEAR)
     assert (shown["damaged"], shown["publisher"], "body" in shown) == (True, None, False)
 
 

@@ -12,6 +12,7 @@ from brokerweb.core.errors import NotFound, OffsetOutOfRange
 from brokerweb.faces.codec import messages as wire
 from brokerweb.faces.codec import records as wire_records
 from brokerweb.handout import redaction as of_records
+from brokerweb.identity.masks import CLEAR
 from brokerweb.identity.models import AuditEntry
 from brokerweb.queues import checking, control, redaction, undoing
 from brokerweb.queues.models import Failure, Message
@@ -72,7 +73,7 @@ def test_a_dead_letter_loses_its_errors_and_can_be_put_back(store: Store, orders
     orders.settle("dead", orders.take(), error=SECRET)
     redact(store, id)
     nothing_of_it_is_left(store.alias)
-    shown = message_object(store.message(id))
+    shown = message_object(store.message(id), CLEAR)
     assert (shown["state"], shown["reason"], shown["last_error"], shown["failures"]) == ("dead", "rejected", None, 1)
     assert [kind for _, kind, _, error in orders.failures(id) if error is None] == ["nacked", "rejected"]
     store.do(control.requeue, "orders", id)

@@ -12,9 +12,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import pysqlite3
-
 from brokerweb.queues.states import State
+from brokerweb.storage.driver import sqlite
 
 COLUMNS = {state.value: state.name.lower() for state in State}
 
@@ -97,10 +96,10 @@ def wrongs(data: Path) -> list[str]:
 
 def stored(data: Path) -> int:
     """How many messages a data directory holds; 0 where there is no table yet."""
-    with copied(data) as file, closing(pysqlite3.connect(str(file))) as connection:
+    with copied(data) as file, closing(sqlite.connect(str(file))) as connection:
         try:
             return int(connection.execute("SELECT count(*) FROM brokerweb_queues_message").fetchone()[0])
-        except pysqlite3.OperationalError:
+        except sqlite.OperationalError:
             return 0
 
 
@@ -121,7 +120,7 @@ def store_file(data: Path) -> Path:
 
 
 def _wrongs(file: Path) -> Iterator[str]:
-    connection = pysqlite3.connect(str(file))
+    connection = sqlite.connect(str(file))
     try:
         for (line,) in connection.execute("PRAGMA quick_check"):
             if line != "ok":
@@ -130,7 +129,7 @@ def _wrongs(file: Path) -> Iterator[str]:
         for meaning, statement in ORPHANS:
             if rows := connection.execute(statement).fetchmany(5):
                 yield f"C8 {meaning}: {[row[0] for row in rows]}"
-    except pysqlite3.DatabaseError as error:
+    except sqlite.DatabaseError as error:
         yield f"C8 unreadable: {error}"
     finally:
         connection.close()

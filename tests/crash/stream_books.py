@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pysqlite3
-
+from brokerweb.storage.driver import sqlite
 from brokerweb.streams.models import MAX_OFFSET, OFFSET_BITS
 from tests.crash.books import copied
 
@@ -64,7 +63,7 @@ ORPHANS = (
 def stream_wrongs(data: Path) -> list[str]:
     """Everything that is wrong with streams in a data directory."""
     with copied(data) as file:
-        connection = pysqlite3.connect(str(file))
+        connection = sqlite.connect(str(file))
         try:
             return list(_wrongs(connection))
         finally:

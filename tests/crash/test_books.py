@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pysqlite3
 import pytest
 
+from brokerweb.storage.driver import sqlite
 from tests.crash.books import wrongs
 
 TABLES = """
@@ -39,7 +39,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def _run(data: Path, script: str) -> None:
-    connection = pysqlite3.connect(str(data / "broker.sqlite3"))
+    connection = sqlite.connect(str(data / "broker.sqlite3"))
     connection.executescript(script)
     connection.close()
 

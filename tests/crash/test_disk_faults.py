@@ -65,7 +65,7 @@ def test_a_server_that_cannot_write_says_so_until_it_can(disk: Disk) -> None:
                 said.add((server.readiness(), committer["failing"]))
                 return committer["batches_total"] >= until
 
-            eventually(is_over, 120, why="a hundred batches")
+            eventually(is_over, 120, why="a hundred batches", interval=0.05)
             assert said == {(503, 1)}
         eventually(
             lambda: (server.readiness(), _committer(server, rest)["failing"]) == (200, 0), 20, why="healthy once it can write"

@@ -12,9 +12,9 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
-import pysqlite3
 import pytest
 
+from brokerweb.storage.driver import sqlite
 from tests.clients import Refused
 from tests.eventually import eventually
 from tests.powerfail.shim import Disk
@@ -149,7 +149,7 @@ def test_another_program_may_take_the_log_in_after_a_kill(server: Server) -> Non
     server.start()
     published(server)
     server.kill()
-    with closing(pysqlite3.connect(server.data / FILE)) as shell:
+    with closing(sqlite.connect(server.data / FILE)) as shell:
         assert shell.execute("SELECT count(*) FROM brokerweb_queues_message").fetchone() == (3,)
     assert not (server.data / LOG).exists()
 
@@ -272,7 +272,7 @@ def test_vacuum_and_checkpoints_by_another_program_are_no_damage(server: Server)
     with server.rest() as rest:
         rest.call("POST", "/queues/orders/purge", {})
         for _ in range(2):
-            with closing(pysqlite3.connect(server.data / FILE, isolation_level=None)) as shell:
+            with closing(sqlite.connect(server.data / FILE, isolation_level=None)) as shell:
                 shell.execute("VACUUM")
                 assert shell.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
             published(server, 100)
@@ -298,7 +298,9 @@ def heartbeat(server: Server) -> None:
 def test_the_restore_of_the_documents_works_after_a_clean_end_and_after_a_kill(server: Server) -> None:
     server.start()
     published(server)
-    command = "import pysqlite3 as s; s.connect('data/brokerweb.sqlite3').backup(s.connect('copy.sqlite3'))"
+    command = (
+        "from brokerweb.storage.driver import sqlite as s; s.connect('data/brokerweb.sqlite3').backup(s.connect('copy.sqlite3'))"
+    )
     subprocess.run([sys.executable, "-c", command], cwd=server.data.parent, check=True, timeout=60)
     published(server)
 
@@ -317,8 +319,8 @@ def test_a_copy_may_be_served_beside_the_running_broker(server: Server, tmp_path
     with Server(tmp_path / "copied") as second:
         second.data.mkdir()
         with (
-            closing(pysqlite3.connect(server.data / FILE)) as source,
-            closing(pysqlite3.connect(second.data / FILE)) as target,
+            closing(sqlite.connect(server.data / FILE)) as source,
+            closing(sqlite.connect(second.data / FILE)) as target,
         ):
             source.backup(target)
         second.start()

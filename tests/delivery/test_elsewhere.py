@@ -9,7 +9,8 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection, transaction
 
-from brokerweb.core import clock
+from brokerweb.core import clock, events
+from brokerweb.delivery.news import PAGES, news
 from brokerweb.delivery.queues import reconciling
 from brokerweb.queues import control, duties, engine
 from brokerweb.queues.messages import NewMessage, Settle
@@ -240,6 +241,17 @@ def test_duties_hear_what_is_due_and_what_a_node_is_asked_to_do():
         assert orders == [True]
         stage.hub.look(Hint(all=True))
         assert len(due) == len(orders) == 2
+
+    play(scene)
+
+
+def test_who_looks_at_jobs_hears_of_those_of_other_nodes():
+    async def scene(stage: Stage) -> None:
+        told = list[bool]()
+        leave = news.watch(PAGES["jobs"], lambda: told.append(True))
+        stage.hub.look(Hint(lists={events.JOBS}))
+        await soon(lambda: bool(told))
+        leave()
 
     play(scene)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from brokerweb.cluster.sources import sources
 from brokerweb.core import events
 from brokerweb.delivery import connections, consumers, elsewhere, reports
 from brokerweb.delivery.consumers import Taking
@@ -47,6 +48,19 @@ def test_rates_of_another_node_are_added_until_it_is_gone(time: Time):
     assert stats.rates(7)["published"] == 0
     progress.note_behind({9: {events.APPENDED: 5.0}}, 1.05, time.now())
     assert progress.behind == {}
+
+
+def test_what_is_published_and_read_at_another_node_is_known(time: Time):
+    reports.note(
+        NODE,
+        heard(sources=[["till", None, "queue", 7, 2.5], ["till", "shop", "queue", 8, 1]], readers=[["events", "", "bi", 1.5]]),
+    )
+    assert sources.rates() == {("till", None, "queue", 7): 2.5, ("till", "shop", "queue", 8): 1}
+    assert sources.here() == {}, "it is not told as this node's own"
+    assert connections.readers() == {("events", ""): {"bi": 1.5}}
+    reports.note(NODE, None)
+    assert (sources.rates(), connections.readers()) == ({}, {})
+    assert {"sources", "readers"} <= reports.made().keys()
 
 
 def test_who_takes_at_another_node_takes(time: Time):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Generator, Iterator
+from functools import cache
 
 import httpx
 import pytest
@@ -71,11 +72,18 @@ def queue(rest: Rest, name: str) -> str:
 @pytest.fixture
 def browser(server: Server) -> Generator[httpx.Client]:
     """Somebody signed in: session cookie and CSRF token, no token."""
-    with httpx.Client(base_url=server.url) as client:
+    with httpx.Client(base_url=server.url, cookies=signed_in(server.url, server.pid)) as client:
+        client.headers["X-CSRFToken"] = client.cookies["brokerweb_csrf"]
+        yield client
+
+
+@cache  # a password is checked for longer than most tests take
+def signed_in(url: str, pid: int) -> dict[str, str]:
+    """The cookies of the administrator's browser at a server."""
+    with httpx.Client(base_url=url) as client:
         form = {"username": "admin", "password": "password-of-the-real-server-tests"}
         client.get("/sign-in")
         form["csrfmiddlewaretoken"] = client.cookies["brokerweb_csrf"]
-        client.post("/sign-in", data=form, headers={"Referer": server.url + "/sign-in"})
+        client.post("/sign-in", data=form, headers={"Referer": url + "/sign-in"})
         assert "brokerweb_session" in client.cookies
-        client.headers["X-CSRFToken"] = client.cookies["brokerweb_csrf"]
-        yield client
+        return dict(client.cookies)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,10 +15,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def text() -> Iterator[str]:
-    tokens.forget_cached()
-    yield tokens.create(broker_itself(), {"name": "shop", "grants": []}).text
-    tokens.forget_cached()
+def text() -> str:
+    return tokens.create(broker_itself(), {"name": "shop", "grants": []}).text
 
 
 @pytest.mark.parametrize("form", ["Bearer {}", "bearer {}", "BEARER   {} ", " Bearer {}"])

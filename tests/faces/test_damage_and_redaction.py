@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import msgspec
-import pysqlite3.dbapi2 as pysqlite3
 import pytest
 
 from brokerweb.faces.codec import answers
+from brokerweb.storage.driver import sqlite
 from tests.clients import Json, Rest, Socket
 from tests.eventually import eventually
 from tests.faces.events import follow
@@ -36,7 +36,7 @@ def stream(rest: Rest, name: str) -> str:
 
 def spoil(server: Server, table: str, body: str) -> None:
     """As a disk does it, behind the running broker's back."""
-    with closing(pysqlite3.connect(server.data / "brokerweb.sqlite3", isolation_level=None, timeout=10)) as raw:
+    with closing(sqlite.connect(server.data / "brokerweb.sqlite3", isolation_level=None, timeout=10)) as raw:
         changed = raw.execute(
             f"UPDATE brokerweb_{table} SET body = CAST(replace(CAST(body AS TEXT), 'h', 'i') AS BLOB) WHERE body = ?",
             [body.encode()],

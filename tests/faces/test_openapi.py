@@ -49,6 +49,12 @@ def test_operation_ids_are_unique_and_every_call_says_what_it_needs_and_how_it_f
         assert any(status.startswith("2") for status in operation["responses"])
 
 
+def test_every_list_has_a_next_page_or_says_that_there_is_none() -> None:
+    lists = {name: shape for name, shape in document()["components"]["schemas"].items() if "items" in shape.get("properties", {})}
+    assert len(lists) > 20
+    assert not [name for name, shape in lists.items() if "next" not in shape["required"]]
+
+
 def test_the_contracts_calls_are_there() -> None:
     paths = {
         path.removeprefix(BASE): {*path_item} & {*map(str.lower, METHODS)} for path, path_item in document()["paths"].items()

@@ -96,6 +96,7 @@ MADE_UP = {
     "too long": ",".join(f"{n % 1000}-1" for n in range(9_000)),
     "the place behind it without a comma": packed(head(1, 1) + bytes(8)) + "0-1",
     "other digits": "٣-١",
+    "a partition twice": "0-1,1-5,0-2",
 }
 
 

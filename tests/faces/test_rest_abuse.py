@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-import socket
+import time
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 
 import httpx
 import pytest
 
+from tests.abuse.wire import connected, exchange, head, rest_of, statuses
 from tests.clients import Rest
+from tests.eventually import eventually
 from tests.server import TOKEN, Server
 
 MIB = 1024 * 1024
@@ -45,6 +48,29 @@ def test_more_than_8_mib_are_413_for_everybody(either: Server, honest: Rest) -> 
     for path in ("/api/v1/queues/honest/messages", "/api/v1/queues/honest/raw", "/api/v1/queues/honest/pause"):
         assert _posted(either, path, b" " * (8 * MIB + 1), AUTHORIZED) == 413, path
         assert _posted(either, path, _chunks(9), AUTHORIZED) == 413, path
+
+
+def test_who_is_refused_and_sends_on_for_seconds_gets_to_see_the_answer(either: Server, honest: Rest) -> None:
+    began, line = time.monotonic(), "POST /api/v1/queues/honest/messages HTTP/1.1"
+    asked = {
+        "unknown": (head(either, line, "Content-Length: 100000000", authorized=False), (401, 413)),
+        "too large": (head(either, line, "Content-Length: 100000000"), (413,)),
+        "no chunk": (head(either, line, "Transfer-Encoding: chunked") + b"no size\r\n", (400,)),
+    }
+    with ExitStack() as opened:
+        sent = {name: opened.enter_context(connected(either)) for name in asked}
+        for name, connection in sent.items():
+            connection.sendall(asked[name][0])
+
+        def sent_on() -> bool:
+            for connection in sent.values():
+                connection.sendall(b" " * 65_536)
+            return time.monotonic() - began > 4
+
+        eventually(sent_on, interval=0.1, why="longer than an answered client may be silent")
+        for name, connection in sent.items():
+            (status,) = statuses(rest_of(connection))
+            assert status in asked[name][1], name
 
 
 def test_just_under_8_mib_are_a_request(either: Server, honest: Rest) -> None:
@@ -110,26 +136,11 @@ def _chunks(mebibytes: int) -> Iterator[bytes]:
 
 
 def _posted(server: Server, path: str, body: bytes | Iterator[bytes], headers: dict[str, str]) -> int:
-    """The status of a POST; a server that refuses before it has read all may cut the connection after its answer."""
-    for _ in range(2):
-        try:
-            return httpx.post(server.url + path, content=body, headers=headers, timeout=30).status_code
-        except (httpx.WriteError, httpx.ReadError, httpx.RemoteProtocolError):
-            if not isinstance(body, bytes):
-                return 413
-    return _early_answer(server, path, len(body) if isinstance(body, bytes) else 0, headers)
+    """The status of a POST; who is refused before all is sent may send the rest, and gets to see it."""
+    return httpx.post(server.url + path, content=body, headers=headers, timeout=30).status_code
 
 
-def _early_answer(server: Server, path: str, length: int, headers: dict[str, str]) -> int:
-    """The answer to a request of which only the head is sent."""
-    lines = "\r\n".join(f"{name}: {value}" for name, value in headers.items())
-    return _raw(server, f"POST {path} HTTP/1.1", f"Content-Length: {length}\r\n{lines}".rstrip(), authorized=False)
-
-
-def _raw(server: Server, line: str, headers: str, *, authorized: bool = True) -> int:
+def _raw(server: Server, line: str, header: str) -> int:
     """The status of a request written by hand."""
-    token = f"Authorization: Bearer {TOKEN}\r\n" if authorized else ""
-    with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
-        connection.sendall(f"{line}\r\nHost: 127.0.0.1:{server.port}\r\n{token}{headers}\r\nConnection: close\r\n\r\n".encode())
-        answer = connection.recv(65_536)
-    return int(answer.split(b" ", 2)[1])
+    (status,) = statuses(exchange(server, head(server, line, header, "Connection: close")))
+    return status

@@ -27,7 +27,14 @@ NEEDS = {
     "requeueMessage": "manage", "redactMessage": "manage", "redactRecord": "manage",
     "pauseQueue": "manage", "resumeQueue": "manage", "purgeQueue": "manage", "redriveQueue": "manage",
     "createToken": "admin", "listTokens": "admin", "revokeToken": "admin", "listConnections": "admin", "closeConnection": "admin",
-    "listNodes": "admin",
+    "listNodes": "admin", "listAudit": "admin", "readMasks": "admin", "putMasks": "admin",
+    "listSchemas": "admin", "readSchema": "admin", "declareSchema": "admin", "deleteSchema": "admin",
+    "listAlertRules": "admin", "declareAlertRule": "admin", "deleteAlertRule": "admin", "listAlertChannels": "admin",
+    "readAlertRule": "admin", "readAlertChannel": "admin",
+    "declareAlertChannel": "admin", "deleteAlertChannel": "admin", "testAlertChannel": "admin", "listAlertSilences": "admin",
+    "beginAlertSilence": "admin", "endAlertSilence": "admin", "readDefinitions": "admin", "putDefinitions": "admin",
+    "listUsers": "admin", "createUser": "admin", "readUser": "admin", "changeUser": "admin", "deleteUser": "admin",
+    "inviteUser": "admin",
     "listStreams": "anyone", "declareStream": "manage", "changeStream": "manage", "readStream": "browse",
     "deleteStream": "manage", "appendRecords": "publish", "readRecords": "browse", "followStream": "browse",
     "listGroups": "browse", "declareGroup": "manage", "readGroup": "browse", "deleteGroup": "manage", "commitGroup": "consume",
@@ -39,7 +46,10 @@ NEEDS = {
     "search": "anyone", "exportFound": "anyone", "suggestConditions": "anyone",  # what is found is what one may browse
     "transact": "anyone",  # what it needs is in its body
     "listJobs": "anyone", "readJob": "anyone", "cancelJob": "anyone", "replayStream": "manage",
-    "listStuck": "anyone",
+    "listStuck": "anyone", "readTopology": "anyone",
+    "sampleQueue": "browse", "sampleStream": "browse", "sampleGroup": "browse", "sampleTopic": "browse",
+    "sampleAll": "anyone", "listMarks": "anyone", "listAlerts": "anyone",  # of what one may browse
+    "noteMark": "anyone",  # what it needs is in its body
     "listCauses": "anyone", "listCausesOfQueue": "browse",
     "actOnMany": "anyone", "listFailed": "anyone", "undoJob": "anyone",  # on what the body or the job names
 }  # fmt: skip
@@ -117,6 +127,21 @@ def test_redrive_into_another_queue_needs_publish_there(rest: Rest, server: Serv
         assert refusal(manager, "POST", f"/queues/{mine}/redrive", {"to": theirs}).code == "forbidden"
         assert refusal(manager, "POST", f"/queues/{mine}/redrive", {"to": "queue:nobody"}).code == "forbidden"
         assert manager.call("POST", f"/queues/{mine}/redrive") == {"affected": 0}
+
+
+def test_to_choose_by_what_messages_hold_needs_browse(rest: Rest, server: Server) -> None:
+    rest.declare(name := f"mine.{secrets.token_hex(4)}")
+    rest.call("PUT", f"/streams/{name}", {})
+    rest.call("PUT", f"/streams/{name}/groups/some", {"kind": "shared"})
+    rest.publish(name, {"body": {"pin": 1234}})
+    token, both = made(rest, ("mine.*", ["manage"]))["token"], made(rest, ("mine.*", ["manage", "browse"]))["token"]
+    paths = [f"/queues/{name}/purge", f"/queues/{name}/redrive", f"/streams/{name}/groups/some/redrive"]
+    with Rest(server.url, token) as manager, Rest(server.url, both) as browsing:
+        for path in paths:
+            for asked in ({"dry_run": True}, {"dry_run": False}):
+                assert refusal(manager, "POST", path, {"filter": {"body.pin": 1234}, **asked}).code == "forbidden"
+            assert manager.call("POST", path, {"filter": {"key": "a"}}) == {"affected": 0}
+        assert browsing.call("POST", paths[0], {"filter": {"body.pin": 1234}}) == {"affected": 1}
 
 
 def test_who_may_neither_publish_nor_consume_has_nothing_remembered(rest: Rest, server: Server) -> None:

@@ -66,7 +66,7 @@ def test_a_cause_is_found_planned_and_put_back_and_that_is_undone(rest: Rest, qu
     assert first["redrives"] == 1
     back = finished(rest, job_of(rest.call("POST", f"/jobs/{job['id']}/undo")))
     assert (back["kind"], back["done"], back["gone"]) == ("undo", 1, 1)
-    assert back["error"] == "1 were handed out, moved or deleted since, and stay as they are."
+    assert back["error"] == "1 was handed out, moved or deleted since, and left as found."
     assert rest.call("GET", f"/jobs/{job['id']}")["undone_by"] == back["id"]
     assert refusal(rest, "POST", f"/jobs/{job['id']}/undo").code == "conflict"
     assert refusal(rest, "POST", f"/jobs/{back['id']}/undo").code == "conflict"
@@ -113,6 +113,17 @@ def test_the_plan_says_what_speaks_against_it(rest: Rest, queue: str, name: str)
     }  # fmt: skip
     assert [error["count"] for error in plan["errors"]] == [2, 1]
     assert rest.queue(queue)["counts"]["dead"] == 3, "nothing was done"
+
+
+def test_who_works_on_what_it_received_is_a_consumer_of_the_plan(rest: Rest, queue: str) -> None:
+    kill(rest, queue, "x")
+    codes = lambda: {w["code"] for w in plan_of(rest, action="redrive", select={"in": [f"queue:{queue}"]})["warnings"]}  # noqa: E731
+    assert codes() == {"no_consumer"}
+    rest.publish(queue, {"body": 1})
+    [held] = rest.receive(queue)
+    assert codes() == set()
+    rest.settle(queue, ack=[held["receipt"]])
+    assert codes() == {"no_consumer"}
 
 
 def test_causes_over_queues_are_those_that_one_may_browse(rest: Rest, server: Server) -> None:

@@ -156,7 +156,7 @@ def test_a_shared_group_waits_for_what_is_appended(rest: Rest, server: Server, s
         begun = time.monotonic()
         append(rest, stream, {"body": "new", "partition": 1})
         waiting.join(20)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 10  # and not the 20 of its wait
     assert [(m["partition"], m["offset"], m["body"]) for m in got] == [(1, "3", "new")]
 
 

@@ -118,7 +118,9 @@ def test_each_end_says_who_brought_it(rest: Rest, full: str) -> None:
         shown = read(rest, full, id)
         assert (shown["outcome"], shown["settled_by"]) == (outcome, "admin")
         assert (shown["timeline"][-1]["event"], shown["timeline"][-1]["by"]) == (outcome, "admin")
-    assert read(rest, full, original)["family"] == [{"rel": "copy", "to": f"queue:{full}", "id": copy, "state": "ready"}]
+    shown = read(rest, full, original)
+    assert shown["family"] == [{"rel": "copy", "to": f"queue:{full}", "id": copy, "state": "ready"}]
+    assert [(see["rel"], see["href"].rpartition("/")[2]) for see in shown["verdict"]["see"]] == [("copy", copy), ("queue", full)]
     [relative] = read(rest, full, copy)["family"]
     assert relative == {"rel": "original", "to": f"queue:{full}", "id": original, "state": "settled"}
     assert read(rest, full, copy)["timeline"][0]["detail"] == {"parent": original}
@@ -152,7 +154,7 @@ def test_where_events_are_left_they_come_with_the_refusal(rest: Rest, queue: str
     problem = gone(rest, queue, id)
     assert told(problem) == [("published", None), ("leased", 1), ("acked", 1)]
     assert f"The id {id} was given by queue {queue}: the message is gone, acked by admin at " in problem["detail"]
-    assert "604800 s" in problem["detail"]
+    assert " 7 d" in problem["detail"]
 
 
 def test_an_edited_original_that_is_gone_names_its_copy(rest: Rest, queue: str) -> None:
@@ -196,8 +198,10 @@ def test_where_a_message_went_is_for_those_who_may_browse_that(rest: Rest, serve
     assert read(rest, queue, id)["timeline"][-1]["detail"] == moved | {"from": full}
     ack(rest, queue)
     assert told(read(rest, full, id))[-1] == ("moved", 1)
+    assert [see["rel"] for see in read(rest, full, id)["verdict"]["see"]] == ["moved", "queue"]
     with Rest(server.url, made(rest, (f"queue:{full}", ["browse"]))["token"]) as stranger:
-        assert read(stranger, full, id)["timeline"][-1]["detail"] == {}
+        shown = read(stranger, full, id)
+        assert (shown["timeline"][-1]["detail"], [see["rel"] for see in shown["verdict"]["see"]]) == ({}, ["queue"])
         with pytest.raises(Refused) as refused:
             read(stranger, queue, id)
         assert refused.value.status == 403

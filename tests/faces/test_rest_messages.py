@@ -11,6 +11,7 @@ from brokerweb.core import clock
 from brokerweb.faces.codec import answers
 from brokerweb.faces.rest import shapes
 from tests.clients import Rest
+from tests.eventually import eventually
 from tests.faces.test_rest_queues import refusal
 
 
@@ -51,8 +52,107 @@ def test_browsing_filters_by_state_and_key(rest: Rest, queue: str) -> None:
     assert [m["body"] for m in rest.browse(queue, key="a")] == [1, 3]
     assert [m["body"] for m in rest.browse(queue, state="scheduled")] == [3]
     assert [m["body"] for m in rest.browse(queue, state="ready,scheduled")] == [1, 2, 3]
-    for wrong in ({"state": "gone"}, {"order": "up"}, {"search": "x"}, {"header.a": "x"}, {"limit": "0"}, {"after": "x"}):
+    for wrong in ({"state": "gone"}, {"order": "up"}, {"serach": "x"}, {"headers.a": "x"}, {"limit": "0"}, {"after": "x"}):
         assert refusal(rest, "GET", f"/queues/{queue}/messages", None, **wrong).code == "invalid"
+
+
+HOLDING: tuple[
+    tuple[dict[str, str], list[int]], ...
+] = (  # a parameter of browsing by what messages hold, and which of the bodies of the test below it finds
+    ({"search": "ORD-7"}, [1, 3]),
+    ({"search": "ord-7", "key": "k"}, [3]),
+    ({"header.tenant": "globex"}, [0, 1]),
+    ({"header.tenant": "globex", "search": "ORD"}, [1]),
+    ({"body.order.n": "5"}, [2, 4]),
+    ({"body.order.n": '"5"'}, [4]),
+    ({"body.order.n": "5.0", "state": "ready"}, [2]),
+    ({"body.items.1": "true"}, [5]),
+    ({"body.items[1]": "true"}, [5]),
+    ({'body."a.b"': "null"}, [5]),
+    ({"published_after": "2020-01-01T00:00:00Z"}, [0, 1, 2, 3, 4, 5]),
+    ({"published_before": "2020-01-01T00:00:00Z"}, []),
+)
+
+
+def test_browsing_by_what_messages_hold_goes_in_its_order_and_says_how_far_it_came(rest: Rest, queue: str) -> None:
+    globex = {"headers": {"tenant": "globex", "a": "b"}}
+    bodies: list[Any] = [
+        "x",
+        "about ORD-7",
+        {"order": {"n": 5.0}},
+        "ORD-71",
+        {"order": {"n": "5"}},
+        {"items": [0, True], "a.b": None},
+    ]
+    keys: list[dict[str, Any]] = [globex, globex, {}, {"key": "k"}, {"key": "other"}, {}]
+    ids = [r["id"] for r in rest.publish(queue, *({"body": body, **more} for body, more in zip(bodies, keys, strict=True)))]
+    for parameters, expected in HOLDING:
+        for order in ("asc", "desc"):
+            page = rest.call("GET", f"/queues/{queue}/messages", None, order=order, **parameters)
+            msgspec.convert(page, shapes.MessageList)
+            assert [m["id"] for m in page["items"]] == [ids[i] for i in (expected if order == "asc" else expected[::-1])]
+            assert (page["exhausted"], page["next"]) == (True, None)
+        assert page["scanned"] <= len(ids)
+
+
+def test_browsing_by_what_messages_hold_pages_through_everything_once(rest: Rest, queue: str) -> None:
+    ids = [r["id"] for r in rest.publish(queue, *({"body": {"n": n % 2}} for n in range(700)))]
+    after: dict[str, str] = {}
+    path, seen, scanned = f"/queues/{queue}/messages", list[str](), 0
+    while True:
+        page = rest.call("GET", path, None, limit=99, **{"body.n": "1"}, **after)
+        seen += [m["id"] for m in page["items"]]
+        scanned += page["scanned"]
+        if page["exhausted"]:
+            break
+        after = {"after": page["next"]}
+        assert refusal(rest, "GET", path, None, **{"body.n": "0"}, **after).code == "invalid"
+    assert (seen, scanned) == (ids[1::2], len(ids))
+
+
+def test_conditions_that_cannot_be_are_named(rest: Rest, queue: str) -> None:
+    for name, value in (
+        ("search", ""),
+        ("body.", "1"),
+        ("body.a[", "1"),
+        ("published_after", "yesterday"),
+        ("header.a", "x" * 1001),
+    ):
+        refused = refusal(rest, "GET", f"/queues/{queue}/messages", None, **{name: value})
+        assert (refused.code, refused.answer["errors"][0]["pointer"]) == ("invalid", f"/{name}")
+
+
+def test_kept_messages_are_browsed_by_what_they_held(rest: Rest, name: str) -> None:
+    rest.declare(name, keep_settled=600)
+    ids = [r["id"] for r in rest.publish(name, *({"body": {"n": n % 2}} for n in range(6)))]
+    rest.settle(name, ack=[m["receipt"] for m in rest.receive(name, max=4)])
+    page = rest.call("GET", f"/queues/{name}/messages", None, state="settled", **{"body.n": "1"})
+    assert ([m["id"] for m in page["items"]], page["scanned"]) == ([ids[1], ids[3]], 4)
+    assert [m["id"] for m in rest.browse(name, **{"body.n": "1"})] == [ids[5]]
+
+
+def test_what_is_browsed_is_what_an_act_takes(rest: Rest, queue: str) -> None:
+    bury(rest, queue, *({"n": n % 3, "t": "5"} for n in range(9)))
+    assert refusal(rest, "POST", f"/queues/{queue}/redrive", {"filter": {"body.n": []}}).code == "invalid"
+    assert refusal(rest, "POST", f"/queues/{queue}/purge", {"filter": {"ids": ["1"], "search": "x"}}).code == "invalid"
+    asked = {"filter": {"body.n": 1}}
+    assert rest.call("POST", f"/queues/{queue}/redrive", {**asked, "dry_run": True})["matched"] == 3
+    assert rest.call("POST", f"/queues/{queue}/redrive", asked) == {"affected": 3}
+    assert rest.call("POST", f"/queues/{queue}/purge", {"filter": {"body.n": 2}}) == {"affected": 0}  # they are dead
+    assert rest.call("POST", f"/queues/{queue}/purge", {"filter": {"state": "dead", "body.n": 2}}) == {"affected": 3}
+    assert rest.call("POST", f"/queues/{queue}/purge", {"filter": {"body.t": 5}}) == {"affected": 0}  # the text is no number
+    assert rest.queue(queue)["counts"]["ready"] == 3
+
+
+def test_acts_on_many_by_what_they_hold_are_jobs(rest: Rest, queue: str) -> None:
+    for _ in range(2):
+        rest.publish(queue, *({"body": {"n": n % 4}} for n in range(1000)))
+    rest.publish(queue, *({"body": {"n": 0}} for _ in range(600)))
+    asked = {"filter": {"body.n": 0}}
+    assert rest.call("POST", f"/queues/{queue}/purge", {**asked, "dry_run": True})["matched"] == 1100
+    job = rest.call("POST", f"/queues/{queue}/purge", asked)["job"]
+    eventually(lambda: rest.call("GET", f"/jobs/{job['id']}")["state"] == "done", why="the end of the purge")
+    assert rest.queue(queue)["counts"]["ready"] == 1500
 
 
 def test_a_cursor_of_another_filter_or_queue_is_invalid(rest: Rest, queue: str, name: str) -> None:

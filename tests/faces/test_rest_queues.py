@@ -183,7 +183,6 @@ def test_a_name_can_be_used_again(rest: Rest, queue: str) -> None:
     [
         "/nothing",
         "/queues/",
-        "/users",
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"])

@@ -215,14 +215,14 @@ def test_a_reader_at_the_end_gets_the_first_record_to_come(either: Server, name:
         begun = time.monotonic()
         append(rest, name, {"body": "here", "partition": 1})
         readers[0].join(10)
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 10  # and not the 20 of its wait
         assert (bodies(got[0]), got[0]["next"], got[0]["end"]) == (["here"], "1", "1")
 
 
 def test_a_wait_ends_with_nothing_in_time_and_with_the_stream(rest: Rest, server: Server, stream: str) -> None:
     begun = time.monotonic()
     assert read(rest, stream, wait=0.3)["records"] == []
-    assert 0.25 < time.monotonic() - begun < 5
+    assert 0.25 < time.monotonic() - begun < 10
     codes: list[str] = []
     with server.rest() as other:
         waiting = later(lambda: codes.append(refusal(other, "GET", f"/streams/{stream}/records?wait=20").code))

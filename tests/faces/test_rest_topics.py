@@ -162,6 +162,22 @@ def test_the_dry_run_says_where_and_why(rest: Rest, topic: str) -> None:
     assert rest.receive(topic) == []
 
 
+def test_the_dry_run_takes_what_publishing_takes(rest: Rest, topic: str) -> None:
+    path, keys = f"/topics/{topic}", ("orders.eu.created", "x", "orders.us.created")
+    messages = [{"body": 1, "routing_key": key} for key in keys]
+    answer = rest.call("POST", f"{path}/route", {"messages": messages})
+    msgspec.convert(answer, topic_shapes.RouteAnswers)
+    assert answer["results"] == [rest.call("POST", f"{path}/route", {"routing_key": key}) for key in keys]
+    refused: list[dict[str, Any]] = [
+        {"messages": messages, "routing_key": "a"},
+        {"messages": [{"routing_key": "a"}]},
+        {"messages": []},
+    ]
+    for wrong in refused:
+        assert refusal(rest, "POST", f"{path}/route", wrong).code == "invalid"
+    assert rest.receive(topic) == []
+
+
 # Transactions
 
 

@@ -9,18 +9,26 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
+from brokerweb.core import alarms, clock
+from brokerweb.delivery import connections as connections_of
 from brokerweb.delivery import hub
+from brokerweb.delivery.streams.whole_stream import WholeStream
+from brokerweb.faces import live as face
 from brokerweb.faces import sse
 from brokerweb.faces.codec import reached
-from brokerweb.identity.principal import broker_itself
+from brokerweb.faces.live import Live
+from brokerweb.identity.principal import Principal, broker_itself
 from tests.clients import Json, Rest
 from tests.eventually import eventually
 from tests.faces.events import Following, follow
+from tests.faces.test_news import kinds, told
+from tests.people import signed_in
 from tests.server import TOKEN, Server
 
 
@@ -253,7 +261,7 @@ def test_an_operator_sees_it_and_ends_it(either: Server, rest: Rest, stream: str
         assert mine["protocol"] == "sse"
         rest.call("DELETE", f"/connections/{mine['id']}")
         assert live.rest() == []
-    eventually(lambda: not connections(rest, stream), 5, why="it is gone")
+    eventually(lambda: not connections(rest, stream), why="it is gone")
 
 
 def test_a_client_that_goes_is_forgotten(either: Server, rest: Rest, stream: str) -> None:
@@ -261,7 +269,7 @@ def test_a_client_that_goes_is_forgotten(either: Server, rest: Rest, stream: str
         append(rest, stream, 1)
         live.take(1)
         assert len(connections(rest, stream)) == 1
-    eventually(lambda: not connections(rest, stream), 5, why="it is gone")
+    eventually(lambda: not connections(rest, stream), why="it is gone")
 
 
 def test_it_ends_when_the_node_stops(tmp_path: Path, either: Server) -> None:
@@ -269,7 +277,7 @@ def test_it_ends_when_the_node_stops(tmp_path: Path, either: Server) -> None:
         server.start()
         with server.rest() as rest:
             rest.call("PUT", "/streams/s", {"partitions": 2})
-            with follow(server, "s") as live:
+            with follow(server, "s") as live, signed_in(server) as browser, told(browser) as page:
                 append(rest, "s", 1)
                 live.take(1)
                 begun = time.monotonic()
@@ -277,6 +285,7 @@ def test_it_ends_when_the_node_stops(tmp_path: Path, either: Server) -> None:
                 stopping = threading.Thread(target=lambda: stopped.append(server.terminate()))
                 stopping.start()
                 assert live.rest() == []
+                assert {*kinds(page)} <= {"fresh"}
                 stopping.join(20)
         assert stopped == [0]
         assert time.monotonic() - begun < 10
@@ -292,7 +301,7 @@ def test_a_slow_client_holds_up_nobody_is_not_read_ahead_of_and_catches_up(eithe
             f"GET /api/v1/streams/{stream}/live?from=earliest HTTP/1.1\r\nHost: 127.0.0.1:{either.port}\r\n"
             f"Authorization: Bearer {TOKEN}\r\n\r\n".encode()
         )
-        eventually(lambda: connections(rest, stream), 5, why="it is there")
+        eventually(lambda: connections(rest, stream), why="it is there")
         with follow(either, stream) as live:
             for n in range(10):
                 append(rest, stream, *(f"{n}-{i}" + "x" * 200_000 for i in range(10)))
@@ -330,11 +339,39 @@ def test_a_client_that_takes_nothing_is_cut(monkeypatch: pytest.MonkeyPatch) -> 
 
     async def serve() -> bool:
         stuck = Stuck()
-        live = sse.Live({"extensions": {"brokerweb.link": stuck}}, stuck.send, broker_itself(), hub.Hub())
+        live = Live({"extensions": {"brokerweb.link": stuck}}, stuck.send, broker_itself(), hub.Hub())
         await asyncio.wait_for(live.run(stuck.receive), 5)
         return stuck.gone.is_set()
 
     assert asyncio.run(serve())
+
+
+def test_what_goes_wrong_on_the_way_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("on the way")
+
+    async def reader(scope: Any) -> Principal:
+        return Principal("ada", "user:1", superuser=True, expires_at=clock.wall() + clock.seconds(60))
+
+    async def found(*_: Any) -> Any:
+        return SimpleNamespace(name="some"), {}
+
+    async def serve() -> None:
+        scope = {"type": "http", "method": "GET", "path": "/api/v1/streams/some/live", "headers": [], "query_string": b""}
+        await face.app({**scope, "client": ("127.0.0.1", 1)}, Stuck().receive, send)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    sent: list[Any] = []
+    before, alarms_before = connections_of.live(), set(alarms._set)
+    for of, name, other in ((sse, "reader", reader), (face, "aread", found), (sse, "serving", hub.Hub)):
+        monkeypatch.setattr(of, name, other)
+    monkeypatch.setattr(WholeStream, "begin", fail)
+    asyncio.run(serve())
+    assert sent[0]["status"] == 500
+    assert connections_of.live() == before
+    assert set(alarms._set) == alarms_before
 
 
 def test_silence_is_broken_by_comments(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -349,7 +386,7 @@ def test_silence_is_broken_by_comments(monkeypatch: pytest.MonkeyPatch) -> None:
             if len(sent) == 5:
                 live.end()
 
-        live = sse.Live({}, send, broker_itself(), hub.Hub())
+        live = Live({}, send, broker_itself(), hub.Hub())
         await asyncio.wait_for(live.run(stuck.receive), 5)
 
     asyncio.run(serve())

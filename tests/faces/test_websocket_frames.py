@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from socket import SHUT_WR
 from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from tests.abuse import wire
 from tests.clients import Refused, Rest, Socket
 from tests.eventually import eventually
 from tests.faces.sockets import deliveries, error, frames_until, stranger
@@ -223,6 +226,40 @@ def test_before_authentication_a_frame_has_64_kib(either: Server, size: int) -> 
         send_too_much(socket, "x" * size)
         assert socket.until_closed(10) == []
         assert socket.close_code == 1009
+
+
+# The end, for a client that is still sending
+
+
+ENDED = {  # what is sent first, by whom, and the code that it gets to see
+    "more than fits": (wire.frame(b"", length=1 << 30), True, 1009),
+    "frames that are none": (wire.frame(b"{}", masked=False) * 3, True, 1002),
+    "a text that is none": (wire.frame(b"\xff"), True, 1007),
+    "ten bad frames": (wire.frame(b"") * 10, True, 4008),
+    "a wrong token": (wire.frame(json.dumps({"op": "auth", "token": "wrong" * 6}).encode()), False, 4001),
+}
+
+
+def test_a_client_that_sends_on_for_seconds_gets_to_see_the_close(either: Server) -> None:
+    """A connection that is closed while something of it is unread is reset, and the close frame is lost with it."""
+    began, more = time.monotonic(), wire.frame(b" " * 256 * KIB)
+    with ExitStack() as opened:
+        sockets = {name: opened.enter_context(wire.upgraded(either, authorized=known)) for name, (_, known, _) in ENDED.items()}
+        for name, (first, _, _) in ENDED.items():
+            sockets[name].sendall(first)
+
+        def sent_on() -> bool:
+            for connection in sockets.values():
+                connection.sendall(more)
+            return time.monotonic() - began > 4
+
+        eventually(sent_on, interval=0.1, why="longer than a closing handshake takes")
+        assert {name: wire.closed_with(connection) for name, connection in sockets.items()} == {
+            name: code for name, (_, _, code) in ENDED.items()
+        }
+        for connection in sockets.values():
+            connection.shutdown(SHUT_WR)
+            assert wire.rest_of(connection) == b""
 
 
 def test_deliveries_carry_at_most_512_kib_of_bodies_and_a_larger_message_goes_alone(

@@ -1,24 +1,15 @@
-"""Makers and tokens the tests of identity start from; every test starts with an empty cache."""
+"""Makers and tokens the tests of identity start from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 
-from brokerweb.identity import signin, tokens
 from brokerweb.identity.grants import parse_grants
 from brokerweb.identity.principal import Principal, broker_itself
-
-
-@pytest.fixture(autouse=True)
-def _nothing_remembered() -> Iterator[None]:
-    tokens.forget_cached()
-    signin.attempts.clear()
-    yield
-    tokens.forget_cached()
 
 
 @pytest.fixture

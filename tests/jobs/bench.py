@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
 from django.db import connections
 
 from brokerweb.core import clock
@@ -22,7 +23,11 @@ from brokerweb.streams import control as streams
 from brokerweb.streams import definitions, engine
 from brokerweb.streams.models import Record
 from brokerweb.streams.records import NewRecord
+from tests.postgres import REAL_COMMITS
 from tests.queues.bench import Time
+
+# Of tests with so many messages that they take too long on PostgreSQL, where others act on fewer.
+many = pytest.mark.parametrize("time", REAL_COMMITS[:1], indirect=True)
 
 
 def _tell(batch: list[Call]) -> None:

@@ -19,8 +19,10 @@ from brokerweb.queues.models import Message, Queue
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
 from brokerweb.streams import groups
-from tests.jobs.bench import Runner, append, declare_stream, shown
+from tests.jobs.bench import Runner, append, declare_stream, many, shown
 from tests.queues.bench import Bench, Time
+
+ON_BOTH = True
 
 
 def fill(bench: Bench, n: int, **fields: Any) -> None:
@@ -60,6 +62,7 @@ def test_a_rate_makes_a_job_of_any_number(time: Time) -> None:
         bulk.start_redrive("orders", to="nowhere", rate=1, by="me")
 
 
+@many
 def test_a_purge_of_five_thousand(runner: Runner) -> None:
     bench = Bench()
     fill(bench, 5000)
@@ -74,6 +77,7 @@ def test_a_purge_of_five_thousand(runner: Runner) -> None:
     assert told["finished_at"] is not None
 
 
+@many
 def test_a_redrive_of_five_thousand_into_another_queue(runner: Runner) -> None:
     bench, other = Bench(), Bench("other")
     kill(bench, 5000)
@@ -107,6 +111,7 @@ def dead_records(n: int) -> Queue:
     return queue
 
 
+@many
 def test_many_dead_records_of_a_shared_group_are_put_back_by_a_job(runner: Runner) -> None:
     queue = dead_records(1200)
     job = as_job(bulk.start_group_redrive("log", "workers", by="me"))

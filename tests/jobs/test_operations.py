@@ -327,7 +327,7 @@ def test_it_stops_when_one_of_the_first_dies_and_says_so(runner: Runner, redrive
     job = runner.until_finished(job)
     assert (job.state, job.done) == ("failed", 3)
     of = "" if redriven else " of: still no bank"
-    why = f"Stopped: 1 of the first 3 died again, message {ids[0]}{of}. 7 others are left as they are."
+    why = f"Stopped: 1 of the first 3 died again, message {ids[0]}{of}. 7 others are left as found."
     assert shown(job)["error"] == why
     assert bench.counts() == ({"dead": 7, "ready": 1} if redriven else {"dead": 8})
 
@@ -340,7 +340,7 @@ def test_the_first_ones_are_waited_for_a_day_and_it_can_be_cancelled(runner: Run
     assert perform(control.cancel, cancelled.pk).state == "cancelled"
     time.advance(86_402)
     runner.until_idle()
-    assert shown(waiting)["error"] == "Stopped: 1 of the first 1 were not settled within a day. 2 others are left as they are."
+    assert shown(waiting)["error"] == "Stopped: 1 of the first 1 was not settled within a day. 2 others are left as found."
 
 
 def test_with_fewer_than_asked_it_still_waits_for_them(runner: Runner) -> None:

@@ -12,13 +12,16 @@ from brokerweb.queues import redaction
 from brokerweb.queues.models import Message, Transfer
 from brokerweb.storage.run import perform
 from tests.jobs.acting import BAD, everything, failed, promote_due, start, undo, with_a_crash
-from tests.jobs.bench import Runner, shown
+from tests.jobs.bench import Runner, many, shown
 from tests.jobs.test_bulk import dead_records
 from tests.queues.bench import Bench, Time, states
+
+ON_BOTH = True
 
 # Undo
 
 
+@many
 def test_an_undo_puts_back_what_was_not_handed_out(runner: Runner, time: Time) -> None:
     bench, target = Bench("orders"), Bench("target")
     bench.kill(*range(1200), ttl=50)
@@ -32,7 +35,7 @@ def test_an_undo_puts_back_what_was_not_handed_out(runner: Runner, time: Time) -
     back = runner.until_finished(undo(job))
     told = shown(back)
     assert (told["kind"], told["state"], told["done"], told["gone"], told["total"]) == ("undo", "done", 1196, 4, 1200)
-    assert told["error"] == "4 were handed out, moved or deleted since, and stay as they are."
+    assert told["error"] == "4 were handed out, moved or deleted since, and left as found."
     gone = {*(m.id for m in taken), taken[0].id + 10}
     assert [row for row in everything() if row["id"] not in gone] == [row for row in was if row["id"] not in gone]
     assert (bench.counts(), target.counts()) == ({"dead": 1196}, {"leased": 1, "ready": 1})
@@ -71,6 +74,7 @@ def test_a_move_is_undone_with_keys_delays_and_order(runner: Runner) -> None:
     assert by_key == {"k0": [0, 2, 4], "k1": [1, 3, 5], None: [7]}
 
 
+@many
 def test_a_running_one_is_cancelled_and_undone_for_fifteen_minutes(runner: Runner, time: Time) -> None:
     bench = Bench()
     bench.kill(*range(1200))
@@ -104,6 +108,7 @@ def test_what_was_redacted_has_its_error_nowhere_and_none_after_the_undo(runner:
     assert (states(id), Message.objects.get(pk=id).last_error) == (["dead"], None)
 
 
+@many
 def test_what_an_undo_needs_is_kept_while_it_runs(runner: Runner, time: Time) -> None:
     bench = Bench()
     bench.kill(*range(1200))

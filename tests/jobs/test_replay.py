@@ -21,6 +21,8 @@ from brokerweb.streams.records import Batch, NewRecord
 from tests.jobs.bench import Runner, append, declare_stream, in_queue, in_stream, replay, shown
 from tests.queues.bench import Bench, Time
 
+ON_BOTH = True
+
 
 def trim(n: int) -> None:
     """Retention keeps the newest ``n`` records of the log."""

@@ -15,6 +15,8 @@ from brokerweb.streams import compaction
 from tests.jobs.bench import Runner, append, declare_stream, in_queue, shown
 from tests.queues.bench import Bench, Time
 
+ON_BOTH = True
+
 
 def plan(**asked: Any) -> replay_plan.ReplayPlan:
     given = {"from" if name == "begin" else name: value for name, value in asked.items()}

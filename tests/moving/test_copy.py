@@ -12,7 +12,6 @@ from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
-import pysqlite3
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
@@ -28,6 +27,7 @@ from brokerweb.queues.messages import NewMessage, Settle, receipt_text
 from brokerweb.queues.models import Message
 from brokerweb.queues.states import State
 from brokerweb.servers.lock import only_server
+from brokerweb.storage.driver import sqlite
 from brokerweb.storage.files import Files
 from brokerweb.storage.transaction import transaction
 from tests.moving.shop import LOOKED_AT, contents, opened, without_clock
@@ -244,6 +244,17 @@ def test_a_source_that_is_served_is_refused(shop: str, empty: str):
         assert "another server" in str(refusal(shop, empty))
 
 
+def test_a_database_to_which_another_copy_is_under_way_is_refused(shop: str, empty: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sides, "PATIENCE", "10ms")
+    with opened(empty), connections[LOOKED_AT].cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [sides.ONE_COPY])
+        assert "another copy is under way" in str(refusal(shop, empty))
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [sides.ONE_COPY])
+        copy(shop, empty)
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", [sides.ONE_COPY])
+        assert cursor.fetchone() == (0,)
+
+
 def test_a_database_on_which_a_node_lives_is_refused(shop: str, empty: str, file: str, monkeypatch: pytest.MonkeyPatch):
     copy(shop, empty)
     beating = True
@@ -268,7 +279,7 @@ def test_a_file_that_is_not_there_is_not_made(tmp_path: Path, empty: str):
 
 
 def test_what_is_no_broker_s_database_is_refused(tmp_path: Path, empty: str):
-    with closing(pysqlite3.connect(tmp_path / "other.sqlite3")) as other:
+    with closing(sqlite.connect(tmp_path / "other.sqlite3")) as other:
         other.execute("CREATE TABLE t (n)")
     assert "is no broker's database" in str(refusal(f"sqlite:{tmp_path / 'other.sqlite3'}", empty))
 

@@ -8,9 +8,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import pysqlite3
 import pytest
 
+from brokerweb.storage.driver import sqlite
 from tests.eventually import eventually
 from tests.powerfail.shim import FSYNC_COUNT, FSYNC_ERRNO, SPARE_LOG, WALL_OFFSET_S, WRITE_ERRNO, Disk
 
@@ -39,11 +39,11 @@ def _write_until_killed(disk: Disk, synchronous: str, first: int) -> int:
 
 def _read(disk: Disk) -> tuple[bool, int]:
     """Whether the file is sound, and its last row."""
-    connection = pysqlite3.connect(str(disk.live / "log.db"))
+    connection = sqlite.connect(str(disk.live / "log.db"))
     try:
         sound = connection.execute("pragma quick_check").fetchone()[0] == "ok"
         return sound, connection.execute("select coalesce(max(id), 0) from entry").fetchone()[0]
-    except pysqlite3.DatabaseError as error:
+    except sqlite.DatabaseError as error:
         return "no such table" in str(error), 0
     finally:
         connection.close()

@@ -8,11 +8,11 @@ from __future__ import annotations
 import itertools
 import sys
 
-import pysqlite3
+from brokerweb.storage.driver import sqlite
 
 
 def main(file: str, synchronous: str, first: int) -> None:
-    connection = pysqlite3.connect(file, isolation_level=None)
+    connection = sqlite.connect(file, isolation_level=None)
     for pragma in ("journal_mode=wal", f"synchronous={synchronous}", "wal_autocheckpoint=200"):
         connection.execute(f"pragma {pragma}")
     connection.execute("create table if not exists entry (id integer primary key, body blob)")

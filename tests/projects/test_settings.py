@@ -114,6 +114,12 @@ TOGETHER = [
     ("REST_FRAMEWORK", "SESSION_ENGINE file", "STATIC_URL relative", "TEMPLATES none", "USE_X_FORWARDED_HOST"),
     ("ATOMIC_REQUESTS of another database", "MIDDLEWARE that is synchronous", "SESSION_ENGINE signed_cookies"),
     ("ATOMIC_REQUESTS", "MIDDLEWARE that compresses", "SESSION_ENGINE cached_db"),
+    ("ADMINS and DEBUG", "CSRF_USE_SESSIONS"),
+    ("AUTH_USER_MODEL", "SESSION_ENGINE cache"),
+    ("DATABASE_ROUTERS of the project's own", "STORAGES"),
+    ("DEFAULT_AUTO_FIELD", "PREPEND_WWW"),
+    ("FORMAT_MODULE_PATH", "LocaleMiddleware"),
+    ("SECURE_SSL_REDIRECT", "USE_TZ"),
 ]
 REFUSED = {
     "a prefix": ('ROOT_URLCONF = "places"', PREFIXED, "E005"),
@@ -123,6 +129,8 @@ REFUSED = {
     "urls behind": ('ROOT_URLCONF = "places"', BEHIND, "W004"),
     "no sessions": ('MIDDLEWARE.remove("django.contrib.sessions.middleware.SessionMiddleware")', "", "E006"),
     "no messages": ('MIDDLEWARE.remove("django.contrib.messages.middleware.MessageMiddleware")', "", "E006"),
+    "no htmx": ('MIDDLEWARE.remove("django_htmx.middleware.HtmxMiddleware")', "", "E006"),
+    "an app forgotten": ('INSTALLED_APPS.remove("brokerweb.identity")', "", "E011"),
     "no CSRF": ('MIDDLEWARE.remove("django.middleware.csrf.CsrfViewMiddleware")', "", "E006"),
     "users before sessions": (REORDERED.format("django.contrib.auth.middleware.AuthenticationMiddleware"), "", "E006"),
     "SESSION_COOKIE_PATH": ('SESSION_COOKIE_PATH = "/shop"', "", "E006"),

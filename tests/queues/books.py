@@ -116,7 +116,10 @@ class Shared:
         return since
 
     def promote(self, only: Books | None = None) -> None:
-        """Whatever is due in any queue, oldest first; what waits for the wall is due since it has shown that instant."""
+        """Whatever is due in any queue, oldest first; queue by queue where there are several writers.
+
+        What waits for the wall is due since it has shown that instant.
+        """
         queues = self.queues if only is None else [only]
         for queue in queues:
             for item in queue.of(SCHEDULED):
@@ -124,8 +127,13 @@ class Shared:
                     item.due, item.deliver_at = self.shown_since(item.deliver_at), None
                     if not item.attempts and item.ttl is not None:
                         item.expires = item.due + int(item.ttl) * S
-        due = sorted((i.due, i.id, queue) for queue in queues for i in queue.of(SCHEDULED) if self.is_due(i))
-        for _, id, queue in due:
+        due = sorted(
+            (n if self.several else 0, i.due, i.id, queue)
+            for n, queue in enumerate(queues)
+            for i in queue.of(SCHEDULED)
+            if self.is_due(i)
+        )
+        for _, _, id, queue in due:
             queue.promote(queue.items[id])
 
     def is_due(self, item: Item) -> bool:

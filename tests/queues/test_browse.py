@@ -13,6 +13,7 @@ from django.db import connection
 
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid, NotFound
+from brokerweb.identity.masks import CLEAR
 from brokerweb.queues import browse, bulk, control, engine, fingerprints, selection, settled
 from brokerweb.queues.filters import MessageFilter, parse
 from brokerweb.queues.messages import NewMessage
@@ -266,10 +267,10 @@ def test_a_message_is_shown_as_it_came_and_as_it_stands() -> None:
     [accepted] = bench.do(engine.publish, [message], publisher="ann")
     time.advance(1)
     leased = bench.lease()
-    shown = msgspec.json.encode(message_object(browse.read(bench.row, accepted.id)[0]))
+    shown = msgspec.json.encode(message_object(browse.read(bench.row, accepted.id)[0], CLEAR))
     assert body in shown
     assert b'"headers":{"source": "shop"}' in shown
-    read = message_object(browse.read(bench.row, accepted.id)[0])
+    read = message_object(browse.read(bench.row, accepted.id)[0], CLEAR)
     assert (read["id"], read["state"], read["attempts"], read["failures"]) == (str(leased[0].id), "leased", 1, 0)
     assert (read["lease"], read["lease_until_at"], read["due_at"]) == (30, read["due_at"], "2027-01-15T08:00:31.000000Z")
     assert (read["priority"], read["key"], read["publisher"], read["parent"]) == (7, "k", "ann", None)
@@ -279,7 +280,7 @@ def test_a_message_is_shown_as_it_came_and_as_it_stands() -> None:
 def test_a_binary_body_is_base64_and_missing_headers_are_an_empty_object() -> None:
     bench = Bench()
     [message_id] = bench.publish("\x00", binary=True)
-    shown = json.loads(msgspec.json.encode(message_object(browse.read(bench.row, message_id)[0])))
+    shown = json.loads(msgspec.json.encode(message_object(browse.read(bench.row, message_id)[0], CLEAR)))
     assert (shown["body_base64"], shown["headers"], shown["lease"]) == ("AA==", {}, None)
     assert "body" not in shown
 
@@ -290,7 +291,7 @@ def test_one_message_comes_with_the_last_of_its_failures() -> None:
     bench.settle("nack", bench.lease(), delay=0, error="first")
     bench.settle("nack", bench.lease(), error="second")
     message, failures = browse.read(bench.row, message_id)
-    shown = message_object(message, failures)
+    shown = message_object(message, CLEAR, failures)
     assert [(f["attempt"], f["kind"], f["error"], f["consumer"]) for f in shown["failed"]] == [
         (1, "nacked", "first", "test"),
         (2, "nacked", "second", "test"),
@@ -320,14 +321,14 @@ def test_a_dry_run_counts_exactly_and_shows_samples() -> None:
     bench.publish(*range(8), key="a")
     time.advance(10)
     bench.publish("last", key="b")
-    found = browse.preview(bench.row, parse({}), "purge")
+    found = browse.preview(bench.row, parse({}), "purge", CLEAR)
     assert (found["matched"], len(found["samples"])) == (10, 5)
     assert (found["oldest_at"], found["newest_at"]) == ("2027-01-15T08:00:00.000000Z", "2027-01-15T08:00:20.000000Z")
-    by_key = browse.preview(bench.row, parse({"key": "a"}), "purge")
+    by_key = browse.preview(bench.row, parse({"key": "a"}), "purge", CLEAR)
     assert (by_key["matched"], by_key["newest_at"]) == (9, "2027-01-15T08:00:10.000000Z")
-    by_ids = browse.preview(bench.row, parse({"ids": [1, int(by_key["samples"][0]["id"])]}), "purge")
+    by_ids = browse.preview(bench.row, parse({"ids": [1, int(by_key["samples"][0]["id"])]}), "purge", CLEAR)
     assert by_ids["matched"] >= 1
-    nothing = browse.preview(bench.row, parse({}), "redrive")
+    nothing = browse.preview(bench.row, parse({}), "redrive", CLEAR)
     assert nothing == {"matched": 0, "oldest_at": None, "newest_at": None, "samples": []}
 
 
@@ -337,7 +338,7 @@ def test_looking_changes_nothing() -> None:
     before = connection.connection.total_changes
     for given in ({}, {"key": "k"}, {"state": "leased"}, {"ids": ids["dead"]}):
         walk(bench, parse(given))
-        browse.preview(bench.row, parse(given), "purge")
+        browse.preview(bench.row, parse(given), "purge", CLEAR)
     browse.read(bench.row, ids["leased"][0])
     browse.describe(bench.row)
     browse.list_queues()

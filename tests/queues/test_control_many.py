@@ -8,6 +8,7 @@ import pytest
 
 from brokerweb.core import batches, clock, events
 from brokerweb.core.errors import Invalid, NotFound
+from brokerweb.identity.masks import CLEAR
 from brokerweb.queues import browse, bulk, control, retirement
 from brokerweb.queues.filters import MessageFilter, parse
 from brokerweb.queues.models import Failure, Message
@@ -137,7 +138,7 @@ def test_a_purge_ends_although_publishing_goes_on_and_takes_nothing_newer(monkey
     newest: list[int] = []
 
     def busy(verb, *args, **kwargs):
-        if verb is bulk.purge_chunk:
+        if bulk.purge_chunk in (verb, *args[:1]):  # the first chunk marks the charts, too
             newest.extend(bench.publish("new"))
         return perform(verb, *args, **kwargs)
 
@@ -201,5 +202,5 @@ def test_a_dry_run_says_what_the_action_then_does() -> None:
     bench = everything()
     for verb, act in (("purge", control.purge_all), ("redrive", control.redrive_all)):
         for chosen in (parse({}), parse({"key": "none"})):
-            matched = browse.preview(bench.row, chosen, verb)["matched"]
+            matched = browse.preview(bench.row, chosen, verb, CLEAR)["matched"]
             assert act("orders", chosen) == matched

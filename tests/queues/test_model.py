@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from brokerweb.answers.timeline import timeline
 from brokerweb.core import clock
 from brokerweb.handout.lease import lease_to_takers
+from brokerweb.identity.masks import CLEAR
 from brokerweb.queues import browse, control, duties, engine, leasing, settled, settling
 from brokerweb.queues.filters import parse
 from brokerweb.queues.messages import NewMessage, Settle
@@ -318,7 +319,8 @@ class Machine(RuleBasedStateMachine):
         return len(told) > self.looked_at.get(id, 0) and told[-1].event not in ("published", "leased", "extended")
 
     def check_timeline(self, queue: Queue, id: int, found: Any, *, dead: bool) -> None:
-        entries, truncated = timeline(queue, id, *found)
+        message, failures = found
+        entries, truncated = timeline(queue, id, message, failures, CLEAR)
         assert [(entry["event"], entry["attempt"] or 0) for entry in entries] == self.known(id, dead=dead)
         assert not truncated
 

@@ -9,6 +9,7 @@ import pytest
 from django.core.management import call_command
 
 from brokerweb import conf, queues
+from brokerweb.identity.models import AuditEntry
 from brokerweb.project_checks import check_declared
 from brokerweb.queues.models import Queue
 from brokerweb.routing import declared
@@ -58,6 +59,12 @@ class TestWhatIsDeclared:
             "queue orders: max_failures is 6 now, as declared"
         ]
         assert (queue().max_failures, queue().lease) == (6, 20)
+        _, changed = AuditEntry.objects.filter(target="queue:orders").order_by("pk")
+        assert (changed.actor, changed.detail["before"], changed.detail["after"]) == (
+            "the project's settings",
+            {"max_failures": 5},
+            {"max_failures": 6},
+        )
 
     def test_stays_as_a_person_has_made_it_and_that_is_said_every_time(self, declare: Any):
         declare(queues={"orders": {"max_failures": 5, "lease": 20}})
@@ -104,6 +111,8 @@ class TestWhatIsDeclared:
         ({"queues": {"bad name": {}}}, "bad name"),
         ({"streams": {"events": {"partitions": 0}}}, "partitions"),
         ({"topics": {"news": {"bindings": [{"pattern": "#"}]}}}, "bindings"),
+        ({"queues": ["orders"]}, "must be a dictionary of settings by name"),
+        ({"queues": {"orders": {"enforce": "no"}}}, "enforce must be True or False"),
     ],
 )
 def test_a_declaration_that_cannot_be_is_known_before(settings: Any, given: dict[str, Any], said: str):

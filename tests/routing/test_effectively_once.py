@@ -28,7 +28,7 @@ class Workers:
         self.running = [self._start(), self._start()]
 
     def _start(self) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "BROKER": self.server.url, "TOKEN": TOKEN}
+        environment = {**os.environ, "BROKERWEB_URL": self.server.url, "BROKERWEB_TOKEN": TOKEN}
         with self.log.open("ab") as log:
             return subprocess.Popen([sys.executable, str(WORKER)], env=environment, stdout=log, stderr=subprocess.STDOUT)
 

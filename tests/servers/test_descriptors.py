@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import logging
 import os
 import resource
 import socket
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 
-from brokerweb.servers.descriptors import Descriptors
+from brokerweb.servers.descriptors import LATE, Descriptors
 from tests.eventually import eventually
 from tests.server import TOKEN, Server
 
@@ -50,7 +53,7 @@ def test_exhausted_descriptors_are_said_once_and_the_server_goes_on_when_some_ar
         assert f"at most {limit}" in log
 
         resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (hard, hard))
-        assert server.readiness() == 200
+        eventually(lambda: server.readiness() == 200, 30, why="duties that had failed go on")
         with server.rest() as rest:
             rest.declare("answers")
             assert rest.publish("answers", {"body": 1})
@@ -69,3 +72,14 @@ def test_a_database_that_cannot_be_opened_tells_of_it_only_while_descriptors_are
     monkeypatch.setattr(resource, "getrlimit", lambda _: (8, 8))
     assert not Descriptors().filter(record_of(error))
     assert Descriptors().filter(record_of(ValueError("another fault")))
+
+
+def test_what_failed_for_want_of_one_may_be_told_when_some_are_free_again(caplog: pytest.LogCaptureFixture):
+    shortage, late = Descriptors(), OSError("unable to open database file")
+    assert not shortage.filter(record_of(OSError(errno.EMFILE, "Too many open files")))
+    asyncio.run(shortage._look(0))
+    assert OVER in caplog.text
+    assert not shortage.filter(record_of(late))
+    assert caplog.text.count(SAID) == 1
+    shortage._over_at = time.monotonic() - LATE
+    assert shortage.filter(record_of(late))

@@ -30,11 +30,19 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.written, self.ended, self.reads = b"", False, True
+        self.half_closed = False
         self.pauses = 0
 
     def write(self, data: Any) -> None:
         assert not self.ended
+        assert not self.half_closed
         self.written += data
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.half_closed = True
 
     def pause_reading(self) -> None:
         self.reads = False
@@ -126,7 +134,7 @@ class Client:
     def answers(self) -> tuple[Any, ...]:
         """All that can be seen from outside."""
         got = self.queued if self.intake is None else [*self.queued, *self.intake.got]
-        return got, self.wire.written, self.wire.ended, self.ended
+        return got, self.wire.written, self.wire.ended, self.wire.half_closed, self.ended
 
 
 async def turns(number: int = 10) -> None:

@@ -34,6 +34,15 @@ class Server:
 class Wire(StringTransport):
     """A connection."""
 
+    half_closed = False
+
+    def write(self, data: bytes) -> None:
+        assert not self.half_closed
+        super().write(data)
+
+    def loseWriteConnection(self) -> None:  # noqa: N802 (Twisted's)
+        self.half_closed = True
+
     def unregisterProducer(self) -> None:  # noqa: N802 (Twisted's)
         self.producer = None
 
@@ -72,7 +81,13 @@ class Client:
         events = [self.server.queue.get_nowait() for _ in range(self.server.queue.qsize())]
         got = [event.get("text", event.get("bytes")) for event in events if event["type"] == "websocket.receive"]
         rest = [event for event in events if event["type"] != "websocket.receive"]
-        return got + (self.intake.got if self.intake else []), self.wire.value(), self.wire.disconnecting, rest
+        return (
+            got + (self.intake.got if self.intake else []),
+            self.wire.value(),
+            self.wire.disconnecting,
+            self.wire.half_closed,
+            rest,
+        )
 
 
 @pytest.mark.parametrize("pieces", ["whole", "frame by frame", "byte by byte", "at random"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from brokerweb.conf import BadOption
-from brokerweb.servers.lock import is_held, only_server, url_of_server
+from brokerweb.servers.lock import address_of_server, is_held, only_server, url_of_server
 from brokerweb.storage.files import Files
 
 
@@ -20,9 +20,9 @@ def files(tmp_path: Path) -> Files:
 
 def test_it_says_where_the_server_is_while_there_is_one(files: Files):
     with only_server(files) as note_url:
-        note_url("http://broker.example")
+        note_url("https://broker.example", "http://127.0.0.1:8000")
         assert is_held(files)
-        assert url_of_server(files) == "http://broker.example"
+        assert (url_of_server(files), address_of_server(files)) == ("https://broker.example", "http://127.0.0.1:8000")
     assert not is_held(files)
     assert files.lock.read_text() == ""
 
@@ -34,7 +34,7 @@ def test_a_note_without_room_keeps_no_server_from_its_lock(files: Files, monkeyp
 
     monkeypatch.setattr(os, "pwrite", full)
     with only_server(files) as note_url:
-        note_url("http://broker.example")
+        note_url("https://broker.example", "http://127.0.0.1:8000")
         assert is_held(files)
         assert url_of_server(files) is None
 

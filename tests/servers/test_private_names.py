@@ -20,6 +20,7 @@ import uvicorn
 import websockets.server
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+from django.contrib.staticfiles.storage import StaticFilesStorage
 from django.core.handlers.asgi import ASGIHandler
 from django.db.backends.sqlite3 import _functions
 from django.db.backends.sqlite3.base import DatabaseWrapper
@@ -92,8 +93,10 @@ METHODS: dict[Any, dict[str, str]] = {
         "handle_connect": "self, event",
         "handle_events": "self",
         "handle_parser_exception": "self",
+        "handle_ping": "self",
         "keepalive_timeout": "self",
         "on_task_complete": "self, task",
+        "send": "self, message",
         "send_receive_event_to_app": "self",
         "shutdown": "self",
         "stop_keepalive": "self",
@@ -200,7 +203,9 @@ METHODS: dict[Any, dict[str, str]] = {
         "__call__": "self, request",
         "find_file": "self, url",
         "serve": "static_file, request",
+        "immutable_file_test": "self, path, url",
     },
+    StaticFilesStorage: {"url": "self, name"},
     TemplateHTMLRenderer: {"render": "self, data, accepted_media_type=None, renderer_context=None"},
     SpectacularSwaggerSplitView: {"_swagger_ui_resource": "filename", "_swagger_ui_favicon": "", "handle_exception": "self, exc"},
     views: {"_get_sidecar_url": "filepath"},
@@ -225,21 +230,22 @@ ATTRIBUTES: dict[Any, str] = {
     HTTPFactory: "protocol timeOut",
     WebSocketFactory: "protocol",
     WebSocketProtocol: (
-        "STATE_OPEN send_queue state trafficStats transport application_queue last_ping muted server wasNotCleanReason"
-        " autoPingTimeoutCall current_frame data inside_message"
+        "STATE_CLOSED STATE_OPEN send_queue state trafficStats transport application_queue last_ping muted server wasClean"
+        " wasNotCleanReason autoPingPending autoPingPendingCall autoPingTimeoutCall current_frame data inside_message"
     ),
     daphne.server.Server: "connections http_factory ws_factory",
     type(reactor): "_asyncioEventloop",
     DatabaseFeatures: "max_query_params supports_json_field",
     DatabaseWrapper: (
-        "Database features_class ops_class alias autocommit closed_in_transaction connection in_atomic_block init_commands"
-        " ensure_connection needs_rollback run_on_commit settings_dict transaction_mode wrap_database_errors"
+        "Database creation_class features_class ops_class alias autocommit closed_in_transaction connection in_atomic_block"
+        " init_commands ensure_connection needs_rollback queries_logged run_on_commit settings_dict transaction_mode"
+        " wrap_database_errors"
     ),
     DatabaseErrorWrapper: "wrapper",
     BigIntegerField: "default_validators validators _validators",
     BooleanField: "class_lookups",
     Exact: "rhs",
-    WhiteNoiseMiddleware: "autorefresh files get_response",
+    WhiteNoiseMiddleware: "autorefresh files get_response static_prefix",
     SpectacularSwaggerSplitView: "renderer_classes request template_name url_name",
 }
 
@@ -300,7 +306,7 @@ def source(of: type) -> str:
         return ""
 
 
-PASSED_BY = ("brokerweb.", "builtins", "pysqlite3.")  # the last has a documented interface alone
+PASSED_BY = ("brokerweb.", "builtins", "pysqlite3.", "sqlcipher3.")  # the drivers have a documented interface alone
 
 
 def subclasses() -> Iterator[tuple[type, type]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from brokerweb.cluster import leasing as cluster_lease
-from brokerweb.cluster import nodes, wall
+from brokerweb.cluster import marks, nodes, sources, wall
 from brokerweb.core.clock import Step
 from brokerweb.handout import lease
 from brokerweb.identity import attempts, clients
@@ -13,14 +13,18 @@ from brokerweb.jobs import control as jobs
 from brokerweb.jobs import failures
 from brokerweb.jobs.failures import Failed
 from brokerweb.jobs.models import Job, JobItem
-from brokerweb.queues import activity, control, engine, leasing, standing, transfers
+from brokerweb.queues import activity, control, engine, leasing, results, standing, transfers
 from brokerweb.queues.filters import ALL
 from brokerweb.queues.messages import NewMessage, Settle
 from brokerweb.queues.models import Message, Queue
+from brokerweb.queues.results import Result
 from brokerweb.queues.states import State
 from brokerweb.queues.transfers import Transfer
 from brokerweb.routing import publishing, topics, transacting
 from brokerweb.routing.messages import TopicMessage, TransactRequest
+from brokerweb.samples import store as samples
+from brokerweb.samples.series import QUEUES, Kind, Sample, of
+from brokerweb.samples.taking import packed
 from brokerweb.storage.transaction import Transaction
 from brokerweb.streams import compaction, groups, membership, positions
 from brokerweb.streams import control as streams
@@ -57,6 +61,7 @@ def furnished(time: Time) -> Store:
     for holder in ("d", "rest:token:1", "ws:node-1/c"):
         store.do(clients.note, Introduction(holder, "shop", "shop", "token:1", None, None))
     store.do(wall.note, [Step(0, 0), Step(time.now(), 7_200_000_000), Step(time.now() + 1, 0, slept=True)])
+    _samples(store)
     # What no verb leaves behind, and only a duty's net would find: a key without a head, a group without one of its places.
     Message.objects.filter(key="other", holds_key=True).delete()
     Partition.objects.create(stream_id=Stream.objects.get(name="events").pk, number=3)
@@ -72,6 +77,18 @@ def _nodes(store: Store) -> None:
     store.do(nodes.connect, "node-2", [("c1", 3, "{}")], [])
     store.do(nodes.close, "c1")
     store.do(guesses, {("d", ""): 10})
+
+
+def _samples(store: Store) -> None:
+    """Two ticks, and an hour, of a few series; and marks."""
+    series = [QUEUES, *(of(kind, number) for kind in (Kind.QUEUE, Kind.STREAM) for number in (1, 2, 40))]
+    for tick in (120, 121):
+        store.do(samples.note, packed(tick, {each: Sample(3, dead=1, came=2) for each in series}, whole=tick == 120))
+    hours = [samples.Hour(each, hour, {0: Sample(3, dead=1), 59: Sample(4)}) for each in series for hour in (1, 2)]
+    store.do(samples.keep, hours, 1, 120)
+    for n in range(3):
+        store.do(sources.store, [("queue", n, "till"), ("topic", n, "")])
+        store.do(marks.note, "note", f"deploy {n}", "queue:orders" if n else None, at=store.time.now() - n)
 
 
 def guesses(tx: Transaction, limits: dict[tuple[str, str], int]) -> None:
@@ -113,6 +130,8 @@ def _queues(store: Store) -> None:
     told.settle("dead", *told.lease(), error="bad")
     store.do(control.redrive, "told", ALL, to="orders")
     store.do(control.delete_message, "told", ids[3])
+    for id in (ids[0], 10**9):
+        store.do(results.put, Result(id, 1, "d", None, "{}"), 60)
     idle.one()
     store.do(control.pause, "idle", reason="", by="shop")
     searched = store.queue("searched", search=["$.a", "header.x", "$.c"])

@@ -10,10 +10,23 @@ import psycopg
 import pytest
 from django.db import connections
 
+from brokerweb.core import clock
+from brokerweb.core.errors import TooLarge
+from brokerweb.queues import control, definitions, engine, leasing
+from brokerweb.queues.messages import NewMessage, Settle
+from brokerweb.queues.models import Queue
+from brokerweb.storage.calls import Call
+from brokerweb.storage.committer import WARY
 from brokerweb.storage.postgres import dialect
+from brokerweb.storage.postgres.wire import Wire
+from brokerweb.storage.statements import Statement
+from brokerweb.storage.transaction import transaction
 from tests.storage.desk import WAIT, Desk, outcomes, put, stored
 
 Verb = Callable[..., Any]
+
+NUMBER = Statement("number", ("name",))
+NUMBER.add(None, "SELECT message_id FROM brokerweb_queues_dedup WHERE dedup_id = :name")
 
 
 @pytest.fixture
@@ -67,6 +80,103 @@ def test_what_may_succeed_at_once_is_run_once_more_as_it_is(desk: Desk, other: A
     assert verb.ran == 2
     assert stored() == ["a", "b", "c"]
     assert desk.committer.last_error is None
+
+
+def foresee(tx: Any, *rows: int) -> list[Any]:
+    """What two look like that nobody has touched; ``rows`` are the numbers that are foreseen."""
+    found = [tx.foreseen((row,), NUMBER, name) for name, row in zip(("1", "2"), rows, strict=True)]
+    touch(tx, "1")
+    return found
+
+
+def test_a_batch_whose_answers_were_foreseen_wrong_is_run_again_and_waits(desk: Desk, other: Any):
+    desk.together((put, "1"), (put, "2"))
+    foreseeing: list[bool] = []
+    note = lambda tx: foreseeing.append(tx.foreseeing)  # noqa: E731
+    calls = desk.together((put, "a"), (foresee, 1, 5), (note,))
+    assert outcomes(calls) == ["a", [(1,), (1,)], None]
+    assert desk.delivered[-1] == calls, "in one commit"
+    desk.run(note)
+    assert foreseeing == [True, False, False], "nor does the next for a while"
+    assert outcomes(desk.together((foresee, 9, 9))) == [[(2,), (1,)]]
+    assert stored() == ["1", "2", "a"]
+
+
+def test_a_last_verb_that_meets_a_conflict_again_is_left_out_and_costs_the_calls_nothing(on_postgres: None):
+    desk = Desk(closing=fail_with("40001"))
+    try:
+        assert desk.run(put, "a").result == "a"
+        assert outcomes(desk.together((put, "b"), (put, "c"))) == ["b", "c"]
+    finally:
+        desk.committer.stop()
+
+
+@pytest.fixture
+def orders(on_postgres: None) -> Iterator[Queue]:
+    """A queue, in a process that follows the database's clock, and has seen no other queue of that id."""
+    definitions.rows.clear()
+    with transaction() as tx:
+        queue, _ = control.declare(tx, "orders", {})
+        clock.install(tx.dialect.shared_clock(tx.raw))
+    yield queue
+    clock.install(None)
+
+
+def publish(desk: Desk, *bodies: bytes) -> Call:
+    return desk.run(engine.publish_each, "orders", [[NewMessage(body) for body in bodies]])
+
+
+def lease(tx: Any, queue: Queue, n: int) -> list[str]:
+    [found], _ = leasing.lease_round(tx, queue.pk, [leasing.Want(n, leasing.Terms("anybody"))])
+    return [str(message.receipt) for message in found]
+
+
+def ack_and_lease(tx: Any, queue: Queue, receipts: list[str]) -> tuple[list[str], list[str]]:
+    settled = engine.settle(tx, [Settle("ack", receipt) for receipt in receipts])
+    return [each.status for each in settled], lease(tx, queue, len(receipts))
+
+
+def test_a_publish_and_a_settlement_with_its_refill_are_two_round_trips_each(
+    desk: Desk, orders: Queue, monkeypatch: pytest.MonkeyPatch
+):
+    publish(desk, *[b"1"] * 9)
+    [one, *others] = desk.run(lease, orders, 5).result
+    trips, send = list[str](), Wire.send
+
+    def noted(self: Wire, raw: Any) -> list[Any]:
+        trips.append(self.waiting[-1][0].split()[0])
+        return send(self, raw)
+
+    monkeypatch.setattr(Wire, "send", noted)
+    publish(desk, b"2", b"3")
+    assert trips == ["SELECT", "COMMIT"]
+    assert desk.run(ack_and_lease, orders, others).result[0] == ["ok"] * 4
+    assert desk.run(ack_and_lease, orders, [one]).result[0] == ["ok"]
+    assert trips == ["SELECT", "COMMIT"] * 3
+
+
+def test_what_others_did_meanwhile_counts_also_where_it_was_not_foreseen(desk: Desk, other: Any, orders: Queue):
+    publish(desk, *[b"12345"] * 9)
+    [one, *others] = desk.run(lease, orders, 5).result
+    other.execute("UPDATE brokerweb_queues_queue SET max_body_bytes = 4")
+    other.execute("UPDATE brokerweb_queues_message SET attempts = 2 WHERE id = %s", [int(one.split("-")[1])])
+    other.commit()
+    statuses, more = desk.run(ack_and_lease, orders, [one, *others]).result
+    assert statuses == ["lease_lost", "ok", "ok", "ok", "ok"]
+    assert len(more) == 4
+    for _ in range(WARY):
+        desk.run(lambda tx: None)
+    [refused] = publish(desk, b"12345").result
+    assert isinstance(refused, TooLarge)
+
+
+def test_a_connection_that_ended_meanwhile_costs_nothing_where_all_answers_are_foreseen(desk: Desk, other: Any, orders: Queue):
+    publish(desk, b"1")
+    ended = desk.run(lambda tx: tx.raw.info.backend_pid).result
+    other.execute("SELECT pg_terminate_backend(%s, 5000)", [ended])
+    found = desk.run(definitions.find, "orders")
+    assert (found.error, found.result.id) == (None, orders.pk)
+    assert desk.run(lambda tx: tx.raw.info.backend_pid).result != ended
 
 
 def test_what_fails_so_again_fails_by_itself_and_may_be_tried_again(desk: Desk, other: Any):

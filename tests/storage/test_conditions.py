@@ -15,6 +15,10 @@ from brokerweb.queues.models import Message
 from brokerweb.queues.states import State
 
 CONDITIONS = {
+    "alert_firing": '"resolved_at" IS NULL',
+    "notice_due": 'NOT ("due_at" IS NULL)',
+    "saved_view_preferred": '"preferred"',
+    "saved_view_shared": '"shared"',
     "connected_closing": '"closing"',
     "content_family": '"family" IS NOT NULL',
     "event_forget": '"forget_at" IS NOT NULL',

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import pysqlite3.dbapi2 as pysqlite3
 import pytest
 from django.db import OperationalError, ProgrammingError, connection
 
 from brokerweb.core.errors import Unavailable
 from brokerweb.faces.codec.problems import of_exception
 from brokerweb.storage import damage
+from brokerweb.storage.driver import sqlite
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def test_the_first_reason_stays_until_the_run_has_ended():
 @pytest.mark.parametrize("says", ["database disk image is malformed", "file is not a database"])
 def test_a_broken_file_is_no_fault_of_the_code(says: str):
     with pytest.raises(OperationalError, match=says) as caught, connection.wrap_database_errors:
-        raise pysqlite3.DatabaseError(says)
+        raise sqlite.DatabaseError(says)
     assert damage.found() == says
     assert isinstance(of_exception(caught.value), Unavailable)
 
@@ -60,5 +60,5 @@ def test_a_broken_file_is_no_fault_of_the_code(says: str):
 @pytest.mark.django_db
 def test_an_error_of_the_code_stays_one():
     with pytest.raises(ProgrammingError), connection.wrap_database_errors:
-        raise pysqlite3.ProgrammingError("Incorrect number of bindings supplied")
+        raise sqlite.ProgrammingError("Incorrect number of bindings supplied")
     assert damage.found() is None

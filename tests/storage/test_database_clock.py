@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from brokerweb.core import clock
-from brokerweb.storage.postgres.clock import KEPT, DatabaseClock
+from brokerweb.storage.postgres.clock import FRESH, KEPT, DatabaseClock
 
 AHEAD = 5_000_000  # of the database, in microseconds
 
@@ -33,6 +33,16 @@ def test_an_answer_that_contradicts_the_others_is_believed(now: list[int]):
     slept = 60_000_000  # during which this machine's clock stood still
     followed.observe(now[0] + AHEAD + slept, now[0] - 200, now[0] + 200)
     assert followed.now() == now[0] + AHEAD + slept
+
+
+def test_a_reading_is_enough_for_a_moment(now: list[int]):
+    followed = DatabaseClock(now[0] + AHEAD, 0)
+    assert not followed.fresh
+    followed.observe(now[0] + AHEAD, now[0] - 5, now[0])
+    now[0] += FRESH - 1
+    assert followed.fresh
+    now[0] += 1
+    assert not followed.fresh
 
 
 def test_it_does_not_go_back(now: list[int]):

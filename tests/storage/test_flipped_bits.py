@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-import pysqlite3.dbapi2 as pysqlite3
 import pytest
 from django.db import connection
 
@@ -15,6 +14,7 @@ from brokerweb.handout import lease as handout
 from brokerweb.queues import browse, checking, control, engine, leasing
 from brokerweb.queues.messages import NewMessage
 from brokerweb.storage import run
+from brokerweb.storage.driver import sqlite
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
 from brokerweb.streams import control as streams
@@ -36,7 +36,7 @@ def where(request: pytest.FixtureRequest) -> str:
 @contextlib.contextmanager
 def held_open(path: str) -> Iterator[None]:
     """Somebody has the database open all the time, so that closing a connection does not take the log into the file."""
-    other = pysqlite3.connect(path)
+    other = sqlite.connect(path)
     try:
         other.execute("SELECT count(*) FROM sqlite_master").fetchone()
         yield

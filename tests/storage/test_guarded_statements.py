@@ -93,7 +93,7 @@ def test_a_lease_of_what_somebody_else_has_taken_is_no_lease(store: Store, terms
 def test_a_dedup_id_that_somebody_else_has_used_meanwhile_stores_nothing(store: Store, monkeypatch: pytest.MonkeyPatch):
     take = sequence.take
 
-    def remembered_meanwhile(tx: Transaction, *args: Any, **kwargs: Any) -> int:
+    def remembered_meanwhile(tx: Transaction, *args: Any, **kwargs: Any) -> Any:
         queue = by_id(tx, "orders")
         tx.change_many(Q.remember, [(queue.id, "d", 1, tx.now + 1, tx.now)])
         return take(tx, *args, **kwargs)

@@ -21,6 +21,7 @@ _INSERTED = re.compile(r"INSERT INTO \w+ \([^()]*\bqueue_id\b")
 OF_LOOKS = ("answers",)
 # What goes over all queues, or is told an id alone: duties look so, what operators do seldom, and what happens at a start.
 ALL_QUEUES = {
+    "counts_of_all": "a list of all",
     "due_stated": "a duty looks",
     "due_scheduled": "a duty looks",
     "due_first": "what a duty would look at",
@@ -32,6 +33,7 @@ ALL_QUEUES = {
     "past_memories": "a duty looks",
     "outdated": "a duty looks",
     "many_rows": "a duty looks",
+    "old_results": "a duty looks",
     "sweep": "the sweep looks",
     "sweep_kept": "the sweep looks",
     "walk": "the walk over the history looks",

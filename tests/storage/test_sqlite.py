@@ -7,15 +7,14 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-import pysqlite3.dbapi2 as pysqlite3
 import pytest
 from django.db import IntegrityError, OperationalError, connection, connections, transaction
-from django.db.backends.sqlite3 import base as stock
 from django.db.transaction import TransactionManagementError
 
 from brokerweb.queues.models import Dedup
 from brokerweb.storage.django_sqlite import base
 from brokerweb.storage.django_sqlite.base import DatabaseWrapper
+from brokerweb.storage.driver import sqlite
 from brokerweb.storage.write_lock import FairLock, lock_for
 from tests.eventually import eventually
 
@@ -98,7 +97,7 @@ class TestConnections:
         assert found == {"journal_mode": "wal", "synchronous": 2, "wal_autocheckpoint": 0, "foreign_keys": 1}
 
     def test_it_runs_on_a_sqlite_without_the_checkpoint_race(self):
-        assert pysqlite3.sqlite_version_info >= (3, 51, 3)
+        assert sqlite.sqlite_version_info >= (3, 51, 3)
 
     def locked(self) -> bool:
         return bool(lock_for(str(connection.settings_dict["NAME"]))._held)
@@ -125,8 +124,12 @@ class TestConnections:
         assert not self.locked()
 
     def test_a_failed_begin_a_failed_commit_and_a_close_give_it_back(self, monkeypatch: pytest.MonkeyPatch):
-        def fail(self: Any) -> None:
-            raise OperationalError("no")
+        class Failing:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(raw, name)
+
+            def commit(self) -> None:
+                raise DatabaseWrapper.Database.OperationalError("no")
 
         other = DatabaseWrapper.Database.connect(**connection.get_connection_params())
         other.execute("BEGIN IMMEDIATE")
@@ -137,8 +140,9 @@ class TestConnections:
         other.close()
         assert not self.locked()
         with monkeypatch.context() as patch:
-            patch.setattr(stock.DatabaseWrapper, "_commit", fail)
-            with pytest.raises(OperationalError), transaction.atomic():
+            raw = connection.connection
+            patch.setattr(connections["default"], "connection", Failing())
+            with pytest.raises(OperationalError, match="no"), transaction.atomic():
                 Dedup.objects.create(queue_id=1, dedup_id="x", message_id=1, expires_at=1)
         assert not self.locked()
         assert not Dedup.objects.exists()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 
-import pysqlite3.dbapi2 as pysqlite3
 import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.transaction import TransactionManagementError
@@ -16,6 +15,7 @@ from brokerweb.queues import browse, control, counters, engine, leasing, publish
 from brokerweb.queues.messages import NewMessage
 from brokerweb.queues.models import Failure, Message, Queue
 from brokerweb.storage import changes, run
+from brokerweb.storage.driver import sqlite
 from brokerweb.storage.run import perform
 from brokerweb.storage.sqlite import SQLite
 from brokerweb.storage.transaction import transaction as unit
@@ -37,7 +37,7 @@ def test_a_message_commits_with_the_callers_own_rows(orders: Bench, told: list[e
         assert told == []
     message = Message.objects.get(pk=id)
     assert (bytes(message.body), message.key, message.headers, message.priority) == (b'{"a":1}', "k", '{"h":"v"}', 9)
-    assert [outcome.ready for outcome in told] == [{orders.row.pk}]
+    assert [outcome.ready for outcome in told if outcome.counts] == [{orders.row.pk}]
     assert orders.counts() == {"ready": 1}
 
 
@@ -62,7 +62,7 @@ def test_an_inner_rollback_loses_what_is_inside_alone(orders: Bench, told: list[
         third = publish("orders", 3)
     assert orders.order() == [first, third]
     assert orders.counts() == {"ready": 2}
-    assert sum(outcome.counts["published", orders.row.pk] for outcome in told) == 2
+    assert sum(outcome.counts.get(("published", orders.row.pk), 0) for outcome in told) == 2
 
 
 def test_a_death_that_is_rolled_back_left_no_failure():
@@ -149,7 +149,7 @@ def test_with_a_committer_calls_go_through_it(desk: Desk):
 
 def test_errors_of_the_database_are_the_brokers(monkeypatch: pytest.MonkeyPatch):
     def full(tx: object) -> None:
-        raise pysqlite3.OperationalError("database or disk is full")
+        raise sqlite.OperationalError("database or disk is full")
 
     with pytest.raises(StoreFull):
         perform(full)
@@ -170,7 +170,7 @@ def test_what_the_database_refuses_takes_the_callers_transaction_with_it(orders:
     assert (orders.row.pause_reason, orders.counts()) == ("", {})
 
 
-@pytest.mark.parametrize("module", [sqlite3, pysqlite3])
+@pytest.mark.parametrize("module", [sqlite3, sqlite])
 def test_errors_mean_the_same_from_either_driver(module: object):
     dialect = SQLite()
     assert isinstance(dialect.translate(module.OperationalError("database or disk is full")), StoreFull)  # type: ignore[attr-defined]
@@ -190,7 +190,7 @@ def test_a_commit_of_another_connection_is_noticed_once():
     assert not foreign()
     perform(put, "own")
     assert not foreign()
-    other = pysqlite3.connect(connection.settings_dict["NAME"])
+    other = sqlite.connect(connection.settings_dict["NAME"])
     other.execute("INSERT INTO brokerweb_queues_dedup (queue_id, dedup_id, message_id, expires_at) VALUES (1, 'foreign', 1, 1)")
     other.commit()
     other.close()

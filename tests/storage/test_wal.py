@@ -9,10 +9,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import pysqlite3
 import pytest
 
 from brokerweb.storage import wal
+from brokerweb.storage.driver import sqlite
 from brokerweb.storage.files import Files
 
 PAGE = 1024
@@ -21,7 +21,7 @@ PAGE = 1024
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Any]:
     """A database with some frames in its log, none of them in the file yet."""
-    with closing(pysqlite3.connect(tmp_path / "running", isolation_level=None)) as connection:
+    with closing(sqlite.connect(tmp_path / "running", isolation_level=None)) as connection:
         for statement in (f"PRAGMA page_size={PAGE}", "PRAGMA journal_mode=WAL", "CREATE TABLE kept (n)"):
             connection.execute(statement)
         store(connection, 20)

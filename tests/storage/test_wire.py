@@ -15,6 +15,7 @@ from brokerweb.core import clock
 from brokerweb.core.errors import Unavailable
 from brokerweb.queues.models import Dedup
 from brokerweb.storage.dialects import dialect_of
+from brokerweb.storage.postgres.errors import ForeseenWrong
 from brokerweb.storage.postgres.wire import Wire, wire_of
 from brokerweb.storage.statements import Statement
 from brokerweb.storage.transaction import Transaction, transaction
@@ -22,6 +23,8 @@ from tests.storage.desk import PUT, put, stored
 
 COUNT = Statement("count", ())
 COUNT.add(None, "SELECT count(*) FROM brokerweb_queues_dedup")
+REMOVE = Statement("remove", ("name",))
+REMOVE.add(None, "DELETE FROM brokerweb_queues_dedup WHERE dedup_id = :name")
 
 
 @pytest.fixture
@@ -53,6 +56,11 @@ def asks(tx: Transaction) -> int:
     return int(tx.value(COUNT))
 
 
+def run(verb: Callable[[Transaction], Any], *, foreseeing: bool = False) -> None:
+    with transaction(foreseeing=foreseeing) as tx:
+        verb(tx)
+
+
 def test_what_nobody_waits_for_goes_with_what_somebody_does(sends: list[list[str]]):
     with transaction() as tx:
         tx.later(PUT, "a")
@@ -72,6 +80,37 @@ def test_a_question_is_answered_as_of_when_it_was_asked(sends: list[list[str]]):
     assert len(sends) == 2
 
 
+def test_an_answer_that_is_foreseen_is_looked_at_before_the_commit(sends: list[list[str]]):
+    with transaction(foreseeing=True) as tx:
+        assert tx.changes(1, PUT, "a")
+        assert tx.foreseen((1,), COUNT) == (1,)
+    assert sends == [["BEGIN", "SELECT", "INSERT", "SELECT"], ["COMMIT"]]
+    assert stored() == ["a"]
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["with a question", "at the commit"])
+def test_where_another_answer_comes_than_was_foreseen_nothing_is_stored(wire: Wire, asked: bool):
+    def verb(tx: Transaction) -> None:
+        tx.later(PUT, "a")
+        assert tx.changes_each(REMOVE, [["a"], ["b"]]) == [1, 1]
+        if asked:
+            asks(tx)
+
+    with pytest.raises(ForeseenWrong):
+        run(verb, foreseeing=True)
+    assert stored() == []
+    run(lambda tx: put(tx, "d"))
+    assert stored() == ["d"]
+
+
+def test_who_does_not_come_again_waits_for_every_answer(sends: list[list[str]]):
+    with transaction() as tx:
+        assert tx.changes_each(REMOVE, [["a"]]) == [0]
+        assert not tx.changes(1, REMOVE, "a")
+        assert tx.foreseen((1,), COUNT) == (0,)
+    assert len(sends) == 4
+
+
 def test_the_orm_sees_what_was_to_be_sent_later(wire: Wire):
     with transaction() as tx:
         tx.later(PUT, "a")
@@ -81,11 +120,6 @@ def test_the_orm_sees_what_was_to_be_sent_later(wire: Wire):
         django_transaction.savepoint_rollback(savepoint)
         tx.later(PUT, "c")
     assert stored() == ["a", "c"]
-
-
-def run(verb: Callable[[Transaction], Any]) -> None:
-    with transaction() as tx:
-        verb(tx)
 
 
 def put_twice(tx: Transaction) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -259,6 +259,12 @@ class Sharing:
 
     def describe(self, reads: Reads, group: Group, shown: dict[str, Any]) -> dict[str, Any]:
         return {**shown, "lease": 10}
+
+    def lease(self, tx: Transaction, group: Group, limit: int, holder: str, lease: float | None) -> list[Any]:
+        return []
+
+    def settle(self, tx: Transaction, group: Group, kinds: Mapping[str, Iterable[Any]]) -> list[Any]:
+        return []
 
 
 @pytest.fixture

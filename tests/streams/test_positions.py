@@ -11,7 +11,7 @@ from brokerweb.core.errors import Conflict, Invalid, NotFound, OffsetOutOfRange
 from brokerweb.storage.reading import read
 from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import transaction
-from brokerweb.streams import control, positions
+from brokerweb.streams import control, groups, positions
 from brokerweb.streams.membership import changes_for
 from brokerweb.streams.positions import Move, parse_offsets
 from tests.streams.group_bench import GroupBench
@@ -145,6 +145,14 @@ def test_seek_by_offsets_and_by_shift_stays_within_the_stream(bench: GroupBench)
     assert bench.seek({"shift": -100}) == [Move(0, 5, 2, 3), Move(1, 4, 0, 4)]
 
 
+def test_seek_to_where_another_group_is(bench: GroupBench):
+    perform(groups.declare_group, "events", "mailing", {"start": "latest"})
+    perform(positions.seek, "events", "mailing", {"0": "7"})
+    assert bench.seek({"group": "mailing"}) == [Move(0, 0, 7, 7), Move(1, 0, 4, 4)]
+    perform(positions.seek, "events", "mailing", "earliest")
+    assert bench.committed == [7, 4], "it was copied once"
+
+
 def test_records_are_counted_where_compaction_left_gaps(bench: GroupBench):
     bench.compact(1, 2, 3)
     bench.trim(2, number=1)
@@ -182,6 +190,9 @@ def test_a_dry_run_says_the_same_and_does_nothing(bench: GroupBench):
         ({"shift": "3"}, "/to/shift"),
         ({"shift": True}, "/to/shift"),
         ({"shift": 1, "0": 5}, "/to/shift"),
+        ({"group": "nobody"}, "/to/group"),
+        ({"group": 1}, "/to/group"),
+        ({"group": "billing", "0": 5}, "/to/group"),
     ],
 )
 def test_wrong_places_to_go_are_named(bench: GroupBench, to: Any, pointer: str):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokerweb.core import clock
-from brokerweb.core.events import Outcome
+from brokerweb.core.events import JOBS, Outcome
 from brokerweb.queues.messages import Handout
 from brokerweb.wakeups.hints import MOST_BYTES, MOST_IDS, Hint, decoded
 
@@ -20,13 +20,14 @@ def outcome() -> Outcome:
     told.reshaped.add(6)
     told.appended.append((7, 0, []))
     told.moved.add(8)
+    told.lists |= {JOBS}
     return told
 
 
 def test_a_commit_says_where_to_look():
     hint = Hint()
     hint.add(outcome(), held={"4-12-1"})
-    assert hint == Hint(queues={1}, changed={2}, ended={3}, streams={5}, reshaped={6}, partitions={7}, groups={8})
+    assert hint == Hint(queues={1}, changed={2}, ended={3}, streams={5}, reshaped={6}, partitions={7}, groups={8}, lists={JOBS})
     assert hint
 
 
@@ -88,6 +89,7 @@ hints = st.builds(
     st.none() | st.integers(0, 1 << 60),
     st.booleans(),
     st.booleans(),
+    st.sets(st.sampled_from(["audit", "jobs", "alerts"])),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -129,21 +130,27 @@ class Load:
     """A producer at one node, a consumer at the other; ``with`` begins and ends them, and nothing may be lost or left."""
 
     def __init__(self, pair: Pair) -> None:
-        self.pair, self.stop, self.published, self.acked = pair, threading.Event(), 0, set[int]()
+        self.pair, self.published, self.acked = pair, 0, set[int]()
+        self.stop, self.all_published = threading.Event(), threading.Event()
 
     def _produce(self) -> None:
         with self.pair.a.rest() as rest:
             while not self.stop.is_set():
                 rest.publish("orders", *({"body": self.published + n} for n in range(5)))
                 self.published += 5
+        self.all_published.set()
 
     def _consume(self) -> None:
         with self.pair.b.socket() as socket:
             socket.consume("orders", prefetch=50)
             acking: dict[int, set[int]] = {}
-            while not (self.stop.is_set() and len(self.acked) == self.published):
-                frame = socket.next(30)
-                assert frame is not None, f"{len(self.acked)} of {self.published}"
+            heard_at = time.monotonic()
+            while not (self.all_published.is_set() and len(self.acked) == self.published):
+                frame = socket.next(0.1)
+                if frame is None:
+                    assert time.monotonic() < heard_at + 30, f"{len(self.acked)} of {self.published}"
+                    continue
+                heard_at = time.monotonic()
                 if frame["op"] == "deliver":
                     number = socket.send("ack", receipts=[message["receipt"] for message in frame["messages"]])
                     acking[number] = {message["body"] for message in frame["messages"]}

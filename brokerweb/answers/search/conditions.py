@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from brokerweb.core import clock, json_paths, json_values
+from brokerweb.core import clock, json_paths, json_values, masking
 from brokerweb.core.checksums import intact
 from brokerweb.core.declared_fields import decoded
 from brokerweb.core.json_paths import Path
 from brokerweb.core.json_values import MISSING
+from brokerweb.core.masking import Hidden
+from brokerweb.identity.masks import CLEAR, Veil
 from brokerweb.queues.states import State
 
 QUEUES, STREAMS = "queue", "stream"
@@ -82,23 +84,38 @@ def fold(text: str) -> str:
 
 
 class Subject:
-    """A row as conditions see it: of one that is damaged or redacted what it held is not there. Decoded once, if asked."""
+    """A row as conditions see it: of one that is damaged or redacted what it held is not there, and what is behind the asker's
+    veil reads as it is shown to them. Decoded once, if asked.
+    """
 
-    __slots__ = ("_body", "_headers", "_texts", "empty", "offset", "partition", "row", "whole")
+    __slots__ = ("_body", "_content", "_headers", "_texts", "empty", "offset", "partition", "row", "veil", "whole")
 
-    def __init__(self, row: Row, *, partition: int | None = None, offset: int | None = None) -> None:
-        self.row, self.partition, self.offset = row, partition, offset
+    def __init__(self, row: Row, *, partition: int | None = None, offset: int | None = None, veil: Veil = CLEAR) -> None:
+        self.partition, self.offset, self.veil = partition, offset, veil
         self.whole = intact(row.id, row, row.checksum)
+        self.row = _behind(veil, row) if veil and self.whole else row
+        self._content: tuple[bytes, bool] | None = None
         self.empty = not self.whole or row.redacted is not None
         self._body: Any = None
         self._headers: Mapping[str, str] | None = None
         self._texts: tuple[str, ...] | None = None
 
     @property
+    def content(self) -> tuple[bytes, bool]:
+        """The body's bytes, and whether they are not JSON."""
+        if self._content is None:
+            row, veil = self.row, self.veil
+            hides = bool(veil) and not self.empty
+            body = veil.body(row.body, binary=bool(row.binary)) if hides else row.body
+            self._content = body, bool(row.binary) and not (hides and veil.is_whole(binary=True))
+        return self._content
+
+    @property
     def body(self) -> Any:
         """The JSON value, or MISSING."""
         if self._body is None:
-            self._body = (MISSING if self.empty or self.row.binary else decoded(self.row.body),)
+            body, binary = (b"", True) if self.empty else self.content
+            self._body = (MISSING if binary else decoded(body),)
         return self._body[0]
 
     @property
@@ -111,10 +128,17 @@ class Subject:
     def texts(self) -> tuple[str, ...]:
         """What text is looked for in, folded: the body as it is written and with JSON's escapes resolved, and the last error."""
         if self._texts is None:
-            written = "" if self.empty else _written(self.row.body)
-            resolved = _resolved(written) if not self.row.binary and "\\" in written else ""
+            body, binary = (b"", True) if self.empty else self.content
+            written = _written(body)
+            resolved = _resolved(written) if not binary and "\\" in written else ""
             self._texts = tuple(fold(text) for text in (written, resolved, self.row.last_error or "") if text)
         return self._texts
+
+
+def _behind(veil: Veil, row: Row) -> Row:
+    """A row without what is hidden of it, but for its body, which is long."""
+    key, error = veil.word(masking.KEY, row.key), veil.word(masking.ERROR, row.last_error)
+    return row._replace(key=key, headers=veil.headers(row.headers), last_error=error)
 
 
 def _written(body: bytes) -> str:
@@ -141,6 +165,16 @@ class Condition(NamedTuple):
     def kinds(self) -> frozenset[str]:
         """Which of messages and records it can be asked of."""
         return BOTH if self.field in _READ_BY_NAME else FIELDS[self.field].kinds
+
+    def is_of(self, hidden: Hidden) -> bool:
+        """Whether it is about something that is hidden."""
+        if self.field == "header":
+            return hidden.hides_header(str(self.name))
+        if self.field == "$":
+            return hidden.covers(self.name if isinstance(self.name, tuple) else ())
+        if self.field == "text":
+            return bool(hidden.paths) or masking.ERROR in hidden.words
+        return self.field in hidden.words
 
     def holds(self, subject: Subject) -> bool:
         """Whether it holds of the subject."""

@@ -17,7 +17,7 @@ from brokerweb.answers.search import tokens
 from brokerweb.answers.search.conditions import BOTH, SETTLED, Condition, Instant, fold
 from brokerweb.answers.search.tokens import Piece, Text, fault
 from brokerweb.core import clock, json_paths, json_values
-from brokerweb.queues.filters import MAX_ID
+from brokerweb.queues import filters
 from brokerweb.queues.states import STATE_NAMES
 
 REASONS = ("max_failures", "rejected", "expired", "overflow", "damaged")
@@ -90,7 +90,7 @@ def _named(piece: Piece) -> _Kind:
     kind = KINDS.get(piece.name)
     if kind is None:
         close = get_close_matches(piece.name, [*KINDS, "header"], 1)
-        meant = f"; did you mean {close[0]}?" if close else ""
+        meant = f"; did you mean {close[0]}?" if close else "."
         raise fault(
             piece.place + piece.negated,
             f"one of {', '.join(KINDS)}, header.NAME, $.PATH{meant} A text with such a sign stands in quotes",
@@ -136,12 +136,18 @@ def _one_of(words: Sequence[str]) -> Callable[[_Asked], tuple[str, tuple[Any, ..
 def _ids(asked: _Asked) -> tuple[str, tuple[Any, ...]]:
     found = []
     for part in _parts(asked):
-        if not (part.text.isascii() and part.text.isdigit() and len(part.text) <= 19 and 0 < int(part.text) <= MAX_ID):
+        if not (part.text.isascii() and part.text.isdigit() and len(part.text) <= 19 and 0 < int(part.text) <= filters.MAX_ID):
             raise fault(part.place, "an id")
         found.append(int(part.text))
     if len(found) > 1 and asked.piece.operator not in EQUAL:
         raise asked.expected("one id behind an order")
     return asked.piece.operator, tuple(dict.fromkeys(found))
+
+
+def _fingerprint(asked: _Asked) -> tuple[str, tuple[Any, ...]]:
+    if not filters.FINGERPRINT.fullmatch(asked.value.text):
+        raise asked.expected("16 hexadecimals")
+    return _text(asked)
 
 
 def _number(asked: _Asked) -> tuple[str, tuple[Any, ...]]:
@@ -225,7 +231,7 @@ KINDS: Mapping[str, _Kind] = {
     "failures": _Kind(ORDERED, _number),
     "priority": _Kind(ORDERED, _number),
     "redrives": _Kind(ORDERED, _number),
-    "fingerprint": _Kind(EQUAL, _text),
+    "fingerprint": _Kind(EQUAL, _fingerprint),
     "published": _Kind(ORDERED, _when),
     "partition": _Kind(ORDERED, _number),
     "offset": _Kind(ORDERED, _number),

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from brokerweb.answers.search.conditions import Condition, Instant
+from brokerweb.core import masking
+from brokerweb.core.masking import Hidden
 
 _RUNS = re.compile(r"[A-Za-z0-9 .,:;@#()\[\]{}$*?!^|~_-]+")
 _RUNS_IN_QUOTES = re.compile(r'"?[A-Za-z0-9 .,:;@#()\[\]{}$*?!^|~_-]*"?')
@@ -25,6 +27,18 @@ class Hints(NamedTuple):
     until: int | None = None
     headers: str | None = None
     body: str | None = None
+
+    def besides(self, hidden: Iterable[Hidden]) -> Hints:
+        """Without those that would look at what is hidden somewhere: how a search goes on must not tell it."""
+        hints = self
+        for each in hidden:
+            hints = hints._replace(
+                key=None if masking.KEY in each.words else hints.key,
+                error=None if masking.ERROR in each.words else hints.error,
+                headers=None if each.headers else hints.headers,
+                body=None if each.paths or masking.ERROR in each.words else hints.body,
+            )
+        return hints
 
     @property
     def of_contents(self) -> bool:

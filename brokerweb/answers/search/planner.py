@@ -6,7 +6,7 @@ range of ids is looked at whole, each id by the way that its queue or stream has
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from brokerweb.answers.search.hints import Hints
 from brokerweb.answers.search.scope import Q, QueuePlace, Scope
 from brokerweb.core import json_values
 from brokerweb.core.declared_fields import Field
+from brokerweb.identity.masks import Veil
 from brokerweb.queues import fields as queue_fields
 from brokerweb.queues.messages import json_ids
 from brokerweb.queues.states import STATE_NAMES, State
@@ -27,7 +28,8 @@ from brokerweb.streams.models import OFFSET_BITS
 WALKED = 0.3  # share of all messages from which on the whole table is walked
 MANY_UNINDEXED = 200_000  # messages of a keyed queue that wait for a time or are dead, from which on its keys are no index
 MANY_KEPT = 1_000_000
-FEW, FEW_CONTENTS = 2_000, 200  # messages that are looked through at once, wherever in the table they are
+FEW = 2_000  # messages that are listed at once, wherever in the table they are, and
+FEW_CONTENTS = 200  # those of which a statement reads at once what they carry; the others are compared turn by turn
 EVERY_STATE = frozenset(State)
 OF_DEAD = ("reason", "fingerprint")
 
@@ -59,6 +61,7 @@ class Plan:
     scanned: list[int] = field(default_factory=list)  # the other queues
     walks: bool = False
     few: bool = False  # of the queues that are scanned no range has many rows
+    hints_contents: bool = False  # statements look into what messages carry
 
     def of(self, reads: Reads) -> int:
         """How many messages and records there are to look at, besides those that an index names; of those that are kept no
@@ -96,17 +99,20 @@ def plan(reads: Reads, query: Query, scope: Scope, *, kept: bool = False) -> Pla
     if any(condition.field in OF_DEAD and not condition.negated for condition in query.conditions):
         states &= {State.DEAD}
     keeping = [id for (id,) in reads.rows(Q.keeping, json_ids(scope.queues))] if kept and SETTLED in names else []
-    made = Plan(query, scope, hints.of(query.conditions), states, keeping)
+    hinted = hints.of(query.conditions).besides(veil.hidden for veil in scope.veils())
+    made = Plan(query, scope, hinted, states, keeping)
     _look_up_dedups(reads, made)
     made.ids, made.record_ids = _known(made, QUEUES), _known(made, STREAMS)
     if made.ids is not None and made.keeping:
         named = reads.rows(Q.kept_called, json_ids(sorted(made.ids)), json_ids(made.keeping))
         made.ids |= {number for (number,) in named}
     if made.ids is None and scope.queues:
-        made.declared = _declared(query, scope.queues, lambda name: queue_fields.indexed(reads, name))
+        made.declared = _declared(
+            query, {id: place.veil for id, place in scope.queues.items()}, lambda name: queue_fields.indexed(reads, name)
+        )
         _choose_ways(reads, made)
     if made.record_ids is None and scope.partitions:
-        streams = {place.stream_id for place in scope.partitions}
+        streams = {place.stream_id: place.veil for place in scope.partitions}
         made.declared_by_streams = _declared(query, streams, lambda name: stream_fields.indexed(reads, name))
     return made
 
@@ -163,7 +169,8 @@ def _choose_ways(reads: Reads, made: Plan) -> None:
         if queue.id not in made.declared.fields:
             (made.keyed if _keys_tell(queue, made.hints) else made.scanned).append(queue.id)
     waiting = sum(queues[id].count(made.states) for id in made.scanned)
-    made.few = waiting <= (FEW_CONTENTS if made.hints.of_contents else FEW)
+    made.few = waiting <= FEW
+    made.hints_contents = made.hints.of_contents and not FEW_CONTENTS < waiting <= FEW
     if made.states == EVERY_STATE and made.scanned and not made.few:
         held = sum(queues[id].count(EVERY_STATE) for id in made.scanned)
         made.walks = held >= WALKED * (reads.value(Q.held) or 0)
@@ -179,14 +186,16 @@ def _keys_tell(queue: QueuePlace, hinted: Hints) -> bool:
     return hinted.key is not None and queue.keyed and queue.count((State.SCHEDULED, State.DEAD)) < MANY_UNINDEXED
 
 
-def _declared(query: Query, owners: Iterable[int], find: Any) -> Declared:
-    """The declared field that answers for the most of the queues or streams."""
-    best, wanted = Declared(), frozenset(owners)
+def _declared(query: Query, owners: Mapping[int, Veil], find: Any) -> Declared:
+    """The declared field that answers for the most of the queues or streams; where it is hidden its index is not asked."""
+    best = Declared()
     for condition in query.conditions:
         asked = _asked(condition)
         if asked is not None:
             name, value = asked
-            found = {owner: id for owner, id in find(name).items() if owner in wanted}
+            found = {
+                owner: id for owner, id in find(name).items() if owner in owners and not condition.is_of(owners[owner].hidden)
+            }
             best = Declared(value, found) if len(found) > len(best.fields) else best
     return best
 

@@ -90,19 +90,19 @@ FROM (
   UNION ALL SELECT id, "key", last_error FROM brokerweb_queues_message
   WHERE :leased = 1 AND state = 3 AND queue_id = ANY (translate(:queues, '[]', '{}')::bigint[]) AND id >= :first AND id < :beyond) AS m LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id;
 
--- keyed@sqlite (first, beyond, queue, key): messages of a key in a keyed queue; only those that wait for a time or are dead are looked for
+-- keyed@sqlite (first, beyond, queue, key, limit): messages of a key in a keyed queue, the newest first; only those that wait for a time or are dead are looked for
 SELECT id FROM (
   SELECT id FROM brokerweb_queues_message INDEXED BY message_key_holder WHERE queue_id = :queue AND "key" = :key AND holds_key AND id >= :first AND id < :beyond
   UNION SELECT id FROM brokerweb_queues_message INDEXED BY message_blocked WHERE queue_id = :queue AND "key" = :key AND state = 2 AND id >= :first AND id < :beyond
   UNION SELECT id FROM brokerweb_queues_message INDEXED BY message_browse
-    WHERE queue_id = :queue AND state IN (0, 4) AND NOT (state = 3) AND id >= :first AND id < :beyond AND "key" = :key) AS k;
+    WHERE queue_id = :queue AND state IN (0, 4) AND NOT (state = 3) AND id >= :first AND id < :beyond AND "key" = :key) AS k ORDER BY id DESC LIMIT :limit;
 
--- keyed@postgres (first, beyond, queue, key): the same, where no index is named
+-- keyed@postgres (first, beyond, queue, key, limit): the same, where no index is named
 SELECT id FROM (
   SELECT id FROM brokerweb_queues_message WHERE queue_id = :queue AND "key" = :key AND holds_key AND id >= :first AND id < :beyond
   UNION SELECT id FROM brokerweb_queues_message WHERE queue_id = :queue AND "key" = :key AND state = 2 AND id >= :first AND id < :beyond
   UNION SELECT id FROM brokerweb_queues_message
-    WHERE queue_id = :queue AND state IN (0, 4) AND NOT (state = 3) AND id >= :first AND id < :beyond AND "key" = :key) AS k;
+    WHERE queue_id = :queue AND state IN (0, 4) AND NOT (state = 3) AND id >= :first AND id < :beyond AND "key" = :key) AS k ORDER BY id DESC LIMIT :limit;
 
 -- records@sqlite (first, beyond, key, since, until, headers, body): records of a range of one partition
 SELECT count(*), group_concat(r.id) FILTER (WHERE (:key IS NULL OR r."key" = :key)

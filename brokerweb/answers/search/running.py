@@ -12,19 +12,23 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
+from brokerweb.answers.search.browsing import Browsing
 from brokerweb.answers.search.search import DEFAULT_BUDGET, LEAST_BUDGET, MOST_BUDGET, Found, Hit, Search
 from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.core.errors import Invalid, RateLimited
 from brokerweb.identity.principal import Principal
 from brokerweb.storage import run
 from brokerweb.storage.dedicated import dedicate
-from brokerweb.storage.reading import read
+from brokerweb.storage.reading import Reads, read
 
+F_co = TypeVar("F_co", covariant=True)
+F = TypeVar("F")
 THREADS = 2
 AT_ONCE = 4  # searches and exports
 BUSY = 100  # calls to the committer a second, from which on the broker is busy
+LEAST = 0.25  # seconds over which calls are counted at least: a duty that writes in several calls makes nobody busy
 SHARE = 0.04  # of the time that a search may work while it is
 LONGEST_PAUSE = 3.0  # where others use the machine, too, a turn takes long, and the broker has less of it to give
 _threads = ThreadPoolExecutor(THREADS, thread_name_prefix="search", initializer=dedicate)
@@ -55,15 +59,26 @@ class _Giving:
     def pause(self, worked: float) -> float:
         """Seconds, after a turn that worked so long."""
         now, calls = time.monotonic(), self._calls()
-        busy = calls - self._seen > BUSY * (now - self._at)
-        self._at, self._seen = now, calls
+        came = calls - self._seen
+        busy = came > BUSY * max(LEAST, now - self._at)
+        if busy or now - self._at > LEAST:
+            self._at, self._seen = now, calls
         return min(LONGEST_PAUSE, worked * (1 / SHARE - 1)) if busy else 0.0
 
 
-class _Run:
+class InTurns(Protocol[F_co]):
+    """What looks through messages in turns: a ``Search`` does."""
+
+    @property
+    def over(self) -> bool: ...
+    def turn(self, reads: Reads, wanted: int, room: int, *, first: bool) -> tuple[list[Hit], str | None]: ...
+    def outcome(self, reads: Reads, items: Sequence[Hit], stopped: str | None) -> F_co: ...
+
+
+class _Run(Generic[F]):
     """One call's turns, and what they found. ``step`` is for a reader's thread."""
 
-    def __init__(self, search: Search, limit: int, budget: float) -> None:
+    def __init__(self, search: InTurns[F], limit: int, budget: float) -> None:
         self.search, self.limit = search, limit
         self._until = time.monotonic() + budget
         self._giving = _Giving()
@@ -84,7 +99,7 @@ class _Run:
         now = time.monotonic()
         return min(self._giving.pause(now - began), max(0.0, self._until - now))
 
-    def outcome(self, reader: Any) -> Found:
+    def outcome(self, reader: Any) -> F:
         return self.search.outcome(reader, self.items, self.stopped)
 
 
@@ -112,12 +127,32 @@ def search(
 
     For threads, which it keeps waiting for as long as the budget; on the event loop use ``asearch``.
     """
-    running = _Run(Search(principal, q, in_, after=after), limit, check_budget(budget))
+    return through(Search(principal, q, in_, after=after), limit, budget=budget)
+
+
+def through(wanted: InTurns[F], limit: int, *, budget: float = DEFAULT_BUDGET) -> F:
+    """What it finds, ``limit`` at most, for threads. Raises Invalid, and RateLimited where too many search."""
+    running = _Run(wanted, limit, check_budget(budget))
     with _slot():
         while (pause := _on_thread(running.step).result()) is not None:
             time.sleep(pause)
-        found: Found = _on_thread(running.outcome).result()
+        found: F = _on_thread(running.outcome).result()
     return found
+
+
+def few(wanted: Browsing, most: int) -> list[int] | None:
+    """The ids of all that it finds, whatever their bodies; None where they are more, or it takes too long to tell."""
+    until, ids = time.monotonic() + DEFAULT_BUDGET, list[int]()
+    giving = _Giving()
+    with _slot():
+        while not wanted.over:
+            began = time.monotonic()
+            rows, _ = _on_thread(wanted.rows, most + 1 - len(ids)).result()
+            ids += [row.id for row in rows]
+            if len(ids) > most or time.monotonic() > until:
+                return None
+            time.sleep(giving.pause(time.monotonic() - began))
+    return ids
 
 
 async def asearch(

@@ -126,8 +126,10 @@ class Scan:
 
     def _subject(self, row: Row, kind: str) -> Subject | None:
         if kind == QUEUES:
-            return Subject(row) if row.place in self.plan.scope.queues else None
-        return Subject(row, partition=self._partition.number, offset=row.id & MAX_OFFSET)
+            place = self.plan.scope.queues.get(row.place)
+            return None if place is None else Subject(row, veil=place.veil)
+        part = self._partition
+        return Subject(row, partition=part.number, offset=row.id & MAX_OFFSET, veil=part.veil)
 
     # Which rows may match
 
@@ -195,10 +197,13 @@ class Scan:
             low = named[-1] if len(named) == NAMED else low
             found.update(named)
         for queue in plan.keyed:
-            found.update(id for (id,) in reads.rows(Q.keyed, low, beyond, queue, plan.hints.key))
+            named = [id for (id,) in reads.rows(Q.keyed, low, beyond, queue, plan.hints.key, NAMED)]
+            low = named[-1] if len(named) == NAMED else low
+            found.update(named)
         if plan.cause:
             low, dead = self._of_cause(reads, low, beyond)
             found.update(dead)
+        found = {id for id in found if id >= low}  # the others come again in the next range
         rows = len(found)
         if plan.scanned and plan.states:
             n, ids = self._scanned(reads, low, beyond)
@@ -226,7 +231,7 @@ class Scan:
         if not plan.walks:
             asked += [json_ids(plan.states - {State.LEASED}), int(State.LEASED in plan.states)]
         hinted: Sequence[Any]
-        if hints.of_contents:
+        if plan.hints_contents:
             statement, hinted = Q.walk_contents if plan.walks else Q.listed_contents, tuple(hints)
         else:
             statement, hinted = Q.walk if plan.walks else Q.listed, hints[:2]

@@ -6,13 +6,16 @@ A name that one may not browse is as one that is not there: it is never read, to
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from brokerweb.answers.search.conditions import QUEUES, STREAMS
 from brokerweb.core.errors import Invalid
 from brokerweb.core.names import glob
+from brokerweb.identity import masks
 from brokerweb.identity.grants import BROWSE, PATTERN
+from brokerweb.identity.masks import CLEAR, Veil
 from brokerweb.identity.principal import Principal
 from brokerweb.queues.states import State
 from brokerweb.storage.reading import Reads
@@ -31,9 +34,10 @@ class QueuePlace(NamedTuple):
     name: str
     keyed: bool
     counts: Mapping[State, int]
+    veil: Veil = CLEAR  # what the asker does not see of its messages
 
     def count(self, states: Iterable[State]) -> int:
-        return sum(self.counts[state] for state in states)
+        return sum(map(self.counts.__getitem__, states))
 
 
 class PartitionPlace(NamedTuple):
@@ -46,6 +50,7 @@ class PartitionPlace(NamedTuple):
     low: int
     end: int
     records: int
+    veil: Veil = CLEAR
 
 
 class Scope(NamedTuple):
@@ -53,6 +58,11 @@ class Scope(NamedTuple):
 
     queues: Mapping[int, QueuePlace]
     partitions: Sequence[PartitionPlace]
+
+    def veils(self) -> Iterator[Veil]:
+        """Those behind which something is."""
+        places: Iterable[QueuePlace | PartitionPlace] = chain(self.queues.values(), self.partitions)
+        return (place.veil for place in places if place.veil)
 
 
 def parse(asked: Sequence[str]) -> tuple[str, ...]:
@@ -76,9 +86,11 @@ def visible(reads: Reads, principal: Principal, patterns: Sequence[str], kinds: 
     if chosen := _chosen(principal, QUEUES, patterns) if QUEUES in kinds else None:
         for id, name, keyed, *numbers in reads.rows(Q.queues):
             if chosen(name):
-                queues[id] = QueuePlace(id, name, bool(keyed), dict(zip(_STATES, numbers, strict=True)))
+                counts = dict(zip(_STATES, numbers, strict=True))
+                queues[id] = QueuePlace(id, name, bool(keyed), counts, masks.veil(principal, QUEUES, name))
     if chosen := _chosen(principal, STREAMS, patterns) if STREAMS in kinds else None:
-        partitions = [place for place in (PartitionPlace(*row) for row in reads.rows(Q.partitions)) if chosen(place.stream)]
+        found = (place for place in (PartitionPlace(*row) for row in reads.rows(Q.partitions)) if chosen(place.stream))
+        partitions = [place._replace(veil=masks.veil(principal, STREAMS, place.stream)) for place in found]
     return Scope(queues, partitions)
 
 

@@ -13,6 +13,7 @@ from brokerweb.answers.search.scan import Position, Scan
 from brokerweb.core import clock, cursors
 from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.core.errors import Invalid
+from brokerweb.identity.masks import CLEAR, Veil
 from brokerweb.identity.principal import Principal
 from brokerweb.queues import settled
 from brokerweb.queues.models import Message, SettledMessage
@@ -24,11 +25,12 @@ _CURSOR = re.compile(r"(\d{1,17})/(\d{1,18})/(-1|\d{1,18})/(\d{1,19})", re.ASCII
 
 
 class Hit(NamedTuple):
-    """What was found: ``kind`` and ``name`` are of its queue or stream."""
+    """What was found, as the asker sees it: ``kind`` and ``name`` are of its queue or stream."""
 
     kind: str
     name: str
     found: Message | SettledMessage | StoredRecord
+    veil: Veil = CLEAR
 
     @property
     def destination(self) -> str:
@@ -112,17 +114,17 @@ class Search:
 
     def _hits(self, subjects: Sequence[Subject]) -> list[Hit]:
         """As they are now, without messages that have gone since they were compared, or left for a queue not asked for."""
-        messages = _messages([subject.row for subject in subjects if subject.partition is None])
+        messages = loaded([subject.row for subject in subjects if subject.partition is None])
         hits = []
         for subject in subjects:
             if subject.partition is not None:
-                hits.append(Hit(STREAMS, self._streams[subject.row.place], _record(subject)))
+                hits.append(Hit(STREAMS, self._streams[subject.row.place], _record(subject), subject.veil))
             elif (message := messages.get(subject.row.number)) and (queue := self._plan.scope.queues.get(message.queue_id)):
-                hits.append(Hit(QUEUES, queue.name, message))
+                hits.append(Hit(QUEUES, queue.name, queue.veil.over(message), queue.veil))
         return hits
 
 
-def _messages(rows: Sequence[Row]) -> dict[int, Message | SettledMessage]:
+def loaded(rows: Sequence[Row]) -> dict[int, Message | SettledMessage]:
     """Messages by their numbers, those that are kept among them: also some that have ended since their rows were read."""
     if not rows:
         return {}
@@ -136,6 +138,7 @@ def _messages(rows: Sequence[Row]) -> dict[int, Message | SettledMessage]:
 def _record(subject: Subject) -> StoredRecord:
     row = subject.row
     place = (subject.partition or 0, subject.offset or 0, row.published_at)
+    body, binary = subject.content
     if not subject.whole:
         return StoredRecord(*place, None, None, None, False, None, None, b"", damaged=True)
     return StoredRecord(
@@ -143,9 +146,9 @@ def _record(subject: Subject) -> StoredRecord:
         row.key,
         row.headers,
         row.content_type,
-        bool(row.binary),
+        binary,
         row.reply_to,
         row.correlation_id,
-        row.body,
+        body,
         redacted=row.redacted,
     )

@@ -17,6 +17,7 @@ from brokerweb.core import json_paths
 from brokerweb.core.declared_fields import HEADER, decoded
 from brokerweb.core.json_paths import Path
 from brokerweb.core.json_values import MISSING
+from brokerweb.core.masking import HIDDEN, IN_JSON
 from brokerweb.identity.principal import Principal
 from brokerweb.storage.reading import Reads, read
 from brokerweb.streams.records import StoredRecord
@@ -24,6 +25,7 @@ from brokerweb.streams.records import StoredRecord
 SAMPLE = 200  # of the newest messages, and as many records
 TURNS = 20
 MAX_SUGGESTIONS = 50
+HIDDEN_EXAMPLES = (HIDDEN, IN_JSON)
 DEEPEST, LEAVES, LONGEST = 6, 200, 60  # of one body; characters of an example
 _headers = msgspec.json.Decoder(dict[str, str]).decode
 
@@ -38,7 +40,10 @@ class Suggestion(NamedTuple):
 
 
 def suggest(principal: Principal, in_: Sequence[str] = (), prefix: str = "") -> list[Suggestion]:
-    """What begins with ``prefix``, whatever its case, the most seen first and fields last. Raises Invalid."""
+    """What begins with ``prefix``, whatever its case, as far as the asker sees it; the most seen first and fields last.
+
+    Raises Invalid.
+    """
     searches = [Search(principal, only, in_) for only in ("attempts>=0", "offset>=0")]  # of messages, and of records
     return read(_suggest, searches, fold(prefix))
 
@@ -47,7 +52,7 @@ def _suggest(reads: Reads, searches: Sequence[Search], prefix: str) -> list[Sugg
     seen, examples = Counter[tuple[str, str]](), dict[tuple[str, str], str]()
     for hit in (hit for search in searches for hit in _sample(reads, search)):
         for kind, text, example in _parts(hit):
-            if fold(text).startswith(prefix):
+            if fold(text).startswith(prefix) and example not in HIDDEN_EXAMPLES:
                 seen[kind, text] += 1
                 examples.setdefault((kind, text), example[:LONGEST])
     found = [Suggestion(text, kind, n, examples[kind, text]) for (kind, text), n in seen.most_common(MAX_SUGGESTIONS)]

@@ -13,12 +13,14 @@ from brokerweb.answers.verdicts import groups, links, of_group, of_message, of_q
 from brokerweb.answers.verdicts.standing import Attending, GroupStanding, MessageStanding, QueueStanding
 from brokerweb.answers.verdicts.verdict import See, Verdict
 from brokerweb.core import clock
+from brokerweb.core.masking import ERROR, KEY
 from brokerweb.delivery import connections
-from brokerweb.identity import clients
+from brokerweb.identity import clients, masks
 from brokerweb.identity.principal import Principal
 from brokerweb.queues import browse
-from brokerweb.queues.history import ACKED
+from brokerweb.queues.history import ACKED, detail_of
 from brokerweb.queues.models import Message, Queue, SettledMessage
+from brokerweb.queues.represent import veil_of
 from brokerweb.queues.states import State
 from brokerweb.storage.reading import Reads, read
 from brokerweb.streams.groups import find_group
@@ -54,8 +56,16 @@ def with_name(standing: QueueStanding, last: Mapping[int, str]) -> QueueStanding
 
 def of_standing(principal: Principal, standing: QueueStanding) -> Verdict:
     """The verdict of a queue that was read."""
-    verdict = of_queue.verdict(standing)
+    verdict = of_queue.verdict(_seen(principal, standing))
     return verdict.leading_to(links.of_queue(principal, standing, verdict, _live))
+
+
+def _seen(principal: Principal, queue: QueueStanding) -> QueueStanding:
+    """As somebody sees it from whom keys may be hidden."""
+    if queue.head is None:
+        return queue
+    key = masks.veil(principal, "queue" if queue.group is None else "stream", queue.name).word(KEY, queue.head.key)
+    return replace(queue, head=queue.head._replace(key=str(key)))
 
 
 def message(principal: Principal, row: Queue, found: Message) -> Verdict:
@@ -67,19 +77,25 @@ def messages(principal: Principal, row: Queue, found: Sequence[Message]) -> list
     """The same for some of one queue."""
     queue, standings = read(partial(_of_messages, row=row, found=found))
     verdicts = []
+    veil = veil_of(principal, row)
     for each in standings:
+        each = replace(each, key=veil.word(KEY, each.key), last_error=veil.word(ERROR, each.last_error))
         verdict = of_message.verdict(queue, each)
         verdicts.append(verdict.leading_to(links.of_message(principal, queue, each, verdict, _live)))
     return verdicts
 
 
-def settled(found: SettledMessage) -> Verdict:
+def settled(principal: Principal, row: Queue, found: SettledMessage) -> Verdict:
     """What became of a message that is kept after its end."""
     by = found.actor
     if by is None and found.outcome == ACKED and found.holder is not None:
         by = clients.describe([found.holder])[found.holder].client
     at, published = clock.from_datetime(found.settled_at), clock.from_datetime(found.published_at)
-    return of_message.settled(found.outcome, at=at, by=by, seconds=max(0, at - published) / clock.SECOND)
+    verdict = of_message.settled(found.outcome, at=at, by=by, seconds=max(0, at - published) / clock.SECOND)
+    if row.stream is not None:
+        name = str(read(groups.name_of, row.pk))
+        return verdict.leading_to(links.of_group_itself(row.stream, name))
+    return verdict.leading_to(links.of_settled(principal, row.name, found.message_id, detail_of(found.detail)))
 
 
 def _of_messages(reads: Reads, row: Queue, found: Sequence[Message]) -> tuple[QueueStanding, list[MessageStanding]]:
@@ -126,6 +142,9 @@ def as_group(queue: QueueStanding, stream: str, name: str) -> QueueStanding:
 
 def of_group_standing(principal: Principal, standing: GroupStanding) -> Verdict:
     """The verdict of a group that was read."""
+    veil, failing = masks.veil(principal, "stream", standing.stream), standing.failing
+    if failing is not None and veil.hides(ERROR):
+        standing = replace(standing, failing=failing._replace(last_error=veil.word(ERROR, failing.last_error)))
     verdict = of_group.verdict(standing)
     return verdict.leading_to(links.of_group(principal, standing, verdict, _live))
 

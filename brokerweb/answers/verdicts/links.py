@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from brokerweb.answers.verdicts.standing import GroupStanding, MessageStanding, QueueStanding
 from brokerweb.answers.verdicts.verdict import See, Verdict
@@ -21,7 +22,7 @@ def of_message(
 ) -> Iterator[See]:
     """What a message's verdict leads to."""
     if queue.group is not None:
-        yield from _group(queue.name, queue.group)
+        yield from of_group_itself(queue.name, queue.group)
         return
     manages, here = principal.may("manage", "queue", queue.name), f"{API}/queues/{queue.name}"
     mine = f"{here}/messages/{message.id}"
@@ -38,6 +39,17 @@ def of_message(
     if verdict.code == "dead":
         yield from _alike(here, message)
     yield See("queue", here, queue.name)
+
+
+def of_settled(principal: Principal, name: str, id: int, detail: Mapping[str, Any]) -> Iterator[See]:
+    """What the verdict of a message leads to that is kept in a queue; ``detail`` says what took its place, or where it went."""
+    here = f"{API}/queues/{name}"
+    if (copy := detail.get("copy")) is not None:
+        yield See("copy", f"{here}/messages/{copy}", f"Message {copy}, the edited copy")
+    to = detail.get("to")
+    if to is not None and principal.may("browse", "queue", to):
+        yield See("moved", f"{API}/queues/{to}/messages/{id}", f"Message {id} in {to}")
+    yield See("queue", here, name)
 
 
 def _alike(here: str, message: MessageStanding) -> Iterator[See]:
@@ -82,10 +94,10 @@ def of_group(principal: Principal, group: GroupStanding, verdict: Verdict, live:
         yield See("dead", f"{here}/dead", "Its dead letters")
         if manages:
             yield See("redrive", f"{here}/redrive", "Put its dead letters back", "POST")
-    yield from _group(group.stream, group.name)
+    yield from of_group_itself(group.stream, group.name)
 
 
-def _group(stream: str, name: str) -> Iterator[See]:
+def of_group_itself(stream: str, name: str) -> Iterator[See]:
     yield See("group", f"{API}/streams/{stream}/groups/{name}", name)
     yield See("stream", f"{API}/streams/{stream}", stream)
 
@@ -101,5 +113,5 @@ def _connections(principal: Principal, queue: QueueStanding, live: Live) -> Iter
 
 
 def _close(principal: Principal, connection: str, client: str, live: Live) -> Iterator[See]:
-    if principal.admin and live(connection):
+    if principal.admin and not principal.read_only and live(connection):
         yield See("close", f"{API}/connections/{connection}", f"Close the connection of {client}", "DELETE")

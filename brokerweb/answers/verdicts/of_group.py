@@ -108,7 +108,8 @@ def _unowned_partition(group: GroupStanding) -> Verdict:
     which = ", ".join(map(str, share.partitions[:5])) + (" and others" if len(share.partitions) > 5 else "")
     noun = "Partition" if len(share.partitions) == 1 else "Partitions"
     verb = "is" if len(share.partitions) == 1 else "are"
-    text = f"{noun} {which} {verb} with no member, though the group has some: {_records(share.lag)} wait there."
+    waits = "waits" if share.lag == 1 else "wait"
+    text = f"{noun} {which} {verb} with no member, though the group has some: {_records(share.lag)} {waits} there."
     return Verdict("unowned", text, share.oldest_at, {"partitions": list(share.partitions), "lag": share.lag})
 
 
@@ -144,7 +145,7 @@ def _failing(group: GroupStanding) -> Verdict:
     most = group.queue.max_failures if group.queue is not None else None
     place = f" {failing.offset} of partition {failing.partition}" if failing.partition is not None else ""
     text = (
-        f"Record{place} has failed {failing.failures}{'' if most is None else f' of {most}'} times and is tried again"
+        f"Record{place} has failed {words.times(failing.failures, most)} and is tried again"
         f"{words.quoted(words.last_line(failing.last_error))}."
     )
     facts = {

@@ -132,11 +132,11 @@ def _not_due(queue: QueueStanding, message: MessageStanding) -> Verdict:
 
 def _backing_off(queue: QueueStanding, message: MessageStanding) -> Verdict:
     left = (message.due_at - queue.now) / 1_000_000
-    most = f" of {queue.max_failures}" if queue.max_failures is not None else ""
+    often = words.times(message.failures, queue.max_failures)
     when = f"in {words.span(left)}" if left > 0 else "now"
     error = words.quoted(words.last_line(message.last_error))
     last = f"{_with_whom(message)}," if message.client else ""
-    text = f"It failed {message.failures}{most} times{last} and is tried again {when}{error}."
+    text = f"It failed {often}{last} and is tried again {when}{error}."
     facts = {
         "client": message.client,
         "due_at": instant(message.due_at),
@@ -252,7 +252,7 @@ _OUTCOMES = {
     "deleted": "It was deleted",
     "purged": "It was purged",
     "moved": "It was moved elsewhere",
-    "edited": "An edited copy took its place",
+    "edited": "It was replaced with an edited copy",
 }
 
 

@@ -26,7 +26,8 @@ def holding(queue: QueueStanding) -> list[str]:
     codes = stops(queue)
     if codes and codes[0] in ("paused", "no_consumer", "stuck"):
         return codes
-    return [*codes, movement(queue.count("ready"), queue.rate("published"), queue)]
+    moves = movement(queue.count("ready"), queue.rate("published"), queue)
+    return codes if moves == "idle" and "key_stuck" in codes else [*codes, moves]
 
 
 def stops(queue: QueueStanding) -> list[str]:

@@ -9,7 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from brokerweb.answers.verdicts.standing import AHEAD, SLOW, Consumer, Head, KeyHead, MessageStanding, Paused, QueueStanding
+from brokerweb.answers.verdicts.standing import (
+    AHEAD,
+    ASKED,
+    SLOW,
+    Consumer,
+    Head,
+    KeyHead,
+    MessageStanding,
+    Paused,
+    QueueStanding,
+)
 from brokerweb.core import clock
 from brokerweb.delivery import consumers
 from brokerweb.delivery.consumers import Taking
@@ -80,7 +90,7 @@ def queues(reads: Reads, rows: Sequence[QueueRow], counts: Mapping[int, Mapping[
     named = clients.describe(t.holder for takers in takings.values() for t in takers if t.client is None)
     rates = stats.by_id() if len(rows) > 1 else {row.id: stats.rates(row.id) for row in rows}
     busy = [row.id for row in rows if counts.get(row.id, NO_COUNTS)["ready"]]
-    oldest = dict(reads.rows(Q.oldest_of, json_ids(busy))) if busy else {}
+    since = oldest(reads, busy)
     heads = _heads(reads, [row for row in rows if row.keyed], counts)
     now = clock.to_wall(clock.now())
     return [
@@ -90,16 +100,31 @@ def queues(reads: Reads, rows: Sequence[QueueRow], counts: Mapping[int, Mapping[
             counts=counts.get(row.id, NO_COUNTS),
             rates=rates.get(row.id, {}),
             takers=tuple(_consumer(t, named) for t in takings.get(row.id, ())),
-            oldest_at=shown(oldest.get(row.id)),
+            oldest_at=shown(since.get(row.id)),
             head=heads.get(row.id),
         )
         for row in rows
     ]
 
 
+def oldest(reads: Reads, ids: Iterable[int]) -> dict[int, int]:
+    """Since when, by the broker's clock, the oldest ready message of each of these queues is ready."""
+    asked = list(ids)
+    return dict(reads.rows(Q.oldest_of, json_ids(asked))) if asked else {}
+
+
 def one_queue(reads: Reads, queue: Queue) -> QueueStanding:
     """How a queue stands."""
     return queues(reads, [QueueRow.of(queue)], browse.counts([queue.pk]))[0]
+
+
+def attended(reads: Reads, found: Iterable[Queue], counts: Mapping[int, Mapping[str, int]]) -> set[int]:
+    """The ids of those of these queues that somebody will take from: a subscription, a call that waits, a handler's process,
+    or a caller of ``receive`` that works on what it was given. Who has only looked in lately is none."""
+    rows, since = list(found), clock.now() - clock.seconds(ASKED)
+    handled = {queue.pk for queue in rows if (_broker(queue.attended_at) or 0) > since}
+    standings = queues(reads, [QueueRow.of(queue) for queue in rows], counts)
+    return handled | {each.id for each in standings if each.consumers or (each.asked and each.count("leased"))}
 
 
 def every_queue(reads: Reads) -> tuple[list[QueueRow], dict[int, dict[str, int]]]:
@@ -166,6 +191,7 @@ def _consumer(taking: Taking, named: Mapping[str, clients.Who]) -> Consumer:
         taking.full,
         shown(taking.settled_at),
         shown(taking.busy_since),
+        taking.rate,
     )
 
 

@@ -27,6 +27,7 @@ class Consumer(NamedTuple):
     full: bool  # it may have nothing more at present
     settled_at: int | None = None
     busy_since: int | None = None
+    rate: float | None = None  # messages a second that it is given
 
 
 class Paused(NamedTuple):

@@ -13,6 +13,13 @@ def number(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
+def times(n: int, most: int | None) -> str:
+    """How often something has failed, of how often it may: ``2 of 5 times``, ``once``."""
+    if most is not None:
+        return f"{n:,} of {number(most, 'time')}"
+    return "once" if n == 1 else number(n, "time")
+
+
 def span(seconds: float) -> str:
     """A duration in its largest unit, rounded down: ``17 minutes``."""
     for unit, length in _UNITS:

@@ -70,4 +70,127 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['node'], name='connected_of_node'), models.Index(condition=models.Q(('closing', True)), fields=['node'], name='connected_closing')],
             },
         ),
+        migrations.CreateModel(
+            name='FreshSamples',
+            fields=[
+                ('pk', models.CompositePrimaryKey('bucket', 'tick', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('bucket', models.BigIntegerField()),
+                ('tick', models.BigIntegerField()),
+                ('packed', models.BinaryField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name='HourOfSamples',
+            fields=[
+                ('pk', models.CompositePrimaryKey('series', 'hour', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('series', models.BigIntegerField()),
+                ('hour', models.IntegerField()),
+                ('depth', models.BigIntegerField()),
+                ('dead', models.BigIntegerField()),
+                ('packed', models.BinaryField()),
+            ],
+            options={
+                'indexes': [models.Index(models.F('hour'), name='samples_hour')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Publisher',
+            fields=[
+                ('pk', models.CompositePrimaryKey('kind', 'number', 'name', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('kind', models.CharField(max_length=10)),
+                ('number', models.BigIntegerField()),
+                ('name', models.CharField(max_length=255)),
+                ('seen_at', brokerweb.storage.fields.InstantField()),
+            ],
+            options={
+                'indexes': [models.Index(models.F('seen_at'), name='publisher_seen')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Mark',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('at', brokerweb.storage.fields.InstantField()),
+                ('text', models.CharField(max_length=200)),
+                ('kind', models.CharField(max_length=20)),
+                ('target', models.CharField(max_length=255, null=True)),
+                ('actor', models.CharField(max_length=255, null=True)),
+            ],
+            options={
+                'indexes': [models.Index(models.F('at'), name='mark_at')],
+            },
+        ),
+        migrations.CreateModel(
+            name='AlertChannel',
+            fields=[
+                ('name', models.CharField(max_length=200, primary_key=True, serialize=False)),
+                ('kind', models.CharField(max_length=20)),
+                ('to', models.TextField()),
+                ('secret', models.CharField(default='', max_length=200)),
+                ('sent_at', brokerweb.storage.fields.InstantField(null=True)),
+                ('failed_at', brokerweb.storage.fields.InstantField(null=True)),
+                ('error', models.CharField(default='', max_length=500)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='AlertRule',
+            fields=[
+                ('name', models.CharField(max_length=200, primary_key=True, serialize=False)),
+                ('figure', models.CharField(max_length=20)),
+                ('target', models.CharField(max_length=420)),
+                ('over', models.FloatField(null=True)),
+                ('under', models.FloatField(null=True)),
+                ('verdict', models.CharField(max_length=40, null=True)),
+                ('lasts', models.IntegerField(default=0)),
+                ('channels', models.JSONField(default=list)),
+                ('enabled', brokerweb.storage.fields.FlagField(default=True)),
+                ('version', models.BigIntegerField(default=0)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='AlertSilence',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('target', models.CharField(max_length=420)),
+                ('rule', models.CharField(default='', max_length=200)),
+                ('until_at', brokerweb.storage.fields.InstantField()),
+                ('reason', models.CharField(default='', max_length=200)),
+                ('actor', models.CharField(max_length=255)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Alert',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('rule', models.CharField(max_length=200)),
+                ('figure', models.CharField(max_length=20)),
+                ('version', models.BigIntegerField()),
+                ('target', models.CharField(max_length=420)),
+                ('value', models.FloatField(null=True)),
+                ('text', models.CharField(max_length=500)),
+                ('since_at', brokerweb.storage.fields.InstantField()),
+                ('fired_at', brokerweb.storage.fields.InstantField()),
+                ('resolved_at', brokerweb.storage.fields.InstantField(null=True)),
+                ('told', brokerweb.storage.fields.FlagField(default=False)),
+                ('channels', models.JSONField(default=list)),
+            ],
+            options={
+                'indexes': [models.Index(fields=['fired_at'], name='alert_fired_at'), models.Index(condition=models.Q(('resolved_at', None)), fields=['rule'], name='alert_firing')],
+            },
+        ),
+        migrations.CreateModel(
+            name='AlertNotice',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('channel', models.CharField(max_length=200)),
+                ('told', models.JSONField()),
+                ('at', brokerweb.storage.fields.InstantField()),
+                ('due_at', brokerweb.storage.fields.InstantField(null=True)),
+                ('tries', models.IntegerField(default=0)),
+                ('error', models.CharField(default='', max_length=500)),
+            ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('due_at', None), _negated=True), fields=['due_at'], name='notice_due'), models.Index(fields=['at'], name='notice_at')],
+            },
+        ),
     ]

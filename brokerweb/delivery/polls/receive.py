@@ -9,6 +9,7 @@ from brokerweb.core.batches import ANSWER_BYTES
 from brokerweb.core.errors import NotFound
 from brokerweb.delivery import hub
 from brokerweb.delivery.queues.desk import Desk
+from brokerweb.delivery.queues.lateness import late
 from brokerweb.delivery.queues.room import Taker
 from brokerweb.delivery.verbs import Verbs
 from brokerweb.handout import lease as leasing
@@ -46,6 +47,9 @@ class Receiver(Taker):
     def accept(self, messages: list[Leased]) -> None:
         if self.answer.done():
             self._release(messages)
+        elif late(messages):
+            self._release(messages)
+            self.answer.set_result([])
         else:
             self.answer.set_result(messages)
 
@@ -101,7 +105,7 @@ async def receive(
 
 
 async def _lease(queue: str | int, limit: int, terms: engine.Terms) -> Handout:
-    """Lease what is there, again while a lease only cleared messages away that were past their ttl.
+    """Lease what is there, again while a lease only cleared messages away that were past their ttl, or came late.
 
     A caller that goes away meanwhile cancels nothing: what was leased for nobody is given back.
     """
@@ -112,6 +116,9 @@ async def _lease(queue: str | int, limit: int, terms: engine.Terms) -> Handout:
         except asyncio.CancelledError:
             leased.add_done_callback(_release_unclaimed)
             raise
+        if handout.messages and late(handout.messages):
+            _release_unclaimed(leased)
+            handout = Handout([], more=True)
         if handout.messages or not handout.more:
             break
     return handout

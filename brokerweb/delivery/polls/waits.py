@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from brokerweb.core.alarms import Alarm
@@ -12,25 +11,25 @@ from brokerweb.identity.principal import Principal
 
 
 class Poll:
-    """One of them. ``gone`` ends its wait."""
+    """One of them. ``end`` ends its wait."""
 
-    def __init__(self, principal: Principal, gone: asyncio.Event) -> None:
-        self.principal, self._gone = principal, gone
+    def __init__(self, principal: Principal, end: Callable[[], object]) -> None:
+        self.principal, self._end = principal, end
         self.refused = False
 
     def refuse(self) -> None:
         """Its caller's token or session has ended."""
         self.refused = True
-        self._gone.set()
+        self._end()
 
 
 _polls: set[Poll] = set()
 
 
 @contextmanager
-def entered(principal: Principal, gone: asyncio.Event) -> Iterator[None]:
-    """Wait within this. Raises Unauthenticated at its end if the caller's rights have ended meanwhile."""
-    poll = Poll(principal, gone)
+def entered(principal: Principal, end: Callable[[], object]) -> Iterator[None]:
+    """Wait within this: ``end`` is called where the caller's rights end meanwhile, and Unauthenticated raised at its own."""
+    poll = Poll(principal, end)
     alarm = None if principal.expires_at is None else Alarm(principal.expires_at, poll.refuse)
     _polls.add(poll)
     try:

@@ -5,17 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from brokerweb.cluster import here
 from brokerweb.core import clock
+from brokerweb.core.errors import BrokerError
+from brokerweb.delivery.pace import Pace
 from brokerweb.delivery.queues.deadlines import Deadlines
 from brokerweb.delivery.queues.holders import Holders
+from brokerweb.delivery.queues.lateness import late
 from brokerweb.delivery.queues.room import Book, Taker
 from brokerweb.delivery.verbs import Verbs
 from brokerweb.queues import duties
 from brokerweb.queues.definitions import Definition
 from brokerweb.queues.engine import Terms
 from brokerweb.queues.messages import Leased
+from brokerweb.storage.reading import aread
 
 MAX_HELD_BYTES = 32 * 1024 * 1024  # of bodies unsettled at one subscription; then its window is full whatever the count
+
+AT_ONCE = 500  # leases past their deadline that the store is asked about in one go
+AGAIN = clock.SECOND  # until it is asked once more, where it did not answer
 
 Deliver = Callable[["Subscription", list[Leased]], None]
 Ended = Callable[["Subscription", str, str], None]
@@ -53,6 +61,8 @@ class Subscription(Taker):
         self._deadlines = Deadlines(self.held)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0  # when it goes off
+        self._asking: asyncio.Task[None] | None = None
+        self.pace = Pace()
         self.settled_at: int | None = None  # when something it held was settled last
         self.busy_since: int | None = None  # since when it holds something without a settle
         self.deliver: Deliver
@@ -61,12 +71,15 @@ class Subscription(Taker):
     def accept(self, messages: list[Leased]) -> None:
         if not self.acknowledge:
             self._book.spend(self, len(messages))
-        elif self.open:
-            self._hold(messages)
-        else:
+        elif not self.open or late(messages):
+            if self.open:
+                self._book.settle(self, len(messages))
             self._verbs.release([str(m.receipt) for m in messages])
             return
+        else:
+            self._hold(messages)
         self.deliver(self, messages)  # also of one that has ended, where they are nowhere else any more
+        self.pace.given += len(messages)
 
     def _hold(self, messages: list[Leased]) -> None:
         held, holders, receipts = self.held, self._holders.by_receipt, []
@@ -148,10 +161,29 @@ class Subscription(Taker):
 
     def _expire(self) -> None:
         self._timer = None
-        ended = self._deadlines.over(clock.now())
-        if ended:
-            # Before the look that this room leads to: what ran out goes before what stands behind it.
+        over = self._deadlines.over(clock.now())
+        if over and here.shared():
+            self._asking = asyncio.get_running_loop().create_task(self._ask(over))
+        elif over:
             self._verbs.attempt(duties.expire_leases, ())
-            self._holders.end(ended)
-            self._pump(self.queue_id)
+            self._run_out(over)
         self._arm()
+
+    def _run_out(self, receipts: list[str]) -> None:
+        """The look that this room leads to is behind the verb that makes them ready: they go before what stands behind them."""
+        self._holders.end(receipts)
+        self._pump(self.queue_id)
+
+    async def _ask(self, over: list[str]) -> None:
+        """Another node may have extended these, and has told nobody: the store says which have run out."""
+        for i in range(0, len(over), AT_ONCE):
+            part = over[i : i + AT_ONCE]
+            try:
+                until = await aread(duties.running, part, clock.now())
+            except BrokerError:  # it says so later; what is settled meanwhile is settled
+                until = dict.fromkeys(part, clock.now() + AGAIN)
+            for receipt in until:
+                self.extend([receipt], until[receipt])
+            if ended := [receipt for receipt in part if receipt not in until and receipt in self.held]:
+                await self._verbs.attempted(duties.expire_leases, ())  # the look may be of another lane
+                self._run_out(ended)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from brokerweb.core.errors import BrokerError, NotFound, OffsetOutOfRange
+from brokerweb.delivery.pace import Pace
 from brokerweb.delivery.streams.tail import Run, Tail
 from brokerweb.delivery.streams.tails import READ_RETRY, Tails
 from brokerweb.storage.reading import aread
@@ -37,6 +38,7 @@ class StreamSubscription:
     def __init__(self, tails: Tails, sub: str, stream: str, credit: int) -> None:
         self._tails, self.sub, self.stream, self.credit = tails, sub, stream, credit
         self.prefetch = credit
+        self.pace = Pace()
         self.named: str | None = None  # as its client calls itself in it
         self.places: dict[int, Place] = {}  # by partition id
         self.congested = False
@@ -88,8 +90,10 @@ class StreamSubscription:
         self._send(place, run)
 
     def _send(self, place: Place, run: Run) -> None:
+        n = len(run)
         place.next = run.next
-        self.credit -= len(run)
+        self.credit -= n
+        self.pace.given += n
         self.deliver(self, place.number, run)
 
     def grant(self, n: int, most: int) -> None:

@@ -64,7 +64,7 @@ class StreamCommands:
         subscription.deliver, subscription.ended = self._deliver, self._ended
         subscription.congested = self._session.outbox.crowded
         subscription.named = command.client
-        self._session.connection.streams[subscription.sub] = subscription
+        self._session.connection.add_stream(subscription)
         self._session.outbox.frame(answers.subscribed(command.id, subscription.sub))
 
     # By oneself

@@ -111,5 +111,5 @@ class Call:
 async def waiting(call: Call) -> AsyncIterator[asyncio.Event]:
     """Wait within this, until the event at most: the client has left, or its rights have ended, which raises Unauthenticated."""
     async with call.watch() as gone:
-        with waits.entered(call.principal, gone):
+        with waits.entered(call.principal, gone.set):
             yield gone

@@ -10,10 +10,14 @@ from brokerweb.faces.codec import positions, records
 from brokerweb.faces.codec.json import Strict, decode
 from brokerweb.faces.codec.query import DEFAULT_LIMIT, LIMIT, MAX_WAIT, Parameter, Query
 from brokerweb.faces.codec.records import Offset, Records
+from brokerweb.identity import masks
+from brokerweb.identity.masks import Veil
+from brokerweb.storage.reading import aread
 from brokerweb.storage.run import aperform
 from brokerweb.streams import engine
 from brokerweb.streams.models import MAX_OFFSET
 from brokerweb.streams.reading import MAX_RECORDS
+from brokerweb.streams.records import StoredRecord
 
 PARAMETERS = (  # of a read
     Parameter("partition", {"type": "integer", "minimum": 0}, "may be left out where there is only one"),
@@ -59,5 +63,12 @@ async def read(call: Call) -> bytes:
             batch = await wait_for_records(call.name, asked, wait=wait, gone=gone)
     else:
         batch = await wait_for_records(call.name, asked)
-    content = records.encode(batch.records)
+    content = await _encoded(batch.records, await masks.areader_veil(call.principal, call.name))
     return b'{"records":%b,"next":"%d","low":"%d","end":"%d"}' % (content, batch.next, batch.low, batch.end)
+
+
+async def _encoded(found: list[StoredRecord], veil: Veil) -> bytes:
+    """As JSON; what is hidden is taken out on a reader's thread, since bodies may be long."""
+    if not veil:
+        return records.encode(found)
+    return await aread(lambda _: records.encode([veil.over_record(record) for record in found]))

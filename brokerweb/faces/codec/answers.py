@@ -10,6 +10,7 @@ Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, descrip
 Id = Annotated[str, Meta(pattern="^[0-9]{1,19}$")]
 State = Literal["scheduled", "ready", "blocked", "leased", "dead"]
 Count = Annotated[int, Meta(ge=0)]
+MaskedFields = Annotated[list[str], Meta(description="what is hidden from you, and reads as •••; only where something is")]
 Fingerprint = Annotated[str, Meta(pattern="^[0-9a-f]{16}$", description="of what killed it: messages of one cause have the same")]
 OffsetText = Annotated[str, Meta(pattern="^[0-9]{1,13}$")]
 ByPartition = dict[str, OffsetText]  # a partition's number -> an offset
@@ -177,6 +178,7 @@ class Message(Struct):
     publisher: str | None
     parent: Id | None
     redacted: Redacted | UnsetType = UNSET
+    masked: MaskedFields | UnsetType = UNSET
     body: Any | UnsetType = UNSET
     body_base64: Body64 | UnsetType = UNSET
     damaged: Literal[True] | UnsetType = UNSET  # its checksum does not match: nothing of what it held is shown
@@ -255,6 +257,7 @@ class FoundRecord(Record, kw_only=True):
     """A record that was found, and where."""
 
     destination: Target
+    masked: MaskedFields | UnsetType = UNSET
 
 
 class SearchAnswer(Struct):

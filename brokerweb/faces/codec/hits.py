@@ -17,10 +17,11 @@ _encode = msgspec.json.Encoder().encode
 def encode_one(hit: Hit) -> bytes:
     """One item."""
     if isinstance(hit.found, Message):
-        return _encode({"destination": hit.destination, **message_object(hit.found)})
+        return _encode({"destination": hit.destination, **message_object(hit.found, hit.veil)})
     if isinstance(hit.found, SettledMessage):
-        return _encode({"destination": hit.destination, **settled_object(hit.found)})
-    return b'{"destination":%b,%b' % (_encode(hit.destination), records.encode_one(hit.found)[1:])
+        return _encode({"destination": hit.destination, **settled_object(hit.found, hit.veil)})
+    masked = b'"masked":%b,' % _encode(hit.veil.fields) if hit.veil else b""
+    return b'{"destination":%b,%b%b' % (_encode(hit.destination), masked, records.encode_one(hit.found)[1:])
 
 
 def encode(found: Found) -> bytes:

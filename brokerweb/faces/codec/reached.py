@@ -76,11 +76,13 @@ def parse(text: str, pointer: str) -> dict[int, int]:
     if found is None:
         raise Invalid.at(pointer, "is not a position such as 0-18,1-5: the next offset by partition, or what an event's id was")
     packed, named = found[1], found[2].lstrip(",") if found[1] else text
-    places = _unpack(packed, pointer) if packed else {}
+    since: dict[int, int] = {}
     for part in named.split(",") if named else ():
         number, _, offset = part.partition("-")
-        places[int(number)] = int(offset)
-    return places
+        if int(number) in since:
+            raise Invalid.at(pointer, f"names partition {int(number)} twice")
+        since[int(number)] = int(offset)
+    return (_unpack(packed, pointer) | since) if packed else since
 
 
 def _pack(places: Mapping[int, int]) -> bytes:

@@ -30,8 +30,13 @@ async def read(scope: Scope, receive: Receive) -> bytes:
     """
     declared = content_length(scope["headers"])
     limit = await _limit(scope) if declared > conf.MAX_UNAUTHENTICATED_BYTES else conf.MAX_UNAUTHENTICATED_BYTES
+    return await gather(receive, declared, limit, lambda: _limit(scope))
+
+
+async def gather(receive: Receive, declared: int, limit: int, further: Callable[[], Awaitable[int]] | None = None) -> bytes:
+    """The body, of ``limit`` bytes at most, or of as many as ``further`` says once it has more. Raises TooLarge, Gone."""
     if declared > limit:
-        raise TooLarge()
+        raise TooLarge(f"a request has at most {limit} bytes")
     parts: list[bytes] = []
     size, more = 0, True
     while more:
@@ -41,8 +46,8 @@ async def read(scope: Scope, receive: Receive) -> bytes:
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         more = message.get("more_body", False)
-        if size > limit and (size > (limit := await _limit(scope))):
-            raise TooLarge()
+        if size > limit and (further is None or size > (limit := await further())):
+            raise TooLarge(f"a request has at most {limit} bytes")
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

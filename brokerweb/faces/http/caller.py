@@ -129,7 +129,8 @@ async def _by_cookie(headers: Mapping[bytes, bytes]) -> Principal | None:
 
 
 def _with_csrf(request: HttpRequest, session: Principal | None) -> Principal:
-    """The session's principal. Raises Unauthenticated without one; Forbidden for an unsafe request without its CSRF token."""
+    """The session's principal. Raises Unauthenticated without one; Forbidden for an unsafe request without its
+    CSRF token, or where people only look."""
     if session is None:
         raise Unauthenticated()
     if request.method not in SAFE:
@@ -137,6 +138,7 @@ def _with_csrf(request: HttpRequest, session: Principal | None) -> Principal:
         check.process_request(request)
         if reason := check.process_view(request, _never, (), {}):
             raise Forbidden(f"X-CSRFToken: {reason}")
+        session.require_changes()
     return session
 
 

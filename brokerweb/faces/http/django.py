@@ -25,14 +25,17 @@ from django.utils.module_loading import import_string
 
 from brokerweb import conf
 from brokerweb.core.errors import BrokerError
+from brokerweb.core.threads import Threads
 from brokerweb.faces.http import body
 from brokerweb.faces.http.body import Receive, Scope, Send
 from brokerweb.faces.http.caller import SAFE
 from brokerweb.faces.http.ownership import is_own
-from brokerweb.faces.http.threads import Threads
 from brokerweb.storage.django_sqlite.base import DatabaseWrapper
 
 WRITERS = 8
+OUTSIDE = 2  # threads for what waits for somebody else's server
+ASKS_OTHERS = ("/sign-in/oidc", "/sign-in/oidc/back")  # how paths of such views end
+STUCK = 30.0  # seconds one write of an answer may take before the client counts as too slow
 
 
 class DjangoHttp(ASGIHandler):
@@ -45,6 +48,7 @@ class DjangoHttp(ASGIHandler):
         few = all(getattr(import_string(name), "async_capable", False) for name in settings.MIDDLEWARE)
         self._readers = Threads(1 if few else threads, "read")
         self._writers = Threads(WRITERS if few else threads, "write")
+        self._outside = Threads(OUTSIDE if few else threads, "outside")
         self._projects = Threads(threads, "project")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,8 +63,13 @@ class DjangoHttp(ASGIHandler):
         except BrokerError as error:
             await body.send_problem(send, error)
             return
-        async with (self._readers if scope["method"] in SAFE else self._writers).one():
+        async with self._threads_for(scope).one():
             await self._handle_own(content, scope, receive, send)
+
+    def _threads_for(self, scope: Scope) -> Threads:
+        if scope["path"].endswith(ASKS_OTHERS):
+            return self._outside
+        return self._readers if scope["method"] in SAFE else self._writers
 
     def make_view_atomic(self, view: Callable[..., Any]) -> Callable[..., Any]:
         """As Django's, for ``ATOMIC_REQUESTS``; but a view that only reads waits for no writer, and holds up none."""
@@ -79,8 +88,12 @@ class DjangoHttp(ASGIHandler):
             return
         request._body = content  # within the broker's limit, and no other
         answers: list[HttpResponseBase] = []
+        timed = _timed(send)
         try:
-            await _until_gone(asyncio.ensure_future(self._answer(request, send, answers)), receive)
+            await _until_gone(asyncio.ensure_future(self._answer(request, timed, answers)), receive)
+        except TimeoutError:
+            if (link := scope.get("extensions", {}).get("brokerweb.link")) is not None:
+                link.abort()
         finally:
             for response in answers:  # whoever has gone
                 await sync_to_async(response.close)()  # ends the request for Django, on the thread that holds its connections
@@ -89,6 +102,16 @@ class DjangoHttp(ASGIHandler):
         response = await self.run_get_response(request)
         answers.append(response)
         await self.send_response(response, send)
+
+
+def _timed(send: Send) -> Send:
+    """``send``, which raises TimeoutError for a client that does not take what it is sent."""
+
+    async def sent(message: Any) -> None:
+        async with asyncio.timeout(STUCK):
+            await send(message)
+
+    return sent
 
 
 def _begun_late(atomic: Callable[..., Any], aliases: Sequence[str]) -> Callable[..., Any]:

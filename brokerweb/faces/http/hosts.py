@@ -11,6 +11,7 @@ from django.core.exceptions import DisallowedHost
 from django.core.signals import setting_changed
 from django.http import HttpRequest
 
+from brokerweb import conf
 from brokerweb.core.errors import Invalid
 from brokerweb.faces.http.body import Scope
 
@@ -35,6 +36,12 @@ def _check(host: bytes | None, forwarded: bytes | None, server: tuple[Any, ...])
         request.get_host()
     except DisallowedHost:
         raise Invalid(FOREIGN) from None
+
+
+def address_of(request: HttpRequest, path: str) -> str:
+    """A path as a link for others: below the first of the origins that people come by, else where this request came to."""
+    public = conf.get().public_url
+    return f"{public[0]}{path}" if public else request.build_absolute_uri(path)
 
 
 def excused(scope: Scope) -> Scope:

@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 
 from brokerweb import conf
-from brokerweb.core.errors import TooLarge
 from brokerweb.faces import calls
 from brokerweb.faces.codec import problems
 from brokerweb.faces.http import caller, hosts
-from brokerweb.faces.http.body import COMMON, Gone, Receive, Scope, Send, named
+from brokerweb.faces.http.body import COMMON, Gone, Receive, Scope, Send, gather, named
 from brokerweb.faces.http.proxies import address
 
 _JSON = [(b"content-type", b"application/json"), *COMMON]
@@ -50,7 +49,7 @@ async def _answer(scope: Scope, receive: Receive) -> tuple[int, bytes]:
     length = int(declared) if declared.isdigit() else 0
     principal = await caller.of_hot_call(headers[b"authorization"], length)
     row.needs.check(principal, names)
-    content = await _read(receive, length)
+    content = await gather(receive, length, conf.get().max_request_bytes)
     query, named_so = scope["query_string"].decode("latin-1"), caller.client_name(headers.get(b"client-name"))
     call = calls.Call(
         principal, names, content, query, watch=lambda: Watch(receive), client=named_so, address=lambda: address(scope)
@@ -58,25 +57,6 @@ async def _answer(scope: Scope, receive: Receive) -> tuple[int, bytes]:
     if row.raw:
         call.headers = named(scope["headers"])
     return row.status, await calls.answer(row, call)
-
-
-async def _read(receive: Receive, length: int) -> bytes:
-    """The body of a caller who is known. Raises TooLarge, Gone."""
-    limit = conf.get().max_request_bytes
-    if length > limit:
-        raise TooLarge(f"a request has at most {limit} bytes")
-    parts: list[bytes] = []
-    size, more = 0, True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Gone()
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        more = message.get("more_body", False)
-        if size > limit:
-            raise TooLarge(f"a request has at most {limit} bytes")
-    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class Watch:

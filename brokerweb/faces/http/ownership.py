@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.urls import Resolver404, URLPattern, URLResolver, resolve
 
+from brokerweb.conf import OWN_URLS
+
 P = TypeVar("P", bound=URLPattern | URLResolver)
-OWN_URLS = "brokerweb.urls"
 
 
 class _EveryDatabase(set[str]):

@@ -8,8 +8,6 @@ from typing import Any
 from django.http import HttpResponse
 
 from brokerweb.answers import causes, plans
-from brokerweb.core import clock
-from brokerweb.core.errors import Invalid
 from brokerweb.faces.http.responses import answer
 from brokerweb.faces.rest import paging, shapes
 from brokerweb.faces.rest.base import ApiView
@@ -61,7 +59,7 @@ def list_failed(view: ApiView, id: str) -> HttpResponse:
 def list_causes(view: ApiView) -> HttpResponse:
     within = destinations.within(view.repeated("in"), "/in")
     query = view.query("since", "limit", "after")
-    found = causes.groups(view.principal, within, _since(query), paging.limit(query), query.get("after"))
+    found = causes.groups(view.principal, within, paging.since(query), paging.limit(query), query.get("after"))
     return answer({"items": found.items, "next": found.next})
 
 
@@ -69,14 +67,5 @@ def list_causes_of_queue(view: ApiView, q: str) -> HttpResponse:
     query = view.query()
     queue = browse.find(q)
     where = Destination(queue.pk, "queue", queue.name, None)
-    found = causes.groups_of(where, _since(query), paging.limit(query), query.get("after"))
+    found = causes.groups_of(view.principal, where, paging.since(query), paging.limit(query), query.get("after"))
     return answer({"items": found.items, "next": found.next})
-
-
-def _since(query: Mapping[str, str]) -> int | None:
-    if "since" not in query:
-        return None
-    try:
-        return clock.parse_rfc3339(query["since"])
-    except (ValueError, OverflowError):
-        raise Invalid.at("/since", "an RFC 3339 instant with a time zone") from None

@@ -18,6 +18,7 @@ from rest_framework.renderers import TemplateHTMLRenderer
 from rest_framework.request import Request
 
 import brokerweb
+from brokerweb import conf
 from brokerweb.core.errors import Unauthenticated
 from brokerweb.faces.http import templates
 from brokerweb.faces.http.responses import answer
@@ -48,7 +49,7 @@ class _Page(TemplateHTMLRenderer):
 
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> Any:
         name, request = renderer_context["response"].template_name, renderer_context["request"]._request
-        return templates.render(_engine(), name, data, request)
+        return templates.render(_engine(), name, data | {"environment": conf.get().environment}, request)
 
 
 class DocsView(ApiView, SpectacularSwaggerSplitView):

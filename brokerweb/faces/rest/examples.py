@@ -9,7 +9,18 @@ from brokerweb.faces.calls.topics import TopicPublishRequest, Transaction
 from brokerweb.faces.codec.messages import PublishRequest, ReceiveRequest
 from brokerweb.faces.codec.positions import Commit
 from brokerweb.faces.codec.settles import SettleRequest
-from brokerweb.faces.rest import bulk_shapes, job_shapes, shapes, stream_shapes, topic_shapes
+from brokerweb.faces.rest import (
+    alert_shapes,
+    bulk_shapes,
+    definition_shapes,
+    job_shapes,
+    sample_shapes,
+    schema_shapes,
+    shapes,
+    stream_shapes,
+    topic_shapes,
+    user_shapes,
+)
 
 _ORDER = {"order": 1001, "total": 12.5}
 _BINDING = {"pattern": "orders.*.created", "to": "queue:billing"}
@@ -26,6 +37,9 @@ EXAMPLES: dict[Any, dict[str, Any]] = {
     shapes.PurgeRequest: {"filter": {"key": "customer-42"}, "dry_run": True},
     bulk_shapes.BulkRequest: bulk_shapes.EXAMPLE,
     shapes.RedriveRequest: {"dry_run": True},
+    alert_shapes.RuleRequest: {"figure": "dead", "target": "queue:orders.*", "over": 0, "for": 60},
+    alert_shapes.ChannelRequest: {"kind": "webhook", "to": "https://ops.example/alerts"},
+    alert_shapes.SilenceRequest: {"target": "queue:orders.*", "seconds": 3600, "reason": "the database is being moved"},
     stream_shapes.StreamSettings: {"partitions": 1, "retention_age": 604_800},
     AppendRequest: {"records": [{"body": _ORDER, "key": "customer-42"}]},
     job_shapes.ReplayRequest: {"from": "earliest", "to": "queue:billing"},
@@ -41,6 +55,20 @@ EXAMPLES: dict[Any, dict[str, Any]] = {
         "dedup_id": "order-1001",
         "settle": {"orders": {"ack": ["3-118-1"]}},
         "publish": [{"to": "queue:billing", "messages": [{"body": _ORDER}]}],
+    },
+    sample_shapes.MarkRequest: {"text": "shop 2.4 is out"},
+    shapes.MasksRequest: {"masks": [{"pattern": "queue:orders.*", "fields": ["$.card.number", "header.authorization"]}]},
+    schema_shapes.SchemaRequest: {
+        "kind": "avro",
+        "pattern": "queue:orders.*",
+        "source": '{"type": "record", "name": "Order", "fields": [{"name": "id", "type": "long"}]}',
+    },
+    user_shapes.UserRequest: {"name": "ada", "role": "operator", "pattern": "orders.*"},
+    user_shapes.UserChanges: {"grants": [{"role": "viewer", "pattern": "*"}, {"role": "operator", "pattern": "orders.*"}]},
+    definition_shapes.DefinitionsRequest: {
+        "queues": [{"name": "billing", "max_failures": 5}],
+        "topics": [{"name": "shop", "bindings": [_BINDING]}],
+        "dry_run": True,
     },
     shapes.TokenRequest: {"name": "shop", "grants": [{"pattern": "queue:orders.*", "verbs": ["publish"]}]},
 }

@@ -9,15 +9,17 @@ from typing import Any
 from django.http import HttpResponse
 
 from brokerweb.answers import verdicts
+from brokerweb.answers.search import browsing
 from brokerweb.answers.verdicts.verdict import instant
 from brokerweb.faces.http.responses import answer, no_content
-from brokerweb.faces.rest import paging, shapes, stream_shapes
+from brokerweb.faces.rest import choosing, paging, shapes, stream_shapes
 from brokerweb.faces.rest.base import ApiView
 from brokerweb.faces.rest.messages import started
 from brokerweb.faces.rest.versions import guarded, tagged
 from brokerweb.handout import shared_groups
+from brokerweb.identity import masks
+from brokerweb.identity.masks import Veil
 from brokerweb.jobs import bulk
-from brokerweb.queues import browse, filters
 from brokerweb.queues.messages import parse_place
 from brokerweb.queues.models import Message
 from brokerweb.queues.represent import message_object
@@ -99,25 +101,29 @@ def _moved(stream: str, moves: list[Move]) -> HttpResponse:
 # What died in a shared group
 
 
-def dead_object(message: Message) -> dict[str, Any]:
+def dead_object(message: Message, veil: Veil) -> dict[str, Any]:
     """A dead record as browsing shows it, with its place in the stream."""
     place = parse_place(message.route)
     partition, offset = (None, None) if place is None else (place[0], str(place[1]))
-    return message_object(message) | {"partition": partition, "offset": offset}
+    return message_object(message, veil) | {"partition": partition, "offset": offset}
 
 
 def browse_dead_records(view: ApiView, s: str, g: str) -> HttpResponse:
-    query = view.query()
-    chosen = filters.parse({"state": "dead", **{name: query[name] for name in ("key", "order", "fingerprint") if name in query}})
-    page = browse.page(read(shared_groups.queue_of, s, g), chosen, after=query.get("after"), limit=paging.limit(query))
-    return answer({"items": [dead_object(message) for message in page.items], "next": page.next})
+    held = filter(browsing.asks, view.request.query_params)
+    query = view.query("key", "fingerprint", "order", "limit", "after", *held)
+    veil = masks.veil(view.principal, "stream", s)
+    given = {name: value for name, value in query.items() if name not in ("limit", "after")}
+    limit, queue = paging.limit(query), read(shared_groups.queue_of, s, g)
+    page = choosing.page(queue, given | {"state": "dead"}, veil, limit=limit, after=query.get("after"))
+    return answer({"items": [dead_object(message, veil) for message in page.items], **page.told})
 
 
 def redrive_dead_records(view: ApiView, s: str, g: str) -> HttpResponse:
     asked = view.body(stream_shapes.RedriveDead, empty=b"{}")
-    chosen = filters.parse(asked.filter, "/filter")
-    queue = read(shared_groups.queue_of, s, g)
+    veil, queue = masks.veil(view.principal, "stream", s), read(shared_groups.queue_of, s, g)
+    chosen = choosing.parse(view, queue, f"stream:{s}/{g}", asked.filter, veil)
     if asked.dry_run:
-        return answer(browse.preview(queue, chosen, "redrive"))
+        return answer(choosing.preview(view, chosen, "redrive"))
     entry = view.entry("group.redrive", f"stream:{s}/{g}", {"filter": asked.filter})
-    return started(bulk.start_group_redrive(s, g, chosen, rate=asked.rate, by=view.principal.name, entry=entry))
+    start = partial(bulk.start_group_redrive, s, g, rate=asked.rate, by=view.principal.name, entry=entry)
+    return started(choosing.act(view, chosen, "redrive", start, entry, rate=asked.rate))

@@ -49,14 +49,14 @@ def list_jobs(view: ApiView) -> HttpResponse:
         limit=paging.limit(query),
         visible=lambda job: may_see(view.principal, job),
     )
-    return answer({"items": [control.as_json(job) for job in page.items], "next": page.next})
+    return answer({"items": [control.seen_by(view.principal, job) for job in page.items], "next": page.next})
 
 
 def read_job(view: ApiView, id: str) -> HttpResponse:
     view.query()
     job = visible_job(view.principal, id)
     require(view.principal, "browse", job)
-    return answer(control.as_json(job))
+    return answer(control.seen_by(view.principal, job))
 
 
 def cancel_job(view: ApiView, id: str) -> HttpResponse:
@@ -64,16 +64,18 @@ def cancel_job(view: ApiView, id: str) -> HttpResponse:
     job = visible_job(view.principal, id)
     require(view.principal, "manage", job)
     detail = {"kind": job.kind, "target": job.target}
-    return answer(control.as_json(view.audited("job.cancel", f"job:{job.pk}", control.cancel, job.pk, detail=detail)))
+    cancelled = view.audited("job.cancel", f"job:{job.pk}", control.cancel, job.pk, detail=detail)
+    return answer(control.seen_by(view.principal, cancelled))
 
 
 def replay_stream(view: ApiView, s: str) -> HttpResponse:
     given = view.body(dict[str, Any])
     asked = replay_request.parse(given)
     view.principal.require("publish", *asked.destination())
+    veil = replay_plan.allowed(view.principal, s, asked)
     if asked.dry_run:
         plan = read(replay_plan.plan, s, asked)
-        return answer(_planned(plan if view.principal.may("browse", "stream", s) else plan._replace(samples=[])))
+        return answer(_planned(plan.seen(veil) if view.principal.may("browse", "stream", s) else plan._replace(samples=[])))
     asked, total, looked = read(replay_plan.counted, s, asked)
     options = {"by": view.principal.name, "total": total, "looked": looked}
     made = view.audited("stream.replay", f"stream:{s}", replaying.create, s, asked, **options, detail={"to": asked.to})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from django.http import HttpResponse
@@ -17,13 +18,13 @@ from brokerweb.core.names import check_name
 from brokerweb.faces.codec.json import check_instant
 from brokerweb.faces.codec.messages import to_one
 from brokerweb.faces.http.responses import answer, no_content
-from brokerweb.faces.rest import paging, shapes
+from brokerweb.faces.rest import choosing, paging, shapes
 from brokerweb.faces.rest.base import ApiView
+from brokerweb.identity import masks
 from brokerweb.jobs import bulk
 from brokerweb.jobs.control import as_json
 from brokerweb.jobs.models import Job
 from brokerweb.queues import browse, control, filters, redaction, settled
-from brokerweb.queues.filters import MessageFilter
 from brokerweb.queues.models import Message, SettledMessage
 from brokerweb.queues.represent import message_object, settled_object
 
@@ -38,19 +39,20 @@ def message_id(text: str) -> int:
 
 def show(view: ApiView, q: str, id: int) -> dict[str, Any]:
     """One message, alive or kept, with its failures, what happened to it and its relatives. Raises NotFound."""
-    queue, may = browse.find(q), view.principal.may
+    queue, may, veil = browse.find(q), view.principal.may, masks.veil(view.principal, "queue", q)
     try:
         message: Message | SettledMessage
         message, failures = browse.read(queue, id)
         verdict = verdicts.message(view.principal, queue, message)
-        shown = message_object(message, failures) | {"verdict": verdict.as_json()}
+        shown = message_object(message, veil, failures) | {"verdict": verdict.as_json()}
     except NotFound:
         kept = settled.read(queue, id)
         if kept is None:
-            raise absent(queue, id, may=may) from None
+            raise absent(queue, id, veil, may=may) from None
         message, failures = kept
-        shown = settled_object(message, failures) | {"verdict": verdicts.settled(message).as_json()}
-    told, truncated = timeline(queue, id, message, failures, may=may)
+        verdict = verdicts.settled(view.principal, queue, message)
+        shown = settled_object(message, veil, failures) | {"verdict": verdict.as_json()}
+    told, truncated = timeline(queue, id, message, failures, veil, may=may)
     return shown | {"timeline": told, "timeline_truncated": truncated, "family": family(queue, id, message, may=may)}
 
 
@@ -58,17 +60,14 @@ def browse_messages(view: ApiView, q: str) -> HttpResponse:
     query = view.query(*view.request.query_params)
     most, after = paging.limit(query), query.get("after")
     given = {name: value for name, value in query.items() if name not in ("limit", "after", "verdict")}
-    why, queue = paging.verdicts(query), browse.find(q)
-    if given.get("state") == filters.SETTLED:
-        del given["state"]
-        kept = settled.page(queue, filters.parse(given), after=after, limit=most)
-        return answer({"items": [settled_object(message) for message in kept.items], "next": kept.next})
-    page = browse.page(queue, filters.parse(given), after=after, limit=most)
-    items = [message_object(message) for message in page.items]
-    if why:
+    why, queue, veil = paging.verdicts(query), browse.find(q), masks.veil(view.principal, "queue", q)
+    page = choosing.page(queue, given, veil, limit=most, after=after)
+    kept = given.get("state") == filters.SETTLED
+    items = [(settled_object if kept else message_object)(message, veil) for message in page.items]
+    if why and not kept:
         found = verdicts.messages(view.principal, queue, page.items)
         items = [shown | {"verdict": verdict.as_json()} for shown, verdict in zip(items, found, strict=True)]
-    return answer({"items": items, "next": page.next})
+    return answer({"items": items, **page.told})
 
 
 def read_message(view: ApiView, q: str, id: str) -> HttpResponse:
@@ -108,6 +107,7 @@ def requeue_message(view: ApiView, q: str, id: str) -> HttpResponse:
     if asked.message is None:
         view.audited("message.requeue", target, control.requeue, q, number)
         return answer(show(view, q, number))
+    masks.veil(view.principal, "queue", q).require_all("To put an edited copy in the place of a message")
     copy = to_one(asked.message)
     new = view.audited("message.replace", target, control.replace, q, number, copy, publisher=view.principal.name)
     return answer({"id": str(new)}, 201)
@@ -128,30 +128,34 @@ def redact_message(view: ApiView, q: str, id: str) -> HttpResponse:
 
 def purge_queue(view: ApiView, q: str) -> HttpResponse:
     asked = view.body(shapes.PurgeRequest, empty=b"{}")
-    chosen = filters.parse(asked.filter, "/filter")
+    chosen = choosing.parse(view, browse.find(q), f"queue:{q}", asked.filter, masks.veil(view.principal, "queue", q))
     if asked.states is not None:
-        chosen = replace(chosen, states=chosen.states | filters.parse({"states": asked.states}).states)
+        states = chosen.filter.states | filters.parse({"states": asked.states}).states
+        chosen = chosen._replace(filter=replace(chosen.filter, states=states))
     if asked.dry_run:
-        return answer(browse.preview(browse.find(q), chosen, "purge"))
+        return answer(choosing.preview(view, chosen, "purge"))
     detail = {"filter": asked.filter | ({"states": asked.states} if asked.states else {})}
     entry = view.entry("queue.purge", f"queue:{q}", detail)
-    return started(bulk.start_purge(q, chosen, rate=asked.rate, by=view.principal.name, entry=entry))
+    start = partial(bulk.start_purge, q, rate=asked.rate, by=view.principal.name, entry=entry)
+    return started(choosing.act(view, chosen, "purge", start, entry, rate=asked.rate))
 
 
 def redrive_queue(view: ApiView, q: str) -> HttpResponse:
     asked = view.body(shapes.RedriveRequest, empty=b"{}")
-    target = None
+    target, veil = None, masks.veil(view.principal, "queue", q)
     if asked.to is not None:
         name = asked.to.removeprefix("queue:")
         view.principal.require("publish", "queue", name)
         target = check_name(name, "/to")
-    chosen: MessageFilter = filters.parse(asked.filter, "/filter")
+        masks.require_no_less(view.principal, ("queue", q), ("queue", target))
     if target is not None:
         browse.find(target)
+    chosen = choosing.parse(view, browse.find(q), f"queue:{q}", asked.filter, veil)
     if asked.dry_run:
-        return answer(browse.preview(browse.find(q), chosen, "redrive"))
+        return answer(choosing.preview(view, chosen, "redrive"))
     entry = view.entry("queue.redrive", f"queue:{q}", {"filter": asked.filter | ({"to": target} if target else {})})
-    return started(bulk.start_redrive(q, chosen, to=target, rate=asked.rate, by=view.principal.name, entry=entry))
+    start = partial(bulk.start_redrive, q, to=target, rate=asked.rate, by=view.principal.name, entry=entry)
+    return started(choosing.act(view, chosen, "redrive", start, entry, to=target, rate=asked.rate))
 
 
 def started(outcome: int | Job) -> HttpResponse:

@@ -25,8 +25,12 @@ from brokerweb.queues.limits import MAX_TEXT_BYTES
 ALWAYS = ("invalid", "unauthenticated", "forbidden", "too_large", "internal", "unavailable")
 _REF = "#/components/schemas/{name}"
 _IN_PATH: dict[str, dict[str, Any]] = {
-    **{key: {"type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$"} for key in "qstg"},
+    **{
+        key: {"type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$"}
+        for key in ("q", "s", "t", "g", "rule", "channel", "schema")
+    },
     "id": {"type": "string"},
+    "name": {"type": "string"},
     "partition": {"type": "string", "pattern": "^[0-9]{1,4}$"},
     "offset": {"type": "string", "pattern": "^[0-9]{1,13}$"},
 }
@@ -85,6 +89,9 @@ def _schemas() -> tuple[dict[Any, Any], dict[str, Any]]:
         components[name]["not"] = {"required": list(both), "properties": both}
     ways = {**both, "due_at": {"type": "string"}}
     components["Reschedule"]["oneOf"] = [{"required": [name], "properties": {name: ways[name]}} for name in ways]
+    text = {"type": "string", "maxLength": 1000}
+    held = {r"^header\.": text, r"^body\.": {"anyOf": [text, {"type": ["number", "boolean"]}]}}
+    components["Selection"]["patternProperties"] = held
     for name in ("PurgeRequest", "RedriveRequest"):
         components[name]["properties"]["filter"] = {"$ref": _REF.format(name="Selection")}
     return dict(zip(types, references, strict=True)), components

@@ -1,15 +1,22 @@
-"""``?limit=``, ``?after=`` and ``?verdict=``, and parameters that are true or false."""
+"""``?limit=``, ``?since=`` and ``?verdict=``, and parameters that are true or false."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from brokerweb.answers.verdicts import MOST as MOST_VERDICTS
+from brokerweb.core import clock
 from brokerweb.core.errors import Invalid
 from brokerweb.faces.codec.query import DEFAULT_LIMIT, MAX_LIMIT
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,3}")
+
+
+def whole(items: Iterable[Any]) -> dict[str, Any]:
+    """A list that has no more than one page, in the form of those that have."""
+    return {"items": list(items), "next": None}
 
 
 def limit(query: Mapping[str, str]) -> int:
@@ -18,6 +25,16 @@ def limit(query: Mapping[str, str]) -> int:
     if not _NUMBER.fullmatch(text) or int(text) > MAX_LIMIT:
         raise Invalid.at("/limit", f"an integer from 1 to {MAX_LIMIT}")
     return int(text)
+
+
+def since(query: Mapping[str, str]) -> int | None:
+    """The instant that ``since`` names; None without it. Raises Invalid."""
+    if "since" not in query:
+        return None
+    try:
+        return clock.parse_rfc3339(query["since"])
+    except (ValueError, OverflowError):
+        raise Invalid.at("/since", "an RFC 3339 instant with a time zone") from None
 
 
 def verdicts(query: Mapping[str, str]) -> bool:

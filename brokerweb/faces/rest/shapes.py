@@ -16,7 +16,7 @@ from brokerweb.queues.filters import MAX_CAUSES
 from brokerweb.queues.settings import BACKOFF, ORDER, SETTINGS
 
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$")]
-Verb = Literal["publish", "consume", "browse", "manage", "monitor", "admin"]
+Verb = Literal["publish", "consume", "browse", "unmask", "manage", "monitor", "admin"]
 
 
 # Queues
@@ -112,10 +112,15 @@ class Nothing(Strict):
 
 
 class MessageList(Struct):
-    """A page of messages by id; it may be short, or empty, and still have a next one."""
+    """A page of messages by id; it may be short, or empty, and still have a next one.
+
+    By what messages hold `scanned` is how many were looked at for it, and `exhausted` whether that was the last of them.
+    """
 
     items: list[Message]
     next: str | None
+    scanned: Count | UnsetType = UNSET  # these two where it is by what messages hold
+    exhausted: bool | UnsetType = UNSET
 
 
 class Reschedule(Strict):
@@ -144,12 +149,15 @@ Causes = Annotated[list[Fingerprint], Meta(min_length=1, max_length=MAX_CAUSES)]
 
 
 class Selection(Strict):
-    """Which messages: the parameters of browsing, or `ids`."""
+    """Which messages: the parameters of browsing, `header.NAME` and `body.PATH` among them, or `ids`."""
 
     state: State | States | None = None
     states: State | States | None = None
     key: Annotated[str, Meta(max_length=limits.MAX_TEXT_BYTES)] | None = None
     fingerprint: Fingerprint | Causes | None = None
+    search: Annotated[str, Meta(min_length=1, max_length=1000)] | None = None
+    published_after: Instant | None = None
+    published_before: Instant | None = None
     order: Literal["asc", "desc"] | None = None
     ids: Annotated[list[AnId], Meta(max_length=1000)] | None = None
 
@@ -209,6 +217,7 @@ class SuggestionList(Struct):
     """The most seen first."""
 
     items: list[Suggestion]
+    next: None  # all of it is one page
 
 
 # Answers
@@ -228,6 +237,7 @@ class StuckList(Struct):
     """What stands still, the worst first."""
 
     items: list[Stuck]
+    next: None  # all of it is one page
 
 
 # Administration
@@ -266,6 +276,49 @@ class NewToken(Token, kw_only=True):
     token: str
 
 
+class MaskShape(Strict):
+    """Fields that are hidden, `$.PATH`, `header.NAME`, `key`, `error` or `result`, of what `pattern` names."""
+
+    pattern: Annotated[str, Meta(min_length=1, max_length=210, examples=["queue:orders.*"])]
+    fields: Annotated[list[str], Meta(min_length=1, max_length=50, examples=[["$.card.number", "header.authorization"]])]
+
+
+class MasksRequest(Strict):
+    """All masks that there are to be, beside those of the setting."""
+
+    masks: Annotated[list[MaskShape], Meta(max_length=100)]
+
+
+class Masks(Struct):
+    """The masks that were put, and those of `BROKERWEB_MASK`."""
+
+    masks: list[MaskShape]
+    setting: list[MaskShape]
+
+
+class AuditEntry(Struct, rename={"address": "from"}):
+    """Who changed what. Of what was declared, ``before`` and ``after`` have the settings that differ; null: it was not there."""
+
+    id: Id
+    at: Instant
+    by: str
+    owner: str | None
+    address: str | None
+    action: str
+    target: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    job: Id | None
+    detail: dict[str, Any]
+
+
+class AuditList(Struct):
+    """A page of the audit trail, the newest first."""
+
+    items: list[AuditEntry]
+    next: str | None
+
+
 class TokenList(Struct):
     """A page of tokens, the newest first."""
 
@@ -274,10 +327,14 @@ class TokenList(Struct):
 
 
 class Subscription(Struct):
-    """What a connection consumes of a `queue`, and how much of it is unsettled; or of a `stream`, and how far it has come."""
+    """What a connection consumes of a `queue`, and how much of it is unsettled; or of a `stream`, and how far it has come.
+
+    `rate` is messages or records a second that it is given.
+    """
 
     sub: str
     prefetch: Count
+    rate: float
     queue: str | UnsetType = UNSET
     unsettled: Count | UnsetType = UNSET
     ack: Literal["explicit", "none"] | UnsetType = UNSET

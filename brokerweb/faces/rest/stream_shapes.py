@@ -142,6 +142,8 @@ class DeadList(Struct):
 
     items: list[DeadRecord]
     next: str | None
+    scanned: Count | UnsetType = UNSET  # these two where it is by what messages hold
+    exhausted: bool | UnsetType = UNSET
 
 
 class RedriveDead(Strict):
@@ -160,7 +162,7 @@ class GroupList(Struct):
 
 
 class SeekRequest(Strict):
-    """Where to go: `earliest`, `latest`, an instant, offsets by partition, or `{"shift": n}`."""
+    """Where to go: `earliest`, `latest`, an instant, offsets by partition, `{"shift": n}`, or `{"group": "name"}`."""
 
     to: Any
     dry_run: bool = False

@@ -1,4 +1,4 @@
-"""Streams: declare, read, change, delete, list. Records are hot, and the live end is ``faces.sse``."""
+"""Streams: declare, read, change, delete, list. Records are hot, and the live end is ``faces.live``."""
 
 from __future__ import annotations
 

@@ -12,4 +12,4 @@ from brokerweb.faces.rest.base import ApiView
 
 def list_stuck(view: ApiView) -> HttpResponse:
     most = paging.limit(view.query())
-    return answer({"items": [item.as_json() for item in stuck(view.principal, most)]})
+    return answer(paging.whole(item.as_json() for item in stuck(view.principal, most)))

@@ -5,22 +5,33 @@ Django's urls, who may, and the OpenAPI document are made from it. The hot calls
 
 from __future__ import annotations
 
+from brokerweb.answers.topology import LIMIT as SHOWN_OF_EACH
 from brokerweb.faces import export
 from brokerweb.faces.calls import search
 from brokerweb.faces.calls import table as hot
 from brokerweb.faces.calls.call import Permission, Row, on
 from brokerweb.faces.codec.answers import Message
-from brokerweb.faces.codec.query import LIMIT, Parameter
+from brokerweb.faces.codec.query import LIMIT, MAX_LIMIT, Parameter
 from brokerweb.faces.rest import (
+    alert_shapes,
+    alerts,
+    audit,
     bulk,
     bulk_shapes,
     connections,
+    definition_shapes,
+    definitions,
     groups,
     job_shapes,
     jobs,
+    masks,
     messages,
     nodes,
     queues,
+    sample_shapes,
+    samples,
+    schema_shapes,
+    schemas,
     searching,
     shapes,
     stream_shapes,
@@ -29,8 +40,14 @@ from brokerweb.faces.rest import (
     tokens,
     topic_shapes,
     topics,
+    topologies,
+    topology_shapes,
+    user_shapes,
+    users,
 )
 from brokerweb.identity.principal import Principal
+from brokerweb.samples.answers import DEFAULT
+from brokerweb.samples.reading import RANGES
 
 
 def _require_delegate(principal: Principal, names: tuple[str, ...]) -> None:
@@ -64,6 +81,21 @@ WITHIN = Parameter(
 SINCE = Parameter("since", {"type": "string", "format": "date-time"}, "only what died at this instant or later")
 KEY = Parameter("key", {"type": "string"}, "only messages with this key")
 ORDER = Parameter("order", {"type": "string", "enum": ["asc", "desc"], "default": "asc"}, "by id: the oldest or the newest first")
+HELD = (
+    Parameter(
+        "search", {"type": "string", "minLength": 1, "maxLength": 1000}, "only what has this text in its body, or its last error"
+    ),
+    Parameter(
+        "header.NAME", {"type": "string", "maxLength": 1000}, "only what has this header; for NAME its name, several times"
+    ),
+    Parameter(
+        "body.PATH",
+        {"type": "string", "maxLength": 1000},
+        "only what has this at a place in its JSON body, such as `body.customer.country=DE`, `body.items.0.qty=3`; several times",
+    ),
+    Parameter("published_after", {"type": "string", "format": "date-time"}, "only what was published at this instant or later"),
+    Parameter("published_before", {"type": "string", "format": "date-time"}, "only what was published before this instant"),
+)
 VERDICT = Parameter(
     "verdict", {"type": "boolean", "default": False}, "with the verdict of each; a page has 200 items at most then"
 )
@@ -74,8 +106,32 @@ FROM = Parameter(
 )
 LAST_EVENT_ID = Parameter("Last-Event-ID", {"type": "string"}, "the `id` of the last event that came", where="header")
 
+RANGE = Parameter(
+    "range", {"type": "string", "enum": list(RANGES), "default": DEFAULT}, "how far back: an hour at most in steps of 10 s"
+)
+BEGIN = Parameter("from", {"type": "string", "format": "date-time"}, "instead of `range`, with `to`: within seven days")
+END = Parameter("to", {"type": "string", "format": "date-time"}, "instead of `range`, with `from`")
+WHO = Parameter("who", {"type": "string"}, "only what this name did, or `user:ID` or `token:ID`")
+ACTION = Parameter("action", {"type": "string"}, "only this act, `queue.purge`, or all of a noun, `queue`")
+CHANGED = Parameter("target", {"type": "string"}, "only what was done to this, and to what is below it: `queue:orders`, `job:7`")
+CHANGED_SINCE = Parameter("since", {"type": "string", "format": "date-time"}, "only what was done at this instant or later")
+ALERT_STATE = Parameter("state", {"type": "string", "enum": list(alerts.STATES)}, "those that hold, or those that are over")
+ONLY = Parameter("only", {"type": "string"}, "some of queues, streams, groups, topics, with commas; all without it")
+DRY = Parameter("dry_run", {"type": "boolean", "default": False}, "say what it would do, and do nothing")
+MARKED = Parameter("range", {"type": "string", "enum": list(RANGES), "default": "7d"}, "how far back")
+
+AROUND = Parameter(
+    "around",
+    {"type": "string"},
+    "only what leads to one thing and from it: `queue:NAME`, `stream:NAME`, `topic:NAME`, `group:STREAM/NAME`, `publisher:NAME`, "
+    "`consumer:NAME`",
+)
+SHOWN = Parameter(
+    "limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": SHOWN_OF_EACH}, "how many of each kind at most"
+)
+
 DRY_RUN = "With `dry_run` it says what it would touch, and touches nothing."
-MANY = DRY_RUN + " Over 1,000, or with `rate`, it is a job (202)."
+MANY = DRY_RUN + " Over 1,000, or with `rate`, it is a job (202). To choose by what messages hold needs `browse`."
 
 # The order is the document's.
 CALLS = (
@@ -93,9 +149,10 @@ CALLS = (
     Row("DELETE", "queues/{q}", queues.delete_queue, "deleteQueue", on("queue", "manage"), "Delete a queue and its messages",
         {204: None}, parameters=(MESSAGES_LEFT,), errors=("not_found", "conflict"), versioned=True),
     Row("GET", "queues/{q}/messages", messages.browse_messages, "browseMessages", on("queue", "browse"), "Browse messages",
-        {200: shapes.MessageList}, parameters=(STATE, KEY, FINGERPRINT, ORDER, VERDICT, LIMIT, AFTER), errors=("not_found",),
-        tag="messages",
-        description="Looking changes nothing: no counter, no lease, no order."),
+        {200: shapes.MessageList}, parameters=(STATE, KEY, FINGERPRINT, *HELD, ORDER, VERDICT, LIMIT, AFTER),
+        errors=("not_found", "rate_limited"), tag="messages",
+        description="Looking changes nothing: no counter, no lease, no order. By what messages hold it says how far it came: "
+        "`scanned`, and whether that was all."),
     *hot.QUEUES,
     Row("GET", "queues/{q}/messages/{id}", messages.read_message, "readMessage", on("queue", "browse"), "Read a message",
         {200: Message}, errors=("not_found",), tag="messages", description="With its failures, why it is where it is, what "
@@ -122,11 +179,11 @@ CALLS = (
         {200: shapes.Queue}, request=shapes.Nothing, request_required=False, errors=("not_found",)),
     Row("POST", "queues/{q}/purge", messages.purge_queue, "purgeQueue", on("queue", "manage"), "Delete many messages",
         {200: (shapes.Affected, shapes.Preview), 202: job_shapes.JobAnswer}, request=shapes.PurgeRequest, request_required=False,
-        errors=("not_found",),
+        errors=("not_found", "rate_limited"),
         description="Those ready, scheduled or blocked, unless `states` names others. " + MANY),
     Row("POST", "queues/{q}/redrive", messages.redrive_queue, "redriveQueue", on("queue", "manage"),
         "Put many dead messages back", {200: (shapes.Affected, shapes.Preview), 202: job_shapes.JobAnswer},
-        request=shapes.RedriveRequest, request_required=False, errors=("not_found", "conflict"),
+        request=shapes.RedriveRequest, request_required=False, errors=("not_found", "conflict", "rate_limited"),
         description="Ready at the end of their queue, or of `to`, on which it needs `publish`. " + MANY),
     Row("GET", "queues/{q}/dead/groups", bulk.list_causes_of_queue, "listCausesOfQueue", on("queue", "browse"),
         "What a queue's dead letters died of", {200: bulk_shapes.CauseList}, parameters=(SINCE, LIMIT, AFTER),
@@ -187,19 +244,19 @@ CALLS = (
     Row("POST", "streams/{s}/groups/{g}/seek", groups.seek_group, "seekGroup", on("stream", "manage"),
         "Move a group's positions", {200: stream_shapes.SeekAnswer}, request=stream_shapes.SeekRequest,
         errors=("not_found", "conflict"), tag="groups",
-        description="To `earliest`, `latest`, an instant, offsets by partition, or by a shift; never outside of what the stream "
-        "has. Running members go on from there. " + DRY_RUN),
+        description="To `earliest`, `latest`, an instant, offsets by partition, by a shift, or where another group of the stream "
+        "is; never outside of what the stream has. Running members go on from there. " + DRY_RUN),
     Row("POST", "streams/{s}/groups/{g}/undo", groups.undo_seek, "undoSeek", on("stream", "manage"), "Take the last seek back",
         {200: stream_shapes.SeekAnswer}, request=shapes.Nothing, request_required=False, errors=("not_found", "conflict"),
         tag="groups", description="Once; 409 when there is none."),
     *hot.SHARED_GROUPS,
     Row("GET", "streams/{s}/groups/{g}/dead", groups.browse_dead_records, "browseDeadRecords", on("stream", "browse"),
         "Browse dead records of a shared group", {200: stream_shapes.DeadList},
-        parameters=(KEY, FINGERPRINT, ORDER, LIMIT, AFTER),
-        errors=("not_found", "conflict"), tag="groups", description="Copies, which retention cannot take."),
+        parameters=(KEY, FINGERPRINT, *HELD, ORDER, LIMIT, AFTER),
+        errors=("not_found", "conflict", "rate_limited"), tag="groups", description="Copies, which retention cannot take."),
     Row("POST", "streams/{s}/groups/{g}/redrive", groups.redrive_dead_records, "redriveDeadRecords", on("stream", "manage"),
         "Put dead records of a shared group back", {200: (shapes.Affected, shapes.Preview), 202: job_shapes.JobAnswer},
-        request=stream_shapes.RedriveDead, request_required=False, errors=("not_found", "conflict"), tag="groups",
+        request=stream_shapes.RedriveDead, request_required=False, errors=("not_found", "conflict", "rate_limited"), tag="groups",
         description="The group hands them out again. " + MANY),
     # Topics and transactions
     Row("GET", "topics", topics.list_topics, "listTopics", ANYONE, "List topics", {200: topic_shapes.TopicList},
@@ -225,8 +282,9 @@ CALLS = (
         description="Just these, in one commit, whatever others do meanwhile. What is not bound is no error."),
     *hot.TOPICS,
     Row("POST", "topics/{t}/route", topics.route_message, "routeMessage", on("topic", "browse"), "Where a message would go",
-        {200: topic_shapes.RouteAnswer}, request=topic_shapes.RouteRequest, errors=("not_found",), tag="topics",
-        description="A dry run: nothing is published."),
+        {200: (topic_shapes.RouteAnswer, topic_shapes.RouteAnswers)}, request=topic_shapes.RouteRequest,
+        errors=("not_found",), tag="topics",
+        description="A dry run: nothing is published. It takes what publishing takes, or a routing key and headers alone."),
     hot.TRANSACT,
     # Search
     hot.SEARCH,
@@ -241,6 +299,66 @@ CALLS = (
     Row("GET", "stuck", stuck.list_stuck, "listStuck", ANYONE, "What stands still", {200: shapes.StuckList}, parameters=(LIMIT,),
         tag="answers",
         description="Queues and groups on which you hold `browse`, worst first: messages held times the age of the oldest."),
+    Row("GET", "topology", topologies.read_topology, "readTopology", ANYONE, "Where messages go",
+        {200: topology_shapes.Topology}, parameters=(SHOWN, AROUND), errors=("not_found",), tag="answers",
+        description="Who published within seven days, topics with their bindings, queues, streams, groups, and who consumes now, "
+        "with rates: of what you hold `browse` on, the busiest first. Only what was seen, or is bound, has a way to something."),
+    # Samples
+    Row("GET", "samples", samples.sample_all, "sampleAll", ANYONE, "How all stood", {200: sample_shapes.AllSamples},
+        parameters=(RANGE, BEGIN, END), tag="samples",
+        description="All queues added up, and the streams; where you may not browse everything, the queues that you may, at most "
+        "100 of them."),
+    Row("GET", "queues/{q}/samples", samples.sample_queue, "sampleQueue", on("queue", "browse"), "How a queue stood",
+        {200: sample_shapes.QueueSamples}, parameters=(RANGE, BEGIN, END), errors=("not_found",), tag="samples"),
+    Row("GET", "streams/{s}/samples", samples.sample_stream, "sampleStream", on("stream", "browse"), "How a stream stood",
+        {200: sample_shapes.Samples}, parameters=(RANGE, BEGIN, END), errors=("not_found",), tag="samples",
+        description="`ready` are its records, `in` those appended, `out` those that retention or compaction took; `leased`, "
+        "`dead` and `failed` are of its shared groups."),
+    Row("GET", "streams/{s}/groups/{g}/samples", samples.sample_group, "sampleGroup", on("stream", "browse"),
+        "How a consumer group stood", {200: sample_shapes.GroupSamples}, parameters=(RANGE, BEGIN, END), errors=("not_found",),
+        tag="samples"),
+    Row("GET", "topics/{t}/samples", samples.sample_topic, "sampleTopic", on("topic", "browse"), "What went through a topic",
+        {200: sample_shapes.Samples}, parameters=(RANGE, BEGIN, END), errors=("not_found",), tag="samples",
+        description="`in` is what was published, `failed` what no binding matched, `out` the rest. A topic holds nothing: all "
+        "else is `null`."),
+    Row("GET", "marks", samples.list_marks, "listMarks", ANYONE, "What happened meanwhile", {200: sample_shapes.MarkList},
+        parameters=(MARKED, LIMIT), tag="samples",
+        description="Deploys as they were told; pauses, seeks, redrives, purges, replays and starts of nodes mark themselves. Of "
+        "what you hold `browse` on; the newest, the oldest of them first."),
+    Row("POST", "marks", samples.note_mark, "noteMark", ANYONE, "Mark an instant", {201: sample_shapes.Mark},
+        request=sample_shapes.MarkRequest, tag="samples",
+        description="A deploy, say. With `manage` on its `target`, or on anything where it has none."),
+    # Alerts
+    Row("GET", "alerts", alerts.list_alerts, "listAlerts", ANYONE, "List alerts", {200: alert_shapes.AlertList},
+        parameters=(ALERT_STATE, LIMIT), tag="alerts",
+        description="The newest first; those on what you hold `browse` on. What is over is kept for 30 days."),
+    Row("GET", "alerts/rules", alerts.list_rules, "listAlertRules", ADMIN, "List rules", {200: alert_shapes.RuleList},
+        tag="alerts", description="By name."),
+    Row("GET", "alerts/rules/{rule}", alerts.read_rule, "readAlertRule", ADMIN, "Read a rule", {200: alert_shapes.Rule},
+        errors=("not_found",), tag="alerts"),
+    Row("PUT", "alerts/rules/{rule}", alerts.declare_rule, "declareAlertRule", ADMIN, "Declare a rule",
+        {201: alert_shapes.Rule, 200: alert_shapes.Rule}, request=alert_shapes.RuleRequest, errors=("conflict",), tag="alerts",
+        description="Creates it (201), or puts it in the place of the one there is (200), whose alerts are over then."),
+    Row("DELETE", "alerts/rules/{rule}", alerts.delete_rule, "deleteAlertRule", ADMIN, "Delete a rule", {204: None},
+        errors=("not_found",), tag="alerts"),
+    Row("GET", "alerts/channels", alerts.list_channels, "listAlertChannels", ADMIN, "List channels",
+        {200: alert_shapes.ChannelList}, tag="alerts", description="By name, without what may be secret of them."),
+    Row("GET", "alerts/channels/{channel}", alerts.read_channel, "readAlertChannel", ADMIN, "Read a channel",
+        {200: alert_shapes.Channel}, errors=("not_found",), tag="alerts", description="Without what may be secret of it."),
+    Row("PUT", "alerts/channels/{channel}", alerts.declare_channel, "declareAlertChannel", ADMIN, "Declare a channel",
+        {201: alert_shapes.NewChannel, 200: alert_shapes.Channel}, request=alert_shapes.ChannelRequest, errors=("conflict",),
+        tag="alerts", description="A new webhook is answered with its `secret`, shown this once, unless the request has one."),
+    Row("DELETE", "alerts/channels/{channel}", alerts.delete_channel, "deleteAlertChannel", ADMIN, "Delete a channel",
+        {204: None}, errors=("not_found", "conflict"), tag="alerts", description="Refused (409) while a rule names it."),
+    Row("POST", "alerts/channels/{channel}/test", alerts.test_channel, "testAlertChannel", ADMIN, "Test a channel",
+        {200: alert_shapes.Tested}, errors=("not_found",), tag="alerts", description="Tells it at once that this is a test."),
+    Row("GET", "alerts/silences", alerts.list_silences, "listAlertSilences", ADMIN, "List silences",
+        {200: alert_shapes.SilenceList}, tag="alerts", description="Those that last."),
+    Row("POST", "alerts/silences", alerts.begin_silence, "beginAlertSilence", ADMIN, "Begin a silence",
+        {201: alert_shapes.Silence}, request=alert_shapes.SilenceRequest, errors=("not_found", "conflict"), tag="alerts",
+        description="What holds is shown all the same, and told of if it outlasts the silence."),
+    Row("DELETE", "alerts/silences/{id}", alerts.end_silence, "endAlertSilence", ADMIN, "End a silence", {204: None},
+        errors=("not_found",), tag="alerts"),
     # Administration
     Row("GET", "jobs", jobs.list_jobs, "listJobs", ANYONE, "List jobs", {200: job_shapes.JobList},
         parameters=(TARGET, LIMIT, AFTER), tag="jobs",
@@ -265,6 +383,25 @@ CALLS = (
         description="Its text is in this answer and nowhere else. It grants no more than its maker, and expires no later."),
     Row("DELETE", "tokens/{id}", tokens.revoke_token, "revokeToken", DELEGATE, "Revoke a token", {204: None},
         errors=("not_found",), tag="administration"),
+    Row("GET", "users", users.list_users, "listUsers", ADMIN, "List people", {200: user_shapes.UserList},
+        parameters=(LIMIT, AFTER), tag="administration", description="By name."),
+    Row("POST", "users", users.create_user, "createUser", ADMIN, "Make a person", {201: user_shapes.InvitedUser},
+        request=user_shapes.UserRequest, errors=("conflict",), tag="administration",
+        description="With a role, or several, each on a pattern. The link in this answer, and nowhere else, lets them set a "
+        "password, once, within seven days."),
+    Row("GET", "users/{name}", users.read_user, "readUser", ADMIN, "Read a person", {200: user_shapes.User},
+        errors=("not_found",), tag="administration"),
+    Row("PATCH", "users/{name}", users.change_user, "changeUser", ADMIN, "Change what a person may", {200: user_shapes.User},
+        request=user_shapes.UserChanges, request_required=False, errors=("not_found", "conflict"), tag="administration",
+        description="All their grants at once, or whether they may sign in. Their sessions and sockets end within 5 s. The last "
+        "administrator stays one (409)."),
+    Row("DELETE", "users/{name}", users.delete_user, "deleteUser", ADMIN, "Take a person away", {204: None},
+        errors=("not_found", "conflict"), tag="administration",
+        description="Of a user that a project has besides, what they may. Tokens that they made stay. The last administrator "
+        "stays (409)."),
+    Row("POST", "users/{name}/invite", users.invite_user, "inviteUser", ADMIN, "Invite a person again",
+        {201: user_shapes.InvitedUser}, request=shapes.Nothing, request_required=False, errors=("not_found", "conflict"),
+        tag="administration", description="The link before is void; a password that they have goes on until they set another."),
     Row("GET", "connections", connections.list_connections, "listConnections", ADMIN, "List live connections",
         {200: shapes.ConnectionList}, parameters=(LIMIT, AFTER), tag="administration",
         description="Of every node; what is at another node may be some seconds old."),
@@ -274,4 +411,31 @@ CALLS = (
     Row("GET", "nodes", nodes.list_nodes, "listNodes", ADMIN, "List the nodes", {200: shapes.NodeList},
         parameters=(LIMIT, AFTER), tag="administration",
         description="Those that run, and for an hour those that have fallen silent. On SQLite there is one."),
+    Row("GET", "masks", masks.read_masks, "readMasks", ADMIN, "Read the masks", {200: shapes.Masks}, tag="administration",
+        description="What of messages and records is shown as `•••` to whoever browses them without `unmask`."),
+    Row("PUT", "masks", masks.put_masks, "putMasks", ADMIN, "Replace the masks", {200: shapes.Masks},
+        request=shapes.MasksRequest, tag="administration",
+        description="All that were put before. Those of the setting stay. Others nodes know within two seconds."),
+    Row("GET", "schemas", schemas.list_schemas, "listSchemas", ADMIN, "List schemas", {200: schema_shapes.SchemaList},
+        tag="administration", description="By name, without their sources. Pages read bodies of Avro and Protobuf by them."),
+    Row("GET", "schemas/{schema}", schemas.read_schema, "readSchema", ADMIN, "Read a schema",
+        {200: schema_shapes.WholeSchema}, errors=("not_found",), tag="administration", description="With its source."),
+    Row("PUT", "schemas/{schema}", schemas.declare_schema, "declareSchema", ADMIN, "Declare a schema",
+        {201: schema_shapes.Schema, 200: schema_shapes.Schema}, request=schema_shapes.SchemaRequest, errors=("conflict",),
+        tag="administration", description="Creates it (201), or puts it in the place of the one there is (200). What cannot be "
+        "read with is refused."),
+    Row("DELETE", "schemas/{schema}", schemas.delete_schema, "deleteSchema", ADMIN, "Delete a schema", {204: None},
+        errors=("not_found",), tag="administration", description="Bodies are shown as without it."),
+    Row("GET", "audit", audit.list_audit, "listAudit", ADMIN, "Who changed what", {200: shapes.AuditList},
+        parameters=(WHO, ACTION, CHANGED, CHANGED_SINCE, LIMIT, AFTER), tag="administration",
+        description="The newest first. What is read, published and settled is not in it."),
+    Row("GET", "definitions", definitions.read_definitions, "readDefinitions", ADMIN, "Everything declared, as one document",
+        {200: definition_shapes.Definitions}, parameters=(ONLY,), tag="administration",
+        description="Queues, streams, groups, topics with bindings, masks, schemas, channels and rules of alerts, by name. "
+        "Messages, tokens, people and secrets are not in it."),
+    Row("PUT", "definitions", definitions.put_definitions, "putDefinitions", ADMIN, "Declare everything in a document",
+        {200: definition_shapes.DefinitionsPlan}, request=definition_shapes.DefinitionsRequest, parameters=(DRY, ONLY),
+        errors=("not_found", "conflict"), tag="administration",
+        description="What it names is created or changed, what it does not name is left; nothing is deleted. What is wrong with "
+        "it, or does not fit what there is, is refused before anything is done, with all places. " + DRY_RUN),
 )  # fmt: skip

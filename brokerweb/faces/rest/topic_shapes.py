@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from brokerweb.faces.codec.answers import Count, Target
+from brokerweb.faces.codec.destinations import AnyMessages
 from brokerweb.faces.codec.json import Headers, Strict, Text
 from brokerweb.faces.rest.setting_shapes import asked, shown
 from brokerweb.faces.rest.shapes import Named
@@ -75,10 +76,11 @@ class TopicList(Struct):
 
 
 class RouteRequest(Strict):
-    """A message as far as bindings look at it."""
+    """A message as far as bindings look at it, or `messages` as they would be published."""
 
     routing_key: Text = ""
     headers: Headers | None = None
+    messages: AnyMessages | None = None
 
 
 class Route(Struct):
@@ -93,3 +95,9 @@ class RouteAnswer(Struct):
 
     routed: list[Route]
     unrouted: Unrouted | None
+
+
+class RouteAnswers(Struct):
+    """The same of each of `messages`."""
+
+    results: list[RouteAnswer]

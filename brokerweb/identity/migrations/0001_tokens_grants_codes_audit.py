@@ -40,7 +40,39 @@ class Migration(migrations.Migration):
                 ("address", models.CharField(default="", max_length=100)),
             ],
             options={
-                "indexes": [models.Index(fields=["target", "id"], name="audit_of_target")],
+                "indexes": [
+                    models.Index(fields=["target", "id"], name="audit_of_target"),
+                    models.Index(fields=["at"], name="audit_at"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="SavedView",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("path", models.CharField(max_length=500)),
+                ("query", models.CharField(max_length=2000)),
+                ("name", models.CharField(max_length=100)),
+                ("shared", brokerweb.storage.fields.FlagField(default=False)),
+                ("preferred", brokerweb.storage.fields.FlagField(default=False)),
+                ("created_at", brokerweb.storage.fields.InstantField()),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    models.Index(condition=models.Q(("shared", True)), fields=["path"], name="saved_view_shared"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("user", "path", "name"), name="saved_view_name"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("preferred", True)), fields=("user", "path"), name="saved_view_preferred"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -110,6 +142,129 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(("kind", None), ("kind__in", ("queue", "stream", "topic")), _connector="OR"),
                         name="grant_kind_known",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="MessageTemplate",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=100)),
+                ("kind", models.CharField(max_length=10)),
+                ("destination", models.CharField(max_length=200)),
+                ("shared", models.BooleanField(default=False)),
+                ("fields", models.JSONField()),
+                ("size", models.IntegerField()),
+                ("saved_at", brokerweb.storage.fields.InstantField()),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [models.Index(fields=["kind", "destination"], name="template_of_destination")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("user", "kind", "destination", "name"), name="template_named_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ("queue", "stream", "topic"))), name="template_kind_known"
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Mask",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("kind", models.CharField(max_length=10, null=True)),
+                ("pattern", models.CharField(max_length=200)),
+                ("fields", models.JSONField()),
+            ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("kind", None), ("kind__in", ("queue", "stream", "topic")), _connector="OR"),
+                        name="mask_kind_known",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Schema",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=200, unique=True)),
+                ("kind", models.CharField(max_length=10)),
+                ("pattern", models.CharField(max_length=210)),
+                ("content_type", models.CharField(max_length=255, null=True)),
+                ("message", models.CharField(max_length=500, null=True)),
+                ("size", models.IntegerField()),
+                ("created_at", brokerweb.storage.fields.InstantField()),
+                ("created_by", models.CharField(max_length=200)),
+                ("changed_at", brokerweb.storage.fields.InstantField()),
+                ("changed_by", models.CharField(max_length=200)),
+                ("source", models.BinaryField()),
+            ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("kind__in", ("avro", "protobuf"))), name="schema_kind_known"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="TokenDay",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("day", models.IntegerField()),
+                ("minute", models.IntegerField()),
+                ("minutes", models.IntegerField()),
+                (
+                    "token",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="days",
+                        to="brokerweb_identity.token",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [models.Index(fields=["day"], name="token_day")],
+                "constraints": [models.UniqueConstraint(fields=("token", "day"), name="token_day_once")],
+            },
+        ),
+        migrations.CreateModel(
+            name="Person",
+            fields=[
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="brokerweb_person",
+                        serialize=False,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                ("made", models.BooleanField(default=False)),
+                ("epoch", models.IntegerField(default=0)),
+                ("last_seen_at", brokerweb.storage.fields.InstantField(null=True)),
+                ("invitation", models.CharField(max_length=64, null=True, unique=True)),
+                ("invited_until_at", brokerweb.storage.fields.InstantField(null=True)),
+                ("issuer", models.CharField(max_length=500, null=True)),
+                ("subject", models.CharField(max_length=255, null=True)),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("issuer", "subject"), name="person_known_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("issuer", None), ("subject", None)),
+                            models.Q(("issuer__isnull", False), ("subject__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="person_known_whole",
                     ),
                 ],
             },

@@ -31,7 +31,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--bind", default=conf.Conf.bind, help="where its own broker listens; another port if that is taken")
         parser.add_argument("--server", choices=["daphne", "uvicorn"], default="uvicorn", help="which serves it")
-        parser.add_argument("--url", help="a running broker instead, such as http://127.0.0.1:8000; its token is read from TOKEN")
+        parser.add_argument("--url", help="a running broker instead, whose token is in BROKERWEB_TOKEN")
         parser.add_argument("--remove", action="store_true", help="with --url: delete what the demo made there")
         parser.add_argument("--seconds", type=float, default=3_600, help="how long it plays (3600)")
         parser.add_argument("--messages", type=int, default=20_000, help="how many orders at most are sent (20000)")
@@ -50,7 +50,7 @@ class Command(BaseCommand):
 
     def visit(self, given: dict[str, Any]) -> None:
         """Play in somebody's broker, or clear away what was played there."""
-        client, names = Client(given["url"].rstrip("/"), os.environ["TOKEN"], "demo"), Names(PREFIX)
+        client, names = Client(given["url"].rstrip("/"), os.environ["BROKERWEB_TOKEN"], "demo"), Names(PREFIX)
         if given["remove"]:
             asyncio.run(scene.remove(client, names))
             self.stdout.write(f"What begins with {PREFIX} and the demo made is deleted.")
@@ -77,5 +77,5 @@ def check(given: dict[str, Any]) -> None:
     place = urlsplit(given["url"])
     if place.scheme not in ("http", "https") or not place.hostname or place.path.strip("/"):
         raise CommandError(f"--url {given['url']} is no address such as http://127.0.0.1:8000")
-    if not os.environ.get("TOKEN"):
-        raise CommandError("set TOKEN to a token of that broker that may publish, consume, browse and manage demo.*")
+    if not os.environ.get("BROKERWEB_TOKEN"):
+        raise CommandError("set BROKERWEB_TOKEN to a token of that broker that may publish, consume, browse and manage demo.*")

@@ -34,6 +34,7 @@ from brokerweb.storage.losses import DataLost
 
 # An interpreter that switches threads every 5 ms lets a busy thread starve the committer from commit to commit.
 SWITCH_INTERVAL = 0.000_05
+OWN_SETTINGS = "brokerweb.settings"
 OWN_MANAGE = Path(brokerweb.__file__).resolve().parent.parent / "manage.py"
 
 
@@ -67,7 +68,7 @@ class Command(BaseCommand):
         except conf.BadOption as error:
             raise CommandError(str(error)) from error
 
-    def serve(self, options: conf.Conf, note_url: Callable[[str], None], *, workers: int, migrate: bool) -> None:
+    def serve(self, options: conf.Conf, note_url: Callable[[str, str], None], *, workers: int, migrate: bool) -> None:
         """Prepare the data, say where to go, and serve until a signal. The lock is held."""
         with usable_database(), database.alone():
             prepare_schema(migrate=migrate)
@@ -79,19 +80,22 @@ class Command(BaseCommand):
         project_sockets()  # an error in the project's own shows now, and not to its first client
         sock = bind(options)
         port = sock.getsockname()[1]
-        url = options.public_url[0] if options.public_url else f"http://{options.shown_host}:{port}"
-        note_url(url)
+        here = f"http://{options.shown_host}:{port}"
+        url = options.public_url[0] if options.public_url else here
+        note_url(url, here)
         self.say_hello(options, url, workers)
         with usable_database():
             database.settle()
         sys.setswitchinterval(SWITCH_INTERVAL)
         memory.keep_freed()
+        memory.keep_made()
 
         def run() -> None:
             import_module(f"brokerweb.servers.{options.server}").run(application, sock, options)
 
         if workers == 1:
             run()
+            memory.let_go()
         elif status := Workers(workers, run, close=sock.close).run():
             sys.exit(status)
 
@@ -148,12 +152,8 @@ def refuse_admin_token(options: conf.Conf) -> None:
 
 
 def signin_command(options: conf.Conf, first: FirstStart) -> str:
-    """What to type in this directory, whatever the environment then holds."""
-    python = Path(sys.executable)
-    if python.is_relative_to(Path.cwd()):
-        python = python.relative_to(Path.cwd())
-    program = Path(sys.argv[0])
-    words = [sys.argv[0], "signin"] if program.name == "brokerweb" else [str(python), sys.argv[0], "signin"]
+    """What to type in this directory, whatever the environment then holds; in any directory, where a module was run."""
+    words = [*_program(), "signin"]
     if not first.created:
         words.append(str(first.username))
     if options.data == conf.Conf.data or not is_in_data_of(options, files()):
@@ -161,6 +161,19 @@ def signin_command(options: conf.Conf, first: FirstStart) -> str:
     if Path(sys.argv[0]).resolve() == OWN_MANAGE:
         return shlex.join([*words, "--data", str(options.data)])
     return f"BROKERWEB_DATA={shlex.quote(str(options.data))} {shlex.join(words)}"  # a project's own reads settings before flags
+
+
+def _program() -> list[str]:
+    """This program, as a shell starts it again."""
+    python, program = Path(sys.executable), Path(sys.argv[0])
+    if program.name == "brokerweb":
+        return [sys.argv[0]]
+    if program.name == "__main__.py":  # of a package, which as a file would not find its own modules
+        own = os.environ.get("DJANGO_SETTINGS_MODULE") == OWN_SETTINGS
+        return [str(python), "-m", "brokerweb" if own else program.parent.name]
+    if python.is_relative_to(Path.cwd()):
+        python = python.relative_to(Path.cwd())
+    return [str(python), sys.argv[0]]
 
 
 def prepare_schema(*, migrate: bool) -> None:

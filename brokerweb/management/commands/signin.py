@@ -9,7 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from brokerweb import conf
-from brokerweb.core.errors import NotFound
+from brokerweb.core.errors import NotFound, Unavailable
+from brokerweb.delivery import nodes
 from brokerweb.identity import signin
 from brokerweb.servers import database
 from brokerweb.servers.claim import files, refuse_data_elsewhere
@@ -31,10 +32,10 @@ class Command(BaseCommand):
             refuse_data_elsewhere(conf.get(), found)
         except conf.BadOption as error:
             raise CommandError(str(error)) from error
-        here = None if found is None or given["bind"] or given["public_url"] else url_of_server(found)
         try:
+            here = None if given["bind"] or given["public_url"] else url_of_server(found) if found else nodes.url_of_one()
             self.stdout.write(signin.link(given["user"], here or conf.get().url))
-        except DatabaseError as error:
+        except (DatabaseError, Unavailable) as error:
             where = found.shown if found else database.shown()
             raise CommandError(f"no link can be made in {where} ({' '.join(str(error).split())}); start serve first") from error
         except NotFound as error:

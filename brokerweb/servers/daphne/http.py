@@ -12,7 +12,6 @@ from urllib.parse import unquote
 
 from daphne.http_protocol import HTTPFactory, WebRequest
 from django.conf import settings
-from twisted.internet import reactor as _reactor
 from twisted.web import http
 
 from brokerweb import conf
@@ -24,8 +23,8 @@ from brokerweb.faces.http.ownership import is_own
 from brokerweb.servers import heads, lifecycle, refusals
 from brokerweb.servers.chunks import Chunks
 from brokerweb.servers.daphne.flow import Flow
+from brokerweb.servers.lingering import Lingering
 
-reactor: Any = _reactor  # a module to the type checker, an object in truth
 log = logging.getLogger(__name__)
 
 
@@ -149,13 +148,13 @@ class Channel(http.HTTPChannel):
         self._refused = True
         self.clearLineBuffer()
         self.length = None  # else a head without a body were a request
-        self.dataReceived = lambda data: None  # type: ignore[method-assign]  # deaf from here on
+        lingering = Lingering(self.transport.loseConnection, lifecycle.LINGER)
+        self.dataReceived = lambda data: lingering.heard()  # type: ignore[method-assign]  # and nothing else from here on
         self.setTimeout(None)
         self.transport.unregisterProducer()  # one that is held up would keep the writing side open
         self.transport.write(refusals.answer(error))
         self.transport.loseWriteConnection()
         self.transport.resumeProducing()
-        reactor.callLater(lifecycle.LINGER, self.transport.loseConnection)
 
     def _respondToBadRequestAndDisconnect(self) -> None:
         self.refuse(Invalid(refusals.MALFORMED))

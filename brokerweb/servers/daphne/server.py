@@ -14,6 +14,7 @@ from twisted.logger import ILogObserver, globalLogBeginner
 from zope.interface import implementer
 
 from brokerweb import conf
+from brokerweb.core import memory
 from brokerweb.faces.http.body import Receive
 from brokerweb.servers import lifecycle
 from brokerweb.servers.daphne.http import Factory
@@ -60,6 +61,7 @@ class Server(stock.Server):
             allowNullOrigin=True,
             autoPingInterval=conf.PING_INTERVAL,
             autoPingTimeout=conf.PING_TIMEOUT,
+            closeHandshakeTimeout=0,  # it would reset the connection of who still sends
             failByDrop=False,  # else a message over the limit ends without 1009
             maxFramePayloadSize=self.options.max_request_bytes,
             maxMessagePayloadSize=self.options.max_request_bytes,
@@ -80,6 +82,7 @@ class Server(stock.Server):
     async def _come_up(self) -> None:
         try:
             await lifecycle.start()
+            memory.keep_made()
         except BaseException as error:  # ends the process: ``run`` raises it
             self.failure = error
             reactor.stop()

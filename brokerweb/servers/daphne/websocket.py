@@ -18,6 +18,7 @@ from brokerweb.faces.http.body import Message, Receive
 from brokerweb.servers import frames, heads, refusals
 from brokerweb.servers.daphne.flow import Flow
 from brokerweb.servers.intake import Intake
+from brokerweb.servers.lingering import Lingering
 
 BUFFERED = 4 * 1024 * 1024  # bytes that may wait at a socket before its writer waits for the client
 UNREAD = 1024 * 1024  # bytes of frames that the application may have yet to take before a socket is read no further
@@ -33,6 +34,8 @@ class WebSocket(WebSocketProtocol):
     """
 
     data: bytes  # what is not parsed yet
+    autoPingPendingCall: Any
+    autoPingTimeoutCall: Any
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -42,6 +45,7 @@ class WebSocket(WebSocketProtocol):
         self._intake: Intake | None = None
         self._came: deque[str | bytes] = deque()  # and not given to it yet
         self._flow = Flow()
+        self._lingering: Lingering | None = None
         self.transport.unregisterProducer()  # the request's that became this socket
         # Twisted says "go on" only when all of it is gone: with little room a fan-out runs at a quarter of its rate.
         self.transport.bufferSize = BUFFERED
@@ -73,22 +77,53 @@ class WebSocket(WebSocketProtocol):
             self.application_queue.put_nowait({"type": "websocket.disconnect", "code": 1006, "brokerweb.slow": True})
         super().onAutoPingTimeout()
 
-    def connectionLost(self, reason: Any = connectionDone) -> None:
-        self._flow.open.set()
-        super().connectionLost(reason)
-
-    def _closeConnection(self, abort: bool = False) -> None:
-        self.transport.unregisterProducer()  # one that is held up would keep the connection open
-        self._flow.open.set()
-        super()._closeConnection(abort)
-
     async def drained(self) -> None:
         """Wait until the client has taken most of what was sent."""
         await self._flow.open.wait()
 
+    # The end
+
+    def sendCloseFrame(self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False) -> None:
+        begins = self.state == self.STATE_OPEN and not isReply
+        super().sendCloseFrame(code, reasonUtf8, isReply)
+        if begins:
+            self._linger()
+
+    def _linger(self) -> None:
+        """Read away what the client still sends, until it ends the connection or its time is over; no ping counts any more."""
+        if self._lingering is None:
+            self._lingering = Lingering(self.transport.abortConnection)
+        for call in (self.autoPingPendingCall, self.autoPingTimeoutCall):
+            if call is not None:
+                call.cancel()
+        self.autoPingPending = self.autoPingPendingCall = self.autoPingTimeoutCall = None
+        self._paused = False
+        self.transport.resumeProducing()
+
+    def _closeConnection(self, abort: bool = False) -> None:
+        """autobahn's own method resets the connection even where both sides have closed, and else may do so by a close."""
+        self.transport.unregisterProducer()  # one that is held up would keep the connection open
+        self._flow.open.set()
+        if abort and not self.wasClean:
+            self.transport.abortConnection()
+            return
+        self._linger()
+        if self.wasClean:
+            self.transport.loseConnection()
+        else:
+            self.transport.loseWriteConnection()
+
+    def connectionLost(self, reason: Any = connectionDone) -> None:
+        self._flow.open.set()
+        if self._lingering is not None:
+            self._lingering.cancel()
+        super().connectionLost(reason)
+
     # Frames in
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        if self.state != self.STATE_OPEN:
+            return
         if self._intake is not None and not self.muted:
             self.last_ping = time.time()
             self._note([payload if isBinary else payload.decode()])
@@ -118,7 +153,7 @@ class WebSocket(WebSocketProtocol):
         if self._paused and self._unread_bytes < UNREAD // 2:
             self._paused = False
             self.transport.resumeProducing()
-        elif not self._paused and self._unread_bytes > UNREAD:
+        elif not self._paused and self._unread_bytes > UNREAD and self._lingering is None:
             self._paused = True
             self.transport.pauseProducing()
 
@@ -135,6 +170,10 @@ class WebSocket(WebSocketProtocol):
         self.go_on()
 
     def dataReceived(self, data: bytes) -> None:
+        if self._lingering is not None:
+            self._lingering.heard()
+            if self.state == self.STATE_CLOSED:
+                return
         self._dataReceived(data)  # autobahn's own colours names for a debug line of every read
         if self._came:
             self.go_on()

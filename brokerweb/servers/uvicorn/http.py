@@ -13,6 +13,7 @@ from brokerweb.core.errors import BrokerError, Invalid
 from brokerweb.servers import heads, lifecycle, refusals
 from brokerweb.servers.chunks import Chunks
 from brokerweb.servers.gathering import Gathering
+from brokerweb.servers.lingering import Lingering
 
 
 class Http(HttpToolsProtocol):
@@ -32,7 +33,7 @@ class Http(HttpToolsProtocol):
         self._unanswered = 0  # requests whose head has come
         self._answered_unread = False
         self._refusal: BrokerError | None = None
-        self._deadline: asyncio.TimerHandle | None = None
+        self._deadline: asyncio.TimerHandle | Lingering | None = None
         self._give(conf.READ_TIMEOUT)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -49,6 +50,8 @@ class Http(HttpToolsProtocol):
     # What comes
 
     def data_received(self, data: bytes) -> None:
+        if isinstance(self._deadline, Lingering):
+            self._deadline.heard()
         self._unset_keepalive_if_required()
         try:
             while data and self._refusal is None and not self._upgraded:
@@ -203,7 +206,7 @@ class Http(HttpToolsProtocol):
             self.transport.write(refusals.answer(error))
             self.transport.write_eof()
             self.flow.resume_reading()
-            self._give(lifecycle.LINGER)
+            self._linger()
 
     # Patience
 
@@ -227,11 +230,15 @@ class Http(HttpToolsProtocol):
             self._say(self._refusal)
         elif self._reading and not self._in_head:
             self._answered_unread = True
-            self._give(lifecycle.LINGER)
+            self._linger()
 
     def _give(self, seconds: float) -> None:
         self._take_deadline()
         self._deadline = self.loop.call_later(seconds, self._out_of_time)
+
+    def _linger(self) -> None:
+        self._take_deadline()
+        self._deadline = Lingering(self._out_of_time, lifecycle.LINGER)
 
     def _take_deadline(self) -> None:
         if self._deadline is not None:

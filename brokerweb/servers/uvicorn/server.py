@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 
 from brokerweb import conf
+from brokerweb.core import memory
 from brokerweb.servers import lifecycle
 from brokerweb.servers.uvicorn.http import Http
 from brokerweb.servers.uvicorn.websocket import WebSocket
@@ -22,6 +23,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         lifecycle.on_signals(asyncio.get_running_loop(), self._begin_to_stop)
         await lifecycle.start()
+        memory.keep_made()
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Generator
 from typing import Any
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets import http11
@@ -15,12 +16,12 @@ from websockets.protocol import State
 from websockets.streams import StreamReader
 
 from brokerweb.core.errors import BrokerError
-from brokerweb.servers import frames, heads, lifecycle, refusals
+from brokerweb.servers import frames, heads, refusals
 from brokerweb.servers.intake import Intake
+from brokerweb.servers.lingering import Lingering
 
 # Its head was read before, within the limits of every other head.
 http11.MAX_LINE_LENGTH, http11.MAX_NUM_HEADERS = heads.MAX_BYTES, heads.MAX_FIELDS
-CLOSING = 10.0  # seconds until a connection ends of whose client nothing more is heard
 UNREAD = 256 * 1024  # bytes that may wait to be parsed before a connection is read no further
 
 
@@ -50,7 +51,8 @@ class WebSocket(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self._intake: Intake | None = None
         self._came: list[str | bytes] = []
-        self._held = self._lost = False
+        self._held = self._lost = self._deaf = False
+        self._lingering: Lingering | None = None
         self.conn.reader = _Reader(self._holds)
         self.conn.parser = self.conn.parse()
         next(self.conn.parser)
@@ -75,7 +77,9 @@ class WebSocket(WebSocketsSansIOProtocol):
             self.data_received(b"")
 
     def data_received(self, data: bytes) -> None:
-        if self.conn.parser_exc is not None:
+        if self._lingering is not None:
+            self._lingering.heard()
+        if self.conn.parser_exc is not None or self._deaf:
             return
         self.conn.receive_data(data)
         self.handle_events()  # uvicorn's own method drops what came before something wrong
@@ -169,7 +173,7 @@ class WebSocket(WebSocketsSansIOProtocol):
         """What the application answers a handshake that is not for it."""
         self.handshake_complete = self.close_sent = True
         self.transport.write(refusals.answer(error))
-        self.transport.close()
+        self._end_writing()
 
     def keepalive_timeout(self) -> None:
         """The client had no chance to answer a ping that stands behind what it does not read: it is slow, and not lost."""
@@ -180,34 +184,59 @@ class WebSocket(WebSocketsSansIOProtocol):
         else:
             super().keepalive_timeout()
 
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if self.close_sent and not self.transport.is_closing():
+            self._linger()
+            self.go_on()  # the client's own close may stand behind what was held back
+
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
         super().on_task_complete(task)
-        if not self.disconnected:
-            self.loop.call_later(CLOSING, self._give_up)
+        if not self.disconnected and self._lingering is None:
+            self._linger()
 
-    def _give_up(self) -> None:
-        if not self.disconnected:
-            self.transport.abort()
+    def _linger(self) -> None:
+        """Read away what the client still sends, until it ends the connection or its time is over."""
+        if self._lingering is not None:
+            self._lingering.cancel()
+        if self.close_timer is not None:  # uvicorn's own, which resets the connection of who still sends
+            self.close_timer.cancel()
+        self._lingering = Lingering(self.transport.abort)
+        self.close_timer = self._lingering  # type: ignore[assignment]  # that it can be cancelled is all uvicorn asks of it
+
+    def _end_writing(self) -> None:
+        """Where nothing that comes is understood, not even that the client closes."""
+        self._deaf = True
+        self.stop_keepalive()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.transport.resume_reading()
+        self.read_paused = False
+        self._linger()
 
     def handle_parser_exception(self) -> None:
-        if self.close_sent:
-            return
-        close = self.conn.close_sent
-        code, reason = (close.code, close.reason) if close is not None else (1006, "")
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
-        self.close_sent = True
-        if not self._lost:
+        if not self.close_sent:
+            close = self.conn.close_sent
+            code, reason = (close.code, close.reason) if close is not None else (1006, "")
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+            self.close_sent = True
+        if not self._lost and not self._deaf and not self.transport.is_closing():
             self.transport.write(b"".join(self.conn.data_to_send()))
-            self.close_timer = self.loop.call_later(lifecycle.LINGER, self.transport.close)
-            self.transport.resume_reading()
-            self.read_paused = False
+            self._end_writing()
+
+    def handle_ping(self) -> None:
+        if not self._deaf:  # else it came in the same read as what was not understood
+            super().handle_ping()
 
     def handle_close(self, event: Frame) -> None:
+        if self._deaf:
+            return
         if self._lost and not self.close_sent and self.conn.close_rcvd is not None:
             said = self.conn.close_rcvd
             self.queue.put_nowait({"type": "websocket.disconnect", "code": said.code, "reason": said.reason})
         else:
             super().handle_close(event)
+            self._linger()  # until what stands before the close is taken
 
     def shutdown(self) -> None:
         """The broker has closed every socket before; what is left never finished its handshake or its close."""

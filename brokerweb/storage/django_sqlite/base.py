@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pysqlite3.dbapi2 as Database  # noqa: N812 (the name Django uses)
 from django.db import DEFAULT_DB_ALIAS, OperationalError
 from django.db.backends.sqlite3 import base as stock
 from django.db.backends.sqlite3._functions import register as register_functions  # type: ignore[import-untyped]
@@ -21,6 +20,8 @@ from django.utils.dateparse import parse_date, parse_datetime, parse_time
 from django.utils.functional import cached_property
 
 from brokerweb.storage import damage, disk
+from brokerweb.storage.django_sqlite.creation import DatabaseCreation
+from brokerweb.storage.driver import sqlite as Database  # noqa: N812 (the name Django uses)
 from brokerweb.storage.outermost import Outermost
 from brokerweb.storage.write_lock import FairLock, lock_for
 
@@ -115,8 +116,8 @@ class DatabaseOperations(StockOperations):
 
 
 class DatabaseFeatures(StockFeatures):
-    max_query_params = 32_766  # SQLite's own default; since 6.0 Django asks the connection, which pysqlite3's cannot tell
-    # pysqlite3's always has it. Since 6.1 Django's system checks ask, and asking would make the file before anything is checked.
+    max_query_params = 32_766  # SQLite's own default; since 6.0 Django asks the connection, which the driver's cannot tell
+    # The driver's always has it. Since 6.1 Django's system checks ask, and asking would make the file before anything is checked.
     supports_json_field = True
 
 
@@ -135,9 +136,10 @@ class _Errors(DatabaseErrorWrapper):
 
 
 class DatabaseWrapper(_Stock):
-    """Django's SQLite wrapper on pysqlite3. Every ``atomic()`` is BEGIN IMMEDIATE: readers use none, or ``beginning_late``."""
+    """Django's wrapper on a sound SQLite. Every ``atomic()`` is BEGIN IMMEDIATE: readers use none, or ``beginning_late``."""
 
     Database = Database
+    creation_class = DatabaseCreation
     features_class = DatabaseFeatures
     ops_class = DatabaseOperations
 
@@ -229,7 +231,11 @@ class DatabaseWrapper(_Stock):
 
     def _commit(self) -> None:
         # A commit that fails leaves the transaction open: its rollback gives the lock back.
-        super()._commit()
+        if self.queries_logged or self.connection is None:
+            super()._commit()
+        else:
+            with self.wrap_database_errors:
+                self.connection.commit()
         self._to_begin = False
         self.release_write_lock()
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import count
 from typing import Any
+from weakref import WeakMethod
 
 from psycopg.pq import TransactionStatus
 
@@ -28,6 +29,7 @@ _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 # Sorted, so that two that take the same ones cannot wait for each other.
 _ALONE = "SELECT pg_advisory_xact_lock(key) FROM unnest($1::bigint[]) AS key"
 _SHARED = "SELECT pg_advisory_xact_lock_shared(key) FROM unnest($1::bigint[]) AS key"
+_ONE_ALONE, _ONE_SHARED = "SELECT pg_advisory_xact_lock($1)", "SELECT pg_advisory_xact_lock_shared($1)"
 _AT_ONCE = "SELECT pg_try_advisory_xact_lock($1)"
 # Of the lanes' connections. A plan of the planner's own choice falls over where a table was empty when it was last looked at.
 SETTINGS = (
@@ -38,10 +40,12 @@ SETTINGS = (
 # Confirmed means on disk, whatever the server's own default is.
 ON_DISK = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 AT_ONCE = 100  # rows that a scan fetches in one go
-# The numbers of one call are in a row: nobody takes one between, and the lock is held for that long alone.
+# The transaction has its own number before it has any of these: who sees that all before some number have ended sees all that was
+# stored under lower ids than some (``queues/bounds.py``).
 _NUMBERS = (
-    "SELECT pg_advisory_lock($3), setval(s, nextval(s) + $2 - 1) - $2 + 1, pg_advisory_unlock($3) "
-    "FROM (SELECT pg_get_serial_sequence($1::text, 'id')::regclass AS s) AS sequence"
+    "SELECT array_agg(CASE WHEN x IS NOT NULL THEN nextval(s) END) FROM (WITH taker AS MATERIALIZED "
+    "(SELECT pg_current_xact_id() AS x, pg_get_serial_sequence($1::text, 'id')::regclass AS s) SELECT x, s FROM taker) AS taker, "
+    "generate_series(1, $2::bigint)"
 )
 # A commit that was told to wait for the standby no longer is seen by all, and may be on no other machine. One that has written
 # nothing waits for nobody; with a word in the log it does, and so for all that came before.
@@ -65,7 +69,8 @@ class Postgres:
         wire = wire_of(raw)
         if running is not None and wire.saving:
             # By the clock that follows the database's, which is asked again on the way: no round trip for that alone.
-            wire.waiting.append((_NOW, (), running.told))
+            if not running.fresh:
+                wire.waiting.append((_NOW, (), running.told))
             at = running.now()
             return at, at
         before = clock.monotonic()
@@ -74,11 +79,17 @@ class Postgres:
             running.observe(at, before, clock.monotonic())
         return at, at
 
+    def on_wait(self, raw: Any, waited: Callable[[], None]) -> None:
+        wire_of(raw).waited = WeakMethod(waited)
+
     def run(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Any:
         return wire_of(raw).execute(raw, statement.text["postgres"], args)
 
     def ask(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Callable[[], list[tuple[Any, ...]]]:
         return wire_of(raw).ask(raw, statement.text["postgres"], args)
+
+    def foresee(self, raw: Any, statement: Statement, args: Sequence[Any], fits: Callable[[Any], bool]) -> None:
+        wire_of(raw).foresee(raw, statement.text["postgres"], args, fits)
 
     def later(self, raw: Any, statement: Statement, rows: Sequence[Sequence[Any]]) -> None:
         wire = wire_of(raw)
@@ -121,17 +132,21 @@ class Postgres:
 
     def lock(self, raw: Any, kind: locks.Lock, numbers: Iterable[int], *, alone: bool) -> None:
         keys = [locks.key(kind, number) for number in sorted(numbers)]
-        if keys:
+        if len(keys) == 1:  # as nearly always, at half the price
+            wire_of(raw).later(raw, _ONE_ALONE if alone else _ONE_SHARED, keys)
+        elif keys:
             wire_of(raw).later(raw, _ALONE if alone else _SHARED, [keys])
 
     def lock_at_once(self, raw: Any, kind: locks.Lock, number: int) -> bool:
         [got] = wire_of(raw).execute(raw, _AT_ONCE, [locks.key(kind, number)]).fetchone() or (False,)
         return bool(got)
 
-    def numbers(self, raw: Any, table: str, n: int) -> int:
-        args = [table, n, locks.key(locks.Lock.NUMBERS, 0)]
-        _, first, _ = wire_of(raw).execute(raw, _NUMBERS, args).fetchone() or (None, 0, None)
-        return int(first)
+    def numbers(self, raw: Any, table: str, n: int) -> Sequence[int]:
+        if n == 0:
+            return range(0)
+        [numbers] = wire_of(raw).execute(raw, _NUMBERS, [table, n]).fetchone() or ([],)
+        first, last = numbers[0], numbers[-1]
+        return range(first, last + 1) if last - first + 1 == n else numbers
 
     def prepare(self, raw: Any) -> None:
         raw.prepare_threshold = None  # the driver prepares nothing: a rollback would have it forget all that is prepared
@@ -162,6 +177,8 @@ class Postgres:
         if raw.pgconn.transaction_status == TransactionStatus.INERROR:  # COMMIT would then succeed, and store nothing
             raise Unavailable("The store did not take it: the transaction had failed.")
         wire = wire_of(raw)
+        if wire.unsure:
+            wire.settle(raw)
         wire.notices.clear()
         wire.committing_since = time.monotonic()
 
@@ -183,6 +200,10 @@ class Postgres:
 
     def version(self, raw: Any) -> int | None:
         return None
+
+    def keeping(self, raw: Any) -> dict[Any, Any] | None:
+        wire = wire_of(raw)
+        return wire.kept if wire.lane else None
 
     def slot(self, raw: Any) -> int:
         return int(raw.pgconn.backend_pid)

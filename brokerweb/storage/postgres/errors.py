@@ -26,6 +26,10 @@ ENDS = {
 }
 
 
+class ForeseenWrong(Exception):
+    """A statement answered something else than its caller had gone on with: what came of that must be rolled back."""
+
+
 def translate(error: Exception) -> BrokerError | None:
     """``Dialect.translate``."""
     if not isinstance(error, psycopg.Error | django.db.Error):
@@ -50,7 +54,7 @@ def sqlstate(error: BaseException) -> str | None:
 def failure(error: Exception) -> Failure:
     """``Dialect.failure``."""
     state = sqlstate(error)
-    if state in CONFLICTS:
+    if state in CONFLICTS or isinstance(error, ForeseenWrong):
         return Failure.CONFLICT
     if state == WAITED:
         return Failure.WAITED

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import count
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakMethod, WeakSet
 
 from psycopg import generators, waiting
 from psycopg.adapt import Transformer
@@ -24,8 +24,10 @@ from brokerweb.core import clock
 from brokerweb.storage.outermost import Outermost
 from brokerweb.storage.postgres.binary import dumped
 from brokerweb.storage.postgres.cursors import Cursor
+from brokerweb.storage.postgres.errors import ForeseenWrong
 
 BINARY = Format.BINARY
+LONG = clock.SECOND // 4  # a round trip in which something was waited for: a lock, the network, or this process itself
 GOOD = {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK, ExecStatus.EMPTY_QUERY}
 
 _names = count()
@@ -65,21 +67,39 @@ class Rows:
 class Wire:
     """``lane``: it is the committer's. ``saving``: its transaction is under way, and what nobody asks for may wait."""
 
-    __slots__ = ("_prepared", "_transformer", "changed", "committing_since", "lane", "notices", "saving", "stored", "waiting")
+    __slots__ = (
+        "_prepared",
+        "_transformer",
+        "changed",
+        "committing_since",
+        "kept",
+        "lane",
+        "notices",
+        "saving",
+        "stored",
+        "unsure",
+        "waited",
+        "waiting",
+    )
 
     def __init__(self) -> None:
         self.changed = self.stored = 0  # rows; those of which it is known that they are on disk
         self.notices: list[str] = []
+        self.kept: dict[Any, Any] = {}  # what verbs keep, for as long as the connection lasts
         self.lane = self.saving = False
         self.waiting: list[_Waiting] = []
+        self.unsure = False  # an answer that has been foreseen is yet to come
         self.committing_since: float | None = None  # by the monotonic clock, while a COMMIT is under way
+        self.waited: WeakMethod[Callable[[], None]] | None = None  # to be told when a statement took long
         self._prepared: dict[_Key, bytes] = {}  # by which name the server knows it
         self._transformer: Any = None
 
     def execute(self, raw: Any, text: str, args: Sequence[Any]) -> Any:
         """Run a statement behind whatever waits; a cursor with its rows, or as much as ``Rows`` is of one."""
         if not self.lane:
+            before = clock.monotonic()
             cursor = Cursor(raw).execute(text, args, binary=True)
+            self._took(clock.monotonic() - before)
             self.changed += cursor.rowcount if not (cursor.statusmessage or "SELECT").startswith("SELECT") else 0
             return cursor
         self.waiting.append((text, args, None))
@@ -126,6 +146,21 @@ class Wire:
 
         return rows
 
+    def foresee(self, raw: Any, text: str, args: Sequence[Any], fits: Callable[[Any], bool]) -> None:
+        """Run a statement whose answer is taken to be one that ``fits``. Raises ForeseenWrong where it is not, at the latest when
+        ``settle`` sends it.
+        """
+
+        def check(answer: Any, before: int, after: int) -> None:
+            if not fits(answer):
+                raise ForeseenWrong(f"another answer than was foreseen: {text[:60]}")
+
+        if self.saving:
+            self.waiting.append((text, args, check))
+            self.unsure = True
+        else:
+            check(self.execute(raw, text, args), 0, 0)
+
     def settle(self, raw: Any) -> None:
         """Nothing waits after this."""
         if self.waiting:
@@ -133,7 +168,7 @@ class Wire:
 
     def send(self, raw: Any) -> list[Any]:
         """Run what waits, in one round trip. Raises what the first of them does that fails; what is behind it has not run."""
-        sent, self.waiting = self.waiting, []
+        sent, self.waiting, self.unsure = self.waiting, [], False
         pgconn, new = raw.pgconn, dict[_Key, bytes]()
         steps = [step for text, args, _ in sent for step in self._steps(pgconn, new, text, args)]
         before = clock.monotonic()
@@ -155,7 +190,18 @@ class Wire:
             self.changed += answer.changed
             if told is not None:
                 told(answer, before, after)
+        self._took(after - before)
         return answers
+
+    def _took(self, microseconds: int) -> None:
+        """Tell the transaction under way that what was sent took so long, where that is long."""
+        if microseconds < LONG or self.waited is None:
+            return
+        waited, self.waited = self.waited, None  # what it asks may take long, too
+        tell = waited()
+        if tell is not None:
+            tell()
+        self.waited = waited
 
     def _steps(
         self, pgconn: Any, new: dict[_Key, bytes], text: str, args: Sequence[Any]
@@ -175,10 +221,11 @@ class Wire:
     # A lane's transactions
 
     def begin(self) -> None:
-        self.saving, self.waiting = True, [("BEGIN", (), None)]
+        self.saving, self.unsure, self.waiting = True, False, [("BEGIN", (), None)]
 
     def commit(self, raw: Any) -> None:
         """Send what waits, and the commit behind it."""
+        self.waited = None
         self.waiting.append(("COMMIT", (), None))
         try:
             self.send(raw)
@@ -186,7 +233,7 @@ class Wire:
             self.saving = False
 
     def roll_back(self, raw: Any) -> None:
-        self.saving, self.waiting, self.committing_since = False, [], None
+        self.saving, self.unsure, self.waiting, self.committing_since, self.waited = False, False, [], None, None
         raw.rollback()
 
     def notice(self, diagnostic: Any) -> None:

@@ -126,7 +126,7 @@ class _Run:
 
     def counts(self, step: Step) -> None:
         expected = {state: step.fields.get(state, 0) for state in STATES}
-        eventually(lambda: self._counts(step) == expected, 5, why=f"{expected}, not {self._counts(step)}")
+        eventually(lambda: self._counts(step) == expected, why=f"{expected}, not {self._counts(step)}")
 
     def _counts(self, step: Step) -> Json:
         return dict(self.rest.queue(self.name(step.queue))["counts"])

@@ -1,0 +1,1 @@
+"""What failed of one queue or stream: dead, standing still, tried again."""

@@ -1,0 +1,1 @@
+"""What people keep of lists: views of them, and how they look."""

@@ -1,0 +1,1 @@
+"""Who is told that there is something to look at."""

@@ -1,0 +1,61 @@
+"""Schemas are made, changed and removed: forms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from brokerweb import schemas
+from brokerweb.console.acting import confirmation, refusing, telling
+from brokerweb.console.page import SignedIn, form, render_form
+from brokerweb.console.schemas.forms import SchemaForm
+
+LIST = "brokerweb_console:schemas"
+
+
+@form
+def new_schema(request: SignedIn) -> HttpResponseBase:
+    """Bring one in."""
+    request.principal.require_admin()
+    asked = SchemaForm(request.POST, request.FILES) if request.method == "POST" else SchemaForm()
+    if asked.is_valid():
+        with refusing(asked):
+            made = asked.schema()
+            schemas.declare(request.principal, made, address=request.META.get("REMOTE_ADDR"), new=True)
+            messages.success(request, f"Schema {made.name} is there: what it holds for is read by it.")
+            return redirect(LIST)
+    return render_form(request, "brokerweb_console/schemas/schema.html", asked, title="New schema")
+
+
+@form
+def schema(request: SignedIn, name: str) -> HttpResponseBase:
+    """Change one; what was brought in stays where nothing else is."""
+    request.principal.require_admin()
+    row = schemas.find(name)
+    known, posted = schemas.of_row(row), request.method == "POST"
+    asked = SchemaForm(request.POST, request.FILES, known=known) if posted else SchemaForm(known=known)
+    if asked.is_valid():
+        with refusing(asked):
+            schemas.declare(request.principal, asked.schema(), address=request.META.get("REMOTE_ADDR"))
+            messages.success(request, f"Schema {name} is changed.")
+            return redirect(LIST)
+    return render_form(request, "brokerweb_console/schemas/schema.html", asked, title=name, row=row)
+
+
+@form
+def delete(request: SignedIn, name: str) -> HttpResponseBase:
+    """Remove one."""
+    request.principal.require_admin()
+    row, place = schemas.find(name), reverse(LIST)
+    if request.method != "POST":
+        facts = [("Of", row.pattern), ("Kind", row.kind), *([("Message", row.message)] if row.message else [])]
+        text = "Bodies are shown as without it. Keep its file if you may need it again."
+        ways: dict[str, Any] = {"button": "Delete the schema", "crumbs": [("Schemas", place)], "cancel": place}
+        return confirmation(request, f"Delete schema {name}", text, facts=facts, **ways)
+    with telling(request, f"Schema {name} is gone."):
+        schemas.delete(request.principal, name, address=request.META.get("REMOTE_ADDR"))
+    return redirect(LIST)

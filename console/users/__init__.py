@@ -1,0 +1,1 @@
+"""People: their list, what each may, inviting and taking them away."""
