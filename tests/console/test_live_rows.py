@@ -127,11 +127,11 @@ def test_a_page_is_told_and_does_not_ask_while_nothing_happens(visit: Visit, res
             page.evaluate("document.getElementById('live').dispatchEvent(new Event('refresh'))")
         return caught.value.status
 
-    eventually(lambda: status() == 304, 30)  # but for when a sample has been taken meanwhile
-    with page.expect_response(lambda response: response.request.headers.get("hx-request") == "true", timeout=15_000) as caught:
-        rest.publish("quiet", {"body": 1})
-    assert caught.value.status == 200
-    expect(page.locator(".figure.ready .value")).to_have_text("1")
+    # But for when a sample has been taken meanwhile. Seldom: the more pages cost, the later they are told.
+    eventually(lambda: status() == 304, 30, interval=2)
+    rest.publish("quiet", {"body": 1})
+    # Told, not asked for: by itself this page would ask 15 seconds after it did so last.
+    expect(page.locator(".figure.ready .value")).to_have_text("1", timeout=13_000)
 
 
 def test_ages_go_on_between_two_looks(visit: Visit, rest: Rest):
@@ -162,8 +162,7 @@ def test_rows_that_say_the_same_are_neither_parsed_nor_touched(visit: Visit, res
     page.evaluate(PARSED)
     [held] = rest.receive("same", max=1, lease=600)
     looked(page)  # once or twice: the page may be told of the lease as well
-    page.wait_for_function("window.parsed.size")
-    assert page.evaluate("[...window.parsed]") == [held["id"]] == [third]
+    eventually(lambda: page.evaluate("[...window.parsed]") == [held["id"]] == [third])
     expect(page.locator(f"#m-{third}")).to_contain_text("in flight")
     rest.settle("same", release=[held["receipt"]])
     looked(page)
