@@ -148,7 +148,8 @@ def test_ages_go_on_between_two_looks(visit: Visit, rest: Rest):
 PARSED = """() => {
     window.parsed = new Set();
     document.addEventListener("htmx:before:swap", ({ detail }) => {
-        for (const row of detail.tasks[0].fragment.querySelectorAll("tr[id]:not([data-same])")) window.parsed.add(row.id.slice(2));
+        const rows = detail.tasks[0].fragment.querySelectorAll("tr[id]:not([data-same])");
+        for (const row of rows) window.parsed.add(row.id.slice(2));
     }, true);
 }"""
 
