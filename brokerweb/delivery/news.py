@@ -1,7 +1,7 @@
 """Who looks at pages, and is told that something of what they show may be another: seldom, and for nothing while nobody looks.
 
-A commit notes what it was about, once until that is told. Everybody is told together, at most every second, and so seldom that
-what the pages then ask for takes a small share of one core: ten pages of a busy queue slow nothing down.
+A commit notes what it was about, once until that is told. Everybody is told together, at most every second, and in the long run
+so seldom that what the pages then ask for takes a small share of one core: ten pages of a busy queue slow nothing down.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from brokerweb.core.events import Outcome
 EVERY = 1.0  # seconds between two tellings, at least
 GATHER = 0.1  # seconds in which what belongs together comes together
 SHARE = 0.02  # of one core, for all that pages ask for because they were told
+AT_ONCE = 0.25  # seconds of processor time that may go beyond it for a while: somebody who looks at a quiet broker is told soon
+LONGEST = 15.0  # seconds until pages that cost more than their share are told all the same: they would ask by themselves
 
 Key = tuple[str, int]
 ANYTHING: Key = ("", 0)  # of pages that show more than one queue or stream
@@ -58,7 +60,8 @@ class News:
         self._quiet: set[Key] = set()  # what is watched and has no news
         self._due = False  # it will be told
         self._told_at = 0.0
-        self._spent = 0.0  # seconds of processor time since then
+        self._left = AT_ONCE  # seconds of processor time that pages may take: their share comes in evenly
+        self._left_at = 0.0
         self._loop: asyncio.AbstractEventLoop
         self._unlisten: Callable[[], None] = lambda: None
 
@@ -98,8 +101,10 @@ class News:
 
     def spent(self, seconds: float) -> None:
         """What a page asked for took so much processor time."""
+        now = time.monotonic()
         with self._mutex:
-            self._spent += seconds
+            left = min(AT_ONCE, self._left + SHARE * (now - self._left_at)) - seconds
+            self._left, self._left_at = max(left, -SHARE * LONGEST), now
 
     def watched(self) -> int:
         """How many pages there are."""
@@ -117,19 +122,20 @@ class News:
                 self._quiet.clear()
 
     def _begin(self) -> None:
-        self._loop.call_later(max(GATHER, self._left()), self._tell)
+        self._loop.call_later(max(GATHER, self._wait()), self._tell)
 
-    def _left(self) -> float:
-        return self._told_at + max(EVERY, self._spent / SHARE) - time.monotonic()
+    def _wait(self) -> float:
+        """Seconds until everybody may be told."""
+        return max(self._told_at + EVERY, self._left_at - self._left / SHARE) - time.monotonic()
 
     def _tell(self) -> None:
-        if (left := self._left()) > 0:  # pages that were told before have asked meanwhile
-            self._loop.call_later(left, self._tell)
+        if (wait := self._wait()) > 0:  # pages that were told before have asked meanwhile
+            self._loop.call_later(wait, self._tell)
             return
         watched = {key for watch in self._watches for key in watch.keys}
         with self._mutex:
             quiet, self._quiet = self._quiet, watched
-            self._due, self._spent = False, 0.0
+            self._due = False
         self._told_at = time.monotonic()
         for watch in list(self._watches):
             if watch.keys - quiet:

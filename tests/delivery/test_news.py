@@ -10,7 +10,7 @@ import pytest
 from brokerweb.core import events
 from brokerweb.core.events import Outcome
 from brokerweb.delivery import news as module
-from brokerweb.delivery.news import ANYTHING, GATHER, PAGES, QUEUE, SHARE, STREAM, News, heard
+from brokerweb.delivery.news import ANYTHING, AT_ONCE, EVERY, GATHER, LONGEST, PAGES, QUEUE, SHARE, STREAM, News, heard
 
 
 class Loop:
@@ -130,16 +130,45 @@ def test_many_commits_are_told_once_and_what_comes_then_later(loop: Loop, told: 
 
 def test_the_more_pages_cost_the_later_they_are_told_again(loop: Loop, told: Told):
     told.watch("one", (QUEUE, 1))
+    told.news.spent(AT_ONCE)
     commit(queue_id=1)
     loop.pass_to(loop.now + GATHER)
     began = loop.now
     commit(queue_id=1)
     told.news.spent(0.1)  # after the news was noted
+    loop.pass_to(began + EVERY)
     loop.pass_to(began + 0.1 / SHARE - 1)
     assert told == ["one"]
     loop.pass_to(began + 0.1 / SHARE)
     loop.pass_to(began + 0.1 / SHARE + 1)
     assert told == ["one", "one"]
+
+
+def test_a_page_that_is_dear_once_does_not_delay_what_comes_then(loop: Loop, told: Told):
+    told.watch("one", (QUEUE, 1))
+    told.news.spent(AT_ONCE - 0.1)  # the first of a process compiles its templates
+    for n in range(1, 4):
+        commit(queue_id=1)
+        loop.pass_to(loop.now + EVERY)
+        told.news.spent(0.01)
+        assert told == ["one"] * n
+
+
+def test_time_in_which_nobody_asked_is_not_saved_up_for_ever(loop: Loop, told: Told):
+    told.watch("one", (QUEUE, 1))
+    loop.now += 86_400
+    told.news.spent(AT_ONCE + 0.1)
+    commit(queue_id=1)
+    loop.pass_to(loop.now + EVERY)
+    assert told == []
+
+
+def test_however_dear_pages_are_they_are_told_before_they_would_ask(loop: Loop, told: Told):
+    told.watch("one", (QUEUE, 1))
+    told.news.spent(60)
+    commit(queue_id=1)
+    loop.pass_to(loop.now + LONGEST)
+    assert told == ["one"]
 
 
 def test_nobody_listens_to_commits_while_nobody_looks(loop: Loop):
