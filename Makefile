@@ -21,7 +21,7 @@ demo: .venv/.installed ## a broker of its own with a shop's traffic, and what go
 	$(BIN)/python manage.py demo
 
 test: lint ## the whole check: lint, types, import contracts, missing migrations, tests
-	$(BIN)/python -m pytest $(WORKERS)
+	$(BIN)/python -m pytest $(WORKERS) --reruns 1 -r fER
 
 test-django: .venv/.tested ## the tests on the oldest Django that is allowed and on the newest, with a Python that it wants
 	$(BIN)/python -m tests.djangos $(WORKERS)
