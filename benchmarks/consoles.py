@@ -13,7 +13,7 @@ import time
 import httpx
 
 PASSWORD = "password-of-the-real-server-tests"  # as ``tests.server`` starts a broker
-SELDOM = 15.0  # seconds between looks of a page that is told of news
+SELDOM = 60.0  # seconds between looks of a page that is told of news
 PLACES = ("/queues/{}", "/queues/{}/messages")
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 

@@ -19,7 +19,8 @@ EVERY = 1.0  # seconds between two tellings, at least
 GATHER = 0.1  # seconds in which what belongs together comes together
 SHARE = 0.02  # of one core, for all that pages ask for because they were told
 AT_ONCE = 0.25  # seconds of processor time that may go beyond it for a while: somebody who looks at a quiet broker is told soon
-LONGEST = 15.0  # seconds until pages that cost more than their share are told all the same: they would ask by themselves
+LONGEST = 60.0  # seconds until pages that cost more than their share are told all the same: they would ask by themselves
+SELDOM = 15.0  # seconds between two tellings of all there is, for what no commit tells of, such as rates that fall
 
 Key = tuple[str, int]
 ANYTHING: Key = ("", 0)  # of pages that show more than one queue or stream
@@ -63,6 +64,7 @@ class News:
         self._left = AT_ONCE  # seconds of processor time that pages may take: their share comes in evenly
         self._left_at = 0.0
         self._loop: asyncio.AbstractEventLoop
+        self._next: asyncio.TimerHandle
         self._unlisten: Callable[[], None] = lambda: None
 
     def watch(self, keys: Iterable[Key], tell: Callable[[], None]) -> Callable[[], None]:
@@ -71,6 +73,7 @@ class News:
         if not self._watches:
             self._loop, self._due = asyncio.get_running_loop(), False
             self._unlisten = events.listen(self._committed)
+            self._next = self._loop.call_later(SELDOM, self._tell_of_all)
         self._watches.add(watch)
         with self._mutex:
             self._quiet |= watch.keys
@@ -117,9 +120,14 @@ class News:
     def _leave(self, watch: Watch) -> None:
         self._watches.discard(watch)
         if not self._watches:
+            self._next.cancel()
             self._unlisten()
             with self._mutex:
                 self._quiet.clear()
+
+    def _tell_of_all(self) -> None:
+        self.note_all()
+        self._next = self._loop.call_later(SELDOM, self._tell_of_all)
 
     def _begin(self) -> None:
         self._loop.call_later(max(GATHER, self._wait()), self._tell)

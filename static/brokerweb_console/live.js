@@ -12,7 +12,8 @@ const arrivals = document.getElementById("arrivals");
 const SAID = { 403: "No longer allowed", 404: "Gone" };
 const EVERY = 5; // seconds between looks of a page that is not told of news
 const ITS_OWN = "[hx-get], [hx-post]"; // what htmx has to look after: it would look at every attribute of every element for more
-const SELDOM = 15; // of one that is: what no commit tells of, such as rates that fall
+const TOLD = 15; // within which one that is hears that there may be something, if pages take no more than their share
+const SELDOM = 60; // between its looks, should it miss something
 let channel = { told: () => false };
 let paused = false;
 let good = Date.now();
@@ -45,7 +46,7 @@ function tell() {
   if (paused) label.textContent = `Paused, ${age}`;
   else if (failing !== null) label.textContent = `${failing}, last good ${age}`;
   else if (news && held()) label.textContent = `Held, ${age}`;
-  else if (Date.now() - good < every() + 2000) label.textContent = "Live";
+  else if (Date.now() - good < (channel.told() ? TOLD : EVERY) * 1000 + 2000) label.textContent = "Live";
   else label.textContent = held() ? `Held, ${age}` : `Updated ${age}`;
 }
 

@@ -7,7 +7,7 @@ const programs = document.getElementById("programs");
 const said = document.getElementById("said");
 const QUIET = 400; // milliseconds without typing, after which the programs are written anew
 const OFTEN = 5_000; // milliseconds between looks where nobody tells of news
-const SELDOM = 15_000; // and where somebody does
+const SELDOM = 60_000; // and where somebody does
 let timer;
 let asking;
 

@@ -10,7 +10,14 @@ import pytest
 from brokerweb.core import events
 from brokerweb.core.events import Outcome
 from brokerweb.delivery import news as module
-from brokerweb.delivery.news import ANYTHING, AT_ONCE, EVERY, GATHER, LONGEST, PAGES, QUEUE, SHARE, STREAM, News, heard
+from brokerweb.delivery.news import ANYTHING, AT_ONCE, EVERY, GATHER, LONGEST, PAGES, QUEUE, SELDOM, SHARE, STREAM, News, heard
+
+
+class Later(tuple[float, Callable[[], None]]):
+    """What is called then."""
+
+    def cancel(self) -> None:
+        """Nothing is told to who has left."""
 
 
 class Loop:
@@ -18,7 +25,7 @@ class Loop:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.later: list[tuple[float, Callable[[], None]]] = []
+        self.later: list[Later] = []
 
     def is_closed(self) -> bool:
         return False
@@ -26,15 +33,20 @@ class Loop:
     def call_soon_threadsafe(self, call: Callable[[], None]) -> None:
         call()
 
-    def call_later(self, delay: float, call: Callable[[], None]) -> None:
-        self.later.append((self.now + delay, call))
+    def call_later(self, delay: float, call: Callable[[], None]) -> Later:
+        self.later.append(later := Later((self.now + delay, call)))
+        return later
+
+    def soon(self) -> int:
+        """How many calls are for what is told now, and not for what is told seldom."""
+        return sum(at < self.now + SELDOM - 1 for at, _ in self.later)
 
     def pass_to(self, now: float) -> None:
         self.now = now
-        due = [call for at, call in self.later if at <= now]
-        self.later = [(at, call) for at, call in self.later if at > now]
-        for call in due:
-            call()
+        due = [later for later in self.later if later[0] <= now]
+        self.later = [later for later in self.later if later[0] > now]
+        for later in due:
+            later[1]()
 
 
 @pytest.fixture
@@ -82,7 +94,7 @@ def test_a_commit_is_news_for_those_who_look_at_it_and_at_everything(loop: Loop,
     loop.pass_to(loop.now + GATHER)
     assert sorted(told) == ["all", "one"]
     commit(stream_id=1)
-    loop.pass_to(loop.now + 10)
+    loop.pass_to(loop.now + 2 * EVERY)
     assert sorted(told[2:]) == ["all", "stream"]
 
 
@@ -97,12 +109,12 @@ def test_what_people_look_at_besides_queues_is_news_for_those_who_look_at_it(loo
     loop.pass_to(loop.now + GATHER)
     assert sorted(told) == ["jobs", "overview"]
     commit(queue_id=1)
-    loop.pass_to(loop.now + 10)
+    loop.pass_to(loop.now + 2 * EVERY)
     assert sorted(told[2:]) == ["connections", "overview"], "a publish is no news for who looks at tokens or jobs"
     outcome = Outcome()
     outcome.lists |= {events.AUDIT}
     events.committed(outcome)
-    loop.pass_to(loop.now + 10)
+    loop.pass_to(loop.now + 2 * EVERY)
     assert told[4:] == ["tokens"]
 
 
@@ -111,14 +123,14 @@ def test_what_changed_nothing_is_no_news(loop: Loop, told: Told):
     told.watch("all", ANYTHING)
     commit(queue_id=1, n=0)  # somebody asked a queue that is empty
     commit()
-    assert loop.later == []
+    assert loop.soon() == 0
 
 
 def test_many_commits_are_told_once_and_what_comes_then_later(loop: Loop, told: Told):
     told.watch("one", (QUEUE, 1))
     for _ in range(100):
         commit(queue_id=1)
-    assert len(loop.later) == 1
+    assert loop.soon() == 1
     loop.pass_to(loop.now + GATHER)
     commit(queue_id=1)
     commit(queue_id=1)
@@ -163,6 +175,15 @@ def test_time_in_which_nobody_asked_is_not_saved_up_for_ever(loop: Loop, told: T
     assert told == []
 
 
+def test_everybody_is_told_now_and_then_of_what_no_commit_tells_of(loop: Loop, told: Told):
+    told.watch("one", (QUEUE, 1))
+    told.watch("tokens", *PAGES["tokens"])
+    for n in range(1, 4):
+        loop.pass_to(loop.now + SELDOM)
+        loop.pass_to(loop.now + GATHER)
+        assert len(told) == 2 * n
+
+
 def test_however_dear_pages_are_they_are_told_before_they_would_ask(loop: Loop, told: Told):
     told.watch("one", (QUEUE, 1))
     told.news.spent(60)
@@ -190,5 +211,5 @@ def test_what_another_node_tells_of_is_news(loop: Loop, told: Told, monkeypatch:
     loop.pass_to(loop.now + GATHER)
     assert sorted(told) == ["one", "stream"]
     told.news.note_all()
-    loop.pass_to(loop.now + 10)
+    loop.pass_to(loop.now + 2 * EVERY)
     assert sorted(told[2:]) == ["idle", "one", "stream"]
