@@ -13,11 +13,11 @@ from brokerweb.core import clock
 from brokerweb.core.batches import ANSWER_BYTES, fitting
 from brokerweb.core.cursors import digest, seal, unseal_id
 from brokerweb.core.errors import NotFound
-from brokerweb.identity.masks import Veil
+from brokerweb.identity.principal import Principal
 from brokerweb.queues import filters, selection, settings, stats
 from brokerweb.queues.filters import MAX_ID, MessageFilter
 from brokerweb.queues.models import Content, Failure, Message, Queue, QueueCount
-from brokerweb.queues.represent import message_object, rfc3339
+from brokerweb.queues.represent import message_object, permit_of, rfc3339, veil_of
 from brokerweb.queues.selection import Q, Span
 from brokerweb.queues.states import State
 from brokerweb.storage import listing
@@ -232,15 +232,23 @@ def read(queue: Queue, message_id: int) -> tuple[Message, list[Failure]]:
     return message, list(newest)[::-1]
 
 
-def preview(queue: Queue, chosen: MessageFilter, verb: str, veil: Veil) -> dict[str, Any]:
-    """What ``purge`` or ``redrive`` would take: how many exactly, published from when to when, some of them."""
+def samples(queue: Queue, chosen: MessageFilter, principal: Principal) -> list[Message]:
+    """Some of what a filter selects, as somebody sees it; nothing of it for who may not browse it."""
+    if not principal.may("browse", *permit_of(queue)):
+        return []
+    return veil_of(principal, queue).over_all(page(queue, chosen, limit=SAMPLES).items)
+
+
+def preview(queue: Queue, chosen: MessageFilter, verb: str, principal: Principal) -> dict[str, Any]:
+    """What ``purge`` or ``redrive`` would take: how many exactly, published from when to when, some of them (``samples``)."""
     chosen = filters.ascending(filters.for_purge(chosen) if verb == "purge" else filters.for_redrive(chosen))
     matched, first, last = selection.summary(_rows, queue.pk, chosen)
+    veil = veil_of(principal, queue)
     return {
         "matched": matched,
         "oldest_at": published_at(first),
         "newest_at": published_at(last),
-        "samples": [message_object(m, veil) for m in page(queue, chosen, limit=SAMPLES).items],
+        "samples": [message_object(m, veil) for m in samples(queue, chosen, principal)],
     }
 
 

@@ -11,12 +11,13 @@ from msgspec import Raw
 
 from brokerweb.core import clock
 from brokerweb.identity import clients, masks
-from brokerweb.identity.masks import Veil
+from brokerweb.identity.masks import CLEAR, Veil
 from brokerweb.identity.principal import Principal
 from brokerweb.queues.models import Failure, Message, Queue, SettledMessage
 from brokerweb.queues.states import State
 
 _NO_HEADERS = Raw(b"{}")
+_WITHHELD = {"headers": _NO_HEADERS, **dict.fromkeys(("key", "reply_to", "correlation_id", "last_error"))}
 
 
 def content_type(message: Any) -> str:
@@ -30,9 +31,14 @@ def rfc3339(value: datetime | None) -> str | None:
     return None if value is None else clock.rfc3339(clock.from_datetime(value))
 
 
+def permit_of(queue: Queue) -> tuple[str, str]:
+    """What grants on a queue's messages name: of a shared group's, which are its stream's records, the stream."""
+    return ("queue", queue.name) if queue.stream is None else ("stream", queue.stream)
+
+
 def veil_of(principal: Principal, queue: Queue) -> Veil:
-    """What somebody does not see of a queue's messages, or of a shared group's, which are its stream's records."""
-    return masks.veil(principal, *(("queue", queue.name) if queue.stream is None else ("stream", queue.stream)))
+    """What somebody does not see of a queue's messages, or of a shared group's."""
+    return masks.veil(principal, *permit_of(queue))
 
 
 def message_object(message: Message, veil: Veil, failures: Iterable[Failure] | None = None) -> dict[str, Any]:
@@ -62,6 +68,12 @@ def message_object(message: Message, veil: Veil, failures: Iterable[Failure] | N
         "parent": None if message.parent is None else str(message.parent),
     }
     return shown | _besides(message, veil, failures)
+
+
+def standing_object(message: Message) -> dict[str, Any]:
+    """The same for who acts on a message and may not browse it: how it stands, and nothing of what it holds."""
+    shown = message_object(message, CLEAR)
+    return {name: value for name, value in shown.items() if name not in ("body", "body_base64")} | _WITHHELD
 
 
 def settled_object(message: SettledMessage, veil: Veil, failures: Iterable[Failure] | None = None) -> dict[str, Any]:

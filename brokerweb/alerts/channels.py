@@ -158,10 +158,13 @@ def declare(
             raise Invalid.at("/secret", "only webhooks have one")
         made = new_secret() if before is None and kind == WEBHOOK and secret is None else None
         channel = before or AlertChannel(name=name, kind=kind)
+        signed = made or (channel.secret if secret is None else check_secret(secret))
+        if before is not None and (before.to, before.secret) == (leads, signed):
+            return before, None
         told: dict[str, Any] = {"kind": kind, "before": None if before is None else {"to": shown(before)}}
         if before is not None and secret is not None:
             told["signed_anew"] = True
-        channel.to, channel.secret = leads, made or (channel.secret if secret is None else check_secret(secret))
+        channel.to, channel.secret = leads, signed
         channel.save()
         told["after"] = {"to": shown(channel)}
         audit.record(by, "alert-channel.declare", f"alert-channel:{name}", detail=told, address=address)

@@ -90,6 +90,12 @@ class Entry(NamedTuple):
         return self._replace(detail=detail)
 
 
+    @property
+    def left_as_it_was(self) -> bool:
+        """Whether what it is about was declared so before, too: that is no change, and the trail says nothing of it."""
+        return "before" in self.detail and "after" in self.detail and self.detail["before"] == self.detail["after"]
+
+
 def changed(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Of the one what the other has otherwise."""
     if one is None or other is None:
@@ -98,7 +104,7 @@ def changed(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> d
 
 
 def audited(entry: Entry, verb: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """Perform the verb and write its entry in one commit; the verb's result. Raises BrokerError."""
+    """Perform the verb and write its entry in one commit, unless all was so before; the verb's result. Raises BrokerError."""
     return perform(with_entry, entry, verb, *args, **options)
 
 
@@ -106,6 +112,8 @@ def with_entry(tx: Transaction, entry: Entry, verb: Callable[..., Any], *args: A
     """``audited`` within a transaction."""
     before = entry.settings
     result = acting(tx, entry.actor.name, verb, *args, **options)
-    tx.writes += 1
-    entry.done(before, result).record()
+    done = entry.done(before, result)
+    if not done.left_as_it_was:
+        tx.writes += 1
+        done.record()
     return result

@@ -162,10 +162,12 @@ def as_json(job: Job) -> dict[str, Any]:
 
 
 def seen_by(principal: Principal, job: Job) -> dict[str, Any]:
-    """The same for somebody from whom some of what it works on may be masked: by what that was chosen is then not told."""
+    """The same for somebody who may not browse all that it works on, or from whom some of that is masked: by what it was
+    chosen is then not told.
+    """
     shown = as_json(job)
-    places = (touched.partition(":") for touched in job.touched)
-    if any(masks.veil(principal, kind, name) for kind, _, name in places):
+    places = [touched.partition("/")[0].split(":", 1) for touched in job.touched]
+    if any(not principal.may("browse", *place) or masks.veil(principal, *place) for place in places):
         shown["params"] = {name: value for name, value in shown["params"].items() if name not in BY_CONTENTS}
     return shown
 

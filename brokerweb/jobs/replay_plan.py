@@ -49,9 +49,10 @@ class ReplayPlan(NamedTuple):
     def records(self) -> int:
         return sum(part.records for part in self.parts)
 
-    def seen(self, veil: Veil) -> ReplayPlan:
-        """As somebody sees it from whom some of the records is hidden."""
-        return self._replace(samples=[veil.over_record(record) for record in self.samples])
+    def seen_by(self, principal: Principal, stream: str, veil: Veil) -> ReplayPlan:
+        """As somebody sees it: with nothing of the records for who may not browse them."""
+        shown = [veil.over_record(record) for record in self.samples] if principal.may("browse", "stream", stream) else []
+        return self._replace(samples=shown)
 
 
 class Counted(NamedTuple):

@@ -22,7 +22,6 @@ from brokerweb.jobs.models import Job
 from brokerweb.queues import browse, filters
 from brokerweb.queues.filters import MAX_IDS, MessageFilter
 from brokerweb.queues.models import Message
-from brokerweb.queues.represent import veil_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,6 @@ def _matching(principal: Principal, name: str, reason: str) -> Part:
 def _part(principal: Principal, name: str, chosen: MessageFilter) -> Part:
     principal.require("manage", "queue", name)
     queue = browse.find(name)
-    veil = veil_of(principal, queue)
-    seen: dict[str, Any] = browse.preview(queue, chosen, "redrive", veil)
-    samples = veil.over_all(browse.page(queue, filters.for_redrive(chosen), limit=browse.SAMPLES).items)
+    seen: dict[str, Any] = browse.preview(queue, chosen, "redrive", principal)
+    samples = browse.samples(queue, filters.for_redrive(chosen), principal)
     return Part(name, chosen, seen["matched"], instant(seen["oldest_at"]), instant(seen["newest_at"]), samples)

@@ -19,7 +19,6 @@ from brokerweb.jobs import bulk
 from brokerweb.queues import browse, filters
 from brokerweb.queues.filters import MessageFilter
 from brokerweb.queues.models import Message, Queue
-from brokerweb.queues.represent import veil_of
 from brokerweb.queues.states import STATE_NAMES, State
 
 
@@ -87,9 +86,8 @@ class Purge:
         seen: dict[str, Any] = {"matched": 0}
         samples: Sequence[Message] = ()
         if self.states:  # a filter without any is one of every state
-            veil = veil_of(self.request.principal, self.queue)
-            seen = browse.preview(self.queue, self.chosen, "purge", veil)
-            samples = veil.over_all(browse.page(self.queue, self.chosen, limit=browse.SAMPLES).items)
+            seen = browse.preview(self.queue, self.chosen, "purge", self.request.principal)
+            samples = browse.samples(self.queue, self.chosen, self.request.principal)
         counts, n = browse.counts([self.queue.pk])[self.queue.pk], seen["matched"]
         facts = [("Matched", number(n)), ("Published", _range(seen))] if n else [("Matched", "0: nothing to purge")]
         return confirmation(

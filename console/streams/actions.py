@@ -75,7 +75,7 @@ def replay(request: SignedIn, name: str) -> HttpResponseBase:
                 job = _replay(request, name, wanted)
                 messages.success(request, f"Job {job.pk} copies the records.")
                 return redirect("brokerweb_console:job", job.pk)
-            plan = read(replay_plan.plan, name, wanted).seen(veil)
+            plan = read(replay_plan.plan, name, wanted).seen_by(request.principal, name, veil)
     context = stream_frame(request, name) | offers(request.principal, "queue", "stream", "topic")
     return render_form(request, "brokerweb_console/streams/replay.html", asked, **context, **_planned(plan))
 

@@ -301,6 +301,18 @@ def test_a_redrive_says_what_it_would_move_before_it_does(client):
     assert [action for action, _ in audited()] == ["queue.redrive"] * 4
 
 
+def test_plans_show_nothing_of_what_messages_hold_to_who_may_not_browse_them(database):
+    declare("orders")
+    publish("orders", "body-of-ana", "body-of-ana")
+    [dead] = kill("orders", "x")
+    roads = ("/queues/orders/purge?states=ready&states=dead", f"/dead/redrive?pick=orders/{dead}")
+    browses, manages = person(("orders", ["browse", "manage"]), name="both"), person(("orders", ["manage"]))
+    for road in roads:
+        assert "body-of-ana" in text(browses.get(road))
+        response = manages.get(road)
+        assert (response.status_code, "body-of-ana" in text(response)) == (200, False)
+
+
 @pytest.mark.parametrize("rate", ["many", "0", "-1", "nan"])
 def test_a_wrong_rate_is_named_and_nothing_else_of_the_redrive_is_lost(client, rate):
     for name in ("a", "b"):

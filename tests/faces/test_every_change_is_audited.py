@@ -58,7 +58,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "deleteAlertChannel": ("DELETE /alerts/channels/NAME", None),
     "beginAlertSilence": ("POST /alerts/silences", {"target": "queue:NAME", "seconds": 60, "reason": "x"}),
     "endAlertSilence": ("DELETE /alerts/silences/[silence]", None),
-    "putMasks": ("PUT /masks", {"masks": []}),
+    "putMasks": ("PUT /masks", {"masks": [{"pattern": "queue:NAME", "fields": ["key"]}]}),
     "declareSchema": ("PUT /schemas/NAME", {"kind": "avro", "pattern": "queue:NAME", "source": '"int"'}),
     "deleteSchema": ("DELETE /schemas/NAME", None),
     "noteMark": ("POST /marks", {"text": "deploy"}),
@@ -92,6 +92,33 @@ def test_each_writes_its_row(rest: Rest, name: str) -> None:
             rest.call("POST", f"/streams/{name}/records", {"records": [{"body": 1}]})
         elif id in ("createToken", "beginAlertSilence"):
             known["[token]" if id == "createToken" else "[silence]"] = str(answer["id"])
+
+
+def test_what_changes_nothing_writes_none(rest: Rest, name: str) -> None:
+    known: dict[str, str] = {"NAME": name}
+    again = {id for id, (call, _) in CHANGES.items() if call.startswith(("PUT ", "PATCH "))} - {"rescheduleMessage"}
+    again |= {"addBindings", "removeBindings"}
+    needed = {"createUser", "deleteUser", *(id for id in CHANGES if id.startswith("delete")), "declareQueue"}
+    for id, (call, body) in CHANGES.items():
+        if id not in again | needed or "[" in call:
+            continue
+        ask(rest, call, body, known)
+        if id in again:
+            before = newest(rest)
+            ask(rest, call, body, known)
+            assert newest(rest) == before, id
+    rest.call("PUT", "/masks", {"masks": []})
+
+
+def test_a_webhook_that_leads_elsewhere_on_its_host_has_changed(rest: Rest, name: str) -> None:
+    place, whole = f"/alerts/channels/{name}", {"kind": "webhook", "to": "https://127.0.0.1:9/x"}
+    secret = rest.call("PUT", place, whole)["secret"]
+    for change, changes in (({"to": "https://127.0.0.1:9/y"}, True), ({"to": "https://127.0.0.1:9/y"}, False)):
+        before = newest(rest)
+        assert "secret" not in rest.call("PUT", place, whole | change)
+        assert (newest(rest) > before) == changes
+    assert secret.startswith("whsec_")
+    rest.call("DELETE", place)
 
 
 def newest(rest: Rest) -> int:

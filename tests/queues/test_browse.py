@@ -14,6 +14,7 @@ from django.db import connection
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid, NotFound
 from brokerweb.identity.masks import CLEAR
+from brokerweb.identity.principal import broker_itself
 from brokerweb.queues import browse, bulk, control, engine, fingerprints, selection, settled
 from brokerweb.queues.filters import MessageFilter, parse
 from brokerweb.queues.messages import NewMessage
@@ -321,14 +322,14 @@ def test_a_dry_run_counts_exactly_and_shows_samples() -> None:
     bench.publish(*range(8), key="a")
     time.advance(10)
     bench.publish("last", key="b")
-    found = browse.preview(bench.row, parse({}), "purge", CLEAR)
+    found = browse.preview(bench.row, parse({}), "purge", broker_itself())
     assert (found["matched"], len(found["samples"])) == (10, 5)
     assert (found["oldest_at"], found["newest_at"]) == ("2027-01-15T08:00:00.000000Z", "2027-01-15T08:00:20.000000Z")
-    by_key = browse.preview(bench.row, parse({"key": "a"}), "purge", CLEAR)
+    by_key = browse.preview(bench.row, parse({"key": "a"}), "purge", broker_itself())
     assert (by_key["matched"], by_key["newest_at"]) == (9, "2027-01-15T08:00:10.000000Z")
-    by_ids = browse.preview(bench.row, parse({"ids": [1, int(by_key["samples"][0]["id"])]}), "purge", CLEAR)
+    by_ids = browse.preview(bench.row, parse({"ids": [1, int(by_key["samples"][0]["id"])]}), "purge", broker_itself())
     assert by_ids["matched"] >= 1
-    nothing = browse.preview(bench.row, parse({}), "redrive", CLEAR)
+    nothing = browse.preview(bench.row, parse({}), "redrive", broker_itself())
     assert nothing == {"matched": 0, "oldest_at": None, "newest_at": None, "samples": []}
 
 
@@ -338,7 +339,7 @@ def test_looking_changes_nothing() -> None:
     before = connection.connection.total_changes
     for given in ({}, {"key": "k"}, {"state": "leased"}, {"ids": ids["dead"]}):
         walk(bench, parse(given))
-        browse.preview(bench.row, parse(given), "purge", CLEAR)
+        browse.preview(bench.row, parse(given), "purge", broker_itself())
     browse.read(bench.row, ids["leased"][0])
     browse.describe(bench.row)
     browse.list_queues()

@@ -8,7 +8,7 @@ import pytest
 
 from brokerweb.core import batches, clock, events
 from brokerweb.core.errors import Invalid, NotFound
-from brokerweb.identity.masks import CLEAR
+from brokerweb.identity.principal import broker_itself
 from brokerweb.queues import browse, bulk, control, retirement
 from brokerweb.queues.filters import MessageFilter, parse
 from brokerweb.queues.models import Failure, Message
@@ -202,5 +202,5 @@ def test_a_dry_run_says_what_the_action_then_does() -> None:
     bench = everything()
     for verb, act in (("purge", control.purge_all), ("redrive", control.redrive_all)):
         for chosen in (parse({}), parse({"key": "none"})):
-            matched = browse.preview(bench.row, chosen, verb, CLEAR)["matched"]
+            matched = browse.preview(bench.row, chosen, verb, broker_itself())["matched"]
             assert act("orders", chosen) == matched

@@ -83,7 +83,7 @@ def preview(view: ApiView, chosen: Chosen, verb: str) -> dict[str, Any]:
     """What ``purge`` or ``redrive`` would take. Raises Invalid, Forbidden, RateLimited."""
     known = _known(chosen, verb)
     if known is not None:
-        return browse.preview(chosen.queue, known, verb, chosen.veil)
+        return browse.preview(chosen.queue, known, verb, view.principal)
     return plans.as_json(plans.plan(view.principal, _request(chosen, verb)))
 
 

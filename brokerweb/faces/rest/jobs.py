@@ -74,8 +74,7 @@ def replay_stream(view: ApiView, s: str) -> HttpResponse:
     view.principal.require("publish", *asked.destination())
     veil = replay_plan.allowed(view.principal, s, asked)
     if asked.dry_run:
-        plan = read(replay_plan.plan, s, asked)
-        return answer(_planned(plan.seen(veil) if view.principal.may("browse", "stream", s) else plan._replace(samples=[])))
+        return answer(_planned(read(replay_plan.plan, s, asked).seen_by(view.principal, s, veil)))
     asked, total, looked = read(replay_plan.counted, s, asked)
     options = {"by": view.principal.name, "total": total, "looked": looked}
     made = view.audited("stream.replay", f"stream:{s}", replaying.create, s, asked, **options, detail={"to": asked.to})

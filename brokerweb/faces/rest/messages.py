@@ -26,7 +26,7 @@ from brokerweb.jobs.control import as_json
 from brokerweb.jobs.models import Job
 from brokerweb.queues import browse, control, filters, redaction, settled
 from brokerweb.queues.models import Message, SettledMessage
-from brokerweb.queues.represent import message_object, settled_object
+from brokerweb.queues.represent import message_object, settled_object, standing_object
 
 
 def message_id(text: str) -> int:
@@ -56,6 +56,14 @@ def show(view: ApiView, q: str, id: int) -> dict[str, Any]:
     return shown | {"timeline": told, "timeline_truncated": truncated, "family": family(queue, id, message, may=may)}
 
 
+def acted_upon(view: ApiView, q: str, id: int) -> dict[str, Any]:
+    """``show`` for the answer to an act: who may not browse is told how the message stands alone. Raises NotFound."""
+    if view.principal.may("browse", "queue", q):
+        return show(view, q, id)
+    message, _ = browse.read(browse.find(q), id)
+    return standing_object(message)
+
+
 def browse_messages(view: ApiView, q: str) -> HttpResponse:
     query = view.query(*view.request.query_params)
     most, after = paging.limit(query), query.get("after")
@@ -80,7 +88,7 @@ def reschedule_message(view: ApiView, q: str, id: str) -> HttpResponse:
     number, target = message_id(id), f"queue:{q}/{id}"
     detail = {"due_at": clock.rfc3339(due["deliver_at"] if "deliver_at" in due else clock.to_wall(due["due_at"]))}
     view.audited("message.reschedule", target, control.reschedule, q, number, detail=detail, **due)
-    return answer(show(view, q, number))
+    return answer(acted_upon(view, q, number))
 
 
 def delete_message(view: ApiView, q: str, id: str) -> HttpResponse:
@@ -106,7 +114,7 @@ def requeue_message(view: ApiView, q: str, id: str) -> HttpResponse:
     number, target = message_id(id), f"queue:{q}/{id}"
     if asked.message is None:
         view.audited("message.requeue", target, control.requeue, q, number)
-        return answer(show(view, q, number))
+        return answer(acted_upon(view, q, number))
     masks.veil(view.principal, "queue", q).require_all("To put an edited copy in the place of a message")
     copy = to_one(asked.message)
     new = view.audited("message.replace", target, control.replace, q, number, copy, publisher=view.principal.name)
@@ -118,7 +126,7 @@ def redact_message(view: ApiView, q: str, id: str) -> HttpResponse:
     number = message_id(id)
     view.audited("message.redact", f"queue:{q}/{id}", redaction.redact, q, number, by=view.principal.name)
     try:
-        return answer(show(view, q, number))
+        return answer(acted_upon(view, q, number))
     except NotFound:  # the message is gone, and its history was redacted
         return no_content()
 
