@@ -161,6 +161,10 @@ class Socket:
     def close_code(self) -> int | None:
         return self.connection.close_code
 
+    @property
+    def close_reason(self) -> str | None:
+        return self.connection.close_reason
+
     def until_closed(self, timeout: float = 30) -> list[Json]:
         """Read to the end of the connection; the frames that came."""
         frames = [*self.pending]

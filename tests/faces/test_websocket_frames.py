@@ -182,7 +182,7 @@ def test_bad_frames_get_an_error_and_the_tenth_in_a_row_ends_the_socket(socket: 
     socket.connection.send(BAD[9])
     [binary] = socket.until_closed(10)
     assert (binary["code"], binary["errors"]) == ("invalid", [{"pointer": "", "detail": "frames are JSON text"}])
-    assert socket.close_code == 4008
+    assert (socket.close_code, socket.close_reason) == (4008, "too many bad frames")
 
 
 def test_refusals_are_not_bad_frames(socket: Socket) -> None:
@@ -226,6 +226,21 @@ def test_before_authentication_a_frame_has_64_kib(either: Server, size: int) -> 
         send_too_much(socket, "x" * size)
         assert socket.until_closed(10) == []
         assert socket.close_code == 1009
+
+
+# Why it ended
+
+
+def test_a_close_says_why(either: Server) -> None:
+    """Beside the code, which may stand for several things."""
+    with stranger(either) as nobody:
+        nobody.connection.send("{}")
+        nobody.until_closed(10)
+        assert (nobody.close_code, nobody.close_reason) == (4001, "unauthenticated")
+    with stranger(either) as large:
+        send_too_much(large, "x" * (64 * KIB + 1))
+        large.until_closed(10)
+        assert (large.close_code, large.close_reason) == (1009, "a frame has at most 65536 bytes")
 
 
 # The end, for a client that is still sending
@@ -318,7 +333,7 @@ def test_a_node_that_stops_closes_with_1001_and_gives_back_unharmed(tmp_path: Pa
             deliveries(socket, 1)
             os.kill(server.pid, signal.SIGTERM)
             assert socket.until_closed(10) == []
-            assert socket.close_code == 1001
+            assert (socket.close_code, bool(socket.close_reason)) == (1001, True)
             nobody.until_closed(10)
             assert nobody.close_code == 1001
         assert server.exit_status() == 0

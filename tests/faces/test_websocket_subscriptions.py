@@ -266,7 +266,7 @@ def test_closing_a_connection_by_an_operator_is_4009_and_gives_back(either: Serv
         assert mine["subscriptions"][0]["unsettled"] == 3
         operator.call("DELETE", f"/connections/{mine['id']}")
         socket.until_closed(10)
-        assert socket.close_code == 4009
+        assert (socket.close_code, socket.close_reason) == (4009, "closed by an operator")
     all_ready(operator, orders)
     assert [m["failures"] for m in operator.browse(orders)] == [0, 0, 0]
 

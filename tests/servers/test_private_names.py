@@ -158,7 +158,7 @@ METHODS: dict[Any, dict[str, str]] = {
         "onMessage": "self, payload, isBinary",
         "processData": "self",
         "sendData": "self, data, sync=False, chopsize=None",
-        "serverClose": "self, code=None",
+        "handle_reply": "self, message",
         "sendCloseFrame": "self, code=None, reasonUtf8=None, isReply=False",
         "_closeConnection": "self, abort=False",
     },

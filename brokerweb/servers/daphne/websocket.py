@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from autobahn.exception import Disconnected
+from autobahn.util import encode_truncate
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet.protocol import connectionDone
 
@@ -23,6 +24,7 @@ from brokerweb.servers.lingering import Lingering
 BUFFERED = 4 * 1024 * 1024  # bytes that may wait at a socket before its writer waits for the client
 UNREAD = 1024 * 1024  # bytes of frames that the application may have yet to take before a socket is read no further
 FRAME = 256  # what a small frame costs besides its bytes
+LONGEST_REASON = 123  # bytes: what a close frame has room for behind its code
 
 
 class WebSocket(WebSocketProtocol):
@@ -236,10 +238,15 @@ class WebSocket(WebSocketProtocol):
             self.transport.write(data)
             self.trafficStats.outgoingOctetsWireLevel += len(data)
 
-    def serverClose(self, code: int | None = None) -> None:
-        """autobahn's own method refuses codes below 3000 but 1000: a client must not send those, a server must."""
-        if self.state == self.STATE_OPEN:
-            self.sendCloseFrame(code=1000 if code is None else code)
+    def handle_reply(self, message: Message) -> None:
+        """Daphne's own method forgets the reason of a close, and autobahn's refuses codes below 3000 but 1000: a client must not
+        send those, a server must.
+        """
+        if message.get("type") != "websocket.close" or self.state == self.STATE_CONNECTING:
+            super().handle_reply(message)
+        elif self.state == self.STATE_OPEN:
+            code, reason = message.get("code"), message.get("reason") or ""
+            self.sendCloseFrame(1000 if code is None else code, encode_truncate(reason, LONGEST_REASON))
 
 
 class WebSockets(WebSocketFactory):
