@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -16,10 +15,10 @@ from django.utils.functional import Promise
 
 from brokerweb.core import limits
 from brokerweb.core.errors import Invalid, escape_pointer
+from brokerweb.core.misfits import invalid
 
 T = TypeVar("T")
 _EXACT = {str, int, float, bool, bytes, type(None), list, tuple}
-_FIELD, _UNKNOWN = re.compile(r"\.(\w+)"), re.compile(r"field `(.*)`", re.DOTALL)
 
 
 def body_of(value: Any) -> tuple[bytes, bool]:
@@ -38,9 +37,7 @@ def converted(given: Any, kind: type[T], pointer: str = "") -> T:
     try:
         return msgspec.convert(_plain(given), kind)
     except msgspec.ValidationError as error:
-        what, _, place = str(error).partition(" - at `$")
-        named = _FIELD.match(place) or _UNKNOWN.search(what)
-        raise Invalid.at(pointer + (f"/{escape_pointer(named[1])}" if named else ""), what) from error
+        raise invalid(str(error), kind, pointer) from error
 
 
 def _plain(value: Any) -> Any:
@@ -78,8 +75,8 @@ def json_text(body: Any) -> bytes:
     try:
         said = _dumped(body)
     except _UNSAID:
-        pointer, error = _culprit(body, "/body")
-        raise Invalid.at(pointer, str(error)) from error
+        pointer, culprit, error = _culprit(body, "/body")
+        raise Invalid.at(pointer, _why(culprit, error)) from error
     limits.check_depth(said, "/body")
     return said
 
@@ -92,13 +89,26 @@ def _dumped(body: Any) -> bytes:
     return json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def _culprit(value: Any, pointer: str) -> tuple[str, Exception]:
-    """The innermost place that JSON cannot say, and why: asked for only where there is one."""
+def _why(culprit: Any, error: Exception) -> str:
+    """Why JSON cannot say it, in words that are not a library's."""
+    if isinstance(error, RecursionError):
+        return f"JSON nests deeper than {limits.MAX_DEPTH}"
+    if isinstance(error, UnicodeError):
+        return limits.HALF
+    if isinstance(culprit, float):
+        return "JSON has neither NaN nor Infinity"
+    if isinstance(culprit, Mapping):
+        return "names in a JSON object are texts"
+    return f"JSON cannot say what is of the type {type(culprit).__name__}"
+
+
+def _culprit(value: Any, pointer: str) -> tuple[str, Any, Exception]:
+    """The innermost place that JSON cannot say, what stands there, and why: asked for only where there is one."""
     while True:
         reason, members = _reason(value), _members(value)
         wrong = next(((name, member) for name, member in members if _reason(member)), None) if pointer.count("/") < 100 else None
         if wrong is None:
-            return pointer, reason or ValueError("JSON cannot say it")
+            return pointer, value, reason or ValueError("JSON cannot say it")
         pointer, value = f"{pointer}/{escape_pointer(wrong[0])}", wrong[1]
 
 

@@ -14,6 +14,7 @@ MAX_DEPTH = 100
 MAX_HEADERS, MAX_HEADER_BYTES = 64, 16 * 1024
 MAX_TEXT_BYTES = 255
 NUL = "a NUL character cannot be stored"  # by PostgreSQL, in no text
+HALF = "half a surrogate pair cannot be stored"
 
 
 def check_text(value: str | None, pointer: str) -> str | None:
@@ -31,7 +32,7 @@ def _encoded(text: str, pointer: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        raise Invalid.at(pointer, "half a surrogate pair cannot be stored") from None
+        raise Invalid.at(pointer, HALF) from None
 
 
 def check_content_type(value: str | None, pointer: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -18,8 +19,14 @@ from django.utils.translation import gettext_lazy
 
 from brokerweb.core import clock
 from brokerweb.core.errors import Invalid
+from brokerweb.core.misfits import NO_INSTANT
+from brokerweb.faces.codec.json import decode
+from brokerweb.faces.codec.messages import WireMessage, to_one
+from brokerweb.queues import django as queues
 from brokerweb.queues.from_python import new_message
 from brokerweb.queues.models import Dedup
+from brokerweb.routing import django as topics
+from brokerweb.streams import django as streams
 
 
 @pytest.mark.parametrize(
@@ -145,6 +152,47 @@ def test_what_cannot_be_said_is_invalid_and_where_it_stands(body: Any, fields: d
     with pytest.raises(Invalid) as refused:
         new_message(body, fields)
     assert refused.value.extra["errors"][0]["pointer"] == pointer
+
+
+AS_OVER_REST: list[dict[str, Any]] = [
+    {"priority": 10}, {"priority": "4"}, {"priority": True}, {"prioity": 4}, {"surprise": 1}, {"key": 5}, {"delay": -1},
+    {"headers": {"a": 1}}, {"headers": [1]}, {"ttl": None, "content_type": {}}, {"key": "k" * 256}, {"key": "a\0b"},
+    {"reply_to": "answers"}, {"deliver_at": "tomorrow"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fields", AS_OVER_REST, ids=ascii)
+def test_what_is_refused_is_so_in_the_words_of_rest(fields: dict[str, Any]) -> None:
+    with pytest.raises(Invalid) as here:
+        new_message(1, fields)
+    with pytest.raises(Invalid) as there:
+        to_one(decode(WireMessage, json.dumps({"body": 1, **fields})), "")
+    assert (here.value.code, here.value.extra["errors"]) == (there.value.code, there.value.extra["errors"])
+
+
+@pytest.mark.parametrize(
+    ("call", "pointer", "detail"),
+    [
+        (lambda: queues.receive("q", limit=0), "/limit", "must be an integer >= 1"),
+        (lambda: queues.receive("q", limit="5"), "/limit", "must be an integer, and is a text"),
+        (lambda: queues.settle(ack=[5]), "/ack/receipt", "must be a text, and is an integer"),
+        (lambda: queues.settle(nack=[{"receipt": "r", "dely": 1}]), "/nack/dely", "unknown field; did you mean delay?"),
+        (lambda: queues.publish(5, 1), "/queue", "must be a text, and is an integer"),
+        (lambda: streams.append("s", 1, partition="0"), "/partition", "must be an integer or null, and is a text"),
+        (lambda: streams.read("s", limit=1.5), "/limit", "must be an integer, and is a number"),
+        (lambda: topics.publish("t", 1, routing_key=[]), "/routing_key", "must be a text or null, and is a list"),
+        (lambda: queues.publish("q", 1, deliver_at=datetime(2026, 1, 1)), "/deliver_at", NO_INSTANT),  # noqa: DTZ001 (naive)
+        (lambda: queues.publish("q", 1, delay=timedelta(1)), "/delay", "must be a number or null, and is a duration"),
+        (lambda: queues.publish("q", {"a": object()}), "/body/a", "JSON cannot say what is of the type object"),
+        (lambda: queues.publish("q", [float("nan")]), "/body/0", "JSON has neither NaN nor Infinity"),
+        (lambda: queues.publish("q", {1j: 1}), "/body", "names in a JSON object are texts"),
+        (lambda: queues.publish("q", ["\ud800"]), "/body/0", "half a surrogate pair cannot be stored"),
+    ],
+)
+def test_no_call_from_python_says_what_a_library_says(call: Callable[[], object], pointer: str, detail: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        call()
+    assert refused.value.extra["errors"] == [{"pointer": pointer, "detail": detail}]
 
 
 def test_a_ring_is_invalid() -> None:

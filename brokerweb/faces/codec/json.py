@@ -6,9 +6,7 @@ it came as (``msgspec.Raw``).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from functools import cache, lru_cache
 from typing import Annotated, Any, TypeVar
 
@@ -16,9 +14,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from brokerweb.core import clock
-from brokerweb.core.errors import Invalid, escape_pointer
+from brokerweb.core.errors import Invalid
+from brokerweb.core.misfits import NO_INSTANT, invalid
 from brokerweb.faces.codec import half_pairs
-from brokerweb.faces.codec.choices import choices, fields
 from brokerweb.queues.limits import MAX_DELAY, MAX_DEPTH, MAX_HEADERS, MAX_TEXT_BYTES
 
 T = TypeVar("T")
@@ -92,44 +90,6 @@ def _decoded(kind: type[T], data: bytes | str) -> T:
         raise invalid(str(error).replace(stand_in, half_pairs.UNKNOWN), kind) from None
 
 
-_PLACE = re.compile(r"(?P<what>.*?) - at `(?:key` in `)?\$(?P<path>.*)`", re.DOTALL)
-_STEP = re.compile(r"\.(?P<field>[^.\[\]]+)|\[(?P<index>\d+)\]")
-_FIELD = re.compile(r"field `(.*)`", re.DOTALL)
-_FIELDS = {"Object missing required ": "is missing", "Object contains unknown ": "unknown field"}  # the pointer names it
-
-
-def invalid(text: str, kind: Any) -> Invalid:
-    """msgspec's message on a ``kind``, which names places as ``$.messages[3].key``, as an error with a JSON Pointer."""
-    found = _PLACE.fullmatch(text)
-    what, path = (found["what"], found["path"]) if found else (text, "")
-    known, unnamed, _ = path.partition("[...]")  # where it does not say by which name, the pointer goes no further
-    steps = [step["field"] or step["index"] for step in _STEP.finditer(known)]
-    if not unnamed and (found_field := _FIELD.search(what)):
-        name = found_field[1]
-        close = get_close_matches(name, fields(kind, steps), 1) if "unknown" in what else ()
-        what = _FIELDS.get(what[: found_field.start()], what) + (f"; did you mean {close[0]}?" if close else "")
-        steps.append(name)
-    elif not unnamed and what.startswith("Invalid enum value") and (known_ones := choices(kind, steps)):
-        what = f"one of {', '.join(known_ones)}"
-    return Invalid.at("".join("/" + escape_pointer(step) for step in steps), _in_words(what))
-
-
-_EXPECTED = re.compile(r"Expected `(?P<wanted>[^`]*)`(?:, got `(?P<got>[^`]*)`)?(?P<rest>.*)", re.DOTALL)
-_WORDS = {
-    "str": "a text", "int": "an integer", "float": "a number", "bool": "true or false", "array": "a list", "object": "an object",
-}  # fmt: skip
-
-
-def _in_words(what: str) -> str:
-    """Types as JSON has them, where msgspec names Python's."""
-    found = _EXPECTED.fullmatch(what)
-    if found is None:
-        return what
-    wanted = " or ".join(_WORDS.get(each, each) for each in found["wanted"].split(" | "))
-    got = found["got"]
-    return f"must be {wanted}{found['rest']}{f', and is {_WORDS.get(got, got)}' if got else ''}"
-
-
 def each(convert: Callable[[T], R], items: Sequence[T], pointer: str) -> list[R]:
     """Every item converted. Raises Invalid with pointers below ``pointer`` and the item's place."""
     try:
@@ -152,7 +112,7 @@ def check_instant(text: str, pointer: str) -> int:
     try:
         instant = clock.parse_rfc3339(text)
     except (ValueError, OverflowError):
-        raise Invalid.at(pointer, "not an RFC 3339 instant with a time zone") from None
+        raise Invalid.at(pointer, NO_INSTANT) from None
     if instant > clock.wall() + clock.seconds(MAX_DELAY):
         raise Invalid.at(pointer, "more than 366 days ahead")
     return instant
