@@ -26,6 +26,7 @@ from brokerweb.decoding.values import Refused
 from brokerweb.identity import audit, models
 from brokerweb.identity.grants import parse_target
 from brokerweb.identity.principal import Principal
+from brokerweb.storage.declared import declaring_here
 
 AVRO, PROTOBUF = KINDS = ("avro", "protobuf")
 MODULES = {AVRO: "fastavro", PROTOBUF: "google.protobuf"}
@@ -93,22 +94,32 @@ def of_row(row: models.Schema) -> Schema:
     return Schema(row.name, row.kind, row.pattern, bytes(row.source), row.message, row.content_type)
 
 
-def declare(by: Principal, schema: Schema, *, address: str | None = None, new: bool = False) -> bool:
-    """Make it, or put it in the place of the one of its name unless it is to be ``new``; whether it was made.
+Seen = Callable[[Schema | None], None]
+
+
+def _whatever(now: Schema | None) -> None:
+    """Anything may be there."""
+
+
+def declare(by: Principal, schema: Schema, *, address: str | None = None, new: bool = False, seen: Seen = _whatever) -> bool:
+    """Make it, or put it in the place of the one of its name unless it is to be ``new``; whether it was made. ``seen`` is told
+    what there is, which nobody else changes meanwhile; what it raises keeps that as it is.
 
     Raises Invalid for what cannot be read with, and Conflict of too many, or where what reads it is not installed.
     """
-    return store(by, checked(schema), address=address, new=new)
+    return store(by, checked(schema), address=address, new=new, seen=seen)
 
 
-def store(by: Principal, schema: Schema, *, address: str | None = None, new: bool = False) -> bool:
+def store(by: Principal, schema: Schema, *, address: str | None = None, new: bool = False, seen: Seen = _whatever) -> bool:
     """``declare`` one that is ``checked``: to make a schema ready takes long, and in a commit others wait for it."""
     with transaction.atomic():
+        declaring_here("schemas")
         before = models.Schema.objects.filter(name=schema.name).first()
         if before is not None and new:
             raise Invalid.at("/name", "There is a schema of that name.")
         if before is None and models.Schema.objects.count() >= MOST:
             raise Conflict(f"There are {MOST} schemas, which is as many as there may be: remove one first.")
+        seen(None if before is None else of_row(before))
         if before is not None and of_row(before) == schema:
             return False
         told = {"before": None if before is None else of_row(before).told(), "after": schema.told()}
@@ -123,6 +134,7 @@ def store(by: Principal, schema: Schema, *, address: str | None = None, new: boo
 def delete(by: Principal, name: str, *, address: str | None = None) -> None:
     """Raises NotFound."""
     with transaction.atomic():
+        declaring_here("schemas")
         row = find(name)
         row.delete()
         told = {"before": of_row(row).told(), "after": None}

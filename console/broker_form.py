@@ -138,7 +138,7 @@ class ChangeForm(BrokerForm):
     @classmethod
     def showing(cls, settings: Mapping[str, Any]) -> Self:
         """The form with the present settings."""
-        return cls(initial={**settings, "seen": json.dumps(settings, sort_keys=True, default=str)})
+        return cls(initial={**settings, "seen": as_seen(settings)})
 
     def check_seen(self, now: ChangeForm) -> None:
         """Raises Conflict when other settings were shown than there are now; sent again, the form overwrites them."""
@@ -148,12 +148,17 @@ class ChangeForm(BrokerForm):
         self.data = {name: self.data[name] for name in self.data} | {"seen": present}
         detail = "The settings were changed meanwhile, as their fields say. Save again to overwrite that with what stands here."
         faults = [{"pointer": "", "detail": f"{detail} (conflict)"}]
-        before = _settings_in(seen)
+        before, told = _settings_in(seen), _settings_in(present)
         for name, value in now.initial.items():
-            if name != "seen" and before.get(name) != value:
+            if name in told and before.get(name) != value:
                 said = "empty" if value is None else self.fields[name].prepare_value(value)
                 faults.append({"pointer": f"/{name}", "detail": f"Changed meanwhile: {said}."})
         raise Conflict(detail, errors=faults)
+
+
+def as_seen(settings: Mapping[str, Any]) -> str:
+    """Settings as a form sends them back."""
+    return json.dumps(settings, sort_keys=True, default=str)
 
 
 def _settings_in(seen: str) -> dict[str, Any]:

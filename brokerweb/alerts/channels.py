@@ -17,8 +17,10 @@ from brokerweb.core import clock
 from brokerweb.core.errors import Conflict, Invalid, NotFound
 from brokerweb.core.names import check_name
 from brokerweb.core.settings import Setting, table
+from brokerweb.alerts.rules import LOCK
 from brokerweb.identity import audit
 from brokerweb.identity.principal import Principal
+from brokerweb.storage.declared import declaring_here
 
 EMAIL, WEBHOOK, SLACK = KINDS = ("email", "webhook", "slack")
 MOST = 50  # channels
@@ -137,16 +139,17 @@ def declare(
     *,
     secret: str | None = None,
     address: str | None = None,
-    new: bool = False,
+    new: bool | None = None,
 ) -> tuple[AlertChannel, str | None]:
     """Make or change it; it, and its secret where one was made, which is shown this once. Without ``to`` that stays, and so
-    does the secret.
+    does the secret. One that is to be ``new``, or is not to be, is not there yet, or is.
 
-    Raises Invalid, and Conflict where there are too many or it is of another kind.
+    Raises Invalid, NotFound, and Conflict where there are too many or it is of another kind.
     """
     check_name(name)
     with transaction.atomic():
-        before = AlertChannel.objects.filter(pk=name).first()
+        declaring_here(LOCK)
+        before = find(name) if new is False else AlertChannel.objects.filter(pk=name).first()
         if before is not None and new:
             raise Invalid.at("/name", "There is a channel of that name.")
         if before is None and AlertChannel.objects.count() >= MOST:
@@ -174,6 +177,7 @@ def declare(
 def delete(by: Principal, name: str, *, address: str | None = None) -> None:
     """Raises NotFound, and Conflict while a rule names it."""
     with transaction.atomic():
+        declaring_here(LOCK)
         channel = find(name)
         naming = [rule for rule, channels in AlertRule.objects.values_list("name", "channels") if name in channels]
         if naming:

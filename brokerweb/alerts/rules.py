@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,8 +19,10 @@ from brokerweb.core.quantities import DURATION
 from brokerweb.core.settings import Setting, integer, table
 from brokerweb.identity import audit
 from brokerweb.identity.principal import Principal
+from brokerweb.storage.declared import declaring_here
 
 MOST = 200  # rules
+LOCK = "alerts"  # of rules, which name channels, and of channels
 MOST_CHANNELS = 10  # of a rule
 LONGEST = 86_400  # seconds that something may have to last
 MOST_CHARACTERS = 420  # of a target
@@ -110,6 +112,13 @@ class Rule:
         }
 
 
+Seen = Callable[[Rule | None], None]
+
+
+def _whatever(now: Rule | None) -> None:
+    """Anything may be there."""
+
+
 def check(rule: Rule) -> None:
     """Whether its parts make sense together. Raises Invalid."""
     kind = rule.target.kind
@@ -194,11 +203,15 @@ def find(name: str) -> Rule:
     return of_row(row)
 
 
-def declare(by: Principal, rule: Rule, *, address: str | None = None, new: bool = False) -> bool:
-    """Make it, or change it unless it is to be ``new``; whether it was made. Raises Invalid, and Conflict of too many."""
+def declare(by: Principal, rule: Rule, *, address: str | None = None, new: bool = False, seen: Seen = _whatever) -> bool:
+    """Make it, or change it unless it is to be ``new``; whether it was made. Raises Invalid, and Conflict of too many.
+
+    ``seen`` is told what there is, which nobody else changes meanwhile; what it raises keeps that as it is.
+    """
     check_name(rule.name)
     check(rule)
     with transaction.atomic():
+        declaring_here(LOCK)
         known = set(AlertChannel.objects.filter(pk__in=rule.channels).values_list("pk", flat=True))
         if missing := [name for name in rule.channels if name not in known]:
             raise Invalid.at("/channels", f"there is no channel {missing[0]!r}")
@@ -207,6 +220,7 @@ def declare(by: Principal, rule: Rule, *, address: str | None = None, new: bool 
             raise Invalid.at("/name", "There is a rule of that name.")
         if before is None and AlertRule.objects.count() >= MOST:
             raise Conflict(f"there are {MOST} rules; remove one first")
+        seen(None if before is None else of_row(before))
         told = {"before": None if before is None else of_row(before).as_json(), "after": rule.as_json()}
         if told["before"] == told["after"]:
             return False
@@ -222,6 +236,7 @@ def declare(by: Principal, rule: Rule, *, address: str | None = None, new: bool 
 def delete(by: Principal, name: str, *, address: str | None = None) -> None:
     """Raises NotFound."""
     with transaction.atomic():
+        declaring_here(LOCK)
         before = find(name)
         AlertRule.objects.filter(pk=name).delete()
         told = {"before": before.as_json(), "after": None}

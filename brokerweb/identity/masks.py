@@ -297,9 +297,14 @@ def _replace(tx: Transaction, rules: Sequence[Rule]) -> None:
     tx.learnt(forget)
 
 
-def put(entry: Entry, rules: Sequence[Rule]) -> None:
-    """``change`` to these, in one commit. Raises Invalid."""
-    perform(change, entry, lambda _: rules)
+def put(entry: Entry, rules: Sequence[Rule], *, check: Callable[[Sequence[Rule]], None] = lambda _: None) -> None:
+    """``change`` to these, in one commit. Raises Invalid, and what the ``check`` does of those that there are."""
+
+    def changed(before: Sequence[Rule]) -> Sequence[Rule]:
+        check(before)
+        return rules
+
+    perform(change, entry, changed)
     forget()
 
 

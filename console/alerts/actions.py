@@ -47,10 +47,10 @@ def rule(request: SignedIn, name: str) -> HttpResponseBase:
     request.principal.require_admin()
     found = rules.find(name)
     posted = request.method == "POST"
-    asked = RuleForm(request.POST, names=_names(), known=True) if posted else RuleForm.showing(found, _names())
+    asked = RuleForm(request.POST, names=_names(), known=True) if posted else RuleForm.of(found, _names())
     if asked.is_valid():
         with refusing(asked):
-            rules.declare(request.principal, asked.rule(name), address=_address(request))
+            rules.declare(request.principal, asked.rule(name), address=_address(request), seen=asked.check_rule)
             messages.success(request, f"Rule {name} is changed. What held by the old one is over.")
             return redirect(LIST)
     return render_form(request, "brokerweb_console/alerts/rule.html", asked, title=name, rule=found)
@@ -99,7 +99,7 @@ def channel(request: SignedIn, name: str) -> HttpResponseBase:
         with refusing(asked):
             secret = channels.new_secret() if asked.cleaned_data.get("renew") else None
             to = asked.cleaned_data["to"].strip() or None
-            channels.declare(request.principal, name, found.kind, to, secret=secret, address=_address(request))
+            channels.declare(request.principal, name, found.kind, to, secret=secret, address=_address(request), new=False)
             if secret:
                 return render(request, "brokerweb_console/alerts/made.html", channel=found, secret=secret)
             messages.success(request, f"Channel {name} is changed. Test it.")

@@ -13,7 +13,8 @@ from brokerweb.alerts.rules import LONGEST, Rule, parse_target
 from brokerweb.alerts.silences import ANYTHING
 from brokerweb.alerts.silences import LONGEST as LONGEST_SILENCE
 from brokerweb.cluster.models import AlertChannel
-from brokerweb.console.broker_form import PLAIN, BrokerForm, duration, name_field
+from brokerweb.console.broker_form import PLAIN, BrokerForm, ChangeForm, as_seen, duration, name_field
+from brokerweb.core.errors import NotFound
 from brokerweb.core.quantities import MAX_CHARACTERS
 from brokerweb.core.settings import seconds
 
@@ -31,7 +32,7 @@ SILENT_FOR = seconds("seconds", 1, LONGEST_SILENCE, default=None)
 _VERDICTS = list(dict.fromkeys(code for codes in figures.VERDICTS.values() for code in codes))
 
 
-class RuleForm(BrokerForm):
+class RuleForm(ChangeForm):
     """What a rule says. The limit is one number, over or under which it holds."""
 
     name = name_field()
@@ -65,7 +66,7 @@ class RuleForm(BrokerForm):
             del self.fields["name"]
 
     @classmethod
-    def showing(cls, rule: Rule, names: Sequence[str]) -> RuleForm:
+    def of(cls, rule: Rule, names: Sequence[str]) -> RuleForm:
         """The form with what it says now."""
         limit = rule.over if rule.over is not None else rule.under
         shown = {
@@ -73,7 +74,7 @@ class RuleForm(BrokerForm):
             "limit": "" if limit is None else figures.limit(limit, figures.UNITS[rule.figure]), "verdict": rule.verdict or "",
             "lasts": rule.lasts, "channels": list(rule.channels), "enabled": rule.enabled,
         }  # fmt: skip
-        return cls(initial=shown, names=names, known=True)
+        return cls(initial={**shown, "seen": as_seen(shown)}, names=names, known=True)
 
     def clean_lasts(self) -> int:
         lasts = self.cleaned_data["lasts"] or 0
@@ -107,6 +108,12 @@ class RuleForm(BrokerForm):
             tuple(given["channels"]),
             given["enabled"],
         )
+
+    def check_rule(self, now: Rule | None) -> None:
+        """Raises NotFound where it is gone meanwhile, and Conflict where it was changed."""
+        if now is None:
+            raise NotFound("The rule was deleted meanwhile.")
+        self.check_seen(RuleForm.of(now, ()))
 
     def field_at(self, pointer: str) -> str:
         name = super().field_at(pointer)

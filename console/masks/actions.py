@@ -35,8 +35,8 @@ def change(request: SignedIn) -> HttpResponseBase:
     if asked.is_valid():
         with refusing(asked):
             rules = asked.asked()
-            asked.check_seen(MasksForm.of(there))
-            masks.put(deed(request, "masks.put", "masks"), rules)
+            done = deed(request, "masks.put", "masks")
+            masks.put(done, rules, check=lambda now: asked.check_seen(MasksForm.of(now)))
             messages.success(request, f"{len(rules)} mask{'s' * (len(rules) != 1)}. They hold from now on.")
             return redirect("brokerweb_console:masks")
     return render_form(request, "brokerweb_console/masks/page.html", asked, rows=_rows(there))

@@ -40,7 +40,8 @@ def schema(request: SignedIn, name: str) -> HttpResponseBase:
     asked = SchemaForm(request.POST, request.FILES, known=known) if posted else SchemaForm(known=known)
     if asked.is_valid():
         with refusing(asked):
-            schemas.declare(request.principal, asked.schema(), address=request.META.get("REMOTE_ADDR"))
+            made, address = asked.schema(), request.META.get("REMOTE_ADDR")
+            schemas.declare(request.principal, made, address=address, seen=asked.check_schema)
             messages.success(request, f"Schema {name} is changed.")
             return redirect(LIST)
     return render_form(request, "brokerweb_console/schemas/schema.html", asked, title=name, row=row)

@@ -7,8 +7,8 @@ from typing import Any
 from django import forms
 
 from brokerweb import schemas
-from brokerweb.console.broker_form import PLAIN, BrokerForm, name_field, with_line_ends
-from brokerweb.core.errors import Invalid
+from brokerweb.console.broker_form import PLAIN, ChangeForm, as_seen, name_field, with_line_ends
+from brokerweb.core.errors import Invalid, NotFound
 from brokerweb.core.limits import MAX_TEXT_BYTES
 from brokerweb.core.quantities import SIZE
 
@@ -16,7 +16,7 @@ MOST = SIZE.text(schemas.MOST_BYTES)
 _KINDS = [(schemas.AVRO, "Avro"), (schemas.PROTOBUF, "Protobuf")]
 
 
-class SchemaForm(BrokerForm):
+class SchemaForm(ChangeForm):
     """What a schema says. ``known`` is the one there is: its source stays where no other is given."""
 
     name = name_field()
@@ -62,6 +62,13 @@ class SchemaForm(BrokerForm):
             self.initial.update({name: getattr(known, name) or "" for name in ("kind", "pattern", "content_type", "message")})
             if known.kind == schemas.AVRO:
                 self.initial["source"] = known.source.decode()
+            self.initial["seen"] = as_seen({name: value or "" for name, value in known.told().items()})
+
+    def check_schema(self, now: schemas.Schema | None) -> None:
+        """Raises NotFound where it is gone meanwhile, and Conflict where it was changed."""
+        if now is None:
+            raise NotFound("The schema was deleted meanwhile.")
+        self.check_seen(SchemaForm(known=now))
 
     def schema(self) -> schemas.Schema:
         """The schema. Raises Invalid."""

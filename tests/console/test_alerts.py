@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from django.core import mail
@@ -10,8 +11,9 @@ from django.test import Client
 
 from brokerweb.alerts import channels, rules, silences
 from brokerweb.cluster.models import Alert, AlertRule
+from brokerweb.console.alerts.forms import RuleForm
 from brokerweb.core import clock
-from brokerweb.core.errors import Invalid
+from brokerweb.core.errors import Invalid, NotFound
 from brokerweb.identity.models import AuditEntry
 from tests.alerts.stand import ADA, rule
 from tests.console.conftest import HOSTILE, declare, person, text
@@ -232,3 +234,18 @@ def test_the_first_page_says_that_alerts_hold(client: Client):
     hold("queue:theirs")
     assert "2 alerts hold, the newest of queue:theirs" in " ".join(text(client.get("/")).split())
     assert "An alert holds" in " ".join(text(person(("mine.*", ["browse"])).get("/")).split())
+
+
+def test_a_rule_that_another_changed_or_deleted_meanwhile_is_not_overwritten(client: Client):
+    given = {"target": "queue:*", "figure": "dead", "side": "over", "limit": "5", "lasts": "1 min", "enabled": "on"}
+    client.post("/new/alert-rule", {"name": "r", **given})
+    seen = client.get("/alerts/rules/r").context["form"].initial["seen"]
+    assert client.post("/alerts/rules/r", {**given, "limit": "7", "seen": seen}).status_code == 302
+    refused = client.post("/alerts/rules/r", {**given, "limit": "9", "seen": seen})
+    assert (refused.status_code, "Changed meanwhile: 7" in text(refused), rules.find("r").over) == (400, True, 7)
+    again = refused.context["form"].data["seen"]
+    assert client.post("/alerts/rules/r", {**given, "limit": "9", "seen": again}).status_code == 302
+    with pytest.raises(NotFound):
+        rules.declare(ADA, replace(rules.find("r"), name="other"), seen=RuleForm(known=True).check_rule)
+    with pytest.raises(NotFound):
+        channels.declare(ADA, "gone", channels.SLACK, "https://chat.example/x", new=False)

@@ -290,3 +290,19 @@ def test_unmask_is_given_by_pattern_as_every_verb(client):
     [hidden] = publish("other", {"a": "secret-a"})
     assert "secret-a" in text(partly.get(f"/queues/orders/messages/{id}"))
     assert "secret-a" not in text(partly.get(f"/queues/other/messages/{hidden}"))
+
+
+def test_masks_that_another_put_between_the_look_and_the_commit_are_not_lost(client, monkeypatch):
+    seen = client.get("/masks").context["form"].initial["seen"]
+    alone = masks.declaring
+
+    def late(*what: Any) -> None:
+        """Another was first: what they put is there once this one has its turn."""
+        monkeypatch.undo()
+        put({"queue:orders": ["key"]})
+        alone(*what)
+
+    monkeypatch.setattr(masks, "declaring", late)
+    refused = client.post("/masks", {"rules": "spare = key", "seen": seen})
+    assert (refused.status_code, "changed meanwhile" in text(refused)) == (400, True)
+    assert "spare" not in {rule.pattern for rule in masks.stored()}

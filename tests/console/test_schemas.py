@@ -13,6 +13,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from brokerweb import schemas
+from brokerweb.console.schemas.forms import SchemaForm
+from brokerweb.core.errors import NotFound
 from brokerweb.decoding import decoders
 from brokerweb.identity import masks
 from brokerweb.identity.audit import Entry
@@ -301,3 +303,18 @@ def test_what_is_typed_is_only_ever_text(client, hostile):
     refused = client.post("/new/schema", given(file=SimpleUploadedFile(hostile, FILE), **typed))
     assert refused.status_code == 400
     assert_nothing_runs(text(refused))
+
+
+def test_a_schema_that_another_changed_or_deleted_meanwhile_is_not_overwritten(client):
+    put(client, "lines", AVRO)
+    form = client.get("/schemas/lines").context["form"]
+    sent = given(kind="avro", message="", pattern="queue:a*", source=AVRO["source"], seen=form.initial["seen"])
+    newer = json.dumps(LINE | {"name": "newer"})
+    put(client, "lines", AVRO | {"source": newer})
+    refused = client.post("/schemas/lines", sent)
+    assert (refused.status_code, "changed meanwhile" in text(refused)) == (400, True)
+    assert bytes(schemas.find("lines").source).decode() == newer
+    assert client.post("/schemas/lines", sent | {"seen": refused.context["form"].data["seen"]}).status_code == 302
+    with pytest.raises(NotFound):
+        gone = schemas.Schema("gone", "avro", "queue:a", b'"int"')
+        schemas.declare(broker_itself(), gone, seen=SchemaForm(known=gone).check_schema)
