@@ -22,6 +22,7 @@ from brokerweb.core.limits import check_content_type
 from brokerweb.core.names import check_name, glob
 from brokerweb.decoding import avro, protobuf
 from brokerweb.decoding import decoders as decoding
+from brokerweb.decoding.effort import Effort
 from brokerweb.decoding.values import Refused
 from brokerweb.identity import audit, models
 from brokerweb.identity.grants import parse_target
@@ -215,18 +216,18 @@ def _decoder(row: models.Schema) -> decoding.Decoder:
     return decoding.Decoder(f"{decoding.BY_SCHEMA}{row.name}", label, (), partial(_read, row.pk), MODULES[row.kind])
 
 
-def _read(key: int, body: bytes) -> Any:
+def _read(key: int, body: bytes, effort: Effort) -> Any:
     row = models.Schema.objects.filter(pk=key).first()
     if row is None:
         raise Refused("The schema is gone meanwhile.")
-    return _ready(row.kind, bytes(row.source), row.message)(body)
+    return _ready(row.kind, bytes(row.source), row.message)(body, effort)
 
 
 @lru_cache(maxsize=_READY)
-def _ready(kind: str, source: bytes, message: str | None) -> Callable[[bytes], Any]:
+def _ready(kind: str, source: bytes, message: str | None) -> Callable[[bytes, Effort], Any]:
     """What reads a body by a schema. Raises Refused for what is none."""
     if kind == AVRO:
         schema, fingerprint = avro.ready(source)
-        return lambda body: avro.read_record(body, schema, fingerprint)
+        return lambda body, effort: avro.read_record(body, schema, fingerprint, effort)
     known = protobuf.checked(source, message or "")
-    return lambda body: protobuf.read(body, known)
+    return lambda body, effort: protobuf.read(body, known, effort)

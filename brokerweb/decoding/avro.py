@@ -14,6 +14,7 @@ from importlib import import_module
 from itertools import islice, repeat
 from typing import Any
 
+from brokerweb.decoding.effort import Effort
 from brokerweb.decoding.reader import Reader
 from brokerweb.decoding.values import DEEPEST, Members, Number, Other, Refused, Told
 
@@ -34,11 +35,11 @@ class Type:
         self.kind, self.within = kind, within
 
 
-def read_file(body: bytes) -> Any:
+def read_file(body: bytes, effort: Effort | None = None) -> Any:
     """The rows of a file; the first of them. Raises Refused."""
     if not body.startswith(MAGIC):
         raise Refused("It is no file of Avro's: a single record is read with its schema.")
-    reader = Reader(body)
+    reader = Reader(body, effort)
     reader.take(len(MAGIC))
     about = dict(_about(reader))
     codec = about.get("avro.codec", b"null")
@@ -49,25 +50,26 @@ def read_file(body: bytes) -> Any:
     return list(islice(_rows(reader, schema), MOST_ROWS))
 
 
-def read_record(body: bytes, schema: Type, fingerprint: bytes) -> Told:
+def read_record(body: bytes, schema: Type, fingerprint: bytes, effort: Effort | None = None) -> Told:
     """One record, bare or behind a head that names its schema, and which of these it is. Raises Refused."""
+    effort = effort or Effort()
     if body.startswith(SINGLE + fingerprint):
-        return Told(_whole(body[10:], schema), "with the schema's fingerprint before it")
+        return Told(_whole(body[10:], schema, effort), "with the schema's fingerprint before it")
     if body.startswith(CONFLUENT) and len(body) > 5:
         try:
-            return Told(_whole(body[5:], schema), f"with a registry's id before it, {int.from_bytes(body[1:5], 'big')}")
+            return Told(_whole(body[5:], schema, effort), f"with a registry's id before it, {int.from_bytes(body[1:5], 'big')}")
         except Refused:
             pass  # it may be a record that begins so
     try:
-        return Told(_whole(body, schema))
+        return Told(_whole(body, schema, effort))
     except Refused as refused:
         if body.startswith(SINGLE) and len(body) >= 10:
             raise Refused(f"It is of another schema, whose fingerprint is {body[2:10].hex()}.") from None
         raise refused
 
 
-def _whole(body: bytes, schema: Type) -> Any:
-    reader = Reader(body)
+def _whole(body: bytes, schema: Type, effort: Effort) -> Any:
+    reader = Reader(body, effort)
     value = _value(reader, schema)
     reader.end()
     return value
@@ -84,7 +86,7 @@ def _about(reader: Reader) -> Iterator[tuple[str, bytes]]:
 def _rows(reader: Reader, schema: Type) -> Iterator[Any]:
     """Of every block, each with how many rows it has, and their bytes."""
     while reader.left:
-        count, block = _length(reader), Reader(reader.take(_length(reader)), reader.values)
+        count, block = _length(reader), Reader(reader.take(_length(reader)), reader.effort, reader.values)
         for _ in _times(count):
             yield _value(block, schema)
         reader.values = block.values

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from brokerweb.decoding.effort import Effort
 from brokerweb.decoding.reader import Reader
 from brokerweb.decoding.values import Members, Number, Other, Refused, name_of
 
@@ -16,9 +17,9 @@ _SELF = 55_799  # the tag that says nothing but that it is CBOR
 _ENDLESS, _BREAK = 31, 0xFF
 
 
-def read(body: bytes) -> Any:
+def read(body: bytes, effort: Effort | None = None) -> Any:
     """The value. Raises Refused."""
-    reader = Reader(body)
+    reader = Reader(body, effort)
     value = _value(reader)
     reader.end()
     return value

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from brokerweb.decoding import avro, cbor, messagepack, wire
+from brokerweb.decoding.effort import Effort, TooCostly
 from brokerweb.decoding.values import LONGEST_DECODED, Members, Number, Refused, Told
 
 UNSAID = ("", "application/octet-stream")  # types that say nothing
@@ -23,7 +24,7 @@ class Decoder(NamedTuple):
     name: str
     label: str
     types: tuple[str, ...]
-    read: Callable[[bytes], Any]
+    read: Callable[[bytes, Effort], Any]
     module: str | None = None
 
     @property
@@ -70,7 +71,7 @@ class Decoded(NamedTuple):
     misfit: str = ""
 
 
-def _json(body: bytes) -> Any:
+def _json(body: bytes, effort: Effort) -> Any:
     return json.loads(
         body.decode(),
         parse_int=Number,
@@ -114,16 +115,19 @@ _SUFFIXES = {
 
 
 def decode(body: bytes, content_type: str, asked: str = "", schemas: Sequence[Schema] = ()) -> Decoded:
-    """The value of a body; without a decoder where it is none that is known, or too long."""
+    """The value of a body; without a decoder where it is none that is known, too long, or too costly to read."""
     if len(body) > LONGEST_DECODED:
         return Decoded(None, note="It is too long to be read here: the download has it.")
-    misfit = ""
-    for schema in _fitting(body, content_type, asked, schemas):
-        found = _as(schema.decoder, body)
-        if found.decoder is not None:
-            return found
-        misfit = misfit or found.note
-    return _without(body, content_type, asked)._replace(misfit=misfit)
+    effort, misfit = Effort(), ""
+    try:
+        for schema in _fitting(body, content_type, asked, schemas):
+            found = _as(schema.decoder, body, effort)
+            if found.decoder is not None:
+                return found
+            misfit = misfit or found.note
+        return _without(body, content_type, asked, effort)._replace(misfit=misfit)
+    except TooCostly as costly:
+        return Decoded(None, note=str(costly))
 
 
 def _fitting(body: bytes, content_type: str, asked: str, schemas: Sequence[Schema]) -> Sequence[Schema]:
@@ -135,15 +139,15 @@ def _fitting(body: bytes, content_type: str, asked: str, schemas: Sequence[Schem
     return [schema for schema in schemas if schema.holds(content_type)][:MOST_TRIED]
 
 
-def _without(body: bytes, content_type: str, asked: str) -> Decoded:
+def _without(body: bytes, content_type: str, asked: str, effort: Effort) -> Decoded:
     if asked in BY_NAME:
-        return _as(BY_NAME[asked], body)
+        return _as(BY_NAME[asked], body, effort)
     stated = _stated(content_type)
     if stated is not None:
-        return _as(stated, body)
+        return _as(stated, body, effort)
     unsaid = content_type.partition(";")[0].strip().lower() in UNSAID
     for decoder in _looks_like(body) if unsaid else [BY_NAME["json"]]:
-        found = _as(decoder, body)
+        found = _as(decoder, body, effort)
         if found.decoder is not None and (decoder.name == "json" or isinstance(found.value, list)):
             return found._replace(guessed=decoder.name != "json")
     return Decoded(None)
@@ -168,12 +172,15 @@ def _looks_like(body: bytes) -> list[Decoder]:
     return [BY_NAME[name] for name in names if BY_NAME[name].there]
 
 
-def _as(decoder: Decoder, body: bytes) -> Decoded:
+def _as(decoder: Decoder, body: bytes, effort: Effort) -> Decoded:
+    """Raises TooCostly."""
     if not decoder.there:
         return Decoded(None, note=f"To read {decoder.label} install what decodes it: {EXTRA}")
     try:
-        value = decoder.read(body)
+        value = decoder.read(body, effort)
         return Decoded(decoder, value.value, note=value.how) if isinstance(value, Told) else Decoded(decoder, value)
+    except TooCostly:
+        raise
     except Refused as refused:
         return Decoded(None, note=f"It does not read as {decoder.label}. {refused}")
     except RecursionError:

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
+from brokerweb.decoding.effort import Effort
 from brokerweb.decoding.reader import Reader
 from brokerweb.decoding.values import Members, Number, Other, Refused, name_of
 
@@ -18,9 +19,9 @@ _SIZED_EXTENSIONS = {0xC7: 1, 0xC8: 2, 0xC9: 4}
 _ARRAYS, _MAPS = {0xDC: 2, 0xDD: 4}, {0xDE: 2, 0xDF: 4}
 
 
-def read(body: bytes) -> Any:
+def read(body: bytes, effort: Effort | None = None) -> Any:
     """The value. Raises Refused."""
-    reader = Reader(body)
+    reader = Reader(body, effort)
     value = _value(reader)
     reader.end()
     return value

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from brokerweb.decoding import wire
+from brokerweb.decoding.effort import Effort
 from brokerweb.decoding.values import DEEPEST, Members, Number, Other, Refused, Told, name_of
 
 MOST_FILES, MOST_NAMES, LONGEST = 500, 50_000, 500  # files of a set; names in them; characters of a message's full name
@@ -94,16 +95,16 @@ class Field:
 # Bodies
 
 
-def read(body: bytes, of: Message) -> Told:
+def read(body: bytes, of: Message, effort: Effort | None = None) -> Told:
     """A message, bare or behind the head that a registry's clients put before it. Raises Refused."""
     if not body.startswith(REGISTRY):
-        return Told(_Named().named(body, of, 0))
+        return Told(_Named(effort).named(body, of, 0))
     if len(body) < 6:
         raise Refused("It ends in the midst of its head.")
     count, place = wire.varint(body, 5)
     for _ in range(min(count >> 1, len(body))):  # which of the file's messages it is, and which of those within
         _, place = wire.varint(body, place)
-    return Told(_Named().named(body[place:], of, 0), f"with a registry's id before it, {int.from_bytes(body[1:5], 'big')}")
+    return Told(_Named(effort).named(body[place:], of, 0), f"with a registry's id before it, {int.from_bytes(body[1:5], 'big')}")
 
 
 class _Named(wire.Reading):

@@ -5,14 +5,16 @@ Who reads a part of it by itself begins with the ``values`` that there were, and
 
 from __future__ import annotations
 
+from brokerweb.decoding.effort import Effort
 from brokerweb.decoding.values import DEEPEST, MOST_VALUES, Refused
 
 
 class Reader:
     """Where a body is read. All its methods raise Refused."""
 
-    def __init__(self, body: bytes, values: int = 0) -> None:
+    def __init__(self, body: bytes, effort: Effort | None = None, values: int = 0) -> None:
         self.body, self.place, self.values, self._depth = body, 0, values, 0
+        self.effort = effort or Effort()
 
     @property
     def left(self) -> int:
@@ -20,6 +22,7 @@ class Reader:
 
     def take(self, length: int) -> bytes:
         """The next bytes."""
+        self.effort.spend(1)
         if length > self.left:
             raise Refused("It ends in the midst of a value.")
         self.place += length
@@ -31,6 +34,7 @@ class Reader:
 
     def begin(self) -> None:
         """A value begins."""
+        self.effort.spend(1)
         self.values += 1
         if self.values > MOST_VALUES:
             raise Refused(f"It has more than {MOST_VALUES:,} values.")

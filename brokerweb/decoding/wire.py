@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from brokerweb.decoding.effort import Effort, TooCostly
 from brokerweb.decoding.values import MOST_VALUES, Members, Number, Other, Refused
 
 WITHIN = 20  # messages within messages, of which none says that it is one
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5  # how a field is written
 _FIXED = {FIXED64: 8, FIXED32: 4}  # bytes
+STEPS = 4  # that a field takes, with its number and what it holds
 
 
 class Reading:
@@ -17,8 +19,8 @@ class Reading:
     All its methods raise Refused.
     """
 
-    def __init__(self) -> None:
-        self.values = 0
+    def __init__(self, effort: Effort | None = None) -> None:
+        self.values, self._effort = 0, effort or Effort()
 
     def message(self, body: bytes, depth: int) -> Members:
         """A message of which nothing is known."""
@@ -40,6 +42,7 @@ class Reading:
 
     def count(self) -> None:
         """A value begins."""
+        self._effort.spend(STEPS)
         self.values += 1
         if self.values > MOST_VALUES:
             raise Refused(f"It has more than {MOST_VALUES:,} values.")
@@ -60,6 +63,8 @@ class Reading:
         if depth < WITHIN:
             try:
                 return self.message(part, depth + 1)
+            except TooCostly:
+                raise
             except Refused:
                 if self.values > MOST_VALUES:
                     raise
@@ -98,6 +103,6 @@ def _text(part: bytes) -> str | None:
     return text if not text or text.isprintable() else None
 
 
-def read(body: bytes) -> Members:
+def read(body: bytes, effort: Effort | None = None) -> Members:
     """The fields. Raises Refused."""
-    return Reading().message(body, 0)
+    return Reading(effort).message(body, 0)

@@ -10,15 +10,18 @@ from functools import cache
 from io import BytesIO
 from typing import Any
 
+import cbor2
 import fastavro
+import msgspec
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brokerweb.decoding import avro, decoders, protobuf
+from brokerweb.decoding import avro, cbor, decoders, messagepack, protobuf, wire
 from brokerweb.decoding.decoders import Decoder, Schema, decode
-from brokerweb.decoding.values import Members, Number, Other, Refused
+from brokerweb.decoding.effort import MOST_STEPS, Effort
+from brokerweb.decoding.values import LONGEST_DECODED, Members, Number, Other, Refused
 from tests.decoding.test_decoders import ROW, SCHEMA, file_of, plain
 
 # Avro
@@ -382,9 +385,9 @@ def test_files_may_come_in_any_order_and_none_comes_into_the_processs_pool():
 def schema(name: str, format: str, of: Any, content_type: str | None = None) -> Schema:
     if format == "avro":
         known = avro.ready(json.dumps(of))
-        read = lambda body: avro.read_record(body, *known)  # noqa: E731
+        read = lambda body, effort: avro.read_record(body, *known, effort)  # noqa: E731
     else:
-        read = lambda body: protobuf.read(body, shop())  # noqa: E731
+        read = lambda body, effort: protobuf.read(body, shop(), effort)  # noqa: E731
     return Schema(Decoder(f"schema:{name}", f"Avro by the schema {name}", (), read, "fastavro"), format, content_type)
 
 
@@ -425,7 +428,7 @@ def test_a_body_that_fits_none_is_read_as_without_them_and_it_is_said_why(monkey
     assert found.misfit.startswith("It does not read as Avro by the schema rows.")
     tried: list[bytes] = []
 
-    def refuse(body: bytes) -> Any:
+    def refuse(body: bytes, effort: Effort) -> Any:
         tried.append(body)
         raise Refused("No.")
 
@@ -434,3 +437,60 @@ def test_a_body_that_fits_none_is_read_as_without_them_and_it_is_said_why(monkey
     assert len(tried) == decoders.MOST_TRIED
     monkeypatch.setattr(decoders, "find_spec", lambda name: None)
     assert "brokerweb[decoders]" in decode(A_TEXT, "", "", [PLAIN]).misfit
+
+
+# What it may cost
+
+
+def longs(number: int) -> bytes:
+    """So many of two bytes in an array of Avro's that is read to its end, behind which something follows: it fits no schema."""
+    return encoded({"type": "array", "items": "long"}, [64] * number) + b"\x00"
+
+
+def packed(number: int) -> bytes:
+    """The same of a list of Protobuf's in one piece, and behind it a field that is cut off."""
+    return bytes(order()(many_int64=[1] * number).SerializeToString()) + b"\xa0"
+
+
+@pytest.mark.parametrize(
+    "body", [longs(80_000), packed(90_000), b"\xa0\x06\x01" * 87_000 + b"\xa0"], ids=["avro", "protobuf", "unknown fields"]
+)
+def test_a_body_that_fits_no_schema_costs_no_more_than_one_that_fits(monkeypatch: pytest.MonkeyPatch, body: bytes):
+    """Each schema alone may read all of it: five of them, and what it may be without one, take no more together."""
+    spent: list[Effort] = []
+
+    class Counted(Effort):
+        __slots__ = ("taken",)
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.taken = 0
+            spent.append(self)
+
+        def spend(self, steps: int) -> None:
+            self.taken += steps
+            super().spend(steps)
+
+    monkeypatch.setattr(decoders, "Effort", Counted)
+    numbers = schema("numbers", "avro", {"type": "array", "items": "long"})
+    hostile = [numbers, PROTO, numbers, PROTO, numbers]
+    assert len(body) <= LONGEST_DECODED
+    found = decode(body, "", "", hostile)
+    assert (found.decoder, "too costly to decode" in found.note) == (None, True)
+    [effort] = spent
+    assert MOST_STEPS < effort.taken <= MOST_STEPS + wire.STEPS
+
+
+def test_all_readers_count_what_they_take():
+    body = cbor2.dumps(list(range(1_000)))
+    readers = {
+        cbor.read: body,
+        messagepack.read: msgspec.msgpack.encode(list(range(1_000))),
+        wire.read: b"\x08\x01" * 1_000,
+        avro.read_file: file_of({"type": "array", "items": "long"}, [list(range(1_000))]),
+    }
+    for read, given in readers.items():
+        effort = Effort()
+        read(given, effort)
+        assert MOST_STEPS - effort.left >= 2_000, read
+    assert decode(body, "", "", ()).decoder is not None
