@@ -12,12 +12,12 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 
+from brokerweb.alerts.rules import LOCK
 from brokerweb.cluster.models import AlertChannel, AlertRule
 from brokerweb.core import clock
 from brokerweb.core.errors import Conflict, Invalid, NotFound
 from brokerweb.core.names import check_name
 from brokerweb.core.settings import Setting, table
-from brokerweb.alerts.rules import LOCK
 from brokerweb.identity import audit
 from brokerweb.identity.principal import Principal
 from brokerweb.storage.declared import declaring_here

@@ -1,4 +1,4 @@
-"""What msgspec refuses, as every face says it: where, by a JSON Pointer, and in words of JSON, with what may stand there instead."""
+"""What msgspec refuses, as every face says it: where, by a JSON Pointer, and what may stand there, in words of JSON."""
 
 from __future__ import annotations
 

@@ -169,15 +169,8 @@ def _text(part: bytes) -> str:
 
 
 def _long(reader: Reader) -> int:
-    value = shift = 0
-    while True:
-        byte = reader.number(1)
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            return (value >> 1) ^ -(value & 1)
-        if shift > 63:
-            raise Refused("It has a number that is too long.")
+    value = reader.varint()
+    return (value >> 1) ^ -(value & 1)
 
 
 def _length(reader: Reader) -> int:

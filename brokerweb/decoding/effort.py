@@ -1,10 +1,10 @@
-"""What reading one body may cost, by however many schemas and decoders it is tried: counted, so that it is the same on any machine."""
+"""What it may cost to read one body, by however many schemas and decoders: counted, so that it is the same on any machine."""
 
 from __future__ import annotations
 
 from brokerweb.decoding.values import Refused
 
-MOST_STEPS = 400_000  # about a fifth of a second
+MOST_STEPS = 250_000  # about a fifth of a second
 
 
 class TooCostly(Refused):

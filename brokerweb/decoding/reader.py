@@ -32,6 +32,21 @@ class Reader:
         """The next bytes as a number, the greatest first."""
         return int.from_bytes(self.take(size), "big", signed=signed)
 
+    def varint(self) -> int:
+        """The next bytes as a number of seven bits each, the least first."""
+        self.effort.spend(1)
+        body, place, value = self.body, self.place, 0
+        for shift in range(0, 70, 7):
+            if place >= len(body):
+                raise Refused("It ends in the midst of a value.")
+            byte = body[place]
+            place += 1
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                self.place = place
+                return value
+        raise Refused("It has a number that is too long.")
+
     def begin(self) -> None:
         """A value begins."""
         self.effort.spend(1)

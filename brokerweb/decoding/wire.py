@@ -10,7 +10,7 @@ from brokerweb.decoding.values import MOST_VALUES, Members, Number, Other, Refus
 WITHIN = 20  # messages within messages, of which none says that it is one
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5  # how a field is written
 _FIXED = {FIXED64: 8, FIXED32: 4}  # bytes
-STEPS = 4  # that a field takes, with its number and what it holds
+STEPS = 3  # that a field takes, with its number and what it holds
 
 
 class Reading:

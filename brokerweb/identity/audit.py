@@ -89,7 +89,6 @@ class Entry(NamedTuple):
             detail["before"], detail["after"] = changed(before, after), changed(after, before)
         return self._replace(detail=detail)
 
-
     @property
     def left_as_it_was(self) -> bool:
         """Whether what it is about was declared so before, too: that is no change, and the trail says nothing of it."""

@@ -20,6 +20,7 @@ from brokerweb.identity.models import AuditEntry
 from brokerweb.identity.principal import broker_itself
 from brokerweb.queues import engine, leasing
 from brokerweb.queues.messages import Settle
+from brokerweb.storage import declared
 from brokerweb.storage.run import perform
 from tests.console.conftest import (
     append,
@@ -294,7 +295,7 @@ def test_unmask_is_given_by_pattern_as_every_verb(client):
 
 def test_masks_that_another_put_between_the_look_and_the_commit_are_not_lost(client, monkeypatch):
     seen = client.get("/masks").context["form"].initial["seen"]
-    alone = masks.declaring
+    alone = declared.declaring
 
     def late(*what: Any) -> None:
         """Another was first: what they put is there once this one has its turn."""

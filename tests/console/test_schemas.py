@@ -315,6 +315,6 @@ def test_a_schema_that_another_changed_or_deleted_meanwhile_is_not_overwritten(c
     assert (refused.status_code, "changed meanwhile" in text(refused)) == (400, True)
     assert bytes(schemas.find("lines").source).decode() == newer
     assert client.post("/schemas/lines", sent | {"seen": refused.context["form"].data["seen"]}).status_code == 302
+    gone = schemas.Schema("gone", "avro", "queue:a", b'"int"')
     with pytest.raises(NotFound):
-        gone = schemas.Schema("gone", "avro", "queue:a", b'"int"')
         schemas.declare(broker_itself(), gone, seen=SchemaForm(known=gone).check_schema)

@@ -131,7 +131,9 @@ SHOWN = Parameter(
 )
 
 DRY_RUN = "With `dry_run` it says what it would touch, and touches nothing."
-MANY = DRY_RUN + " Over 1,000, or with `rate`, it is a job (202). To choose by what messages hold, or see `samples`, needs `browse`."
+MANY = (
+    DRY_RUN + " Over 1,000, or with `rate`, it is a job (202). To choose by what messages hold, or see `samples`, needs `browse`."
+)
 
 # The order is the document's.
 CALLS = (
