@@ -56,7 +56,7 @@ def plans(name: str, ids: list[str]) -> dict[str, Any]:
         f"/streams/{name}/replay": {"from": "earliest", "to": f"queue:{name}"},
         "/bulk": {"action": "purge"} | bulk,
         "/bulk?redrive": {"action": "redrive"} | bulk,
-        "/bulk?reschedule": {"action": "reschedule", "due_at": "2030-01-01T00:00:00Z"} | bulk,
+        "/bulk?reschedule": {"action": "reschedule", "due_at": "2020-01-01T00:00:00Z"} | bulk,
         "/bulk?move": {"action": "move", "to": f"{name}-to"} | bulk,
     }
 
