@@ -230,7 +230,8 @@ ATTRIBUTES: dict[Any, str] = {
     HTTPFactory: "protocol timeOut",
     WebSocketFactory: "protocol",
     WebSocketProtocol: (
-        "STATE_CLOSED STATE_CONNECTING STATE_OPEN send_queue state trafficStats transport application_queue last_ping muted server wasClean"
+        "STATE_CLOSED STATE_CONNECTING STATE_OPEN send_queue state trafficStats transport application_queue last_ping muted"
+        " server wasClean"
         " wasNotCleanReason autoPingPending autoPingPendingCall autoPingTimeoutCall current_frame data inside_message"
     ),
     daphne.server.Server: "connections http_factory ws_factory",
