@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from functools import partial
+from operator import ne
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -92,7 +94,7 @@ def test_going_on_from_here_finds_everything_once(visit: Visit, broker: Server):
             break
         here = page.url
         following.click()
-        page.wait_for_url(lambda url, here=here: url != here)
+        page.wait_for_url(partial(ne, here))
     with broker.rest() as rest:
         assert sorted(found, key=int) == [message["id"] for message in rest.browse("orders")]
 
