@@ -181,6 +181,7 @@ def wrong_with(visit: Visit, place: str) -> Iterator[str]:
         yield from (f"{place} {theme} {width}: {problem}" for problem in found)
 
 
+@pytest.mark.timeout(900)  # of a hundred looks each, on a machine that has more to do
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_page_is_accessible_and_fits(browser: Browser, broker: Server, session: StorageState, filled: list[str], part: int):
     with visiting(browser, broker.url, storage_state=session) as visit:
