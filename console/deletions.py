@@ -1,15 +1,17 @@
-"""What confirms a deletion: a page that says what goes with it, and its name, typed."""
+"""What confirms a deletion: a page that says what goes with it, and its name, typed where something is in it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
 
-from brokerweb.console.acting import confirmation
+from brokerweb.console.acting import confirmation, telling
 from brokerweb.console.page import SignedIn
 from brokerweb.console.rights import visible
 from brokerweb.routing import topics
@@ -50,6 +52,27 @@ class Deletion:
 def typed_name(name: str) -> dict[str, Any]:
     """The name that must be typed."""
     return {"typed": name, "typed_pattern": re.sub(r"([.])", r"\\\1", name)}
+
+
+def removal(
+    request: SignedIn,
+    kind: str,
+    name: str,
+    *,
+    of: tuple[str, str],
+    text: str,
+    facts: Sequence[tuple[str, str]],
+    remove: Callable[..., Any],
+) -> HttpResponseBase:
+    """What goes, and once that was clicked, that it is gone; ``of`` is the list it was in, and that list's address by name."""
+    title, listing = of
+    place = reverse(listing)
+    if request.method != "POST":
+        ways: dict[str, Any] = {"button": f"Delete the {kind}", "crumbs": [(title, place)], "cancel": place}
+        return confirmation(request, f"Delete {kind} {name}", text, facts=facts, **ways)
+    with telling(request, f"{kind.capitalize()} {name} is gone."):
+        remove(request.principal, name, address=request.META.get("REMOTE_ADDR"))
+    return redirect(listing)
 
 
 def topics_to(request: SignedIn, destination: str) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 Answer = TypeVar("Answer")
 
 
-def eventually(predicate: Callable[[], Answer], timeout: float = 10, *, why: str = "", interval: float | None = None) -> Answer:
+def eventually(predicate: Callable[[], Answer], timeout: float = 30, *, why: str = "", interval: float | None = None) -> Answer:
     """The first truthy answer of ``predicate``; AssertionError with ``why`` and the last answer after ``timeout`` seconds.
 
     It is asked every ``interval`` seconds. Without one it is asked the more seldom the longer it has been: asking is work for

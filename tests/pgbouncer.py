@@ -51,7 +51,7 @@ def before(server: Postgres) -> Iterator[Path]:
             process = subprocess.Popen([found, str(folder / "settings.ini")], cwd=folder, stdout=log, stderr=log, **who)
         dsn = make_conninfo(host=name, port=PORT, user="tests", dbname="postgres")
         try:
-            eventually(lambda: _answers(dsn, process, folder / "log"), 20, why="a PgBouncer that answers")
+            eventually(lambda: _answers(dsn, process, folder / "log"), why="a PgBouncer that answers")
             yield folder
         finally:
             process.kill()

@@ -22,7 +22,7 @@ from tests.server import ROOT, TOKEN, Server, free_port
 
 WORKERS = ["websocket_worker.py", "rest_worker.py"]
 NODE = shutil.which("node")
-SOON = 5  # seconds a program has to end: a poll that it must not wait for takes 10 or 20
+SOON = 9  # seconds a program has to end: a poll that it must not wait for takes 10 or 20
 INTERRUPTED = 130
 
 
@@ -71,7 +71,7 @@ def test_a_worker_handles_reports_reconnects_and_stops(server: Server, rest: Res
     with (tmp_path / "output").open("wb") as output:
         worker = subprocess.Popen(command(program), stdout=output, env=environment(server.url))
     try:
-        eventually(lambda: counts(rest) == {"scheduled": 1}, 20, why="one is done and one has failed")
+        eventually(lambda: counts(rest) == {"scheduled": 1}, why="one is done and one has failed")
         (failed,) = rest.browse("orders")
         assert (failed["failures"], failed["last_error"]) == (1, "ValueError('bad input')")
         server.terminate()
@@ -154,7 +154,7 @@ def test_a_broker_that_is_away_is_a_line_and_a_status(program: str) -> None:
 def test_a_worker_waits_for_a_broker_that_is_away_until_it_is_interrupted(tmp_path: Path, program: str) -> None:
     url, log = f"http://127.0.0.1:{free_port()}", tmp_path / "log"
     with log.open("wb") as output, running(program, url, output) as worker:
-        eventually(lambda: url in log.read_text(), 20, why="it says what it waits for")
+        eventually(lambda: url in log.read_text(), why="it says what it waits for")
         worker.send_signal(signal.SIGINT)
         assert worker.wait(SOON) == TAKES[program][1]
     assert "Traceback" not in log.read_text()
@@ -177,7 +177,7 @@ def test_ctrl_c_ends_a_program_that_waits_for_messages(server: Server, rest: Res
         rest.declare(name)
     with (tmp_path / "log").open("wb") as output, running(program, server.url, output) as worker:
         rest.publish(queue, {"body": 7})
-        eventually(lambda: not any(rest.queue(queue)["counts"].values()), 20, why="it has had a message, and waits")
+        eventually(lambda: not any(rest.queue(queue)["counts"].values()), why="it has had a message, and waits")
         worker.send_signal(signal.SIGINT)
         assert worker.wait(SOON) == status
     assert "Traceback" not in (tmp_path / "log").read_text()
@@ -189,7 +189,7 @@ def test_ctrl_c_ends_a_program_before_its_end(server: Server, tmp_path: Path, pr
         rest.declare(ENDS[program])
         rest.call("POST", f"/queues/{ENDS[program]}/pause")
         with running(program, server.url, output) as begun:
-            eventually(lambda: rest.queue(ENDS[program])["counts"]["ready"], 20, why="what it waits for is held up")
+            eventually(lambda: rest.queue(ENDS[program])["counts"]["ready"], why="what it waits for is held up")
             begun.send_signal(signal.SIGINT)
             assert begun.wait(SOON) == INTERRUPTED
         for kind in ("topics", "queues", "streams"):  # nothing of it is left to others

@@ -55,7 +55,7 @@ def test_the_python_program_prints_the_message_and_acknowledges_it(server: Serve
     with (tmp_path / "output").open("wb") as output:
         running = subprocess.Popen([sys.executable, "-u", program], stdout=output, env={**os.environ, "BROKERWEB_TOKEN": TOKEN})
     try:
-        eventually(lambda: acknowledged(server), 20)
+        eventually(lambda: acknowledged(server))
     finally:
         running.kill()
         running.wait()

@@ -275,7 +275,7 @@ def test_the_first_steps_are_typed_from_top_to_bottom(programs: Path, tmp_path: 
                 person.write(block)
             for command in block.commands:
                 if command.typed.startswith("brokerweb peek"):
-                    eventually(lambda: rest.queue("orders")["counts"]["dead"] == 1, 20, why="the worker has failed twice")
+                    eventually(lambda: rest.queue("orders")["counts"]["dead"] == 1, why="the worker has failed twice")
                     person.interrupt()
                     assert '{"order": 1002, "items": 1}' in person.enter(command)
                 elif untyped(command) is None:

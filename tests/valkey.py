@@ -42,7 +42,7 @@ class Valkey:
         command: list[str | Path] = [program(), *(word for name, value in given.items() for word in (f"--{name}", value))]
         with (self._folder / "valkey.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        eventually(self._answers, 20, why="a Valkey that answers")
+        eventually(self._answers, why="a Valkey that answers")
 
     def _answers(self) -> bool:
         with contextlib.suppress(redis.RedisError):

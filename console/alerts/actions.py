@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import reverse
 
 from brokerweb.alerts import channels, notices, rules, silences
-from brokerweb.console.acting import confirmation, refusing, telling
+from brokerweb.console.acting import refusing, telling
 from brokerweb.console.alerts.forms import ChannelChange, ChannelForm, RuleForm, SilenceForm
 from brokerweb.console.alerts.views import shown
+from brokerweb.console.deletions import removal
 from brokerweb.console.page import SignedIn, action, form, render, render_form
 from brokerweb.core.quantities import DURATION
 
@@ -60,15 +58,10 @@ def rule(request: SignedIn, name: str) -> HttpResponseBase:
 def delete_rule(request: SignedIn, name: str) -> HttpResponseBase:
     """Remove a rule."""
     request.principal.require_admin()
-    found, place = rules.find(name), reverse(LIST)
-    if request.method != "POST":
-        facts = [("Of", str(found.target)), ("Says", found.words)]
-        text = "Nobody is told by it any more, and what holds by it is over."
-        ways: dict[str, Any] = {"button": "Delete the rule", "crumbs": [("Alerts", place)], "cancel": place}
-        return confirmation(request, f"Delete rule {name}", text, facts=facts, **ways)
-    with telling(request, f"Rule {name} is gone."):
-        rules.delete(request.principal, name, address=_address(request))
-    return redirect(LIST)
+    found = rules.find(name)
+    facts = [("Of", str(found.target)), ("Says", found.words)]
+    text = "Nobody is told by it any more, and what holds by it is over."
+    return removal(request, "rule", name, of=("Alerts", LIST), text=text, facts=facts, remove=rules.delete)
 
 
 @form
@@ -123,14 +116,10 @@ def try_channel(request: SignedIn, name: str) -> HttpResponseBase:
 def delete_channel(request: SignedIn, name: str) -> HttpResponseBase:
     """Remove a channel that no rule names."""
     request.principal.require_admin()
-    found, place = channels.find(name), reverse(LIST)
-    if request.method != "POST":
-        facts = [("Kind", found.kind), ("To", channels.shown(found))]
-        ways: dict[str, Any] = {"button": "Delete the channel", "crumbs": [("Alerts", place)], "cancel": place}
-        return confirmation(request, f"Delete channel {name}", "What waits to be sent there is not sent.", facts=facts, **ways)
-    with telling(request, f"Channel {name} is gone."):
-        channels.delete(request.principal, name, address=_address(request))
-    return redirect(LIST)
+    found = channels.find(name)
+    facts = [("Kind", found.kind), ("To", channels.shown(found))]
+    text = "What waits to be sent there is not sent."
+    return removal(request, "channel", name, of=("Alerts", LIST), text=text, facts=facts, remove=channels.delete)
 
 
 @action

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import reverse
 
 from brokerweb import schemas
-from brokerweb.console.acting import confirmation, refusing, telling
+from brokerweb.console.acting import refusing
+from brokerweb.console.deletions import removal
 from brokerweb.console.page import SignedIn, form, render_form
 from brokerweb.console.schemas.forms import SchemaForm
 
@@ -51,12 +49,7 @@ def schema(request: SignedIn, name: str) -> HttpResponseBase:
 def delete(request: SignedIn, name: str) -> HttpResponseBase:
     """Remove one."""
     request.principal.require_admin()
-    row, place = schemas.find(name), reverse(LIST)
-    if request.method != "POST":
-        facts = [("Of", row.pattern), ("Kind", row.kind), *([("Message", row.message)] if row.message else [])]
-        text = "Bodies are shown as without it. Keep its file if you may need it again."
-        ways: dict[str, Any] = {"button": "Delete the schema", "crumbs": [("Schemas", place)], "cancel": place}
-        return confirmation(request, f"Delete schema {name}", text, facts=facts, **ways)
-    with telling(request, f"Schema {name} is gone."):
-        schemas.delete(request.principal, name, address=request.META.get("REMOTE_ADDR"))
-    return redirect(LIST)
+    row = schemas.find(name)
+    facts = [("Of", row.pattern), ("Kind", row.kind), *([("Message", row.message)] if row.message else [])]
+    text = "Bodies are shown as without it. Keep its file if you may need it again."
+    return removal(request, "schema", name, of=("Schemas", LIST), text=text, facts=facts, remove=schemas.delete)

@@ -40,13 +40,13 @@ def test_a_queue_that_dies_is_told_and_its_end_too(kind: str, hook: Hook, reques
 
         [alert] = eventually(firing, 40, interval=0.3)
         assert (alert["target"], alert["value"], alert["silenced"]) == (f"queue:{name}", 1.0, False)
-        eventually(lambda: len(hook.taken) == 2, 20)
+        eventually(lambda: len(hook.taken) == 2)
         headers, body = hook.taken[1]
         said: Any = Webhook(channel["secret"]).verify(body.decode(), headers)
         assert [each["target"] for each in said["data"]["alerts"]] == [f"queue:{name}"]
         rest.call("DELETE", f"/alerts/rules/{name}")
         eventually(lambda: not firing(), 40, interval=0.3)
-        eventually(lambda: len(hook.taken) == 3, 20)
+        eventually(lambda: len(hook.taken) == 3)
         assert json.loads(hook.taken[2][1])["type"] == "alert.resolved"
         assert rest.call("GET", "/alerts", None, state="resolved")["items"][0]["rule"] == name
         rest.call("DELETE", f"/alerts/channels/{name}")

@@ -86,7 +86,7 @@ def test_what_is_told_to_end_ends_although_it_waits(command: Command, rest: Rest
     command("publish", "followed", "1")
     with subprocess.Popen([sys.executable, "-m", "brokerweb", "consume", "followed"], stdout=subprocess.PIPE) as consumer:
         try:
-            eventually(lambda: not any(rest.queue("followed")["counts"].values()), 20, why="it has the message, and waits")
+            eventually(lambda: not any(rest.queue("followed")["counts"].values()), why="it has the message, and waits")
             consumer.terminate()
             assert (consumer.wait(30), consumer.communicate()[0]) == (143, b"1\n")
         finally:

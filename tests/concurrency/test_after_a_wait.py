@@ -80,7 +80,7 @@ def held(time: Time, run: Run, verb: Callable[..., Any], *args: Any) -> Iterator
             yield tx, answer
             tx.flush()
             begun = thread.submit(run, verb, *args)
-            eventually(waits, 20, why="it waits")
+            eventually(waits, why="it waits")
             time.advance(WAITED)
         answer.outcome = begun.result(20)
 

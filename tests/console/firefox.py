@@ -20,7 +20,16 @@ from tests.eventually import eventually
 
 LISTENS = re.compile(r"WebDriver BiDi listening on (ws://\S+)")
 START = 60.0  # seconds, a deadline
+GONE = ("no such node", "stale element reference")  # as WebDriver says of what is no longer there
 CONTROL = "\ue009"  # as WebDriver names the key
+
+
+class Failed(Exception):
+    """Firefox's word for what went wrong, and what it says of it."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        super().__init__(f"{answer['error']}: {answer['message']}")
+        self.error = answer["error"]
 
 
 class Firefox:
@@ -32,13 +41,14 @@ class Firefox:
         self._tab = self.call("browsingContext.create", type="tab")["context"]
 
     def call(self, method: str, **params: Any) -> Any:
-        """One command, and its result."""
+        """One command, and its result. Raises Failed."""
         number = next(self._numbers)
         self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
         while True:
             answer = json.loads(self._socket.recv(timeout=START))
             if answer.get("id") == number:
-                assert answer["type"] == "success", answer
+                if answer["type"] == "error":
+                    raise Failed(answer)
                 return answer["result"]
 
     def goto(self, url: str) -> None:
@@ -49,15 +59,29 @@ class Firefox:
         eventually(lambda: text in self.text("main"), 30, why=text)
 
     def text(self, selector: str) -> str:
-        """What an element says as people see it; nothing where there is none."""
+        """What an element says as people see it; nothing where there is none, or the page is about to be another one."""
         expression = f"document.querySelector({json.dumps(selector)})?.innerText ?? ''"
         target = {"context": self._tab}
-        return str(self.call("script.evaluate", expression=expression, target=target, awaitPromise=False)["result"]["value"])
+        try:
+            found = self.call("script.evaluate", expression=expression, target=target, awaitPromise=False)["result"]
+        except Failed:
+            return ""
+        return str(found["value"])
 
     def click(self, selector: str) -> None:
-        element = {"type": "element", "element": {"sharedId": self._found(selector)}}
+        eventually(lambda: self._clicked(selector), 30, why=selector)
+
+    def _clicked(self, selector: str) -> bool:
+        """False where a refresh has replaced the element before anything was pressed."""
         press = [{"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
-        self._act("pointer", [{"type": "pointerMove", "x": 0, "y": 0, "origin": element}, *press])
+        try:
+            element = {"type": "element", "element": {"sharedId": self._found(selector)}}
+            self._act("pointer", [{"type": "pointerMove", "x": 0, "y": 0, "origin": element}, *press])
+        except Failed as failure:
+            if failure.error not in GONE:
+                raise
+            return False
+        return True
 
     def fill(self, selector: str, text: str) -> None:
         """Type it in place of what the field holds."""
@@ -77,7 +101,10 @@ class Firefox:
 
         def locate() -> bool:
             locator = {"type": "css", "value": selector}
-            found[:] = self.call("browsingContext.locateNodes", context=self._tab, locator=locator, maxNodeCount=1)["nodes"]
+            try:
+                found[:] = self.call("browsingContext.locateNodes", context=self._tab, locator=locator, maxNodeCount=1)["nodes"]
+            except Failed:
+                return False  # the page is about to be another one
             return bool(found)
 
         eventually(locate, 30, why=selector)

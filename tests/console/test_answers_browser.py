@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.clients import Rest, Socket
-from tests.console.browser import Visit
+from tests.console.browser import Visit, go
 from tests.eventually import eventually
 from tests.server import Server
 
@@ -39,6 +39,10 @@ class Keys:
             self.pressed += 1
             self.page.keyboard.press(key)
 
+    def go(self, place: str) -> None:
+        go(self.page, place)
+        self.pressed += 2
+
     def until(self, heading: str | re.Pattern[str]) -> None:
         expect(self.page.get_by_role("heading", level=1, name=heading)).to_be_visible()
         expect(self.page.locator("[data-keys]")).to_have_js_property("hidden", False)  # the page hears keys
@@ -57,7 +61,7 @@ def keys(visit: Visit) -> Keys:
 
 def open_queue(keys: Keys, name: str) -> None:
     """By the list, where it is the first."""
-    keys.press("g", "q")
+    keys.go("q")
     keys.until("Queues")
     expect(keys.page.locator("[data-row] a.name").first).to_have_text(name)
     keys.press("j", "Enter")
@@ -76,7 +80,7 @@ def test_a_dead_message_says_why_and_is_put_back_in_few_keys(keys: Keys, rest: R
     rest.publish("a.dies", {"body": 1})
     [message] = rest.receive("a.dies")
     rest.settle("a.dies", dead=[{"receipt": message["receipt"], "reason": TRACE}])
-    keys.press("g", "d")
+    keys.go("d")
     keys.until("Failures by cause")
     keys.press("]")
     keys.tab("One by one")

@@ -104,7 +104,7 @@ def filled(broker: Server) -> Generator[list[str]]:
         rest.call("PUT", "/alerts/rules/many", {"figure": "dead", "target": "queue:*", "over": 0, "for": 0})
         rest.call("PUT", "/masks", {"masks": [{"pattern": "queue:secret.*", "fields": ["$.card", "header.auth"]}]})
         streams = filled_streams(rest)
-        eventually(lambda: any(rest.call("GET", "/queues/seen/samples", None, range="15m")["ready"]), 30, interval=0.5)
+        eventually(lambda: any(rest.call("GET", "/queues/seen/samples", None, range="15m")["ready"]), 60, interval=0.5)
         cause = rest.call("GET", "/dead/groups")["items"][0]["fingerprint"]
         socket.consume("seen", prefetch=1)
         [connection] = rest.call("GET", "/connections")["items"]
@@ -181,16 +181,17 @@ def wrong_with(visit: Visit, place: str) -> Iterator[str]:
         yield from (f"{place} {theme} {width}: {problem}" for problem in found)
 
 
+@pytest.mark.timeout(900)  # of a hundred looks each, on a machine that has more to do
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_page_is_accessible_and_fits(browser: Browser, broker: Server, session: StorageState, filled: list[str], part: int):
-    with visiting(browser, broker.url, storage_state=session, reduced_motion="reduce") as visit:
+    with visiting(browser, broker.url, storage_state=session) as visit:
         found = [problem for place in filled[part::PARTS] for problem in wrong_with(visit, place)]
         visit.wrong = [text for text in visit.wrong if "status of 404" not in text]  # one page is of a queue that is not there
     assert "\n".join(found) == ""
 
 
 def test_pages_that_strangers_see_are_accessible_and_fit(browser: Browser, broker: Server):
-    with visiting(browser, broker.url, reduced_motion="reduce") as visit:
+    with visiting(browser, broker.url) as visit:
         found = [problem for place in STRANGERS for problem in wrong_with(visit, place)]
         visit.wrong = [text for text in visit.wrong if "401" not in text]  # there is no such invitation
     assert "\n".join(found) == ""
@@ -218,8 +219,8 @@ def test_a_chart_tells_the_figures_under_the_pointer(visit: Visit, filled: list[
     expect(told).to_be_hidden()
     page.locator(".plot").first.hover(position={"x": 1, "y": 20})
     expect(told).to_contain_text("Ready")
-    at = oldest.locator("th").text_content()
-    assert (told.text_content() or "").split(" · ")[0] == at
+    at = oldest.locator("th")
+    eventually(lambda: (told.text_content() or "").split(" · ")[0] == at.text_content())  # a new sample moves both
     refreshed(page)
     expect(told).to_be_visible()
     page.get_by_role("heading", level=1).hover()

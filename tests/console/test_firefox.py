@@ -41,7 +41,7 @@ def publish(browser: Firefox, broker: Server, rest: Rest) -> None:
     browser.goto(f"{broker.url}/queues/letters/messages")
     browser.shows('{"from": "Firefox"}')
     rest.publish("letters", {"body": "told of"})
-    eventually(lambda: browser.text("#arrivals") == "1 new", 30)  # by itself: the page is told, or looks
+    eventually(lambda: browser.text("#arrivals") == "1 new", 90)  # by itself: the page is told, or looks
     browser.press("r")
     browser.shows("told of")
 

@@ -158,6 +158,7 @@ def sign_in(page: Page) -> None:
     page.wait_for_url("**/")
 
 
+@pytest.mark.timeout(900)  # some eighty pages, on a machine that has more to do
 def test_nothing_that_clients_send_runs_on_any_page(broker: Server):
     ids = fill(broker)
     with (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.browser import Watched
 from tests.clients import Rest
-from tests.console.browser import Visit, refreshed
+from tests.console.browser import Visit, looked, refreshed, signed_in, visiting
 from tests.eventually import eventually
 from tests.server import Server
 
@@ -38,14 +40,6 @@ def test_a_row_with_a_button_stays_under_the_pointer(visit: Visit, broker: Serve
         expect(page.locator("#live tbody[data-steady] tr")).to_have_count(2)
 
 
-def looked(page: Page) -> None:
-    """Let the page look for what is new, and ask for nothing of it."""
-    page.evaluate("""() => new Promise(done => {
-        document.addEventListener("console:fresh", done, {once: true});
-        document.getElementById("live").dispatchEvent(new Event("refresh"));
-    })""")
-
-
 def ids(page: Page) -> list[str]:
     return list(page.locator("#live tbody[data-steady] tr").evaluate_all("rows => rows.map(row => row.id.slice(2))"))
 
@@ -57,7 +51,7 @@ def test_new_rows_wait_to_be_asked_for_and_come_by_a_click_or_a_key(visit: Visit
     page.goto("/queues/arriving/messages")
     expect(arrivals).to_be_hidden()
     second = stored(rest, "arriving", 3)
-    expect(arrivals).to_have_text("3 new", timeout=15_000)  # by itself: the page is told
+    expect(arrivals).to_have_text("3 new")  # by itself: the page is told
     assert ids(page) == first
     arrivals.click()
     page.mouse.move(2, 2)  # off the rows below the button, which it would hold
@@ -116,22 +110,24 @@ def test_rows_that_newer_ones_push_off_the_page_are_not_taken_for_gone(visit: Vi
     expect(page.locator("tr.gone")).to_have_count(0)
 
 
-def test_a_page_is_told_and_does_not_ask_while_nothing_happens(visit: Visit, rest: Rest):
-    page = visit.page
-    rest.declare("quiet")
-    page.goto("/queues/quiet")
-    looked(page)
+def test_a_page_is_told_and_does_not_ask_while_nothing_happens(browser: Browser, tmp_path: Path):
+    """Of a broker of its own: the more pages cost before, the later they are told."""
+    with Server(tmp_path / "data") as server, server.start().rest() as rest:
+        rest.declare("quiet")
+        with visiting(browser, server.url, storage_state=signed_in(browser, server.url)) as visit:
+            page = visit.page
+            page.goto("/queues/quiet")
+            looked(page)
 
-    def status() -> int:
-        with page.expect_response(lambda response: response.request.headers.get("hx-request") == "true") as caught:
-            page.evaluate("document.getElementById('live').dispatchEvent(new Event('refresh'))")
-        return caught.value.status
+            def status() -> int:
+                with page.expect_response(lambda response: response.request.headers.get("hx-request") == "true") as caught:
+                    page.evaluate("document.getElementById('live').dispatchEvent(new Event('refresh'))")
+                return caught.value.status
 
-    # But for when a sample has been taken meanwhile. Seldom: the more pages cost, the later they are told.
-    eventually(lambda: status() == 304, 30, interval=2)
-    rest.publish("quiet", {"body": 1})
-    # Told, not asked for: by itself this page would ask a minute after it did so last.
-    expect(page.locator(".figure.ready .value")).to_have_text("1", timeout=20_000)
+            eventually(lambda: status() == 304, interval=2)  # but for when a sample has been taken meanwhile
+            rest.publish("quiet", {"body": 1})
+            # Told, not asked for: by itself this page would ask a minute after it did so last.
+            expect(page.locator(".figure.ready .value")).to_have_text("1", timeout=45_000)
 
 
 def test_ages_go_on_between_two_looks(visit: Visit, rest: Rest):
@@ -205,6 +201,9 @@ def test_the_forms_of_rows_that_stayed_have_the_newest_token(visit: Visit, rest:
     assert before[0] != after[0]
 
 
+MORE = {"Nodes": 1.02, "heap_mib": 1.2}  # of what is no leak
+
+
 def test_a_page_that_stays_open_grows_no_nodes_and_no_listeners(visit: Visit, rest: Rest):
     page, watched = visit.page, Watched(visit.page)
     rest.declare("growing")
@@ -217,8 +216,11 @@ def test_a_page_that_stays_open_grows_no_nodes_and_no_listeners(visit: Visit, re
             (refreshed if n % 5 == 4 else looked)(page)
         return watched.left()
 
-    few, many = shown(10), shown(50)
-    assert many["Nodes"] <= few["Nodes"] * 1.02
-    assert many["JSEventListeners"] <= few["JSEventListeners"]
-    assert many["Documents"] <= few["Documents"]
-    assert many["heap_mib"] <= few["heap_mib"] * 1.2
+    few = shown(10)
+    many = shown(50)
+
+    def grown() -> dict[str, float]:  # a refresh may be under way, and leaves nothing either
+        found = watched.left()
+        return {name: found[name] for name, much in few.items() if found[name] > much * MORE.get(name, 1)}
+
+    eventually(lambda: not grown(), why=f"{few} {many}")

@@ -19,13 +19,12 @@ def test_dragging_over_a_chart_chooses_its_time_for_all_pages(visit: Visit, rest
     page.goto("/queues/dragged?range=15m")
     refreshed(page)  # from here on the pointer is heard
     plot = page.locator(".chart .plot").first
+    plot.hover()  # it has come to rest
+    page.mouse.down()
+    expect(page.locator(".brush").first).to_be_attached()  # from here on nothing moves
     box = plot.bounding_box()
     assert box is not None
-    middle = box["y"] + box["height"] / 2
-    page.mouse.move(box["x"] + box["width"] * 0.25, middle)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.75, middle, steps=4)
-    expect(page.locator(".brush").first).to_be_attached()
+    page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + box["height"] / 2, steps=4)
     page.mouse.up()
     page.wait_for_url(re.compile(r"from=.*to="))
     expect(page.locator("[data-own-range]")).to_have_attribute("aria-current", "true")
@@ -66,4 +65,4 @@ def test_every_box_of_the_map_is_a_link_that_keys_reach(visit: Visit, rest: Rest
     expect(links.last).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_url("**/queues/walked")
-    assert visit.page.locator("svg.flows a.here").count() == 1
+    expect(page.locator("svg.flows a.here")).to_have_count(1)

@@ -60,7 +60,7 @@ def test_a_seek_by_dragging_is_the_seek_by_the_form(visit: Visit, rest: Rest, dr
     page.mouse.down()
     page.mouse.move(x(1), middle, steps=5)
     page.mouse.up()
-    assert flag(page).input_value() == "1"
+    expect(flag(page)).to_have_value("1")
     expect(page.locator(".meaning output")).to_contain_text("again, back to")
     chosen = page.get_by_label("Time (UTC)").input_value()
     assert page.get_by_label("Go to").input_value() == "time"
@@ -122,7 +122,7 @@ def test_a_bar_opens_the_records_of_its_time(visit: Visit, dragged: str):
         page.mouse.move(box["x"] + box["width"] * 0.5 / bars, box["y"] + 90)
         return "· 5" in (page.locator(".told").text_content() or "")
 
-    eventually(told, 10)
+    eventually(told)
     page.mouse.down()
     page.mouse.up()
     page.wait_for_url(lambda url: "from=time" in url and "partition=1" in url)

@@ -63,7 +63,7 @@ def test_the_python_programs_publish_and_acknowledge(server: Server, tmp_path: P
         consumed = of(snippets.consuming(host(server), "orders"), "Python")
         running = subprocess.Popen([sys.executable, "-u", "-c", consumed], stdout=output, env=env)
     try:
-        eventually(lambda: counts(server) == [0, 0], 20)
+        eventually(lambda: counts(server) == [0, 0])
     finally:
         running.kill()
         running.wait()

@@ -108,6 +108,7 @@ def test_cancelling_a_job_asks_first(visit: Visit, rest: Rest):
     page = visit.page
     page.goto(f"/jobs/{job['id']}")
     page.get_by_role("link", name="Cancel the job").click()
+    expect(page.get_by_role("link", name="Let it run")).to_be_visible()
     assert rest.call("GET", f"/jobs/{job['id']}")["state"] in ("waiting", "running")
     assert visit.axe() == []
     shoot(page, "cancel-job")

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, StorageState, expect
 
 from tests.clients import Rest
-from tests.console.browser import Visit, sign_in, visiting
+from tests.console.browser import Visit, go, sign_in, visiting
 from tests.server import Server
 
 # The widest, as where font-size-adjust is not known.
@@ -74,8 +74,7 @@ def test_escape_closes_the_palette_and_then_leaves_it(visit: Visit, stocked: Non
     expect(page.get_by_role("listbox")).to_be_hidden()
     page.keyboard.press("Escape")
     expect(page.get_by_role("combobox")).not_to_be_focused()
-    page.keyboard.press("g")
-    page.keyboard.press("d")  # keys are heard again
+    go(page, "d")  # keys are heard again
     expect(page.get_by_role("heading", level=1)).to_contain_text("Failures")
 
 

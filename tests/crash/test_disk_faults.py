@@ -45,7 +45,7 @@ def test_a_full_disk_refuses_publishes_and_recovers_by_itself(disk_campaign: Cam
             refused = _publish_fails(rest)
             assert (refused.status, refused.code) in {(507, "store_full"), (503, "unavailable")}
         with disk_campaign.server.rest() as rest:
-            eventually(lambda: disk_campaign.server.readiness() == 200, 10, why="ready after the disk has space again")
+            eventually(lambda: disk_campaign.server.readiness() == 200, why="ready after the disk has space again")
             rest.declare("plain")
     disk_campaign.traffic()
     disk_campaign.close()

@@ -51,7 +51,7 @@ def checks(server: Server) -> tuple[int, str]:
 
 def not_ready(server: Server) -> tuple[int, str]:
     """What is said once it is noticed."""
-    eventually(lambda: checks(server)[0] == 503, 20, why="it is noticed")
+    eventually(lambda: checks(server)[0] == 503, why="it is noticed")
     return checks(server)
 
 
@@ -289,7 +289,7 @@ def heartbeat(server: Server) -> None:
     """Wait until the server has noted that it is alive."""
     mark = server.data / f"{FILE}.mark"
     before = mark.read_text()
-    eventually(lambda: mark.read_text() != before, 20, why="a heartbeat")
+    eventually(lambda: mark.read_text() != before, why="a heartbeat")
 
 
 # Restored and copied

@@ -145,9 +145,9 @@ def test_at_no_byte_free_messages_are_taken_away_and_the_broker_starts_again(ser
         assert sign_in(server) == 200
         assert readyz(server)[1]["checks"]["store"] == "ok"
         os.unlink(foreign)
-        eventually(lambda: readyz(server)[1]["status"] == "ok", 20, why="room again")
+        eventually(lambda: readyz(server)[1]["status"] == "ok", why="room again")
         rest.publish("kept", *({"body": BODY} for _ in range(10)))
-        eventually(lambda: (server.data / "brokerweb.sqlite3-reserve").exists(), 20, why="a reserve again")
+        eventually(lambda: (server.data / "brokerweb.sqlite3-reserve").exists(), why="a reserve again")
         assert rest.queue("purged")["counts"]["ready"] == 0
 
 
@@ -157,7 +157,7 @@ def test_what_consumers_took_away_makes_room_though_the_file_keeps_its_size(serv
         rest.declare("orders", lease=600)
         stored = publish_until_refused(rest, "orders")
         assert drain(rest, "orders") == stored
-        eventually(lambda: readyz(server)[1]["status"] == "ok", 20, why="room again")
+        eventually(lambda: readyz(server)[1]["status"] == "ok", why="room again")
         assert publish_until_refused(rest, "orders") > stored * 0.7
 
 

@@ -56,7 +56,8 @@ def test_a_poison_message_that_kills_its_consumers_takes_no_other_with_it(server
                             socket.cut()
                             return False
                         socket.call("ack", receipts=[message["receipt"]])
-            return True
+            left = {state: n for state, n in rest.queue("orders")["counts"].items() if n}
+            return left == {"dead": 1}
 
         eventually(consume_until_it_kills, 60, why="the queue is empty")
         (dead,) = rest.browse("orders")

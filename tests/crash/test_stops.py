@@ -23,7 +23,7 @@ def test_sigterm_under_traffic_answers_what_is_open_and_tells_everybody(campaign
             campaign.traffic()
             start = time.monotonic()
             assert campaign.server.terminate() == 0
-            assert time.monotonic() - start < 10
+            assert time.monotonic() - start < 20  # ten, and what a busy machine adds
             campaign.history.outage()
             campaign.audit()
             if number == 0:
@@ -68,7 +68,7 @@ def test_a_server_that_was_frozen_settles_no_lease_that_ended_meanwhile(campaign
         campaign.traffic()
         with campaign.frozen():
             until = time.monotonic() + 2 + campaign.dice.uniform(0.2, 2)  # leases are 2 s
-            eventually(lambda: time.monotonic() > until, 10)  # noqa: B023 (called at once)
+            eventually(lambda: time.monotonic() > until)  # noqa: B023 (called at once)
     campaign.traffic()
     campaign.close()
 

@@ -27,7 +27,7 @@ from brokerweb.storage.reading import THREADS, aread
 from brokerweb.storage.run import aperform
 from tests.contract.store import NO_JITTER
 
-WITHIN = 10.0  # seconds
+WITHIN = 30.0  # seconds
 ADA = Principal("ada", "token:1")
 
 

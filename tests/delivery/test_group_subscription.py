@@ -159,7 +159,7 @@ def test_a_goodbye_frees_its_partitions_at_once():
 def test_a_lost_member_keeps_its_partitions_for_its_session_time():
     async def scene(stage: Stage) -> None:
         await declare(partitions=2)
-        await billing(session_timeout=1)
+        await billing(session_timeout=3)
         a = await Worker.join(stage, "a")
         b = await Worker.join(stage, "b")
         await soon(lambda: a.numbers and b.numbers, "both have one")

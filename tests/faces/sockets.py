@@ -59,7 +59,7 @@ def error(socket: Socket, op: str, **fields: Any) -> dict[str, Any]:
     raise AssertionError(f"{op} was not refused but answered {answer}")
 
 
-def frames_until(socket: Socket, op: str, timeout: float = 10) -> dict[str, Any]:
+def frames_until(socket: Socket, op: str, timeout: float = 30) -> dict[str, Any]:
     """The next frame of a kind; the ones before it are passed over."""
     while (frame := socket.next(timeout)) is not None:
         if frame["op"] == op:
@@ -67,7 +67,7 @@ def frames_until(socket: Socket, op: str, timeout: float = 10) -> dict[str, Any]
     raise AssertionError(f"no {op} within {timeout} s")
 
 
-def deliveries(socket: Socket, count: int, timeout: float = 10) -> list[dict[str, Any]]:
+def deliveries(socket: Socket, count: int, timeout: float = 30) -> list[dict[str, Any]]:
     """The next messages, at least ``count``, however many frames they take."""
     messages: list[dict[str, Any]] = []
     while len(messages) < count:

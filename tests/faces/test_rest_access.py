@@ -232,7 +232,7 @@ def test_connections_are_listed_and_closed_with_4009(rest: Rest, server: Server,
         rest.call("DELETE", f"/connections/{mine['id']}")
         socket.until_closed(10)
         assert socket.close_code == 4009
-    eventually(lambda: rest.queue(queue)["consumers"] == 0, 10, why="the consumer is gone")
+    eventually(lambda: rest.queue(queue)["consumers"] == 0, why="the consumer is gone")
     assert refusal(rest, "DELETE", "/connections/nobody").status == 404
 
 
@@ -305,7 +305,7 @@ def test_metrics_count_long_polls(rest: Rest, server: Server) -> None:
 
     with ThreadPoolExecutor(1) as pool, server.rest() as other:
         received = pool.submit(other.receive, name, wait=20)
-        eventually(waiting, 10, why="the poll counted")
+        eventually(waiting, why="the poll counted")
         rest.publish(name, {"body": 1})
         assert len(received.result()) == 1
 

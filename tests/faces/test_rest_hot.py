@@ -281,7 +281,7 @@ def test_a_long_poll_whose_client_goes_away_keeps_nothing(rest: Rest, server: Se
     with server.rest(timeout=0.5) as other, pytest.raises(httpx.ReadTimeout):
         other.receive(queue, wait=20)
     rest.publish(queue, {"body": 1})
-    eventually(lambda: rest.queue(queue)["counts"]["ready"] == 1, 10, why="given back")
+    eventually(lambda: rest.queue(queue)["counts"]["ready"] == 1, why="given back")
     (got,) = rest.receive(queue)
     assert got["failures"] == 0
 

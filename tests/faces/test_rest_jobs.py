@@ -30,7 +30,7 @@ def finished(rest: Rest, job: dict[str, Any]) -> dict[str, Any]:
     def state() -> bool:
         return rest.call("GET", f"/jobs/{job['id']}")["finished_at"] is not None
 
-    eventually(state, 20, why="the job ends")
+    eventually(state, why="the job ends")
     return dict(rest.call("GET", f"/jobs/{job['id']}"))
 
 

@@ -37,13 +37,13 @@ def test_everything_is_sampled_every_ten_seconds(broker: Server) -> None:
             found: dict[str, Any] = rest.call("GET", f"{path}/samples", None, range="15m")
             return found if figure in found[column] else {}
 
-        assert eventually(lambda: sampled(f"/queues/{name}", "ready", 0), 30, interval=0.5)
+        assert eventually(lambda: sampled(f"/queues/{name}", "ready", 0), 60, interval=0.5)
         rest.call("POST", f"/topics/{name}/messages", {"messages": [{"body": n, "routing_key": "a"} for n in range(4)]})
         rest.call("POST", f"/streams/{name}/records", {"records": [{"body": n} for n in range(3)]})
-        of_queue = eventually(lambda: sampled(f"/queues/{name}", "ready", 4), 30, interval=0.5)
-        of_stream = eventually(lambda: sampled(f"/streams/{name}", "ready", 3), 30, interval=0.5)
-        of_group = eventually(lambda: sampled(f"/streams/{name}/groups/g", "lag", 3), 30, interval=0.5)
-        of_topic = eventually(lambda: sampled(f"/topics/{name}", "in", 0.4), 30, interval=0.5)
+        of_queue = eventually(lambda: sampled(f"/queues/{name}", "ready", 4), 60, interval=0.5)
+        of_stream = eventually(lambda: sampled(f"/streams/{name}", "ready", 3), 60, interval=0.5)
+        of_group = eventually(lambda: sampled(f"/streams/{name}/groups/g", "lag", 3), 60, interval=0.5)
+        of_topic = eventually(lambda: sampled(f"/topics/{name}", "in", 0.4), 60, interval=0.5)
         of_all = rest.call("GET", "/samples")
     for found, shape in (
         (of_queue, sample_shapes.QueueSamples),

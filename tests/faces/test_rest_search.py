@@ -151,7 +151,7 @@ def test_a_client_that_leaves_ends_its_search(rest: Rest, server: Server, queue:
                 raise
             return False
 
-    eventually(there_is_room, 10, why="nobody is in the way")
+    eventually(there_is_room, why="nobody is in the way")
 
 
 # Export

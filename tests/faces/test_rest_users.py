@@ -102,7 +102,7 @@ def test_what_a_changed_person_has_open_ends_within_seconds(broker: Server, root
             else:
                 root.call("PATCH", f"/users/{made['name']}", change)
             with pytest.raises(ConnectionClosed) as closed:
-                socket.recv(8)
+                socket.recv(20)
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 4001
         assert browser.get("/api/v1/queues").status_code == 401

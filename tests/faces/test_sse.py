@@ -286,9 +286,9 @@ def test_it_ends_when_the_node_stops(tmp_path: Path, either: Server) -> None:
                 stopping.start()
                 assert live.rest() == []
                 assert {*kinds(page)} <= {"fresh"}
-                stopping.join(20)
+                stopping.join(40)
         assert stopped == [0]
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 20  # ten, and what a busy machine adds
 
 
 # Slow clients
@@ -340,7 +340,7 @@ def test_a_client_that_takes_nothing_is_cut(monkeypatch: pytest.MonkeyPatch) -> 
     async def serve() -> bool:
         stuck = Stuck()
         live = Live({"extensions": {"brokerweb.link": stuck}}, stuck.send, broker_itself(), hub.Hub())
-        await asyncio.wait_for(live.run(stuck.receive), 5)
+        await asyncio.wait_for(live.run(stuck.receive), 30)
         return stuck.gone.is_set()
 
     assert asyncio.run(serve())
@@ -387,7 +387,7 @@ def test_silence_is_broken_by_comments(monkeypatch: pytest.MonkeyPatch) -> None:
                 live.end()
 
         live = Live({}, send, broker_itself(), hub.Hub())
-        await asyncio.wait_for(live.run(stuck.receive), 5)
+        await asyncio.wait_for(live.run(stuck.receive), 30)
 
     asyncio.run(serve())
     assert sent[2:5] == [b":\n"] * 3

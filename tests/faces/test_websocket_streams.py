@@ -208,7 +208,7 @@ def test_retention_that_passes_a_slow_reader_is_said_with_the_bounds(socket: Soc
     sub = subscribe(socket, name, prefetch=1)
     first = int(records(socket, 1)[0]["offset"])
     append(operator, name, *range(20))
-    eventually(lambda: int(operator.call("GET", f"/streams/{name}")["low"]["0"]) > first + 1, 15, why="retention ran")
+    eventually(lambda: int(operator.call("GET", f"/streams/{name}")["low"]["0"]) > first + 1, why="retention ran")
     socket.send("credit", sub=sub, n=100)
     closed = frames_until(socket, "closed")
 
@@ -297,18 +297,19 @@ def test_partitions_move_one_by_one_and_the_replaced_member_is_fenced(either: Se
 def test_a_lost_member_is_replaced_after_its_session_time_and_one_that_says_goodbye_at_once(
     either: Server, operator: Rest, stream: str
 ) -> None:
-    grouped(operator, stream, start="earliest", session_timeout=1)
+    grouped(operator, stream, start="earliest", session_timeout=3)
     with either.socket() as lost, either.socket() as heir:
         subscribe(lost, stream, group="billing")
         records(lost, 3)
         subscribe(heir, stream, group="billing")
         lost.cut()
-        assert newly_assigned(heir, 15)["partitions"] == {"0": "0"}
+        assert newly_assigned(heir, 30)["partitions"] == {"0": "0"}
         records(heir, 3)
+        grouped(operator, stream, session_timeout=600)  # which nobody waits for below
         with either.socket() as third:
             subscribe(third, stream, group="billing")
             heir.close()
-            assert newly_assigned(third, 1)["partitions"] == {"0": "0"}
+            assert newly_assigned(third)["partitions"] == {"0": "0"}
 
 
 def test_cancel_is_a_goodbye(either: Server, operator: Rest, stream: str) -> None:
@@ -317,7 +318,7 @@ def test_cancel_is_a_goodbye(either: Server, operator: Rest, stream: str) -> Non
         newly_assigned(a)
         subscribe(b, stream, group="billing")
         a.call("cancel", sub=sub)
-        assert newly_assigned(b, 3)["partitions"] == {"0": "3"}
+        assert newly_assigned(b)["partitions"] == {"0": "3"}
 
 
 def test_a_seek_of_the_group_sends_its_members_elsewhere(socket: Socket, operator: Rest, stream: str) -> None:

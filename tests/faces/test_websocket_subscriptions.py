@@ -102,11 +102,11 @@ def test_credit_comes_back_at_the_deadline(socket: Socket, orders: str) -> None:
 
 
 def test_an_extended_lease_keeps_its_credit_taken(socket: Socket, orders: str) -> None:
-    socket.consume(orders, prefetch=1, lease=1)
+    socket.consume(orders, prefetch=1, lease=3)
     (held,) = deliveries(socket, 1)
     answer = socket.call("extend", items=[{"receipt": held["receipt"], "lease": 60}])
     assert answer["results"][0]["lease_until_at"] > held["lease_until_at"]
-    assert socket.next(1.3) is None
+    assert socket.next(3.3) is None
     assert socket.call("ack", receipts=[held["receipt"]])["op"] == "ok"
     assert bodies(deliveries(socket, 1)) == [1]
 
@@ -185,7 +185,7 @@ def _close_with_a_code_of_its_own(socket: Socket) -> None:
 
 def _close_without_a_code(socket: Socket) -> None:
     socket.connection.socket.sendall(b"\x88\x80\0\0\0\0")  # a close frame without a word
-    socket.until_closed(5)
+    socket.until_closed()
 
 
 @pytest.mark.parametrize("lose", [_cut, _close_badly, _close_with_a_code_of_its_own, _close_without_a_code])

@@ -29,10 +29,10 @@ def test_a_redrive_goes_on_after_sigkill_without_duplicates_or_gaps(tmp_path: Pa
         make_dead(rest, "orders")
         job = rest.call("POST", "/queues/orders/redrive", {"to": "again", "rate": 5_000})["job"]
         for least in (600, 2_400, 4_200):
-            eventually(partial(has_come, rest, job["id"], least), 20, why="it gets on")
+            eventually(partial(has_come, rest, job["id"], least), why="it gets on")
             server.kill()
             server.start()
-        eventually(lambda: rest.call("GET", f"/jobs/{job['id']}")["state"] == "done", 20, why="it ends")
+        eventually(lambda: rest.call("GET", f"/jobs/{job['id']}")["state"] == "done", why="it ends")
         told = rest.call("GET", f"/jobs/{job['id']}")
         assert (told["done"], told["failed"], told["total"], told["error"]) == (N, 0, N, None)
         assert rest.queue("orders")["counts"]["dead"] == 0

@@ -88,7 +88,7 @@ def test_a_message_over_the_limit_closes_with_1009(server: Server, fragments: in
 def seconds_until_cut(server: Server, first: bytes, then: bytes) -> float:
     """How long a client lasts that sends ``first`` and then ``then`` twice a second."""
     start = time.monotonic()
-    with socket.create_connection(("127.0.0.1", server.port), 5) as slow:
+    with socket.create_connection(("127.0.0.1", server.port), 30) as slow:
         slow.settimeout(0.5)
         try:
             slow.sendall(first)
@@ -114,10 +114,10 @@ def test_clients_that_dawdle_are_cut_and_others_do_not_wait(server: Server):
         cut = [pool.submit(seconds_until_cut, server, *how) for how in slow]
         start = time.monotonic()
         assert httpx.get(server.url + "/healthz", timeout=30).status_code == 200
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 9  # those are cut after ten
         lasted = [each.result() for each in cut]
     assert min(lasted) > 5
-    assert max(lasted) < 20
+    assert max(lasted) < 28
 
 
 @pytest.mark.long
@@ -127,12 +127,12 @@ def test_line_ends_do_not_keep_a_connection(server: Server):
     firsts = [b"\r\n", answered, refused.encode()]
     with ThreadPoolExecutor(len(firsts)) as pool:
         lasted = list(pool.map(lambda first: seconds_until_cut(server, first, b"\r\n"), firsts))
-    assert max(lasted) < 20
+    assert max(lasted) < 28
 
 
 @pytest.mark.long
 def test_a_slow_head_after_a_refusal_is_cut_too(server: Server):
-    with socket.create_connection(("127.0.0.1", server.port), 5) as raw:
+    with socket.create_connection(("127.0.0.1", server.port), 30) as raw:
         raw.sendall(f"POST {PUBLISH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {BAD['Authorization']}\r\n".encode())
         raw.sendall(b"Content-Length: 1\r\n\r\n")
         raw.settimeout(1)
@@ -140,7 +140,7 @@ def test_a_slow_head_after_a_refusal_is_cut_too(server: Server):
             raw.recv(4096)
         raw.sendall(b"a")
         raw.sendall(b"GET / HTTP/1.1\r\nX: ")
-        raw.settimeout(20)
+        raw.settimeout(30)
         with suppress(ConnectionResetError):
             while raw.recv(4096):
                 pass
@@ -149,7 +149,7 @@ def test_a_slow_head_after_a_refusal_is_cut_too(server: Server):
 def test_what_follows_a_body_is_no_header(server: Server):
     head = f"POST /api/v1/queues/orders/raw HTTP/1.1\r\nHost: localhost\r\nAuthorization: {GOOD['Authorization']}\r\n"
     chunks = b"1\r\n7\r\n0\r\nMessage-Key: smuggled\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", server.port), 5) as raw, server.rest() as rest:
+    with socket.create_connection(("127.0.0.1", server.port), 30) as raw, server.rest() as rest:
         rest.declare("trailed")
         raw.sendall((head.replace("orders", "trailed") + "Transfer-Encoding: chunked\r\n\r\n").encode())
         raw.sendall(chunks)

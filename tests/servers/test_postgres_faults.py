@@ -58,7 +58,7 @@ def test_a_restart_of_the_database_is_told_and_survived(own: Postgres, server: S
         own.stop(how)
         assert refusal(lambda: rest.publish(queue, {"body": "lost"})) == UNAVAILABLE
         assert refusal(lambda: rest.queue(queue)) == UNAVAILABLE
-        assert eventually(lambda: server.readiness() == 503, 20)
+        assert eventually(lambda: server.readiness() == 503)
         own.run()
         assert eventually(lambda: server.readiness() == 200, 30)
         assert person.get("/queues").status_code == 200
@@ -78,7 +78,7 @@ def test_a_server_that_takes_no_writes_any_more_is_told_and_survived(own: Postgr
         admin.execute("ALTER SYSTEM SET default_transaction_read_only = on")
         admin.execute("SELECT pg_reload_conf()")
         eventually(lambda: refusal(lambda: rest.publish("read-only", {"body": 1})) == UNAVAILABLE)
-        eventually(lambda: server.readiness() == 503, 20)
+        eventually(lambda: server.readiness() == 503)
         admin.execute("ALTER SYSTEM RESET default_transaction_read_only")
         admin.execute("SELECT pg_reload_conf()")
         eventually(lambda: server.readiness() == 200, 30)
@@ -135,7 +135,7 @@ def test_a_standby_that_is_gone_is_said_and_callers_are_answered(own: Postgres, 
         rest.declare("standby")
         with without_standby(own):
             calls = [threads.submit(refusal, partial(each.publish, "standby", {"body": 1})) for each in (rest, another)]
-            eventually(lambda: server.readiness() == 503 and said_of_the_store(server) == "waits for the standby", 20)
+            eventually(lambda: server.readiness() == 503 and said_of_the_store(server) == "waits for the standby")
             assert {call.result(40) for call in calls} == {UNAVAILABLE}
         assert eventually(lambda: server.readiness() == 200, 30)
         assert rest.publish("standby", {"body": 2})[0]["id"]
@@ -177,5 +177,5 @@ def drained(rest: Rest) -> list[int]:
 
 
 def closed(socket: Any) -> int | None:
-    eventually(lambda: socket.connection.close_code is not None, 20)
+    eventually(lambda: socket.connection.close_code is not None)
     return int(socket.connection.close_code)

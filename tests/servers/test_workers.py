@@ -45,7 +45,7 @@ def test_workers_serve_beside_each_other_and_a_dead_one_is_replaced(server: Serv
     assert len(after & before) == 1
     assert "ended with signal 9" in server.log_tail()
     with server.rest() as rest:
-        eventually(lambda: after <= {node["process"] for node in rest.call("GET", "/nodes")["items"]}, 20, why="a node each")
+        eventually(lambda: after <= {node["process"] for node in rest.call("GET", "/nodes")["items"]}, why="a node each")
         assert [message["body"] for message in rest.receive("orders", wait=5)] == [1]
     assert server.terminate() == 0
     assert not any(is_there(pid) for pid in after)
@@ -54,4 +54,4 @@ def test_workers_serve_beside_each_other_and_a_dead_one_is_replaced(server: Serv
 def test_workers_end_when_their_parent_is_killed(server: Server):
     before = workers(server)
     server.kill()
-    eventually(lambda: not any(is_there(pid) for pid in before), 20)
+    eventually(lambda: not any(is_there(pid) for pid in before))

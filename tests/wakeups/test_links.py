@@ -49,7 +49,7 @@ class Node:
     def __init__(self, carrier: transport.Transport, name: str) -> None:
         self.heard = Hint()
         self.sender = Sender(carrier, name, beat=0.1)
-        self.listener = Listener(carrier, name, heard=self._heard, connected=self.sender.beat, silence=1.0)
+        self.listener = Listener(carrier, name, heard=self._heard, connected=self.sender.beat, silence=3.0)
 
     def _heard(self, hint: Hint) -> None:
         self.heard.merge(hint)
@@ -85,6 +85,7 @@ def test_others_hear_it_and_whoever_told_it_does_not(carrier: transport.Transpor
             other.hears(lambda hint: hint.queues == {1})
         b.sender(of_queues(2))
         a.hears(lambda hint: hint.queues == {2})
+        c.hears(lambda hint: hint.queues == {1, 2})
         assert not b.heard.queues - {1}
         assert b.listener.received == c.listener.received - 1 == 1
 

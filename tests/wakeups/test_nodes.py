@@ -36,9 +36,7 @@ class Pair:
         return float(value)
 
     def are_connected(self) -> None:
-        eventually(
-            lambda: self.metric(self.a, "connected") == self.metric(self.b, "connected") == 1, 20, why="hints come through"
-        )
+        eventually(lambda: self.metric(self.a, "connected") == self.metric(self.b, "connected") == 1, why="hints come through")
 
 
 @pytest.fixture(scope="module", params=["valkey", "notify"])
@@ -72,7 +70,7 @@ def heard(pair: Pair, node: Server) -> Iterator[None]:
     """Meanwhile the node is told something by another; it may look by itself before that."""
     before = pair.metric(node, "received_total")
     yield
-    eventually(lambda: pair.metric(node, "received_total") > before, 10, why="a hint")
+    eventually(lambda: pair.metric(node, "received_total") > before, why="a hint")
 
 
 def test_a_message_comes_to_who_waits_at_the_other_node(pair: Pair):
@@ -184,7 +182,7 @@ def test_a_valkey_that_goes_costs_latency_alone(pair: Pair):
         load.goes_on()
         for end, begin in ((valkey.freeze, valkey.thaw), (valkey.stop, valkey.start)):
             end()
-            eventually(lambda: "hints" in pair.wakeups(pair.a) and "hints" in pair.wakeups(pair.b), 20, why="both say so")
+            eventually(lambda: "hints" in pair.wakeups(pair.a) and "hints" in pair.wakeups(pair.b), why="both say so")
             assert pair.metric(pair.a, "connected") == 0
             load.goes_on()
             begin()

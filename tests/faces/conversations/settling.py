@@ -166,7 +166,7 @@ TIME = [
     conversation(
         "an extended lease lives on",
         publish("a", "b"),
-        take("a", "b", lease=1),
+        take("a", "b", lease=2),
         extend("a", lease=60),
         take(message("b", failures=1, attempts=2), by="other", wait=10),
         ack("a"),
