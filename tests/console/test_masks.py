@@ -290,3 +290,22 @@ def test_unmask_is_given_by_pattern_as_every_verb(client):
     [hidden] = publish("other", {"a": "secret-a"})
     assert "secret-a" in text(partly.get(f"/queues/orders/messages/{id}"))
     assert "secret-a" not in text(partly.get(f"/queues/other/messages/{hidden}"))
+
+
+@pytest.mark.parametrize("place", ["/dead", "/streams/events/groups/workers/dead"])
+def test_what_is_hidden_of_dead_letters_orders_nothing(client, place):
+    declare()
+    publish("orders", 1, 2, 3)
+    letters = kill("orders", "b", "c", "a")
+    declare_stream()
+    append("events", 1, 2, 3)
+    declare_group("workers", kind="shared")
+    records = kill_records("events", "workers", "b", "c", "a")
+    put({"*": ["error"]})
+    first, second, third = letters if place == "/dead" else records
+
+    def order(browser: Client) -> list[int]:
+        return [getattr(row, "message", row).pk for row in browser.get(f"{place}?sort=about").context["rows"]]
+
+    assert order(client) == [third, first, second]
+    assert order(person(("*", ["browse"]))) == [first, second, third]
