@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from brokerweb.answers.verdicts.words import number, span
 from brokerweb.cluster.models import Mark
 from brokerweb.console import zones
-from brokerweb.console.drawing import HEIGHT, Figures, Scale, area, line, round_count, round_time, round_top, ticks
+from brokerweb.console.drawing import HEIGHT, Figures, Scale, area, area_and_line, line, round_count, round_time, round_top, ticks
 from brokerweb.core import clock
 from brokerweb.samples.answers import oldest
 from brokerweb.samples.reading import Over, Series, Spark, ticks_of
@@ -412,7 +412,8 @@ def sparkline(sparks: Sequence[Spark | None], noun: str = "message") -> SafeStri
     most = _most(depths)
     scale = Scale(most * 1.05 or 1)
     died = [n for n, (a, b) in enumerate(pairwise(found), 1) if a and b and b.dead > a.dead]
-    drawn = [("area", area(depths, scale)), ("line", line(depths, scale) if most else ""), ("died", ticks(died, 350))]
+    below, upon = area_and_line(depths, scale)
+    drawn = [("area", below), ("line", upon if most else ""), ("died", ticks(died, 350))]
     return format_html(_SPARK, max(1, len(found) - 1), HEIGHT, _seen(depths, len(died), noun), _paths(drawn))
 
 
@@ -426,6 +427,8 @@ def _seen(depths: Sequence[float | None], died: int, noun: str) -> str:
 
 def _narrowed(sparks: Sequence[Spark | None]) -> list[Spark | None]:
     """Fewer of them: of several together the most."""
+    if len(sparks) <= NARROW:
+        return list(sparks)
     together = -(-len(sparks) // NARROW)
     parts = [sparks[max(0, end - together) : end] for end in range(len(sparks), 0, -together)][::-1]
     return [_most_of([spark for spark in part if spark is not None]) for part in parts]
@@ -433,6 +436,3 @@ def _narrowed(sparks: Sequence[Spark | None]) -> list[Spark | None]:
 
 def _most_of(sparks: Sequence[Spark]) -> Spark | None:
     return Spark(max(spark.depth for spark in sparks), max(spark.dead for spark in sparks)) if sparks else None
-
-
-Sparklines = Mapping[int, SafeString]

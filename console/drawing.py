@@ -51,14 +51,23 @@ class Scale(NamedTuple):
 
 def line(figures: Figures, scale: Scale) -> str:
     """The path of a line through the figures; a gap where there is none."""
-    return "".join(f"M{start} {ys[0]}{_onwards(ys)}" for start, ys in _runs(figures, scale))
+    return area_and_line(figures, scale)[1]
 
 
 def area(figures: Figures, scale: Scale) -> str:
     """The path of the area between the figures and 0."""
-    ground = scale.zero
-    runs = _runs(figures, scale)
-    return "".join(f"M{start} {ground}V{ys[0]}{_onwards(ys)}V{ground}z" for start, ys in runs if set(ys) != {ground})
+    return area_and_line(figures, scale)[0]
+
+
+def area_and_line(figures: Figures, scale: Scale) -> tuple[str, str]:
+    """Both, whose points are the same."""
+    ground, below, upon = scale.zero, "", ""
+    for start, ys in _runs(figures, scale):
+        onwards = _onwards(ys)
+        upon += f"M{start} {ys[0]}{onwards}"
+        if set(ys) != {ground}:
+            below += f"M{start} {ground}V{ys[0]}{onwards}V{ground}z"
+    return below, upon
 
 
 def bars(figures: Sequence[float], scale: Scale, wide: int) -> str:
@@ -76,12 +85,15 @@ def ticks(at: Sequence[int], height: int) -> str:
 def _runs(figures: Figures, scale: Scale) -> list[tuple[int, list[int]]]:
     """Where figures begin after a gap, and the heights of those that follow."""
     runs: list[tuple[int, list[int]]] = []
+    gap = True
     for n, figure in enumerate(figures):
         if figure is None:
+            gap = True
             continue
-        if not n or figures[n - 1] is None:
-            runs.append((n, []))
-        runs[-1][1].append(scale.y(figure))
+        if gap:
+            runs.append((n, heights := []))
+            gap = False
+        heights.append(scale.y(figure))
     return runs
 
 

@@ -69,7 +69,7 @@ def context(
     ``found`` is the page where it was made of rows that are needed for something else, too.
     """
     if found is None:
-        found = _tree(request, wanted) if wanted.tree else shown(request.principal, wanted)
+        found = _tree(wanted.listing.rows(request.principal, wanted), wanted) if wanted.tree else shown(request.principal, wanted)
     rows = found.rows if wanted.tree else list(detail(found.rows))
     return framed(request, wanted) | {
         "rows": rows,
@@ -85,8 +85,13 @@ def polled(request: SignedIn, found: Page[Any] | None) -> dict[str, Any]:
     return {"listed": found, "poll": f"{request.path}?{found.poll}" if found and found.poll else ""}
 
 
-def _tree(request: SignedIn, wanted: Asked) -> Page[Any]:
-    return page(branches(wanted.listing.rows(request.principal, wanted), wanted), grouped(wanted))
+def page_of(wanted: Asked, rows: Iterable[Any]) -> Page[Any]:
+    """The page that is asked for, of rows that were read for something else, too. Raises Invalid for a wrong cursor."""
+    return _tree(rows, wanted) if wanted.tree else page(rows, wanted)
+
+
+def _tree(rows: Iterable[Any], wanted: Asked) -> Page[Any]:
+    return page(branches(rows, wanted), grouped(wanted))
 
 
 def _chosen(wanted: Asked) -> list[str]:

@@ -416,8 +416,8 @@ def page(found: Iterable[R], asked: Asked, limit: int = PAGE) -> Page[R]:
 
     A refresh names the rows that were ``shown``: it gets those that are still there, as they stood.
     """
-    rows = list(found)
-    placed = _placed((row for row in rows if asked.listing.suits(row, asked)), asked)
+    rows, suits = list(found), asked.listing.suits
+    placed = _placed([row for row in rows if suits(row, asked)] if asked.active else rows, asked)
     start, end = _bounds(placed, asked, limit)
     part = placed[start:end]
     forth = asked.query(after=asked.cursor(part[-1][0])) if part and end < len(placed) else None

@@ -160,7 +160,7 @@ def _dead_total(principal: Principal | None) -> int:
     """For the navigation; 0 where the database cannot be read, which the page itself is about then."""
     try:
         return dead_counts.total(principal) if principal else 0
-    except OperationalError:
+    except BrokerError:
         return 0
 
 

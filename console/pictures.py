@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+from django.utils.safestring import SafeString
 
 from brokerweb.cluster import marks
 from brokerweb.cluster.models import Mark
 from brokerweb.console import charts
-from brokerweb.console.charts import MARKS, Chart, Sparklines, sparkline
+from brokerweb.console.charts import MARKS, Chart, sparkline
 from brokerweb.console.ranges import Range
 from brokerweb.core import clock
 from brokerweb.identity.principal import Principal
@@ -18,6 +20,9 @@ from brokerweb.samples.reading import many, one
 from brokerweb.samples.series import Kind, of
 from brokerweb.storage.reading import read
 from brokerweb.streams.models import Stream
+
+Thing = tuple[Kind, int]
+NOUNS = {Kind.QUEUE: "message", Kind.STREAM: "record", Kind.GROUP: "record"}
 
 
 def of_queue(queue: Queue, over: Range) -> Chart:
@@ -43,10 +48,11 @@ def of_everything(principal: Principal, over: Range) -> Chart:
     return charts.of_flow(series, over.over, _marks(over, principal=principal))
 
 
-def sparklines(kind: Kind, numbers: Iterable[int], over: Range, noun: str = "message") -> Sparklines:
-    """How much there was of each."""
-    found: dict[int, Any] = read(many, [of(kind, number) for number in numbers], over.over)
-    return {number >> 3: sparkline(sparks, noun) for number, sparks in found.items()}
+def sparklines(things: Iterable[Thing], over: Range) -> Mapping[Thing, SafeString]:
+    """How much there was of each; of all of them at once, since what they have in common costs most."""
+    wanted = {of(kind, number): (kind, number) for kind, number in things}
+    found: dict[int, Any] = read(many, list(wanted), over.over) if wanted else {}
+    return {thing: sparkline(found[series], NOUNS[thing[0]]) for series, thing in wanted.items()}
 
 
 def marked(principal: Principal, limit: int) -> list[Mark]:

@@ -16,6 +16,7 @@ from brokerweb.core.errors import NotFound
 from brokerweb.identity.principal import Principal
 from brokerweb.queues import filters, selection, settings, stats
 from brokerweb.queues.filters import MAX_ID, MessageFilter
+from brokerweb.queues.messages import json_ids
 from brokerweb.queues.models import Content, Failure, Message, Queue, QueueCount
 from brokerweb.queues.represent import message_object, permit_of, rfc3339, veil_of
 from brokerweb.queues.selection import Q, Span
@@ -31,6 +32,18 @@ EXCERPT = 160  # bytes of a body that a list of beginnings has
 BEGINNING = {"beginning": Substr("body", 1, EXCERPT, output_field=BinaryField()), "size": Length("body")}  # of a content
 MANY = 200  # queues: of more the counters of all are added up, since each that is named costs more than it spares
 COUNTED = ("ready", "scheduled", "blocked", "leased", "dead")
+
+
+class DeadLetter(NamedTuple):
+    """The columns of ``dead_before``: what lists sort dead letters by. ``due_at`` is of the broker's clock."""
+
+    id: int
+    queue_id: int
+    reason: str
+    last_error: str | None
+    failures: int
+    due_at: int
+    route: str | None
 
 
 class Page(NamedTuple):
@@ -155,6 +168,16 @@ def beginnings(queue: Queue, chosen: MessageFilter, ids: list[int]) -> list[Mess
     for message in found:
         message.damaged = message.pk in damaged or message.size is None
     return found
+
+
+def dead(
+    queue_ids: Iterable[int], reason: str = "", *, beyond: int | None = None, upwards: bool = False, limit: int = 50
+) -> list[DeadLetter]:
+    """The next dead letters of these queues by their ids, behind one or from the end on; of that reason where one is named."""
+    statement, end = (Q.dead_after, 0) if upwards else (Q.dead_before, MAX_ID)
+    with lenient():
+        rows = _rows(statement, json_ids(queue_ids), reason or None, end if beyond is None else beyond, limit)
+    return [DeadLetter(*row) for row in rows]
 
 
 def in_flight(queue: Queue, *, holder: str | None = None, after: int = 0, limit: int = 50) -> tuple[list[Message], int | None]:

@@ -68,14 +68,64 @@ WHERE queue_id = :queue AND state = 4 AND fingerprint = :fingerprint AND id > :a
 SELECT id, 4, CASE WHEN CAST(:key AS text) IS NULL THEN true ELSE coalesce("key" = :key, false) END FROM brokerweb_queues_message INDEXED BY message_cause
 WHERE queue_id = :queue AND state = 4 AND fingerprint = :fingerprint AND id < :after AND id >= :until ORDER BY id DESC LIMIT :n;
 
+-- dead_before@sqlite (queues, reason, beyond, limit): the dead letters of these queues with the highest ids below one, and what lists sort them by
+-- A recursion in order: of every queue one waits, and the first of those is taken, and the next of its queue waits. PostgreSQL knows none.
+WITH RECURSIVE d(queue, id) AS (
+  SELECT j.value, (SELECT m.id FROM brokerweb_queues_message m INDEXED BY message_browse WHERE m.queue_id = j.value AND m.state = 4
+    AND NOT (m.state = 3) AND m.id < :beyond AND (CAST(:reason AS text) IS NULL OR m.reason = :reason) ORDER BY m.id DESC LIMIT 1)
+  FROM json_each(:queues) j
+  UNION ALL SELECT d.queue, (SELECT m.id FROM brokerweb_queues_message m INDEXED BY message_browse WHERE m.queue_id = d.queue AND m.state = 4
+    AND NOT (m.state = 3) AND m.id < d.id AND (CAST(:reason AS text) IS NULL OR m.reason = :reason) ORDER BY m.id DESC LIMIT 1)
+  FROM d WHERE d.id IS NOT NULL ORDER BY 2 DESC LIMIT :limit)
+SELECT m.id, m.queue_id, m.reason, m.last_error, m.failures, m.due_at, m.route
+FROM d CROSS JOIN brokerweb_queues_message m ON m.id = d.id ORDER BY m.id DESC;
+
+-- dead_before@postgres (queues, reason, beyond, limit): the same, of an array: of the queues whose first come first, and of each as many
+WITH d AS (SELECT queue, first FROM (
+    SELECT q.queue, (SELECT m.id FROM brokerweb_queues_message m WHERE m.queue_id = q.queue AND m.state = 4
+      AND m.id < :beyond AND (CAST(:reason AS text) IS NULL OR m.reason = :reason) ORDER BY m.id DESC LIMIT 1) AS first
+    FROM unnest(translate(:queues, '[]', '{}')::bigint[]) AS q(queue)) AS f WHERE first IS NOT NULL ORDER BY first DESC LIMIT :limit)
+SELECT m.* FROM d CROSS JOIN LATERAL (
+  SELECT m.id, m.queue_id, m.reason, m.last_error, m.failures, m.due_at, m.route FROM brokerweb_queues_message m
+  WHERE m.queue_id = d.queue AND m.state = 4 AND m.id <= d.first AND (CAST(:reason AS text) IS NULL OR m.reason = :reason)
+  ORDER BY m.id DESC LIMIT :limit) AS m ORDER BY m.id DESC LIMIT :limit;
+
+-- dead_after@sqlite (queues, reason, beyond, limit): those with the lowest ids above one
+-- As dead_before; a queue that has no more waits behind all others.
+WITH RECURSIVE d(queue, id) AS (
+  SELECT j.value, coalesce((SELECT m.id FROM brokerweb_queues_message m INDEXED BY message_browse WHERE m.queue_id = j.value AND m.state = 4
+    AND NOT (m.state = 3) AND m.id > :beyond AND (CAST(:reason AS text) IS NULL OR m.reason = :reason) ORDER BY m.id LIMIT 1), 9223372036854775807)
+  FROM json_each(:queues) j
+  UNION ALL SELECT d.queue, coalesce((SELECT m.id FROM brokerweb_queues_message m INDEXED BY message_browse WHERE m.queue_id = d.queue AND m.state = 4
+    AND NOT (m.state = 3) AND m.id > d.id AND (CAST(:reason AS text) IS NULL OR m.reason = :reason) ORDER BY m.id LIMIT 1), 9223372036854775807)
+  FROM d WHERE d.id < 9223372036854775807 ORDER BY 2 LIMIT :limit)
+SELECT m.id, m.queue_id, m.reason, m.last_error, m.failures, m.due_at, m.route
+FROM d CROSS JOIN brokerweb_queues_message m ON m.id = d.id ORDER BY m.id;
+
+-- dead_after@postgres (queues, reason, beyond, limit): the same, of an array
+WITH d AS (SELECT queue, first FROM (
+    SELECT q.queue, (SELECT m.id FROM brokerweb_queues_message m WHERE m.queue_id = q.queue AND m.state = 4
+      AND m.id > :beyond AND (CAST(:reason AS text) IS NULL OR m.reason = :reason) ORDER BY m.id LIMIT 1) AS first
+    FROM unnest(translate(:queues, '[]', '{}')::bigint[]) AS q(queue)) AS f WHERE first IS NOT NULL ORDER BY first LIMIT :limit)
+SELECT m.* FROM d CROSS JOIN LATERAL (
+  SELECT m.id, m.queue_id, m.reason, m.last_error, m.failures, m.due_at, m.route FROM brokerweb_queues_message m
+  WHERE m.queue_id = d.queue AND m.state = 4 AND m.id >= d.first AND (CAST(:reason AS text) IS NULL OR m.reason = :reason)
+  ORDER BY m.id LIMIT :limit) AS m ORDER BY m.id LIMIT :limit;
+
 -- cause_summary (queue, fingerprint, key): how many dead messages of a cause there are, and the first and the last of them
 SELECT count(*), min(id), max(id) FROM brokerweb_queues_message INDEXED BY message_cause
 WHERE queue_id = :queue AND state = 4 AND fingerprint = :fingerprint AND (CAST(:key AS text) IS NULL OR "key" = :key);
 
--- causes (queue, since): what died in a queue since then, by fingerprint: how many, redriven before, the first, the last, the highest id
+-- causes@sqlite (queues, since): what died in queues since then, by queue and fingerprint: how many, redriven before, the first, the last, the highest id
 -- In the order of the index, and from it alone.
-SELECT fingerprint, count(*), CAST(sum(CASE WHEN redrives > 0 THEN 1 ELSE 0 END) AS bigint), min(due_at), max(due_at), max(id)
-FROM brokerweb_queues_message INDEXED BY message_cause WHERE queue_id = :queue AND state = 4 AND due_at >= :since GROUP BY fingerprint;
+SELECT queue_id, fingerprint, count(*), CAST(sum(CASE WHEN redrives > 0 THEN 1 ELSE 0 END) AS bigint), min(due_at), max(due_at), max(id)
+FROM brokerweb_queues_message INDEXED BY message_cause WHERE queue_id IN (SELECT value FROM json_each(:queues)) AND state = 4 AND due_at >= :since
+GROUP BY queue_id, fingerprint;
+
+-- causes@postgres (queues, since): the same, of an array
+SELECT queue_id, fingerprint, count(*), CAST(sum(CASE WHEN redrives > 0 THEN 1 ELSE 0 END) AS bigint), min(due_at), max(due_at), max(id)
+FROM brokerweb_queues_message WHERE queue_id = ANY (translate(:queues, '[]', '{}')::bigint[]) AND state = 4 AND due_at >= :since
+GROUP BY queue_id, fingerprint;
 
 -- cause_hours@sqlite (queues, since, now): what died in queues since then, by fingerprint and by how many hours ago
 SELECT m.fingerprint, (:now - m.due_at) / 3600000000 AS ago, count(*)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from brokerweb.core import clock
@@ -13,14 +13,13 @@ from brokerweb.core.errors import Invalid
 from brokerweb.identity import masks
 from brokerweb.identity.masks import Veil
 from brokerweb.identity.principal import Principal
-from brokerweb.jobs.destinations import EVERYWHERE, Destination, Within, browsable, with_some
+from brokerweb.jobs.destinations import EVERYWHERE, Destination, Within, browsable, with_dead
 from brokerweb.queues import browse
 from brokerweb.queues.fingerprints import telling_line
 from brokerweb.queues.messages import json_ids, parse_place
 from brokerweb.queues.models import Message
 from brokerweb.queues.represent import message_object
 from brokerweb.queues.selection import Q
-from brokerweb.queues.states import State
 from brokerweb.storage.reading import Reads, lenient, read, snapshot
 
 HOURS = 24
@@ -41,7 +40,7 @@ class Cause:
     last_at: int = 0
     newest: int = 0  # the highest id of them
     hours: list[int] = field(default_factory=lambda: [0] * HOURS)
-    within: Counter[Destination] = field(default_factory=Counter)
+    within: list[tuple[int, Destination]] = field(default_factory=list)
 
     def add(self, destination: Destination, row: tuple[int, ...]) -> None:
         """Add what a row of ``causes`` counts of it in one queue."""
@@ -50,12 +49,12 @@ class Cause:
         self.again += again
         self.first_at, self.last_at = min(self.first_at, first_at), max(self.last_at, last_at)
         self.newest = max(self.newest, newest)
-        self.within[destination] = n
+        self.within.append((n, destination))
 
     @property
     def queues(self) -> list[Destination]:
-        """The destinations, that which has the most first."""
-        return sorted(self.within, key=lambda each: (-self.within[each], each.label))
+        """The destinations, that which has the most first; those alike as they came."""
+        return [each for _, each in sorted(self.within, key=itemgetter(0), reverse=True)]
 
     @property
     def order(self) -> tuple[int, str]:
@@ -74,7 +73,7 @@ def groups(
     principal: Principal, within: Within = EVERYWHERE, since: int | None = None, limit: int = PAGE, after: str | None = None
 ) -> Causes:
     """A page of the causes of what died since an instant of the wall. Raises Invalid for a cursor of another list."""
-    there = browsable(principal, read(with_some, State.DEAD), within)
+    there = browsable(principal, (each for each, _ in read(with_dead)), within)
     return _page(principal, there, since, limit, after=after, listed=digest("causes", within, since))
 
 
@@ -107,17 +106,16 @@ def _place(found: Sequence[Cause], position: str) -> int:
 
 
 def counted(reads: Reads, there: Sequence[Destination], since: int = -1) -> list[Cause]:
-    """The causes of what died in these since an instant of the broker's clock, the most frequent first."""
+    """The causes of what died in these, which are in order, since an instant of the broker's clock; the most frequent first."""
     found: dict[str | None, Cause] = {}
+    place, queues = {each.queue_id: n for n, each in enumerate(there)}, json_ids(each.queue_id for each in there)
     with snapshot(reads):
-        for destination in there:
-            for fingerprint, *row in reads.rows(Q.causes, destination.queue_id, since):
-                cause = found.get(fingerprint)
-                if cause is None:
-                    cause = found[fingerprint] = Cause(fingerprint)
-                cause.add(destination, tuple(row))
+        for queue_id, fingerprint, *row in sorted(reads.rows(Q.causes, queues, since), key=lambda row: place[row[0]]):
+            cause = found.get(fingerprint)
+            if cause is None:
+                cause = found[fingerprint] = Cause(fingerprint)
+            cause.add(there[place[queue_id]], tuple(row))
         now = clock.now()
-        queues = json_ids(destination.queue_id for destination in there)
         for fingerprint, ago, n in reads.rows(Q.cause_hours, queues, max(since, now - DAY + 1), now):
             found[fingerprint].hours[HOURS - 1 - max(0, ago)] += n
     return sorted(found.values(), key=lambda cause: cause.order)
@@ -133,8 +131,7 @@ def _shown(principal: Principal, causes: Sequence[Cause]) -> list[dict[str, Any]
 
 def _object(principal: Principal, cause: Cause, found: Message | None) -> dict[str, Any]:
     queues = cause.queues
-    by_id = {each.queue_id: each for each in queues}
-    where = queues[0] if found is None else by_id.get(found.queue_id, queues[0])
+    where = next((each for each in queues if found is not None and each.queue_id == found.queue_id), queues[0])
     veil = masks.veil(principal, *where.permit)
     example = None if found is None else sample(found, where, veil)
     return {

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from brokerweb.answers import verdicts
 from brokerweb.answers.verdicts import groups, of_group, of_queue, reading
+from brokerweb.answers.verdicts.reading import Every
 from brokerweb.answers.verdicts.standing import GroupStanding, QueueStanding
 from brokerweb.answers.verdicts.verdict import Verdict, instant
 from brokerweb.identity.principal import Principal
@@ -62,9 +63,9 @@ def stuck(principal: Principal, limit: int = 50) -> list[Item]:
     return look(principal, limit).items
 
 
-def look(principal: Principal, limit: int, *, also_behind: bool = False) -> Stuck:
-    """The same with sums; ``also_behind``: also items to which more comes than goes, in no sum."""
-    queues, of_groups = read(_read, principal)
+def look(principal: Principal, limit: int, *, also_behind: bool = False, every: Every | None = None) -> Stuck:
+    """The same with sums; ``also_behind``: also items to which more comes than goes, in no sum. ``every`` was read before."""
+    queues, of_groups = read(_read, principal, every)
     still = [found for found in (*map(_still, queues), *map(_still_group, of_groups)) if found is not None]
     behind: list[_Found | None] = []
     if also_behind:
@@ -77,10 +78,10 @@ def look(principal: Principal, limit: int, *, also_behind: bool = False) -> Stuc
     return Stuck(items, len(still), sum(each.held for each in still), min((each.oldest_at for each in still), default=None))
 
 
-def _read(reads: Reads, principal: Principal) -> tuple[list[QueueStanding], list[GroupStanding]]:
+def _read(reads: Reads, principal: Principal, known: Every | None) -> tuple[list[QueueStanding], list[GroupStanding]]:
     """Every queue that holds something, and every group, of those that may be browsed."""
     may = _may_all if principal.admin else partial(principal.may, "browse")
-    every, counts = reading.every_queue(reads)
+    every, counts = known or reading.every_queue(reads)
     rows = [
         row
         for row in every

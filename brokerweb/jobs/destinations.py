@@ -18,7 +18,6 @@ from brokerweb.storage.statements import Statements
 
 Q = Statements("brokerweb.jobs")
 MAX_PATTERNS = 20
-_COUNTS = 4  # the column of ``destinations`` that is the first state's
 
 
 class Destination(NamedTuple):
@@ -47,16 +46,13 @@ class Destination(NamedTuple):
 
 def every(reads: Reads) -> list[Destination]:
     """All there are, by kind and name."""
-    return _sorted(reads.rows(Q.destinations))
+    return sorted(map(_of, reads.rows(Q.destinations)), key=lambda found: found.label)
 
 
-def with_some(reads: Reads, state: State) -> list[Destination]:
-    """Those that hold messages of a state."""
-    return _sorted(row for row in reads.rows(Q.destinations) if row[_COUNTS + state])
-
-
-def _sorted(rows: Iterable[Sequence[Any]]) -> list[Destination]:
-    return sorted(map(_of, rows), key=lambda found: found.label)
+def with_dead(reads: Reads) -> list[tuple[Destination, int]]:
+    """Those that have dead messages, and how many; the others are not counted."""
+    found = ((_of(row), dead) for *row, dead in reads.rows(Q.destinations_with_dead))
+    return sorted(found, key=lambda each: each[0].label)
 
 
 def _of(row: Sequence[Any]) -> Destination:

@@ -57,3 +57,10 @@ FROM brokerweb_queues_queue q
   LEFT JOIN brokerweb_streams_consumergroup g ON g.queue_id = q.id
 WHERE q.deleted_at IS NULL AND (q.stream IS NULL OR g.id IS NOT NULL)
 GROUP BY q.id, q.name, q.stream, g.name;
+
+-- destinations_with_dead (): those of them that have dead messages, and how many
+SELECT q.id, q.name, q.stream, g.name, n.dead FROM (
+  SELECT queue_id, CAST(sum(dead) AS bigint) AS dead FROM brokerweb_queues_queuecount WHERE dead <> 0 GROUP BY queue_id) AS n
+JOIN brokerweb_queues_queue q ON q.id = n.queue_id
+LEFT JOIN brokerweb_streams_consumergroup g ON g.queue_id = q.id
+WHERE n.dead > 0 AND q.deleted_at IS NULL AND (q.stream IS NULL OR g.id IS NOT NULL);

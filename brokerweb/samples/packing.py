@@ -15,6 +15,7 @@ _WIDTH = 8  # bytes of an integer
 _MOST = (1 << 64) - 1
 _FIELDS = len(Sample._fields)
 _CAME, _WENT = Sample._fields.index("came"), Sample._fields.index("went")
+_DEAD = Sample._fields.index("dead")
 _THERE = [Sample._fields.index(name) for name in ("ready", "scheduled", "blocked", "leased", "dead")]
 
 
@@ -84,12 +85,24 @@ def pack_hour(minutes: Mapping[int, Sample]) -> bytes:
 
 def unpack_hour(packed: bytes) -> dict[int, Sample]:
     """What ``pack_hour`` has packed."""
+    there, columns = _columns(packed)
+    columns[_WENT] = list(map(add, columns[_WENT], _left(columns)))
+    return dict(zip(there, map(Sample, *columns), strict=True))
+
+
+def unpack_depths(packed: bytes) -> dict[int, tuple[int, int]]:
+    """As ``unpack_hour``, of each sample its depth and the dead."""
+    there, columns = _columns(packed)
+    depths = map(sum, zip(*(columns[n] for n in _THERE if n != _DEAD), strict=True))
+    return dict(zip(there, zip(depths, columns[_DEAD], strict=True), strict=True))
+
+
+def _columns(packed: bytes) -> tuple[list[int], list[Sequence[int]]]:
+    """Of which minutes there are samples, and their columns; what went as it is kept."""
     values = list(accumulate([number >> 1 ^ -(number & 1) for number in _expanded(packed)]))
     there = [minute for minute in range(60) if values[0] >> minute & 1]
     size = len(there)
-    columns: list[Sequence[int]] = [values[1 + n * size : 1 + (n + 1) * size] for n in range(_FIELDS)]
-    columns[_WENT] = list(map(add, columns[_WENT], _left(columns)))
-    return dict(zip(there, map(Sample, *columns), strict=True))
+    return there, [values[1 + n * size : 1 + (n + 1) * size] for n in range(_FIELDS)]
 
 
 def _left(columns: Sequence[Sequence[int]]) -> Iterator[int]:

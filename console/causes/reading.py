@@ -89,7 +89,7 @@ def listed(principal: Principal, asked: CausesOf | None = None) -> list[Cause]:
 
 
 def _cause(principal: Principal, item: Mapping[str, Any]) -> Cause:
-    places = [_place(str(name)) for name in item["queues"]]
+    names = [str(name) for name in item["queues"]]
     return Cause(
         item["fingerprint"] or "",
         shortened(item["error"] or item["reason"] or "not told apart yet"),
@@ -97,11 +97,11 @@ def _cause(principal: Principal, item: Mapping[str, Any]) -> Cause:
         item["count"],
         list(item["hours"]),
         item["again"],
-        places[:PLACES],
+        [_place(name) for name in names[:PLACES]],
         max(0, item["destinations"] - PLACES),
         clock.to_datetime(clock.parse_rfc3339(item["first_at"])),
         clock.to_datetime(clock.parse_rfc3339(item["last_at"])),
-        bool(item["fingerprint"]) and all(principal.may("manage", place.kind, place.owner) for place in places),
+        bool(item["fingerprint"]) and all(principal.may("manage", *_owner(name)) for name in names),
         _example(item["sample"]) if item["sample"] else None,
     )
 
@@ -121,8 +121,14 @@ def _example(found: Mapping[str, Any]) -> Place:
 
 def _place(name: str) -> Place:
     """A queue by its name, or a group as stream:NAME/GROUP."""
+    kind, owner = _owner(name)
+    if kind == "queue":
+        return Place(name, reverse("brokerweb_console:dead") + f"?queue={name}", kind, owner)
+    group = name.partition("/")[2]
+    return Place(f"{owner} / {group}", reverse("brokerweb_console:group-dead", args=[owner, group]), kind, owner)
+
+
+def _owner(name: str) -> tuple[str, str]:
+    """Of what grants are, by such a name."""
     kind, colon, rest = name.partition(":")
-    if not colon:
-        return Place(name, reverse("brokerweb_console:dead") + f"?queue={name}", "queue", name)
-    stream, _, group = rest.partition("/")
-    return Place(f"{stream} / {group}", reverse("brokerweb_console:group-dead", args=[stream, group]), kind, stream)
+    return (kind, rest.partition("/")[0]) if colon else ("queue", name)

@@ -3,34 +3,40 @@ they are the newest of them."""
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from brokerweb.console import holding
 from brokerweb.console.dead_letters import reading
-from brokerweb.console.dead_letters.reading import DeadRow
+from brokerweb.console.dead_letters.reading import Candidate
 from brokerweb.console.holding import Held
 from brokerweb.console.listing import Column, Listing
-from brokerweb.queues.models import Message
+from brokerweb.core import clock
 from brokerweb.streams.models import OFFSET_BITS
 
 
-def _about(message: Message) -> str:
-    return f"{message.reason} {message.last_error or ''}"
+def _about(row: Candidate) -> str:
+    return f"{row.letter.reason} {row.letter.last_error or ''}"
 
 
-def _record(message: Message) -> int | None:
+def _since(row: Candidate) -> datetime:
+    return clock.to_datetime(clock.to_wall(row.letter.due_at))
+
+
+def _record(row: Candidate) -> int | None:
     """By partition and offset, as numbers."""
-    partition, _, offset = (message.route or "").partition("-")
+    partition, _, offset = (row.letter.route or "").partition("-")
     return (int(partition) << OFFSET_BITS) + int(offset) if partition.isdecimal() and offset.isdecimal() else None
 
 
-LISTING = Listing[DeadRow](
+LISTING = Listing[Candidate](
     "dead",
     [
-        Column("message", "Message", lambda row: row.message.pk, fixed=True),
-        Column("about", "Reason and last error", lambda row: _about(row.message), style="wide"),
-        Column("failures", "Failures", lambda row: row.message.failures, style="n wide"),
-        Column("since", "Dead since", lambda row: row.message.due_at, style="wide", zoned=True),
+        Column("message", "Message", lambda row: row.letter.id, fixed=True),
+        Column("about", "Reason and last error", _about, style="wide"),
+        Column("failures", "Failures", lambda row: row.letter.failures, style="n wide"),
+        Column("since", "Dead since", _since, style="wide", zoned=True),
     ],
-    identity=lambda row: str(row.message.pk),
+    identity=lambda row: str(row.letter.id),
     sort="-message",
     filters=("queue", "reason"),
     by_id="message",
@@ -38,16 +44,16 @@ LISTING = Listing[DeadRow](
     some=reading.some,
     newest=reading.NEWEST,
 )
-OF_GROUP = Listing[Message](
+OF_GROUP = Listing[Candidate](
     "group-dead",
     [
-        Column("message", "Message", lambda message: message.pk, fixed=True),
+        Column("message", "Message", lambda row: row.letter.id, fixed=True),
         Column("record", "Record", _record, style="wide"),
         Column("about", "Reason and last error", _about, style="wide"),
-        Column("failures", "Failures", lambda message: message.failures, style="n wide"),
-        Column("since", "Dead since", lambda message: message.due_at, style="wide", zoned=True),
+        Column("failures", "Failures", lambda row: row.letter.failures, style="n wide"),
+        Column("since", "Dead since", _since, style="wide", zoned=True),
     ],
-    identity=lambda message: str(message.pk),
+    identity=lambda row: str(row.letter.id),
     sort="-message",
     filters=("reason",),
     by_id="message",

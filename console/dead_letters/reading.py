@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Q, QuerySet
 
 from brokerweb.console import dead_counts
 from brokerweb.console.filters import DeadLetters
@@ -16,102 +14,97 @@ from brokerweb.console.listing import Asked, Beyond
 from brokerweb.console.page import SignedIn
 from brokerweb.console.rights import Rights
 from brokerweb.core.errors import Conflict, NotFound
+from brokerweb.core.masking import ERROR
 from brokerweb.handout import shared_groups
 from brokerweb.identity import masks
+from brokerweb.identity.masks import Veil
 from brokerweb.identity.principal import Principal
+from brokerweb.queues import browse
+from brokerweb.queues.browse import DeadLetter
 from brokerweb.queues.models import Message, Queue
 from brokerweb.queues.represent import veil_of
 from brokerweb.queues.states import State
 from brokerweb.storage.reading import lenient, read
 
-NEWEST, CHUNK = 1_000, 100  # dead letters that are sorted by what they are; of a queue that are read at a time
-FEW = 10  # queues that are read one by one without looking which of them come first
+NEWEST = 1_000  # dead letters that are sorted by what they are
+
+
+class Candidate(NamedTuple):
+    """A dead letter of a list, as it is sorted; those of a page are then read as a whole."""
+
+    queue: str  # nothing where all are of one
+    letter: DeadLetter
 
 
 @dataclass(frozen=True, slots=True)
 class DeadRow:
-    """One dead letter of a list."""
+    """One dead letter of a page."""
 
     queue: str
     message: Message
     may_manage: bool
 
 
-def some(principal: Principal, asked: Asked, beyond: Beyond) -> list[DeadRow]:
+def some(principal: Principal, asked: Asked, beyond: Beyond) -> list[Candidate]:
     """Dead letters of the queues that the person may browse, by their ids."""
     wanted = DeadLetters.of(asked.given)
     names = {queue.pk: queue.name for queue in dead_counts.by_queue(principal) if wanted.queue in ("", queue.name)}
-    with lenient():
-        several = [_ids(pk, wanted.reason, beyond) for pk in _first(list(names), wanted.reason, beyond)]
-        found = _whole(islice(heapq.merge(*several, reverse=not beyond.upwards), beyond.limit))
-    of = {pk: (names[pk], masks.veil(principal, "queue", names[pk])) for pk in {message.queue_id for message in found}}
-    may = {pk: principal.may("manage", "queue", name) for pk, (name, _) in of.items()}
-    return [DeadRow(of[m.queue_id][0], of[m.queue_id][1].over(m), may[m.queue_id]) for m in found]
+    found = _behind(names, wanted.reason, beyond)
+    veils = {pk: masks.veil(principal, "queue", names[pk]) for pk in {letter.queue_id for letter in found}}
+    return [Candidate(names[letter.queue_id], _seen(letter, veils[letter.queue_id])) for letter in found]
 
 
-def newest(principal: Principal, asked: Asked) -> list[DeadRow]:
+def newest(principal: Principal, asked: Asked) -> list[Candidate]:
     """Those that are sorted by other columns than the message."""
     return some(principal, asked, Beyond(None, upwards=False, limit=NEWEST))
 
 
-def newest_of_group(principal: Principal, asked: Asked) -> list[Message]:
-    """The same of a shared group."""
-    return some_of_group(principal, asked, Beyond(None, upwards=False, limit=NEWEST))
+def whole(principal: Principal, page: Sequence[Candidate]) -> list[DeadRow]:
+    """A page's rows, but for those that have gone meanwhile."""
+    messages = _whole(page)
+    of = {name: (masks.veil(principal, "queue", name), principal.may("manage", "queue", name)) for name, _ in page}
+    found = ((name, messages[letter.id]) for name, letter in page if letter.id in messages)
+    return [DeadRow(name, of[name][0].over(message), of[name][1]) for name, message in found]
 
 
-def some_of_group(principal: Principal, asked: Asked, beyond: Beyond) -> list[Message]:
+def some_of_group(principal: Principal, asked: Asked, beyond: Beyond) -> list[Candidate]:
     """Those of a shared group, ``asked.of`` as STREAM/GROUP."""
     stream, _, group = asked.of.partition("/")
     queue = queue_of(stream, group)
+    veil = veil_of(principal, queue)
+    return [Candidate("", _seen(letter, veil)) for letter in _behind([queue.pk], DeadLetters.of(asked.given).reason, beyond)]
+
+
+def newest_of_group(principal: Principal, asked: Asked) -> list[Candidate]:
+    """The same that are sorted by other columns than the message."""
+    return some_of_group(principal, asked, Beyond(None, upwards=False, limit=NEWEST))
+
+
+def whole_of_group(veil: Veil, page: Sequence[Candidate]) -> list[Message]:
+    """A page's messages, but for those that have gone meanwhile."""
+    messages = _whole(page)
+    return veil.over_all(messages[letter.id] for _, letter in page if letter.id in messages)
+
+
+def _behind(queue_ids: Iterable[int], reason: str, beyond: Beyond) -> list[DeadLetter]:
+    return browse.dead(queue_ids, reason, beyond=beyond.id, upwards=beyond.upwards, limit=beyond.limit)
+
+
+def _seen(letter: DeadLetter, veil: Veil) -> DeadLetter:
+    """As it is seen: what is hidden orders nothing."""
+    return letter._replace(last_error=veil.word(ERROR, letter.last_error)) if veil.hides(ERROR) else letter
+
+
+def _whole(page: Iterable[Candidate]) -> dict[int, Message]:
+    """The messages without their bodies."""
     with lenient():
-        found = _whole(islice(_ids(queue.pk, DeadLetters.of(asked.given).reason, beyond), beyond.limit))
-    return list(veil_of(principal, queue).over_all(found))
-
-
-def _first(queues: list[int], reason: str, beyond: Beyond) -> list[int]:
-    """Those whose next dead letter comes first: no other has one of the page. Each by itself costs a statement."""
-    if len(queues) <= FEW:
-        return queues
-    of_each = _beyond(_dead(reason).filter(queue_id=OuterRef("pk")), beyond).values("pk")[:1]
-    nexts = Queue.objects.filter(pk__in=queues).annotate(next=Subquery(of_each)).values_list("next", "pk")
-    having = sorted((row for row in nexts if row[0] is not None), reverse=not beyond.upwards)
-    return [pk for _, pk in having[: beyond.limit]]
-
-
-def _ids(queue: int, reason: str, beyond: Beyond) -> Iterator[int]:
-    """A queue's dead letters in the order of the page; some at a time, as they are taken: of many queues few are needed."""
-    chunk = min(beyond.limit, CHUNK)
-    while True:
-        part = list(_beyond(_dead(reason).filter(queue_id=queue), beyond).values_list("pk", flat=True)[:chunk])
-        yield from part
-        if len(part) < chunk:
-            return
-        beyond = beyond._replace(id=part[-1])
-
-
-def _whole(ids: Iterable[int]) -> list[Message]:
-    """Those messages, in that order, without their bodies; but for those that have gone meanwhile."""
-    wanted = list(ids)
-    found = Message.objects.defer("content__body").in_bulk(wanted)
-    return [found[pk] for pk in wanted if pk in found]
-
-
-def _beyond(found: QuerySet[Message], beyond: Beyond) -> QuerySet[Message]:
-    """What is behind an id, in the order of ids."""
-    if beyond.id is not None:
-        found = found.filter(pk__gt=beyond.id) if beyond.upwards else found.filter(pk__lt=beyond.id)
-    return found.order_by("pk" if beyond.upwards else "-pk")
+        return Message.objects.defer("content__body").in_bulk([letter.id for _, letter in page])
 
 
 def dead(queue: Queue, reason: str) -> QuerySet[Message]:
     """The queue's dead letters, of that reason if one is named."""
-    return _dead(reason).filter(queue_id=queue.pk)
-
-
-def _dead(reason: str) -> QuerySet[Message]:
-    """Dead letters, of that reason if one is named."""
     # The first condition says nothing new: SQLite takes the partial index only for the predicate it was made with.
-    found = Message.objects.filter(~Q(state=State.LEASED), state=State.DEAD)
+    found = Message.objects.filter(~Q(state=State.LEASED), state=State.DEAD, queue_id=queue.pk)
     return found.filter(reason=reason) if reason else found
 
 

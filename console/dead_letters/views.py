@@ -11,6 +11,7 @@ from django.urls import reverse
 from brokerweb.answers import verdicts as why
 from brokerweb.console import dead_counts, holding, list_frame
 from brokerweb.console.contents import attachment, facts
+from brokerweb.console.dead_letters import reading
 from brokerweb.console.dead_letters.listing import IN_FLIGHT, LISTING, OF_GROUP
 from brokerweb.console.dead_letters.reading import group_frame
 from brokerweb.console.filters import DeadLetters
@@ -31,7 +32,7 @@ def dead_letters(request: SignedIn) -> HttpResponseBase:
     """The newest first until somebody sorts otherwise, by queue and reason."""
     asked = DeadLetters.of(request.GET.dict())
     wanted = list_frame.asked(request, LISTING)
-    context = list_frame.context(request, wanted)
+    context = list_frame.context(request, wanted, lambda found: reading.whole(request.principal, found))
     context |= {"filter": asked, "items": context["rows"], "reasons": DEAD_REASONS}
     context |= _places(request.principal, asked, wanted)
     return render(request, "brokerweb_console/dead_letters/list.html", **context)
@@ -58,8 +59,9 @@ def _places(principal: Principal, asked: DeadLetters, wanted: Asked) -> dict[str
 def group_list(request: SignedIn, name: str, group: str) -> HttpResponseBase:
     """Those of a group, the newest first."""
     context, asked = group_frame(request, name, group), DeadLetters.of(request.GET.dict() | {"queue": ""})
-    queue = context["queue"]
-    context |= list_frame.context(request, list_frame.asked(request, OF_GROUP, of=f"{name}/{group}"))
+    queue, veil = context["queue"], context["veil"]
+    wanted = list_frame.asked(request, OF_GROUP, of=f"{name}/{group}")
+    context |= list_frame.context(request, wanted, lambda found: reading.whole_of_group(veil, found))
     counts = browse.counts([queue.pk])[queue.pk]
     context |= {"filter": asked, "items": context["rows"], "reasons": DEAD_REASONS, "total": counts["dead"]}
     return render(request, "brokerweb_console/dead_letters/group_list.html", **context)

@@ -4,27 +4,24 @@ that are alike in one line."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
+from brokerweb.answers.verdicts.reading import Every
 from brokerweb.console.acts import Act
 from brokerweb.console.causes import reading as causes
 from brokerweb.console.causes.reading import Cause
 from brokerweb.console.jobs.reading import failed
-from brokerweb.console.pictures import sparklines
-from brokerweb.console.ranges import Range
-from brokerweb.console.rights import Known, visible
+from brokerweb.console.rights import visible
 from brokerweb.console.stuck import reading as stuck
 from brokerweb.console.stuck.reading import LABELS, Item
 from brokerweb.console.templatetags.brokerweb_console import seconds_since
 from brokerweb.identity.principal import Principal
 from brokerweb.routing import topics
-from brokerweb.samples.series import Kind
-from brokerweb.streams.models import ConsumerGroup
 
 LOOKED_AT = 100  # of what stands still, the worst; all of it is counted
 ALONE, FOLDED = 2, 4  # so many of a kind stand by themselves, once there are so many; the others share a line
@@ -65,33 +62,15 @@ class Findings(NamedTuple):
     longest: float | None
 
 
-def findings(principal: Principal) -> Findings:
-    """All that was found, the worst first."""
-    still = stuck.listed(principal, LOOKED_AT, also_behind=True)
+def findings(principal: Principal, every: Every) -> Findings:
+    """All that was found, the worst first; ``every`` queue was read for what else the page shows."""
+    still = stuck.listed(principal, LOOKED_AT, also_behind=True, every=every)
     unseen = still.total - sum(item.code != BEHIND for item in still.items)
     found = [_standing(item) for item in still.items]
     found += [_of_cause(cause) for cause in causes.listed(principal)]
     found += [*_of_jobs(principal), *_of_topics(principal)]
     longest = None if still.oldest_at is None else seconds_since(still.oldest_at)
     return Findings(_folded(found, more=unseen > 0), len(found) + unseen, still.total, still.held, longest)
-
-
-def pictured(found: Findings, queues: Iterable[Known], over: Range) -> Findings:
-    """Those that stand still, each with a little picture of how that came; ``queues`` are all that the person sees."""
-    wanted = {finding.of for finding in found.shown if finding.of[0]}
-    ids = {(row.name, ""): row.pk for row in queues if (row.name, "") in wanted}
-    sparks: dict[tuple[str, str], SafeString] = {}
-    for kind, numbers in ((Kind.QUEUE, ids), (Kind.GROUP, _groups(of for of in wanted if of[1]))):
-        drawn = sparklines(kind, numbers.values(), over, "message" if kind is Kind.QUEUE else "record") if numbers else {}
-        sparks |= {of: drawn[number] for of, number in numbers.items() if number in drawn}
-    return found._replace(shown=[replace(finding, spark=sparks.get(finding.of, "")) for finding in found.shown])
-
-
-def _groups(wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    of = list(wanted)
-    rows = ConsumerGroup.objects.filter(stream__name__in={stream for stream, _ in of}, stream__deleted_at=None)
-    found = {(stream, name): pk for pk, stream, name in rows.values_list("pk", "stream__name", "name")} if of else {}
-    return {each: found[each] for each in of if each in found}
 
 
 def _folded(found: Iterable[Finding], *, more: bool) -> list[Finding]:

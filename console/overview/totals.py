@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from brokerweb.console.queues.reading import Figures
 from brokerweb.delivery import connections
@@ -25,7 +26,7 @@ def totals(figures: Figures) -> Totals:
     counts, rates = figures.counts, figures.rates
     sums = Totals(len(counts), connections.total())
     for name in COUNTED:
-        sums.counts[name] = sum(count[name] for count in counts.values())
+        sums.counts[name] = sum(map(itemgetter(name), counts.values()))
     for moving in filter(None, map(rates.get, counts)):
         for name in RATES:
             sums.rates[name] += moving[name]

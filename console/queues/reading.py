@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
-from brokerweb.answers.verdicts.reading import oldest
+from brokerweb.answers.verdicts.reading import NO_COUNTS, Every, oldest
 from brokerweb.console.listing import Asked, holds
 from brokerweb.console.pictures import sparklines
 from brokerweb.console.ranges import Range
-from brokerweb.console.rights import Known, browsable_queues
+from brokerweb.console.rights import Known, browsable_queues, visible
 from brokerweb.console.rows import QueueRow
 from brokerweb.core import clock
 from brokerweb.delivery import connections
@@ -26,14 +26,23 @@ NO_RATES = dict.fromkeys(stats.RATES, 0.0)
 
 
 class Figures:
-    """What changes of some queues, by their ids; each kind is read once, by one statement or from memory, when asked for."""
+    """What changes of some queues, by their ids; each kind is read once, by one statement or from memory, when asked for.
 
-    def __init__(self, ids: Iterable[int]) -> None:
-        self.ids = list(ids)
+    ``counts`` are of more queues, and were read before: none of one that never held anything.
+    """
+
+    def __init__(self, ids: Iterable[int], counts: Mapping[int, Mapping[str, int]] | None = None) -> None:
+        self.ids, self._counts = list(ids), counts
 
     @cached_property
     def counts(self) -> Mapping[int, Mapping[str, int]]:
-        return browse.counts(self.ids)
+        if self._counts is None:
+            return browse.counts(self.ids)
+        return {pk: self._counts.get(pk, NO_COUNTS) for pk in self.ids}
+
+    def of(self, ids: Iterable[int]) -> Figures:
+        """The same of some of them."""
+        return Figures(ids, self.counts)
 
     @cached_property
     def rates(self) -> Mapping[int, Mapping[str, float]]:
@@ -77,15 +86,20 @@ def rows(queues: Iterable[Queue | Known], *, ages: int = 1_000, known: Figures |
 
 def pictured(shown: Sequence[QueueRow], over: Range) -> list[QueueRow]:
     """The rows, each with a little picture."""
-    sparks = sparklines(Kind.QUEUE, [row.pk for row in shown], over)
-    return [replace(row, spark=sparks[row.pk]) for row in shown]
+    sparks = sparklines(((Kind.QUEUE, row.pk) for row in shown), over)
+    return [replace(row, spark=sparks[Kind.QUEUE, row.pk]) for row in shown]
+
+
+def browsable(principal: Principal, every: Every) -> list[Known]:
+    """As ``browsable_queues``, of all that were read, in whatever order."""
+    may = visible(principal)
+    return [Known(row.id, row.name, row.paused_at) for row in every.rows if row.stream is None and may(row.name)]
 
 
 # The list
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A queue of the list, whose figures are read only where it is filtered or sorted by them, and then those of all at once."""
 
     pk: int
@@ -103,7 +117,7 @@ class Candidate:
 
     @property
     def consumers(self) -> int:
-        return self.figures.consumers[self.pk]
+        return self.figures.consumers.get(self.pk, 0)
 
     @property
     def oldest(self) -> float | None:
@@ -123,11 +137,25 @@ _SHOWN: dict[str, Callable[[Candidate], bool]] = {
 }
 
 
+def all_of(principal: Principal) -> list[Candidate]:
+    """The queues the person may browse."""
+    found = browsable_queues(principal)
+    figures = Figures(queue.pk for queue in found)
+    return [Candidate(pk, name, paused_at, figures) for pk, name, paused_at in found]
+
+
+def named(every: list[Candidate], asked: Asked) -> list[Candidate]:
+    """Those whose names hold what is asked for; by what these have alone are they sorted."""
+    found = [row for row in every if holds(row.name, asked)]
+    if len(found) == len(every) or not found:
+        return found
+    figures = every[0].figures.of(row.pk for row in found)
+    return [row._replace(figures=figures) for row in found]
+
+
 def candidates(principal: Principal, asked: Asked) -> list[Candidate]:
     """The queues the person may browse whose names hold what is asked for."""
-    found = [queue for queue in browsable_queues(principal) if holds(queue.name, asked)]
-    figures = Figures(queue.pk for queue in found)
-    return [Candidate(*queue, figures) for queue in found]
+    return named(all_of(principal), asked)
 
 
 def suits(row: Candidate, asked: Asked) -> bool:
@@ -151,18 +179,16 @@ class Sums(NamedTuple):
         return not (self.unattended or self.paused or self.dead)
 
 
-def sums(principal: Principal) -> Sums:
-    """The sentence above the list."""
-    found = browsable_queues(principal)
-    figures = Figures(queue.pk for queue in found)
-    rows = [Candidate(*queue, figures) for queue in found]
-    waiting = sum(n for row in rows for state, n in row.counts.items() if state != "dead")
-    wrong = (sum(map(_SHOWN[of], rows)) for of in ("unattended", "paused", "dead"))
-    return Sums(len(rows), waiting, *wrong)
+def sums(every: Sequence[Candidate]) -> Sums:
+    """The sentence above the list, of all queues that the person may browse."""
+    counts = every[0].figures.counts if every else {}
+    dead = [count["dead"] for count in counts.values() if count["dead"]]
+    waiting = sum(sum(count.values()) for count in counts.values()) - sum(dead)
+    unattended = sum(row.unattended for row in every if counts[row.pk]["ready"])
+    return Sums(len(every), waiting, unattended, sum(row.paused_at is not None for row in every), len(dead))
 
 
 def shown(found: Sequence[Candidate], over: Range | None) -> list[QueueRow]:
     """A page's rows, of the figures that they were sorted by; with pictures of a range."""
-    read_before = found[0].figures if found and "counts" in vars(found[0].figures) else None
-    page = rows((Known(row.pk, row.name, row.paused_at) for row in found), known=read_before)
+    page = rows((Known(row.pk, row.name, row.paused_at) for row in found), known=found[0].figures if found else None)
     return page if over is None else pictured(page, over)

@@ -19,9 +19,15 @@ from brokerweb.queues import browse
 def queues(request: SignedIn) -> HttpResponseBase:
     """Queues, by name until somebody sorts otherwise."""
     over = ranges.of(request)
-    asked = list_frame.asked(request, LISTING)
-    context = list_frame.context(request, asked, lambda found: reading.shown(found, over if "lately" in asked.shows else None))
-    context |= {"answer": "brokerweb_console/queues/_answer.html", "sums": reading.sums(request.principal)}
+    asked, every = list_frame.asked(request, LISTING), reading.all_of(request.principal)
+    sums = reading.sums(every)  # of figures that the rows are then sorted by
+    context = list_frame.context(
+        request,
+        asked,
+        lambda found: reading.shown(found, over if "lately" in asked.shows else None),
+        found=list_frame.page_of(asked, reading.named(every, asked)),
+    )
+    context |= {"answer": "brokerweb_console/queues/_answer.html", "sums": sums}
     context |= {"range": over, "choices": SHOWN, "show": asked.get("show"), "may_create": may_create(request.principal)}
     return render(request, "brokerweb_console/queues/list.html", **context)
 

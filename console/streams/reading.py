@@ -161,8 +161,8 @@ def shown(found: Sequence[Candidate], over: Range | None) -> list[StreamRow]:
 
 def pictured(shown: Sequence[StreamRow], over: Range) -> list[StreamRow]:
     """The rows, each with a little picture."""
-    sparks = sparklines(Kind.STREAM, [row.pk for row in shown], over, "record")
-    return [replace(row, spark=sparks[row.pk]) for row in shown]
+    sparks = sparklines(((Kind.STREAM, row.pk) for row in shown), over)
+    return [replace(row, spark=sparks[Kind.STREAM, row.pk]) for row in shown]
 
 
 def left(stream: Stream) -> list[GroupCount]:

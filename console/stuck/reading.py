@@ -10,6 +10,7 @@ from typing import NamedTuple
 from django.urls import reverse
 
 from brokerweb.answers import stuck
+from brokerweb.answers.verdicts.reading import Every
 from brokerweb.console.acts import Act, first
 from brokerweb.core import clock
 from brokerweb.identity.principal import Principal
@@ -59,9 +60,9 @@ class Listed(NamedTuple):
     oldest_at: datetime | None
 
 
-def listed(principal: Principal, most: int = MOST, *, also_behind: bool = False) -> Listed:
-    """What stands still; ``also_behind``: with items to which more comes than goes."""
-    found = stuck.look(principal, most, also_behind=also_behind)
+def listed(principal: Principal, most: int = MOST, *, also_behind: bool = False, every: Every | None = None) -> Listed:
+    """What stands still; ``also_behind``: with items to which more comes than goes. ``every`` queue that was read before."""
+    found = stuck.look(principal, most, also_behind=also_behind, every=every)
     oldest = None if found.oldest_at is None else clock.to_datetime(found.oldest_at)
     return Listed([_item(each) for each in found.items], found.total, found.held, oldest)
 

@@ -18,12 +18,12 @@ from brokerweb.console import charts
 from brokerweb.console.charts import Chart, sparkline
 from brokerweb.console.drawing import HEIGHT, Scale, area, line, round_count, round_time, round_top
 from brokerweb.core import clock
-from brokerweb.queues.models import Queue
+from brokerweb.queues.models import Message, Queue
 from brokerweb.samples.reading import RANGES, Series, Spark, steps
 from brokerweb.samples.series import QUEUES, Kind, Sample, of
 from brokerweb.storage.run import perform
-from brokerweb.streams.models import ConsumerGroup, Stream
-from tests.console.conftest import declare, declare_group, declare_stream, person, text
+from brokerweb.streams.models import ConsumerGroup, Record, Stream
+from tests.console.conftest import append, declare, declare_group, declare_stream, person, publish, text
 from tests.samples.seeding import tell
 
 LAST = 1_800_000_000 // 10
@@ -280,6 +280,26 @@ def test_a_streams_and_a_groups_page_draw(client):
     assert len(drawn(page)) == 2
     assert "left to read now" in page
     assert '<svg class="spark"' in text(client.get("/streams"))
+
+
+def test_now_draws_what_stands_still_and_what_is_busiest(client):
+    publish(declare(), 1)
+    Message.objects.update(due_at=1)
+    declare_stream()
+    append("events", 1)
+    declare_group("billing")
+    group = ConsumerGroup.objects.get()
+    Record.objects.update(appended_at=0)
+    queue, stream = of(Kind.QUEUE, old(Queue)), of(Kind.STREAM, old(Stream))
+    three, five, seven = (Sample(ready=n) for n in (3, 5, 7))
+    tell({queue: lambda _: three, stream: lambda _: five, of(Kind.GROUP, group.pk): lambda _: seven})
+    page = client.get("/")
+    said = {finding.of: finding.spark for finding in page.context["findings"].shown}
+    assert 'aria-label="3 messages now, at most 3"' in said["orders", ""]
+    assert 'aria-label="7 records now, at most 7"' in said["events", "billing"]
+    assert 'aria-label="3 messages now, at most 3"' in page.context["busiest"][0].spark
+    assert 'aria-label="5 records now, at most 5"' in page.context["busiest_streams"][0].spark
+    assert text(page).count('<svg class="spark"') == 4
 
 
 def test_a_list_of_fifty_queues_with_their_pictures_is_light(client):

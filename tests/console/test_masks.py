@@ -307,3 +307,22 @@ def test_masks_that_another_put_between_the_look_and_the_commit_are_not_lost(cli
     refused = client.post("/masks", {"rules": "spare = key", "seen": seen})
     assert (refused.status_code, "changed meanwhile" in text(refused)) == (400, True)
     assert "spare" not in {rule.pattern for rule in masks.stored()}
+
+
+@pytest.mark.parametrize("place", ["/dead", "/streams/events/groups/workers/dead"])
+def test_what_is_hidden_of_dead_letters_orders_nothing(client, place):
+    declare()
+    publish("orders", 1, 2, 3)
+    letters = kill("orders", "b", "c", "a")
+    declare_stream()
+    append("events", 1, 2, 3)
+    declare_group("workers", kind="shared")
+    records = kill_records("events", "workers", "b", "c", "a")
+    put({"*": ["error"]})
+    first, second, third = letters if place == "/dead" else records
+
+    def order(browser: Client) -> list[int]:
+        return [getattr(row, "message", row).pk for row in browser.get(f"{place}?sort=about").context["rows"]]
+
+    assert order(client) == [third, first, second]
+    assert order(person(("*", ["browse"]))) == [first, second, third]

@@ -101,7 +101,6 @@ def test_dead_letters_are_sorted_by_what_they_are_over_all_queues(client):
 
 def test_of_many_dead_letters_the_newest_are_sorted(client, monkeypatch):
     monkeypatch.setattr(dead_letters, "NEWEST", 7)
-    monkeypatch.setattr(dead_letters, "CHUNK", 2)
     for name in "ab":
         declare(name)
         publish(name, *range(6))

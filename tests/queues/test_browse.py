@@ -18,9 +18,9 @@ from brokerweb.identity.principal import broker_itself
 from brokerweb.queues import browse, bulk, control, engine, fingerprints, selection, settled
 from brokerweb.queues.filters import MessageFilter, parse
 from brokerweb.queues.messages import NewMessage
-from brokerweb.queues.models import Failure
+from brokerweb.queues.models import Failure, Message
 from brokerweb.queues.represent import message_object
-from brokerweb.queues.states import REJECTED, State
+from brokerweb.queues.states import EXPIRED, REJECTED, State
 from brokerweb.storage.run import perform
 from brokerweb.storage.transaction import transaction
 from tests.queues.bench import Bench, Time
@@ -403,3 +403,45 @@ def test_counts_of_many_queues_come_at_once() -> None:
     assert counted[bench.row.pk] == {"ready": 2, "scheduled": 2, "blocked": 0, "leased": 2, "dead": 2}
     assert set(counted[empty.row.pk].values()) == {0}
     assert State.READY.name.lower() in ids
+
+
+# Dead letters of several queues
+
+
+@pytest.mark.parametrize("upwards", [False, True])
+def test_dead_letters_of_several_queues_are_one_list_by_id(upwards: bool) -> None:
+    benches, chance = [Bench(name) for name in ("a", "b", "c", "empty", "other")], random.Random(upwards)
+    for n in range(40):
+        bench = chance.choice([*benches[:3], benches[4]])
+        [died] = bench.kill(n)
+        if n % 5 == 0:
+            Message.objects.filter(pk=died).update(reason=EXPIRED)
+        bench.publish(n, delay=60)
+    wanted = [bench.row.pk for bench in benches[:4]]
+    there = Message.objects.filter(queue_id__in=wanted, state=State.DEAD).order_by("pk" if upwards else "-pk")
+    middle = there[len(there) // 2].pk
+    for reason in ("", EXPIRED, "unknown"):
+        for beyond in (None, middle):
+            found = there.filter(reason=reason) if reason else there
+            if beyond is not None:
+                found = found.filter(pk__gt=beyond) if upwards else found.filter(pk__lt=beyond)
+            for limit in (1, 7, 1_000):
+                dead = browse.dead(wanted, reason, beyond=beyond, upwards=upwards, limit=limit)
+                assert [letter.id for letter in dead] == [message.pk for message in found[:limit]]
+    assert browse.dead([], upwards=upwards) == []
+
+
+def test_a_dead_letter_of_a_list_says_what_it_is_sorted_by(time: Time) -> None:
+    bench = Bench()
+    [died] = bench.kill(1)
+    message = Message.objects.get(pk=died)
+    [letter] = browse.dead([bench.row.pk])
+    assert letter._asdict() == {
+        "id": died,
+        "queue_id": bench.row.pk,
+        "reason": REJECTED,
+        "last_error": "bad",
+        "failures": message.failures,
+        "due_at": time.now(),
+        "route": None,
+    }

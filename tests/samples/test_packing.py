@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brokerweb.samples.packing import pack_hour, pack_tick, places_in, unpack_hour, unpack_some, unpack_tick
+from brokerweb.samples.packing import pack_hour, pack_tick, places_in, unpack_depths, unpack_hour, unpack_some, unpack_tick
 from brokerweb.samples.series import Kind, Sample, bucket_of, of, place_of, series_at
 from brokerweb.samples.walking import hour_of, minute_of
 
@@ -25,7 +25,9 @@ def test_a_tick_comes_out_as_it_went_in(samples: dict[int, Sample]):
 
 @given(st.dictionaries(st.integers(0, 59), some))
 def test_an_hour_comes_out_as_it_went_in(minutes: dict[int, Sample]):
-    assert unpack_hour(pack_hour(minutes)) == minutes
+    packed = pack_hour(minutes)
+    assert unpack_hour(packed) == minutes
+    assert unpack_depths(packed) == {minute: (sample.depth, sample.dead) for minute, sample in minutes.items()}
 
 
 @given(st.sampled_from(Kind), st.integers(0, 2**40))

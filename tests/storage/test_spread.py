@@ -22,6 +22,7 @@ OF_LOOKS = ("answers",)
 # What goes over all queues, or is told an id alone: duties look so, what operators do seldom, and what happens at a start.
 ALL_QUEUES = {
     "counts_of_all": "a list of all",
+    "destinations_with_dead": "a list of all",
     "due_stated": "a duty looks",
     "due_scheduled": "a duty looks",
     "due_first": "what a duty would look at",

@@ -68,6 +68,13 @@ class QueueRow(NamedTuple):
         return raw._replace(**instants)
 
 
+class Every(NamedTuple):
+    """All queues, and their counts by id: none of one that never held anything."""
+
+    rows: list[QueueRow]
+    counts: dict[int, dict[str, int]]
+
+
 def _wall(value: Any) -> int | None:
     return None if value is None else clock.from_datetime(value)
 
@@ -99,7 +106,7 @@ def queues(reads: Reads, rows: Sequence[QueueRow], counts: Mapping[int, Mapping[
             now=now,
             counts=counts.get(row.id, NO_COUNTS),
             rates=rates.get(row.id, {}),
-            takers=tuple(_consumer(t, named) for t in takings.get(row.id, ())),
+            takers=tuple(_consumer(t, named) for t in takings[row.id]) if row.id in takings else (),
             oldest_at=shown(since.get(row.id)),
             head=heads.get(row.id),
         )
@@ -127,13 +134,13 @@ def attended(reads: Reads, found: Iterable[Queue], counts: Mapping[int, Mapping[
     return handled | {each.id for each in standings if each.consumers or (each.asked and each.count("leased"))}
 
 
-def every_queue(reads: Reads) -> tuple[list[QueueRow], dict[int, dict[str, int]]]:
+def every_queue(reads: Reads) -> Every:
     """All queues there are, those of shared groups too, and their counts."""
     counts = {
         queue_id: {"ready": ready, "scheduled": scheduled, "blocked": blocked, "leased": leased, "dead": dead}
         for queue_id, ready, scheduled, blocked, leased, dead in reads.rows(Q.every_count)
     }
-    return [QueueRow._make(row) for row in reads.rows(Q.every_queue)], counts
+    return Every([QueueRow._make(row) for row in reads.rows(Q.every_queue)], counts)
 
 
 def _queue(
