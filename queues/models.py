@@ -208,6 +208,9 @@ class Message(Carrying, models.Model):
             models.Index("queue", "fingerprint", "id", "due_at", "redrives", name="message_cause", condition=Q(state=State.DEAD)),
             # expired, next_expiry
             models.Index("expires_at", name="message_ttl", condition=Q(expires_at__isnull=False)),
+            # of_key, queues_of_key, many_of_key: for search alone. What it says of the queue goes without saying, so that
+            # statements which do not say it keep to the indexes of holders and blocked ones, whatever the statistics are
+            models.Index("queue", "key", "id", name="message_key", condition=Q(key__isnull=False, queue__gt=0)),
         ]
 
     def __str__(self) -> str:
@@ -316,6 +319,8 @@ class SettledMessage(Carrying, models.Model):
             models.Index("message_id", name="settled_moved", condition=Q(outcome="moved")),  # unmarked, kept_copies
             # kept_of_cause: of those that were dead, which are few
             models.Index("queue", "fingerprint", "id", name="settled_cause", condition=Q(fingerprint__isnull=False)),
+            # kept_of_key, queues_of_key, many_of_key
+            models.Index("queue", "key", "id", name="settled_key", condition=Q(key__isnull=False)),
         ]
 
     def __str__(self) -> str:

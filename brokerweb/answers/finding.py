@@ -57,8 +57,7 @@ def _parsed(asked: Asked) -> Query:
 
 
 def _scope(within: Sequence[Destination]) -> Scope:
-    # None is said to be keyed: an index of keys knows only what waits or is held, and acts are about dead ones, too.
-    places = [QueuePlace(each.queue_id, each.label, False, dict(zip(State, each.counts, strict=True))) for each in within]
+    places = [QueuePlace(each.queue_id, each.label, dict(zip(State, each.counts, strict=True))) for each in within]
     return Scope({place.id: place for place in places}, [])
 
 

@@ -300,7 +300,7 @@ def test_what_is_there_throughout_is_found_once_while_others_come_and_go() -> No
         one, two = Bench(f"q{next(numbers)}"), Bench(f"q{next(numbers)}")
         ids: list[int] = []
         for bench in (one, two, one):
-            ids += bench.publish(*[f'"late {n}"' for n in range(data.draw(st.integers(0, 8)))])
+            ids += bench.publish(*[f'"late {n}"' for n in range(data.draw(st.integers(0, 8)))], key="k")
         gone: set[int] = set()
 
         acts: dict[str, Callable[[Bench, Bench], Any]] = {
@@ -317,7 +317,8 @@ def test_what_is_there_throughout_is_found_once_while_others_come_and_go() -> No
                 acts[data.draw(st.sampled_from(sorted(acts)))](bench, other)
             gone.update(before - set(Message.objects.values_list("pk", flat=True)))
 
-        hits = all_of("late", [f"queue:{one.name}", f"queue:{two.name}"], 3, between=between)
+        asked = data.draw(st.sampled_from(["late", "key:k"]))
+        hits = all_of(asked, [f"queue:{one.name}", f"queue:{two.name}"], 3, between=between)
         found = [hit.found.pk for hit in hits if isinstance(hit.found, Message)]
         assert len(found) == len(set(found))
         assert set(ids) - gone <= set(found)

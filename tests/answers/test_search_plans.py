@@ -36,7 +36,10 @@ def test_statements_use_the_index_they_are_for(analysed: bool):
         Q.walk_contents: "SEARCH c USING INTEGER PRIMARY KEY (rowid=?)",
         Q.listed: "message_browse (queue_id=? AND state=? AND id>? AND id<?)",
         Q.listed_contents: "message_browse (queue_id=? AND state=? AND id>? AND id<?)",
-        Q.keyed: "message_key_holder (queue_id=? AND key=?",
+        Q.of_key: "COVERING INDEX message_key (queue_id=? AND key=? AND id>? AND id<?)",
+        Q.kept_of_key: "COVERING INDEX settled_key (queue_id=? AND key=? AND id>? AND id<?)",
+        Q.queues_of_key: "COVERING INDEX message_key (queue_id=? AND key=? AND id>? AND id<?)",
+        Q.many_of_key: "COVERING INDEX message_key (queue_id=? AND key=?)",
         Q.records: "brokerweb_streams_record_1 (id>? AND id<?)",
         Q.messages: "SEARCH m USING INTEGER PRIMARY KEY (rowid=?)",
         Q.appended: "brokerweb_streams_record_1 (id=?)",
@@ -76,10 +79,11 @@ def test_a_cause_is_found_by_its_index_alone(monkeypatch: pytest.MonkeyPatch):
     assert [hit.name for hit in all_of(asked + " state:dead", limit=3)] == ["two"] * 8
 
 
-def test_of_keys_with_many_messages_some_are_named_at_a_time(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("keyed", [False, True], ids=["without order by key", "keyed"])
+def test_of_keys_with_many_messages_some_are_named_at_a_time(monkeypatch: pytest.MonkeyPatch, keyed: bool):
     monkeypatch.setattr(scan, "NAMED", 3)
     wanted = list[int]()
-    for bench in (one := Bench("one", keyed=True), two := Bench("two", keyed=True), one, two):
+    for bench in (one := Bench("one", keyed=keyed), two := Bench("two", keyed=keyed), one, two):
         for key in "ab":
             ids = bench.publish(*range(5), key=key)
             wanted += ids if key == "a" else []
@@ -87,7 +91,34 @@ def test_of_keys_with_many_messages_some_are_named_at_a_time(monkeypatch: pytest
     found = [int(place.rpartition("/")[2]) for place in places(all_of("key:a", limit=2))]
     assert found == sorted(wanted, reverse=True)
     told = once("key:a")
-    assert (len(told.items), told.scanned, told.of) == (20, 20, 20)
+    assert (len(told.items), told.scanned, told.of) == (20, 20, 20), "the others are not looked at"
+
+
+def test_by_key_also_what_is_dead_or_waits_or_is_kept_is_found_by_its_index():
+    bench, other = Bench("one", keep_settled=3600), Bench("other")
+    for key in ("a", "b", None):
+        bench.publish(1, key=key)
+        bench.settle("ack", bench.lease(1))
+        bench.kill(2, key=key)
+        bench.publish(3, key=key, delay=60)
+        other.publish(4, key=key)
+    told = once("key:a")
+    assert [told.scanned, told.of] == [4, 4]
+    assert sorted(bytes(hit.found.body) for hit in told.items) == [b"1", b"2", b"3", b"4"]
+    kept = once("key:a state:settled", ["queue:one"])
+    assert [bytes(hit.found.body) for hit in kept.items] == [b"1"]
+
+
+def test_beside_other_conditions_a_key_is_the_way_unless_too_many_have_it():
+    bench = Bench(keep_settled=3600)
+    bench.publish(*range(100), key="often")
+    bench.settle("ack", bench.lease(20))
+    late, _ = bench.publish('"late"', 1, key="rare")
+    for asked, scanned in {"key:rare late": 2, "key:often late": 102, "key:often state:settled": 20, "late": 102}.items():
+        told = once(asked)
+        assert (told.complete, told.scanned, told.of) == (True, scanned, scanned), asked
+    assert places(once("key:rare late").items) == [f"queue:orders/{late}"]
+    assert len(once("key:often state:settled").items) == 20
 
 
 def test_of_queues_that_keep_nothing_nothing_kept_is_looked_for():

@@ -124,7 +124,7 @@ def _queues(store: Store) -> None:
         dying.one(1, key=key)
         dying.nack(dying.take(), error="bad")
     told = store.queue("told", history="full", keep_settled=60)
-    ids = told.publish(1, 2, 3, 4)
+    ids = told.publish(1, 2, 3, 4, key="k")
     told.nack(told.take(), delay=0, error="bad")
     told.ack(*told.lease(2))
     told.settle("dead", *told.lease(), error="bad")

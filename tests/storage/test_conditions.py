@@ -30,6 +30,7 @@ CONDITIONS = {
     "message_browse": 'NOT ("state" = 3)',
     "message_cause": '"state" = 4',
     "message_dead": '"state" = 4',
+    "message_key": '("key" IS NOT NULL AND "queue_id" > 0)',
     "message_key_holder": '"holds_key"',
     "message_leased": '"state" = 3',
     "message_ready": '"state" = 1',
@@ -37,6 +38,7 @@ CONDITIONS = {
     "message_stated": '("deliver_at" IS NOT NULL AND "state" = 0)',
     "message_ttl": '"expires_at" IS NOT NULL',
     "settled_cause": '"fingerprint" IS NOT NULL',
+    "settled_key": '"key" IS NOT NULL',
     "settled_moved": "\"outcome\" = 'moved'",
 }
 

@@ -153,4 +153,5 @@ BACKLOG = {
     "message_browse": "3000000 3000000 1000000 1",
     "message_ttl": "1000000 1",
     "message_key_holder": "20000 20000 1",
+    "message_key": "3000000 3000000 1 1",
 }

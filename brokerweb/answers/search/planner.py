@@ -14,7 +14,7 @@ from brokerweb.answers.search import hints
 from brokerweb.answers.search.conditions import QUEUES, SETTLED, STREAMS, Condition, Subject
 from brokerweb.answers.search.grammar import Query
 from brokerweb.answers.search.hints import Hints
-from brokerweb.answers.search.scope import Q, QueuePlace, Scope
+from brokerweb.answers.search.scope import Q, Scope
 from brokerweb.core import json_values
 from brokerweb.core.declared_fields import Field
 from brokerweb.identity.masks import Veil
@@ -26,7 +26,7 @@ from brokerweb.streams import fields as stream_fields
 from brokerweb.streams.models import OFFSET_BITS
 
 WALKED = 0.3  # share of all messages from which on the whole table is walked
-MANY_UNINDEXED = 200_000  # messages of a keyed queue that wait for a time or are dead, from which on its keys are no index
+MANY_OF_KEY = 0.05  # share of all that may match, from which on that is looked through: rows are compared twenty times as slowly
 MANY_KEPT = 1_000_000
 FEW = 2_000  # messages that are listed at once, wherever in the table they are, and
 FEW_CONTENTS = 200  # those of which a statement reads at once what they carry; the others are compared turn by turn
@@ -55,7 +55,8 @@ class Plan:
     record_ids: frozenset[int] | None = None
     declared: Declared = field(default_factory=Declared)
     declared_by_streams: Declared = field(default_factory=Declared)
-    keyed: list[int] = field(default_factory=list)  # queues whose keys are an index
+    by_key: bool = False  # the index of keys names all that may match, but in queues that a declared field answers for
+    of_key: list[int] = field(default_factory=list)  # the queues that it is asked of
     cause: str = ""  # the fingerprint that is asked for, and
     of_cause: list[int] = field(default_factory=list)  # the queues with dead messages, whose causes are an index
     scanned: list[int] = field(default_factory=list)  # the other queues
@@ -71,15 +72,13 @@ class Plan:
         if self.record_ids is None:
             indexed = self.declared_by_streams.fields
             records = sum(place.records for place in self.scope.partitions if place.stream_id not in indexed)
-        kept = 0
-        if self.looks_at_kept:
-            kept = reads.value(Q.count_kept, json_ids(self.keeping), MANY_KEPT)
+        kept = _kept(reads, self) if self.looks_at_kept else 0
         return records + kept + sum(self.scope.queues[id].count(self.states) for id in self.scanned)
 
     @property
     def looks_at_kept(self) -> bool:
         """Whether kept messages are looked through, since no index names those that may match."""
-        return bool(self.keeping) and self.ids is None and not self.cause
+        return bool(self.keeping) and self.ids is None and not self.cause and not self.by_key
 
     def holds(self, subject: Subject, kind: str) -> bool:
         """Whether every condition holds."""
@@ -165,9 +164,12 @@ def _choose_ways(reads: Reads, made: Plan) -> None:
         made.of_cause = [id for id, queue in queues.items() if queue.count(made.states)]
         made.declared = Declared()
         return
-    for queue in queues.values():
-        if queue.id not in made.declared.fields:
-            (made.keyed if _keys_tell(queue, made.hints) else made.scanned).append(queue.id)
+    others = [id for id in queues if id not in made.declared.fields]
+    made.by_key = _key_tells(reads, made, others)
+    if made.by_key:
+        made.of_key = others if made.states else []
+        return
+    made.scanned = others
     waiting = sum(queues[id].count(made.states) for id in made.scanned)
     made.few = waiting <= FEW
     made.hints_contents = made.hints.of_contents and not FEW_CONTENTS < waiting <= FEW
@@ -182,8 +184,21 @@ def _cause(query: Query) -> str:
     return next((str(each.values[0]) for each in asked), "")
 
 
-def _keys_tell(queue: QueuePlace, hinted: Hints) -> bool:
-    return hinted.key is not None and queue.keyed and queue.count((State.SCHEDULED, State.DEAD)) < MANY_UNINDEXED
+def _key_tells(reads: Reads, made: Plan, queues: list[int]) -> bool:
+    """Whether to compare what has a key is faster than to look through all, as it is where nothing but the key is asked for."""
+    key = made.hints.key
+    if key is None:
+        return False
+    if all(condition.field == "key" for condition in made.query.conditions):
+        return True
+    among = sum(made.scope.queues[id].count(made.states) for id in queues) + _kept(reads, made)
+    most = int(among * MANY_OF_KEY)
+    return bool(reads.value(Q.many_of_key, json_ids(queues), json_ids(made.keeping), key, most) < most)
+
+
+def _kept(reads: Reads, made: Plan) -> int:
+    """How many messages that are kept there are to look at, counted no further than ``MANY_KEPT``."""
+    return int(reads.value(Q.count_kept, json_ids(made.keeping), MANY_KEPT)) if made.keeping else 0
 
 
 def _declared(query: Query, owners: Mapping[int, Veil], find: Any) -> Declared:

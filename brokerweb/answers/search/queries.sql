@@ -5,10 +5,10 @@
 -- which SQLite's LIKE ends at a NUL. PostgreSQL's texts look through bodies as text in which all but ASCII is escaped.
 
 -- queues (): every queue that was declared, and how many messages of each state it holds
-SELECT q.id, q.name, q.keyed, CAST(coalesce(sum(c.scheduled), 0) AS bigint), CAST(coalesce(sum(c.ready), 0) AS bigint),
+SELECT q.id, q.name, CAST(coalesce(sum(c.scheduled), 0) AS bigint), CAST(coalesce(sum(c.ready), 0) AS bigint),
   CAST(coalesce(sum(c.blocked), 0) AS bigint), CAST(coalesce(sum(c.leased), 0) AS bigint), CAST(coalesce(sum(c.dead), 0) AS bigint)
 FROM brokerweb_queues_queue q LEFT JOIN brokerweb_queues_queuecount c ON c.queue_id = q.id
-WHERE q.deleted_at IS NULL AND q.stream IS NULL GROUP BY q.id, q.name, q.keyed;
+WHERE q.deleted_at IS NULL AND q.stream IS NULL GROUP BY q.id, q.name;
 
 -- partitions (): every partition of the streams there are, and how many records it holds
 SELECT p.id, s.id, s.name, p.number, p.low_offset, p.next_offset, p.records
@@ -90,19 +90,39 @@ FROM (
   UNION ALL SELECT id, "key", last_error FROM brokerweb_queues_message
   WHERE :leased = 1 AND state = 3 AND queue_id = ANY (translate(:queues, '[]', '{}')::bigint[]) AND id >= :first AND id < :beyond) AS m LEFT JOIN brokerweb_queues_content c ON c.message_id = m.id;
 
--- keyed@sqlite (first, beyond, queue, key, limit): messages of a key in a keyed queue, the newest first; only those that wait for a time or are dead are looked for
-SELECT id FROM (
-  SELECT id FROM brokerweb_queues_message INDEXED BY message_key_holder WHERE queue_id = :queue AND "key" = :key AND holds_key AND id >= :first AND id < :beyond
-  UNION SELECT id FROM brokerweb_queues_message INDEXED BY message_blocked WHERE queue_id = :queue AND "key" = :key AND state = 2 AND id >= :first AND id < :beyond
-  UNION SELECT id FROM brokerweb_queues_message INDEXED BY message_browse
-    WHERE queue_id = :queue AND state IN (0, 4) AND NOT (state = 3) AND id >= :first AND id < :beyond AND "key" = :key) AS k ORDER BY id DESC LIMIT :limit;
+-- of_key (queue, key, first, beyond, limit): messages of a key in a queue, the newest first
+SELECT id FROM brokerweb_queues_message INDEXED BY message_key
+WHERE queue_id = :queue AND queue_id > 0 AND "key" = :key AND id >= :first AND id < :beyond ORDER BY id DESC LIMIT :limit;
 
--- keyed@postgres (first, beyond, queue, key, limit): the same, where no index is named
-SELECT id FROM (
-  SELECT id FROM brokerweb_queues_message WHERE queue_id = :queue AND "key" = :key AND holds_key AND id >= :first AND id < :beyond
-  UNION SELECT id FROM brokerweb_queues_message WHERE queue_id = :queue AND "key" = :key AND state = 2 AND id >= :first AND id < :beyond
-  UNION SELECT id FROM brokerweb_queues_message
-    WHERE queue_id = :queue AND state IN (0, 4) AND NOT (state = 3) AND id >= :first AND id < :beyond AND "key" = :key) AS k ORDER BY id DESC LIMIT :limit;
+-- kept_of_key (queue, key, first, beyond, limit): the same of settled messages that are kept
+SELECT id FROM brokerweb_queues_settledmessage INDEXED BY settled_key
+WHERE queue_id = :queue AND "key" = :key AND id >= :first AND id < :beyond ORDER BY id DESC LIMIT :limit;
+
+-- queues_of_key@sqlite (queues, keeping, key, first, beyond): which of these queues have messages of a key in a range, and then which of those that keep settled ones have such
+SELECT j.value, 0 FROM json_each(:queues) j WHERE EXISTS (SELECT 1 FROM brokerweb_queues_message m INDEXED BY message_key
+  WHERE m.queue_id = j.value AND m.queue_id > 0 AND m."key" = :key AND m.id >= :first AND m.id < :beyond)
+UNION ALL SELECT j.value, 1 FROM json_each(:keeping) j WHERE EXISTS (SELECT 1 FROM brokerweb_queues_settledmessage m INDEXED BY settled_key
+  WHERE m.queue_id = j.value AND m."key" = :key AND m.id >= :first AND m.id < :beyond);
+
+-- queues_of_key@postgres (queues, keeping, key, first, beyond): the same of arrays, one look into the index for each queue, whatever the planner thinks of keys
+SELECT j.value, 0 FROM unnest(translate(:queues, '[]', '{}')::bigint[]) AS j(value) CROSS JOIN LATERAL (SELECT 1 FROM brokerweb_queues_message m
+  WHERE m.queue_id = j.value AND m.queue_id > 0 AND m."key" = :key AND m.id >= :first AND m.id < :beyond LIMIT 1) AS a
+UNION ALL SELECT j.value, 1 FROM unnest(translate(:keeping, '[]', '{}')::bigint[]) AS j(value) CROSS JOIN LATERAL (SELECT 1 FROM brokerweb_queues_settledmessage m
+  WHERE m.queue_id = j.value AND m."key" = :key AND m.id >= :first AND m.id < :beyond LIMIT 1) AS b;
+
+-- many_of_key@sqlite (queues, keeping, key, most): how many messages of a key there are, those that are kept among them, counted no further than that
+SELECT count(*) FROM (
+  SELECT 1 FROM brokerweb_queues_message INDEXED BY message_key
+  WHERE queue_id IN (SELECT value FROM json_each(:queues)) AND queue_id > 0 AND "key" = :key
+  UNION ALL SELECT 1 FROM brokerweb_queues_settledmessage INDEXED BY settled_key
+  WHERE queue_id IN (SELECT value FROM json_each(:keeping)) AND "key" = :key LIMIT :most) AS k;
+
+-- many_of_key@postgres (queues, keeping, key, most): the same, of arrays
+SELECT count(*) FROM (
+  SELECT 1 FROM brokerweb_queues_message
+  WHERE queue_id = ANY (translate(:queues, '[]', '{}')::bigint[]) AND queue_id > 0 AND "key" = :key
+  UNION ALL SELECT 1 FROM brokerweb_queues_settledmessage
+  WHERE queue_id = ANY (translate(:keeping, '[]', '{}')::bigint[]) AND "key" = :key LIMIT :most) AS k;
 
 -- records@sqlite (first, beyond, key, since, until, headers, body): records of a range of one partition
 SELECT count(*), group_concat(r.id) FILTER (WHERE (:key IS NULL OR r."key" = :key)

@@ -196,10 +196,9 @@ class Scan:
             named = queue_fields.find(reads, plan.declared, low, beyond, NAMED)
             low = named[-1] if len(named) == NAMED else low
             found.update(named)
-        for queue in plan.keyed:
-            named = [id for (id,) in reads.rows(Q.keyed, low, beyond, queue, plan.hints.key, NAMED)]
-            low = named[-1] if len(named) == NAMED else low
-            found.update(named)
+        if plan.by_key:
+            low, of_key = self._of_key(reads, low, beyond)
+            found.update(of_key)
         if plan.cause:
             low, dead = self._of_cause(reads, low, beyond)
             found.update(dead)
@@ -212,6 +211,16 @@ class Scan:
             n, ids = _counted(reads.row(Q.kept, low, beyond, json_ids(plan.keeping), *plan.hints))
             rows, found = rows + n, found | set(ids)
         return _Range(low, beyond, rows, sorted(found, reverse=True))
+
+    def _of_key(self, reads: Reads, low: int, beyond: int) -> tuple[int, list[int]]:
+        """What has the key, kept ones among it, and from where up that is all of it."""
+        plan, found = self.plan, list[int]()
+        key = plan.hints.key
+        for queue, kept in reads.rows(Q.queues_of_key, json_ids(plan.of_key), json_ids(plan.keeping), key, low, beyond):
+            named = [id for (id,) in reads.rows(Q.kept_of_key if kept else Q.of_key, queue, key, low, beyond, NAMED)]
+            low = named[-1] if len(named) == NAMED else low
+            found += named
+        return low, found
 
     def _of_cause(self, reads: Reads, low: int, beyond: int) -> tuple[int, list[int]]:
         """What died of the cause, is dead or kept since, and from where up that is all of it."""

@@ -32,7 +32,6 @@ class QueuePlace(NamedTuple):
 
     id: int
     name: str
-    keyed: bool
     counts: Mapping[State, int]
     veil: Veil = CLEAR  # what the asker does not see of its messages
 
@@ -84,10 +83,10 @@ def visible(reads: Reads, principal: Principal, patterns: Sequence[str], kinds: 
     queues: dict[int, QueuePlace] = {}
     partitions: list[PartitionPlace] = []
     if chosen := _chosen(principal, QUEUES, patterns) if QUEUES in kinds else None:
-        for id, name, keyed, *numbers in reads.rows(Q.queues):
+        for id, name, *numbers in reads.rows(Q.queues):
             if chosen(name):
                 counts = dict(zip(_STATES, numbers, strict=True))
-                queues[id] = QueuePlace(id, name, bool(keyed), counts, masks.veil(principal, QUEUES, name))
+                queues[id] = QueuePlace(id, name, counts, masks.veil(principal, QUEUES, name))
     if chosen := _chosen(principal, STREAMS, patterns) if STREAMS in kinds else None:
         found = (place for place in (PartitionPlace(*row) for row in reads.rows(Q.partitions)) if chosen(place.stream))
         partitions = [place._replace(veil=masks.veil(principal, STREAMS, place.stream)) for place in found]
