@@ -91,7 +91,9 @@ def _tree(request: SignedIn, wanted: Asked) -> Page[Any]:
 
 def _chosen(wanted: Asked) -> list[str]:
     """The columns that were chosen, in the list's order; none where they are the usual ones."""
-    usual = {column.key for column in wanted.listing.columns if column.usual or column.fixed} | {wanted.sorted_by[0].key}
+    usual = {column.key for column in wanted.listing.columns if column.usual or column.fixed} | {
+        column.key for column, _ in wanted.order
+    }
     return [] if wanted.shows == usual else [column.key for column in wanted.columns]
 
 

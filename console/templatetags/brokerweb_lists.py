@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from django import template
 
 from brokerweb.console import zones
-from brokerweb.console.listing import KNOWN, Asked, Column, Heading
+from brokerweb.console.headings import Heading
+from brokerweb.console.listing import KNOWN, Asked, Column
 from brokerweb.console.prefixes import Branch
 
 register = template.Library()
@@ -31,7 +32,7 @@ def columns_of(context: dict[str, Any], name: str, only: str = "", **labels: str
         headings = asked.headings
     else:
         asked = Asked(KNOWN[name], remembered=only.replace(" ", "."))
-        headings = [heading._replace(query="", direction="") for heading in asked.headings]
+        headings = [heading._replace(query="", direction="", also="", rank="") for heading in asked.headings]
     zoned = {column.key for column in asked.listing.columns if column.zoned}
     named = [(heading, labels.get(heading.key, heading.label)) for heading in headings]
     said = [heading._replace(label=f"{label} ({zones.word()})" if heading.key in zoned else label) for heading, label in named]

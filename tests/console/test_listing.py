@@ -75,7 +75,9 @@ ALIKE = st.lists(
 )
 
 
-@given(ALIKE, st.sampled_from(["name", "-name", "ready", "-ready"]), st.integers(1, 4))
+@given(
+    ALIKE, st.sampled_from(["name", "-name", "ready", "-ready", "ready,-name", "-ready,-name", "-since,ready"]), st.integers(1, 4)
+)
 def test_pages_forward_and_back_show_the_same_rows(rows: list[Row], sort: str, limit: int):
     wanted = asked(sort=sort)
     pages = [page(rows, wanted, limit)]
@@ -155,6 +157,60 @@ def test_a_heading_of_a_page_by_itself_keeps_the_place_and_says_what_it_sorts():
     newest = replace(NUMBERED, name="newest-of-tests", newest=1_000)
     del KNOWN[newest.name]
     assert [heading.reach for heading in asked(newest).headings[:2]] == ["", "Sorts the newest 1,000"]
+
+
+# By several columns
+
+
+def test_rows_of_one_value_are_sorted_by_the_next_column():
+    rows = [Row("a", 1), Row("b", 2), Row("c", 1), Row("d", None), Row("e", 2), Row("f", None)]
+    assert [row.name for row in arranged(rows, asked(sort="-ready,-name"))] == ["e", "b", "c", "a", "f", "d"]
+    assert [row.name for row in arranged(rows, asked(sort="ready,-name"))] == ["c", "a", "e", "b", "f", "d"]
+    assert [row.name for row in arranged(rows, asked(sort="-since,-ready,name"))] == ["b", "e", "a", "c", "d", "f"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("-ready,name", "-ready,name"),
+        (" -ready , nonsense,,-lately,ready,since", "-ready,since"),
+        ("ready,since,name,-name,ready", "ready,since,name"),
+        ("nonsense", None),
+    ],
+)
+def test_of_the_columns_in_an_address_each_that_is_one_counts_once(given: str, kept: str | None):
+    assert asked(sort=given).given.get("sort") == kept
+
+
+def test_behind_ids_nothing_is_sorted():
+    assert asked(NUMBERED, sort="-name,ready").given["sort"] == "-name"
+    assert asked(NUMBERED, sort="ready,-name,since").given["sort"] == "ready,-name"
+    assert (asked(NUMBERED, sort="-name,ready").by_id, asked(NUMBERED, sort="ready,name").by_id) == (True, False)
+
+
+def also_of(wanted: Asked) -> list[str]:
+    return [dict(parse_qsl(heading.also)).get("sort", "") for heading in wanted.headings]
+
+
+def test_headings_say_their_place_in_the_order_and_where_shift_leads():
+    name, ready, *_ = asked(sort="-ready,name").headings
+    assert (ready.direction, ready.rank, name.direction, name.rank) == ("descending", "1, descending", "", "2, ascending")
+    assert dict(parse_qsl(name.query)) == {"sort": "name"}, "a click alone sorts by that alone"
+    assert also_of(asked(sort="-ready,name")) == ["-ready,-name", "ready,name", ""]
+    assert also_of(asked(sort="-ready")) == ["-ready,name", "ready", ""]
+    assert also_of(asked()) == ["-name", "-ready", ""], "no two rows have the same name"
+    assert also_of(asked(sort="name")) == ["-name", "name,-ready", ""], "unless somebody wants that"
+    assert also_of(asked(NUMBERED)) == ["name", "-ready", ""], "nor the same id"
+    assert also_of(asked(FOUND)) == ["name", "-ready", ""]
+    three = asked(sort="since,ready,name", columns="name.ready.since")
+    assert [heading.rank[0] for heading in three.headings] == ["3", "2", "1"]
+    assert asked(sort="ready").headings[1].rank == ""
+
+
+def test_a_list_holds_still_where_any_of_its_columns_changes_and_shows_all_of_them():
+    assert asked(sort="name,ready").moves
+    assert not asked(sort="since,name").moves
+    assert [column.key for column in asked(sort="ready,since", columns="name").columns] == ["name", "ready", "since"]
 
 
 # While it is looked at
