@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from brokerweb.console.listing import Asked, Column
 from brokerweb.console.order import MOST, Keys
-
-if TYPE_CHECKING:  # a list has them
-    from brokerweb.console.listing import Asked, Column
 
 
 class Heading(NamedTuple):
@@ -23,8 +21,12 @@ class Heading(NamedTuple):
     rank: str = ""  # which of several columns it is that the list is sorted by, and which way
 
 
-def heading(asked: Asked, column: Column[Any]) -> Heading:
-    """That of one column."""
+def of(asked: Asked) -> list[Heading]:
+    """Those of the columns that are shown."""
+    return [_heading(asked, column) for column in asked.columns]
+
+
+def _heading(asked: Asked, column: Column[Any]) -> Heading:
     if not column.sortable:
         return Heading(column.key, column.label, column.style, "", "")
     keys: Keys = [] if asked.natural else [(each.key, down) for each, down in asked.order]

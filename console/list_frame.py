@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
 
+from brokerweb.console import headings
 from brokerweb.console.listing import Asked, Listing, Page, page, shown
 from brokerweb.console.page import SignedIn
 from brokerweb.console.prefixes import branches, grouped
@@ -73,7 +74,7 @@ def context(
     rows = found.rows if wanted.tree else list(detail(found.rows))
     return framed(request, wanted) | {
         "rows": rows,
-        "headings": found.asked.headings,
+        "headings": headings.of(found.asked),
         "next": found.next,
         "previous": found.previous,
         **polled(request, found),

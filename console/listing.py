@@ -32,7 +32,6 @@ from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
-from brokerweb.console.headings import Heading, heading
 from brokerweb.console.order import MOST, Keys, Place, Value, is_behind, parsed, placed, plain, written
 from brokerweb.core.cursors import MAX_ID, digest, seal, unseal
 from brokerweb.core.errors import Invalid
@@ -292,10 +291,6 @@ class Asked:
     @property
     def columns(self) -> list[Column[Any]]:
         return [column for column in self.listing.columns if column.key in self.shows]
-
-    @property
-    def headings(self) -> list[Heading]:
-        return [heading(self, column) for column in self.columns]
 
     def sorted_as(self, keys: Keys) -> str:
         """The query of the same list in another order: of its first page, unless rows are sorted within theirs."""

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brokerweb.console import headings
 from brokerweb.console.listing import KNOWN, Asked, Beyond, Column, Listing, arranged, everything, page, shown
 from brokerweb.console.prefixes import branches, grouped
 from brokerweb.core.errors import Invalid
@@ -146,17 +147,17 @@ def test_rows_that_nobody_sorted_are_paged_as_they_were_found(rows: list[Row], l
     assert [row for each in pages for row in each.rows] == rows
     for earlier, later in zip(pages[-2::-1], pages[:0:-1], strict=True):
         assert page(rows, follow(wanted, later.previous), limit).rows == earlier.rows
-    assert [heading.direction for heading in asked(FOUND).headings] == [""] * 3
+    assert [heading.direction for heading in headings.of(asked(FOUND))] == [""] * 3
     assert arranged(rows, asked(FOUND, sort="name")) == sorted(rows, key=lambda row: row.name)
 
 
 def test_a_heading_of_a_page_by_itself_keeps_the_place_and_says_what_it_sorts():
-    name, ready, _ = asked(WITHIN, after="there", q="a").headings
+    name, ready, _ = headings.of(asked(WITHIN, after="there", q="a"))
     assert dict(parse_qsl(ready.query)) == {"q": "a", "after": "there", "sort": "-ready"}
-    assert (name.reach, asked(FOUND).headings[0].reach) == ("Sorts the rows of this page", "")
+    assert (name.reach, headings.of(asked(FOUND))[0].reach) == ("Sorts the rows of this page", "")
     newest = replace(NUMBERED, name="newest-of-tests", newest=1_000)
     del KNOWN[newest.name]
-    assert [heading.reach for heading in asked(newest).headings[:2]] == ["", "Sorts the newest 1,000"]
+    assert [heading.reach for heading in headings.of(asked(newest))[:2]] == ["", "Sorts the newest 1,000"]
 
 
 # By several columns
@@ -189,11 +190,11 @@ def test_behind_ids_nothing_is_sorted():
 
 
 def also_of(wanted: Asked) -> list[str]:
-    return [dict(parse_qsl(heading.also)).get("sort", "") for heading in wanted.headings]
+    return [dict(parse_qsl(heading.also)).get("sort", "") for heading in headings.of(wanted)]
 
 
 def test_headings_say_their_place_in_the_order_and_where_shift_leads():
-    name, ready, *_ = asked(sort="-ready,name").headings
+    name, ready, *_ = headings.of(asked(sort="-ready,name"))
     assert (ready.direction, ready.rank, name.direction, name.rank) == ("descending", "1, descending", "", "2, ascending")
     assert dict(parse_qsl(name.query)) == {"sort": "name"}, "a click alone sorts by that alone"
     assert also_of(asked(sort="-ready,name")) == ["-ready,-name", "ready,name", ""]
@@ -203,8 +204,8 @@ def test_headings_say_their_place_in_the_order_and_where_shift_leads():
     assert also_of(asked(NUMBERED)) == ["name", "-ready", ""], "nor the same id"
     assert also_of(asked(FOUND)) == ["name", "-ready", ""]
     three = asked(sort="since,ready,name", columns="name.ready.since")
-    assert [heading.rank[0] for heading in three.headings] == ["3", "2", "1"]
-    assert asked(sort="ready").headings[1].rank == ""
+    assert [heading.rank[0] for heading in headings.of(three)] == ["3", "2", "1"]
+    assert headings.of(asked(sort="ready"))[1].rank == ""
 
 
 def test_a_list_holds_still_where_any_of_its_columns_changes_and_shows_all_of_them():
@@ -252,11 +253,11 @@ def test_columns_are_chosen_in_the_address_or_remembered():
 
 
 def test_a_heading_sorts_and_a_second_click_turns():
-    name, ready, lately = asked(sort="-ready", q="a", after="x").headings
+    name, ready, lately = headings.of(asked(sort="-ready", q="a", after="x"))
     assert (ready.direction, dict(parse_qsl(ready.query))) == ("descending", {"sort": "ready", "q": "a"})
     assert (name.direction, dict(parse_qsl(name.query))["sort"]) == ("", "name")
     assert lately.query == ""
-    assert dict(parse_qsl(asked().headings[1].query)) == {"sort": "-ready"}, "numbers begin with the highest"
+    assert dict(parse_qsl(headings.of(asked())[1].query)) == {"sort": "-ready"}, "numbers begin with the highest"
 
 
 def test_what_makes_no_sense_is_left_out():
