@@ -47,7 +47,7 @@ def _heading(asked: Asked, column: Column[Any]) -> Heading:
 
 
 def _also(asked: Asked, keys: Keys, turned: tuple[str, bool], at: int | None) -> Keys:
-    """What it is sorted by, and then this, instead of a last one if need be; behind ids and names, each of one row, nothing is."""
+    """What it is sorted by, and then this, instead of a last one if need be; behind ids and names, of one row each, nothing."""
     if at is not None:
         return [*keys[:at], turned, *keys[at + 1 :]]
     alone = keys and (keys[0][0] == asked.listing.by_id or (not asked.get("sort") and keys[0][0] == asked.listing.columns[0].key))
