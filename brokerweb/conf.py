@@ -223,6 +223,9 @@ class Conf:
     read_only: bool = option(
         "BROKERWEB_READ_ONLY", False, _flag, "true: people may look and change nothing; programs with tokens go on"
     )
+    export: bool = option(
+        "BROKERWEB_EXPORT", True, _flag, "false: lists and what a search finds cannot be taken as files; looking goes on"
+    )
     audit_days: int = option("BROKERWEB_AUDIT_DAYS", 365, _days, "days that the audit trail is kept")
     email_url: str = option(
         "BROKERWEB_EMAIL_URL",

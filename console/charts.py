@@ -17,8 +17,8 @@ from brokerweb.console import zones
 from brokerweb.console.drawing import HEIGHT, Figures, Scale, area, area_and_line, line, round_count, round_time, round_top, ticks
 from brokerweb.core import clock
 from brokerweb.samples.answers import oldest
-from brokerweb.samples.reading import Over, Series, Spark, ticks_of
-from brokerweb.samples.series import Sample, step_of, summed
+from brokerweb.samples.reading import RANGES, Over, Series, Spark, ticks_of
+from brokerweb.samples.series import TICK, Sample, step_of, summed
 
 # How many steps of a range are one point, so that there are about ninety.
 TOGETHER = {"15m": 1, "1h": 4, "6h": 4, "24h": 15, "7d": 120}
@@ -31,6 +31,7 @@ STRAYS = 1 / 3  # of the difference between its most and its least
 LABELS = 5
 LONG = 17_280  # ticks, from which on labels are days
 MARKS = 12
+MOSTLY = 0.5  # of a range: where samples cover less of it the page says so
 
 
 class Point(NamedTuple):
@@ -93,6 +94,18 @@ class Row(NamedTuple):
     figures: list[float | None]
 
 
+class Young(NamedTuple):
+    """Since when there are samples, where that is late in a range; and the shortest range that has all of them."""
+
+    at: datetime
+    seconds: float
+    fits: str
+
+    @property
+    def lasting(self) -> str:
+        return span(self.seconds)
+
+
 @dataclass
 class Chart:
     """A picture with all that stands around it."""
@@ -106,6 +119,7 @@ class Chart:
     end: int  # of the picture, which may be later than the last point
     marks: Sequence[Mark] = field(default=())
     day: bool = False  # a label says which day, not what time
+    young: Young | None = None  # most of it is empty, since nothing was sampled before
 
     @property
     def first_ms(self) -> int:
@@ -269,11 +283,25 @@ class Scene:
         inside = _paths([("rule", f"M0 {_HALF}H{width}"), *drawn])
         return format_html(_SVG, css, width, HEIGHT, name, f"{top:g}", name, said, inside)
 
+    @property
+    def young(self) -> Young | None:
+        """What there is to say where samples begin in the range's second half."""
+        first = next((point for point in self.found if point.sample is not None), None)
+        if first is None:
+            return None
+        since = first.at - first.seconds * clock.SECOND
+        known = (self.found[-1].at - since) / clock.SECOND
+        if known >= ticks_of(self.over) * TICK * MOSTLY:
+            return None
+        shorter = (name for name, ticks in RANGES.items() if known <= ticks * TICK and ticks < ticks_of(self.over))
+        return Young(clock.to_datetime(since), known, next(shorter, ""))
+
     def chart(self, title: str, answer: str, layers: list[Layer], plots: list[Plot]) -> Chart:
         first = self.found[0].at
         end = first + round((self.found[-1].at - first) * self.width / self.now)
         instants = [point.at for point in self.found]
-        return Chart(self.key, title, answer, layers, plots, instants, end, self.marks, day=ticks_of(self.over) > LONG)
+        day = ticks_of(self.over) > LONG
+        return Chart(self.key, title, answer, layers, plots, instants, end, self.marks, day=day, young=self.young)
 
 
 def _short(figure: float) -> str:

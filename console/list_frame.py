@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
 
+from brokerweb.console import headings
 from brokerweb.console.listing import Asked, Listing, Page, page, shown
 from brokerweb.console.page import SignedIn
 from brokerweb.console.prefixes import branches, grouped
@@ -73,7 +74,7 @@ def context(
     rows = found.rows if wanted.tree else list(detail(found.rows))
     return framed(request, wanted) | {
         "rows": rows,
-        "headings": found.asked.headings,
+        "headings": headings.of(found.asked),
         "next": found.next,
         "previous": found.previous,
         **polled(request, found),
@@ -96,7 +97,9 @@ def _tree(rows: Iterable[Any], wanted: Asked) -> Page[Any]:
 
 def _chosen(wanted: Asked) -> list[str]:
     """The columns that were chosen, in the list's order; none where they are the usual ones."""
-    usual = {column.key for column in wanted.listing.columns if column.usual or column.fixed} | {wanted.sorted_by[0].key}
+    usual = {column.key for column in wanted.listing.columns if column.usual or column.fixed} | {
+        column.key for column, _ in wanted.order
+    }
     return [] if wanted.shows == usual else [column.key for column in wanted.columns]
 
 

@@ -11,7 +11,7 @@ A list is declared once, as a ``Listing`` called ``LISTING`` in its noun's ``lis
         identity=lambda row: str(row.pk),
         rows=reading.candidates,                    # (principal, asked) -> all that the person may see, by name or id
         suits=reading.suits,                        # (row, asked) -> whether a filter by how it is takes it
-        sort="name",                                # until somebody sorts; "-ready" has the highest first
+        sort="name",                                # until somebody sorts; "-ready,name" has the highest first, those by name
     )
 
 Pages show what ``page`` makes of it. Whoever needs all of it asks ``everything(principal, asked)`` for the rows in their order,
@@ -28,18 +28,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from datetime import datetime
 from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
-from brokerweb.core import clock
+from brokerweb.console.order import MOST, Keys, Place, Value, is_behind, parsed, placed, plain, written
 from brokerweb.core.cursors import MAX_ID, digest, seal, unseal
 from brokerweb.core.errors import Invalid
 from brokerweb.identity.principal import Principal
 
 R = TypeVar("R")
-Value = str | float | datetime | None
 PAGE, CHUNK = 50, 500  # rows
 LONGEST = {
     "shown": 12_000,
@@ -105,9 +103,15 @@ class Listing(Generic[R]):
     def __post_init__(self) -> None:
         KNOWN.setdefault(self.name, self)  # not what is made of one
 
-    def column(self, key: str) -> Column[R] | None:
-        """The column of that key that can be sorted by."""
-        return next((column for column in self.columns if column.key == key and column.sortable), None)
+    def order(self, text: str) -> list[tuple[Column[R], bool]]:
+        """The columns that ``-ready,name`` sorts by, and whether the highest come first; what no column is is left out.
+
+        Ids are read a page at a time, and no two are the same: behind one nothing is.
+        """
+        sortable = {column.key: column for column in self.columns if column.sortable}
+        found = [(sortable[key], down) for key, down in parsed(text) if key in sortable][:MOST]
+        ids = next((n for n, (column, _) in enumerate(found) if column.key == self.by_id), MOST)
+        return found[: ids + 1]
 
 
 KNOWN: dict[str, Listing[Any]] = {}  # every list, by the name of its URL
@@ -119,17 +123,6 @@ class Beyond(NamedTuple):
     id: int | None
     upwards: bool
     limit: int
-
-
-class Heading(NamedTuple):
-    """The heading of a column: where a click leads, and which way the list is sorted by it now."""
-
-    key: str
-    label: str
-    style: str
-    query: str
-    direction: str  # of aria-sort; empty where it is sorted by another
-    reach: str = ""  # what is sorted, where that is not all of the list
 
 
 class Choice(NamedTuple):
@@ -153,8 +146,7 @@ class Asked:
     def from_query(cls, listing: Listing[Any], query: Mapping[str, str], of: str = "", *, remembered: str = "") -> Asked:
         """What of a query the list knows."""
         given = {name: _clean(name, query.get(name, "")) for name in (*COMMON, *listing.filters, *PLACE)}
-        if listing.column(given["sort"].removeprefix("-")) is None:
-            given["sort"] = ""
+        given["sort"] = written([(column.key, down) for column, down in listing.order(given["sort"])])
         if not listing.parted:
             given["tree"] = ""
         return cls(listing, {name: text for name, text in given.items() if text}, of, remembered)
@@ -224,6 +216,11 @@ class Asked:
         return self.query(q="", prefix="", full="", **dict.fromkeys(self.listing.filters, ""))
 
     @property
+    def clear_link(self) -> str:
+        """Where it leads; nowhere from the whole list."""
+        return f"?{self.cleared or 'view='}" if self.active else ""
+
+    @property
     def flat(self) -> str:
         return self.query(tree="")
 
@@ -253,12 +250,19 @@ class Asked:
 
     # Columns
 
+    @cached_property
+    def order(self) -> list[tuple[Column[Any], bool]]:
+        """The columns that rows are sorted by, one after the other, and whether the highest come first."""
+        return self.listing.order(self.get("sort") or self.listing.sort) or [(self.listing.columns[0], False)]
+
     @property
     def sorted_by(self) -> tuple[Column[Any], bool]:
-        """The column that rows are sorted by, and whether the highest come first."""
-        text = self.get("sort") or self.listing.sort
-        column = self.listing.column(text.removeprefix("-"))
-        return (self.listing.columns[0], False) if column is None else (column, text.startswith("-"))
+        """The first of them."""
+        return self.order[0]
+
+    @property
+    def downwards(self) -> list[bool]:
+        return [down for _, down in self.order]
 
     @property
     def natural(self) -> bool:
@@ -268,7 +272,7 @@ class Asked:
     @property
     def moves(self) -> bool:
         """Whether rows stand in an order that changes by itself, and hold still in it."""
-        return self.sorted_by[0].live and not self.natural
+        return any(column.live for column, _ in self.order) and not self.natural
 
     @property
     def by_id(self) -> bool:
@@ -282,32 +286,16 @@ class Asked:
         chosen = keys.intersection((self.get("columns") or self.remembered).split("."))
         usual = {column.key for column in self.listing.columns if column.usual}
         fixed = {column.key for column in self.listing.columns if column.fixed}
-        return frozenset((chosen or usual) | fixed | {self.sorted_by[0].key})
+        return frozenset((chosen or usual) | fixed | {column.key for column, _ in self.order})
 
     @property
     def columns(self) -> list[Column[Any]]:
         return [column for column in self.listing.columns if column.key in self.shows]
 
-    @property
-    def headings(self) -> list[Heading]:
-        return [self._heading(column) for column in self.columns]
-
-    def _heading(self, column: Column[Any]) -> Heading:
-        by, descending = self.sorted_by
-        if not column.sortable:
-            return Heading(column.key, column.label, column.style, "", "")
-        here = by.key == column.key and not self.natural
-        down = not descending if here else column.descends
-        direction = ("descending" if descending else "ascending") if here else ""
-        sort = f"{'-' * down}{column.key}"
-        query = urlencode({**self.given, "sort": sort}) if self.listing.within else self.query(sort=sort)
-        return Heading(column.key, column.label, column.style, query, direction, self._reach(column))
-
-    def _reach(self, column: Column[Any]) -> str:
-        if self.listing.within:
-            return "Sorts the rows of this page"
-        newest = self.listing.newest if column.key != self.listing.by_id else None
-        return "" if newest is None else f"Sorts the newest {newest:,}"
+    def sorted_as(self, keys: Keys) -> str:
+        """The query of the same list in another order: of its first page, unless rows are sorted within theirs."""
+        sort = written(keys)
+        return urlencode({**self.given, "sort": sort}) if self.listing.within else self.query(sort=sort)
 
     @property
     def choices(self) -> list[Choice]:
@@ -333,42 +321,22 @@ class Asked:
         return value, (name, identity)
 
 
-Place = tuple[Any, tuple[Any, str]]  # what a row is sorted by; then what it is called, and its identity
-
-
 def _clean(name: str, text: str) -> str:
     return text.replace("\0", "").strip()[: LONGEST.get(name, 400)]
 
 
-def plain(value: Value) -> Any:
-    """A value as something that is compared, and written as JSON."""
-    return clock.from_datetime(value) if isinstance(value, datetime) else value
-
-
-def _behind(one: Place, other: Place, descending: bool) -> bool:
-    (value, tie), (than, other_tie) = one, other
-    if value == than:
-        return tie > other_tie
-    if value is None or than is None:  # what is not known is last, whichever way
-        return value is None
-    return bool(value < than if descending else value > than)
-
-
 def _placed(rows: Iterable[R], asked: Asked) -> list[tuple[Place, R]]:
     """The rows in their order, each with its place."""
-    listing, (column, descending) = asked.listing, asked.sorted_by
+    listing, columns = asked.listing, [column.value for column, _ in asked.order]
     if asked.natural:
-        return [((n, ("", listing.identity(row))), row) for n, row in enumerate(rows)]
-    first, value, identity = listing.columns[0].value, column.value, listing.identity
-    places = [((plain(value(row)), (plain(first(row)), identity(row))), row) for row in rows]
-    places.sort(key=lambda item: item[0][1])
-    known = [item for item in places if item[0][0] is not None]
-    known.sort(key=lambda item: item[0][0], reverse=descending)  # those of one value stay as they were: by name, whichever way
-    return known + [item for item in places if item[0][0] is None]
+        return [(([n], ("", listing.identity(row))), row) for n, row in enumerate(rows)]
+    name, identity = listing.columns[0].value, listing.identity
+    places = ((([plain(value(row)) for value in columns], (plain(name(row)), identity(row))), row) for row in rows)
+    return placed(places, asked.downwards)
 
 
 def arranged(rows: Iterable[R], asked: Asked) -> list[R]:
-    """The rows in the order that is asked for; those of one value by name."""
+    """The rows in the order that is asked for; those of the same values by name."""
     return [row for _, row in _placed(rows, asked)]
 
 
@@ -417,31 +385,31 @@ def page(found: Iterable[R], asked: Asked, limit: int = PAGE) -> Page[R]:
     A refresh names the rows that were ``shown``: it gets those that are still there, as they stood.
     """
     rows, suits = list(found), asked.listing.suits
-    placed = _placed([row for row in rows if suits(row, asked)] if asked.active else rows, asked)
-    start, end = _bounds(placed, asked, limit)
-    part = placed[start:end]
-    forth = asked.query(after=asked.cursor(part[-1][0])) if part and end < len(placed) else None
+    sorted_rows = _placed([row for row in rows if suits(row, asked)] if asked.active else rows, asked)
+    start, end = _bounds(sorted_rows, asked, limit)
+    part = sorted_rows[start:end]
+    forth = asked.query(after=asked.cursor(part[-1][0])) if part and end < len(sorted_rows) else None
     back = asked.query(before=asked.cursor(part[0][0])) if part and start else None
     fresh = [row for _, row in part]
     kept = _kept(rows, asked)
     moved = kept is not None and list(map(asked.listing.identity, kept)) != list(map(asked.listing.identity, fresh))
-    return Page(asked, fresh if kept is None else kept, len(placed), back, forth, moved)
+    return Page(asked, fresh if kept is None else kept, len(sorted_rows), back, forth, moved)
 
 
-def _bounds(placed: Sequence[tuple[Place, R]], asked: Asked, limit: int) -> tuple[int, int]:
-    _, descending = asked.sorted_by
+def _bounds(rows: Sequence[tuple[Place, R]], asked: Asked, limit: int) -> tuple[int, int]:
+    down = asked.downwards
     try:
         if before := asked.get("before"):
             at = asked.place(before)
-            end = sum(_behind(at, place, descending) for place, _ in placed)
+            end = sum(is_behind(at, place, down) for place, _ in rows)
             return (end - limit, end) if end > limit else (0, limit)
         if after := asked.get("after"):
             at = asked.place(after)
-            start = sum(not _behind(place, at, descending) for place, _ in placed)
-            if start == len(placed):  # what stood there is gone
+            start = sum(not is_behind(place, at, down) for place, _ in rows)
+            if start == len(rows):  # what stood there is gone
                 start = max(0, start - limit)
             return start, start + limit
-    except TypeError:  # no value of this column
+    except (TypeError, ValueError):  # no values of these columns
         raise Invalid.at("/after", "is not a cursor") from None
     return 0, limit
 

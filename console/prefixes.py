@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from brokerweb.console.listing import Asked, Column, Listing, Value
+from brokerweb.console.listing import Asked, Column, Listing
+from brokerweb.console.order import Value
 
 R = TypeVar("R")
 

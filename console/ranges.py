@@ -56,7 +56,7 @@ class Range(NamedTuple):
 
     @property
     def words(self) -> str:
-        return WORDS[self.named] if self.between is None else f"{_shown(self.first)} to {_shown(self.last)}"
+        return WORDS[self.named] if self.between is None else f"{shown(self.first)} to {shown(self.last)}"
 
     @property
     def long(self) -> str:
@@ -100,10 +100,14 @@ class Range(NamedTuple):
         first, last = map(clock.rfc3339, self.instants)
         return urlencode({**self.rest, "from": first, "to": last})
 
+    def query(self, named: str) -> str:
+        """The query of the same page over another range."""
+        return urlencode({**self.rest, "range": named})
+
     @property
     def choices(self) -> list[Choice]:
         chosen = self.named if self.between is None else ""
-        return [Choice(label, urlencode({**self.rest, "range": name}), name == chosen) for name, label in WORDS.items()]
+        return [Choice(label, self.query(name), name == chosen) for name, label in WORDS.items()]
 
 
 def _between(first: str, last: str) -> Between | None:
@@ -124,7 +128,8 @@ def _aware(instant: datetime) -> datetime:
     return instant if instant.tzinfo is not None else instant.replace(tzinfo=timezone.get_current_timezone())
 
 
-def _shown(instant: datetime) -> str:
+def shown(instant: datetime) -> str:
+    """An instant in the person's zone, with its day where that is not today."""
     local = instant.astimezone(timezone.get_current_timezone())
     today = clock.to_datetime(clock.wall()).astimezone(timezone.get_current_timezone()).date()
     return f"{local:%H:%M}" if local.date() == today else f"{local:%a} {local.day} {local:%H:%M}"

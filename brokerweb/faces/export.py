@@ -15,9 +15,10 @@ from typing import Any, Protocol
 
 import msgspec
 
+from brokerweb import conf
 from brokerweb.answers.search import running
 from brokerweb.answers.search.search import Found, Hit
-from brokerweb.core.errors import BrokerError, Invalid, Unauthenticated
+from brokerweb.core.errors import BrokerError, Forbidden, Invalid, Unauthenticated
 from brokerweb.delivery.polls import waits
 from brokerweb.faces.codec import hits, problems
 from brokerweb.faces.codec.query import Parameter, Query
@@ -126,6 +127,12 @@ def _value(value: msgspec.Raw, *, as_json: bool) -> Any:
 _FORMATS: dict[str, Callable[[], Format]] = {"ndjson": Lines, "csv": Table}
 
 
+def require() -> None:
+    """Raises Forbidden where nothing is to be taken as a file, by whomever."""
+    if not conf.get().export:
+        raise Forbidden("Exports are switched off here (BROKERWEB_EXPORT): what you may look at is on the pages.")
+
+
 def matches(scope: Scope) -> bool:
     """Whether ``app`` answers this request."""
     return scope["method"] in ("GET", "HEAD") and scope["path"] == PATH
@@ -153,6 +160,7 @@ async def _begin(scope: Scope) -> Export:
     headers = dict(scope["headers"])
     hosts.check(scope, headers)
     principal = await caller.of_reader(headers)
+    require()
     query = Query(scope["query_string"].decode("latin-1"), ("q", "in", "format", "limit"), ("in",))
     make = _FORMATS.get(query.text("format") or "ndjson")
     if make is None:

@@ -7,6 +7,7 @@ grant, and superusers; of whom it did not make it changes the grants alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -88,6 +89,16 @@ def person_of(user: Any) -> Person | None:
     return getattr(user, "brokerweb_person", None)
 
 
+def seen_at(user: Any) -> datetime | None:
+    """When a user was last here: as it is written, or in this process since then."""
+    person, here = person_of(user), users.seen_at(user)
+    written = person.last_seen_at if person else None
+    if here is None:
+        return written
+    lately = clock.to_datetime(here)
+    return max(written, lately) if written else lately
+
+
 def permits_of(user: Any) -> tuple[Permit, ...]:
     """What a user may."""
     return (roles.EVERYTHING,) if users.is_superuser(user) else users.permits_of(user.brokerweb_grants.all())
@@ -106,7 +117,7 @@ def is_own(user: Any) -> bool:
 def as_json(user: Any) -> dict[str, Any]:
     """A person as the API shows them."""
     permits, person = permits_of(user), person_of(user)
-    seen = person and person.last_seen_at
+    seen = seen_at(user)
     until = person and person.invitation and person.invited_until_at
     return {
         "name": user.get_username(),

@@ -66,6 +66,12 @@ def take_seen() -> dict[Any, int]:
     return seen
 
 
+def seen_at(user: Any) -> int | None:
+    """When a user was last seen here, where the duty has not written it yet."""
+    with _seen_mutex:
+        return _seen.get(user.pk)
+
+
 def note_epoch(sender: object, request: HttpRequest, user: Any, **_: Any) -> None:
     """Somebody signs in: their session is of the epoch that is now."""
     if epoch := _epoch_of(user):

@@ -173,7 +173,7 @@ class Plan:
         """The page that it was chosen on, and its name."""
         if self.selection.causes or not self.selection.asked.q:
             return reverse("brokerweb_console:causes"), "Failures by cause"
-        return self.selection.asked.url, "Search"
+        return self.selection.asked.url, "Messages"
 
 
 def looked_at(principal: Principal, selection: Selection, to: str) -> tuple[Plan, BrokerError | None]:

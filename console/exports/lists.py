@@ -18,8 +18,9 @@ from brokerweb.console.filters import DeadLetters
 from brokerweb.console.groups.listing import LISTING as GROUPS
 from brokerweb.console.jobs import reading as jobs
 from brokerweb.console.jobs.listing import LISTING as JOBS
-from brokerweb.console.listing import Asked, Column, Listing, Value, everything
+from brokerweb.console.listing import Asked, Column, Listing, everything
 from brokerweb.console.nodes.listing import LISTING as NODES
+from brokerweb.console.order import Value
 from brokerweb.console.page import SignedIn
 from brokerweb.console.queues.listing import LISTING as QUEUES
 from brokerweb.console.retrying import reading as retrying

@@ -18,6 +18,7 @@ from brokerweb.console.exports.lists import LISTS, Rows
 from brokerweb.console.exports.writing import FORMS, Form
 from brokerweb.console.page import SignedIn, page, told
 from brokerweb.core.errors import BrokerError, Invalid, NotFound, RateLimited, Unauthenticated
+from brokerweb.faces.export import require
 from brokerweb.identity import tokens
 from brokerweb.identity.principal import Principal
 
@@ -58,6 +59,7 @@ def _give_back(owner: str) -> None:
 @page
 def export(request: SignedIn, what: str) -> HttpResponseBase:
     """All rows of a list. Raises NotFound for no list, Invalid for what no filter is, Forbidden, RateLimited."""
+    require()
     if what not in LISTS:
         raise NotFound("There is no such list.")
     kind = request.GET.get("format", "csv")

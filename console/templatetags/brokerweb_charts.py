@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from brokerweb.console.meters import meter as drawn_meter
+from brokerweb.console.ranges import LONG, Range, shown
 from brokerweb.console.templatetags.brokerweb_console import number, rate, span
 from brokerweb.console.zones import local
 
@@ -22,6 +23,24 @@ def hour(at: datetime, day: bool) -> str:
     """An instant below a picture, in the person's zone: the time, or where that covers days the day."""
     here = local(at)
     return f"{here:%a} {here.day}" if day else f"{here:%H:%M}"
+
+
+@register.filter
+def since_when(at: datetime) -> str:
+    """An instant in a sentence beside a picture."""
+    return shown(at)
+
+
+@register.filter
+def over(shown_range: Range, named: str) -> str:
+    """The query of the same page over another range."""
+    return shown_range.query(named)
+
+
+@register.filter
+def long_range(named: str) -> str:
+    """A range as in "the last hour"."""
+    return LONG[named]
 
 
 @register.filter

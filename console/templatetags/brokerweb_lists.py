@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from django import template
 
-from brokerweb.console import zones
-from brokerweb.console.listing import KNOWN, Asked, Column, Heading
+from brokerweb.console import headings, zones
+from brokerweb.console.headings import Heading
+from brokerweb.console.listing import KNOWN, Asked, Column
 from brokerweb.console.prefixes import Branch
 
 register = template.Library()
@@ -28,12 +29,12 @@ def columns_of(context: dict[str, Any], name: str, only: str = "", **labels: str
     """
     asked = getattr(context.get("list"), "asked", None)
     if asked is not None and asked.listing.name == name:
-        headings = asked.headings
+        shown = headings.of(asked)
     else:
         asked = Asked(KNOWN[name], remembered=only.replace(" ", "."))
-        headings = [heading._replace(query="", direction="") for heading in asked.headings]
+        shown = [heading._replace(query="", direction="", also="", rank="") for heading in headings.of(asked)]
     zoned = {column.key for column in asked.listing.columns if column.zoned}
-    named = [(heading, labels.get(heading.key, heading.label)) for heading in headings]
+    named = [(heading, labels.get(heading.key, heading.label)) for heading in shown]
     said = [heading._replace(label=f"{label} ({zones.word()})" if heading.key in zoned else label) for heading, label in named]
     return Columns(said, asked.shows)
 

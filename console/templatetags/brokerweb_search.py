@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from brokerweb import conf
 from brokerweb.console.bodies import visible
 from brokerweb.console.body_values import Value, values_of
 from brokerweb.console.conditions import Asked, condition
@@ -119,8 +120,13 @@ def export_search(asked: Asked) -> dict[str, str]:
 
 
 def export_found(asked: Asked) -> dict[str, str]:
-    return {"url": f"{asked.export}&"}
+    return _file(f"{asked.export}&")
 
 
 def _export(what: str, query: str) -> dict[str, str]:
-    return {"url": f"{reverse('brokerweb_console:export', args=[what])}?{query}{'&' if query else ''}"}
+    return _file(f"{reverse('brokerweb_console:export', args=[what])}?{query}{'&' if query else ''}")
+
+
+def _file(url: str) -> dict[str, str]:
+    """Nothing where nothing is to be had as a file."""
+    return {"url": url if conf.get().export else ""}

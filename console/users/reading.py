@@ -38,7 +38,7 @@ def shown(user: Any) -> Shown:
         tuple((role(permit), permit) for permit in permits),
         bool(getattr(user, "is_superuser", False)),
         bool(user.is_active),
-        person.last_seen_at if person else None,
+        people.seen_at(user),
         None if over else until,
         over,
         user.has_usable_password(),

@@ -2,6 +2,7 @@
 import "./live.js";
 import "./copy.js";
 import "./select.js";
+import "./sort.js";
 import "./suggest.js";
 import "./keys.js";
 import "./palette.js";

@@ -101,6 +101,7 @@ document.addEventListener("click", (event) => {
   const link = event.target.closest?.("a[data-export]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
+  link.closest("[popover]")?.hidePopover(); // which lies over how far it is
   if (running) said.textContent = "An export runs already";
   else run(link.href);
 });

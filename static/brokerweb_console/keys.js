@@ -35,8 +35,9 @@ function move(step) {
 
 function find() {
   const field = document.getElementById("search");
-  if (field) field.focus();
-  else go("messages");
+  if (!field) go("messages");
+  else if (!field.checkVisibility()) field.closest("[popover]")?.showPopover(); // a narrow window's
+  field?.focus();
 }
 
 function choose() {

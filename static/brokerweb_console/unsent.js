@@ -28,6 +28,7 @@ function put(field, value) {
   if (tick(field)) field.checked = value;
   else field.value = value;
   field.closest("details")?.setAttribute("open", "");
+  if (!field.checkVisibility()) field.closest("[popover]:not(:popover-open)")?.showPopover();
 }
 
 function bringBack(kept) {

@@ -271,6 +271,43 @@ def test_pages_draw_and_say_the_same_over_each_range(client):
     assert 'class="plot mirror"' in text(client.get("/"))
 
 
+@pytest.mark.parametrize(
+    ("named", "ago", "said", "fits"),
+    [
+        ("24h", 300, "for 5 minutes", "15m"),
+        ("24h", 1_800, "for 30 minutes", "1h"),
+        ("1h", 300, "for 5 minutes", "15m"),
+        ("15m", 300, "for 5 minutes", ""),
+        ("7d", 3 * 86_400, "for 3 days", ""),
+    ],
+)
+def test_a_picture_that_is_mostly_empty_says_since_when_there_are_samples(named: str, ago: int, said: str, fits: str):
+    known = steps(named, LAST)
+    first = len(known.all) - ago // known.seconds
+    chart = charts.of_queue(series(named, lambda n: Sample(ready=3) if n >= first else None), named, None)
+    assert chart.young is not None
+    assert (f"for {chart.young.lasting}", chart.young.fits) == (said, fits)
+    since = known.instant(known.last) - clock.seconds(ago)
+    assert chart.young.at == clock.to_datetime(since)
+
+
+@pytest.mark.parametrize("from_", [0, 20])
+def test_a_picture_that_is_mostly_full_says_nothing_of_that(from_: int):
+    drawn = charts.of_queue(series("1h", lambda n: Sample(ready=3) if n >= from_ else None), "1h", None)
+    assert (drawn.empty, drawn.young) == (False, None)
+    assert charts.of_queue(series("1h", lambda n: None), "1h", None).young is None, "it says that in its own words"
+
+
+def test_a_page_says_since_when_there_are_samples_and_leads_to_the_range_that_fits(client):
+    declare()
+    tell({of(Kind.QUEUE, old(Queue)): moving}, hours=3)
+    page = text(client.get("/queues/orders", {"range": "7d", "q": "x"}))
+    assert re.search(r"Samples since (\w{3} \d+ )?\d\d:\d\d, for 4 hours", page)
+    [fits] = re.findall(r'<a href="\?([^"]*)">show the last 6 hours</a>', page)
+    assert "range=6h" in fits
+    assert "Samples since" not in text(client.get("/queues/orders", {"range": "1h"}))
+
+
 def test_a_streams_and_a_groups_page_draw(client):
     declare_stream()
     declare_group("g")

@@ -15,6 +15,7 @@ from django.core.signals import request_finished
 from django.db import close_old_connections
 from django.test import Client
 
+from brokerweb import conf
 from brokerweb.console.exports import lists, views
 from brokerweb.console.templatetags.brokerweb_search import EXPORTED
 from brokerweb.console.tokens import reading as newest_tokens
@@ -327,3 +328,30 @@ def test_every_list_offers_itself_as_a_file(client, place):
 
 def test_every_list_that_offers_a_file_has_one():
     assert set(lists.LISTS) >= EXPORTED
+
+
+@pytest.fixture
+def switched_off(monkeypatch: pytest.MonkeyPatch):
+    """Nobody takes anything as a file."""
+    monkeypatch.setenv("BROKERWEB_EXPORT", "false")
+    conf.forget()
+    yield
+    monkeypatch.undo()
+    conf.forget()
+
+
+def test_what_is_switched_off_is_refused_and_not_offered(client, switched_off):
+    publish(declare(), 1)
+    append(declare_stream(), 1)
+    for what in lists.LISTS:
+        refused = client.get(f"/exports/{what}")
+        assert (refused.status_code, "BROKERWEB_EXPORT" in text(refused)) == (403, True), what
+    for place in ("/queues", "/dead", "/search?q=1", "/queues/orders/messages", "/streams/events/records", "/audit"):
+        page = client.get(place)
+        assert (page.status_code, "data-export" in text(page)) == (200, False), place
+
+
+def test_what_is_not_switched_off_is_offered(client):
+    publish(declare(), 1)
+    for place in ("/queues", "/search?q=1", "/queues/orders/messages"):
+        assert text(client.get(place)).count("data-export") == 2, place

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brokerweb.console import headings
 from brokerweb.console.listing import KNOWN, Asked, Beyond, Column, Listing, arranged, everything, page, shown
 from brokerweb.console.prefixes import branches, grouped
 from brokerweb.core.errors import Invalid
@@ -75,7 +76,9 @@ ALIKE = st.lists(
 )
 
 
-@given(ALIKE, st.sampled_from(["name", "-name", "ready", "-ready"]), st.integers(1, 4))
+@given(
+    ALIKE, st.sampled_from(["name", "-name", "ready", "-ready", "ready,-name", "-ready,-name", "-since,ready"]), st.integers(1, 4)
+)
 def test_pages_forward_and_back_show_the_same_rows(rows: list[Row], sort: str, limit: int):
     wanted = asked(sort=sort)
     pages = [page(rows, wanted, limit)]
@@ -144,17 +147,71 @@ def test_rows_that_nobody_sorted_are_paged_as_they_were_found(rows: list[Row], l
     assert [row for each in pages for row in each.rows] == rows
     for earlier, later in zip(pages[-2::-1], pages[:0:-1], strict=True):
         assert page(rows, follow(wanted, later.previous), limit).rows == earlier.rows
-    assert [heading.direction for heading in asked(FOUND).headings] == [""] * 3
+    assert [heading.direction for heading in headings.of(asked(FOUND))] == [""] * 3
     assert arranged(rows, asked(FOUND, sort="name")) == sorted(rows, key=lambda row: row.name)
 
 
 def test_a_heading_of_a_page_by_itself_keeps_the_place_and_says_what_it_sorts():
-    name, ready, _ = asked(WITHIN, after="there", q="a").headings
+    name, ready, _ = headings.of(asked(WITHIN, after="there", q="a"))
     assert dict(parse_qsl(ready.query)) == {"q": "a", "after": "there", "sort": "-ready"}
-    assert (name.reach, asked(FOUND).headings[0].reach) == ("Sorts the rows of this page", "")
+    assert (name.reach, headings.of(asked(FOUND))[0].reach) == ("Sorts the rows of this page", "")
     newest = replace(NUMBERED, name="newest-of-tests", newest=1_000)
     del KNOWN[newest.name]
-    assert [heading.reach for heading in asked(newest).headings[:2]] == ["", "Sorts the newest 1,000"]
+    assert [heading.reach for heading in headings.of(asked(newest))[:2]] == ["", "Sorts the newest 1,000"]
+
+
+# By several columns
+
+
+def test_rows_of_one_value_are_sorted_by_the_next_column():
+    rows = [Row("a", 1), Row("b", 2), Row("c", 1), Row("d", None), Row("e", 2), Row("f", None)]
+    assert [row.name for row in arranged(rows, asked(sort="-ready,-name"))] == ["e", "b", "c", "a", "f", "d"]
+    assert [row.name for row in arranged(rows, asked(sort="ready,-name"))] == ["c", "a", "e", "b", "f", "d"]
+    assert [row.name for row in arranged(rows, asked(sort="-since,-ready,name"))] == ["b", "e", "a", "c", "d", "f"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("-ready,name", "-ready,name"),
+        (" -ready , nonsense,,-lately,ready,since", "-ready,since"),
+        ("ready,since,name,-name,ready", "ready,since,name"),
+        ("nonsense", None),
+    ],
+)
+def test_of_the_columns_in_an_address_each_that_is_one_counts_once(given: str, kept: str | None):
+    assert asked(sort=given).given.get("sort") == kept
+
+
+def test_behind_ids_nothing_is_sorted():
+    assert asked(NUMBERED, sort="-name,ready").given["sort"] == "-name"
+    assert asked(NUMBERED, sort="ready,-name,since").given["sort"] == "ready,-name"
+    assert (asked(NUMBERED, sort="-name,ready").by_id, asked(NUMBERED, sort="ready,name").by_id) == (True, False)
+
+
+def also_of(wanted: Asked) -> list[str]:
+    return [dict(parse_qsl(heading.also)).get("sort", "") for heading in headings.of(wanted)]
+
+
+def test_headings_say_their_place_in_the_order_and_where_shift_leads():
+    name, ready, *_ = headings.of(asked(sort="-ready,name"))
+    assert (ready.direction, ready.rank, name.direction, name.rank) == ("descending", "1, descending", "", "2, ascending")
+    assert dict(parse_qsl(name.query)) == {"sort": "name"}, "a click alone sorts by that alone"
+    assert also_of(asked(sort="-ready,name")) == ["-ready,-name", "ready,name", ""]
+    assert also_of(asked(sort="-ready")) == ["-ready,name", "ready", ""]
+    assert also_of(asked()) == ["-name", "-ready", ""], "no two rows have the same name"
+    assert also_of(asked(sort="name")) == ["-name", "name,-ready", ""], "unless somebody wants that"
+    assert also_of(asked(NUMBERED)) == ["name", "-ready", ""], "nor the same id"
+    assert also_of(asked(FOUND)) == ["name", "-ready", ""]
+    three = asked(sort="since,ready,name", columns="name.ready.since")
+    assert [heading.rank[0] for heading in headings.of(three)] == ["3", "2", "1"]
+    assert headings.of(asked(sort="ready"))[1].rank == ""
+
+
+def test_a_list_holds_still_where_any_of_its_columns_changes_and_shows_all_of_them():
+    assert asked(sort="name,ready").moves
+    assert not asked(sort="since,name").moves
+    assert [column.key for column in asked(sort="ready,since", columns="name").columns] == ["name", "ready", "since"]
 
 
 # While it is looked at
@@ -196,11 +253,11 @@ def test_columns_are_chosen_in_the_address_or_remembered():
 
 
 def test_a_heading_sorts_and_a_second_click_turns():
-    name, ready, lately = asked(sort="-ready", q="a", after="x").headings
+    name, ready, lately = headings.of(asked(sort="-ready", q="a", after="x"))
     assert (ready.direction, dict(parse_qsl(ready.query))) == ("descending", {"sort": "ready", "q": "a"})
     assert (name.direction, dict(parse_qsl(name.query))["sort"]) == ("", "name")
     assert lately.query == ""
-    assert dict(parse_qsl(asked().headings[1].query)) == {"sort": "-ready"}, "numbers begin with the highest"
+    assert dict(parse_qsl(headings.of(asked())[1].query)) == {"sort": "-ready"}, "numbers begin with the highest"
 
 
 def test_what_makes_no_sense_is_left_out():

@@ -101,6 +101,15 @@ def test_queues_are_sorted_by_rates_and_ages(client, queues, monkeypatch):
     assert names(client, "/queues?sort=-oldest") == ["orders.eu", "orders.us", "idle", "mail"]
 
 
+def test_queues_are_sorted_by_two_figures_and_a_view_keeps_that(client, queues):
+    place = saved_view(client, "/queues?sort=-blocked,-name")
+    page = client.get(place)
+    assert [row.name for row in page.context["rows"]] == sorted(names(client, "/queues"), reverse=True), "nothing is blocked"
+    assert "sort=-blocked%2C-name" in place
+    assert "sorted by it as number </span>2" in text(page)
+    assert names(client, "/queues?sort=paused,-name") == sorted(names(client, "/queues"), reverse=True)
+
+
 def test_names_are_found_by_any_part_of_them(client, queues):
     assert names(client, "/queues?q=DER") == ["orders.eu", "orders.us"]
     assert names(client, "/queues?q=us&prefix=orders.") == ["orders.us"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import ViewportSize, expect
 
 from tests.clients import Rest
 from tests.console.browser import Visit, refreshed
@@ -106,9 +106,108 @@ def test_filters_and_what_is_done_with_a_list_stand_in_one_row_where_there_is_ro
     page.set_viewport_size({"width": 1440, "height": 900})
     page.goto(place)
     eventually(lambda: abs(top(visit, ".filters") - top(visit, ".list-tools")) < 8)  # a refresh may move both between two looks
-    page.set_viewport_size({"width": 390, "height": 844})
-    eventually(lambda: top(visit, ".filters") < top(visit, ".list-tools"))
+    expect(page.locator(".opener").filter(visible=True)).to_have_count(0)
+
+
+PHONE: ViewportSize = {"width": 390, "height": 844}
+WITH_FILTERS = (
+    "/queues",
+    "/streams",
+    "/users",
+    "/dead/causes?q=x",
+    "/queues/sorted.b/messages",
+    "/streams/phoned/records",
+    "/audit",
+)
+WITHOUT = ("/jobs?q=x", "/tokens", "/connections?q=x", "/dead?reason=expired", "/nodes", "/search?q=sorted")
+
+
+@pytest.fixture(scope="module")
+def phoned(broker: Server) -> None:
+    with broker.rest() as rest:
+        rest.call("PUT", "/streams/phoned", {})
+        rest.call("POST", "/streams/phoned/records", {"records": [{"body": 1}]})
+
+
+@pytest.mark.parametrize("place", WITH_FILTERS + WITHOUT)
+def test_on_a_phone_what_is_above_a_list_is_one_line(visit: Visit, filled: None, phoned: None, place: str):
+    page = visit.page
+    page.set_viewport_size(PHONE)
+    page.goto(place)
+    opener = page.get_by_role("button", name="Tools", exact=True)
+    expect(opener).to_be_in_viewport(ratio=1)
+    bars, most = page.locator(".list-top, .search-top, .live > .list-bar"), 100 if "search" in place else 48
+    eventually(lambda: max(bars.evaluate_all("all => all.map(each => each.offsetHeight)")) <= most, why=f"{most} px at most")
     assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_on_a_phone_filters_and_tools_open_from_below(visit: Visit, filled: None, phoned: None, theme: str):
+    page = visit.page
+    page.set_viewport_size(PHONE)
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+    for place in WITH_FILTERS:
+        page.goto(place)
+        for named in ("Filters", "Tools"):
+            page.get_by_role("button", name=re.compile(f"^{named}")).click()
+            sheet = page.locator(".fold:popover-open")
+            expect(sheet).to_be_in_viewport(ratio=0.99)
+            assert visit.axe() == [], (place, named)
+            sheet.get_by_role("button", name="Close").click()
+            expect(page.locator(".fold:popover-open")).to_have_count(0)
+
+
+def test_on_a_phone_a_filter_is_set_with_keys_alone_and_its_button_says_so(visit: Visit, filled: None):
+    page = visit.page
+    page.set_viewport_size(PHONE)
+    page.goto("/queues")
+    page.get_by_role("button", name="Filters", exact=True).focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("Names that start with")).to_be_focused()
+    page.keyboard.type("sorted.")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("prefix=sorted"))
+    expect(page.locator("tbody a.name")).to_have_count(3)
+    page.get_by_role("button", name=re.compile("Filters.*some are set")).click()
+    page.get_by_role("link", name="Clear").click()
+    expect(page.get_by_role("button", name="Filters", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Tools", exact=True).click()
+    page.keyboard.press("Escape")
+    expect(page.locator(".fold:popover-open")).to_have_count(0)
+
+
+def test_on_a_phone_a_search_is_sent_from_its_field(visit: Visit, filled: None):
+    page = visit.page
+    page.set_viewport_size(PHONE)
+    page.goto("/queues")
+    page.locator("#search").fill("ted.b")
+    page.locator("#search").press("Enter")
+    expect(page.locator("tbody a.name")).to_have_text(["sorted.b"])
+    page.locator("#search").fill("ted.c")
+    page.get_by_role("button", name="Filter", exact=True).click()
+    expect(page.locator("tbody a.name")).to_have_text(["sorted.c"])
+
+
+def test_shift_and_a_heading_sort_by_that_too(visit: Visit, rest: Rest):
+    for name, n in (("shifted.a", 1), ("shifted.b", 3), ("shifted.c", 2)):
+        rest.declare(name)
+        rest.publish(name, *[{"body": i} for i in range(n)])
+    page = visit.page
+    page.goto("/queues?prefix=shifted.&sort=-dead")
+    expect(page.locator("[data-keys]")).to_have_js_property("hidden", False)  # the modules have run
+    page.get_by_role("link", name="Ready").click(modifiers=["Shift"])
+    expect(page).to_have_url(re.compile("sort=-dead%2C-ready"))
+    assert shown(visit) == ["shifted.b", "shifted.c", "shifted.a"]
+    expect(page.locator(".rank")).to_have_count(2)
+    expect(page.locator("th[aria-sort]")).to_have_count(1)
+    assert visit.axe() == []
+    expect(page.locator("[data-keys]")).to_have_js_property("hidden", False)
+    page.get_by_role("link", name="Ready").press("Shift+Enter")
+    expect(page).to_have_url(re.compile("sort=-dead%2Cready"))
+    assert shown(visit) == ["shifted.a", "shifted.c", "shifted.b"]
+    page.get_by_role("link", name="Ready").click()
+    expect(page.locator(".rank")).to_have_count(0)
 
 
 @pytest.mark.parametrize("place", ["/retrying", "/search?q=sorted", "/users", "/audit", "/queues/sorted.b/in-flight"])

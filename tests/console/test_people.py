@@ -55,6 +55,17 @@ def test_a_person_is_made_and_comes_in_by_the_link_that_is_shown_once(client):
     assert "by password" in row
 
 
+def test_who_looks_at_people_is_there_now(client):
+    made(client)
+    page = text(client.get("/users"))
+    assert '<td class="wide soft">now</td>' in page
+    assert page.count("never") == 1, "of whom nobody has seen yet"
+    assert "<dt>Last seen</dt><dd>now</dd>" in text(client.get("/users/admin"))
+    ada, _ = accept(link_in(made(client, "bob")))
+    assert ada.get("/queues").status_code == 200
+    assert re.search(r"<dt>Last seen</dt><dd><time [^>]*>[^<]* ?s</time> ago</dd>", text(client.get("/users/bob")))
+
+
 @pytest.mark.parametrize(
     ("password", "again", "said"),
     [("short", None, "too short"), (PASSWORD, "another", "not the same"), ("1234567890", None, "too common")],

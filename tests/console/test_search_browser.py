@@ -59,7 +59,7 @@ def test_a_message_is_found_and_opened_with_keys_alone(visit: Visit):
     page = visit.page
     expect(page.locator("[data-keys]")).to_have_js_property("hidden", False)  # the modules have run
     page.keyboard.press("/")
-    expect(page.get_by_role("heading", name="Search", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="Messages", exact=True)).to_be_visible()
     expect(page.locator("#search")).to_be_focused()
     page.keyboard.type("$.order.id=ORD-7")
     page.keyboard.press("Enter")

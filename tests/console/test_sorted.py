@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from brokerweb.cluster.models import Alert
+from brokerweb.console import headings
 from brokerweb.console.audit import reading as trail
 from brokerweb.console.dead_letters import reading as dead_letters
 from brokerweb.console.messages import reading as messages
@@ -83,7 +84,7 @@ def test_messages_that_are_kept_stand_by_id_alone(client):
     perform(engine.settle, [Settle("ack", message.receipt) for message in done])
     page = client.get("/queues/orders/messages?state=settled&sort=-priority")
     assert page.status_code == 200
-    assert [heading.key for heading in page.context["list"].asked.headings if heading.query] == ["id"]
+    assert [heading.key for heading in headings.of(page.context["list"].asked) if heading.query] == ["id"]
 
 
 def test_dead_letters_are_sorted_by_what_they_are_over_all_queues(client):
@@ -136,7 +137,7 @@ def test_records_are_sorted_on_their_page_which_stays_where_it_is(client):
         append("events", "x" * size, key=key)
     page = client.get("/streams/events/records?partition=0")
     assert page.context["list"].asked.natural
-    [by_size] = [h.query for h in page.context["list"].asked.headings if h.key == "size"]
+    [by_size] = [h.query for h in headings.of(page.context["list"].asked) if h.key == "size"]
     assert 'title="Sorts the rows of this page"' in text(page)
     append("events", "x" * 9)
     found = client.get(f"/streams/events/records?{by_size}")
@@ -150,7 +151,7 @@ def test_what_a_search_found_is_sorted_on_its_page(client):
     page = client.get("/search?q=x&in=queue:orders&in=queue:mail&sort=key")
     assert "sorted among themselves" in text(page)
     assert 'name="sort" value="key"' in text(page)
-    [state] = [h.query for h in page.context["list"].asked.headings if h.key == "state"]
+    [state] = [h.query for h in headings.of(page.context["list"].asked) if h.key == "state"]
     assert dict(parse_qsl(state)) == {"q": "x", "in": "queue:orders queue:mail", "sort": "state"}
 
 
@@ -179,7 +180,7 @@ def test_what_is_in_flight_is_sorted_on_its_page(client):
     second = client.get(f"/queues/orders/in-flight?{first.context['next']}")
     assert min(item.message.pk for item in second.context["held"]) > max(shown)
     assert second.context["list"].asked.get("sort") == "-message"
-    turned = [h.query for h in second.context["list"].asked.headings if h.key == "message"]
+    turned = [h.query for h in headings.of(second.context["list"].asked) if h.key == "message"]
     assert [item.message.pk for item in client.get(f"/queues/orders/in-flight?{turned[0]}").context["held"]] == sorted(
         item.message.pk for item in second.context["held"]
     )

@@ -8,6 +8,7 @@ import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -202,6 +203,16 @@ def test_an_export_refuses_before_it_begins(server: Server, given: dict[str, str
     answer = exported(server, **given)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
     assert httpx.get(f"{server.url}/api/v1/search/export").status_code == 401
+
+
+def test_an_export_that_is_switched_off_is_refused_to_everybody_and_a_search_goes_on(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", environment={"BROKERWEB_EXPORT": "false"}) as server:
+        server.start()
+        refused = exported(server, q="here")
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+        assert "BROKERWEB_EXPORT" in refused.json()["detail"]
+        with server.rest() as rest:
+            assert rest.call("GET", "/search", q="here")["items"] == []
 
 
 def test_both_servers_export(either: Server) -> None:

@@ -293,7 +293,8 @@ CALLS = (
     Row("GET", "search/export", searching.export_found, "exportFound", hot.FOUND, "Export what a search finds", {200: str},
         media_type="application/x-ndjson", other_types=("text/csv; charset=utf-8",), tag="search",
         parameters=(search.Q, search.IN, export.FORMAT, export.LIMIT), errors=("rate_limited",),
-        description="As lines of JSON, or as CSV with `format=csv`. The last line says with `complete` whether that is all."),
+        description="As lines of JSON, or as CSV with `format=csv`. The last line says with `complete` whether that is all. "
+        "`forbidden` where the broker has `BROKERWEB_EXPORT=false`."),
     Row("GET", "search/suggest", searching.suggest_conditions, "suggestConditions", hot.FOUND, "What a query may go on with",
         {200: shapes.SuggestionList}, parameters=(search.IN, STARTS), tag="search",
         description="Fields, and headers, paths and keys of what was stored lately."),
