@@ -72,9 +72,11 @@ def test_every_index_names_what_needs_it():
 
 
 def indexes() -> Iterator[tuple[str, set[str], set[str]]]:
-    """Each index with the words of its comment, beside it or above, and the names of its app's statements and functions."""
+    """Each index with the words of its comment, beside it or above, and the names of its app's statements and functions, and of
+    those of search."""
     for models in sorted(path for path in modules() if path.name == "models.py" and "tests" not in path.parts):
-        text = "\n".join(path.read_text() for path in sorted(models.parent.glob("*.sql")) + sorted(models.parent.glob("*.py")))
+        searched = ROOT / "brokerweb" / "answers" / "search" / "queries.sql"
+        text = "\n".join(path.read_text() for path in [*models.parent.glob("*.sql"), *models.parent.glob("*.py"), searched])
         known = set(re.findall(r"^-- (\w+)[@ ].*\(", text, re.M)) | set(re.findall(r"^def (\w+)", text, re.M))
         for found in re.finditer(r"((?:^ *#.*\n)*)^.*models\.Index\(.*name=\"(\w+)\".*$", models.read_text(), re.M):
             yield found[2], set(re.findall(r"\w+", found[1] + found[0].rpartition("#")[2])), known
