@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from brokerweb.core import clock
 from brokerweb.queues import control, engine, leasing
 from brokerweb.queues.messages import Settle
 from brokerweb.storage.run import perform
@@ -55,10 +56,12 @@ def acked(message: int) -> None:
 
 
 @pytest.mark.parametrize("happens", [paused, dead, failed, leased, acked, lambda message: None])
-def test_a_page_says_why_in_the_words_of_rest(client, happens):
+def test_a_page_says_why_in_the_words_of_rest(client, happens, monkeypatch):
     declare(keep_settled=60)
     [message] = publish("orders", {"n": 1})
     happens(message)
+    then = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: then)  # both say how long it is until it is tried again
     said = client.get(f"/api/v1{place(message)}").json()["verdict"]
     shown = client.get(place(message)).context["verdict"]
     assert (shown.code, shown.text) == (said["code"], said["text"])
