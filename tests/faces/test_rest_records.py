@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 BINDING = {"pattern": "#", "to": "queue:orders"}
+BOUND = {"pattern": "bound.#", "to": "queue:orders"}
 
 
 class Caller:
@@ -43,7 +44,7 @@ def caller() -> Caller:
 def message(caller: Caller) -> int:
     """A scheduled message of the queue ``orders``, beside the topic ``shop``."""
     caller.call("PUT", "/queues/orders")
-    caller.call("PUT", "/topics/shop")
+    caller.call("PUT", "/topics/shop", {"bindings": [BOUND]})
     publish("orders", 1, delay=3600)
     return Message.objects.get().pk
 
@@ -61,7 +62,7 @@ def message(caller: Caller) -> int:
         ("POST", "/queues/orders/redrive", {"rate": 5}, "queue.redrive", "queue:orders"),
         ("PUT", "/topics/shop", {"unrouted": "drop"}, "topic.declare", "topic:shop"),
         ("POST", "/topics/shop/bindings", {"bindings": [BINDING]}, "topic.bind", "topic:shop"),
-        ("DELETE", "/topics/shop/bindings", {"bindings": [BINDING]}, "topic.unbind", "topic:shop"),
+        ("DELETE", "/topics/shop/bindings", {"bindings": [BOUND]}, "topic.unbind", "topic:shop"),
         ("DELETE", "/topics/shop", None, "topic.delete", "topic:shop"),
         ("DELETE", "/queues/orders/messages/{id}", None, "message.delete", "queue:orders/{id}"),
         ("PATCH", "/queues/orders/messages/{id}", {"delay": 5}, "message.reschedule", "queue:orders/{id}"),
