@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Generator
 from functools import cache
 from itertools import groupby, islice
@@ -26,6 +27,8 @@ CI = os.environ.get("CI", "").lower() in ("1", "true")
 hypothesis_settings.register_profile("unhurried", deadline=None)
 hypothesis_settings.load_profile("unhurried")
 sqlite.install()
+# Who begins this in the background of a script has a shell that lets it ignore Ctrl-C, and so would every program that is tested.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 gc.disable()  # until all is collected
 # Nothing here is TLS, and reading the list of authorities takes longer than most requests: once, instead of by every client.
 transports.create_ssl_context = cache(transports.create_ssl_context)  # type: ignore[attr-defined]  # it is httpx' own

@@ -10,13 +10,13 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import closing
-from functools import cache
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from tests.clients import Rest, Socket
 from tests.eventually import eventually
@@ -177,9 +177,36 @@ class Server:
             self.kill()
 
 
-@cache
 def prepared() -> Path:
-    """A data directory whose first start is over, and ended well: made once in this process, for every server to copy."""
+    """A data directory whose first start is over, and ended well: made once in this process, for every server to copy.
+
+    It is made anew where somebody has set the machine's clock meanwhile: a broker would say that it is not what was expected.
+    """
+    if not _prepared or _was_set(_prepared[-1].wall):
+        _prepared.append(Prepared(_wall(), str(_first_start())))
+    return Path(_prepared[-1].place)
+
+
+class Prepared(NamedTuple):
+    """What a first start has made: a folder or the name of a database, and how the clocks of the machine stood to each other."""
+
+    wall: float
+    place: str
+
+
+_prepared: list[Prepared] = []
+_prepared_in: dict[Path, Prepared] = {}  # by the folder of a PostgreSQL server
+
+
+def _wall() -> float:
+    return time.time() - time.monotonic()
+
+
+def _was_set(wall: float) -> bool:
+    return abs(_wall() - wall) > 1
+
+
+def _first_start() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="brokerweb-prepared-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with Server(folder / "data", empty=True) as server:
@@ -189,16 +216,14 @@ def prepared() -> Path:
     return server.data
 
 
-_prepared_in: dict[Path, str] = {}  # a PostgreSQL server's folder -> the database
-
-
 def prepared_in(postgres: Postgres) -> str:
     """The same as a database of a PostgreSQL server, for every broker there to copy."""
-    if postgres.folder not in _prepared_in:
+    there = _prepared_in.get(postgres.folder)
+    if there is None or _was_set(there.wall):
         name = postgres.new_database()
         with tempfile.TemporaryDirectory(prefix="brokerweb-prepared-") as folder:
             environment = {"DATABASE_URL": postgres.url(name)}
             with Server(Path(folder) / "data", postgres=postgres, environment=environment) as server:
                 assert server.start().terminate() == 0, server.log_tail()
-        _prepared_in[postgres.folder] = name
-    return _prepared_in[postgres.folder]
+        there = _prepared_in[postgres.folder] = Prepared(_wall(), name)
+    return there.place

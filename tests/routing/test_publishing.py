@@ -297,7 +297,8 @@ def test_what_is_remembered_of_bindings_is_bounded() -> None:
     assert len(definitions._tables) <= definitions.REMEMBERED_TABLES
 
 
-def test_a_refusal_keeps_the_committers_batch(transactional_db: None) -> None:
+def test_a_refusal_keeps_the_committers_batch(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("brokerweb.storage.committer.BATCH_SECONDS", 60)  # however slow the machine is
     declare_queues("a", "b")
     declare_queues("full", max_length=1)
     bind("events", ("#", "queue:a"), ("#", "queue:full"))
