@@ -57,7 +57,7 @@ def _rows(statement: Statement, *args: Any) -> list[tuple[Any, ...]]:
     connection = connections[DEFAULT_DB_ALIAS]
     connection.ensure_connection()
     with connection.wrap_database_errors:
-        return dialect_of(connection).run(connection.connection, statement, args).fetchall()  # type: ignore[no-any-return]
+        return dialect_of(connection).run(connection.connection, statement, args).fetchall()
 
 
 # Queues

@@ -20,7 +20,7 @@ def is_idle(tx: Transaction, queue_id: int) -> bool:
     if key not in tx.memo:
         asked = tx.memo.pop(("asked", queue_id), None)
         tx.memo[key] = not (asked or bounds.ask_any_ready(tx, queue_id))()
-    return tx.memo[key]  # type: ignore[no-any-return]
+    return tx.memo[key]
 
 
 def ask(tx: Transaction, queue_id: int) -> None:

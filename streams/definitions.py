@@ -70,7 +70,7 @@ def find(tx: Transaction, name: str) -> Definition:
     if key not in tx.memo:
         tx.share(Lock.STREAM, number_of(name))  # until the commit it is not deleted, and declares no other fields
         tx.memo[key] = load(tx, name)
-    return tx.memo[key]  # type: ignore[no-any-return]
+    return tx.memo[key]
 
 
 def forget(tx: Transaction, name: str) -> None:

@@ -71,7 +71,7 @@ def listing(after: str = "") -> QuerySet[Any]:
 
 def _everybody() -> QuerySet[Any]:
     model: Any = get_user_model()
-    return model._default_manager.select_related("brokerweb_person").prefetch_related("brokerweb_grants")  # type: ignore[no-any-return]
+    return model._default_manager.select_related("brokerweb_person").prefetch_related("brokerweb_grants")
 
 
 def find(name: str) -> Any:

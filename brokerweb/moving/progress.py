@@ -73,6 +73,6 @@ def _read(connection: Any) -> dict[str, Any]:
 def _write(connection: Any, item: str, value: dict[str, Any]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {TABLE} (item, value) VALUES (%s, %s) ON CONFLICT (item) DO UPDATE SET value = excluded.value",  # noqa: S608
+            f"INSERT INTO {TABLE} (item, value) VALUES (%s, %s) ON CONFLICT (item) DO UPDATE SET value = excluded.value",  # noqa: S608 (as above)
             [item, json.dumps(value)],
         )

@@ -42,7 +42,7 @@ def find(tx: Transaction, name: str) -> Definition:
     key = ("topic", name)
     if key not in tx.memo:
         tx.memo[key] = load(tx, name)
-    return tx.memo[key]  # type: ignore[no-any-return]
+    return tx.memo[key]
 
 
 def forget(tx: Transaction, name: str) -> None:

@@ -45,7 +45,7 @@ class InstantField(models.BigIntegerField):  # type: ignore[type-arg]  # reads d
         return clock.from_datetime(value) if isinstance(value, datetime) else super().get_prep_value(value)
 
 
-class FlagField(models.BooleanField):  # type: ignore[type-arg]
+class FlagField(models.BooleanField):  # type: ignore[type-arg]  # generic in its stubs alone
     """A boolean for conditions of partial indexes: true is the column as it stands, on every Django and database.
 
     SQLite uses a partial index only for a statement that says the index's condition in the same words, and PostgreSQL has no
@@ -94,7 +94,7 @@ class TextsField(models.TextField):  # type: ignore[type-arg]  # reads lists, st
         return json.dumps(list(value), ensure_ascii=False) if value else None
 
 
-class RowOfField(models.OneToOneField):  # type: ignore[type-arg]
+class RowOfField(models.OneToOneField):  # type: ignore[type-arg]  # as above
     """The primary key of what belongs to one row of another table, by the same number.
 
     On SQLite ``integer``: only that is the row's own number, and any other type is an index beside the table.

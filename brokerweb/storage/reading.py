@@ -34,11 +34,11 @@ class Reads:
 
     def rows(self, statement: Statement, *args: Any) -> list[tuple[Any, ...]]:
         """All rows."""
-        return self.dialect.run(self.raw, statement, args).fetchall()  # type: ignore[no-any-return]
+        return self.dialect.run(self.raw, statement, args).fetchall()
 
     def row(self, statement: Statement, *args: Any) -> tuple[Any, ...] | None:
         """The first row."""
-        return self.dialect.run(self.raw, statement, args).fetchone()  # type: ignore[no-any-return]
+        return self.dialect.run(self.raw, statement, args).fetchone()
 
     def value(self, statement: Statement, *args: Any) -> Any:
         """The first row's only column; None where there is no row."""

@@ -58,7 +58,7 @@ class DeclaredFields:
         key = (self, owner_id)
         if key not in tx.memo:
             tx.memo[key] = [(id, parse(name)) for id, name in tx.rows(self._statements.fields, owner_id)]
-        return tx.memo[key]  # type: ignore[no-any-return]
+        return tx.memo[key]
 
     def values(self, tx: Transaction, owner_id: int, found: Iterable[Holding]) -> Iterator[tuple[int, int, str]]:
         """What the owner's fields are in these: whose it is, of which field, and the value."""

@@ -59,7 +59,7 @@ class SQLite:
         return raw.execute(statement.text["sqlite"], args)
 
     def scan(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
-        return raw.execute(statement.text["sqlite"], args)  # type: ignore[no-any-return]
+        return raw.execute(statement.text["sqlite"], args)
 
     def ask(self, raw: Any, statement: Statement, args: Sequence[Any]) -> Callable[[], list[tuple[Any, ...]]]:
         return lambda: raw.execute(statement.text["sqlite"], args).fetchall()
@@ -171,7 +171,7 @@ class SQLite:
         return 0
 
     def changed(self, raw: Any) -> int:
-        return raw.total_changes  # type: ignore[no-any-return]
+        return raw.total_changes
 
     def garbled(self, error: Exception) -> bool:
         return "Could not decode to UTF-8" in str(error)

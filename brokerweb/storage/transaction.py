@@ -109,7 +109,7 @@ class Transaction(Reads):
 
     def change(self, statement: Statement, *args: Any) -> int:
         self.writes += 1
-        return self.dialect.run(self.raw, statement, args).rowcount  # type: ignore[no-any-return]
+        return self.dialect.run(self.raw, statement, args).rowcount
 
     def change_many(self, statement: Statement, rows: Iterable[Sequence[Any]]) -> int:
         self.writes += 1
@@ -139,7 +139,7 @@ class Transaction(Reads):
 
     def returning(self, statement: Statement, *args: Any) -> list[tuple[Any, ...]]:
         self.writes += 1
-        return self.dialect.run(self.raw, statement, args).fetchall()  # type: ignore[no-any-return]
+        return self.dialect.run(self.raw, statement, args).fetchall()
 
     def foreseen(self, row: tuple[Any, ...] | None, statement: Statement, *args: Any) -> tuple[Any, ...] | None:
         """The first row of a statement, which has most likely not changed since it was ``row``: then nobody waits for it."""

@@ -135,7 +135,7 @@ def _stamps() -> dict[str, Callable[[], object]]:
         return stamp
 
     grants = [{"pattern": "*", "verbs": ["browse"]}]
-    make_token = lambda: tokens.create(broker_itself(), {"name": "shop", "grants": grants})  # noqa: E731
+    make_token = lambda: tokens.create(broker_itself(), {"name": "shop", "grants": grants})
     queues, identity = "brokerweb_queues", "brokerweb_identity"
     return {
         "a queue": last(queues, "Queue", "created_at", lambda: Bench("another")),

@@ -48,7 +48,7 @@ def declare(**settings: Any) -> None:
 
 
 def append(*bodies: object, **fields: Any) -> list[Appended]:
-    return do(engine.append, "events", [NewRecord(str(body).encode(), **fields) for body in bodies])  # type: ignore[no-any-return]
+    return do(engine.append, "events", [NewRecord(str(body).encode(), **fields) for body in bodies])
 
 
 def batch_of(reads: Reads, number: int, offset: int) -> Batch:

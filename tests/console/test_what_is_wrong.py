@@ -209,7 +209,7 @@ def test_causes_are_limited_to_a_time_and_a_place(client, time: Time):
     died("old", "before")
     time.advance(7_200)
     died("new", "after")
-    titles = lambda query: [cause.title for cause in client.get(f"/dead/causes?{query}").context["causes"]]  # noqa: E731
+    titles = lambda query: [cause.title for cause in client.get(f"/dead/causes?{query}").context["causes"]]
     assert titles("since=1h") == ["after"]
     assert titles("in=queue:o*") == ["before"]
     assert titles("since=24h&in=queue:x") == []

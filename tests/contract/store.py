@@ -132,7 +132,7 @@ class Orders:
         return Queue.objects.using(self.store.alias).get(name=self.name)
 
     def publish_all(self, messages: list[NewMessage]) -> list[Accepted]:
-        return self.store.do(engine.publish, self.name, messages, publisher="shop")  # type: ignore[no-any-return]
+        return self.store.do(engine.publish, self.name, messages, publisher="shop")
 
     def publish(self, *bodies: object, **fields: Any) -> list[int]:
         return [a.id for a in self.publish_all([NewMessage(str(b).encode(), **fields) for b in bodies])]
@@ -144,7 +144,7 @@ class Orders:
         self, limit: int = 1, *, holder: str = "worker", lease: float | None = None, acknowledge: bool = True
     ) -> list[Leased]:
         handout = self.store.do(leasing.lease, self.name, limit, engine.Terms(holder, lease, acknowledge))
-        return handout.messages  # type: ignore[no-any-return]
+        return handout.messages
 
     def take(self) -> Leased:
         [message] = self.lease()

@@ -39,7 +39,7 @@ class Log:
             check_books(self.alias)
 
     def declare(self, **settings: Any) -> Stream:
-        return self.do(control.declare, self.name, settings)[0]  # type: ignore[no-any-return]
+        return self.do(control.declare, self.name, settings)[0]
 
     def delete(self) -> None:
         self.do(control.delete, self.name)
@@ -47,7 +47,7 @@ class Log:
     # Append
 
     def append_all(self, *records: NewRecord, **options: Any) -> list[Appended]:
-        return self.do(engine.append, self.name, records, **options)  # type: ignore[no-any-return]
+        return self.do(engine.append, self.name, records, **options)
 
     def append(self, *bodies: object, expected_offset: int | None = None, **fields: Any) -> list[Appended]:
         return self.append_all(*(NewRecord(str(b).encode(), **fields) for b in bodies), expected_offset=expected_offset)

@@ -385,9 +385,9 @@ def test_files_may_come_in_any_order_and_none_comes_into_the_processs_pool():
 def schema(name: str, format: str, of: Any, content_type: str | None = None) -> Schema:
     if format == "avro":
         known = avro.ready(json.dumps(of))
-        read = lambda body, effort: avro.read_record(body, *known, effort)  # noqa: E731
+        read = lambda body, effort: avro.read_record(body, *known, effort)
     else:
-        read = lambda body, effort: protobuf.read(body, shop(), effort)  # noqa: E731
+        read = lambda body, effort: protobuf.read(body, shop(), effort)
     return Schema(Decoder(f"schema:{name}", f"Avro by the schema {name}", (), read, "fastavro"), format, content_type)
 
 

@@ -117,7 +117,7 @@ def test_the_plan_says_what_speaks_against_it(rest: Rest, queue: str, name: str)
 
 def test_who_works_on_what_it_received_is_a_consumer_of_the_plan(rest: Rest, queue: str) -> None:
     kill(rest, queue, "x")
-    codes = lambda: {w["code"] for w in plan_of(rest, action="redrive", select={"in": [f"queue:{queue}"]})["warnings"]}  # noqa: E731
+    codes = lambda: {w["code"] for w in plan_of(rest, action="redrive", select={"in": [f"queue:{queue}"]})["warnings"]}
     assert codes() == {"no_consumer"}
     rest.publish(queue, {"body": 1})
     [held] = rest.receive(queue)

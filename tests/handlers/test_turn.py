@@ -58,7 +58,7 @@ def taken(*bodies: Any) -> list[queues.Received]:
 
 
 def take(asked: Asked, wrong: str = "") -> turn.Answer:
-    return perform(turn.take, source(wrong), asked, "test")  # type: ignore[no-any-return]
+    return perform(turn.take, source(wrong), asked, "test")
 
 
 def told() -> list[Any]:

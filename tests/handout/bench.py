@@ -65,7 +65,7 @@ class Share:
 
     def lease(self, limit: int = 1, *, lease: float | None = None, acknowledge: bool = True) -> list[Leased]:
         terms = Terms("worker", lease, acknowledge)
-        return self.do(leasing.lease, self.queue.pk, limit, terms).messages  # type: ignore[no-any-return]
+        return self.do(leasing.lease, self.queue.pk, limit, terms).messages
 
     def round(self, *limits: int) -> tuple[list[list[Leased]], bool]:
         wants = [Want(limit, Terms(f"worker-{n}")) for n, limit in enumerate(limits)]
@@ -86,10 +86,10 @@ class Share:
                 pass
 
     def seek(self, to: Any, **options: Any) -> list[Move]:
-        return self.do(positions.seek, "events", "workers", to, **options)  # type: ignore[no-any-return]
+        return self.do(positions.seek, "events", "workers", to, **options)
 
     def undo(self) -> list[Move]:
-        return self.do(positions.undo, "events", "workers")  # type: ignore[no-any-return]
+        return self.do(positions.undo, "events", "workers")
 
     def retain(self) -> int:
         """Retention, and what it means for the group; how many unfinished records it took."""
@@ -101,7 +101,7 @@ class Share:
         from brokerweb.queues.filters import parse
 
         chosen = parse({"state": "dead", **filters})
-        return self.do(bulk.redrive, self.queue.pk, chosen)  # type: ignore[no-any-return]
+        return self.do(bulk.redrive, self.queue.pk, chosen)
 
     def drain(self, limit: int = 100) -> list[tuple[int, int]]:
         """The places in the order in which they are handed out; all are acknowledged."""

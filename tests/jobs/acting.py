@@ -28,11 +28,11 @@ def start(action: str, select: dict[str, Any], principal: Principal | None = Non
     request = asked(action, select, **more)
     chosen = read(selecting.resolve, principal or broker_itself(), request)
     total = read(selecting.total, request, chosen)
-    return perform(operations.create, request, chosen, by="me", total=total)  # type: ignore[no-any-return]
+    return perform(operations.create, request, chosen, by="me", total=total)
 
 
 def undo(job: Job) -> Job:
-    return perform(undoing.create, job.pk, by="me")  # type: ignore[no-any-return]
+    return perform(undoing.create, job.pk, by="me")
 
 
 def everything() -> list[dict[str, Any]]:

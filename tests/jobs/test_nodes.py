@@ -30,7 +30,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(job: Job, node: str) -> bool:
     """A chunk of it by that node; whether it was its turn."""
-    return perform(chunks.run, job.pk, None, node)  # type: ignore[no-any-return]
+    return perform(chunks.run, job.pk, None, node)
 
 
 def open_to(node: str) -> list[int]:
@@ -44,7 +44,7 @@ def state(job: Job) -> str:
 def redrive(n: int) -> Job:
     orders = Bench()
     orders.kill(*range(n))
-    return perform(bulk.create_redrive, "orders", filters.ALL, by="me")  # type: ignore[no-any-return]
+    return perform(bulk.create_redrive, "orders", filters.ALL, by="me")
 
 
 def test_a_job_goes_on_in_another_node_when_its_own_has_ended(time: Time, small: None) -> None:

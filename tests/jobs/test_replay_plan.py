@@ -25,7 +25,7 @@ def plan(**asked: Any) -> replay_plan.ReplayPlan:
 
 def counted(**asked: Any) -> Job:
     request, total, looked = read(replay_plan.counted, "log", replay_request.parse({"to": "queue:orders", **asked}))
-    return perform(replaying.create, "log", request, by="me", total=total, looked=looked)  # type: ignore[no-any-return]
+    return perform(replaying.create, "log", request, by="me", total=total, looked=looked)
 
 
 def test_what_would_be_copied_by_partition_with_the_first_of_it(time: Time) -> None:

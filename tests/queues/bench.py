@@ -54,7 +54,7 @@ class Bench:
         return [accepted.id for accepted in perform(engine.publish, self.name, messages)]
 
     def lease(self, limit: int = 1) -> list[Leased]:
-        return perform(leasing.lease, self.name, limit, Terms("test")).messages  # type: ignore[no-any-return]
+        return perform(leasing.lease, self.name, limit, Terms("test")).messages
 
     def settle(self, kind: Any, messages: Sequence[Leased], **fields: Any) -> list[str]:
         settles = [Settle(kind, m.receipt or "", **fields) for m in messages]

@@ -90,7 +90,7 @@ def test_the_sweep_removes_all_that_a_deleted_queue_held_and_nothing_else() -> N
 
 def expire_idle(in_use: set[int]) -> list[str]:
     ids = read(retirement.idle_work, in_use, clock.now())
-    return perform(retirement.expire_idle, in_use, ids)  # type: ignore[no-any-return]
+    return perform(retirement.expire_idle, in_use, ids)
 
 
 def test_an_idle_queue_goes_when_it_expires_and_a_used_one_stays(time: Time) -> None:

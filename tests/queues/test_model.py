@@ -149,7 +149,7 @@ class Machine(RuleBasedStateMachine):
 
     def some_receipts(self, draw: Any, held: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
         stale = [r for r in self.receipts if r not in held and r[1] in [id for _, id, _ in held]]
-        return draw(st.lists(st.sampled_from(held * 3 + stale * 2 + self.receipts[-2:]), min_size=1, max_size=2))  # type: ignore[no-any-return]
+        return draw(st.lists(st.sampled_from(held * 3 + stale * 2 + self.receipts[-2:]), min_size=1, max_size=2))
 
     # Time
 
@@ -230,7 +230,7 @@ class Machine(RuleBasedStateMachine):
     def any_id(self, draw: Any, *states: int) -> int:
         """Mostly of a message in one of these states, and rather of one that was handed out before."""
         likely = [i.id for i in self.model.of(*states) for _ in range(9 if i.attempts else 3)]
-        return draw(st.sampled_from(likely + sorted(self.model.items) + [1]))  # type: ignore[no-any-return]
+        return draw(st.sampled_from(likely + sorted(self.model.items) + [1]))
 
     def pause_or_resume(self, draw: Any) -> None:
         if self.model.paused:

@@ -40,7 +40,7 @@ def message(body: object, routing_key: str = "", **fields: Any) -> TopicMessage:
 
 
 def send(topic: str, *messages: TopicMessage, **about: Any) -> list[Published]:
-    return perform(publish, topic, messages, **about)  # type: ignore[no-any-return]
+    return perform(publish, topic, messages, **about)
 
 
 def targets(answers: Sequence[Published]) -> list[list[str]]:

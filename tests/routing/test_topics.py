@@ -25,7 +25,7 @@ def described(name: str) -> dict[str, Any]:
 
 
 def declare(name: str, /, **settings: Any) -> tuple[Topic, bool]:
-    return perform(topics.declare, name, settings)  # type: ignore[no-any-return]
+    return perform(topics.declare, name, settings)
 
 
 def test_a_topic_is_created_with_defaults_and_shown_whole() -> None:

@@ -52,7 +52,7 @@ def out(to: str, *bodies: object, **fields: Any) -> Publish:
 
 
 def run(request: TransactRequest, owner: str = "token:1") -> dict[str, Any]:
-    return perform(verb, request, owner=owner, publisher="worker").plain()  # type: ignore[no-any-return]
+    return perform(verb, request, owner=owner, publisher="worker").plain()
 
 
 def test_all_parts_happen_and_are_answered_in_order(orders: Bench) -> None:

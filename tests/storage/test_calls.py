@@ -51,7 +51,7 @@ def test_units_are_bounded_in_messages_and_bytes(monkeypatch: pytest.MonkeyPatch
 def ordered(*given: tuple[str, Place | None]) -> str:
     """The calls' names in the order of what they are about: the first character; a hyphen is nothing."""
     found = units([call(name, place) for name, place in given])
-    about = lambda call: None if call.args[0][0] == "-" else int(c) if (c := call.args[0][0]).isdigit() else c  # noqa: E731
+    about = lambda call: None if call.args[0][0] == "-" else int(c) if (c := call.args[0][0]).isdigit() else c
     return " ".join(unit[0].args[0] for unit in calls.in_order(found, about))
 
 

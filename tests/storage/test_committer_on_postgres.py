@@ -92,7 +92,7 @@ def foresee(tx: Any, *rows: int) -> list[Any]:
 def test_a_batch_whose_answers_were_foreseen_wrong_is_run_again_and_waits(desk: Desk, other: Any):
     desk.together((put, "1"), (put, "2"))
     foreseeing: list[bool] = []
-    note = lambda tx: foreseeing.append(tx.foreseeing)  # noqa: E731
+    note = lambda tx: foreseeing.append(tx.foreseeing)
     calls = desk.together((put, "a"), (foresee, 1, 5), (note,))
     assert outcomes(calls) == ["a", [(1,), (1,)], None]
     assert desk.delivered[-1] == calls, "in one commit"

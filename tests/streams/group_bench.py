@@ -28,7 +28,7 @@ class GroupBench:
         self.settings = settings
 
     def declare(self, **settings: Any) -> Group:
-        return perform(groups.declare_group, self.stream, self.name, settings or self.settings)[0]  # type: ignore[no-any-return]
+        return perform(groups.declare_group, self.stream, self.name, settings or self.settings)[0]
 
     def do(self, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return perform(verb, self.stream, self.name, *args, **kwargs)
@@ -77,16 +77,16 @@ class GroupBench:
         return read(group_objects.describe, self.stream, self.name)
 
     def join(self, member: str) -> Joined:
-        return self.do(membership.join, member, name=f"client of {member}", address="127.0.0.1")  # type: ignore[no-any-return]
+        return self.do(membership.join, member, name=f"client of {member}", address="127.0.0.1")
 
     def leave(self, member: str) -> list[Change]:
-        return perform(membership.leave, self.group.id, member)  # type: ignore[no-any-return]
+        return perform(membership.leave, self.group.id, member)
 
     def release(self, member: str, *partitions: int) -> list[Change]:
-        return perform(membership.release, self.group.id, member, partitions)  # type: ignore[no-any-return]
+        return perform(membership.release, self.group.id, member, partitions)
 
     def beat(self, *members: str) -> list[str]:
-        return perform(membership.beat, self.group.id, members)  # type: ignore[no-any-return]
+        return perform(membership.beat, self.group.id, members)
 
     def holds(self, member: str) -> Holds | None:
         found = read(membership.holdings, self.group.id)
@@ -108,4 +108,4 @@ class GroupBench:
         self.do(positions.commit, offsets, **fence)
 
     def seek(self, to: Any, **options: Any) -> list[Move]:
-        return self.do(positions.seek, to, **options)  # type: ignore[no-any-return]
+        return self.do(positions.seek, to, **options)

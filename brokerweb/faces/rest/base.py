@@ -70,7 +70,7 @@ class ApiView(APIView):
     @property
     def principal(self) -> Principal:
         principal: Any = self.request.user
-        return principal  # type: ignore[no-any-return]
+        return principal
 
     def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -17,7 +17,7 @@ from brokerweb.queues.states import DEAD_REASONS
 Pattern = Annotated[
     str, Meta(pattern=r"^(queue:[A-Za-z0-9._*?-]{1,200}|stream:[A-Za-z0-9._*?-]{1,200}(/[A-Za-z0-9._*?-]{1,200})?)$")
 ]
-Reason = Literal[DEAD_REASONS]  # type: ignore[valid-type]
+Reason = Literal[DEAD_REASONS]  # type: ignore[valid-type]  # a tuple of texts is what Literal takes
 QueueName = Annotated[str, Meta(pattern="^(queue:)?[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$")]
 
 

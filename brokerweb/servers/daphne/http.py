@@ -173,7 +173,7 @@ class Request(WebRequest):
         # The path is the channel's until the request is whole. What goes to a project's own view has the project's limits.
         self._projects = not is_own(unquote(self.channel._path.partition(b"?")[0].decode("latin-1")))
         kept = settings.FILE_UPLOAD_MAX_MEMORY_SIZE  # in memory, the rest on the disk; closed when it has been read
-        spool = SpooledTemporaryFile(kept) if self._projects else None  # noqa: SIM115
+        spool = SpooledTemporaryFile(kept) if self._projects else None  # noqa: SIM115 (it lives as long as the request)
         self.content = spool or BytesIO()
         self._size = self._stretch = 0
         self._standing_asked = self._refused = False

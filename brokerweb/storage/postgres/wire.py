@@ -53,7 +53,7 @@ class Rows:
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         self._transformer.set_pgresult(self._result)
-        return self._transformer.load_rows(0, self._result.ntuples, tuple)  # type: ignore[no-any-return]
+        return self._transformer.load_rows(0, self._result.ntuples, tuple)
 
     def fetchone(self) -> tuple[Any, ...] | None:
         return next(iter(self), None)
@@ -259,7 +259,7 @@ def _round_trip(pgconn: Any, steps: Iterable[Callable[[], None]]) -> Generator[A
 def wire_of(raw: Any) -> Wire:
     """What belongs to one of the driver's connections; made ready for the dialect's statements at first sight."""
     try:
-        return raw.brokerweb  # type: ignore[no-any-return]
+        return raw.brokerweb
     except AttributeError:
         found = raw.brokerweb = Wire()
         _known.add(raw)
