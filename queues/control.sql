@@ -116,25 +116,18 @@ SELECT m.* FROM d CROSS JOIN LATERAL (
 SELECT count(*), min(id), max(id) FROM brokerweb_queues_message INDEXED BY message_cause
 WHERE queue_id = :queue AND state = 4 AND fingerprint = :fingerprint AND (CAST(:key AS text) IS NULL OR "key" = :key);
 
--- causes@sqlite (queues, since): what died in queues since then, by queue and fingerprint: how many, redriven before, the first, the last, the highest id
--- In the order of the index, and from it alone.
-SELECT queue_id, fingerprint, count(*), CAST(sum(CASE WHEN redrives > 0 THEN 1 ELSE 0 END) AS bigint), min(due_at), max(due_at), max(id)
+-- causes@sqlite (queues, since, now): what died in queues since then, by fingerprint and by how many hours ago, 24 for all that are longer ago: how many, redriven before, the first, the last, the highest id, and the queue of each
+-- From the index alone. One row for each queue and fingerprint would be thousands, and making those takes longer than to count.
+SELECT fingerprint, max(0, min(24, (:now - due_at) / 3600000000)) AS ago, count(*), CAST(sum(CASE WHEN redrives > 0 THEN 1 ELSE 0 END) AS bigint),
+  min(due_at), max(due_at), max(id), json_group_array(queue_id)
 FROM brokerweb_queues_message INDEXED BY message_cause WHERE queue_id IN (SELECT value FROM json_each(:queues)) AND state = 4 AND due_at >= :since
-GROUP BY queue_id, fingerprint;
+GROUP BY fingerprint, ago;
 
--- causes@postgres (queues, since): the same, of an array
-SELECT queue_id, fingerprint, count(*), CAST(sum(CASE WHEN redrives > 0 THEN 1 ELSE 0 END) AS bigint), min(due_at), max(due_at), max(id)
+-- causes@postgres (queues, since, now): the same, of an array
+SELECT fingerprint, greatest(0, least(24, (CAST(:now AS bigint) - due_at) / 3600000000)) AS ago, count(*),
+  CAST(sum(CASE WHEN redrives > 0 THEN 1 ELSE 0 END) AS bigint), min(due_at), max(due_at), max(id), CAST(json_agg(queue_id) AS text)
 FROM brokerweb_queues_message WHERE queue_id = ANY (translate(:queues, '[]', '{}')::bigint[]) AND state = 4 AND due_at >= :since
-GROUP BY queue_id, fingerprint;
-
--- cause_hours@sqlite (queues, since, now): what died in queues since then, by fingerprint and by how many hours ago
-SELECT m.fingerprint, (:now - m.due_at) / 3600000000 AS ago, count(*)
-FROM json_each(:queues) j CROSS JOIN brokerweb_queues_message m INDEXED BY message_cause ON m.queue_id = j.value
-WHERE m.state = 4 AND m.due_at >= :since GROUP BY m.fingerprint, ago;
-
--- cause_hours@postgres (queues, since, now): the same, of an array
-SELECT fingerprint, (:now - due_at) / 3600000000 AS ago, count(*) FROM brokerweb_queues_message
-WHERE queue_id = ANY (translate(:queues, '[]', '{}')::bigint[]) AND state = 4 AND due_at >= :since GROUP BY fingerprint, ago;
+GROUP BY fingerprint, ago;
 
 -- facts@sqlite (queue, ids): what warnings look at of messages: their state, whether they have a key, how often redriven, cause, weight
 SELECT m.id, m.state, m."key" IS NOT NULL, m.redrives, m.fingerprint,

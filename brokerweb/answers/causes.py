@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any, NamedTuple
+
+import msgspec
 
 from brokerweb.core import clock
 from brokerweb.core.cursors import digest, seal, unseal
@@ -20,13 +22,13 @@ from brokerweb.queues.messages import json_ids, parse_place
 from brokerweb.queues.models import Message
 from brokerweb.queues.represent import message_object
 from brokerweb.queues.selection import Q
-from brokerweb.storage.reading import Reads, lenient, read, snapshot
+from brokerweb.storage.reading import Reads, lenient, read
 
 HOURS = 24
-DAY = HOURS * 3600 * clock.SECOND
 FAR = 2**63 - 1
 NAMED = 100  # queues of one cause that are named
 PAGE = 50
+_ids = msgspec.json.Decoder(list[int]).decode
 
 
 @dataclass
@@ -40,21 +42,22 @@ class Cause:
     last_at: int = 0
     newest: int = 0  # the highest id of them
     hours: list[int] = field(default_factory=lambda: [0] * HOURS)
-    within: list[tuple[int, Destination]] = field(default_factory=list)
+    within: Counter[int] = field(default_factory=Counter)  # by the id of the queue
 
-    def add(self, destination: Destination, row: tuple[int, ...]) -> None:
-        """Add what a row of ``causes`` counts of it in one queue."""
-        n, again, first_at, last_at, newest = row
+    def add(self, row: tuple[Any, ...]) -> None:
+        """Add what a row of ``causes`` counts of it in one hour."""
+        ago, n, again, first_at, last_at, newest, queues = row
         self.count += n
         self.again += again
         self.first_at, self.last_at = min(self.first_at, first_at), max(self.last_at, last_at)
         self.newest = max(self.newest, newest)
-        self.within.append((n, destination))
+        self.within.update(_ids(queues))
+        if ago < HOURS:
+            self.hours[HOURS - 1 - ago] += n
 
-    @property
-    def queues(self) -> list[Destination]:
-        """The destinations, that which has the most first; those alike as they came."""
-        return [each for _, each in sorted(self.within, key=itemgetter(0), reverse=True)]
+    def queues(self, there: Iterable[Destination]) -> list[Destination]:
+        """Those of the destinations in which it is, that which has the most first; those alike as they came."""
+        return sorted((each for each in there if each.queue_id in self.within), key=lambda each: -self.within[each.queue_id])
 
     @property
     def order(self) -> tuple[int, str]:
@@ -90,7 +93,7 @@ def _page(
     died_since = -1 if since is None else clock.from_wall(since)
     found = read(counted, there, died_since)
     start = 0 if after is None else _place(found, unseal(after, listed))
-    items = _shown(principal, found[start : start + limit])
+    items = _shown(principal, found[start : start + limit], there)
     if not items or start + len(items) == len(found):
         return Causes(items, None)
     last = found[start + len(items) - 1]
@@ -105,32 +108,26 @@ def _place(found: Sequence[Cause], position: str) -> int:
     return sum(each.order <= (-int(count), fingerprint) for each in found)
 
 
-def counted(reads: Reads, there: Sequence[Destination], since: int = -1) -> list[Cause]:
-    """The causes of what died in these, which are in order, since an instant of the broker's clock; the most frequent first."""
+def counted(reads: Reads, there: Iterable[Destination], since: int = -1) -> list[Cause]:
+    """The causes of what died in these since an instant of the broker's clock; the most frequent first."""
     found: dict[str | None, Cause] = {}
-    place, queues = {each.queue_id: n for n, each in enumerate(there)}, json_ids(each.queue_id for each in there)
-    with snapshot(reads):
-        for queue_id, fingerprint, *row in sorted(reads.rows(Q.causes, queues, since), key=lambda row: place[row[0]]):
-            cause = found.get(fingerprint)
-            if cause is None:
-                cause = found[fingerprint] = Cause(fingerprint)
-            cause.add(there[place[queue_id]], tuple(row))
-        now = clock.now()
-        for fingerprint, ago, n in reads.rows(Q.cause_hours, queues, max(since, now - DAY + 1), now):
-            found[fingerprint].hours[HOURS - 1 - max(0, ago)] += n
+    for fingerprint, *row in reads.rows(Q.causes, json_ids(each.queue_id for each in there), since, clock.now()):
+        cause = found.get(fingerprint)
+        if cause is None:
+            cause = found[fingerprint] = Cause(fingerprint)
+        cause.add(tuple(row))
     return sorted(found.values(), key=lambda cause: cause.order)
 
 
-def _shown(principal: Principal, causes: Sequence[Cause]) -> list[dict[str, Any]]:
+def _shown(principal: Principal, causes: Sequence[Cause], there: Sequence[Destination]) -> list[dict[str, Any]]:
     """As answers show them, as many as have room with their samples."""
     ids = browse.whole_in_one_answer([cause.newest for cause in causes])
     with lenient():
         samples = Message.objects.in_bulk(ids)
-    return [_object(principal, cause, samples.get(cause.newest)) for cause in causes[: len(ids)]]
+    return [_object(principal, cause, cause.queues(there), samples.get(cause.newest)) for cause in causes[: len(ids)]]
 
 
-def _object(principal: Principal, cause: Cause, found: Message | None) -> dict[str, Any]:
-    queues = cause.queues
+def _object(principal: Principal, cause: Cause, queues: Sequence[Destination], found: Message | None) -> dict[str, Any]:
     where = next((each for each in queues if found is not None and each.queue_id == found.queue_id), queues[0])
     veil = masks.veil(principal, *where.permit)
     example = None if found is None else sample(found, where, veil)

@@ -16,7 +16,6 @@ from brokerweb.jobs import searched
 from brokerweb.jobs.destinations import Destination
 from brokerweb.jobs.searched import Asked, Looked
 from brokerweb.queues.messages import json_ids
-from brokerweb.queues.states import State
 from brokerweb.storage.reading import Reads
 
 
@@ -57,7 +56,7 @@ def _parsed(asked: Asked) -> Query:
 
 
 def _scope(within: Sequence[Destination]) -> Scope:
-    places = [QueuePlace(each.queue_id, each.label, dict(zip(State, each.counts, strict=True))) for each in within]
+    places = [QueuePlace(each.queue_id, each.label, each.counts) for each in within]
     return Scope({place.id: place for place in places}, [])
 
 

@@ -6,7 +6,6 @@ The verdicts are those of queues and groups; which of them count here, and from 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 from brokerweb.answers import verdicts
@@ -80,25 +79,21 @@ def look(principal: Principal, limit: int, *, also_behind: bool = False, every: 
 
 def _read(reads: Reads, principal: Principal, known: Every | None) -> tuple[list[QueueStanding], list[GroupStanding]]:
     """Every queue that holds something, and every group, of those that may be browsed."""
-    may = _may_all if principal.admin else partial(principal.may, "browse")
+    may_queue, may_stream = principal.allowing("browse", "queue"), principal.allowing("browse", "stream")
     every, counts = known or reading.every_queue(reads)
     rows = [
         row
         for row in every
         if (has := counts.get(row.id)) is not None and (has["ready"] or has["leased"] or has["blocked"] or row.stream is not None)
-        if may("queue", row.name) or row.stream is not None
+        if row.stream is not None or may_queue(row.name)
     ]
     standings = reading.queues(reads, rows, counts)
     hidden = {standing.id: standing for row, standing in zip(rows, standings, strict=True) if row.stream is not None}
-    found = [row for row in groups.every_group(reads) if may("stream", row.stream)]
+    found = [row for row in groups.every_group(reads) if may_stream(row.stream)]
     shared = {
         row.queue_id: verdicts.as_group(hidden[row.queue_id], row.stream, row.name) for row in found if row.queue_id in hidden
     }
     return [s for s in standings if s.id not in hidden], groups.every(reads, found, shared)
-
-
-def _may_all(kind: str, name: str) -> bool:
-    return True
 
 
 def _still(queue: QueueStanding) -> _Found | None:
@@ -107,8 +102,8 @@ def _still(queue: QueueStanding) -> _Found | None:
         return None
     held = queue.head.held if codes == ["key_stuck"] and queue.head is not None else queue.count("ready", "blocked", "leased")
     stuck = "stuck" in codes
-    instants = (queue.oldest_at, queue.silent_since if stuck else None, queue.head.oldest_at if queue.head else None)
-    return _counted(queue, held, min((at for at in instants if at is not None), default=None), own_line=stuck)
+    oldest = _first(queue.oldest_at, queue.silent_since if stuck else None, queue.head.oldest_at if queue.head else None)
+    return _counted(queue, held, oldest, own_line=stuck)
 
 
 def _behind(queue: QueueStanding) -> _Found | None:
@@ -121,8 +116,7 @@ def _still_group(group: GroupStanding) -> _Found | None:
     if not any(code in STILL for code in of_group.holding(group)):
         return None
     silent = of_group.silent_since(group)
-    instants = (group.oldest_at, silent, group.failing.since if group.failing is not None else None)
-    oldest = min((at for at in instants if at is not None), default=None)
+    oldest = _first(group.oldest_at, silent, group.failing.since if group.failing is not None else None)
     return _counted(group, group.lag, group.created_at if oldest is None else oldest, own_line=silent is not None)
 
 
@@ -130,6 +124,11 @@ def _behind_group(group: GroupStanding) -> _Found | None:
     if "falling_behind" not in of_group.holding(group):
         return None
     return _counted(group, group.lag, group.oldest_at, own_line=False)
+
+
+def _first(*instants: int | None) -> int | None:
+    known = [at for at in instants if at is not None]
+    return min(known) if known else None
 
 
 def _counted(standing: QueueStanding | GroupStanding, held: int, oldest_at: int | None, *, own_line: bool) -> _Found | None:

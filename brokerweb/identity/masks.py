@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -196,6 +197,15 @@ def veil(principal: Principal, kind: str, name: str) -> Veil:
         return CLEAR
     hidden = _current().hidden(kind, name)
     return Veil(hidden) if hidden else CLEAR
+
+
+def veiling(principal: Principal, kind: str) -> Callable[[str], Veil]:
+    """``veil`` for thousands of names of a kind, which are not looked up one by one where nothing is hidden."""
+    return _clear if principal.may_all(UNMASK) or not _current().rules else partial(veil, principal, kind)
+
+
+def _clear(name: str) -> Veil:
+    return CLEAR
 
 
 async def aveil(principal: Principal, kind: str, name: str) -> Veil:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from brokerweb.core.errors import Forbidden
 from brokerweb.identity.grants import ADMIN, CONSUME, MANAGE, MONITOR, PUBLISH, VERBS, Permit
@@ -47,6 +48,16 @@ class Principal:
             return self._memo[verb, kind, name]
         except KeyError:
             return self._decide(verb, kind, name)
+
+    def may_all(self, verb: str) -> bool:
+        """Whether a grant gives ``verb`` on every name there can be, of every kind."""
+        if self.read_only and verb in _CHANGING:
+            return False
+        return any(permit.of_everything and permit.gives(verb) for permit in self.permits)
+
+    def allowing(self, verb: str, kind: str) -> Callable[[str], bool]:
+        """``may`` for thousands of names of a kind, which are not asked about one by one where all are given."""
+        return _every_name if self.may_all(verb) else partial(self.may, verb, kind)
 
     def require(self, verb: str, kind: str, name: str) -> None:
         """Raise Forbidden unless ``may``; to be asked before the name is looked up."""
@@ -102,6 +113,10 @@ class Principal:
 
     def __repr__(self) -> str:
         return f"<Principal {self.owner}>"
+
+
+def _every_name(name: str) -> bool:
+    return True
 
 
 def broker_itself(name: str = "broker") -> Principal:

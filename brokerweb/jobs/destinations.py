@@ -109,7 +109,8 @@ def parse_label(text: Any, pointer: str) -> str:
 
 def browsable(principal: Principal, found: Iterable[Destination], wanted: Within) -> list[Destination]:
     """Those that are wanted and that the principal may browse."""
-    return [each for each in found if wanted.holds(each) and principal.may("browse", *each.permit)]
+    may = {kind: principal.allowing("browse", kind) for kind in ("queue", "stream")}
+    return [each for each in found if may[each.kind](each.name) and wanted.holds(each)]
 
 
 def holding(destination: Destination, states: Iterable[State]) -> int:

@@ -53,8 +53,10 @@ def overview(request: SignedIn) -> HttpResponseBase:
 def _busiest(listed: Iterable[Known], figures: Figures) -> list[Known]:
     """Those that hold most, and of those alike in that through which most goes."""
 
+    counts = figures.counts
+
     def order(queue: Known) -> tuple[float, float, str]:
-        rates = figures.rates.get(queue.pk, {})
-        return -sum(figures.counts[queue.pk].values()), -sum(rates.values()), queue.name
+        rates = figures.rates.get(queue.pk)
+        return -sum(counts[queue.pk].values()), -sum(rates.values()) if rates else 0.0, queue.name
 
     return heapq.nsmallest(BUSIEST, listed, key=order)

@@ -41,6 +41,19 @@ def test_a_grant_gives_its_verbs_on_names_its_pattern_matches_in_full(holder, pa
     principal = holder((pattern, *verbs))
 
     assert [principal.may(verb, kind, name) for _ in range(2)] == [allowed, allowed]  # anew, and from the memo
+    assert principal.allowing(verb, kind)(name) == allowed
+    assert not principal.may_all(verb) or allowed
+
+
+def test_who_may_only_look_may_change_nothing_of_all():
+    everything = stored(None, "*", ["admin"])
+    assert everything is not None
+    looking, changing = (Principal("p", "user:1", permits=[everything], read_only=only) for only in (True, False))
+
+    assert [verb for verb in VERBS if not looking.may_all(verb)] == ["publish", "consume", "manage"]
+    assert all(map(changing.may_all, VERBS))
+    assert not looking.allowing("manage", "queue")("orders")
+    assert looking.allowing("browse", "queue")("orders")
 
 
 @pytest.mark.parametrize("verb", VERBS)

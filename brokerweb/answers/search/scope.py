@@ -23,7 +23,6 @@ from brokerweb.storage.statements import Statements
 
 MAX_PATTERNS = 100
 Q = Statements("brokerweb.answers.search")
-_STATES = (State.SCHEDULED, State.READY, State.BLOCKED, State.LEASED, State.DEAD)  # as the statement has them
 _COLLAPSED = re.compile(r"\*+")
 
 
@@ -32,7 +31,7 @@ class QueuePlace(NamedTuple):
 
     id: int
     name: str
-    counts: Mapping[State, int]
+    counts: Sequence[int]  # by the numbers of the states
     veil: Veil = CLEAR  # what the asker does not see of its messages
 
     def count(self, states: Iterable[State]) -> int:
@@ -83,13 +82,14 @@ def visible(reads: Reads, principal: Principal, patterns: Sequence[str], kinds: 
     queues: dict[int, QueuePlace] = {}
     partitions: list[PartitionPlace] = []
     if chosen := _chosen(principal, QUEUES, patterns) if QUEUES in kinds else None:
-        for id, name, *numbers in reads.rows(Q.queues):
+        veil = masks.veiling(principal, QUEUES)
+        for id, name, *counts in reads.rows(Q.queues):
             if chosen(name):
-                counts = dict(zip(_STATES, numbers, strict=True))
-                queues[id] = QueuePlace(id, name, counts, masks.veil(principal, QUEUES, name))
+                queues[id] = QueuePlace(id, name, counts, veil(name))
     if chosen := _chosen(principal, STREAMS, patterns) if STREAMS in kinds else None:
         found = (place for place in (PartitionPlace(*row) for row in reads.rows(Q.partitions)) if chosen(place.stream))
-        partitions = [place._replace(veil=masks.veil(principal, STREAMS, place.stream)) for place in found]
+        veil = masks.veiling(principal, STREAMS)
+        partitions = [place._replace(veil=veil(place.stream)) for place in found]
     return Scope(queues, partitions)
 
 
@@ -102,4 +102,5 @@ def _chosen(principal: Principal, kind: str, patterns: Sequence[str]) -> Callabl
             matches.append(glob(names).fullmatch)
     if patterns and not matches:
         return None
-    return lambda name: (not matches or any(match(name) for match in matches)) and principal.may(BROWSE, kind, name)
+    may = principal.allowing(BROWSE, kind)
+    return (lambda name: any(match(name) for match in matches) and may(name)) if matches else may

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from msgspec import structs
+
 from brokerweb.answers.verdicts import groups, links, of_group, of_message, of_queue, reading
 from brokerweb.answers.verdicts.standing import Attending, GroupStanding, MessageStanding, QueueStanding
 from brokerweb.answers.verdicts.verdict import See, Verdict
@@ -51,7 +53,7 @@ def named(found: Sequence[QueueStanding]) -> list[QueueStanding]:
 
 def with_name(standing: QueueStanding, last: Mapping[int, str]) -> QueueStanding:
     """With the name of who consumed last; ``last`` has them by queue."""
-    return replace(standing, last_consumer=last.get(standing.id, standing.last_consumer))
+    return structs.replace(standing, last_consumer=last.get(standing.id, standing.last_consumer))
 
 
 def of_standing(principal: Principal, standing: QueueStanding) -> Verdict:
@@ -65,7 +67,7 @@ def _seen(principal: Principal, queue: QueueStanding) -> QueueStanding:
     if queue.head is None:
         return queue
     key = masks.veil(principal, "queue" if queue.group is None else "stream", queue.name).word(KEY, queue.head.key)
-    return replace(queue, head=queue.head._replace(key=str(key)))
+    return structs.replace(queue, head=queue.head._replace(key=str(key)))
 
 
 def message(principal: Principal, row: Queue, found: Message) -> Verdict:
@@ -137,7 +139,7 @@ def _of_group(reads: Reads, stream: str, name: str) -> GroupStanding:
 
 def as_group(queue: QueueStanding, stream: str, name: str) -> QueueStanding:
     """The hidden queue of a shared group, under the names that people know."""
-    return replace(queue, name=stream, group=name)
+    return structs.replace(queue, name=stream, group=name)
 
 
 def of_group_standing(principal: Principal, standing: GroupStanding) -> Verdict:

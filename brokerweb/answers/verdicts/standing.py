@@ -6,8 +6,10 @@ Instants are microseconds as the wall names them, all of one moment, ``now``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from brokerweb.answers.verdicts.verdict import seconds_between
 from brokerweb.queues.activity import out
@@ -49,9 +51,11 @@ class Head(NamedTuple):
     oldest_at: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueStanding:
-    """A queue; ``group`` is set for the hidden one of a shared consumer group, and ``name`` is then its stream's."""
+class QueueStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """A queue; ``group`` is set for the hidden one of a shared consumer group, and ``name`` is then its stream's.
+
+    A struct, since thousands are made at once, and a frozen dataclass takes three times as long for each.
+    """
 
     id: int
     name: str
@@ -64,8 +68,8 @@ class QueueStanding:
     max_length: int | None = None
     refuses: bool = True  # what is beyond ``max_length``
     paused: Paused | None = None
-    counts: Mapping[str, int] = field(default_factory=dict)
-    rates: Mapping[str, float] = field(default_factory=dict)
+    counts: Mapping[str, int] = {}  # a new one for each, as structs have it
+    rates: Mapping[str, float] = {}
     consumers: tuple[Consumer, ...] = ()
     asked_at: int | None = None  # when a caller of receive was last there
     last_consumer_at: int | None = None
