@@ -106,7 +106,7 @@ class Campaign(Run):
         self.judge()
 
     def drain(self) -> None:
-        """Fresh consumers that ack everything but poison, until nothing waits (C9: within each minute less, however much it is)."""
+        """Fresh consumers that ack everything but poison, until nothing waits (C9: in each minute fewer than before)."""
         producers = [actor for actor in self.actors if isinstance(actor, SocketProducer | RestProducer)]
         drainers: list[Actor] = [
             SocketConsumer(self.server, self.history, f"{self.seed}.drain.{name}", queue=name, kind="drain", prefetch=200)
