@@ -41,6 +41,7 @@ def user(request: SignedIn, person: str) -> HttpResponseBase:
     asked = PersonForm(request.POST if request.method == "POST" else None, **present)
     if asked.is_valid() and not request.POST.get("more"):
         try:
+            asked.check_seen(PersonForm(**present))
             people.change(request.principal, person, asked.request(), address=request.META.get("REMOTE_ADDR"))
         except BrokerError as error:
             asked.refuse(error)

@@ -10,7 +10,7 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
-from brokerweb.console.broker_form import PLAIN, BrokerForm
+from brokerweb.console.broker_form import PLAIN, ChangeForm, as_seen
 from brokerweb.core.errors import BrokerError
 from brokerweb.identity import roles
 from brokerweb.identity.grants import MAX_GRANTS, VERBS, Permit
@@ -43,21 +43,18 @@ class RoleRow:
         return {"pattern": self.pattern, "verbs": self.role.split(",")}
 
 
-class PersonForm(BrokerForm):
-    """What a person may, and whether they may sign in."""
+class _RolesForm(ChangeForm):
+    """Roles on patterns."""
 
     active = forms.BooleanField(required=False, label="May sign in", initial=True)
 
     def __init__(self, data: QueryDict | None = None, *, permits: Sequence[Permit] = (), active: bool = True) -> None:
-        super().__init__(data, initial={"active": active})
+        seen = {"may": [permit.as_json() for permit in permits], "active": active}
+        super().__init__(data, initial={"active": active, "seen": as_seen(seen)})
         shown = [RoleRow(permit.target, roles.role_of(permit) or ",".join(permit.as_json()["verbs"])) for permit in permits]
         self.rows = _rows(data) if data is not None else shown or [RoleRow("*")]
         if data is not None and data.get("more"):
             self.rows.append(RoleRow())
-
-    def request(self) -> dict[str, Any]:
-        """The change as REST would have it."""
-        return {"grants": self.grants(), "active": self.cleaned_data["active"]}
 
     def grants(self) -> list[dict[str, Any]]:
         """What the rows say."""
@@ -73,7 +70,15 @@ class PersonForm(BrokerForm):
                 given[int(found[1])].error = str(fault["detail"])
 
 
-class NewPersonForm(PersonForm):
+class PersonForm(_RolesForm):
+    """What a person may, and whether they may sign in."""
+
+    def request(self) -> dict[str, Any]:
+        """The change as REST would have it."""
+        return {"grants": self.grants(), "active": self.cleaned_data["active"]}
+
+
+class NewPersonForm(_RolesForm):
     """Somebody new."""
 
     name = forms.CharField(

@@ -107,6 +107,20 @@ def test_what_they_may_is_changed_in_rows_and_refused_in_them(client):
     assert {role_of(permit) for permit in people.permits_of(people.find("ada"))} == {"viewer", "operator"}
 
 
+def test_of_two_who_change_a_person_at_once_the_second_is_told(client):
+    made(client)
+    seen = client.get("/users/ada").context["form"].initial["seen"]
+    people.change(broker_itself(), "ada", {"grants": [{"role": "viewer", "pattern": "mine"}]})
+    late = {"role-0": "operator", "pattern-0": "*", "active": "on", "seen": seen}
+
+    refused = client.post("/users/ada", late)
+
+    assert (refused.status_code, "The settings were changed meanwhile. Save again" in text(refused)) == (400, True)
+    assert [permit.pattern for permit in people.permits_of(people.find("ada"))] == ["mine"]
+    assert client.post("/users/ada", late | {"seen": refused.context["form"]["seen"].value()}).status_code == 302
+    assert [permit.pattern for permit in people.permits_of(people.find("ada"))] == ["*"]
+
+
 def test_verbs_that_make_no_role_survive_a_change(client):
     made(client)
     user = get_user_model().objects.get(username="ada")
