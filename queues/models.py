@@ -208,8 +208,9 @@ class Message(Carrying, models.Model):
             models.Index("queue", "fingerprint", "id", "due_at", "redrives", name="message_cause", condition=Q(state=State.DEAD)),
             # expired, next_expiry
             models.Index("expires_at", name="message_ttl", condition=Q(expires_at__isnull=False)),
-            # of_key, queues_of_key, many_of_key: for search alone. What it says of the queue goes without saying, so that
-            # statements which do not say it keep to the indexes of holders and blocked ones, whatever the statistics are
+            # with_key, key_summary, of_key, queues_of_key, many_of_key: for who looks. What it says of the queue goes without
+            # saying, so that statements which do not say it keep to the indexes of holders and of blocked ones, whatever the
+            # statistics are
             models.Index("queue", "key", "id", name="message_key", condition=Q(key__isnull=False, queue__gt=0)),
         ]
 

@@ -1,12 +1,13 @@
 """Which messages a filter selects, in the order of their ids; for reading and for acting alike.
 
 One statement answers for all states at once: a message that changes its state between two statements would otherwise be
-missed or seen twice. A key is compared row by row, so a scan stops after a budget and says where to go on.
+missed or seen twice. Of those that an index names by their key or cause many may be of other states or keys: a scan stops after
+a budget and says where to go on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from heapq import merge
 from itertools import islice
 from operator import itemgetter
@@ -66,8 +67,12 @@ def _window(read: Read, queue_id: int, chosen: MessageFilter, span: Span, n: int
         return _named(read, queue_id, chosen, span)
     if chosen.fingerprints:
         return _of_causes(read, queue_id, chosen, span, n)
+    if chosen.key is not None:
+        statement = Q.with_key_desc if chosen.descending else Q.with_key
+        found = read(statement, queue_id, span.after, span.until, n, chosen.key)
+        return [(id, state, not chosen.states or state in chosen.states) for id, state in found]
     statement = Q.matching_desc if chosen.descending else Q.matching
-    return read(statement, queue_id, span.after, span.until, n, chosen.key, *flags(chosen))
+    return read(statement, queue_id, span.after, span.until, n, *flags(chosen))
 
 
 def _named(read: Read, queue_id: int, chosen: MessageFilter, span: Span) -> list[tuple[Any, ...]]:
@@ -99,8 +104,11 @@ def summary(read: Read, queue_id: int, chosen: MessageFilter) -> tuple[int, int 
     """How many messages match, exactly, and the lowest and the highest of their ids."""
     if chosen.ids is None and chosen.fingerprints:
         return _summary_of_causes(read, queue_id, chosen)
+    if chosen.ids is None and chosen.key is not None:
+        counted = read(Q.key_summary, queue_id, chosen.key)
+        return _summed([row for state, *row in counted if not chosen.states or state in chosen.states])
     if chosen.ids is None:
-        count, first, last = read(Q.matching_summary, queue_id, chosen.key, *flags(chosen))[0]
+        count, first, last = read(Q.matching_summary, queue_id, *flags(chosen))[0]
         return count, first, last
     ids = [message_id for message_id, _, matches in _named(read, queue_id, chosen, Span(0, MAX_ID)) if matches]
     return len(ids), min(ids, default=None), max(ids, default=None)
@@ -109,6 +117,11 @@ def summary(read: Read, queue_id: int, chosen: MessageFilter) -> tuple[int, int 
 def _summary_of_causes(read: Read, queue_id: int, chosen: MessageFilter) -> tuple[int, int | None, int | None]:
     if chosen.states and State.DEAD not in chosen.states:
         return 0, None, None
-    found = [read(Q.cause_summary, queue_id, cause, chosen.key)[0] for cause in chosen.fingerprints]
-    firsts, lasts = [first for _, first, _ in found if first], [last for _, _, last in found if last]
-    return sum(n for n, _, _ in found), min(firsts, default=None), max(lasts, default=None)
+    return _summed([read(Q.cause_summary, queue_id, cause, chosen.key)[0] for cause in chosen.fingerprints])
+
+
+def _summed(found: Iterable[Sequence[Any]]) -> tuple[int, int | None, int | None]:
+    """Of some counts, firsts and lasts."""
+    some = [row for row in found if row[0]]
+    firsts, lasts = (first for _, first, _ in some), (last for _, _, last in some)
+    return sum(n for n, _, _ in some), min(firsts, default=None), max(lasts, default=None)

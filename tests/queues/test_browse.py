@@ -189,12 +189,16 @@ def test_a_search_by_key_stops_after_its_budget_and_goes_on_from_there(monkeypat
     monkeypatch.setattr(selection.find, "__kwdefaults__", {"budget": 20})
     bench = Bench()
     bench.publish(*range(45), key="a")
-    wanted = bench.publish(*range(3), key="b")
-    page = browse.page(bench.row, parse({"key": "b"}))
+    wanted = bench.publish(*range(3), key="a", delay=60)
+    bench.publish(*range(9), key="b")
+    late = {"key": "a", "state": "scheduled"}
+    page = browse.page(bench.row, parse(late))
     assert (page.items, page.next is None) == ([], False)
-    assert walk(bench, parse({"key": "b"}), 2) == wanted
-    assert walk(bench, parse({"key": "b", "order": "desc"}), 2) == wanted[::-1]
-    assert len(walk(bench, parse({"key": "a"}), 7)) == 45
+    assert walk(bench, parse(late), 2) == wanted
+    assert walk(bench, parse({**late, "order": "desc"}), 2) == wanted[::-1]
+    assert len(walk(bench, parse({"key": "a"}), 7)) == 48
+    with transaction() as tx:
+        assert selection.summary(tx.rows, bench.row.pk, parse(late)) == (3, wanted[0], wanted[-1])
 
 
 def test_a_page_ends_early_rather_than_carry_too_much_body() -> None:
@@ -236,7 +240,7 @@ def test_a_page_reads_an_index_and_never_walks_the_table(statistics: bool) -> No
             cursor.execute("ANALYZE")
         with transaction() as tx:
             for statement, ends in ((selection.Q.matching, (0, 2**63 - 1)), (selection.Q.matching_desc, (2**63 - 1, 0))):
-                args = (bench.row.pk, *ends, 51, None, 1, 1, 1, 1, 1)
+                args = (bench.row.pk, *ends, 51, 1, 1, 1, 1, 1)
                 plan = [row[3] for row in tx.raw.execute("EXPLAIN QUERY PLAN " + statement.text["sqlite"], args)]
                 assert sum("COVERING INDEX message_browse (queue_id=? AND state=? AND id" in step for step in plan) == 4
                 assert not [
@@ -244,6 +248,10 @@ def test_a_page_reads_an_index_and_never_walks_the_table(statistics: bool) -> No
                     for step in plan
                     if "brokerweb_queues_message" in step and "message_browse" not in step and "message_leased" not in step
                 ]
+            for statement in (selection.Q.with_key, selection.Q.with_key_desc):
+                args = (bench.row.pk, 0, 2**63 - 1, 51, "a")
+                [step] = [row[3] for row in tx.raw.execute("EXPLAIN QUERY PLAN " + statement.text["sqlite"], args)]
+                assert "INDEX message_key (queue_id=? AND key=? AND id" in step
             plan = [row[3] for row in tx.raw.execute("EXPLAIN QUERY PLAN " + selection.Q.oldest_ready.text["sqlite"], (1,))]
             assert any("message_ready (queue_id=? AND priority=?)" in step for step in plan)
 

@@ -107,6 +107,8 @@ SPECIAL: dict[str, dict[str, list[Any] | str]] = {
     "of_cause_desc": {"after": [2**62], "until": [0], "fingerprint": "made_for"},
     "cause_summary": {"fingerprint": "made_for"},
     "matching_desc": {"after": [2**62, 9], "until": [0]},
+    "with_key": {"after": [0, 3], "until": [2**62]},
+    "with_key_desc": {"after": [2**62, 9], "until": [0]},
     "in_flight": {"after": [0, 1], "holder": [None, "d", "rest"]},
     "sweep": {"after": [0, 3]},
     "bind": {"to": TEXTS},
