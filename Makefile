@@ -36,7 +36,7 @@ bench: .venv/.tested ## the tables of docs/performance.md, and a JSON line for e
 crash: .venv/.tested ## 60 rounds each of kill and power cut, and the other faults in full numbers
 	BROKERWEB_CRASH_ROUNDS=60 CI=true $(BIN)/python -m pytest tests/powerfail tests/crash tests/routing/test_effectively_once.py -s --timeout 3600
 
-cluster: .venv/.tested ## three nodes, PostgreSQL and Valkey under 240 faults, an hour and a half
+cluster: .venv/.tested ## three nodes, PostgreSQL and Valkey under 240 faults, forty minutes
 	BROKERWEB_CRASH_ROUNDS=60 CI=true $(BIN)/python -m pytest tests/cluster_faults -s
 
 failover: .venv/.tested ## the leader of three PostgreSQL under Patroni dies under traffic, 20 times; needs etcd

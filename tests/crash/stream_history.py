@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -206,9 +207,9 @@ def commits_never_go_back(history: StreamHistory) -> Complaints:
         latest[group, partition].append((when, offset))
     highest = {lane: _rising(sorted(several)) for lane, several in latest.items()}
     for group, partition, offset, asked, _ in history.positions:
-        before = [best for when, best in highest[group, partition] if when < asked]
-        if before and offset < before[-1]:
-            yield f"C6 group {group} went back: {offset} in partition {partition} after {before[-1]}"
+        before = bisect_left(highest[group, partition], (asked,))
+        if before and offset < (seen := highest[group, partition][before - 1][1]):
+            yield f"C6 group {group} went back: {offset} in partition {partition} after {seen}"
 
 
 def _rising(events: list[tuple[float, int]]) -> list[tuple[float, int]]:

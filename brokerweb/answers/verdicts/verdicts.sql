@@ -11,15 +11,14 @@ SELECT queue_id, CAST(sum(ready) AS bigint), CAST(sum(scheduled) AS bigint), CAS
 
 -- oldest_of@sqlite (ids): since when the oldest ready message of each of these queues is ready
 -- From one priority that there is to the next: the first of each is its oldest.
-WITH RECURSIVE p(queue, priority) AS (
-  SELECT value, (SELECT priority FROM brokerweb_queues_message INDEXED BY message_ready WHERE queue_id = value AND state = 1
-    ORDER BY priority DESC, position LIMIT 1) FROM json_each(:ids)
-  UNION ALL SELECT queue, (SELECT m.priority FROM brokerweb_queues_message m INDEXED BY message_ready
-    WHERE m.queue_id = p.queue AND m.state = 1 AND m.priority < p.priority ORDER BY m.priority DESC, m.position LIMIT 1)
-    FROM p WHERE priority IS NOT NULL)
-SELECT queue, min((SELECT m.due_at FROM brokerweb_queues_message m INDEXED BY message_ready
-  WHERE m.queue_id = p.queue AND m.state = 1 AND m.priority = p.priority ORDER BY m.position LIMIT 1))
-FROM p WHERE priority IS NOT NULL GROUP BY queue;
+WITH RECURSIVE p(queue, priority, due_at) AS (
+  SELECT j.value, m.priority, m.due_at FROM json_each(:ids) j CROSS JOIN brokerweb_queues_message m ON m.id = (
+    SELECT id FROM brokerweb_queues_message INDEXED BY message_ready WHERE queue_id = j.value AND state = 1
+    ORDER BY priority DESC, position LIMIT 1)
+  UNION ALL SELECT p.queue, m.priority, m.due_at FROM p CROSS JOIN brokerweb_queues_message m ON m.id = (
+    SELECT n.id FROM brokerweb_queues_message n INDEXED BY message_ready
+    WHERE n.queue_id = p.queue AND n.state = 1 AND n.priority < p.priority ORDER BY n.priority DESC, n.position LIMIT 1))
+SELECT queue, min(due_at) FROM p GROUP BY queue;
 
 -- oldest_of@postgres (ids): the same, of an array
 WITH RECURSIVE p(queue, priority) AS (
