@@ -249,8 +249,8 @@ def test_a_page_reads_an_index_and_never_walks_the_table(statistics: bool) -> No
                     if "brokerweb_queues_message" in step and "message_browse" not in step and "message_leased" not in step
                 ]
             for statement in (selection.Q.with_key, selection.Q.with_key_desc):
-                args = (bench.row.pk, 0, 2**63 - 1, 51, "a")
-                [step] = [row[3] for row in tx.raw.execute("EXPLAIN QUERY PLAN " + statement.text["sqlite"], args)]
+                of_key = (bench.row.pk, 0, 2**63 - 1, 51, "a")
+                [step] = [row[3] for row in tx.raw.execute("EXPLAIN QUERY PLAN " + statement.text["sqlite"], of_key)]
                 assert "INDEX message_key (queue_id=? AND key=? AND id" in step
             plan = [row[3] for row in tx.raw.execute("EXPLAIN QUERY PLAN " + selection.Q.oldest_ready.text["sqlite"], (1,))]
             assert any("message_ready (queue_id=? AND priority=?)" in step for step in plan)
