@@ -9,7 +9,11 @@ from brokerweb.answers.verdicts.reading import Q
 from tests.storage.test_statements import BACKLOG
 
 PLANS = {
-    "oldest_of": ["USING COVERING INDEX message_ready (queue_id=?)", "USING INDEX message_ready (queue_id=? AND priority=?)"],
+    "oldest_of": [
+        "USING COVERING INDEX message_ready (queue_id=?)",
+        "USING COVERING INDEX message_ready (queue_id=? AND priority<?)",
+        "USING INTEGER PRIMARY KEY (rowid=?)",
+    ],
     "heads": ["message_key_holder (queue_id=?)", "USING INTEGER PRIMARY KEY (rowid=?)", "message_blocked (queue_id=? AND key=?)"],
     "ahead": ["message_ready (queue_id=? AND priority>?)", "message_ready (queue_id=? AND priority=? AND position<?)"],
     "ahead_from": ["message_ready (queue_id=? AND priority=? AND position>? AND position<?)"],
