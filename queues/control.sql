@@ -3,10 +3,11 @@
 -- partial index only for a predicate it finds in the statement. For SQLite some name their index: with statistics its planner
 -- walks a whole table by rowid for "ORDER BY id LIMIT", past all that is in other states or queues.
 
--- matching (queue, after, until, n, scheduled, ready, blocked, leased, dead): a queue's next messages by id, in these states
+-- matching (queue, after, until, n, key, scheduled, ready, blocked, leased, dead): a queue's next messages by id, and whether each has the key
 -- Leased messages are few, and found through message_leased without reading rows: "+id" keeps the planner from walking
 -- the whole table in id order for them.
-SELECT p.id, p.state, true FROM (
+SELECT p.id, p.state, CASE WHEN CAST(:key AS text) IS NULL THEN true ELSE (SELECT m."key" = :key FROM brokerweb_queues_message m WHERE m.id = p.id AND m.queue_id = :queue) END
+FROM (
   SELECT * FROM (SELECT id, 0 AS state FROM brokerweb_queues_message INDEXED BY message_browse
     WHERE :scheduled = 1 AND queue_id = :queue AND state = 0 AND NOT (state = 3) AND id > :after AND id <= :until ORDER BY id LIMIT :n) AS a
   UNION ALL SELECT * FROM (SELECT id, 1 AS state FROM brokerweb_queues_message INDEXED BY message_browse
@@ -19,8 +20,9 @@ SELECT p.id, p.state, true FROM (
     WHERE :dead = 1 AND queue_id = :queue AND state = 4 AND NOT (state = 3) AND id > :after AND id <= :until ORDER BY id LIMIT :n) AS e
 ) AS p ORDER BY p.id LIMIT :n;
 
--- matching_desc (queue, after, until, n, scheduled, ready, blocked, leased, dead): the same from the newest down; after is the upper end
-SELECT p.id, p.state, true FROM (
+-- matching_desc (queue, after, until, n, key, scheduled, ready, blocked, leased, dead): the same from the newest down; after is the upper end
+SELECT p.id, p.state, CASE WHEN CAST(:key AS text) IS NULL THEN true ELSE (SELECT m."key" = :key FROM brokerweb_queues_message m WHERE m.id = p.id AND m.queue_id = :queue) END
+FROM (
   SELECT * FROM (SELECT id, 0 AS state FROM brokerweb_queues_message INDEXED BY message_browse
     WHERE :scheduled = 1 AND queue_id = :queue AND state = 0 AND NOT (state = 3) AND id < :after AND id >= :until ORDER BY id DESC LIMIT :n) AS a
   UNION ALL SELECT * FROM (SELECT id, 1 AS state FROM brokerweb_queues_message INDEXED BY message_browse
@@ -43,32 +45,32 @@ ORDER BY +id LIMIT :n;
 SELECT holder, leased_at FROM brokerweb_queues_message INDEXED BY message_leased
 WHERE queue_id = :queue AND state = 3 ORDER BY leased_at LIMIT :n;
 
--- matching_summary (queue, scheduled, ready, blocked, leased, dead): how many match, and the first and the last of them
--- From the indexes alone: no row is read.
+-- matching_summary (queue, key, scheduled, ready, blocked, leased, dead): how many match, and the first and the last of them
+-- Without a key the indexes answer alone: the row is read only where the key is compared.
 SELECT CAST(sum(n) AS bigint), min(first), max(last) FROM (
   SELECT count(*) AS n, min(id) AS first, max(id) AS last FROM brokerweb_queues_message INDEXED BY message_browse
-    WHERE :scheduled = 1 AND queue_id = :queue AND state = 0 AND NOT (state = 3)
+    WHERE :scheduled = 1 AND queue_id = :queue AND state = 0 AND NOT (state = 3) AND (CAST(:key AS text) IS NULL OR "key" = :key)
   UNION ALL SELECT count(*), min(id), max(id) FROM brokerweb_queues_message INDEXED BY message_browse
-    WHERE :ready = 1 AND queue_id = :queue AND state = 1 AND NOT (state = 3)
+    WHERE :ready = 1 AND queue_id = :queue AND state = 1 AND NOT (state = 3) AND (CAST(:key AS text) IS NULL OR "key" = :key)
   UNION ALL SELECT count(*), min(id), max(id) FROM brokerweb_queues_message INDEXED BY message_browse
-    WHERE :blocked = 1 AND queue_id = :queue AND state = 2 AND NOT (state = 3)
+    WHERE :blocked = 1 AND queue_id = :queue AND state = 2 AND NOT (state = 3) AND (CAST(:key AS text) IS NULL OR "key" = :key)
   UNION ALL SELECT count(*), min(+id), max(+id) FROM brokerweb_queues_message INDEXED BY message_leased
-    WHERE :leased = 1 AND queue_id = :queue AND state = 3
+    WHERE :leased = 1 AND queue_id = :queue AND state = 3 AND (CAST(:key AS text) IS NULL OR "key" = :key)
   UNION ALL SELECT count(*), min(id), max(id) FROM brokerweb_queues_message INDEXED BY message_browse
-    WHERE :dead = 1 AND queue_id = :queue AND state = 4 AND NOT (state = 3)
+    WHERE :dead = 1 AND queue_id = :queue AND state = 4 AND NOT (state = 3) AND (CAST(:key AS text) IS NULL OR "key" = :key)
 ) AS s;
 
--- with_key (queue, after, until, n, key): messages with a key in a queue by id, and their states
-SELECT id, state FROM brokerweb_queues_message INDEXED BY message_key
+-- with_key (queue, after, until, n, key): messages with a key in a queue by id, whatever their states
+SELECT id, state, true FROM brokerweb_queues_message INDEXED BY message_key
 WHERE queue_id = :queue AND queue_id > 0 AND "key" = :key AND id > :after AND id <= :until ORDER BY id LIMIT :n;
 
 -- with_key_desc (queue, after, until, n, key): the same from the newest down; after is the upper end
-SELECT id, state FROM brokerweb_queues_message INDEXED BY message_key
+SELECT id, state, true FROM brokerweb_queues_message INDEXED BY message_key
 WHERE queue_id = :queue AND queue_id > 0 AND "key" = :key AND id < :after AND id >= :until ORDER BY id DESC LIMIT :n;
 
--- key_summary (queue, key): how many messages with a key there are in each state, and the first and the last of them
-SELECT state, count(*), min(id), max(id) FROM brokerweb_queues_message INDEXED BY message_key
-WHERE queue_id = :queue AND queue_id > 0 AND "key" = :key GROUP BY state;
+-- key_summary (queue, key): how many messages with a key there are, and the first and the last of them
+SELECT count(*), min(id), max(id) FROM brokerweb_queues_message INDEXED BY message_key
+WHERE queue_id = :queue AND queue_id > 0 AND "key" = :key;
 
 -- of_cause (queue, fingerprint, after, until, n, key): dead messages of one cause by id, their state, and whether each has the key
 SELECT id, 4, CASE WHEN CAST(:key AS text) IS NULL THEN true ELSE coalesce("key" = :key, false) END FROM brokerweb_queues_message INDEXED BY message_cause
@@ -126,18 +128,32 @@ SELECT m.* FROM d CROSS JOIN LATERAL (
 SELECT count(*), min(id), max(id) FROM brokerweb_queues_message INDEXED BY message_cause
 WHERE queue_id = :queue AND state = 4 AND fingerprint = :fingerprint AND (CAST(:key AS text) IS NULL OR "key" = :key);
 
--- causes@sqlite (queues, since, now): what died in queues since then, by fingerprint and by how many hours ago, 24 for all that are longer ago: how many, redriven before, the first, the last, the highest id, and the queue of each
--- From the index alone. One row for each queue and fingerprint would be thousands, and making those takes longer than to count.
-SELECT fingerprint, max(0, min(24, (:now - due_at) / 3600000000)) AS ago, count(*), CAST(sum(CASE WHEN redrives > 0 THEN 1 ELSE 0 END) AS bigint),
-  min(due_at), max(due_at), max(id), json_group_array(queue_id)
-FROM brokerweb_queues_message INDEXED BY message_cause WHERE queue_id IN (SELECT value FROM json_each(:queues)) AND state = 4 AND due_at >= :since
-GROUP BY fingerprint, ago;
+-- causes@sqlite (queues, since): what died in queues since then, by fingerprint: how many, redriven before, the first, the last, the highest id, in which queues, and how many in each
+-- First by queue, in the order of the index and from it alone, so that nothing grows with the messages; a row for each would be thousands.
+SELECT fingerprint, CAST(sum(n) AS bigint), CAST(sum(again) AS bigint), min(first), max(last), max(newest), json_group_array(queue_id), json_group_array(n) FROM (
+  SELECT queue_id, fingerprint, count(*) AS n, sum(CASE WHEN redrives > 0 THEN 1 ELSE 0 END) AS again, min(due_at) AS first, max(due_at) AS last,
+    max(id) AS newest
+  FROM brokerweb_queues_message INDEXED BY message_cause WHERE queue_id IN (SELECT value FROM json_each(:queues)) AND state = 4 AND due_at >= :since
+  GROUP BY queue_id, fingerprint) AS q
+GROUP BY fingerprint;
 
--- causes@postgres (queues, since, now): the same, of an array
-SELECT fingerprint, greatest(0, least(24, (CAST(:now AS bigint) - due_at) / 3600000000)) AS ago, count(*),
-  CAST(sum(CASE WHEN redrives > 0 THEN 1 ELSE 0 END) AS bigint), min(due_at), max(due_at), max(id), '[' || string_agg(CAST(queue_id AS text), ',' ORDER BY queue_id) || ']'
-FROM brokerweb_queues_message WHERE queue_id = ANY (translate(:queues, '[]', '{}')::bigint[]) AND state = 4 AND due_at >= :since
-GROUP BY fingerprint, ago;
+-- causes@postgres (queues, since): the same, of an array
+SELECT fingerprint, CAST(sum(n) AS bigint), CAST(sum(again) AS bigint), min(first), max(last), max(newest),
+  '[' || string_agg(CAST(queue_id AS text), ',' ORDER BY queue_id) || ']', '[' || string_agg(CAST(n AS text), ',' ORDER BY queue_id) || ']' FROM (
+  SELECT queue_id, fingerprint, count(*) AS n, sum(CASE WHEN redrives > 0 THEN 1 ELSE 0 END) AS again, min(due_at) AS first, max(due_at) AS last,
+    max(id) AS newest
+  FROM brokerweb_queues_message WHERE queue_id = ANY (translate(:queues, '[]', '{}')::bigint[]) AND state = 4 AND due_at >= :since
+  GROUP BY queue_id, fingerprint) AS q
+GROUP BY fingerprint;
+
+-- cause_hours@sqlite (queues, since, now): what died in queues since then, by fingerprint and by how many hours ago
+SELECT m.fingerprint, (:now - m.due_at) / 3600000000 AS ago, count(*)
+FROM json_each(:queues) j CROSS JOIN brokerweb_queues_message m INDEXED BY message_cause ON m.queue_id = j.value
+WHERE m.state = 4 AND m.due_at >= :since GROUP BY m.fingerprint, ago;
+
+-- cause_hours@postgres (queues, since, now): the same, of an array
+SELECT fingerprint, (:now - due_at) / 3600000000 AS ago, count(*) FROM brokerweb_queues_message
+WHERE queue_id = ANY (translate(:queues, '[]', '{}')::bigint[]) AND state = 4 AND due_at >= :since GROUP BY fingerprint, ago;
 
 -- facts@sqlite (queue, ids): what warnings look at of messages: their state, whether they have a key, how often redriven, cause, weight
 SELECT m.id, m.state, m."key" IS NOT NULL, m.redrives, m.fingerprint,

@@ -89,7 +89,7 @@ def sweep_deleted(tx: Transaction, limit: int = 500) -> int:
 
 def _sweep_messages(tx: Transaction, queue_id: int, limit: int) -> int:
     removed: list[int] = []
-    oldest = tx.rows(Q.matching, queue_id, 0, MAX_ID, limit, *flags(ALL))
+    oldest = tx.rows(Q.matching, queue_id, 0, MAX_ID, limit, None, *flags(ALL))
     for message_id, state in in_one_turn(tx, Found([(id, state) for id, state, _ in oldest], None)).messages:
         for _, _, attempts in tx.returning(Q.remove, message_id, queue_id, state, MAX_ID):
             removed.append(message_id)

@@ -1,8 +1,8 @@
 """Which messages a filter selects, in the order of their ids; for reading and for acting alike.
 
 One statement answers for all states at once: a message that changes its state between two statements would otherwise be
-missed or seen twice. Of those that an index names by their key or cause many may be of other states or keys: a scan stops after
-a budget and says where to go on.
+missed or seen twice. The index of keys does not know the states: where both are asked for, those of the states, which may be
+few among very many of the key, are compared row by row, so a scan stops after a budget and says where to go on.
 """
 
 from __future__ import annotations
@@ -67,12 +67,10 @@ def _window(read: Read, queue_id: int, chosen: MessageFilter, span: Span, n: int
         return _named(read, queue_id, chosen, span)
     if chosen.fingerprints:
         return _of_causes(read, queue_id, chosen, span, n)
-    if chosen.key is not None:
-        statement = Q.with_key_desc if chosen.descending else Q.with_key
-        found = read(statement, queue_id, span.after, span.until, n, chosen.key)
-        return [(id, state, not chosen.states or state in chosen.states) for id, state in found]
+    if chosen.key is not None and not chosen.states:
+        return read(Q.with_key_desc if chosen.descending else Q.with_key, queue_id, span.after, span.until, n, chosen.key)
     statement = Q.matching_desc if chosen.descending else Q.matching
-    return read(statement, queue_id, span.after, span.until, n, *flags(chosen))
+    return read(statement, queue_id, span.after, span.until, n, chosen.key, *flags(chosen))
 
 
 def _named(read: Read, queue_id: int, chosen: MessageFilter, span: Span) -> list[tuple[Any, ...]]:
@@ -104,11 +102,10 @@ def summary(read: Read, queue_id: int, chosen: MessageFilter) -> tuple[int, int 
     """How many messages match, exactly, and the lowest and the highest of their ids."""
     if chosen.ids is None and chosen.fingerprints:
         return _summary_of_causes(read, queue_id, chosen)
-    if chosen.ids is None and chosen.key is not None:
-        counted = read(Q.key_summary, queue_id, chosen.key)
-        return _summed([row for state, *row in counted if not chosen.states or state in chosen.states])
     if chosen.ids is None:
-        count, first, last = read(Q.matching_summary, queue_id, *flags(chosen))[0]
+        whole_key = chosen.key is not None and not chosen.states
+        by_state = (Q.matching_summary, queue_id, chosen.key, *flags(chosen))
+        count, first, last = read(*((Q.key_summary, queue_id, chosen.key) if whole_key else by_state))[0]
         return count, first, last
     ids = [message_id for message_id, _, matches in _named(read, queue_id, chosen, Span(0, MAX_ID)) if matches]
     return len(ids), min(ids, default=None), max(ids, default=None)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -22,13 +21,14 @@ from brokerweb.queues.messages import json_ids, parse_place
 from brokerweb.queues.models import Message
 from brokerweb.queues.represent import message_object
 from brokerweb.queues.selection import Q
-from brokerweb.storage.reading import Reads, lenient, read
+from brokerweb.storage.reading import Reads, lenient, read, snapshot
 
 HOURS = 24
+DAY = HOURS * 3600 * clock.SECOND
 FAR = 2**63 - 1
 NAMED = 100  # queues of one cause that are named
 PAGE = 50
-_ids = msgspec.json.Decoder(list[int]).decode
+_numbers = msgspec.json.Decoder(list[int]).decode
 
 
 @dataclass
@@ -42,18 +42,7 @@ class Cause:
     last_at: int = 0
     newest: int = 0  # the highest id of them
     hours: list[int] = field(default_factory=lambda: [0] * HOURS)
-    within: Counter[int] = field(default_factory=Counter)  # by the id of the queue
-
-    def add(self, row: tuple[Any, ...]) -> None:
-        """Add what a row of ``causes`` counts of it in one hour."""
-        ago, n, again, first_at, last_at, newest, queues = row
-        self.count += n
-        self.again += again
-        self.first_at, self.last_at = min(self.first_at, first_at), max(self.last_at, last_at)
-        self.newest = max(self.newest, newest)
-        self.within.update(_ids(queues))
-        if ago < HOURS:
-            self.hours[HOURS - 1 - ago] += n
+    within: Mapping[int, int] = field(default_factory=dict)  # how many, by the id of the queue
 
     def queues(self, there: Iterable[Destination]) -> list[Destination]:
         """Those of the destinations in which it is, that which has the most first; those alike as they came."""
@@ -111,11 +100,14 @@ def _place(found: Sequence[Cause], position: str) -> int:
 def counted(reads: Reads, there: Iterable[Destination], since: int = -1) -> list[Cause]:
     """The causes of what died in these since an instant of the broker's clock; the most frequent first."""
     found: dict[str | None, Cause] = {}
-    for fingerprint, *row in reads.rows(Q.causes, json_ids(each.queue_id for each in there), since, clock.now()):
-        cause = found.get(fingerprint)
-        if cause is None:
-            cause = found[fingerprint] = Cause(fingerprint)
-        cause.add(tuple(row))
+    queues = json_ids(each.queue_id for each in there)
+    with snapshot(reads):
+        for fingerprint, *sums, within, each in reads.rows(Q.causes, queues, since):
+            cause = found[fingerprint] = Cause(fingerprint, *sums)
+            cause.within = dict(zip(_numbers(within), _numbers(each), strict=True))
+        now = clock.now()
+        for fingerprint, ago, n in reads.rows(Q.cause_hours, queues, max(since, now - DAY + 1), now):
+            found[fingerprint].hours[HOURS - 1 - max(0, ago)] += n
     return sorted(found.values(), key=lambda cause: cause.order)
 
 

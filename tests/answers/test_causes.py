@@ -140,6 +140,6 @@ def test_a_hundred_thousand_are_counted_from_the_index_alone(db: None) -> None:
 
     from brokerweb.queues.selection import Q
 
-    statement = "EXPLAIN QUERY PLAN " + Q.causes.text["sqlite"]
-    plan = connection.connection.execute(statement, ("[1]", 0, 0)).fetchall()
-    assert "COVERING INDEX message_cause" in " ".join(row[3] for row in plan)
+    for statement, args in ((Q.causes, ("[1]", 0)), (Q.cause_hours, ("[1]", 0, 0))):
+        plan = connection.connection.execute("EXPLAIN QUERY PLAN " + statement.text["sqlite"], args).fetchall()
+        assert "COVERING INDEX message_cause" in " ".join(row[3] for row in plan)

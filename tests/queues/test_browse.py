@@ -189,16 +189,29 @@ def test_a_search_by_key_stops_after_its_budget_and_goes_on_from_there(monkeypat
     monkeypatch.setattr(selection.find, "__kwdefaults__", {"budget": 20})
     bench = Bench()
     bench.publish(*range(45), key="a")
-    wanted = bench.publish(*range(3), key="a", delay=60)
-    bench.publish(*range(9), key="b")
-    late = {"key": "a", "state": "scheduled"}
-    page = browse.page(bench.row, parse(late))
+    wanted = bench.publish(*range(3), key="b")
+    ready = {"key": "b", "state": "ready"}
+    page = browse.page(bench.row, parse(ready))
     assert (page.items, page.next is None) == ([], False)
-    assert walk(bench, parse(late), 2) == wanted
-    assert walk(bench, parse({**late, "order": "desc"}), 2) == wanted[::-1]
-    assert len(walk(bench, parse({"key": "a"}), 7)) == 48
+    assert walk(bench, parse(ready), 2) == wanted
+    assert walk(bench, parse({**ready, "order": "desc"}), 2) == wanted[::-1]
+    assert len(walk(bench, parse({"key": "a", "state": "ready"}), 7)) == 45
+
+
+def test_a_key_is_found_by_its_index_and_a_state_of_it_by_that_of_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "STEP", 10)
+    monkeypatch.setattr(selection.find, "__kwdefaults__", {"budget": 20})
+    bench = Bench()
+    [late] = bench.publish("late", key="a", delay=60)
+    many = bench.publish(*range(15), key="b")
+    bench.publish(*range(45), key="a")
+    assert browse.page(bench.row, parse({"key": "b"})).next is None
+    assert walk(bench, parse({"key": "b"}), 50) == many
+    few = browse.page(bench.row, parse({"key": "a", "state": "scheduled", "order": "desc"}))
+    assert ([message.pk for message in few.items], few.next) == ([late], None)
     with transaction() as tx:
-        assert selection.summary(tx.rows, bench.row.pk, parse(late)) == (3, wanted[0], wanted[-1])
+        assert selection.summary(tx.rows, bench.row.pk, parse({"key": "b"})) == (15, many[0], many[-1])
+        assert selection.summary(tx.rows, bench.row.pk, parse({"key": "a", "state": "scheduled"})) == (1, late, late)
 
 
 def test_a_page_ends_early_rather_than_carry_too_much_body() -> None:
@@ -240,7 +253,7 @@ def test_a_page_reads_an_index_and_never_walks_the_table(statistics: bool) -> No
             cursor.execute("ANALYZE")
         with transaction() as tx:
             for statement, ends in ((selection.Q.matching, (0, 2**63 - 1)), (selection.Q.matching_desc, (2**63 - 1, 0))):
-                args = (bench.row.pk, *ends, 51, 1, 1, 1, 1, 1)
+                args = (bench.row.pk, *ends, 51, None, 1, 1, 1, 1, 1)
                 plan = [row[3] for row in tx.raw.execute("EXPLAIN QUERY PLAN " + statement.text["sqlite"], args)]
                 assert sum("COVERING INDEX message_browse (queue_id=? AND state=? AND id" in step for step in plan) == 4
                 assert not [
