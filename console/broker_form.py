@@ -146,15 +146,15 @@ class ChangeForm(BrokerForm):
         if not seen or seen == present:
             return
         self.data = {name: self.data[name] for name in self.data} | {"seen": present}
+        detail = "The settings were changed meanwhile. Save again to overwrite that with what stands here."
+        faults = [{"pointer": "", "detail": f"{detail} (conflict)"}]
         before, told = _settings_in(seen), _settings_in(present)
-        faults = []
         for name, value in now.initial.items():
             if name in told and before.get(name) != value:
-                said = "empty" if value is None else self.fields[name].prepare_value(value)
+                field = self.fields.get(name)
+                said = "empty" if value is None else value if field is None else field.prepare_value(value)
                 faults.append({"pointer": f"/{name}", "detail": f"Changed meanwhile: {said}."})
-        shown = ", as their fields say" if faults else ""
-        detail = f"The settings were changed meanwhile{shown}. Save again to overwrite that with what stands here."
-        raise Conflict(detail, errors=[{"pointer": "", "detail": f"{detail} (conflict)"}, *faults])
+        raise Conflict(detail, errors=faults)
 
 
 def as_seen(settings: Mapping[str, Any]) -> str:

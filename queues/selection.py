@@ -7,7 +7,7 @@ few among very many of the key, are compared row by row, so a scan stops after a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from heapq import merge
 from itertools import islice
 from operator import itemgetter
@@ -103,9 +103,11 @@ def summary(read: Read, queue_id: int, chosen: MessageFilter) -> tuple[int, int 
     if chosen.ids is None and chosen.fingerprints:
         return _summary_of_causes(read, queue_id, chosen)
     if chosen.ids is None:
-        whole_key = chosen.key is not None and not chosen.states
-        by_state = (Q.matching_summary, queue_id, chosen.key, *flags(chosen))
-        count, first, last = read(*((Q.key_summary, queue_id, chosen.key) if whole_key else by_state))[0]
+        if chosen.key is not None and not chosen.states:
+            [found] = read(Q.key_summary, queue_id, chosen.key)
+        else:
+            [found] = read(Q.matching_summary, queue_id, chosen.key, *flags(chosen))
+        count, first, last = found
         return count, first, last
     ids = [message_id for message_id, _, matches in _named(read, queue_id, chosen, Span(0, MAX_ID)) if matches]
     return len(ids), min(ids, default=None), max(ids, default=None)
@@ -114,11 +116,6 @@ def summary(read: Read, queue_id: int, chosen: MessageFilter) -> tuple[int, int 
 def _summary_of_causes(read: Read, queue_id: int, chosen: MessageFilter) -> tuple[int, int | None, int | None]:
     if chosen.states and State.DEAD not in chosen.states:
         return 0, None, None
-    return _summed([read(Q.cause_summary, queue_id, cause, chosen.key)[0] for cause in chosen.fingerprints])
-
-
-def _summed(found: Iterable[Sequence[Any]]) -> tuple[int, int | None, int | None]:
-    """Of some counts, firsts and lasts."""
-    some = [row for row in found if row[0]]
-    firsts, lasts = (first for _, first, _ in some), (last for _, _, last in some)
-    return sum(n for n, _, _ in some), min(firsts, default=None), max(lasts, default=None)
+    found = [read(Q.cause_summary, queue_id, cause, chosen.key)[0] for cause in chosen.fingerprints]
+    firsts, lasts = [first for _, first, _ in found if first], [last for _, _, last in found if last]
+    return sum(n for n, _, _ in found), min(firsts, default=None), max(lasts, default=None)

@@ -54,6 +54,7 @@ class Wanted(NamedTuple):
     permits: Sequence[Permit] | None
     active: bool | None
     unlink: bool
+    check: Callable[[Any], None]  # of the user as they are, before anything is changed
 
 
 # Reading
@@ -147,11 +148,19 @@ def create(by: Principal, request: Mapping[str, Any], *, address: str | None = N
     return _invited(made.user, code)
 
 
-def change(by: Principal, name: str, request: Mapping[str, Any], *, address: str | None = None) -> Any:
+def change(
+    by: Principal,
+    name: str,
+    request: Mapping[str, Any],
+    *,
+    address: str | None = None,
+    check: Callable[[Any], None] = lambda _: None,
+) -> Any:
     """Change what a person may, whether they may sign in, or that a provider vouches for them; their sessions and sockets end.
     The user.
 
-    Raises Invalid, Forbidden, NotFound, and Conflict where no administrator would be left.
+    Raises Invalid, Forbidden, NotFound, Conflict where no administrator would be left, and what the ``check`` does of the user
+    as they are, in the same commit.
     """
     by.require_admin()
     _refuse_unknown(request, ("role", "pattern", "grants", "active", "issuer"))
@@ -161,7 +170,7 @@ def change(by: Principal, name: str, request: Mapping[str, Any], *, address: str
     if request.get("issuer") is not None:
         raise Invalid.at("/issuer", "null, which unlinks them: whom a provider vouches for shows that by signing in there")
     find(name)
-    wanted = Wanted(permits, active, unlink="issuer" in request)
+    wanted = Wanted(permits, active, unlink="issuer" in request, check=check)
     return _told(audited(_entry(by, "user.change", name, address), _change, name, wanted))
 
 
@@ -243,6 +252,7 @@ def _create(tx: Transaction, name: str, permits: Sequence[Permit], code: str) ->
 def _change(tx: Transaction, name: str, wanted: Wanted) -> Changed:
     begin(tx)
     user, permits, active = find(name), wanted.permits, wanted.active
+    wanted.check(user)
 
     def do() -> None:
         if active is not None and active != user.is_active:

@@ -71,7 +71,8 @@ def listed(queue: Queue, asked: MessagesOf) -> Listed:
     after = None if asked.before else asked.after or None
     found = kind.page_of_beginnings(queue, asked.chosen, after=after, limit=LIMIT)
     first = found.items[0].pk if found.items and after else None
-    stopped = asked.key and found.next and len(found.items) < LIMIT  # a key is compared message by message, so many a page
+    # A key is compared message by message among those of a state, so many a page; without a state its index names them.
+    stopped = asked.key and asked.state and found.next and len(found.items) < LIMIT
     return Listed(
         found.items,
         asked.page_before(kind.cursor(queue, back, first)) if first is not None else None,

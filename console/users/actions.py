@@ -37,12 +37,11 @@ def user(request: SignedIn, person: str) -> HttpResponseBase:
     """What one person may, and whether they may sign in."""
     request.principal.require_admin()
     found = people.find(person)
-    present = {"permits": people.permits_of(found), "active": found.is_active}
-    asked = PersonForm(request.POST if request.method == "POST" else None, **present)
+    asked = PersonForm.of(found, request.POST if request.method == "POST" else None)
     if asked.is_valid() and not request.POST.get("more"):
         try:
-            asked.check_seen(PersonForm(**present))
-            people.change(request.principal, person, asked.request(), address=request.META.get("REMOTE_ADDR"))
+            address = request.META.get("REMOTE_ADDR")
+            people.change(request.principal, person, asked.request(), address=address, check=asked.check_person)
         except BrokerError as error:
             asked.refuse(error)
         else:

@@ -12,7 +12,7 @@ from django.http import QueryDict
 
 from brokerweb.console.broker_form import PLAIN, ChangeForm, as_seen
 from brokerweb.core.errors import BrokerError
-from brokerweb.identity import roles
+from brokerweb.identity import people, roles
 from brokerweb.identity.grants import MAX_GRANTS, VERBS, Permit
 
 SAID = {
@@ -43,18 +43,31 @@ class RoleRow:
         return {"pattern": self.pattern, "verbs": self.role.split(",")}
 
 
-class _RolesForm(ChangeForm):
-    """Roles on patterns."""
+class PersonForm(ChangeForm):
+    """What a person may, and whether they may sign in."""
 
     active = forms.BooleanField(required=False, label="May sign in", initial=True)
 
     def __init__(self, data: QueryDict | None = None, *, permits: Sequence[Permit] = (), active: bool = True) -> None:
-        seen = {"may": [permit.as_json() for permit in permits], "active": active}
-        super().__init__(data, initial={"active": active, "seen": as_seen(seen)})
-        shown = [RoleRow(permit.target, roles.role_of(permit) or ",".join(permit.as_json()["verbs"])) for permit in permits]
-        self.rows = _rows(data) if data is not None else shown or [RoleRow("*")]
+        rows = [RoleRow(permit.target, roles.role_of(permit) or ",".join(permit.as_json()["verbs"])) for permit in permits]
+        seen = {"active": active, "grants": ", ".join(f"{row.role.replace(',', '+')} on {row.pattern}" for row in rows) or None}
+        super().__init__(data, initial={**seen, "seen": as_seen(seen)})
+        self.rows = _rows(data) if data is not None else rows or [RoleRow("*")]
         if data is not None and data.get("more"):
             self.rows.append(RoleRow())
+
+    @classmethod
+    def of(cls, user: Any, data: QueryDict | None = None) -> PersonForm:
+        """The form of somebody who is there."""
+        return cls(data, permits=people.permits_of(user), active=user.is_active)
+
+    def check_person(self, now: Any) -> None:
+        """Raises Conflict where the user was changed meanwhile."""
+        self.check_seen(PersonForm.of(now))
+
+    def request(self) -> dict[str, Any]:
+        """The change as REST would have it."""
+        return {"grants": self.grants(), "active": self.cleaned_data["active"]}
 
     def grants(self) -> list[dict[str, Any]]:
         """What the rows say."""
@@ -70,15 +83,7 @@ class _RolesForm(ChangeForm):
                 given[int(found[1])].error = str(fault["detail"])
 
 
-class PersonForm(_RolesForm):
-    """What a person may, and whether they may sign in."""
-
-    def request(self) -> dict[str, Any]:
-        """The change as REST would have it."""
-        return {"grants": self.grants(), "active": self.cleaned_data["active"]}
-
-
-class NewPersonForm(_RolesForm):
+class NewPersonForm(PersonForm):
     """Somebody new."""
 
     name = forms.CharField(

@@ -116,10 +116,12 @@ def test_of_two_who_change_a_person_at_once_the_second_is_told(client):
     refused = client.post("/users/ada", late)
 
     assert (refused.status_code, "The settings were changed meanwhile. Save again" in text(refused)) == (400, True)
+    assert "Changed meanwhile: viewer on mine." in text(refused)
     assert [permit.pattern for permit in people.permits_of(people.find("ada"))] == ["mine"]
     again = late | {"seen": refused.context["form"]["seen"].value()}
     people.change(broker_itself(), "ada", {"active": False})
-    assert "Changed meanwhile: False." in text(refused := client.post("/users/ada", again))
+    refused = client.post("/users/ada", again)
+    assert "Changed meanwhile: False." in text(refused)
     assert client.post("/users/ada", late | {"seen": refused.context["form"]["seen"].value()}).status_code == 302
     assert [permit.pattern for permit in people.permits_of(people.find("ada"))] == ["*"]
 

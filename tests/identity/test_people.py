@@ -99,6 +99,22 @@ def test_a_superuser_becomes_what_is_asked_and_stays_one_as_admin(root):
     assert (boss.is_superuser, users.principal_of(boss).may("browse", "queue", "orders.eu")) == (False, True)
 
 
+def test_a_check_sees_them_as_they_are_in_the_same_commit_and_leaves_them_so(root):
+    able(root, "boss")
+    able(root, "ada", "viewer")
+    seen: list[str | None] = []
+
+    def refuse(user: Any) -> None:
+        seen.extend(roles.role_of(permit) for permit in people.permits_of(user))
+        raise Conflict("changed meanwhile")
+
+    with pytest.raises(Conflict, match="changed meanwhile"):
+        people.change(root, "ada", {"role": "operator"}, check=refuse)
+    assert seen == ["viewer"]
+    assert [roles.role_of(permit) for permit in people.permits_of(people.find("ada"))] == ["viewer"]
+    assert not AuditEntry.objects.filter(action="user.change", target="user:ada").exists()
+
+
 @pytest.mark.parametrize("change", [{"role": "operator"}, {"active": False}])
 def test_sessions_of_who_is_changed_end_and_new_ones_begin(root, change):
     able(root, "boss")
