@@ -133,7 +133,7 @@ def _run_table(title: str, names: list[str], arms: list[Arm], options: argparse.
     runs: dict[tuple[str, str], list[Figures]] = defaultdict(list)
     for workload in names:
         for number, arm in in_turns(arms, options.rounds):
-            figures = arm.measure(workload, lambda name, running, arm=arm: _load(name, running, arm, options), options.data)  # type: ignore[misc]
+            figures = arm.measure(workload, lambda name, running, arm=arm: _load(name, running, arm, options), options.data)  # type: ignore[misc]  # a default binds the loop's value
             runs[workload, arm.name].append(figures)
             print(json.dumps({"workload": workload, "server": arm.name, "round": number, **figures}), flush=True)
     about = {name: OF_ALL_BROKERS[name].about if name in OF_ALL_BROKERS else "" for name in names}

@@ -53,7 +53,7 @@ async def rest(target: Target) -> Figures:
 
     for _ in range(16):
         own: list[Http] = []
-        own.append(await Http.connect(target.url, lambda status, own=own: answered(own, status)))  # type: ignore[misc]
+        own.append(await Http.connect(target.url, lambda status, own=own: answered(own, status)))  # type: ignore[misc]  # a default binds the loop's value
         own[0].transport.write(post)
     return await steady(target, lambda: done, lambda: wrong)
 
@@ -72,7 +72,7 @@ async def latency(target: Target, rate: int = 500) -> Figures:
         samples.extend(now - sent_at.pop(int(n)) for n in number.findall(payload))
         deliver(payload)
 
-    consumer.on_deliver = on_deliver  # type: ignore[method-assign]
+    consumer.on_deliver = on_deliver  # type: ignore[method-assign]  # to take the time of each
     producer = await WebSocket.connect(target.url, target.token, lambda payload: None)
     await consumer.connect(target.consumers_url, target.token)
     consumer.consume()

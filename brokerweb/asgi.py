@@ -14,20 +14,20 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "brokerweb.settings")
 django.setup()
 
-from channels.routing import ProtocolTypeRouter  # noqa: E402 (models must be there first)
-from django.conf import settings  # noqa: E402
-from django.core.handlers.asgi import ASGIHandler  # noqa: E402
-from django.utils.module_loading import import_string  # noqa: E402
+from channels.routing import ProtocolTypeRouter
+from django.conf import settings
+from django.core.handlers.asgi import ASGIHandler
+from django.utils.module_loading import import_string
 
-from brokerweb import conf  # noqa: E402
-from brokerweb.faces import export, live, news, tail  # noqa: E402
-from brokerweb.faces.brokerweb_v1.language import BrokerwebV1  # noqa: E402
-from brokerweb.faces.http import health, hosts, lean  # noqa: E402
-from brokerweb.faces.http.body import Receive, Scope, Send  # noqa: E402
-from brokerweb.faces.http.django import DjangoHttp  # noqa: E402
-from brokerweb.faces.http.proxies import believe  # noqa: E402
-from brokerweb.faces.websocket import Socket  # noqa: E402
-from brokerweb.servers import lifecycle  # noqa: E402
+from brokerweb import conf
+from brokerweb.faces import export, live, news, tail
+from brokerweb.faces.brokerweb_v1.language import BrokerwebV1
+from brokerweb.faces.http import health, hosts, lean
+from brokerweb.faces.http.body import Receive, Scope, Send
+from brokerweb.faces.http.django import DjangoHttp
+from brokerweb.faces.http.proxies import believe
+from brokerweb.faces.websocket import Socket
+from brokerweb.servers import lifecycle
 
 _django = DjangoHttp()
 

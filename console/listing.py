@@ -375,7 +375,7 @@ class Page(Generic[R]):
 def shown(principal: Principal, asked: Asked) -> Page[Any]:
     """The page that is asked for. Raises Invalid as ``page``."""
     if asked.by_id and asked.listing.some is not None:
-        return _page_by_id(lambda beyond: asked.listing.some(principal, asked, beyond), asked)  # type: ignore[misc]
+        return _page_by_id(lambda beyond: asked.listing.some(principal, asked, beyond), asked)  # type: ignore[misc]  # it has some, as was asked
     return page(asked.listing.rows(principal, asked), asked)
 
 

@@ -20,9 +20,9 @@ _data = Path(tempfile.mkdtemp(prefix="brokerweb-tests-", dir=_folder()))
 atexit.register(shutil.rmtree, _data, ignore_errors=True)
 
 with mock.patch.dict(os.environ, {"BROKERWEB_DATA": str(_data)}):
-    from brokerweb.settings import *  # noqa: F403
+    from brokerweb.settings import *
 
 BROKERWEB = {"data": str(_data)}
 # A file, not memory: the committer and the tests use connections of their own.
-DATABASES["default"]["TEST"] = {"NAME": str(_data / "test.sqlite3")}  # noqa: F405
+DATABASES["default"]["TEST"] = {"NAME": str(_data / "test.sqlite3")}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; no test is about hashing

@@ -16,7 +16,7 @@ _flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]  # 
 
 def install() -> None:
     """Django's tests with real commits empty the file so from now on, and other databases as before."""
-    TransactionTestCase._fixture_teardown = _empty  # type: ignore[attr-defined]
+    TransactionTestCase._fixture_teardown = _empty  # type: ignore[attr-defined]  # private, as above
 
 
 def _empty(case: Any) -> None:

@@ -136,7 +136,7 @@ def right_values() -> dict[tuple[int, int], str]:
     found = {}
     for field in SearchField.objects.filter(dropped=False, indexed=True):
         for message in Message.objects.filter(queue_id=field.queue_id):
-            value = None if message.redacted is not None else Contents(message).value(parse(field.name))  # type: ignore[arg-type]
+            value = None if message.redacted is not None else Contents(message).value(parse(field.name))  # type: ignore[arg-type]  # a declared name has been parsed before
             if value is not None:
                 found[message.pk, field.pk] = value
     return found
@@ -192,7 +192,7 @@ def test_equality_is_answered_by_the_index_alone(database: str):
     bench = Bench(search=FIELDS)
     ids = bench.publish(*(body(n % 7) for n in range(40)))
     found = once("$.order.id=3", ["queue:orders"])
-    assert [hit.found.pk for hit in found.items] == [id for n, id in enumerate(ids) if n % 7 == 3][::-1]  # type: ignore[union-attr]
+    assert [hit.found.pk for hit in found.items] == [id for n, id in enumerate(ids) if n % 7 == 3][::-1]  # type: ignore[union-attr]  # messages alone are looked for
     assert found.scanned == found.of == len(found.items)
     assert once("$.order.id=3.0 $.order.id!=4", limit=2).stopped == "limit"
     assert len(all_of("$.order.id=3", limit=2)) == len(found.items)
@@ -243,7 +243,7 @@ def test_a_job_indexes_what_is_older(runner: Runner, monkeypatch: pytest.MonkeyP
     assert stored_values() == right_values()
     wanted = later + [id for n, id in enumerate(ids) if n % 3 == 0 and n][::-1]
     found = once("$.order.id=0")
-    assert [hit.found.pk for hit in found.items] == wanted  # type: ignore[union-attr]
+    assert [hit.found.pk for hit in found.items] == wanted  # type: ignore[union-attr]  # messages alone are looked for
     assert found.scanned == len(wanted)
 
 

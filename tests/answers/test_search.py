@@ -399,7 +399,7 @@ def test_many_rows_are_looked_at_in_ranges(monkeypatch: pytest.MonkeyPatch):
     ids = [id for n in range(30) for id in (bench if n % 3 else other).publish(f'"word {n % 5}"')]
     wanted = [id for n, id in enumerate(ids) if n % 5 == 2]
     for limit in (1, 2, 4, 1000):
-        assert [hit.found.pk for hit in all_of('"WORD 2"', limit=limit)] == wanted[::-1]  # type: ignore[union-attr]
+        assert [hit.found.pk for hit in all_of('"WORD 2"', limit=limit)] == wanted[::-1]  # type: ignore[union-attr]  # messages alone are looked for
     for q in ("state:ready word", "-state:dead word", "word"):
         assert len(all_of(q, ["queue:other"], 3)) == 10
 
@@ -478,7 +478,7 @@ def test_what_ends_meanwhile_and_is_kept_is_found_once() -> None:
             bench.settle("ack", bench.lease(settled) if settled else [])
 
         hits = all_of(asked_for(query), [f"queue:{bench.name}"], limit, between=between)
-        found = [getattr(hit.found, "message_id", hit.found.pk) for hit in hits]  # type: ignore[union-attr]
+        found = [getattr(hit.found, "message_id", hit.found.pk) for hit in hits]  # type: ignore[union-attr]  # messages alone are looked for
         assert len(found) == len(set(found))
         assert set(found) == wanted
 

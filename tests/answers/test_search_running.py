@@ -61,7 +61,7 @@ def test_a_search_that_runs_out_of_time_goes_on_to_the_same_whole(stored: None, 
 def test_threads_and_the_loop_search_alike(stored: None):
     ids = Bench().publish(1, 2, 3)
     for found in (running.search(ADMIN, "$>=2"), asyncio.run(running.asearch(ADMIN, "$>=2"))):
-        assert [hit.found.pk for hit in found.items] == ids[:0:-1]  # type: ignore[union-attr]
+        assert [hit.found.pk for hit in found.items] == ids[:0:-1]  # type: ignore[union-attr]  # messages alone are looked for
         assert found.complete
 
 

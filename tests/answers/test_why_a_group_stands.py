@@ -151,7 +151,7 @@ class Group:
 @pytest.fixture
 def group(transactional_db: None, time: Time) -> Group:
     stats.stats.__init__()  # type: ignore[misc]  # nothing of other tests
-    progress.progress.__init__()  # type: ignore[misc]
+    progress.progress.__init__()  # type: ignore[misc]  # as a process that has just begun
     return Group(time)
 
 

@@ -147,7 +147,7 @@ def _stamps() -> dict[str, Callable[[], object]]:
         "a token": last(identity, "Token", "created_at", make_token),
         "a code": last(identity, "SignInCode", "created_at", lambda: signin.create_code(ada)),
         "an audit entry": last(identity, "AuditEntry", "at", lambda: audit.record("ada", "x", "y")),
-        "a connection": lambda: clock.to_datetime(Connection(None, Verbs(), broker_itself(), "", "").connected_at),  # type: ignore[arg-type]
+        "a connection": lambda: clock.to_datetime(Connection(None, Verbs(), broker_itself(), "", "").connected_at),  # type: ignore[arg-type]  # a connection that sends nothing
     }
 
 

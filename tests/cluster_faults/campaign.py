@@ -63,7 +63,7 @@ class Both:
     def __init__(self, cluster: Cluster, seed: int) -> None:
         self.cluster, self.seed = cluster, seed
         self.queues = Queues(cluster, seed)  # type: ignore[arg-type]  # a cluster is to its clients what a server is
-        self.streams = Streams(cluster, seed)  # type: ignore[arg-type]
+        self.streams = Streams(cluster, seed)  # type: ignore[arg-type]  # as above
 
     def open(self) -> None:
         self.queues.open()

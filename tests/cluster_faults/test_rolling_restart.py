@@ -80,7 +80,7 @@ def test_a_rolling_restart_loses_nothing_and_nobody_waits(pair: Pair) -> None:
                 pair.away = node
                 assert node.terminate() == 0, node.log_tail()
                 away = time.monotonic()
-                eventually(lambda: not waiting_for(traffic, away), GETS_ON, why=f"still waiting:\n{pair.log_tail()}")  # noqa: B023
+                eventually(lambda: not waiting_for(traffic, away), GETS_ON, why=f"still waiting:\n{pair.log_tail()}")  # noqa: B023 (called at once)
                 node.start()
                 pair.away = None
                 traffic.history.faults.append((began, time.monotonic()))

@@ -145,7 +145,7 @@ def test_on_a_phone_what_is_above_a_list_is_one_line(visit: Visit, filled: None,
 def test_on_a_phone_filters_and_tools_open_from_below(visit: Visit, filled: None, phoned: None, theme: str):
     page = visit.page
     page.set_viewport_size(PHONE)
-    page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]  # a text of two that there are
     for place in WITH_FILTERS:
         page.goto(place)
         for named in ("Filters", "Tools"):

@@ -32,7 +32,7 @@ def place(message: int, queue: str = "orders") -> str:
 def settle(kind: str, error: str | None = None) -> None:
     """Take the next message, and settle it."""
     [leased] = perform(leasing.lease, "orders", 1, engine.Terms("tests")).messages
-    perform(engine.settle, [Settle(kind, leased.receipt, error=error)])  # type: ignore[arg-type]
+    perform(engine.settle, [Settle(kind, leased.receipt, error=error)])  # type: ignore[arg-type]  # kinds as texts
 
 
 def paused(message: int) -> None:

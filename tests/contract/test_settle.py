@@ -76,7 +76,7 @@ def test_each_receipt_is_answered_by_itself_in_order(orders: Orders):
     orders.publish(*range(6))
     a, b, c, d, e, f = orders.lease(6)
     kinds = [("ack", a), ("ack", a), ("nack", b), ("ack", c), ("dead", d), ("release", e), ("ack", b), ("extend", f), ("ack", f)]
-    settles = [Settle(kind, m.receipt or "") for kind, m in kinds]  # type: ignore[arg-type]
+    settles = [Settle(kind, m.receipt or "") for kind, m in kinds]  # type: ignore[arg-type]  # kinds as texts
     answers = orders.store.do(engine.settle, settles)
     assert [x.receipt for x in answers] == [m.receipt for _, m in kinds]
     assert [x.status for x in answers] == ["ok", "lease_lost", "ok", "ok", "ok", "ok", "lease_lost", "ok", "ok"]

@@ -112,7 +112,7 @@ class StreamCampaign(Run):
     def _check_replays(self, rest: Rest) -> None:
         """Every replay ends done, and copied each record once, whatever happened meanwhile."""
         for queue, job in self.replays.items():
-            eventually(lambda: rest.call("GET", f"/jobs/{job}")["state"] == "done", 60, why=f"replay {job}", interval=0.1)  # noqa: B023
+            eventually(lambda: rest.call("GET", f"/jobs/{job}")["state"] == "done", 60, why=f"replay {job}", interval=0.1)  # noqa: B023 (called at once)
             copied = sorted(message["body"] for message in rest.browse(queue))
             if copied != list(range(REPLAYED)):
                 self.trouble.append(f"C6 the replay to {queue} copied {len(copied)} records, {len(set(copied))} different")

@@ -147,7 +147,7 @@ def test_leases_extended_in_one_commit_share_one_deadline():
             said.append(len(receipts))
             extend(receipts, until)
 
-        client.sub.extend = noted  # type: ignore[method-assign]
+        client.sub.extend = noted  # type: ignore[method-assign]  # to note its calls
         assert await client.settle("extend", *client.got, lease=60) == ["ok"] * 20
         await soon(lambda: said)
         assert said == [20]

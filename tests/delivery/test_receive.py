@@ -185,7 +185,7 @@ def test_a_caller_cancelled_with_the_answer_in_hand_gives_it_back():
         poll = stage.poll()
         await stage.waits()
         [receiver] = stage.hub.book.of(queue)
-        await_answer: asyncio.Future[Any] = receiver.answer  # type: ignore[attr-defined]
+        await_answer: asyncio.Future[Any] = receiver.answer  # type: ignore[attr-defined]  # one that waits has an answer
         await_answer.add_done_callback(lambda _: poll.cancel())
         await stage.publish(1)
         await asyncio.gather(poll, return_exceptions=True)

@@ -29,7 +29,7 @@ def test_a_declared_queue_has_every_setting_and_how_it_stands(rest: Rest, name: 
     assert made.status_code == 201
     shown = made.json()
     msgspec.convert(shown, shapes.Queue)
-    assert {key: shown[key] for key in DEFAULTS} == DEFAULTS | {"lease": 5.5, "backoff": DEFAULTS["backoff"] | {"initial": 3}}  # type: ignore[operator]
+    assert {key: shown[key] for key in DEFAULTS} == DEFAULTS | {"lease": 5.5, "backoff": DEFAULTS["backoff"] | {"initial": 3}}  # type: ignore[operator]  # values of several kinds in one mapping
     assert shown["counts"] == {"ready": 0, "scheduled": 0, "blocked": 0, "leased": 0, "dead": 0}
     assert shown["rates"] == {"published": 0, "delivered": 0, "acked": 0, "failed": 0}
     assert (shown["paused"], shown["consumers"], shown["oldest_ready_age"]) == (None, 0, None)

@@ -73,7 +73,7 @@ def test_a_leader_that_dies_takes_nothing_that_was_confirmed_with_it(patronis: P
         for _ in range(rounds(2, 20)):
             queues.traffic()
             dead = patronis.kill_leader()
-            eventually(lambda: patronis.synchronous() not in ("", dead.name), ELECTION, why="another leader", interval=0.5)  # noqa: B023
+            eventually(lambda: patronis.synchronous() not in ("", dead.name), ELECTION, why="another leader", interval=0.5)  # noqa: B023 (called at once)
             eventually(nodes.ready, ELECTION, why=f"nodes that write\n{nodes.log_tail()}", interval=0.5)
             queues.traffic()
             patronis.revive(dead)

@@ -1,8 +1,8 @@
 """The broker's settings with an app that has handlers, for processes: what they work on is declared."""
 
-from brokerweb.settings import *  # noqa: F403
+from brokerweb.settings import *
 
-INSTALLED_APPS = [*INSTALLED_APPS, "tests.handlers.shop"]  # noqa: F405
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.handlers.shop"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 BROKERWEB = {
     "queues": {

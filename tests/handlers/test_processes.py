@@ -308,7 +308,7 @@ def test_messages_wait_for_no_look(rest: Rest, notes: Notes):
     """Each is published when the one before is done: by looks every two seconds alone it would take a minute."""
     for n in range(30):
         rest.publish("plain", {"body": f"one {n}"})
-        eventually(lambda n=n: f"one {n}" in notes.of("plain"), 20)  # type: ignore[misc]
+        eventually(lambda n=n: f"one {n}" in notes.of("plain"), 20)  # type: ignore[misc]  # a default binds the loop's value
 
 
 def parcels(server: Server, order: str) -> int:

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.test import SimpleTestCase, TestCase, TransactionTestCase
 from psycopg.conninfo import make_conninfo
 from shop.models import Order  # type: ignore[import-not-found]  # of the example
-from shop.ordering import place_order  # type: ignore[import-not-found]
+from shop.ordering import place_order  # type: ignore[import-not-found]  # the project it runs in has it
 
 from brokerweb import queues, routing
 from brokerweb.core.errors import NotFound

@@ -108,7 +108,7 @@ def test_declaring_changes_what_is_named_alone():
 @pytest.mark.parametrize("wrong", [{"limit": 0}, {"limit": 1001}, {"limit": "2"}, {"lease": 0}, {"lease": 43_201}])
 def test_what_receive_does_not_take(wrong: dict[str, object]):
     with pytest.raises(Invalid):
-        queues.receive("orders", **wrong)  # type: ignore[arg-type]
+        queues.receive("orders", **wrong)  # type: ignore[arg-type]  # what types refuse is refused when it runs, too
 
 
 def test_from_a_coroutine():

@@ -171,10 +171,10 @@ class Machine(RuleBasedStateMachine):
 
     def crash_and_restart(self, draw: Any) -> None:
         """What was not committed never happened; sockets' leases are given back, the others run on for what they had left."""
-        saved, rooms = self.save(), self.store.handover.rooms()  # type: ignore[union-attr]
+        saved, rooms = self.save(), self.store.handover.rooms()  # type: ignore[union-attr]  # this store hands over
         with contextlib.suppress(Crash):
             self.store.together([call for call, _ in self.several(draw)], crash=True)
-        assert self.store.handover.rooms() == rooms  # type: ignore[union-attr]
+        assert self.store.handover.rooms() == rooms  # type: ignore[union-attr]  # this store hands over
         self.bring_back(saved)
         lost, seen = draw(st.integers(1, 100)), self.shared.now
         self.shared.now = self.store.time.advance(lost)
@@ -289,7 +289,7 @@ class Machine(RuleBasedStateMachine):
     def check_handed(self) -> None:
         handed = [(taker.holder, [m.id for m in messages]) for o in self.store.told for taker, messages in o.handed if messages]
         assert handed == [(holder, ids) for holder, ids in self.model.handed if ids]
-        assert self.store.handover.rooms() == [(t.holder, t.room, t.unsettled) for t in self.takers]  # type: ignore[union-attr]
+        assert self.store.handover.rooms() == [(t.holder, t.room, t.unsettled) for t in self.takers]  # type: ignore[union-attr]  # this store hands over
 
     def check_told(self, ready: set[tuple[str, int]], held: set[str], due: int) -> None:
         """Dispatchers heard of what became ready, credit of every lease that ended, duties of what is due sooner."""

@@ -4,7 +4,7 @@ import os
 
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.settings import *  # noqa: F403
+from tests.settings import *
 
 _dsn = conninfo_to_dict(os.environ["BROKERWEB_TEST_POSTGRES"])
 DATABASES = {

@@ -93,7 +93,7 @@ def test_so_is_one_with_a_flipped_bit_in_what_goes_with_it(where: str, field: st
     marker = marked()
     perform(control.declare, "orders", {})
     text = f'{{"a":"{marker.decode()}"}}' if field == "headers" else marker.decode()
-    [bad, good] = perform(engine.publish, "orders", [NewMessage(b"1", **{field: text}), NewMessage(b"2")])  # type: ignore[arg-type]
+    [bad, good] = perform(engine.publish, "orders", [NewMessage(b"1", **{field: text}), NewMessage(b"2")])  # type: ignore[arg-type]  # fields of several kinds by their names
     flip(marker, where)
     handed = perform(handout.lease, "orders", 10, leasing.Terms("w"))
     assert [m.id for m in handed.messages] == [good.id]
@@ -115,7 +115,7 @@ def test_a_record_with_one_flipped_bit_answers_as_damaged(where: str):
 @pytest.mark.parametrize("field", ["key", "headers"])
 def test_a_text_that_is_none_any_more_costs_no_others(field: str):
     perform(control.declare, "orders", {})
-    [bad, good] = perform(engine.publish, "orders", [NewMessage(b"1", **{field: '{"a":"b"}'}), NewMessage(b"2")])  # type: ignore[arg-type]
+    [bad, good] = perform(engine.publish, "orders", [NewMessage(b"1", **{field: '{"a":"b"}'}), NewMessage(b"2")])  # type: ignore[arg-type]  # fields of several kinds by their names
     table, row = ("message", "id") if field == "key" else ("content", "message_id")
     connection.connection.execute(
         f"UPDATE brokerweb_queues_{table} SET \"{field}\" = CAST(x'7bff7d' AS TEXT) WHERE {row} = {bad.id}"

@@ -173,8 +173,8 @@ def test_what_the_database_refuses_takes_the_callers_transaction_with_it(orders:
 @pytest.mark.parametrize("module", [sqlite3, sqlite])
 def test_errors_mean_the_same_from_either_driver(module: object):
     dialect = SQLite()
-    assert isinstance(dialect.translate(module.OperationalError("database or disk is full")), StoreFull)  # type: ignore[attr-defined]
-    assert isinstance(dialect.translate(module.OperationalError("disk I/O error")), Unavailable)  # type: ignore[attr-defined]
+    assert isinstance(dialect.translate(module.OperationalError("database or disk is full")), StoreFull)  # type: ignore[attr-defined]  # one of two modules, which both have it
+    assert isinstance(dialect.translate(module.OperationalError("disk I/O error")), Unavailable)  # type: ignore[attr-defined]  # one of two modules, which both have it
     assert isinstance(dialect.translate(OperationalError("database is locked")), Unavailable)
     assert dialect.translate(ZeroDivisionError()) is None
 

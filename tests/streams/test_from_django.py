@@ -25,7 +25,7 @@ def events(database: str) -> None:
 
 
 def bodies(stream: str = "line", **asked: object) -> list[object]:
-    return [record.body for record in streams.read(stream, **asked).records]  # type: ignore[arg-type]
+    return [record.body for record in streams.read(stream, **asked).records]  # type: ignore[arg-type]  # arguments of several kinds in one mapping
 
 
 def test_a_record_there_and_back():
@@ -104,7 +104,7 @@ def test_reading_goes_on_where_it_ended(time: Time):
 @pytest.mark.parametrize("asked", [{"limit": 0}, {"limit": 1001}, {"start": "sometime"}, {"partition": -1}, {"offset": -1}])
 def test_what_cannot_be_read_is_refused(asked: dict[str, object]):
     with pytest.raises(Invalid):
-        streams.read("line", **asked)  # type: ignore[arg-type]
+        streams.read("line", **asked)  # type: ignore[arg-type]  # arguments of several kinds in one mapping
 
 
 def test_of_several_partitions_one_is_named():

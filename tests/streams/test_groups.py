@@ -218,7 +218,7 @@ def test_groups_are_listed_by_name_page_by_page(bench: GroupBench):
     names: list[str] = []
     after = None
     while True:
-        page = read(lambda reads: group_objects.list_groups(reads, "events", after=after, limit=2))  # noqa: B023
+        page = read(lambda reads: group_objects.list_groups(reads, "events", after=after, limit=2))  # noqa: B023 (called at once)
         names += [item["name"] for item in page.items]
         after = page.next
         if after is None:

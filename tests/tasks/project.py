@@ -1,6 +1,6 @@
 """A project with tasks, as processes of tests have it."""
 
-from brokerweb.settings import *  # noqa: F403
+from brokerweb.settings import *
 
 TASKS = {"default": {"BACKEND": "brokerweb.tasks.Backend", "QUEUES": ["default", "mails"]}}
 SOON = {"lease": 2, "backoff": {"initial": 0.1}}

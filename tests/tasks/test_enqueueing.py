@@ -170,7 +170,7 @@ class TestWhatCannotBeRun:
             ({"queue_name": "others"}, "Queue 'others' is not valid for backend"),
             ({"priority": 101}, "between -100 and 100"),
             ({"priority": 1.5}, "whole number"),
-            ({"run_after": datetime(2027, 1, 1)}, "aware"),  # noqa: DTZ001
+            ({"run_after": datetime(2027, 1, 1)}, "aware"),  # noqa: DTZ001 (without a zone is what is refused)
             ({"run_after": timezone.now() + timedelta(days=500)}, "within 366 days"),
             ({"max_attempts": 0}, "max_attempts must be a whole number from 1"),
             ({"max_attempts": True}, "max_attempts"),
@@ -200,7 +200,7 @@ class TestWhatCannotBeRun:
 
     def test_a_term_that_there_is_not(self):
         with pytest.raises(TypeError):
-            task(retries=3)(jobs.no_task)  # type: ignore[call-overload]
+            task(retries=3)(jobs.no_task)  # type: ignore[call-overload]  # what types refuse is refused when it runs, too
 
 
 def test_priorities_keep_their_order_in_ten_classes():

@@ -9,7 +9,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.test import TestCase, TransactionTestCase
 from shop.models import Order  # type: ignore[import-not-found]  # of the example
-from shop.ordering import place_order  # type: ignore[import-not-found]
+from shop.ordering import place_order  # type: ignore[import-not-found]  # the project it runs in has it
 
 from brokerweb import consumer, queues
 from brokerweb.testing import Broker, BrokerTestMixin

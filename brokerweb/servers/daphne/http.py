@@ -290,5 +290,5 @@ class Factory(HTTPFactory):
 
     def buildProtocol(self, addr: Any) -> Any:
         channel = http.HTTPFactory.buildProtocol(self, addr)
-        channel.requestFactory = Request  # type: ignore[union-attr]
+        channel.requestFactory = Request  # type: ignore[union-attr]  # a channel that is there is HTTP's
         return channel

@@ -65,7 +65,7 @@ class WebSocket(WebSocketsSansIOProtocol):
         for event in queued:
             if event["type"] == "websocket.receive":
                 text = event.get("text")
-                self._came.append(text if text is not None else bytes(event["bytes"]))  # type: ignore[arg-type]
+                self._came.append(text if text is not None else bytes(event["bytes"]))  # type: ignore[arg-type]  # an event has one of the two
             else:
                 self.queue.put_nowait(event)
         self._intake = intake

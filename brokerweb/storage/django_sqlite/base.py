@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, OperationalError
 from django.db.backends.sqlite3 import base as stock
-from django.db.backends.sqlite3._functions import register as register_functions  # type: ignore[import-untyped]
+from django.db.backends.sqlite3._functions import register as register_functions  # type: ignore[import-untyped]  # django-stubs leave it out
 from django.db.backends.sqlite3.features import DatabaseFeatures as StockFeatures
 from django.db.backends.sqlite3.operations import DatabaseOperations as StockOperations
 from django.db.utils import DatabaseErrorWrapper
