@@ -135,6 +135,10 @@ class ChangeForm(BrokerForm):
 
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._sent = self.data.get("seen")  # kept, since a verb may run once more, and be checked again
+
     @classmethod
     def showing(cls, settings: Mapping[str, Any]) -> Self:
         """The form with the present settings."""
@@ -142,7 +146,7 @@ class ChangeForm(BrokerForm):
 
     def check_seen(self, now: ChangeForm) -> None:
         """Raises Conflict when other settings were shown than there are now; sent again, the form overwrites them."""
-        seen, present = self.data.get("seen"), now.initial["seen"]
+        seen, present = self._sent, now.initial["seen"]
         if not seen or seen == present:
             return
         self.data = {name: self.data[name] for name in self.data} | {"seen": present}
